@@ -1,0 +1,151 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+)
+
+// Plan is the testnet that a Runtime is asked to host.
+type Plan struct {
+	// ID is unique on the host, [a-z0-9-], at most 40 bytes; every resource is labelled with it.
+	ID string
+	// Name is the scenario's name.
+	Name string
+	// Dir is an existing directory of the run that the runtime may put files in (sockets, logs).
+	Dir   string
+	Nodes []PlanNode
+	// Sink receives what nodes print and when they exit.
+	Sink Sink
+}
+
+// PlanNode is a node to host.
+type PlanNode struct {
+	ID   faults.NodeID
+	Role string
+}
+
+// Sink receives what happens to nodes. Calls for one node are serial, in order; calls for different nodes may be
+// concurrent. Calls must return quickly and must not call back into the runtime.
+type Sink interface {
+	// Line is one line of a node's standard output, without the newline, valid only during the call. Every line is
+	// delivered exactly once, across restarts.
+	Line(node faults.NodeID, line []byte)
+	// Gap says that lines of a node may have been lost.
+	Gap(node faults.NodeID, err error)
+	// Exit says that a node ended without the runtime having been asked to end it.
+	Exit(node faults.NodeID, err error)
+}
+
+// Host is where a node lives. It keeps its address across restarts.
+type Host struct {
+	ID faults.NodeID
+	// Addr is the node's address on the testnet's network.
+	Addr netip.Addr
+}
+
+// Launch says how to start one node. The first start and every later one use the same Launch.
+type Launch struct {
+	ID faults.NodeID
+	// Args are the arguments after the program's name, for example ["node", "--config", "/etc/netsplit/node.json"].
+	Args []string
+	// Files are put into the node's file system before its first start, by absolute path.
+	Files map[string][]byte
+}
+
+// Ports that every netsplit node listens on, on its own address.
+const (
+	PeerPort = 4001
+	APIPort  = 8080
+)
+
+// Runtime hosts the nodes of one testnet. All methods are safe for concurrent use and obey ctx. After Close nothing of
+// the testnet is left on the host.
+type Runtime interface {
+	// Create makes the testnet's network and gives every node of the plan its address, in the plan's order. Nothing
+	// runs yet. It is called once, first.
+	Create(ctx context.Context, plan Plan) ([]Host, error)
+	// Launch starts nodes, in parallel, and returns when every process runs (not: when it is ready). A failure is a
+	// *NodeError. progress, if not nil, is called after each start; calls are serial.
+	Launch(ctx context.Context, nodes []Launch, progress func(faults.NodeID)) error
+	// Do carries out an action on a launched node and returns when it is done. An action that does not fit the node's
+	// state (pausing a dead node) is an error wrapping ErrState.
+	Do(ctx context.Context, action faults.Action) error
+	// Logs returns at most the last n lines that a node printed, standard error included, oldest first.
+	Logs(ctx context.Context, node faults.NodeID, n int) ([]string, error)
+	// Clock is the time of this testnet; the runner reads no other.
+	Clock() Clock
+	// Close stops and removes all that Create and Launch made. It may be called at any time, more than once.
+	Close(ctx context.Context) error
+}
+
+// Reacher tells how to speak HTTP with nodes. Every runtime that hosts netsplit nodes has it. Control traffic never
+// passes through a fault.
+type Reacher interface {
+	// Transport carries requests to http://ADDR:PORT/ for every Host's Addr.
+	Transport() http.RoundTripper
+}
+
+// Shaper is the ability to change and to measure links.
+type Shaper interface {
+	// Shape makes the composition of the layers true on every link, in one step, and returns when it is. An empty list
+	// heals everything.
+	Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error)
+	// Probe measures links, all at the same time, from node to node on the way that the nodes' own traffic takes. Links
+	// from or to a node that is not running are measured as silent (Received 0), without an error.
+	Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error)
+	// Traffic returns the counts since Create.
+	Traffic(ctx context.Context) (faults.Traffic, error)
+}
+
+// Describer tells what a runtime is, for reports.
+type Describer interface {
+	// Describe returns a line such as "docker 20.10.24, bridge-family nftables, nfqueue delay engine".
+	Describe(ctx context.Context) string
+}
+
+// Clock is a testnet's time, real or virtual. The code that drives a testnet runs in lanes: the goroutine that made
+// the clock is one, Go starts more. A lane must not wait for another lane in any way but Sleep and Wait: in virtual
+// time one lane runs at a time and time stands still while it does.
+type Clock interface {
+	// Now is the time since the runtime's epoch (some moment before Create returned).
+	Now() time.Duration
+	// Epoch is the wall-clock time of Now() == 0, in the clock that nodes put into their logs.
+	Epoch() time.Time
+	// Sleep returns nil when Now() >= until, or ctx's error.
+	Sleep(ctx context.Context, until time.Duration) error
+	// Go starts fn in a lane of its own.
+	Go(fn func())
+	// Wait returns when every lane started with Go has returned. Only the first lane may call it.
+	Wait()
+}
+
+// ErrState is wrapped by errors about an action that does not fit a node's state.
+var ErrState = fmt.Errorf("node is in the wrong state")
+
+// NodeError is a failure of one node, with the last lines that it printed.
+type NodeError struct {
+	Node faults.NodeID
+	Op   string // "start", "connect" ...
+	Err  error
+	Tail []string
+}
+
+// Error implements error: one line, then the node's last lines, indented.
+func (e *NodeError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s node %s: %v", e.Op, e.Node, e.Err)
+	for _, l := range e.Tail {
+		b.WriteString("\n    | ")
+		b.WriteString(l)
+	}
+	return b.String()
+}
+
+// Unwrap implements errors.Unwrap.
+func (e *NodeError) Unwrap() error { return e.Err }

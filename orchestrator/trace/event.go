@@ -1,0 +1,289 @@
+package trace
+
+import "time"
+
+// NodeID is the name of a node in a testnet, for example "miner-3".
+type NodeID string
+
+// Hash is a block or transaction hash in lower-case hex, as the chain itself prints it.
+type Hash string
+
+// Kind says which of an Event's payloads is set.
+type Kind string
+
+// The kinds of event. Each names the one payload field that is set.
+const (
+	KindRun    Kind = "run"    // Run: the first event of every trace
+	KindNode   Kind = "node"   // Lifecycle: a node came up, went down, was paused ...
+	KindPeer   Kind = "peer"   // Peer: a connection between two nodes came up or went down
+	KindBlock  Kind = "block"  // Block: a block's body, once per run, in any order
+	KindSeen   Kind = "seen"   // Seen: a node accepted a block for the first time
+	KindHead   Kind = "head"   // Head: a node's best block changed
+	KindSubmit Kind = "submit" // Submit: a transaction was handed to a node
+	KindFault  Kind = "fault"  // Fault: a fault window began, was active, ended
+	KindProbe  Kind = "probe"  // Probe: links were measured
+	KindStatus Kind = "status" // Status: what a node said of itself when asked
+	KindPhase  Kind = "phase"  // Phase: the run entered a phase
+	KindGap    Kind = "gap"    // Gap: part of the history is missing
+	KindEnd    Kind = "end"    // End: the last event of a complete trace
+)
+
+// Event is one thing that happened in a run. Exactly the payload that Kind names is non-nil.
+type Event struct {
+	// At is the run time in nanoseconds: zero when all nodes were connected and the schedule began; what came
+	// before is negative.
+	At   time.Duration `json:"at"`
+	Kind Kind          `json:"kind"`
+	// Node is the node that the event is about; empty for events of the whole run.
+	Node NodeID `json:"node,omitempty"`
+
+	Run       *Run       `json:"run,omitempty"`
+	Lifecycle *Lifecycle `json:"lifecycle,omitempty"`
+	Peer      *Peer      `json:"peer,omitempty"`
+	Block     *Block     `json:"block,omitempty"`
+	Seen      *Seen      `json:"seen,omitempty"`
+	Head      *Head      `json:"head,omitempty"`
+	Submit    *Submit    `json:"submit,omitempty"`
+	Fault     *Fault     `json:"fault,omitempty"`
+	Probe     *Probe     `json:"probe,omitempty"`
+	Status    *Status    `json:"status,omitempty"`
+	Phase     *Phase     `json:"phase,omitempty"`
+	Gap       *Gap       `json:"gap,omitempty"`
+	End       *End       `json:"end,omitempty"`
+}
+
+// Run says what was run: enough to judge the trace with nothing else at hand.
+type Run struct {
+	Format   int       `json:"format"` // version of this file format, now 1
+	Version  string    `json:"version"`
+	ID       string    `json:"id"`
+	Scenario string    `json:"scenario"`
+	Seed     uint64    `json:"seed"`
+	Runtime  string    `json:"runtime"`
+	Started  time.Time `json:"started"`
+	// Duration is the length of the scheduled part, without the settling after it.
+	Duration time.Duration `json:"duration"`
+	Nodes    []RunNode     `json:"nodes"`
+	// Edges is the topology asked for, each undirected edge once. When PeerExchange is true nodes may connect beyond it.
+	Edges        [][2]NodeID   `json:"edges"`
+	PeerExchange bool          `json:"peer_exchange"`
+	Chain        Facts         `json:"chain"`
+	Expect       []Expectation `json:"expect"`
+}
+
+// RunNode is one node of the testnet.
+type RunNode struct {
+	ID   NodeID `json:"id"`
+	Role string `json:"role"`
+	// Account is the account that the node mines to, in hex.
+	Account string `json:"account"`
+	// Mine is the share of mining power, attempts per second; zero for a node that does not mine.
+	Mine float64 `json:"mine,omitempty"`
+	Addr string  `json:"addr,omitempty"`
+}
+
+// Facts states what the chain's consensus promises. Checkers decide by these, never by the chain's name.
+type Facts struct {
+	Name          string        `json:"name"`
+	Family        string        `json:"family"` // "pow"
+	BlockInterval time.Duration `json:"block_interval"`
+	// ForkDepth is the number of blocks a reorganisation may drop while the network is whole.
+	ForkDepth int `json:"fork_depth"`
+	// Genesis is the chain's own description of its genesis, as JSON; the validity checker re-executes from it.
+	Genesis []byte `json:"genesis,omitempty"`
+	// GenesisHash is the hash of block 0.
+	GenesisHash Hash `json:"genesis_hash"`
+}
+
+// Expectation asks for one invariant, with parameters as written in the scenario.
+type Expectation struct {
+	Name   string            `json:"name"`
+	Params map[string]string `json:"params,omitempty"`
+}
+
+// State is what a node is doing.
+type State string
+
+// The states of a node. A node is promised nothing while it is not Up.
+const (
+	StateUp     State = "up"
+	StateDown   State = "down"   // killed or stopped on purpose
+	StatePaused State = "paused" // frozen on purpose
+	StateDied   State = "died"   // exited without having been asked to
+)
+
+// Lifecycle is a change of a node's state.
+type Lifecycle struct {
+	State State `json:"state"`
+	// Fault is the id of the fault that did it, empty at start and end.
+	Fault  string `json:"fault,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Peer is a connection that came up or went down, as seen by Event.Node.
+type Peer struct {
+	Peer   NodeID `json:"peer"`
+	Up     bool   `json:"up"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Block is a block's content, recorded once per run.
+type Block struct {
+	Hash     Hash      `json:"hash"`
+	Parent   Hash      `json:"parent"`
+	Height   uint64    `json:"height"`
+	Time     time.Time `json:"time"` // the header's own time
+	Producer string    `json:"producer,omitempty"`
+	Txs      []Hash    `json:"txs,omitempty"`
+	// Raw is the chain's canonical encoding; nil where the chain has none that a checker can read.
+	Raw []byte `json:"raw,omitempty"`
+}
+
+// Seen says that Event.Node accepted a block for the first time.
+type Seen struct {
+	Hash   Hash   `json:"hash"`
+	Parent Hash   `json:"parent"`
+	Height uint64 `json:"height"`
+	// From is the peer that it came from; empty when the node made the block itself or read it from its own disk.
+	From NodeID `json:"from,omitempty"`
+	Made bool   `json:"made,omitempty"` // the node produced it
+	// Sync is true when the block came in answer to a request for history (catching up), not by relay.
+	Sync bool `json:"sync,omitempty"`
+}
+
+// Head says that Event.Node's best block changed from Old to Hash.
+type Head struct {
+	Hash   Hash   `json:"hash"`
+	Height uint64 `json:"height"`
+	Old    Hash   `json:"old,omitempty"`
+	// Dropped is the number of blocks of the old chain that are not on the new one: the reorganisation's depth.
+	Dropped int `json:"dropped,omitempty"`
+	// Restored is true for the head that a node read from its disk when it started.
+	Restored bool `json:"restored,omitempty"`
+}
+
+// Submit is a transaction handed to Event.Node.
+type Submit struct {
+	Tx    Hash   `json:"tx"`
+	Error string `json:"error,omitempty"` // non-empty: the node refused it
+}
+
+// FaultPhase is a point in the life of a fault window.
+type FaultPhase string
+
+// The phases of a fault, in order. Between Active and Healing the fault holds everywhere; between Begin and Active,
+// and between Healing and Healed, links may be in either state.
+const (
+	FaultBegin   FaultPhase = "begin"   // about to be applied
+	FaultActive  FaultPhase = "active"  // applied everywhere
+	FaultHealing FaultPhase = "healing" // about to be taken away
+	FaultHealed  FaultPhase = "healed"  // gone everywhere
+)
+
+// Fault is one phase of one fault window.
+type Fault struct {
+	ID    string     `json:"id"`   // "partition-1": kind and number in the schedule
+	Kind  string     `json:"kind"` // "partition", "latency", "kill" ...
+	Phase FaultPhase `json:"phase"`
+	// Text is the fault in words: "cut 5 nodes from 5 nodes".
+	Text string `json:"text"`
+	// At and For are what the schedule asked for.
+	At  time.Duration `json:"asked_at"`
+	For time.Duration `json:"asked_for"`
+	// Took is how long the engine needed to make this phase true; set on Active and Healed.
+	Took time.Duration `json:"took,omitempty"`
+	// Dropped and Delayed count the packets of the testnet's own traffic that the fault touched; set on Healed, by
+	// engines that count. -1 where the engine cannot tell.
+	Dropped int64 `json:"dropped,omitempty"`
+	Delayed int64 `json:"delayed,omitempty"`
+	// Rules is what the fault asks of links; set on Begin. Nodes are the nodes that a node fault acts on.
+	Rules []Rule   `json:"rules,omitempty"`
+	Nodes []NodeID `json:"nodes,omitempty"`
+}
+
+// Rule asks something of every link from a node of From to another node in To.
+type Rule struct {
+	From   []NodeID      `json:"from"`
+	To     []NodeID      `json:"to"`
+	Cut    bool          `json:"cut,omitempty"`
+	Delay  time.Duration `json:"delay,omitempty"`
+	Jitter time.Duration `json:"jitter,omitempty"`
+}
+
+// ProbePhase says when links were measured relative to a fault.
+type ProbePhase string
+
+// The probe phases.
+const (
+	ProbeBefore ProbePhase = "before"
+	ProbeDuring ProbePhase = "during"
+	ProbeAfter  ProbePhase = "after"
+)
+
+// Probe is one measurement of the links that a fault affects.
+type Probe struct {
+	Fault string     `json:"fault"`
+	Phase ProbePhase `json:"phase"`
+	// Total is the number of links that the fault affects; Links may be a sample of them when there are very many.
+	Total int         `json:"total"`
+	Links []LinkProbe `json:"links"`
+	Error string      `json:"error,omitempty"` // non-empty: the measurement itself failed
+}
+
+// LinkProbe is what was measured on one directed link. Delays are one way.
+type LinkProbe struct {
+	From     NodeID        `json:"from"`
+	To       NodeID        `json:"to"`
+	Sent     int           `json:"sent"`
+	Received int           `json:"received"`
+	Min      time.Duration `json:"min,omitempty"`
+	Median   time.Duration `json:"median,omitempty"`
+	Max      time.Duration `json:"max,omitempty"`
+	// Want is what the schedule asked of this link at that time, all faults together.
+	WantCut    bool          `json:"want_cut,omitempty"`
+	WantDelay  time.Duration `json:"want_delay,omitempty"`
+	WantJitter time.Duration `json:"want_jitter,omitempty"`
+}
+
+// Status is what a node said of itself when asked. Counters count since the node's process started.
+type Status struct {
+	Head       Hash   `json:"head"`
+	Height     uint64 `json:"height"`
+	Peers      int    `json:"peers"`
+	Mempool    int    `json:"mempool"`
+	Final      bool   `json:"final,omitempty"` // asked at the very end of the run
+	Sent       uint64 `json:"sent,omitempty"`  // block and transaction messages sent
+	Received   uint64 `json:"received,omitempty"`
+	Duplicates uint64 `json:"duplicates,omitempty"`
+	Error      string `json:"error,omitempty"` // non-empty: the node did not answer
+}
+
+// PhaseName is a phase of a run.
+type PhaseName string
+
+// The phases of a run, in order.
+const (
+	PhaseStarting  PhaseName = "starting"  // nodes start and connect
+	PhaseScheduled PhaseName = "scheduled" // load and faults as the scenario says
+	PhaseSettling  PhaseName = "settling"  // all faults healed, load stopped; nodes must agree and go on
+	PhaseStopping  PhaseName = "stopping"
+)
+
+// Phase says that the run entered a phase.
+type Phase struct {
+	Name PhaseName `json:"name"`
+}
+
+// Gap says that the events of Event.Node (of all nodes, if empty) since From may be incomplete.
+type Gap struct {
+	From   time.Duration `json:"from"`
+	Reason string        `json:"reason"`
+}
+
+// End closes a complete trace. A trace without it was cut short, and liveness cannot be judged from it.
+type End struct {
+	// Interrupted is true when the user stopped the run before its schedule ended.
+	Interrupted bool `json:"interrupted,omitempty"`
+	// Error is the infrastructure error that ended the run early.
+	Error string `json:"error,omitempty"`
+}

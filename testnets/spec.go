@@ -1,0 +1,98 @@
+package testnets
+
+import (
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+)
+
+// Spec is a scenario: a testnet, what happens to it, and what must hold. Every field's YAML key, meaning and default is
+// given here.
+type Spec struct {
+	// File is where the spec came from, for messages: a path or "catalog:split-brain".
+	File string
+	// Source is the text that was decoded, byte for byte.
+	Source []byte
+
+	Name        string // name: required; [a-z0-9-], at most 40
+	Description string // description: one or two sentences
+	Seed        uint64 // seed: source of every random choice; default 1
+	Nodes       []NodeGroup
+	Consensus   Consensus
+	Topology    Topology
+	Relay       string // relay: inventory (default) or flood
+	Load        []Load
+	Faults      []Fault
+	Expect      []Expect
+	// Duration is the length of the schedule: load and faults happen in it, settling follows. duration: required.
+	Duration time.Duration
+	// Settle bounds the time after the schedule in which all nodes must agree and go on. settle: default 30s.
+	Settle time.Duration
+}
+
+// NodeGroup is `- {name: miner, count: 6, mine: 200/s}`: Count nodes named miner-1 ... miner-6, whose role is "miner".
+type NodeGroup struct {
+	Name  string
+	Count int     // count: 1 or more; default 1
+	Mine  float64 // mine: attempts per second of each node; default 0, does not mine
+	Pos   Pos
+}
+
+// Consensus is the chain's rules: consensus: {pow: {block_interval: 2s}}.
+type Consensus struct {
+	Family        string        // "pow"
+	BlockInterval time.Duration // block_interval: default 2s; at least 100ms
+}
+
+// Topology is who connects to whom: one of full, ring, line, star, {random_regular: {degree: 4}}. Default:
+// random_regular of degree 4, or full where there are at most 5 nodes.
+type Topology struct {
+	Kind   string
+	Degree int
+	// PeerExchange lets nodes find others when they lose peers (`peer_exchange: false` beside the kind turns it off);
+	// default true.
+	PeerExchange bool
+}
+
+// Load is `- {transfers: 20/s, from: 5s, until: 80s}`.
+type Load struct {
+	Rate  float64       // transfers per second, over the whole testnet
+	From  time.Duration // default 0
+	Until time.Duration // default the duration
+	Pos   Pos
+}
+
+// Fault is a scheduled fault and where it stands in the file.
+type Fault struct {
+	faults.Scheduled
+	Pos Pos
+}
+
+// Expect is an invariant to judge: `- agreement` or `- convergence: {within: 20s}`.
+type Expect struct {
+	Name   string
+	Params []Param
+	Pos    Pos
+}
+
+// Param is one parameter of an Expect, its value as written.
+type Param struct {
+	Name  string
+	Value string
+	Pos   Pos
+}
+
+// Pos is a place in the file; Line and Column count from 1.
+type Pos struct {
+	Line, Column int
+}
+
+// Error is a mistake in a scenario file.
+type Error struct {
+	File string
+	Pos  Pos
+	Msg  string // what is wrong
+	Hint string // what to do; may be empty
+	// Excerpt is the offending line of the file with a caret under the column; may be empty.
+	Excerpt string
+}
