@@ -1,0 +1,84 @@
+package faults
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// MaxDelay is the longest delay that one fault may add to a link.
+const MaxDelay = 10 * time.Second
+
+// Latency delays packets on the links from From to To; zero Selects mean every node.
+type Latency struct {
+	// Delay is added to every packet, one way: more than 0, at most MaxDelay.
+	Delay time.Duration
+	// Jitter varies the delay uniformly within Delay ± Jitter: 0 to Delay.
+	Jitter time.Duration
+	From   Select
+	To     Select
+	// BothWays delays the links from To to From too. A link is never delayed twice by one fault.
+	BothWays bool
+}
+
+// Kind implements Fault.
+func (Latency) Kind() string { return "latency" }
+
+// Resolve implements Fault.
+func (l Latency) Resolve(net Net, rng *rand.Rand) (Effect, error) {
+	if l.Delay <= 0 || l.Delay > MaxDelay {
+		return Effect{}, fmt.Errorf("delay %v is out of range: more than 0, at most %v", l.Delay, MaxDelay)
+	}
+	if l.Jitter < 0 || l.Jitter > l.Delay {
+		return Effect{}, fmt.Errorf("jitter %v is out of range: 0 to the delay, %v", l.Jitter, l.Delay)
+	}
+	from, err := l.From.resolve(net, rng)
+	if err != nil {
+		return Effect{}, fmt.Errorf("latency: %w", err)
+	}
+	to, err := l.To.resolve(net, rng)
+	if err != nil {
+		return Effect{}, fmt.Errorf("latency: %w", err)
+	}
+	if len(from) == 1 && len(to) == 1 && from[0] == to[0] {
+		return Effect{}, fmt.Errorf("latency: there is no link from %s to itself", from[0])
+	}
+	return Effect{Text: l.text(from, to, len(net.Nodes)), Links: Links{Rules: l.rules(from, to)}}, nil
+}
+
+// rules names every link once, so that delays do not add up within the fault.
+func (l Latency) rules(from, to []NodeID) []Rule {
+	shape := Shape{Delay: l.Delay, Jitter: l.Jitter}
+	rules := []Rule{{From: from, To: to, Shape: shape}}
+	if !l.BothWays {
+		return rules
+	}
+	// The way back, less the links that the first rule has: those between two nodes that are on both sides, and those
+	// to a node that is on both sides from one that is in From alone.
+	fromOnly, toOnly := without(from, to), without(to, from)
+	both := without(from, fromOnly)
+	if len(toOnly) > 0 {
+		rules = append(rules, Rule{From: toOnly, To: from, Shape: shape})
+	}
+	if len(both) > 0 && len(fromOnly) > 0 {
+		rules = append(rules, Rule{From: both, To: fromOnly, Shape: shape})
+	}
+	return rules
+}
+
+// text is the fault in words.
+func (l Latency) text(from, to []NodeID, all int) string {
+	amount := l.Delay.String()
+	if l.Jitter > 0 {
+		amount += " ± " + l.Jitter.String()
+	}
+	switch {
+	case len(from) == all && len(to) == all:
+		return fmt.Sprintf("delay %s on every link", amount)
+	case l.BothWays && len(to) == all:
+		return fmt.Sprintf("delay %s on every link of %s", amount, list(from))
+	case l.BothWays:
+		return fmt.Sprintf("delay %s between %s and %s", amount, list(from), list(to))
+	}
+	return fmt.Sprintf("delay %s from %s to %s", amount, list(from), list(to))
+}

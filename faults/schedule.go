@@ -1,0 +1,133 @@
+package faults
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Limits of a schedule.
+const (
+	// MaxFaults is the most faults that a schedule can have.
+	MaxFaults = 1000
+	// maxPlanned is the most faults times nodes; it bounds the memory of a plan.
+	maxPlanned = 10_000_000
+)
+
+// Planned is a fault of a schedule, resolved.
+type Planned struct {
+	// ID is the fault's kind and its number among its kind in the schedule: "partition-1". It is unique in the plan.
+	ID string
+	Scheduled
+	Effect Effect
+	// End is when the fault ends, after the start of the schedule. It is At for an instantaneous fault. At equal times,
+	// ends come before begins.
+	End time.Duration
+}
+
+// Instant reports that the fault has no length: it acts once and nothing is taken back.
+func (p *Planned) Instant() bool { return p.End == p.At }
+
+// instant reports that the effect leaves nothing to take back.
+func (e *Effect) instant() bool { return len(e.Links.Rules) == 0 && len(e.End) == 0 }
+
+// PlanError is what is wrong with one fault of a schedule.
+type PlanError struct {
+	// Index is the fault's place in the list given to Plan, from 0.
+	Index int
+	ID    string
+	Err   error
+}
+
+// Error implements error.
+func (e *PlanError) Error() string { return fmt.Sprintf("fault %s: %v", e.ID, e.Err) }
+
+// Unwrap implements errors.Unwrap.
+func (e *PlanError) Unwrap() error { return e.Err }
+
+// Plan resolves a schedule of the given duration on a testnet, in the order of the list. Each fault draws from a random
+// source of its own, made of the seed and the fault's place in the list, so that a fault added at the end changes none
+// before it.
+//
+// It fails when a fault cannot be resolved, is not within the duration, or contradicts another: an action on a node
+// that will not be in a state for it, such as killing a node that is down. The error joins one *PlanError for each
+// fault that is wrong. A pause without For ends for a node when a resume names the node.
+func Plan(list []Scheduled, net Net, seed uint64, duration time.Duration) ([]Planned, error) {
+	if len(list) > MaxFaults {
+		return nil, fmt.Errorf("%d faults are too many, the most is %d", len(list), MaxFaults)
+	}
+	if len(list)*len(net.Nodes) > maxPlanned {
+		return nil, fmt.Errorf("%d faults on %d nodes are too many, the most is %d faults x nodes",
+			len(list), len(net.Nodes), maxPlanned)
+	}
+	plan := make([]Planned, 0, len(list))
+	numbers := make(map[string]int)
+	var wrong []error
+	for i, s := range list {
+		if s.Fault == nil {
+			wrong = append(wrong, &PlanError{Index: i, ID: fmt.Sprint(i + 1), Err: errors.New("says nothing")})
+			continue
+		}
+		kind := s.Fault.Kind()
+		numbers[kind]++
+		p := Planned{ID: fmt.Sprintf("%s-%d", kind, numbers[kind]), Scheduled: s}
+		if err := p.resolve(net, source(seed, i), duration); err != nil {
+			wrong = append(wrong, &PlanError{Index: i, ID: p.ID, Err: err})
+		}
+		plan = append(plan, p)
+	}
+	if len(wrong) == 0 {
+		wrong = checkNodes(plan)
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
+	}
+	return plan, nil
+}
+
+// source is the random source of the fault at one place of a schedule.
+func source(seed uint64, index int) *rand.Rand {
+	var key [32]byte
+	copy(key[:], "netsplit/fault")
+	binary.BigEndian.PutUint64(key[16:], seed)
+	binary.BigEndian.PutUint64(key[24:], uint64(index))
+	return rand.New(rand.NewChaCha8(key))
+}
+
+// resolve fills in the effect and the end.
+func (p *Planned) resolve(net Net, rng *rand.Rand, duration time.Duration) error {
+	if err := p.checkTime(duration); err != nil {
+		return err
+	}
+	var err error
+	if p.Effect, err = p.Fault.Resolve(net, rng); err != nil {
+		return err
+	}
+	instant := p.Effect.instant()
+	switch {
+	case !instant && p.For == 0:
+		p.End = duration
+	case instant && p.For > 0:
+		return fmt.Errorf("%s is instantaneous, it cannot last for %v", p.Fault.Kind(), p.For)
+	default:
+		p.End = p.At + p.For
+	}
+	return nil
+}
+
+// checkTime reports a fault that is not within the schedule.
+func (p *Planned) checkTime(duration time.Duration) error {
+	switch {
+	case p.At < 0:
+		return fmt.Errorf("begins at %v, before the schedule", p.At)
+	case p.At >= duration:
+		return fmt.Errorf("begins at %v, but the schedule ends at %v", p.At, duration)
+	case p.For < 0:
+		return fmt.Errorf("lasts for %v, less than nothing", p.For)
+	case p.For > duration-p.At:
+		return fmt.Errorf("begins at %v and lasts %v, but the schedule ends at %v", p.At, p.For, duration)
+	}
+	return nil
+}

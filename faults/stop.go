@@ -1,0 +1,16 @@
+package faults
+
+import "math/rand/v2"
+
+// StopNodes asks the chosen nodes to end, as SIGTERM does, and starts them again when the fault ends.
+type StopNodes struct {
+	Nodes Select
+}
+
+// Kind implements Fault.
+func (StopNodes) Kind() string { return "stop" }
+
+// Resolve implements Fault.
+func (f StopNodes) Resolve(net Net, rng *rand.Rand) (Effect, error) {
+	return act(net, rng, f.Nodes, Stop, Start)
+}
