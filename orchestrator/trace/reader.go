@@ -1,0 +1,121 @@
+package trace
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// MaxLine is the most bytes that one event takes on disk, its newline included.
+const MaxLine = 16 << 20
+
+// maxWindow bounds what a hostile file can make the decompressor hold.
+const maxWindow = 32 << 20
+
+// TruncatedError says that a trace ends in the middle of its data, as one does whose writer was killed. Everything
+// before that was read.
+type TruncatedError struct {
+	Path string
+	Line int   // complete lines that were read
+	Err  error // what the end looked like
+}
+
+// Error implements error.
+func (e *TruncatedError) Error() string {
+	return fmt.Sprintf("%s: truncated after line %d: %v", e.Path, e.Line, e.Err)
+}
+
+// Unwrap implements errors.Unwrap.
+func (e *TruncatedError) Unwrap() error { return e.Err }
+
+// LineError is a line that is not an event.
+type LineError struct {
+	Path string
+	Line int // counted from 1
+	Err  error
+}
+
+// Error implements error.
+func (e *LineError) Error() string { return fmt.Sprintf("%s: line %d: %v", e.Path, e.Line, e.Err) }
+
+// Unwrap implements errors.Unwrap.
+func (e *LineError) Unwrap() error { return e.Err }
+
+// Read calls fn for every event of the trace file, in the order in which they were appended. Each event is new: fn may
+// keep it. Read stops at fn's first error and returns it as it is. A file that ends early gives a *TruncatedError
+// after all that could be read, a line that is no event a *LineError.
+func Read(path string, fn func(*Event) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read trace: %w", err)
+	}
+	defer f.Close()
+	return read(path, f, fn)
+}
+
+func read(path string, in io.Reader, fn func(*Event) error) error {
+	z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+	if err != nil {
+		return fmt.Errorf("read trace %s: %w", path, err)
+	}
+	defer z.Close()
+	var (
+		lines = lineReader{in: bufio.NewReaderSize(z, 256<<10)}
+		dec   decoder
+	)
+	for n := 0; ; n++ {
+		line, err := lines.next()
+		switch {
+		case err == io.EOF:
+			return nil
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return &TruncatedError{Path: path, Line: n, Err: err}
+		case err != nil:
+			return &LineError{Path: path, Line: n + 1, Err: err}
+		}
+		e, err := dec.decode(line)
+		if err != nil {
+			return &LineError{Path: path, Line: n + 1, Err: err}
+		}
+		if err := fn(e); err != nil {
+			return err
+		}
+	}
+}
+
+// lineReader splits its input into lines of bounded length.
+type lineReader struct {
+	in   *bufio.Reader
+	long []byte // holds a line that does not fit into in's buffer
+}
+
+// next returns the next line without its newline, valid until the next call; io.EOF at the end, and
+// io.ErrUnexpectedEOF when the input ends inside a line.
+func (r *lineReader) next() ([]byte, error) {
+	line, err := r.in.ReadSlice('\n')
+	if err == bufio.ErrBufferFull {
+		r.long = r.long[:0]
+		for err == bufio.ErrBufferFull {
+			if len(r.long)+len(line) > MaxLine {
+				return nil, fmt.Errorf("longer than %d bytes", MaxLine)
+			}
+			r.long = append(r.long, line...)
+			line, err = r.in.ReadSlice('\n')
+		}
+		r.long = append(r.long, line...)
+		line = r.long
+	}
+	switch {
+	case err == io.EOF && len(line) > 0:
+		return nil, fmt.Errorf("line without an end: %w", io.ErrUnexpectedEOF)
+	case err != nil:
+		return nil, err
+	case len(line) > MaxLine:
+		return nil, fmt.Errorf("longer than %d bytes", MaxLine)
+	}
+	return line[:len(line)-1], nil
+}
