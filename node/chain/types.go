@@ -1,5 +1,3 @@
-// Package chain holds what all nodes must agree on: transactions, blocks, the ledger's rules and state, the block tree
-// and the rule that chooses among forks. It is pure: the same blocks give the same state, everywhere.
 package chain
 
 // Hash is a SHA-256d digest of a canonical encoding. It prints as lower-case hex, first byte first, and as a proof of
@@ -26,39 +24,44 @@ type Millis int64
 
 // Tx is a signed transfer.
 type Tx struct {
-	From   Address
-	To     Address
-	Amount Amount // at least 1
-	Fee    Amount
-	Nonce  uint64 // the number of transfers that From has sent before
-	Sig    Signature
+	From   Address   `json:"from"`
+	To     Address   `json:"to"`
+	Amount Amount    `json:"amount"` // at least 1
+	Fee    Amount    `json:"fee"`
+	Nonce  uint64    `json:"nonce"` // the number of transfers that From has sent before
+	Sig    Signature `json:"sig"`
 }
 
-// Header commits to a block. Its canonical encoding has 160 bytes (see wire.go); its hash is the block's.
+// Header commits to a block. Its canonical encoding has 160 bytes (see encode.go); its hash is the block's.
 type Header struct {
-	Version   uint32 // 1
-	Height    Height
-	Parent    Hash
-	TxRoot    Hash // SHA-256d of the concatenated transaction ids
-	StateRoot Hash // of the state after the block, see State.Root
-	Miner     Address
-	Time      Millis
-	Bits      uint32 // compact target
-	Nonce     uint64
+	Version   uint32  `json:"version"` // 1
+	Height    Height  `json:"height"`
+	Parent    Hash    `json:"parent"`
+	TxRoot    Hash    `json:"tx_root"`    // see TxRoot
+	StateRoot Hash    `json:"state_root"` // of the state after the block, see State.Root
+	Miner     Address `json:"miner"`
+	Time      Millis  `json:"time_ms"`
+	Bits      uint32  `json:"bits"` // compact target
+	Nonce     uint64  `json:"nonce"`
 }
 
-// Block is a header and the transactions it commits to. A Block is immutable once built: nodes share it.
+// Block is a header and the transactions it commits to. A Block is immutable once built: nodes share it. NewBlock and
+// DecodeBlock make one that remembers its hash.
 type Block struct {
 	Header
-	Txs []Tx
+	Txs []Tx `json:"txs"`
+
+	hash   Hash
+	hashed bool
 }
 
 // Limits of a block. The encoding refuses more.
 const (
-	HeaderSize   = 160
-	TxSize       = 152
-	MaxBlockTxs  = 4096
-	MaxBlockSize = HeaderSize + 4 + MaxBlockTxs*TxSize
+	HeaderVersion = 1
+	HeaderSize    = 160
+	TxSize        = 152
+	MaxBlockTxs   = 4096
+	MaxBlockSize  = HeaderSize + 4 + MaxBlockTxs*TxSize
 )
 
 // Genesis is what all nodes of a testnet must agree on before they start. Its JSON form is in every node's

@@ -1,0 +1,118 @@
+package chain
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// signedSize is the length of the part of a transaction's encoding that its signature covers.
+const signedSize = TxSize - len(Signature{})
+
+// blockPrefix is the length of a block's encoding before its transactions.
+const blockPrefix = HeaderSize + 4
+
+// Append appends the transaction's canonical encoding, TxSize bytes, to b.
+func (t *Tx) Append(b []byte) []byte {
+	b = t.appendUnsigned(b)
+	return append(b, t.Sig[:]...)
+}
+
+func (t *Tx) appendUnsigned(b []byte) []byte {
+	b = append(b, t.From[:]...)
+	b = append(b, t.To[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(t.Amount))
+	b = binary.BigEndian.AppendUint64(b, uint64(t.Fee))
+	return binary.BigEndian.AppendUint64(b, t.Nonce)
+}
+
+// DecodeTx reads a transaction from exactly TxSize bytes. It checks the form only, not the signature.
+func DecodeTx(b []byte) (Tx, error) {
+	if len(b) != TxSize {
+		return Tx{}, fmt.Errorf("decode transaction: want %d bytes, got %d", TxSize, len(b))
+	}
+	var t Tx
+	t.decode(b)
+	return t, nil
+}
+
+func (t *Tx) decode(b []byte) {
+	copy(t.From[:], b)
+	copy(t.To[:], b[32:])
+	t.Amount = Amount(binary.BigEndian.Uint64(b[64:]))
+	t.Fee = Amount(binary.BigEndian.Uint64(b[72:]))
+	t.Nonce = binary.BigEndian.Uint64(b[80:])
+	copy(t.Sig[:], b[signedSize:])
+}
+
+// Append appends the header's canonical encoding, HeaderSize bytes, to b. The nonce comes last.
+func (h *Header) Append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, h.Version)
+	b = binary.BigEndian.AppendUint64(b, uint64(h.Height))
+	b = append(b, h.Parent[:]...)
+	b = append(b, h.TxRoot[:]...)
+	b = append(b, h.StateRoot[:]...)
+	b = append(b, h.Miner[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(h.Time))
+	b = binary.BigEndian.AppendUint32(b, h.Bits)
+	return binary.BigEndian.AppendUint64(b, h.Nonce)
+}
+
+// DecodeHeader reads a header from exactly HeaderSize bytes. It checks the form only.
+func DecodeHeader(b []byte) (Header, error) {
+	if len(b) != HeaderSize {
+		return Header{}, fmt.Errorf("decode header: want %d bytes, got %d", HeaderSize, len(b))
+	}
+	h := Header{
+		Version: binary.BigEndian.Uint32(b),
+		Height:  Height(binary.BigEndian.Uint64(b[4:])),
+		Time:    Millis(binary.BigEndian.Uint64(b[140:])),
+		Bits:    binary.BigEndian.Uint32(b[148:]),
+		Nonce:   binary.BigEndian.Uint64(b[152:]),
+	}
+	copy(h.Parent[:], b[12:])
+	copy(h.TxRoot[:], b[44:])
+	copy(h.StateRoot[:], b[76:])
+	copy(h.Miner[:], b[108:])
+	return h, nil
+}
+
+// Size is the length of the block's canonical encoding in bytes.
+func (b *Block) Size() int { return blockPrefix + len(b.Txs)*TxSize }
+
+// Append appends the block's canonical encoding, Size bytes, to buf.
+func (b *Block) Append(buf []byte) []byte {
+	buf = b.Header.Append(buf)
+	buf = binary.BigEndian.AppendUint32(buf, uint32(len(b.Txs)))
+	for i := range b.Txs {
+		buf = b.Txs[i].Append(buf)
+	}
+	return buf
+}
+
+// DecodeBlock reads a block from all of b. It refuses more than MaxBlockTxs transactions and any length that does not
+// match their count, before it allocates. It checks the form only. The block does not keep b.
+func DecodeBlock(b []byte) (*Block, error) {
+	if len(b) < blockPrefix {
+		return nil, fmt.Errorf("decode block: want at least %d bytes, got %d", blockPrefix, len(b))
+	}
+	h, err := DecodeHeader(b[:HeaderSize])
+	if err != nil {
+		return nil, fmt.Errorf("decode block: %w", err)
+	}
+	n := binary.BigEndian.Uint32(b[HeaderSize:])
+	if n > MaxBlockTxs {
+		return nil, fmt.Errorf("decode block: %d transactions, at most %d are allowed", n, MaxBlockTxs)
+	}
+	if want := blockPrefix + int(n)*TxSize; len(b) != want {
+		return nil, fmt.Errorf("decode block: want %d bytes for %d transactions, got %d", want, n, len(b))
+	}
+	var txs []Tx
+	if n > 0 {
+		txs = make([]Tx, n)
+	}
+	for i := range txs {
+		txs[i].decode(b[blockPrefix+i*TxSize:])
+	}
+	// The bytes at hand are the canonical encoding: no need to encode the header again.
+	return &Block{Header: h, Txs: txs, hash: sha256d(b[:HeaderSize]), hashed: true}, nil
+}

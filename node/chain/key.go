@@ -1,0 +1,91 @@
+package chain
+
+import (
+	"crypto/ed25519"
+	"encoding/hex"
+	"fmt"
+)
+
+// signDomain keeps a signature on a transfer from meaning anything elsewhere.
+const signDomain = "netsplit/tx/1"
+
+// Key is an account's private key.
+type Key struct{ priv ed25519.PrivateKey }
+
+// KeyFromSeed makes the key of a 32-byte ed25519 seed in hex.
+func KeyFromSeed(hexSeed string) (Key, error) {
+	seed, err := hex.DecodeString(hexSeed)
+	if err != nil || len(seed) != ed25519.SeedSize {
+		// The seed is a secret: the message must not repeat any of it.
+		return Key{}, fmt.Errorf("key seed: want %d hex digits, got %d characters", 2*ed25519.SeedSize, len(hexSeed))
+	}
+	return Key{ed25519.NewKeyFromSeed(seed)}, nil
+}
+
+// Address is the key's account.
+func (k Key) Address() Address {
+	var a Address
+	copy(a[:], k.priv.Public().(ed25519.PublicKey))
+	return a
+}
+
+// Seed is the seed that the key was made of.
+func (k Key) Seed() []byte { return k.priv.Seed() }
+
+// Sign sets the transaction's From and Sig. genesis is the hash of the network's genesis block.
+func (k Key) Sign(genesis Hash, t *Tx) {
+	t.From = k.Address()
+	copy(t.Sig[:], ed25519.Sign(k.priv, t.signedMessage(genesis)))
+}
+
+// Verify says whether Sig is From's signature of the transaction on the network whose genesis block has this hash.
+// Verification is that of RFC 8032 without the cofactor (S below the group's order, R compared byte by byte); keys
+// that are not in canonical form or of small order, for which signatures mean nothing, are refused.
+func (t *Tx) Verify(genesis Hash) bool {
+	return strictKey(t.From) && ed25519.Verify(t.From[:], t.signedMessage(genesis), t.Sig[:])
+}
+
+// signedMessage is signDomain || genesis || the encoding up to the signature.
+func (t *Tx) signedMessage(genesis Hash) []byte {
+	msg := make([]byte, 0, len(signDomain)+len(genesis)+TxSize)
+	msg = append(msg, signDomain...)
+	msg = append(msg, genesis[:]...)
+	return t.appendUnsigned(msg)
+}
+
+// smallOrder holds the y coordinates, little-endian, of the curve's eight points whose order divides 8.
+var smallOrder = [...]Address{
+	{},  // order 4
+	{1}, // order 1
+	mustAddress("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), // order 8
+	mustAddress("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), // order 8
+	mustAddress("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"), // order 2
+}
+
+func mustAddress(s string) Address {
+	a, err := ParseAddress(s)
+	if err != nil {
+		panic(err)
+	}
+	return a
+}
+
+// strictKey says whether the public key's y coordinate is below 2^255-19 and the point is not of small order.
+func strictKey(a Address) bool {
+	y := a
+	y[31] &= 0x7f // the sign of x
+	for _, s := range smallOrder {
+		if y == s {
+			return false
+		}
+	}
+	if y[0] < 0xed || y[31] != 0x7f {
+		return true
+	}
+	for _, c := range y[1:31] {
+		if c != 0xff {
+			return true
+		}
+	}
+	return false
+}

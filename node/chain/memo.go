@@ -1,0 +1,99 @@
+package chain
+
+import "sync"
+
+// Sizes of one generation of a Memo's caches; a Memo holds at most two.
+const (
+	memoSigs  = 1 << 16
+	memoExecs = 1 << 12
+)
+
+// Memo remembers the results of the pure, expensive functions: signature checks and block executions. Many nodes of
+// one process may share it, from many goroutines. It is bounded; what it forgets is computed again. A nil *Memo
+// remembers nothing.
+type Memo struct {
+	mu    sync.Mutex
+	sigs  cache[sigKey, bool]
+	execs cache[Hash, execution]
+}
+
+type sigKey struct{ genesis, tx Hash }
+
+type execution struct {
+	state State
+	err   error
+}
+
+// NewMemo makes an empty Memo.
+func NewMemo() *Memo {
+	return &Memo{sigs: cache[sigKey, bool]{limit: memoSigs}, execs: cache[Hash, execution]{limit: memoExecs}}
+}
+
+// newSigMemo remembers signatures alone: what a single node gains from, since it executes a block once.
+func newSigMemo() *Memo { return &Memo{sigs: cache[sigKey, bool]{limit: memoSigs}} }
+
+// Verify is t.Verify(genesis).
+func (m *Memo) Verify(genesis Hash, t *Tx) bool {
+	if m == nil {
+		return t.Verify(genesis)
+	}
+	key := sigKey{genesis, t.ID()}
+	m.mu.Lock()
+	ok, known := m.sigs.get(key)
+	m.mu.Unlock()
+	if known {
+		return ok
+	}
+	// Two goroutines may both compute this: cheaper than to wait for each other.
+	ok = t.Verify(genesis)
+	m.mu.Lock()
+	m.sigs.put(key, ok)
+	m.mu.Unlock()
+	return ok
+}
+
+// execute is run(), remembered by the block's hash. The hash must commit to all that run reads.
+func (m *Memo) execute(block Hash, run func() (State, error)) (State, error) {
+	if m == nil || m.execs.limit == 0 {
+		return run()
+	}
+	m.mu.Lock()
+	r, known := m.execs.get(block)
+	m.mu.Unlock()
+	if known {
+		return r.state, r.err
+	}
+	r.state, r.err = run()
+	m.mu.Lock()
+	m.execs.put(block, r)
+	m.mu.Unlock()
+	return r.state, r.err
+}
+
+// cache is a map of at most two generations: when the young one is full it becomes the old one, whose entries are
+// forgotten unless they were asked for.
+type cache[K comparable, V any] struct {
+	limit      int
+	young, old map[K]V
+}
+
+func (c *cache[K, V]) get(k K) (V, bool) {
+	if v, ok := c.young[k]; ok {
+		return v, true
+	}
+	v, ok := c.old[k]
+	if ok {
+		c.put(k, v)
+	}
+	return v, ok
+}
+
+func (c *cache[K, V]) put(k K, v V) {
+	if len(c.young) >= c.limit {
+		c.old, c.young = c.young, nil
+	}
+	if c.young == nil {
+		c.young = make(map[K]V)
+	}
+	c.young[k] = v
+}

@@ -1,0 +1,177 @@
+package chain
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+)
+
+// Account is what the ledger knows of an address. The zero Account is that of an address never heard of.
+type Account struct {
+	Balance Amount `json:"balance"`
+	Nonce   uint64 `json:"nonce"` // transfers sent so far
+}
+
+// State is the ledger after some block: a set of accounts under a Merkle root. A State never changes and may be read by
+// many goroutines; its successors share what they have in common. The zero State has no accounts.
+type State struct{ s *summary }
+
+type summary struct {
+	root  *trieNode
+	count int
+	total Amount
+}
+
+// trieNode is a leaf (one account) or a branch over at least two accounts; an empty subtree is nil. Its hash is
+// computed when it is made, so that sharing it needs no lock.
+type trieNode struct {
+	hash        Hash
+	left, right *trieNode
+	leaf        *entry
+}
+
+// entry is an account with its address.
+type entry struct {
+	addr Address
+	acct Account
+}
+
+// Get is the account of a; ok is false where there is none.
+func (s State) Get(a Address) (acct Account, ok bool) {
+	n := s.trie()
+	for depth := 0; n != nil; depth++ {
+		if n.leaf != nil {
+			if n.leaf.addr != a {
+				return Account{}, false
+			}
+			return n.leaf.acct, true
+		}
+		if bit(a, depth) == 0 {
+			n = n.left
+		} else {
+			n = n.right
+		}
+	}
+	return Account{}, false
+}
+
+// Root is the Merkle root of the accounts. They are split by the bits of their addresses, most significant first: no
+// account gives 32 zero bytes; one gives sha256(0x00 || address || balance || nonce), numbers in 8 bytes big-endian;
+// more give sha256(0x01 || root of those with bit 0 || root of those with bit 1).
+func (s State) Root() Hash { return s.trie().sum() }
+
+// Len is the number of accounts.
+func (s State) Len() int {
+	if s.s == nil {
+		return 0
+	}
+	return s.s.count
+}
+
+// Total is the sum of all balances.
+func (s State) Total() Amount {
+	if s.s == nil {
+		return 0
+	}
+	return s.s.total
+}
+
+// All calls yield for every account in ascending order of addresses, until it returns false.
+func (s State) All(yield func(Address, Account) bool) { s.trie().walk(yield) }
+
+func (s State) trie() *trieNode {
+	if s.s == nil {
+		return nil
+	}
+	return s.s.root
+}
+
+// with is s with the given accounts put in place of their old values. Addresses are unique; changes is reordered.
+// The sum of all balances must fit. A zero account is the same as none, and no account ever returns to zero.
+func (s State) with(changes []entry) State {
+	next := summary{root: s.trie(), count: s.Len(), total: s.Total()}
+	changes = slices.DeleteFunc(changes, func(e entry) bool { return e.acct == Account{} })
+	for _, c := range changes {
+		old, ok := s.Get(c.addr)
+		if !ok {
+			next.count++
+		}
+		next.total += c.acct.Balance - old.Balance // wraps back: only the final sum has to fit
+	}
+	slices.SortFunc(changes, func(a, b entry) int { return a.addr.Cmp(b.addr) })
+	next.root = next.root.update(0, changes)
+	return State{&next}
+}
+
+func (n *trieNode) sum() Hash {
+	if n == nil {
+		return Hash{}
+	}
+	return n.hash
+}
+
+func (n *trieNode) walk(yield func(Address, Account) bool) bool {
+	if n == nil {
+		return true
+	}
+	if n.leaf != nil {
+		return yield(n.leaf.addr, n.leaf.acct)
+	}
+	return n.left.walk(yield) && n.right.walk(yield)
+}
+
+// update returns the subtree n, which hangs at depth, with the sorted changes made.
+func (n *trieNode) update(depth int, changes []entry) *trieNode {
+	switch {
+	case len(changes) == 0:
+		return n
+	case n == nil:
+		return build(depth, changes)
+	case n.leaf != nil:
+		i, found := slices.BinarySearchFunc(changes, n.leaf.addr, func(e entry, a Address) int { return e.addr.Cmp(a) })
+		if !found {
+			changes = slices.Insert(slices.Clone(changes), i, *n.leaf)
+		}
+		return build(depth, changes)
+	}
+	low, high := split(depth, changes)
+	return branch(n.left.update(depth+1, low), n.right.update(depth+1, high))
+}
+
+// build makes the subtree at depth of sorted accounts that agree in all bits above it.
+func build(depth int, accounts []entry) *trieNode {
+	switch len(accounts) {
+	case 0:
+		return nil
+	case 1:
+		e := accounts[0]
+		return &trieNode{hash: leafHash(&e), leaf: &e}
+	}
+	low, high := split(depth, accounts)
+	return branch(build(depth+1, low), build(depth+1, high))
+}
+
+func split(depth int, sorted []entry) (low, high []entry) {
+	i, _ := slices.BinarySearchFunc(sorted, 1, func(e entry, want int) int { return bit(e.addr, depth) - want })
+	return sorted[:i], sorted[i:]
+}
+
+func branch(left, right *trieNode) *trieNode {
+	var buf [1 + 2*32]byte
+	buf[0] = 1
+	l, r := left.sum(), right.sum()
+	copy(buf[1:], l[:])
+	copy(buf[33:], r[:])
+	return &trieNode{hash: sha256.Sum256(buf[:]), left: left, right: right}
+}
+
+func leafHash(e *entry) Hash {
+	var buf [1 + 32 + 8 + 8]byte
+	copy(buf[1:], e.addr[:])
+	binary.BigEndian.PutUint64(buf[33:], uint64(e.acct.Balance))
+	binary.BigEndian.PutUint64(buf[41:], e.acct.Nonce)
+	return sha256.Sum256(buf[:])
+}
+
+// bit is bit i of the address, the most significant first.
+func bit(a Address, i int) int { return int(a[i/8]>>(7-i%8)) & 1 }
