@@ -53,7 +53,23 @@ type Ping struct{ Nonce uint64 }
 type Pong struct{ Nonce uint64 }
 
 // Tx carries one transaction.
-type Tx struct{ Tx chain.Tx }
+type Tx struct {
+	Tx chain.Tx
+	// id is Tx.ID(), when hashed: NewTx and Decode compute it once, so that the receivers who share the message need not.
+	id     chain.Hash
+	hashed bool
+}
+
+// NewTx makes the message and computes the transaction's id.
+func NewTx(t chain.Tx) *Tx { return &Tx{Tx: t, id: t.ID(), hashed: true} }
+
+// ID is the transaction's id. It costs nothing on a message from NewTx or Decode, and is computed anew on any other.
+func (m *Tx) ID() chain.Hash {
+	if m.hashed {
+		return m.id
+	}
+	return m.Tx.ID()
+}
 
 // Block carries one new block.
 type Block struct{ Block *chain.Block }

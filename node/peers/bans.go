@@ -1,0 +1,55 @@
+package peers
+
+import (
+	"time"
+
+	"github.com/netsplit/netsplit/node/chain"
+)
+
+// Limits of Bans.
+const (
+	BanTime = 60 * time.Second
+	MaxBans = 256
+)
+
+// Bans is a bounded table of banned peers. When it is full a new ban replaces the one that ends first. The zero Bans is
+// empty and ready.
+type Bans struct{ list []ban }
+
+type ban struct {
+	id    chain.PeerID
+	until int64
+}
+
+// Add bans a peer for BanTime from now on.
+func (b *Bans) Add(id chain.PeerID, now int64) {
+	until := now + int64(BanTime)
+	first := -1
+	for i := range b.list {
+		if b.list[i].id == id {
+			b.list[i].until = until
+			return
+		}
+		if first < 0 || b.list[i].until < b.list[first].until {
+			first = i
+		}
+	}
+	if len(b.list) < MaxBans {
+		b.list = append(b.list, ban{id, until})
+		return
+	}
+	b.list[first] = ban{id, until}
+}
+
+// Until returns the time at which a peer's ban ends, and whether it is banned now.
+func (b *Bans) Until(id chain.PeerID, now int64) (int64, bool) {
+	for i := range b.list {
+		if b.list[i].id == id {
+			return b.list[i].until, b.list[i].until > now
+		}
+	}
+	return 0, false
+}
+
+// Len is the number of entries, ended ones included.
+func (b *Bans) Len() int { return len(b.list) }

@@ -1,0 +1,91 @@
+package peers
+
+import (
+	"math/rand/v2"
+
+	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/wire"
+)
+
+// MaxBook is the most addresses in a Book.
+const MaxBook = 256
+
+// Book is a bounded list of addresses in a fixed order. The zero Book is empty and ready.
+type Book struct {
+	addrs []wire.Addr
+	fixed int // the first addresses are never replaced
+}
+
+// Fix puts an address into the book for good; it must be called before Add.
+func (b *Book) Fix(a wire.Addr) {
+	if len(b.addrs) < MaxBook && b.find(a.ID) < 0 {
+		b.addrs = append(b.addrs, a)
+		b.fixed = len(b.addrs)
+	}
+}
+
+// Add puts an address into the book. A full book replaces a random address; an identity's new address replaces its old
+// one.
+func (b *Book) Add(a wire.Addr, rng *rand.Rand) {
+	if a.Addr == "" {
+		return
+	}
+	if i := b.find(a.ID); i >= 0 {
+		if i >= b.fixed {
+			b.addrs[i] = a
+		}
+		return
+	}
+	switch {
+	case len(b.addrs) < MaxBook:
+		b.addrs = append(b.addrs, a)
+	case b.fixed < MaxBook:
+		b.addrs[b.fixed+rng.IntN(MaxBook-b.fixed)] = a
+	}
+}
+
+// Remove takes an address out, unless it is fixed.
+func (b *Book) Remove(id chain.PeerID) {
+	if i := b.find(id); i >= b.fixed {
+		b.addrs = append(b.addrs[:i], b.addrs[i+1:]...)
+	}
+}
+
+func (b *Book) find(id chain.PeerID) int {
+	for i := range b.addrs {
+		if b.addrs[i].ID == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// Len is the number of addresses.
+func (b *Book) Len() int { return len(b.addrs) }
+
+// Sample returns at most n different addresses for which keep is true, in random order.
+func (b *Book) Sample(n int, rng *rand.Rand, keep func(*wire.Addr) bool) []wire.Addr {
+	var out []wire.Addr
+	if len(b.addrs) == 0 {
+		return nil
+	}
+	// A random start and a random step that is coprime to the length visit every place once without a copy.
+	at, step := rng.IntN(len(b.addrs)), 1+rng.IntN(len(b.addrs))
+	for gcd(step, len(b.addrs)) != 1 {
+		step++
+	}
+	for i := 0; i < len(b.addrs) && len(out) < n; i++ {
+		if a := &b.addrs[at]; keep(a) {
+			out = append(out, *a)
+		}
+		at = (at + step) % len(b.addrs)
+	}
+	return out
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}

@@ -1,0 +1,55 @@
+package relay
+
+import (
+	"encoding/binary"
+
+	"github.com/netsplit/netsplit/node/chain"
+)
+
+// Known remembers which items a peer has, in 2 KiB at most: it forgets old ones, at the price of one needless
+// announcement. The zero Known is empty and ready.
+type Known struct {
+	slots []uint64
+	turn  uint8
+}
+
+const (
+	knownSets = 64
+	knownWays = 4
+)
+
+// key is part of a hash. A block's hash begins with zeros, so the last bytes are used. Two items that share a key cost
+// one announcement to the peer that made them up.
+func key(h *chain.Hash) uint64 { return binary.BigEndian.Uint64(h[24:]) | 1 }
+
+func (k *Known) set(key uint64) []uint64 {
+	at := int(key>>8%knownSets) * knownWays
+	return k.slots[at : at+knownWays]
+}
+
+// Has says whether the item is remembered.
+func (k *Known) Has(h *chain.Hash) bool {
+	if k.slots == nil {
+		return false
+	}
+	want := key(h)
+	for _, s := range k.set(want) {
+		if s == want {
+			return true
+		}
+	}
+	return false
+}
+
+// Add remembers an item.
+func (k *Known) Add(h *chain.Hash) {
+	if k.slots == nil {
+		k.slots = make([]uint64, knownSets*knownWays)
+	}
+	if k.Has(h) {
+		return
+	}
+	want := key(h)
+	k.set(want)[k.turn%knownWays] = want
+	k.turn++
+}
