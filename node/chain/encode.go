@@ -114,5 +114,5 @@ func DecodeBlock(b []byte) (*Block, error) {
 		txs[i].decode(b[blockPrefix+i*TxSize:])
 	}
 	// The bytes at hand are the canonical encoding: no need to encode the header again.
-	return &Block{Header: h, Txs: txs, hash: sha256d(b[:HeaderSize]), hashed: true}, nil
+	return seal(h, txs, sha256d(b[:HeaderSize])), nil
 }

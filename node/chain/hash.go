@@ -42,19 +42,32 @@ func TxRoot(txs []Tx) Hash {
 	return sha256d(ids)
 }
 
-// NewBlock builds a block and computes its hash. It keeps txs, which must not change afterwards. It does not check that
-// h commits to txs.
-func NewBlock(h Header, txs []Tx) *Block {
-	return &Block{Header: h, Txs: txs, hash: h.Hash(), hashed: true}
+// NewBlock builds a block and computes its hash. It keeps txs, which must not change afterwards. It does not refuse
+// transactions that h does not commit to; Tree.Add does.
+func NewBlock(h Header, txs []Tx) *Block { return seal(h, txs, h.Hash()) }
+
+func seal(h Header, txs []Tx, hash Hash) *Block {
+	b := &Block{Header: h, Txs: txs, sealed: true, hash: hash}
+	// More transactions than are allowed are refused for that; to hash them would be a gift to an attacker.
+	b.matches = len(txs) <= MaxBlockTxs && TxRoot(txs) == h.TxRoot
+	return b
 }
 
 // Hash is the hash of the block's header. It costs nothing on a block from NewBlock or DecodeBlock, and is computed
 // anew on any other.
 func (b *Block) Hash() Hash {
-	if b.hashed {
+	if b.sealed {
 		return b.hash
 	}
 	return b.Header.Hash()
+}
+
+// committed says whether the header's TxRoot commits to the transactions.
+func (b *Block) committed() bool {
+	if b.sealed {
+		return b.matches
+	}
+	return TxRoot(b.Txs) == b.TxRoot
 }
 
 // Equal says whether both blocks have the same header and the same transactions.

@@ -29,6 +29,6 @@ func (s *invalidSet) put(h Hash, e *treeEntry, err error) {
 		s.order[s.next] = h
 		s.next = (s.next + 1) % maxInvalid
 	}
-	e.block = &Block{Header: e.block.Header, hash: h, hashed: true}
+	e.block = &Block{Header: e.block.Header, sealed: true, hash: h}
 	s.known[h] = &invalidBlock{entry: e, err: err}
 }

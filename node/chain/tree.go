@@ -14,6 +14,7 @@ type Tree struct {
 	entries map[Hash]*treeEntry
 	best    []*treeEntry // by height; the last is the head
 	invalid invalidSet
+	recent  recentStates
 }
 
 // treeEntry is what the tree holds of a block. A simulation has a tree for each of thousands of nodes, so it is small;
@@ -22,8 +23,8 @@ type treeEntry struct {
 	block  *Block
 	parent *treeEntry // nil at genesis
 	first  *treeEntry // the block at height 1 of this branch; nil at genesis
-	state  State
-	work   Work // cumulative
+	state  State      // zero if it was let go, see keepStates
+	work   Work       // cumulative
 }
 
 // Ancestor makes an entry the Branch that ends with it.
@@ -106,8 +107,11 @@ func (t *Tree) Add(b *Block, now Millis) (Added, error) {
 		t.invalid.put(hash, e, err)
 		return Added{}, t.refuse(b, err)
 	}
-	var err error
-	if e.state, err = t.ledger.Execute(parent.state, b); err != nil {
+	before, err := t.stateAfter(parent)
+	if err != nil {
+		return Added{}, fmt.Errorf("add block %s: %w", hash, err)
+	}
+	if e.state, err = t.ledger.Execute(before, b); err != nil {
 		// A body that the header does not commit to says nothing about the block with this hash.
 		if !errors.Is(err, ErrTxRoot) && !errors.Is(err, ErrTooManyTx) {
 			t.invalid.put(hash, e, err)
@@ -115,7 +119,9 @@ func (t *Tree) Add(b *Block, now Millis) (Added, error) {
 		return Added{}, t.refuse(b, err)
 	}
 	t.entries[hash] = e
-	return t.choose(e), nil
+	added := t.choose(e)
+	t.keep(e)
+	return added, nil
 }
 
 func (t *Tree) refuse(b *Block, err error) error {

@@ -51,8 +51,10 @@ type Block struct {
 	Header
 	Txs []Tx `json:"txs"`
 
-	hash   Hash
-	hashed bool
+	// What NewBlock and DecodeBlock compute once, so that nodes that share a block need not. sealed says that they did.
+	sealed  bool
+	matches bool // TxRoot commits to Txs
+	hash    Hash
 }
 
 // Limits of a block. The encoding refuses more.

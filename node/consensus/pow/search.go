@@ -2,13 +2,12 @@ package pow
 
 import (
 	"crypto/sha256"
+	"encoding"
 	"encoding/binary"
+	"hash"
 
 	"github.com/netsplit/netsplit/node/chain"
 )
-
-// nonceOffset is where the nonce stands in a header's encoding: at the end.
-const nonceOffset = chain.HeaderSize - 8
 
 // Search tries up to attempts nonces, h.Nonce first and upwards, wrapping round. If one proves h's work, it is left in
 // h.Nonce and found is true; if not, h.Nonce is the next one to try. tried counts the attempts made. A header whose bits
@@ -18,16 +17,51 @@ func (e *Engine) Search(h *chain.Header, attempts int) (tried int, found bool) {
 	if err != nil {
 		return 0, false
 	}
-	var buf [chain.HeaderSize]byte
-	h.Append(buf[:0])
+	s := newSearcher(h)
 	for tried < attempts {
 		tried++
-		binary.BigEndian.PutUint64(buf[nonceOffset:], h.Nonce)
-		first := sha256.Sum256(buf[:])
-		if target.Met(sha256.Sum256(first[:])) {
+		if target.Met(s.hash(h.Nonce)) {
 			return tried, true
 		}
 		h.Nonce++
 	}
 	return tried, false
+}
+
+// searcher hashes headers that differ in their nonce alone. SHA-256 works on blocks of 64 bytes, and the nonce stands
+// in the third of a header's: the digest's state after two (midstate) is computed once.
+type searcher struct {
+	digest   restorable
+	midstate []byte
+	tail     [chain.HeaderSize - 2*sha256.BlockSize]byte
+	sum      []byte
+}
+
+type restorable interface {
+	hash.Hash
+	encoding.BinaryMarshaler
+	encoding.BinaryUnmarshaler
+}
+
+func newSearcher(h *chain.Header) *searcher {
+	var buf [chain.HeaderSize]byte
+	h.Append(buf[:0])
+	s := &searcher{digest: sha256.New().(restorable), sum: make([]byte, 0, sha256.Size)}
+	s.digest.Write(buf[:2*sha256.BlockSize])
+	copy(s.tail[:], buf[2*sha256.BlockSize:])
+	var err error
+	if s.midstate, err = s.digest.MarshalBinary(); err != nil {
+		panic("pow: save SHA-256 state: " + err.Error())
+	}
+	return s
+}
+
+// hash is the header's hash with this nonce. It allocates nothing.
+func (s *searcher) hash(nonce uint64) chain.Hash {
+	binary.BigEndian.PutUint64(s.tail[len(s.tail)-8:], nonce)
+	if err := s.digest.UnmarshalBinary(s.midstate); err != nil {
+		panic("pow: restore SHA-256 state: " + err.Error())
+	}
+	s.digest.Write(s.tail[:])
+	return sha256.Sum256(s.digest.Sum(s.sum))
 }
