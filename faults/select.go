@@ -23,13 +23,9 @@ type NameError struct {
 	Nearest string
 }
 
-// Error implements error.
+// Error implements error. What was perhaps meant is for the caller to show, as a hint.
 func (e *NameError) Error() string {
-	msg := fmt.Sprintf("no node or role is called %q", e.Name)
-	if e.Nearest != "" {
-		msg += fmt.Sprintf(", did you mean %q?", e.Nearest)
-	}
-	return msg
+	return fmt.Sprintf("no node or role is called %q", e.Name)
 }
 
 // zero reports that s means every node because it says nothing.

@@ -1,0 +1,204 @@
+package shape
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/faults/shape/nfqueue"
+	"github.com/netsplit/netsplit/faults/shape/nft"
+)
+
+// Engine owns one testnet's faults in the network namespace that it was opened in. Its methods may be called from
+// several goroutines.
+type Engine struct {
+	mu      sync.Mutex
+	table   *nft.Table
+	queue   *nfqueue.Queue // nil when the kernel cannot delay
+	noDelay error          // why queue is nil
+	via     nft.Via        // how packets get to the queue
+	want    Desired
+
+	stop chan struct{}
+	wg   sync.WaitGroup
+
+	failed chan struct{}
+	cause  error
+}
+
+// Open makes the testnet's table and, where the kernel allows it, its queue, in the network namespace of the calling
+// thread. Nothing is cut or delayed yet. It fails with an error wrapping nft.ErrOwned when another process owns the
+// testnet's table.
+func Open(cfg Config) (*Engine, error) {
+	e := &Engine{stop: make(chan struct{}), failed: make(chan struct{})}
+	name := TableName(cfg.Testnet)
+	num := uint16(0)
+	if e.queue, e.noDelay = nfqueue.Open(cfg.seed()); e.noDelay == nil {
+		num = e.queue.Num()
+	}
+	if err := e.open(cfg, name, num); err != nil {
+		if e.queue != nil {
+			err = errors.Join(err, e.queue.Close())
+		}
+		return nil, err
+	}
+	if e.queue != nil {
+		e.wg.Add(1)
+		go e.follow()
+	}
+	return e, nil
+}
+
+// open records what is about to be made, then makes the table with the first way to the queue that the kernel takes.
+func (e *Engine) open(cfg Config, name string, num uint16) (err error) {
+	if cfg.Record != nil {
+		if err := cfg.Record(name, num); err != nil {
+			return err
+		}
+	}
+	if e.queue != nil {
+		var tried []error
+		for _, via := range nft.Ways() {
+			e.table, err = openVia(cfg, name, nft.Queue{Num: num, Via: via})
+			if err == nil || errors.Is(err, nft.ErrOwned) {
+				e.via = via
+				return err
+			}
+			tried = append(tried, fmt.Errorf("%s: %w", via, err))
+		}
+		e.noDelay = errors.Join(tried...)
+		if err := e.queue.Close(); err != nil {
+			return err
+		}
+		e.queue = nil
+	}
+	e.table, err = nft.Open(name, nft.Queue{})
+	return err
+}
+
+// openVia opens the table with one way to the queue.
+func openVia(cfg Config, name string, queue nft.Queue) (*nft.Table, error) {
+	if queue.Via.Hook == nft.InIP {
+		if err := nft.PassBridged(cfg.Bridge); err != nil {
+			return nil, err
+		}
+	}
+	return nft.Open(name, queue)
+}
+
+// Name is the mechanism: "nft+nfqueue", or "nft" where delays are not possible.
+func (e *Engine) Name() string {
+	if e.queue == nil {
+		return "nft"
+	}
+	return "nft+nfqueue"
+}
+
+// Via is how packets get to the queue, for people to read; empty where delays are not possible.
+func (e *Engine) Via() string {
+	if e.queue == nil {
+		return ""
+	}
+	return e.via.String()
+}
+
+// NoDelay is why the engine cannot delay packets, or nil when it can.
+func (e *Engine) NoDelay() error { return e.noDelay }
+
+// Apply makes want true on all links in one transaction and returns when it is. Packets that are held on a link keep
+// their times, unless the link is cut: then they are dropped. On error nothing has changed in the kernel. The engine
+// keeps want; the caller must not change it afterwards.
+func (e *Engine) Apply(want Desired) error {
+	if len(want.Shape) > 0 && e.queue == nil {
+		return fmt.Errorf("%w: %w", ErrNoDelay, e.noDelay)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	state := nft.State{Cut: want.Cut, Shape: map[nft.Pair]struct{}{}}
+	if e.queue != nil {
+		// The queue knows new links before the first packet of theirs can reach it.
+		state.Shape = e.queue.Set(want.Shape)
+	}
+	if err := e.table.Apply(state); err != nil {
+		if e.queue != nil {
+			e.queue.Set(e.want.Shape)
+		}
+		return err
+	}
+	e.want = want
+	return nil
+}
+
+// follow takes links out of the kernel's set after their last held packet left, and notices when the queue fails.
+func (e *Engine) follow() {
+	defer e.wg.Done()
+	for {
+		select {
+		case <-e.stop:
+			return
+		case <-e.queue.Drained():
+			if err := e.sweep(); err != nil {
+				e.fail(err)
+				return
+			}
+		case <-e.queue.Done():
+			e.fail(e.queue.Err())
+			return
+		}
+	}
+}
+
+// sweep makes the kernel's set match the queue's links.
+func (e *Engine) sweep() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.table.Apply(nft.State{Cut: e.want.Cut, Shape: e.queue.Pairs()})
+}
+
+// fail records why the engine is broken.
+func (e *Engine) fail(err error) {
+	e.cause = err
+	close(e.failed)
+}
+
+// Failed is closed when the engine can no longer keep its promises; Cause then says why.
+func (e *Engine) Failed() <-chan struct{} { return e.failed }
+
+// Cause is why the engine failed. It may be called once Failed is closed.
+func (e *Engine) Cause() error { return e.cause }
+
+// Traffic counts the testnet's packets since Open. A count that cannot be read is -1, and the error says why.
+func (e *Engine) Traffic() (faults.Traffic, error) {
+	t := faults.Traffic{Dropped: -1, Delayed: -1, Lost: -1}
+	dropped, err := e.table.Dropped()
+	if err != nil {
+		return t, err
+	}
+	t.Dropped = dropped
+	if e.queue == nil {
+		t.Delayed, t.Lost = 0, 0
+		return t, nil
+	}
+	s, err := e.queue.Stats()
+	if err != nil {
+		return t, err
+	}
+	t.Delayed, t.Lost = s.Delayed, s.Lost
+	return t, nil
+}
+
+// Transactions counts the changes of the kernel's tables so far; making the table is the first.
+func (e *Engine) Transactions() uint64 { return e.table.Transactions() }
+
+// Close makes every link whole, lets held packets go at once, and releases the table and the queue. It may be called
+// once.
+func (e *Engine) Close() error {
+	close(e.stop)
+	e.wg.Wait()
+	err := e.Apply(Desired{})
+	if e.queue != nil {
+		err = errors.Join(err, e.queue.Close())
+	}
+	return errors.Join(err, e.table.Close())
+}

@@ -1,0 +1,148 @@
+//go:build linux
+
+package nfqueue
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/netsplit/netsplit/faults/shape/nfnl"
+)
+
+const (
+	// burst bounds the packets that are read, and those that are let go, before the other side gets its turn.
+	burst = 256
+	// niceness of the thread: a late wake-up is an error in every delay.
+	niceness = -15
+)
+
+// start is the origin of the clock that release times are in.
+var start = time.Now()
+
+// nanos is the monotonic time.
+func nanos() int64 { return int64(time.Since(start)) }
+
+// serve is the queue's thread. It keeps to one system thread, whose timers are set to be precise.
+func (q *Queue) serve() {
+	defer close(q.done)
+	runtime.LockOSThread() // never unlocked: the thread's priority and timer slack end with it
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), niceness)
+	l := loop{q: q, read: make([]byte, 4096)}
+	for {
+		stop, err := l.wait()
+		if err == nil && stop {
+			err = l.letGo(math.MaxInt64)
+		} else if err == nil {
+			err = l.turn()
+		}
+		if err != nil {
+			q.err = fmt.Errorf("serve packet queue %d: %w", q.num, err)
+		}
+		if err != nil || stop {
+			return
+		}
+	}
+}
+
+// loop is the thread's own memory.
+type loop struct {
+	q    *Queue
+	read []byte
+	ids  []uint32
+	b    nfnl.Builder
+}
+
+// wait returns when a packet came, one is due, or the queue is to be closed.
+func (l *loop) wait() (stop bool, err error) {
+	l.q.mu.Lock()
+	next, some := l.q.plan.next()
+	l.q.mu.Unlock()
+	var timeout *unix.Timespec
+	if some {
+		t := unix.NsecToTimespec(max(0, next-nanos()))
+		timeout = &t
+	}
+	fds := []unix.PollFd{
+		{Fd: int32(l.q.conn.FD()), Events: unix.POLLIN},
+		{Fd: int32(l.q.wake), Events: unix.POLLIN},
+	}
+	if _, err := unix.Ppoll(fds, timeout, nil); err != nil && err != unix.EINTR {
+		return false, fmt.Errorf("wait for packets: %w", err)
+	}
+	return fds[1].Revents != 0, nil
+}
+
+// turn reads what came and lets go what is due.
+func (l *loop) turn() error {
+	for range burst {
+		n, err := unix.Read(l.q.conn.FD(), l.read)
+		if err == unix.EAGAIN {
+			break
+		}
+		if err == unix.EINTR || err == unix.ENOBUFS {
+			continue // what the socket could not take, the kernel dropped and counted
+		}
+		if err != nil {
+			return fmt.Errorf("read packets: %w", err)
+		}
+		l.take(l.read[:n])
+	}
+	return l.letGo(nanos())
+}
+
+// take puts one datagram's packets into the plan.
+func (l *loop) take(datagram []byte) {
+	msgs, err := nfnl.Parse(datagram)
+	if err == unix.ENOENT {
+		l.q.gone.Add(1) // a verdict for a packet that a flush had dropped
+	}
+	now := nanos()
+	l.q.mu.Lock()
+	defer l.q.mu.Unlock()
+	for _, m := range msgs {
+		if m.Kind != msgPacket {
+			continue
+		}
+		pair, id, ok := packet(m.Body)
+		if !ok || !l.q.plan.arrive(pair, id, now) {
+			l.ids = append(l.ids, id)
+		}
+	}
+}
+
+// letGo sends the verdicts of all packets due by now, and of those that wait for nothing.
+func (l *loop) letGo(now int64) error {
+	for {
+		l.q.mu.Lock()
+		l.ids = l.q.plan.due(now, l.ids, burst)
+		drained := l.q.plan.takeDrained()
+		l.q.mu.Unlock()
+		if drained {
+			select {
+			case l.q.drained <- struct{}{}:
+			default:
+			}
+		}
+		if len(l.ids) == 0 {
+			return nil
+		}
+		l.b.Reset()
+		for _, id := range l.ids {
+			verdict(&l.b, l.q.num, id)
+		}
+		full := len(l.ids) >= burst
+		l.ids = l.ids[:0]
+		err := unix.Sendto(l.q.conn.FD(), l.b.Bytes(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+		if err != nil {
+			return fmt.Errorf("send verdicts: %w", err)
+		}
+		if !full {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package nft
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// Pair is a directed link as the kernel sees it: the source's IPv4 address, then the destination's.
+type Pair [8]byte
+
+// PairOf makes a Pair. Both addresses must be IPv4.
+func PairOf(src, dst netip.Addr) (Pair, error) {
+	src, dst = src.Unmap(), dst.Unmap()
+	if !src.Is4() || !dst.Is4() {
+		return Pair{}, fmt.Errorf("link %s to %s: only IPv4 addresses can be shaped", src, dst)
+	}
+	var p Pair
+	s, d := src.As4(), dst.As4()
+	copy(p[:4], s[:])
+	copy(p[4:], d[:])
+	return p, nil
+}
+
+// Src is the source's address.
+func (p Pair) Src() netip.Addr { return netip.AddrFrom4([4]byte(p[:4])) }
+
+// Dst is the destination's address.
+func (p Pair) Dst() netip.Addr { return netip.AddrFrom4([4]byte(p[4:])) }
+
+// String is "10.0.0.1 > 10.0.0.2".
+func (p Pair) String() string { return p.Src().String() + " > " + p.Dst().String() }
+
+// State is what the table's sets hold.
+type State struct {
+	Cut   map[Pair]struct{}
+	Shape map[Pair]struct{}
+}
+
+// missing returns the pairs of a that b lacks, in order.
+func missing(a, b map[Pair]struct{}) []Pair {
+	var out []Pair
+	for p := range a {
+		if _, ok := b[p]; !ok {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, func(x, y Pair) int { return bytes.Compare(x[:], y[:]) })
+	return out
+}

@@ -1,0 +1,154 @@
+//go:build linux
+
+package shapetest
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+)
+
+// Lab is a bridge and the nodes on it. The paths are good in every process while the lab lives.
+type Lab struct {
+	Bridge   string // path of the bridge's network namespace
+	BridgeIf string // name of the bridge in it
+	Nodes    []Node
+
+	bridge netns.NsHandle
+	all    []netns.NsHandle
+}
+
+// Node is one namespace with an address on the bridge.
+type Node struct {
+	Path string
+	Addr netip.Addr
+}
+
+// RequireRoot skips the test where the process is not root, unless NETSPLIT_REQUIRE contains "root".
+func RequireRoot(tb testing.TB) {
+	tb.Helper()
+	if os.Geteuid() == 0 {
+		return
+	}
+	if strings.Contains(os.Getenv("NETSPLIT_REQUIRE"), "root") {
+		tb.Fatal("NETSPLIT_REQUIRE demands root, and this process is not")
+	}
+	tb.Skip("needs root: makes network namespaces")
+}
+
+// New builds a lab of n nodes, 10.0.0.1 upwards, and removes it when the test ends.
+func New(tb testing.TB, n int) *Lab {
+	tb.Helper()
+	RequireRoot(tb)
+	l := &Lab{BridgeIf: "lab0"}
+	tb.Cleanup(l.close)
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // the thread changes namespaces and ends with the goroutine
+		done <- l.build(n)
+	}()
+	if err := <-done; err != nil {
+		tb.Fatalf("build lab of %d nodes: %v", n, err)
+	}
+	return l
+}
+
+func (l *Lab) close() {
+	for _, h := range l.all {
+		h.Close()
+	}
+	l.all = nil
+}
+
+// namespace makes a namespace, leaves the thread in it and returns its path.
+func (l *Lab) namespace() (netns.NsHandle, string, error) {
+	h, err := netns.New()
+	if err != nil {
+		return -1, "", fmt.Errorf("new network namespace: %w", err)
+	}
+	l.all = append(l.all, h)
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return -1, "", fmt.Errorf("find loopback: %w", err)
+	}
+	return h, fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), int(h)), netlink.LinkSetUp(lo)
+}
+
+func (l *Lab) build(n int) (err error) {
+	if l.bridge, l.Bridge, err = l.namespace(); err != nil {
+		return err
+	}
+	br := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: l.BridgeIf}}
+	if err := netlink.LinkAdd(br); err != nil {
+		return fmt.Errorf("add bridge: %w", err)
+	}
+	if err := netlink.LinkSetUp(br); err != nil {
+		return fmt.Errorf("set bridge up: %w", err)
+	}
+	for i := range n {
+		if err := l.addNode(br, i); err != nil {
+			return fmt.Errorf("node %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// addNode makes node i and joins it to the bridge.
+func (l *Lab) addNode(br *netlink.Bridge, i int) error {
+	_, path, err := l.namespace()
+	if err != nil {
+		return err
+	}
+	addr := netip.AddrFrom4([4]byte{10, 0, byte((i + 1) >> 8), byte(i + 1)})
+	l.Nodes = append(l.Nodes, Node{Path: path, Addr: addr})
+	veth := &netlink.Veth{
+		LinkAttrs:     netlink.LinkAttrs{Name: "eth0"},
+		PeerName:      fmt.Sprintf("port%d", i),
+		PeerNamespace: netlink.NsFd(l.bridge),
+	}
+	if err := netlink.LinkAdd(veth); err != nil {
+		return fmt.Errorf("add veth: %w", err)
+	}
+	ip := &netlink.Addr{IPNet: &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(16, 32)}}
+	if err := netlink.AddrAdd(veth, ip); err != nil {
+		return fmt.Errorf("add address: %w", err)
+	}
+	if err := netlink.LinkSetUp(veth); err != nil {
+		return fmt.Errorf("set veth up: %w", err)
+	}
+	if err := netns.Set(l.bridge); err != nil {
+		return fmt.Errorf("enter bridge's namespace: %w", err)
+	}
+	port, err := netlink.LinkByName(veth.PeerName)
+	if err != nil {
+		return fmt.Errorf("find port: %w", err)
+	}
+	if err := netlink.LinkSetMaster(port, br); err != nil {
+		return fmt.Errorf("join bridge: %w", err)
+	}
+	return netlink.LinkSetUp(port)
+}
+
+// RemoveBridge deletes the bridge, as the end of a testnet does.
+func (l *Lab) RemoveBridge(tb testing.TB) {
+	tb.Helper()
+	h, err := netlink.NewHandleAt(l.bridge)
+	if err != nil {
+		tb.Fatalf("open netlink in bridge's namespace: %v", err)
+	}
+	defer h.Close()
+	br, err := h.LinkByName(l.BridgeIf)
+	if err != nil {
+		tb.Fatalf("find bridge: %v", err)
+	}
+	if err := h.LinkDel(br); err != nil {
+		tb.Fatalf("delete bridge: %v", err)
+	}
+}

@@ -1,0 +1,168 @@
+package testnets
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Bounds that keep the YAML parser's time and stack small whatever the file says.
+const (
+	maxTokens = 40_000
+	maxDepth  = 32
+	maxColumn = 256 // of what opens a block; each level of nesting needs a column more
+)
+
+// Parse decodes and checks a scenario. file is its name in messages. Errors are *Error, several of them joined in the
+// order of the file. Nothing is run and no file is read.
+func Parse(file string, src []byte) (*Spec, error) {
+	body, err := parseYAML(file, src)
+	if err != nil {
+		return nil, err
+	}
+	d := &decoder{file: file, src: src}
+	s := d.spec(body)
+	if len(d.errs) > 0 {
+		return nil, join(d.errs)
+	}
+	s.File, s.Source = file, bytes.Clone(src)
+	if err := s.validate(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// parseYAML returns the root of the file's only document.
+func parseYAML(file string, src []byte) (ast.Node, error) {
+	if len(src) > MaxSize {
+		return nil, &Error{File: file, Msg: fmt.Sprintf("the file has %d bytes, the most is %d", len(src), MaxSize)}
+	}
+	if !utf8.Valid(src) {
+		return nil, &Error{File: file, Msg: "the file is not UTF-8 text"}
+	}
+	doc, err := parseDocument(src)
+	if err == nil {
+		return doc, nil
+	}
+	var at *syntaxError
+	if errors.As(err, &at) {
+		return nil, errorAt(file, src, at.pos, at.msg, at.hint)
+	}
+	return nil, &Error{File: file, Msg: err.Error()}
+}
+
+// syntaxError is a mistake in the YAML itself, or a part of YAML that scenarios do not use.
+type syntaxError struct {
+	pos       Pos
+	msg, hint string
+}
+
+func (e *syntaxError) Error() string { return e.msg }
+
+// parseDocument is parseYAML without the file. The YAML library is the only code here that may panic on what it does
+// not expect; that must be an error about the file, not the end of the program.
+func parseDocument(src []byte) (body ast.Node, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			body, err = nil, fmt.Errorf("the file cannot be read as YAML: %v", p)
+		}
+	}()
+	tokens := lexer.Tokenize(string(src))
+	if err := checkTokens(tokens); err != nil {
+		return nil, err
+	}
+	f, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		var y yaml.Error
+		if errors.As(err, &y) && y.GetToken() != nil {
+			return nil, &syntaxError{pos: tokenPos(y.GetToken()), msg: y.GetMessage()}
+		}
+		return nil, err
+	}
+	var docs []*ast.DocumentNode
+	for _, doc := range f.Docs {
+		if doc.Body != nil {
+			docs = append(docs, doc)
+		}
+	}
+	switch len(docs) {
+	case 0:
+		return nil, errors.New("the file is empty")
+	case 1:
+		return docs[0].Body, nil
+	}
+	return nil, &syntaxError{pos: nodePos(docs[1].Body), msg: "a second document begins here; a scenario is one document"}
+}
+
+// refused are the parts of YAML that scenarios do not use.
+var refused = map[token.Type]string{
+	token.AnchorType:     "anchors (&)",
+	token.AliasType:      "aliases (*)",
+	token.MergeKeyType:   "merge keys (<<)",
+	token.TagType:        "tags (!)",
+	token.DirectiveType:  "directives (%)",
+	token.MappingKeyType: "complex keys (?)",
+}
+
+// checkTokens refuses what the parser should not be given.
+func checkTokens(tokens token.Tokens) error {
+	if len(tokens) > maxTokens {
+		return &syntaxError{
+			pos: tokenPos(tokens[maxTokens]),
+			msg: fmt.Sprintf("the file is too long: it has more than %d words and marks", maxTokens),
+		}
+	}
+	depth := 0
+	for _, tk := range tokens {
+		if what, ok := refused[tk.Type]; ok {
+			return &syntaxError{
+				pos: tokenPos(tk), msg: "a scenario cannot use YAML " + what,
+				hint: "write the value out, in quotes if it is meant as text",
+			}
+		}
+		switch tk.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			depth++
+		case token.SequenceEndType, token.MappingEndType:
+			depth = max(0, depth-1)
+		case token.SequenceEntryType, token.MappingValueType:
+			if depth == 0 && tk.Position.Column > maxColumn {
+				return &syntaxError{pos: tokenPos(tk), msg: fmt.Sprintf("begins beyond column %d", maxColumn)}
+			}
+		}
+		if depth > maxDepth {
+			return &syntaxError{pos: tokenPos(tk), msg: fmt.Sprintf("nested more than %d deep", maxDepth)}
+		}
+	}
+	return nil
+}
+
+// tokenPos is where a token begins.
+func tokenPos(tk *token.Token) Pos {
+	if tk == nil || tk.Position == nil {
+		return Pos{}
+	}
+	return Pos{Line: max(1, tk.Position.Line), Column: max(1, tk.Position.Column)}
+}
+
+// nodePos is where a node begins; of a block mapping that is its first key.
+func nodePos(n ast.Node) Pos {
+	switch n := n.(type) {
+	case nil:
+		return Pos{}
+	case *ast.MappingNode:
+		if !n.IsFlowStyle && len(n.Values) > 0 {
+			return nodePos(n.Values[0].Key)
+		}
+	case *ast.MappingValueNode:
+		return nodePos(n.Key)
+	}
+	return tokenPos(n.GetToken())
+}
