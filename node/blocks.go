@@ -1,0 +1,128 @@
+package node
+
+import (
+	"errors"
+
+	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/wire"
+)
+
+// origin says where a block came from.
+type origin struct {
+	peer   *peer // nil: made here, or the peer is gone
+	id     chain.PeerID
+	made   bool
+	synced bool        // in answer to a request for history
+	msg    *wire.Block // to relay as it came; nil: make one
+}
+
+// receiveBlock takes a relayed block.
+func (n *Node) receiveBlock(p *peer, m *wire.Block) {
+	n.counters.Received++
+	h := m.Block.Hash()
+	n.learned(p, &h)
+	n.requests.Done(h)
+	if n.tree.Has(h) {
+		n.counters.Duplicates++
+		p.showed(h, m.Block.Height)
+		return
+	}
+	if n.orphans.has(h) {
+		n.counters.Duplicates++
+		p.ahead = true
+		n.reviewSync()
+		return
+	}
+	n.offer(m.Block, origin{peer: p, id: p.id, msg: m})
+}
+
+// offer gives a block that is not in the tree to it, and says whether it was taken in. Orphans that waited for it follow.
+func (n *Node) offer(b *chain.Block, from origin) bool {
+	if !n.offerOne(b, from) {
+		return false
+	}
+	for queue := []chain.Hash{b.Hash()}; len(queue) > 0; queue = queue[1:] {
+		for _, o := range n.orphans.take(queue[0]) {
+			// Whoever sent it may have left and come back meanwhile: the connection is looked up anew.
+			if n.offerOne(o.block, origin{peer: n.byID[o.from], id: o.from}) {
+				queue = append(queue, o.block.Hash())
+			}
+		}
+	}
+	return true
+}
+
+func (n *Node) offerOne(b *chain.Block, from origin) bool {
+	h := b.Hash()
+	added, err := n.tree.Add(b, n.millis())
+	switch {
+	case errors.Is(err, chain.ErrFuture):
+		// One of the two clocks is wrong, and it may be this one: no ban.
+		n.event(Event{Kind: EventInvalid, Peer: from.peerID(), Hash: &h, Reason: err.Error()})
+		return false
+	case err != nil:
+		if from.peer != nil {
+			n.misbehaved(from.peer, &h, err.Error())
+		}
+		return false
+	case added.Known:
+		return false
+	case added.Orphan:
+		n.orphaned(b, from)
+		return false
+	}
+	n.accepted(b, added, from)
+	return true
+}
+
+// orphaned keeps a block whose parent is not known and asks its sender for the history before it.
+func (n *Node) orphaned(b *chain.Block, from origin) {
+	if from.peer == nil {
+		return
+	}
+	if from.synced {
+		h := b.Hash()
+		n.misbehaved(from.peer, &h, "blocks do not follow the locator")
+		return
+	}
+	n.orphans.add(b, from.id)
+	from.peer.showed(b.Hash(), b.Height)
+	from.peer.ahead = true
+	n.reviewSync()
+}
+
+// accepted makes a new block of the tree known: first to the disk, then to the log, then to others.
+func (n *Node) accepted(b *chain.Block, added chain.Added, from origin) {
+	h := b.Hash()
+	n.fx = append(n.fx, Effect{Kind: EffectPersist, Block: b})
+	n.event(Event{
+		Kind: EventBlock, Hash: &h, Parent: &b.Parent, Height: b.Height, Peer: from.peerID(), Made: from.made, Sync: from.synced,
+	})
+	if added.NewHead {
+		n.event(Event{Kind: EventHead, Hash: &h, Height: b.Height, Old: &added.Old, Dropped: len(added.Dropped)})
+	}
+	if from.peer != nil {
+		from.peer.showed(h, b.Height)
+	}
+	if !from.synced {
+		if from.msg == nil {
+			from.msg = &wire.Block{Block: b}
+		}
+		n.spread(wire.ItemBlock, h, from.msg, from.peer, nil)
+	}
+	if added.NewHead {
+		n.review = true
+		n.index(added)
+		n.updatePool(added)
+		n.returnTxs(added.Dropped)
+	}
+}
+
+// peerID is the sender's identity for the event log, nil for a block made here.
+func (o *origin) peerID() *chain.PeerID {
+	if o.made {
+		return nil
+	}
+	id := o.id
+	return &id
+}

@@ -1,0 +1,137 @@
+package node
+
+import (
+	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/relay"
+	"github.com/netsplit/netsplit/node/wire"
+)
+
+// push sends a payload.
+func (n *Node) push(p *peer, m wire.Message) {
+	if p.closing != "" {
+		return
+	}
+	n.counters.Sent++
+	n.send(p, m)
+}
+
+// sendInv announces items.
+func (n *Node) sendInv(p *peer, m *wire.Inv) {
+	if p.closing != "" {
+		return
+	}
+	n.counters.AnnouncesSent += uint64(len(m.Hashes))
+	n.send(p, m)
+}
+
+// spread relays an item, as the strategy says, to every peer but from and those for which skip is true (nil: none).
+func (n *Node) spread(item wire.Item, h chain.Hash, payload wire.Message, from *peer, skip func(*peer) bool) {
+	var inv *wire.Inv
+	for _, p := range n.peers {
+		if p == from || !p.live() || skip != nil && skip(p) {
+			continue
+		}
+		switch n.strategy.Accepted(n.tracks && p.known.Has(&h)) {
+		case relay.Push:
+			n.push(p, payload)
+		case relay.Announce:
+			if inv == nil {
+				inv = &wire.Inv{Item: item, Hashes: []chain.Hash{h}}
+			}
+			n.sendInv(p, inv)
+		}
+		n.learned(p, &h)
+	}
+}
+
+// learned notes that a peer has an item, or will have been told of it.
+func (n *Node) learned(p *peer, h *chain.Hash) {
+	if n.tracks {
+		p.known.Add(h)
+	}
+}
+
+// receiveInv asks for the announced items that the node lacks.
+func (n *Node) receiveInv(p *peer, m *wire.Inv) {
+	n.counters.AnnouncesReceived += uint64(len(m.Hashes))
+	if !p.items.take(n.now, len(m.Hashes), itemsBurst, itemsRate) {
+		n.misbehaved(p, nil, "flood of announcements")
+		return
+	}
+	asks := n.scratch[:0]
+	for i := range m.Hashes {
+		h := &m.Hashes[i]
+		n.learned(p, h)
+		if n.has(p, m.Item, h) {
+			continue
+		}
+		if ask := (relay.Ask{Peer: p.id, Item: m.Item, Hash: *h}); n.requests.Announced(ask, int64(n.now)) {
+			asks = append(asks, ask)
+		}
+	}
+	n.ask(asks)
+}
+
+// has says whether the node needs not ask for an item that p announces.
+func (n *Node) has(p *peer, item wire.Item, h *chain.Hash) bool {
+	if item == wire.ItemTx {
+		return n.pool.Has(*h) || n.included.has(h)
+	}
+	if b, ok := n.tree.Get(*h); ok {
+		p.showed(*h, b.Height)
+		return true
+	}
+	if n.orphans.has(*h) {
+		p.ahead = true
+		n.reviewSync()
+		return true
+	}
+	return false
+}
+
+// ask sends requests, those of one kind to one peer together where they follow each other. It keeps the slice as scratch.
+func (n *Node) ask(asks []relay.Ask) {
+	for i := 0; i < len(asks); {
+		j := i + 1
+		for j < len(asks) && j-i < wire.MaxInv && asks[j].Peer == asks[i].Peer && asks[j].Item == asks[i].Item {
+			j++
+		}
+		if p := n.byID[asks[i].Peer]; p != nil && p.live() {
+			hashes := make([]chain.Hash, 0, j-i)
+			for _, a := range asks[i:j] {
+				hashes = append(hashes, a.Hash)
+			}
+			n.send(p, &wire.Get{Item: asks[i].Item, Hashes: hashes})
+		}
+		i = j
+	}
+	n.scratch = nil
+	if cap(asks) <= keepEffects {
+		n.scratch = asks[:0]
+	}
+}
+
+// receiveGet sends what was asked for, as far as the node has it. What it lacks it does not mention: the peer asks
+// another after a while.
+func (n *Node) receiveGet(p *peer, m *wire.Get) {
+	cost := len(m.Hashes)
+	if m.Item == wire.ItemBlock {
+		cost *= blockCost
+	}
+	if !p.items.take(n.now, cost, itemsBurst, itemsRate) {
+		n.misbehaved(p, nil, "flood of requests")
+		return
+	}
+	for i := range m.Hashes {
+		h := &m.Hashes[i]
+		if m.Item == wire.ItemTx {
+			if tx, ok := n.pool.Get(*h); ok {
+				n.learned(p, h)
+				n.push(p, tx)
+			}
+		} else if b, ok := n.tree.Get(*h); ok {
+			n.learned(p, h)
+			n.push(p, &wire.Block{Block: b})
+		}
+	}
+}

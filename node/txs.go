@@ -1,0 +1,87 @@
+package node
+
+import (
+	"fmt"
+
+	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/mempool"
+	"github.com/netsplit/netsplit/node/wire"
+)
+
+// Submit takes a transaction from the node's user. An error (see the mempool package) says why it was refused; then
+// there are no effects.
+func (n *Node) Submit(now Time, tx chain.Tx) ([]Effect, error) {
+	n.begin(now)
+	if !n.running {
+		return nil, fmt.Errorf("submit transaction: node is not running")
+	}
+	m := wire.NewTx(tx)
+	err := mempool.ErrKnown
+	if id := m.ID(); !n.included.has(&id) {
+		err = n.pool.Add(m, n.Account(tx.From))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("submit transaction %s: %w", m.ID(), err)
+	}
+	n.spread(wire.ItemTx, m.ID(), m, nil, nil)
+	return n.end(), nil
+}
+
+// receiveTx takes a relayed transaction.
+func (n *Node) receiveTx(p *peer, m *wire.Tx) {
+	n.counters.Received++
+	id := m.ID()
+	n.learned(p, &id)
+	n.requests.Done(id)
+	if n.pool.Has(id) || n.included.has(&id) {
+		n.counters.Duplicates++
+		return
+	}
+	err := n.pool.Add(m, n.Account(m.Tx.From))
+	switch {
+	case err == nil:
+		n.spread(wire.ItemTx, id, m, p, nil)
+	case mempool.NeverValid(err):
+		n.misbehaved(p, &id, "invalid transaction: "+err.Error())
+	case !p.refused.take(n.now, 1, refusedBurst, refusedRate):
+		// Honest nodes whose heads differ refuse some of each other's transactions, but not so many.
+		n.misbehaved(p, &id, "flood of refused transactions")
+	}
+}
+
+// returnTxs takes the transactions of blocks that left the best chain back into the mempool, and tells peers that may
+// never have heard of them.
+func (n *Node) returnTxs(dropped []*chain.Block) {
+	for _, b := range dropped {
+		for i := range b.Txs {
+			m := wire.NewTx(b.Txs[i])
+			id := m.ID()
+			if n.included.has(&id) {
+				continue
+			}
+			if n.pool.Add(m, n.Account(m.Tx.From)) == nil {
+				n.spread(wire.ItemTx, id, m, nil, nil)
+			}
+		}
+	}
+}
+
+// updatePool brings the mempool in line with a new head: the accounts that may have lost money or used a nonce.
+func (n *Node) updatePool(added chain.Added) {
+	if n.pool.Len() == 0 {
+		return
+	}
+	update := func(a chain.Address) { n.pool.Update(a, n.Account(a)) }
+	for _, b := range added.Adopted {
+		for i := range b.Txs {
+			update(b.Txs[i].From)
+		}
+	}
+	for _, b := range added.Dropped {
+		update(b.Miner)
+		for i := range b.Txs {
+			update(b.Txs[i].From)
+			update(b.Txs[i].To)
+		}
+	}
+}
