@@ -1,0 +1,72 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/client"
+)
+
+// ErrUnavailable is wrapped by errors that say that no usable engine answers here.
+var ErrUnavailable = errors.New("docker is not available")
+
+// pingTimeout bounds the first word with the engine; one that answers at all does so in milliseconds.
+const pingTimeout = 900 * time.Millisecond
+
+// Available says whether a local engine answers, and its version. It takes less than a second. The error wraps
+// ErrUnavailable and says what to do.
+func Available(ctx context.Context) (string, error) {
+	cli, version, err := connect(ctx)
+	if err != nil {
+		return "", err
+	}
+	return version, cli.Close()
+}
+
+// connect opens the engine that DOCKER_HOST names (default: the local socket) and returns its version.
+func connect(ctx context.Context) (*client.Client, string, error) {
+	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		return nil, "", fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if err := checkLocal(cli.DaemonHost()); err != nil {
+		cli.Close()
+		return nil, "", err
+	}
+	ping, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	v, err := cli.ServerVersion(ping)
+	if err != nil {
+		cli.Close()
+		return nil, "", unavailable(cli.DaemonHost(), err)
+	}
+	if strings.Contains(v.Platform.Name, "Docker Desktop") {
+		cli.Close()
+		return nil, "", fmt.Errorf("%w: Docker Desktop runs containers in a virtual machine whose addresses cannot be reached from here; use --runtime sim, or run netsplit on Linux", ErrUnavailable)
+	}
+	return cli, v.Version, nil
+}
+
+// checkLocal refuses engines on other machines: the orchestrator speaks with nodes at their containers' addresses.
+func checkLocal(host string) error {
+	if strings.HasPrefix(host, "unix://") {
+		return nil
+	}
+	return fmt.Errorf("%w: the engine at %s is not on this machine, and its containers' addresses cannot be reached from here; run netsplit there, or unset DOCKER_HOST", ErrUnavailable, host)
+}
+
+// unavailable says why the engine at host did not answer and what to do.
+func unavailable(host string, err error) error {
+	hint := "is the engine running? (systemctl start docker)"
+	switch {
+	case errors.Is(err, os.ErrPermission) || strings.Contains(err.Error(), "permission denied"):
+		hint = "join the docker group, or run as root"
+	case errors.Is(err, context.DeadlineExceeded):
+		hint = fmt.Sprintf("the engine did not answer within %v", pingTimeout)
+	}
+	return fmt.Errorf("%w: %w; %s (%s)", ErrUnavailable, err, hint, host)
+}

@@ -1,0 +1,108 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
+
+	"github.com/netsplit/netsplit/faults"
+)
+
+// eventSource is what watching a testnet needs of the engine.
+type eventSource interface {
+	Events(ctx context.Context, o events.ListOptions) (<-chan events.Message, <-chan error)
+	ContainerList(ctx context.Context, o container.ListOptions) ([]container.Summary, error)
+}
+
+// watcher hears from the engine when containers of a testnet start and end.
+type watcher struct {
+	src     eventSource
+	testnet string
+	nodes   map[faults.NodeID]*node
+	gap     func(faults.NodeID, error)
+	last    int64 // nanoseconds of the newest event taken
+}
+
+// open subscribes; when it returns the engine reports everything from now on.
+func (w *watcher) open(ctx context.Context) (<-chan events.Message, <-chan error) {
+	f := byTestnet(w.testnet)
+	f.Add("type", string(events.ContainerEventType))
+	f.Add("event", string(events.ActionStart))
+	f.Add("event", string(events.ActionDie))
+	o := events.ListOptions{Filters: f}
+	if w.last > 0 {
+		o.Since = fmt.Sprintf("%d.%09d", w.last/1e9, w.last%1e9)
+	}
+	return w.src.Events(ctx, o)
+}
+
+// run passes events on until ctx ends, and subscribes again when the engine breaks off.
+func (w *watcher) run(ctx context.Context, msgs <-chan events.Message, errs <-chan error) {
+	for failed := 0; ; {
+		err := w.drain(ctx, msgs, errs, func() { failed = 0 })
+		if ctx.Err() != nil {
+			return
+		}
+		if failed++; failed == retries {
+			for id := range w.nodes {
+				w.gap(id, fmt.Errorf("the engine's events of testnet %s are lost: %w", w.testnet, err))
+			}
+			return
+		}
+		again := time.NewTimer(retryAfter)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			again.Stop()
+			return
+		}
+		msgs, errs = w.open(ctx)
+		w.reconcile(ctx)
+	}
+}
+
+// drain passes events on until the stream ends.
+func (w *watcher) drain(ctx context.Context, msgs <-chan events.Message, errs <-chan error, heard func()) error {
+	for {
+		select {
+		case m := <-msgs:
+			heard()
+			w.take(m)
+		case err := <-errs:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// take passes one event on. The engine may send the last ones again after a break; nodes know what they heard.
+func (w *watcher) take(m events.Message) {
+	w.last = max(w.last, m.TimeNano)
+	n := w.nodes[faults.NodeID(m.Actor.Attributes[labelNode])]
+	if n == nil {
+		return
+	}
+	switch m.Action {
+	case events.ActionStart:
+		n.started()
+	case events.ActionDie:
+		n.ended(fmt.Errorf("exited with status %s", m.Actor.Attributes["exitCode"]))
+	}
+}
+
+// reconcile reports nodes that ended unheard: the engine remembers only the last few hundred events.
+func (w *watcher) reconcile(ctx context.Context) {
+	list, err := w.src.ContainerList(ctx, container.ListOptions{All: true, Filters: byTestnet(w.testnet)})
+	if err != nil {
+		return // the stream will break again, or work
+	}
+	for _, c := range list {
+		if n := w.nodes[faults.NodeID(c.Labels[labelNode])]; n != nil && c.State == container.StateExited {
+			n.ended(fmt.Errorf("ended while the engine could not be heard: %s", c.Status))
+		}
+	}
+}

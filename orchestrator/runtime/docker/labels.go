@@ -1,0 +1,56 @@
+package docker
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/docker/docker/api/types/filters"
+
+	"github.com/netsplit/netsplit/faults"
+)
+
+// Labels on everything that this package makes.
+const (
+	labelTool     = "dev.netsplit.tool"
+	labelTestnet  = "dev.netsplit.testnet"
+	labelScenario = "dev.netsplit.scenario"
+	labelDir      = "dev.netsplit.dir"
+	labelNode     = "dev.netsplit.node"
+	labelRole     = "dev.netsplit.role"
+	labelAddr     = "dev.netsplit.addr"
+	// labelSocket is on the agent's container alone: the path of its socket on the host.
+	labelSocket = "dev.netsplit.socket"
+	// labelContent is on images: the hash of what is in them.
+	labelContent = "dev.netsplit.content"
+
+	tool = "netsplit"
+)
+
+// byTool selects everything that this package ever made.
+func byTool() filters.Args {
+	return filters.NewArgs(filters.Arg("label", labelTool+"="+tool))
+}
+
+// byTestnet selects what belongs to one testnet.
+func byTestnet(id string) filters.Args {
+	f := byTool()
+	f.Add("label", labelTestnet+"="+id)
+	return f
+}
+
+// networkName is the name of a testnet's network.
+func networkName(testnet string) string { return "netsplit-" + testnet }
+
+// containerName is the name of a node's container.
+func containerName(testnet string, node faults.NodeID) string {
+	return "netsplit-" + testnet + "-" + string(node)
+}
+
+// agentName is the name of the agent's container. A node's name has no dot, so the two never clash.
+func agentName(testnet string) string { return "netsplit-" + testnet + ".agent" }
+
+// bridgeName is the name of a testnet's bridge on the host; the kernel allows 15 bytes.
+func bridgeName(testnet string) string {
+	sum := sha256.Sum256([]byte(testnet))
+	return "nsp" + hex.EncodeToString(sum[:6])
+}

@@ -1,0 +1,64 @@
+package docker
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// maxSocketPath is the longest path of a Unix socket.
+const maxSocketPath = 107
+
+// socketBase is the private directory of this user that holds a directory for every testnet's socket. It is short,
+// because the kernel limits the path of a socket; a run's own directory may be anywhere.
+func socketBase() string {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && filepath.IsAbs(dir) && len(dir) < maxSocketPath/2 {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			return filepath.Join(dir, "netsplit")
+		}
+	}
+	return "/tmp/netsplit-" + strconv.Itoa(os.Getuid())
+}
+
+// makeSocketDir makes the directory of a testnet's socket. Nobody else can enter it.
+func makeSocketDir(testnet string) (string, error) {
+	base := socketBase()
+	if err := os.Mkdir(base, 0o700); err != nil && !os.IsExist(err) {
+		return "", fmt.Errorf("make the directory for sockets: %w", err)
+	}
+	if err := checkPrivate(base); err != nil {
+		return "", err
+	}
+	dir := filepath.Join(base, testnet)
+	if n := len(filepath.Join(dir, socketFile)); n > maxSocketPath {
+		return "", fmt.Errorf("the path of a socket in %s has %d bytes, the kernel allows %d; set XDG_RUNTIME_DIR to a shorter one", dir, n, maxSocketPath)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make the directory for the testnet's socket: %w", err)
+	}
+	return dir, nil
+}
+
+// checkPrivate refuses a directory that someone else prepared for us in a place open to all.
+func checkPrivate(dir string) error {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("check the directory for sockets: %w", err)
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 || ok && int(st.Uid) != os.Getuid() {
+		return fmt.Errorf("%s is not a private directory of this user; remove it, or set XDG_RUNTIME_DIR", dir)
+	}
+	return nil
+}
+
+// removeSocketDir removes what makeSocketDir made, and the base when it was the last.
+func removeSocketDir(dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("remove the socket's directory: %w", err)
+	}
+	_ = os.Remove(filepath.Dir(dir)) // not empty: another testnet's
+	return nil
+}
