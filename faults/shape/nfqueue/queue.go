@@ -42,6 +42,7 @@ type Queue struct {
 	num   uint16
 	conn  *nfnl.Conn
 	wake  int // eventfd: stop
+	timer int // timerfd: the next release
 	stats *os.File
 	done  chan struct{}
 	err   error // why the thread ended; read after done
@@ -63,7 +64,7 @@ func Open(seed uint64) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open packet queue: %w", err)
 	}
-	q := &Queue{conn: conn, wake: -1, plan: newSchedule(seed), done: make(chan struct{}), drained: make(chan struct{}, 1)}
+	q := &Queue{conn: conn, wake: -1, timer: -1, plan: newSchedule(seed), done: make(chan struct{}), drained: make(chan struct{}, 1)}
 	if err := q.open(); err != nil {
 		q.release()
 		return nil, fmt.Errorf("open packet queue: %w", err)
@@ -79,6 +80,9 @@ func (q *Queue) open() (err error) {
 	}
 	if q.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return fmt.Errorf("create eventfd: %w", err)
+	}
+	if q.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
+		return fmt.Errorf("create timerfd: %w", err)
 	}
 	// Opened on this thread, the file shows this namespace's queues wherever it is read later.
 	q.stats, err = os.Open("/proc/thread-self/net/netfilter/nfnetlink_queue")
@@ -111,8 +115,10 @@ func bindFree(conn *nfnl.Conn) (uint16, error) {
 // release gives back what open acquired.
 func (q *Queue) release() {
 	q.conn.Close()
-	if q.wake >= 0 {
-		unix.Close(q.wake)
+	for _, fd := range []int{q.wake, q.timer} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
 	}
 	if q.stats != nil {
 		q.stats.Close()

@@ -35,10 +35,11 @@ func (q *Queue) serve() {
 	l := loop{q: q, read: make([]byte, 4096)}
 	for {
 		stop, err := l.wait()
+		if err == nil {
+			err = l.turn()
+		}
 		if err == nil && stop {
 			err = l.letGo(math.MaxInt64)
-		} else if err == nil {
-			err = l.turn()
 		}
 		if err != nil {
 			q.err = fmt.Errorf("serve packet queue %d: %w", q.num, err)
@@ -51,30 +52,41 @@ func (q *Queue) serve() {
 
 // loop is the thread's own memory.
 type loop struct {
-	q    *Queue
-	read []byte
-	ids  []uint32
-	b    nfnl.Builder
+	q     *Queue
+	read  []byte
+	ids   []uint32
+	b     nfnl.Builder
+	armed int64 // the release that the timer is set for, or 0
+	fds   [3]unix.PollFd
 }
 
-// wait returns when a packet came, one is due, or the queue is to be closed.
+// wait returns when a packet came, one is due, or the queue is to be closed. A poll's own timeout would be up to a
+// thousandth late, which is half a millisecond in 500; a timerfd is not.
 func (l *loop) wait() (stop bool, err error) {
 	l.q.mu.Lock()
 	next, some := l.q.plan.next()
 	l.q.mu.Unlock()
-	var timeout *unix.Timespec
-	if some {
-		t := unix.NsecToTimespec(max(0, next-nanos()))
-		timeout = &t
+	if some && next != l.armed {
+		spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(1, next-nanos()))}
+		if err := unix.TimerfdSettime(l.q.timer, 0, &spec, nil); err != nil {
+			return false, fmt.Errorf("set timer: %w", err)
+		}
+		l.armed = next
 	}
-	fds := []unix.PollFd{
+	l.fds = [3]unix.PollFd{
 		{Fd: int32(l.q.conn.FD()), Events: unix.POLLIN},
 		{Fd: int32(l.q.wake), Events: unix.POLLIN},
+		{Fd: int32(l.q.timer), Events: unix.POLLIN},
 	}
-	if _, err := unix.Ppoll(fds, timeout, nil); err != nil && err != unix.EINTR {
+	if _, err := unix.Poll(l.fds[:], -1); err != nil && err != unix.EINTR {
 		return false, fmt.Errorf("wait for packets: %w", err)
 	}
-	return fds[1].Revents != 0, nil
+	if l.fds[2].Revents != 0 {
+		var expirations [8]byte
+		_, _ = unix.Read(l.q.timer, expirations[:])
+		l.armed = 0
+	}
+	return l.fds[1].Revents != 0, nil
 }
 
 // turn reads what came and lets go what is due.
