@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	ucli "github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"github.com/netsplit/netsplit/orchestrator/report"
+)
+
+// Version is what `netsplit --version` prints and traces record.
+const Version = "0.1.0"
+
+// env is what every verb gets to see of the world.
+type env struct {
+	out, err io.Writer
+	// live is true when err is a terminal, where one line can be drawn over and over; colour when out may be coloured.
+	live, colour bool
+}
+
+// Main runs the command line and returns the exit code: 0 all hold, 1 an invariant failed, 2 usage or bad spec,
+// 3 infrastructure failed, 130 interrupted.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	e := &env{out: stdout, err: stderr, live: isTerminal(stderr)}
+	e.colour = isTerminal(stdout) && os.Getenv("NO_COLOR") == ""
+	app := e.app()
+	err := app.RunContext(ctx, interleave(app, args))
+	return e.exit(ctx, err)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func (e *env) app() *ucli.App {
+	return &ucli.App{
+		Name:    "netsplit",
+		Usage:   "spin up real testnets, break their network, prove what held",
+		Version: Version,
+		Writer:  e.out, ErrWriter: e.err,
+		HideHelpCommand: true,
+		Suggest:         true,
+		// Errors are printed once, by exit.
+		ExitErrHandler: func(*ucli.Context, error) {},
+		OnUsageError:   func(_ *ucli.Context, err error, _ bool) error { return usageError(err) },
+		CommandNotFound: func(_ *ucli.Context, name string) {
+			fmt.Fprintf(e.err, "netsplit: no command %q\n", name)
+		},
+		Action: func(c *ucli.Context) error {
+			if c.Args().Present() {
+				return usagef("run `netsplit help` for the list", "no command %q", c.Args().First())
+			}
+			return ucli.ShowAppHelp(c)
+		},
+		Commands: []*ucli.Command{
+			e.upCommand(), e.downCommand(), e.lsCommand(), e.statusCommand(), e.logsCommand(),
+			e.runCommand(), e.checkCommand(), e.reportCommand(),
+			e.faultCommand(), e.txCommand(), e.walletCommand(),
+			e.validateCommand(), e.catalogCommand(), e.doctorCommand(),
+		},
+	}
+}
+
+// jsonFlag is the flag of every verb that prints a table.
+var jsonFlag = &ucli.BoolFlag{Name: "json", Usage: "print JSON instead of tables"}
+
+// style returns how tables are to be drawn.
+func (e *env) style() report.Style { return report.Style{Colour: e.colour} }
+
+// table prints rows as a table, or value as JSON when the verb was asked for it.
+func (e *env) table(c *ucli.Context, value any, header []string, rows [][]string) error {
+	if c.Bool(jsonFlag.Name) {
+		return writeJSON(e.out, value)
+	}
+	return report.Table(e.out, e.style(), header, rows)
+}

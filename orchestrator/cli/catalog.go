@@ -1,0 +1,34 @@
+package cli
+
+import (
+	"fmt"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/netsplit/netsplit/testnets"
+)
+
+func (e *env) catalogCommand() *ucli.Command {
+	return &ucli.Command{
+		Name:      "catalog",
+		Usage:     "list the ready scenarios, or print one",
+		ArgsUsage: "[NAME]",
+		Flags:     []ucli.Flag{jsonFlag},
+		Action: func(c *ucli.Context) error {
+			if name := c.Args().First(); name != "" {
+				spec, err := testnets.Load(name)
+				if err != nil {
+					return usageError(err)
+				}
+				_, err = fmt.Fprintf(e.out, "%s", spec.Source)
+				return err
+			}
+			entries := testnets.Catalog()
+			var rows [][]string
+			for _, s := range entries {
+				rows = append(rows, []string{s.Name, s.Description})
+			}
+			return e.table(c, entries, []string{"scenario", "what happens"}, rows)
+		},
+	}
+}

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"fmt"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/netsplit/netsplit/orchestrator/driver/netsplit"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
+	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// The runtimes that --runtime names.
+const (
+	runtimeAuto   = "auto"
+	runtimeDocker = "docker"
+	runtimeSim    = "sim"
+)
+
+var runtimeFlag = &ucli.StringFlag{
+	Name: "runtime", Value: runtimeAuto,
+	Usage: "`WHERE` nodes run: docker (real containers), sim (simulated, in virtual time), auto (docker if an engine answers, else sim)",
+}
+
+// host is a runtime that was chosen, and the chain that runs on it.
+type host struct {
+	id      string
+	name    string // of the runtime
+	why     string // it was chosen
+	runtime runtime.Runtime
+	chain   *netsplit.Chain
+}
+
+// hosting is what the command line needs of a runtime.
+type hosting interface {
+	runtime.Runtime
+	runtime.Reacher
+}
+
+// openHost opens the runtime that the command line asks for. lease binds faults to this process: they heal when it ends.
+func (e *env) openHost(c *ucli.Context, spec *testnets.Spec, id string, lease bool) (*host, error) {
+	name, why := c.String(runtimeFlag.Name), "asked for"
+	if name == runtimeAuto {
+		version, err := docker.Available(c.Context)
+		if err == nil {
+			name, why = runtimeDocker, "auto: Docker Engine "+version+" answers"
+		} else {
+			name, why = runtimeSim, "auto: no Docker Engine answers"
+		}
+	}
+	h := &host{id: id, name: name, why: why}
+	var rt hosting
+	switch name {
+	case runtimeDocker:
+		d, err := docker.New(c.Context, docker.Options{Image: c.String("image"), Lease: lease})
+		if err != nil {
+			return nil, infrastructure(err, "is a Docker Engine running? `netsplit doctor` shows what was found; --runtime sim needs none")
+		}
+		rt = d
+	case runtimeSim:
+		// A simulated run depends on nothing but the scenario and its seed: so does its name.
+		h.id = fmt.Sprintf("%s-%d", spec.Name, spec.Seed)
+		rt = sim.New(sim.Options{Seed: spec.Seed})
+	default:
+		return nil, usagef("the runtimes are docker, sim and auto", "no runtime %q", name)
+	}
+	h.runtime, h.chain = rt, netsplit.New(rt.Transport())
+	return h, nil
+}

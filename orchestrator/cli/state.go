@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// networkFile holds a running testnet's driver.Network in its directory, so that later commands can speak with it.
+const networkFile = "network.json"
+
+// runsDir is where runs' directories are: $XDG_STATE_HOME/netsplit/runs, by default ~/.local/state/netsplit/runs.
+func runsDir() (string, error) {
+	base := os.Getenv("XDG_STATE_HOME")
+	if base == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("find the home directory: %w", err)
+		}
+		base = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(base, "netsplit", "runs"), nil
+}
+
+// newID returns a testnet's name: the scenario's, cut short, and eight random hex digits.
+func newID(scenario string) (string, error) {
+	var b [4]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", err
+	}
+	return strings.Trim(scenario[:min(len(scenario), 24)], "-") + "-" + hex.EncodeToString(b[:]), nil
+}
+
+// newRunDir makes the directory of a run and puts the scenario in it. out names it; empty: a new one under runsDir.
+func newRunDir(out, id string, spec *testnets.Spec) (string, error) {
+	dir := out
+	if dir == "" {
+		base, err := runsDir()
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Join(base, id)
+	}
+	if _, err := os.Stat(filepath.Join(dir, orchestrator.TraceFile)); err == nil {
+		return "", usagef("name another with --out", "%s already holds a run", dir)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make the run's directory: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, orchestrator.SpecFile), spec.Source, 0o644); err != nil {
+		return "", fmt.Errorf("write the run's scenario: %w", err)
+	}
+	return filepath.Abs(dir)
+}
+
+// findRun returns the directory of a run that the user named: a path, an id, or nothing for the latest.
+func findRun(name string) (string, error) {
+	if name != "" {
+		if _, err := os.Stat(filepath.Join(name, orchestrator.TraceFile)); err == nil {
+			return name, nil
+		}
+	}
+	base, err := runsDir()
+	if err != nil {
+		return "", err
+	}
+	if name != "" && filepath.Base(name) == name {
+		if _, err := os.Stat(filepath.Join(base, name, orchestrator.TraceFile)); err == nil {
+			return filepath.Join(base, name), nil
+		}
+	}
+	if name != "" {
+		return "", usagef("give a run's directory or id", "no run %q here or in %s", name, base)
+	}
+	return latestRun(base)
+}
+
+func latestRun(base string) (string, error) {
+	entries, err := os.ReadDir(base)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	var latest string
+	var at int64
+	for _, e := range entries {
+		info, err := os.Stat(filepath.Join(base, e.Name(), orchestrator.TraceFile))
+		if err == nil && info.ModTime().UnixNano() > at {
+			latest, at = filepath.Join(base, e.Name()), info.ModTime().UnixNano()
+		}
+	}
+	if latest == "" {
+		return "", usagef("make one: netsplit run split-brain", "there is no run in %s yet", base)
+	}
+	return latest, nil
+}
+
+// saveNetwork and loadNetwork keep a running testnet's description in its directory.
+func saveNetwork(dir string, net driver.Network) error {
+	text, err := json.Marshal(net)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, networkFile), text, 0o600)
+}
+
+func loadNetwork(dir string) (net driver.Network, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, networkFile))
+	if err != nil {
+		return net, fmt.Errorf("read the testnet's description: %w", err)
+	}
+	if err := json.Unmarshal(text, &net); err != nil {
+		return net, fmt.Errorf("read %s: %w", filepath.Join(dir, networkFile), err)
+	}
+	return net, nil
+}
+
+// removeState removes the directory of a testnet that was only brought up, never judged. Directories of other content
+// are left alone.
+func removeState(dir string) error {
+	base, err := runsDir()
+	if err != nil || filepath.Dir(dir) != base {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil //nolint:nilerr // it is gone already
+	}
+	for _, e := range entries {
+		if !slices.Contains([]string{networkFile, orchestrator.SpecFile}, e.Name()) {
+			return nil
+		}
+	}
+	return os.RemoveAll(dir)
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	ucli "github.com/urfave/cli/v2"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+const (
+	// statusTimeout bounds the wait for one node's answer.
+	statusTimeout = 2 * time.Second
+	// statusParallel is how many nodes are asked at a time.
+	statusParallel = 16
+)
+
+func (e *env) statusCommand() *ucli.Command {
+	return &ucli.Command{
+		Name:      "status",
+		Usage:     "show every node's head, and how many heads there are",
+		ArgsUsage: "[TESTNET]",
+		Flags:     []ucli.Flag{jsonFlag},
+		Action: func(c *ucli.Context) error {
+			a, err := e.attach(c.Context, c.Args().First())
+			if err != nil {
+				return err
+			}
+			s, err := a.status(c.Context)
+			if err != nil {
+				return err
+			}
+			if c.Bool(jsonFlag.Name) {
+				return writeJSON(e.out, s)
+			}
+			if err := e.table(c, nil, statusHeader, s.table()); err != nil {
+				return err
+			}
+			fmt.Fprintln(e.out, s.summary())
+			return nil
+		},
+	}
+}
+
+// testnetStatus is what status prints.
+type testnetStatus struct {
+	Testnet string       `json:"testnet"`
+	Nodes   []nodeStatus `json:"nodes"`
+	// Chains is the number of different chains that nodes follow: heads that lie on one chain count once.
+	Chains int `json:"chains"`
+	Faults int `json:"faults"`
+}
+
+// nodeStatus is one node's own word.
+type nodeStatus struct {
+	Node    string     `json:"node"`
+	Height  uint64     `json:"height"`
+	Head    trace.Hash `json:"head"`
+	Peers   int        `json:"peers"`
+	Mempool int        `json:"mempool"`
+	Chain   string     `json:"chain"` // A, B ...: nodes with one letter are on one chain
+	Error   string     `json:"error,omitempty"`
+}
+
+var statusHeader = []string{"node", "height", "head", "chain", "peers", "mempool"}
+
+func (a *attached) status(ctx context.Context) (*testnetStatus, error) {
+	s := &testnetStatus{Testnet: a.ID, Nodes: make([]nodeStatus, len(a.Nodes()))}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(statusParallel)
+	for i, n := range a.Nodes() {
+		g.Go(func() error {
+			ask, cancel := context.WithTimeout(ctx, statusTimeout)
+			defer cancel()
+			s.Nodes[i] = nodeStatus{Node: string(n)}
+			answer, err := a.Client(n).Status(ask)
+			if err != nil {
+				s.Nodes[i].Error = err.Error()
+				return ctx.Err()
+			}
+			s.Nodes[i].Height, s.Nodes[i].Head = answer.Height, answer.Head
+			s.Nodes[i].Peers, s.Nodes[i].Mempool = answer.Peers, answer.Mempool
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	layers, _, err := a.runtime.Layers(ctx)
+	if err == nil {
+		s.Faults = len(layers)
+	}
+	return s, a.sortChains(context.WithoutCancel(ctx), s)
+}
+
+func (s *testnetStatus) table() [][]string {
+	var rows [][]string
+	for _, n := range s.Nodes {
+		if n.Error != "" {
+			rows = append(rows, []string{n.Node, "-", "no answer", "-", "-", "-"})
+			continue
+		}
+		rows = append(rows, []string{
+			n.Node, fmt.Sprint(n.Height), short(n.Head), n.Chain, fmt.Sprint(n.Peers), fmt.Sprint(n.Mempool),
+		})
+	}
+	return rows
+}
+
+func (s *testnetStatus) summary() string {
+	chains := "one chain"
+	if s.Chains != 1 {
+		chains = fmt.Sprintf("%d chains", s.Chains)
+	}
+	text := fmt.Sprintf("%s: %d nodes, %s", s.Testnet, len(s.Nodes), chains)
+	if s.Faults > 0 {
+		text += fmt.Sprintf(", %d faults active (netsplit fault ls)", s.Faults)
+	}
+	return text
+}
+
+// short cuts a hash for a table. Proof-of-work hashes begin alike, so the end is what tells them apart.
+func short(h trace.Hash) string {
+	if len(h) <= 12 {
+		return string(h)
+	}
+	return "…" + string(h[len(h)-12:])
+}

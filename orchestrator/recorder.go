@@ -1,0 +1,173 @@
+package orchestrator
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// recorder turns what nodes print and what the runner does into the trace. It implements runtime.Sink. All methods are
+// safe for concurrent use.
+type recorder struct {
+	chain driver.Chain
+	clock runtime.Clock
+	died  func(node faults.NodeID, err error)
+
+	mu  sync.Mutex
+	out *trace.Writer
+	err error // the first failure to write
+	// zero is the runtime clock's time of run time 0; until it is known events wait in early, with At in clock time.
+	zero    time.Duration
+	started bool
+	early   []trace.Event
+
+	heads  map[faults.NodeID]trace.Head
+	states map[faults.NodeID]trace.State
+	bodies bodies
+}
+
+func newRecorder(out *trace.Writer, chain driver.Chain, clock runtime.Clock, died func(faults.NodeID, error)) *recorder {
+	return &recorder{
+		chain: chain, clock: clock, out: out, died: died,
+		heads:  make(map[faults.NodeID]trace.Head),
+		states: make(map[faults.NodeID]trace.State),
+		bodies: newBodies(),
+	}
+}
+
+// begin fixes run time 0, writes the run event, and then all that came before.
+func (r *recorder) begin(zero time.Duration, run trace.Run) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.zero, r.started = zero, true
+	first := trace.Event{Kind: trace.KindRun, Run: &run}
+	if len(r.early) > 0 {
+		first.At = min(0, r.early[0].At-zero)
+	}
+	r.write(first)
+	for _, e := range r.early {
+		e.At -= zero
+		e.At = max(e.At, first.At)
+		r.write(e)
+	}
+	r.early = nil
+}
+
+// add records an event at a time of the runtime's clock.
+func (r *recorder) add(at time.Duration, e trace.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.addLocked(at, e)
+}
+
+func (r *recorder) addLocked(at time.Duration, e trace.Event) {
+	r.note(&e)
+	if !r.started {
+		e.At = at
+		r.early = append(r.early, e)
+		return
+	}
+	e.At = at - r.zero
+	r.write(e)
+}
+
+// note keeps what the runner itself wants to know of an event.
+func (r *recorder) note(e *trace.Event) {
+	node := faults.NodeID(e.Node)
+	switch e.Kind {
+	case trace.KindHead:
+		r.heads[node] = *e.Head
+		r.bodies.want(e.Head.Hash, node)
+	case trace.KindSeen:
+		r.bodies.want(e.Seen.Hash, node)
+	case trace.KindNode:
+		r.states[node] = e.Lifecycle.State
+	}
+}
+
+func (r *recorder) write(e trace.Event) {
+	if err := r.out.Append(&e); err != nil && r.err == nil {
+		r.err = fmt.Errorf("write trace: %w", err)
+	}
+}
+
+// Line implements runtime.Sink.
+func (r *recorder) Line(node faults.NodeID, line []byte) {
+	e, when, ok := r.chain.Parse(node, line)
+	if !ok {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.addLocked(when.Sub(r.clock.Epoch()), e)
+}
+
+// Gap implements runtime.Sink.
+func (r *recorder) Gap(node faults.NodeID, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := r.clock.Now()
+	r.addLocked(at, trace.Event{
+		Kind: trace.KindGap, Node: trace.NodeID(node),
+		Gap: &trace.Gap{From: at - r.zero, Reason: err.Error()},
+	})
+}
+
+// Exit implements runtime.Sink.
+func (r *recorder) Exit(node faults.NodeID, err error) {
+	r.died(node, err)
+}
+
+// lifecycle records a change of a node's state.
+func (r *recorder) lifecycle(at time.Duration, node faults.NodeID, l trace.Lifecycle) {
+	r.add(at, trace.Event{Kind: trace.KindNode, Node: trace.NodeID(node), Lifecycle: &l})
+}
+
+// up returns the nodes of order that are up.
+func (r *recorder) up(order []faults.NodeID) []faults.NodeID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var up []faults.NodeID
+	for _, n := range order {
+		if r.states[n] == trace.StateUp {
+			up = append(up, n)
+		}
+	}
+	return up
+}
+
+// head returns a node's best block as far as it is known.
+func (r *recorder) head(node faults.NodeID) trace.Head {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.heads[node]
+}
+
+// failure returns the first failure to write.
+func (r *recorder) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// state returns what a node is doing.
+func (r *recorder) state(node faults.NodeID) trace.State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.states[node]
+}
+
+// isStarted reports whether run time 0 is known.
+func (r *recorder) isStarted() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.started
+}
+
+// flush makes what was recorded readable from the file.
+func (r *recorder) flush() error { return r.out.Flush() }

@@ -1,0 +1,216 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// TraceFile is the name of the trace in a run's directory; SpecFile that of the scenario as it was run.
+const (
+	TraceFile = "trace.jsonl.zst"
+	SpecFile  = "spec.yaml"
+	LogDir    = "logs"
+)
+
+// traceFormat is the version of the trace's format that is written.
+const traceFormat = 1
+
+// tailLines is how many of a node's last lines an error shows.
+const tailLines = 20
+
+// Options say what to run, on what.
+type Options struct {
+	// ID names the testnet: unique on the host, [a-z0-9-], at most 40 bytes.
+	ID      string
+	Spec    *testnets.Spec
+	Runtime runtime.Runtime
+	Chain   driver.Chain
+	// Dir is the run's directory; it exists.
+	Dir      string
+	Version  string
+	Progress Progress
+}
+
+// Run carries out a scenario and records it in Dir. It returns an error when the infrastructure failed or ctx ended;
+// whether the invariants held is for Judge to say, from the trace. The trace is complete (it has an end event) in every
+// case but a failure to write it. The runtime is left for the caller to close.
+func Run(ctx context.Context, o Options) (err error) {
+	if err := Check(o.Spec, o.Runtime); err != nil {
+		return err
+	}
+	out, err := trace.Create(filepath.Join(o.Dir, TraceFile))
+	if err != nil {
+		return fmt.Errorf("create trace: %w", err)
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r := &run{Options: o, cancel: cancel}
+	r.rec = newRecorder(out, o.Chain, o.Runtime.Clock(), r.nodeDied)
+	err = r.do(ctx)
+	if cause := context.Cause(ctx); cause != nil && err != nil {
+		err = cause // the failure that ended the run, not the cancellation that it led to
+	}
+	err = r.explain(err)
+	r.finish(ctx, err)
+	return errors.Join(err, r.rec.failure())
+}
+
+// run is one run in progress.
+type run struct {
+	Options
+	cancel context.CancelCauseFunc
+	rec    *recorder
+	net    *Testnet
+	zero   time.Duration // the runtime clock's time of run time 0
+
+	mu     sync.Mutex
+	died   *runtime.NodeError
+	layers []faults.Layer
+	epoch  uint64 // counts changes of layers
+}
+
+// do goes through the phases of a run.
+func (r *run) do(ctx context.Context) error {
+	if err := r.start(ctx); err != nil {
+		return err
+	}
+	clock := r.Runtime.Clock()
+	lanes, stop := context.WithCancel(ctx)
+	defer stop()
+	defer clock.Wait()
+	defer stop()
+
+	r.lane(lanes, "bodies", r.fetchLane)
+	r.lane(lanes, "progress", r.tickLane)
+	if err := r.schedule(lanes); err != nil {
+		return err
+	}
+	if err := clock.Sleep(ctx, r.zero+r.Spec.Duration); err != nil {
+		return err
+	}
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
+	stop()
+	clock.Wait()
+	return r.collect(ctx)
+}
+
+// start brings the testnet up and fixes run time 0.
+func (r *run) start(ctx context.Context) error {
+	r.phase(trace.PhaseStarting)
+	net, err := Up(ctx, r.ID, r.Spec, r.Runtime, r.Chain, r.Dir, r.rec, r.Progress)
+	r.net = net
+	if err != nil {
+		return err
+	}
+	r.zero = r.Runtime.Clock().Now()
+	for _, n := range net.order {
+		r.rec.lifecycle(r.zero, n, trace.Lifecycle{State: trace.StateUp})
+	}
+	r.rec.begin(r.zero, r.describe())
+	r.phase(trace.PhaseScheduled)
+	r.Progress.Phase(fmt.Sprintf("running %s for %v", r.Spec.Name, r.Spec.Duration), int(r.Spec.Duration/time.Second))
+	return nil
+}
+
+// describe makes the run event: all that is needed to judge the trace with nothing else at hand.
+func (r *run) describe() trace.Run {
+	d := trace.Run{
+		Format: traceFormat, Version: r.Version, ID: r.ID, Scenario: r.Spec.Name, Seed: r.Spec.Seed,
+		Runtime: r.describeRuntime(), Started: r.Runtime.Clock().Epoch().Add(r.zero).UTC(),
+		Duration: r.Spec.Duration, PeerExchange: r.Spec.Topology.PeerExchange,
+		Expect: Expectations(r.Spec),
+	}
+	for _, e := range r.Spec.Edges() {
+		d.Edges = append(d.Edges, [2]trace.NodeID{trace.NodeID(e[0]), trace.NodeID(e[1])})
+	}
+	if r.net == nil {
+		return d
+	}
+	d.Chain = r.net.Facts
+	for i, n := range r.net.Network.Nodes {
+		d.Nodes = append(d.Nodes, trace.RunNode{
+			ID: trace.NodeID(n.ID), Role: n.Role, Account: r.net.prepared.Nodes[i].Account, Mine: n.Mine,
+			Addr: n.Addr.String(),
+		})
+	}
+	return d
+}
+
+func (r *run) describeRuntime() string {
+	if d, ok := r.Runtime.(runtime.Describer); ok {
+		return d.Describe(context.Background())
+	}
+	return "unknown"
+}
+
+// lane runs fn in a lane of the runtime's clock; its failure ends the run.
+func (r *run) lane(ctx context.Context, name string, fn func(context.Context) error) {
+	r.Runtime.Clock().Go(func() {
+		if err := fn(ctx); err != nil && ctx.Err() == nil {
+			r.cancel(fmt.Errorf("%s: %w", name, err))
+		}
+	})
+}
+
+// fetchLane fetches the bodies of new blocks until ctx ends. Blocks that nobody gives now are asked for again later.
+func (r *run) fetchLane(ctx context.Context) error {
+	clock := r.Runtime.Clock()
+	for {
+		_ = r.net.fetchBodies(ctx, r.rec) // what is missing stays wanted; collect reports it
+		if err := r.rec.flush(); err != nil {
+			return err
+		}
+		if err := clock.Sleep(ctx, clock.Now()+bodyEvery); err != nil {
+			return nil //nolint:nilerr // the end of the run ends the lane
+		}
+	}
+}
+
+// tickLane tells the user of every second that passes in the schedule.
+func (r *run) tickLane(ctx context.Context) error {
+	for at := time.Second; at <= r.Spec.Duration; at += time.Second {
+		if err := r.Runtime.Clock().Sleep(ctx, r.zero+at); err != nil {
+			return nil //nolint:nilerr // the end of the run ends the lane
+		}
+		r.Progress.Part()
+	}
+	return nil
+}
+
+// nodeDied is told by the recorder that a node ended by itself; that ends the run.
+func (r *run) nodeDied(node faults.NodeID, err error) {
+	died := &runtime.NodeError{Node: node, Op: "run", Err: err}
+	r.mu.Lock()
+	first := r.died == nil
+	if first {
+		r.died = died
+	}
+	r.mu.Unlock()
+	if first {
+		r.cancel(died)
+	}
+}
+
+// phase records that the run entered a phase.
+func (r *run) phase(name trace.PhaseName) {
+	r.rec.add(r.Runtime.Clock().Now(), trace.Event{Kind: trace.KindPhase, Phase: &trace.Phase{Name: name}})
+}
+
+// note tells the user of something that happened now.
+func (r *run) note(format string, args ...any) {
+	r.Progress.Note(r.Runtime.Clock().Now()-r.zero, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,234 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+const (
+	// connectTimeout bounds the time from the last node's start to all nodes being connected and on one head, plus
+	// connectPerNode for each of them.
+	connectTimeout = 30 * time.Second
+	connectPerNode = 200 * time.Millisecond
+	// pollStep is how often conditions are looked at again.
+	pollStep = 50 * time.Millisecond
+	// peersSlack is how many more connections than its topology asks for a node may hold.
+	peersSlack = 32
+)
+
+// Progress is told what a run is doing, for people; nothing depends on it. Methods may be called from any goroutine.
+type Progress interface {
+	// Phase says that a long step begins, of total parts (0: unknown).
+	Phase(text string, total int)
+	// Part says that one part of the step is done.
+	Part()
+	// Note is a line about something that happened, at a run time.
+	Note(at time.Duration, text string)
+}
+
+// Testnet is a running testnet: a spec, hosted by a runtime, spoken to through a chain's driver.
+type Testnet struct {
+	ID      string
+	Spec    *testnets.Spec
+	Runtime runtime.Runtime
+	Chain   driver.Chain
+	Network driver.Network
+	Facts   trace.Facts
+
+	prepared driver.Prepared
+	clients  map[faults.NodeID]driver.Client
+	order    []faults.NodeID       // the spec's
+	degree   map[faults.NodeID]int // peers that the topology gives a node
+}
+
+// NewNetwork describes a spec's testnet to a chain. hosts are parallel to spec.NodeIDs().
+func NewNetwork(id string, spec *testnets.Spec, hosts []runtime.Host, start time.Time) (driver.Network, error) {
+	net := driver.Network{
+		ID:            id,
+		Seed:          spec.Seed,
+		Start:         start,
+		BlockInterval: spec.Consensus.BlockInterval,
+		Relay:         spec.Relay,
+		PeerExchange:  spec.Topology.PeerExchange,
+	}
+	peers := make(map[faults.NodeID][]faults.NodeID)
+	for _, e := range spec.Edges() {
+		peers[e[0]] = append(peers[e[0]], e[1])
+		peers[e[1]] = append(peers[e[1]], e[0])
+	}
+	for i, n := range spec.NodeIDs() {
+		if hosts[i].ID != n.ID {
+			return net, fmt.Errorf("runtime gave host %s where node %s was planned", hosts[i].ID, n.ID)
+		}
+		net.Nodes = append(net.Nodes, driver.Node{
+			ID: n.ID, Role: n.Role, Addr: hosts[i].Addr, Mine: n.Mine, Peers: peers[n.ID],
+		})
+		net.MaxPeers = max(net.MaxPeers, len(peers[n.ID])+peersSlack)
+	}
+	return net, nil
+}
+
+// Up creates a testnet, starts its nodes and waits until all are connected and on one head. sink receives what nodes
+// print. When it fails, what was made is left for Runtime.Close.
+func Up(ctx context.Context, id string, spec *testnets.Spec, rt runtime.Runtime, chain driver.Chain,
+	dir string, sink runtime.Sink, progress Progress) (*Testnet, error) {
+	t, err := create(ctx, id, spec, rt, chain, dir, sink)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.launch(ctx, progress); err != nil {
+		return t, err
+	}
+	return t, t.connect(ctx, progress)
+}
+
+func create(ctx context.Context, id string, spec *testnets.Spec, rt runtime.Runtime, chain driver.Chain,
+	dir string, sink runtime.Sink) (*Testnet, error) {
+	plan := runtime.Plan{ID: id, Name: spec.Name, Dir: dir, Sink: sink}
+	for _, n := range spec.NodeIDs() {
+		plan.Nodes = append(plan.Nodes, runtime.PlanNode{ID: n.ID, Role: n.Role})
+	}
+	hosts, err := rt.Create(ctx, plan)
+	if err != nil {
+		return nil, fmt.Errorf("create testnet %s: %w", id, err)
+	}
+	net, err := NewNetwork(id, spec, hosts, rt.Clock().Epoch())
+	if err != nil {
+		return nil, err
+	}
+	return attach(ctx, spec, rt, chain, net)
+}
+
+// Attach returns the Testnet that a network describes, on a runtime that already hosts it.
+func Attach(ctx context.Context, spec *testnets.Spec, rt runtime.Runtime, chain driver.Chain,
+	net driver.Network) (*Testnet, error) {
+	return attach(ctx, spec, rt, chain, net)
+}
+
+func attach(ctx context.Context, spec *testnets.Spec, rt runtime.Runtime, chain driver.Chain,
+	net driver.Network) (*Testnet, error) {
+	prepared, err := chain.Prepare(ctx, net)
+	if err != nil {
+		return nil, fmt.Errorf("prepare chain: %w", err)
+	}
+	t := &Testnet{
+		ID: net.ID, Spec: spec, Runtime: rt, Chain: chain, Network: net, Facts: prepared.Facts,
+		prepared: prepared, clients: make(map[faults.NodeID]driver.Client, len(net.Nodes)),
+		degree: make(map[faults.NodeID]int, len(net.Nodes)),
+	}
+	for _, n := range net.Nodes {
+		t.clients[n.ID] = chain.Client(n.ID)
+		t.order = append(t.order, n.ID)
+		t.degree[n.ID] = len(n.Peers)
+	}
+	return t, nil
+}
+
+func (t *Testnet) launch(ctx context.Context, progress Progress) error {
+	launches := make([]runtime.Launch, len(t.order))
+	for i, id := range t.order {
+		p := t.prepared.Nodes[i]
+		launches[i] = runtime.Launch{ID: id, Args: p.Args, Files: p.Files}
+	}
+	progress.Phase(fmt.Sprintf("starting %d nodes", len(launches)), len(launches))
+	if err := t.Runtime.Launch(ctx, launches, func(faults.NodeID) { progress.Part() }); err != nil {
+		return fmt.Errorf("start testnet %s: %w", t.ID, err)
+	}
+	return nil
+}
+
+// connect waits until every node answers, has a peer (where there is another node) and all have one chain.
+func (t *Testnet) connect(ctx context.Context, progress Progress) error {
+	progress.Phase("connecting", len(t.order))
+	clock := t.Runtime.Clock()
+	deadline := clock.Now() + connectTimeout + time.Duration(len(t.order))*connectPerNode
+	ready := make(map[faults.NodeID]bool, len(t.order))
+	for {
+		waiting, err := t.look(ctx, ready, progress)
+		if err != nil {
+			return err
+		}
+		if waiting == nil {
+			return nil
+		}
+		if clock.Now() > deadline {
+			return t.fail(ctx, "connect", *waiting)
+		}
+		if err := clock.Sleep(ctx, clock.Now()+pollStep); err != nil {
+			return err
+		}
+	}
+}
+
+// unready is a node that connect still waits for, and why.
+type unready struct {
+	node faults.NodeID
+	err  error
+}
+
+// look asks every node once and returns the first that is not ready, nil when all are.
+func (t *Testnet) look(ctx context.Context, ready map[faults.NodeID]bool, progress Progress) (*unready, error) {
+	var heights []uint64
+	for _, id := range t.order {
+		s, err := t.clients[id].Status(ctx)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			return &unready{id, err}, nil
+		}
+		if want := t.degree[id]; s.Peers < want {
+			return &unready{id, fmt.Errorf("connected to %d peers, waiting for %d", s.Peers, want)}, nil
+		}
+		if !ready[id] {
+			ready[id] = true
+			progress.Part()
+		}
+		heights = append(heights, s.Height)
+	}
+	if low, high := bounds(heights); high-low > 1 {
+		return &unready{t.order[0], fmt.Errorf("heads are %d blocks apart", high-low)}, nil
+	}
+	return nil, nil
+}
+
+// fail makes the error for a node that did not become ready, with the last lines that it printed.
+func (t *Testnet) fail(ctx context.Context, op string, u unready) error {
+	err := &runtime.NodeError{Node: u.node, Op: op, Err: u.err}
+	tail, logErr := t.Runtime.Logs(ctx, u.node, tailLines)
+	if logErr != nil {
+		return errors.Join(err, fmt.Errorf("read its log: %w", logErr))
+	}
+	err.Tail = tail
+	return err
+}
+
+// Client returns the client of a node of the testnet, nil where there is no such node.
+func (t *Testnet) Client(id faults.NodeID) driver.Client { return t.clients[id] }
+
+// Nodes returns the testnet's nodes in the spec's order.
+func (t *Testnet) Nodes() []faults.NodeID { return t.order }
+
+// rng returns the source of random choices for one purpose, so that purposes do not disturb each other.
+func (t *Testnet) rng(purpose uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(t.Spec.Seed, purpose))
+}
+
+func bounds(heights []uint64) (low, high uint64) {
+	for i, h := range heights {
+		if i == 0 || h < low {
+			low = h
+		}
+		high = max(high, h)
+	}
+	return low, high
+}
