@@ -1,0 +1,59 @@
+package chain
+
+import "testing"
+
+func TestCacheForgetsWhatIsNotAskedFor(t *testing.T) {
+	c := cache[int, int]{limit: 4}
+	for i := range 100 {
+		c.put(i, -i)
+		if v, ok := c.get(0); !ok || v != 0 {
+			t.Fatalf("after %d: the entry asked for was forgotten", i)
+		}
+		if n := len(c.young) + len(c.old); n > 8 {
+			t.Fatalf("after %d: %d entries held", i, n)
+		}
+	}
+	if _, ok := c.get(1); ok {
+		t.Error("an old entry is still held")
+	}
+	if v, ok := c.get(99); !ok || v != -99 {
+		t.Errorf("the last entry: %d, %v", v, ok)
+	}
+}
+
+func TestMemoComputesOnce(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		memo *Memo
+		want int
+	}{{"nil", nil, 3}, {"signatures only", newSigMemo(), 3}, {"full", NewMemo(), 1}} {
+		runs := 0
+		for range 3 {
+			s, err := c.memo.execute(Hash{1}, func() (State, error) {
+				runs++
+				return State{}.with([]entry{{Address{1}, Account{Nonce: 1}}}), ErrFunds
+			})
+			if err != ErrFunds || s.Len() != 1 {
+				t.Errorf("%s: got %d accounts, %v", c.name, s.Len(), err)
+			}
+		}
+		if runs != c.want {
+			t.Errorf("%s: computed %d times, want %d", c.name, runs, c.want)
+		}
+	}
+}
+
+func TestMemoKeepsNetworksApart(t *testing.T) {
+	_, k := testTree(t)
+	tx := Tx{To: Address{1}, Amount: 1}
+	k.Sign(Hash{1}, &tx)
+	m := NewMemo()
+	for range 2 {
+		if !m.Verify(Hash{1}, &tx) || m.Verify(Hash{2}, &tx) {
+			t.Error("a signature's verdict was taken from another network")
+		}
+	}
+	if len(m.sigs.young) != 2 {
+		t.Errorf("%d verdicts held, want 2", len(m.sigs.young))
+	}
+}
