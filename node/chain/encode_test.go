@@ -1,0 +1,171 @@
+package chain
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func sampleTx() Tx {
+	return Tx{From: Address{1}, To: Address{2}, Amount: 3, Fee: 4, Nonce: 5, Sig: Signature{6, 63: 7}}
+}
+
+func sampleHeader() Header {
+	return Header{Version: 1, Height: 2, Parent: Hash{3}, TxRoot: Hash{4}, StateRoot: Hash{5}, Miner: Address{6}, Time: -7,
+		Bits: MaxBits, Nonce: 8}
+}
+
+func TestBlockSealing(t *testing.T) {
+	h, txs := sampleHeader(), []Tx{sampleTx()}
+	plain := &Block{Header: h, Txs: txs}
+	if b := NewBlock(h, txs); b.Hash() != h.Hash() || plain.Hash() != h.Hash() || !b.Equal(plain) || b.committed() {
+		t.Error("a block built by hand and one by NewBlock differ")
+	}
+	h.TxRoot = TxRoot(txs)
+	plain.TxRoot = h.TxRoot
+	b := NewBlock(h, txs)
+	if !b.committed() || !plain.committed() {
+		t.Error("matching transactions are not found to match")
+	}
+	back, err := DecodeBlock(b.Append(nil))
+	if err != nil || !back.Equal(b) || back.Hash() != b.Hash() || !back.committed() {
+		t.Errorf("decoded block differs: %v", err)
+	}
+	other := sampleTx()
+	other.Fee++
+	for _, o := range []*Block{nil, NewBlock(h, nil), NewBlock(h, []Tx{other}), NewBlock(sampleHeader(), txs)} {
+		if b.Equal(o) || o.Equal(b) {
+			t.Error("different blocks are equal")
+		}
+	}
+	if !(*Block)(nil).Equal(nil) {
+		t.Error("nil is not equal to itself")
+	}
+	if len(b.Append(nil)) != b.Size() || b.Size() != HeaderSize+4+TxSize {
+		t.Errorf("Size: %d", b.Size())
+	}
+}
+
+func TestDecodersRefuseOtherLengths(t *testing.T) {
+	tx, h := sampleTx(), sampleHeader()
+	for _, n := range []int{0, 1, TxSize - 1, TxSize + 1} {
+		if _, err := DecodeTx(append(tx.Append(nil), 0)[:n]); err == nil {
+			t.Errorf("transaction of %d bytes accepted", n)
+		}
+	}
+	for _, n := range []int{0, HeaderSize - 1, HeaderSize + 1} {
+		if _, err := DecodeHeader(append(h.Append(nil), 0)[:n]); err == nil {
+			t.Errorf("header of %d bytes accepted", n)
+		}
+	}
+	block := append(NewBlock(h, []Tx{tx}).Append(nil), 0)
+	for n := range len(block) + 1 {
+		if _, err := DecodeBlock(block[:n]); (err == nil) != (n == len(block)-1) {
+			t.Errorf("block of %d bytes: %v", n, err)
+		}
+	}
+}
+
+func TestDecodeBlockBoundsTheCountBeforeItAllocates(t *testing.T) {
+	h := sampleHeader()
+	for _, n := range []uint32{MaxBlockTxs + 1, 1 << 31, 1<<32 - 1} {
+		b := binary.BigEndian.AppendUint32(h.Append(nil), n)
+		if _, err := DecodeBlock(b); err == nil || !strings.Contains(err.Error(), "at most") {
+			t.Errorf("%d transactions: %v", n, err)
+		}
+	}
+	full := NewBlock(h, make([]Tx, MaxBlockTxs)).Append(nil)
+	if len(full) != MaxBlockSize {
+		t.Errorf("a full block has %d bytes, want %d", len(full), MaxBlockSize)
+	}
+	if _, err := DecodeBlock(full); err != nil {
+		t.Errorf("a full block: %v", err)
+	}
+}
+
+func TestHexForms(t *testing.T) {
+	tx := sampleTx()
+	text, err := json.Marshal(&tx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zeros := strings.Repeat("0", 62)
+	want := `{"from":"01` + zeros + `","to":"02` + zeros + `","amount":3,"fee":4,"nonce":5,"sig":"06` +
+		strings.Repeat("0", 124) + `07"}`
+	if string(text) != want {
+		t.Errorf("got %s\nwant %s", text, want)
+	}
+	var back Tx
+	if err := json.Unmarshal(text, &back); err != nil || back != tx {
+		t.Errorf("comes back as %+v, %v", back, err)
+	}
+	var w Work
+	if err := w.UnmarshalText([]byte("0a" + zeros)); err != nil || w != (Work{10}) {
+		t.Errorf("work: %v, %v", w, err)
+	}
+	if b, _ := w.MarshalText(); string(b) != w.String() || w.String() != "0a"+zeros {
+		t.Errorf("work prints as %s", w)
+	}
+	if (Signature{1}).String()[:2] != "01" {
+		t.Error("signature does not print as hex")
+	}
+	for _, s := range []string{"", "0a", "0A" + zeros, "0g" + zeros, "0x" + zeros, "0a" + zeros + "00", " a" + zeros} {
+		if _, err := ParseHash(s); err == nil {
+			t.Errorf("hash %q accepted", s)
+		}
+		if _, err := ParseAddress(s); err == nil {
+			t.Errorf("address %q accepted", s)
+		}
+		if new(Signature).UnmarshalText([]byte(s)) == nil || new(Work).UnmarshalText([]byte(s)) == nil {
+			t.Errorf("signature or work %q accepted", s)
+		}
+	}
+}
+
+func FuzzDecodeTx(f *testing.F) {
+	tx := sampleTx()
+	f.Add(tx.Append(nil))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		tx, err := DecodeTx(b)
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(tx.Append(nil), b) {
+			t.Error("encodes to other bytes")
+		}
+		text, err := json.Marshal(&tx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back Tx
+		if err := json.Unmarshal(text, &back); err != nil || back != tx {
+			t.Errorf("JSON comes back as %+v, %v", back, err)
+		}
+		tx.Verify(Hash{})
+	})
+}
+
+func FuzzDecodeBlock(f *testing.F) {
+	h := sampleHeader()
+	f.Add(NewBlock(h, nil).Append(nil))
+	f.Add(NewBlock(h, []Tx{sampleTx(), sampleTx()}).Append(nil))
+	f.Add(binary.BigEndian.AppendUint32(h.Append(nil), 1<<31))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		block, err := DecodeBlock(b)
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(block.Append(nil), b) || block.Size() != len(b) {
+			t.Error("encodes to other bytes")
+		}
+		if block.Hash() != block.Header.Hash() || !NewBlock(block.Header, block.Txs).Equal(block) {
+			t.Error("differs from the block built anew")
+		}
+		if _, err := TargetFromBits(block.Bits); err == nil && WorkOf(block.Bits) == (Work{}) {
+			t.Error("a target without work")
+		}
+	})
+}
