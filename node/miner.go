@@ -23,6 +23,7 @@ type miner struct {
 	tries int     // attempts of the chunk
 	due   Time    // of the find, or the chunk's end
 	found bool
+	head  chain.Hash // on which the chunk builds
 
 	header  chain.Header // template; with the winning nonce if found
 	txs     []chain.Tx
@@ -43,7 +44,7 @@ func (n *Node) reviewMiner() {
 		m.interrupt(n.now, n.cfg.Mine)
 		m.on = false
 		n.setTimer(TimerMine, 0)
-	case m.on && m.header.Parent != n.tree.Head().Hash():
+	case m.on && m.head != n.tree.Head().Hash():
 		m.interrupt(n.now, n.cfg.Mine)
 		n.mineChunk(n.now)
 	case !m.on && may:
@@ -77,7 +78,7 @@ func (n *Node) mineDue() {
 	}
 	m.carry = 0
 	b := chain.NewBlock(m.header, m.txs)
-	if b.Parent == n.tree.Head().Hash() {
+	if m.head == n.tree.Head().Hash() {
 		n.offer(b, origin{made: true})
 	}
 	n.mineChunk(start)
@@ -89,6 +90,7 @@ func (n *Node) mineChunk(start Time) {
 	rate := n.cfg.Mine
 	length := min(maxChunk, time.Duration(maxAttempts/rate*float64(time.Second)))
 	m.start, m.due, m.found = start, start+Time(length), false
+	m.head = n.tree.Head().Hash()
 	m.tries = int(m.carry + rate*length.Seconds())
 	if m.tries > 0 && n.template() {
 		// Two chunks may have equal templates: they must not try the same nonces.
@@ -97,8 +99,6 @@ func (n *Node) mineChunk(start Time) {
 		if tried, m.found = n.engine.Search(&m.header, m.tries); m.found {
 			m.due = start + Time(math.Round((float64(tried)-m.carry)/rate*float64(time.Second)))
 		}
-	} else {
-		m.header.Parent = n.tree.Head().Hash()
 	}
 	n.setTimer(TimerMine, m.due)
 }

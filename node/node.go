@@ -171,11 +171,11 @@ func (n *Node) Stop(now Time) []Effect {
 	if !n.running {
 		return n.fx
 	}
+	n.running = false
 	for _, p := range n.peers {
 		n.disconnect(p, "stopping")
 	}
 	n.event(Event{Kind: EventStop})
-	n.running = false
 	return n.fx
 }
 

@@ -20,7 +20,7 @@ type syncState struct {
 	deadline Time
 	timeout  time.Duration
 	reached  chain.Height // of the last block of the answers so far
-	before   chain.Hash   // the head when catching up began
+	before   chain.Hash   // the head when catching up began; zero: it has not
 }
 
 // reviewSync starts to catch up if a peer claims more work than the node has, or showed a block that needs history.
@@ -41,13 +41,16 @@ func (n *Node) reviewSync() {
 	if best == nil {
 		return
 	}
-	n.sync.reached, n.sync.before = 0, n.tree.Head().Hash()
+	n.sync.reached = 0
 	n.requestBlocks(best, n.tree.Locator())
 }
 
 func (n *Node) requestBlocks(p *peer, locator []chain.Hash) {
 	n.sync.timeout = max(n.sync.timeout, syncTimeout)
 	n.sync.peer, n.sync.deadline = p, n.now+Time(n.sync.timeout)
+	if n.sync.before.IsZero() {
+		n.sync.before = n.tree.Head().Hash()
+	}
 	p.owed++
 	n.review = true
 	n.send(p, &wire.GetBlocks{Locator: locator})
@@ -55,7 +58,7 @@ func (n *Node) requestBlocks(p *peer, locator []chain.Hash) {
 
 // abandonSync turns to another peer if the node waits for this one, which is leaving.
 func (n *Node) abandonSync(p *peer) {
-	if n.sync.peer == p {
+	if n.sync.peer == p && n.running {
 		n.sync.peer = nil
 		n.review = true
 		n.reviewSync()
@@ -107,15 +110,14 @@ func (n *Node) receiveBlocks(p *peer, m *wire.Blocks) {
 		n.sync.peer, n.sync.timeout = nil, syncTimeout
 		n.review = true
 	}
-	before := n.tree.Head().Hash()
+	if n.sync.before.IsZero() { // a late answer
+		n.sync.before = n.tree.Head().Hash()
+	}
 	fresh, ok := n.takeBlocks(p, m.Blocks)
 	if ok && m.More && n.continueSync(p, m.Blocks, fresh) {
 		return
 	}
 	n.exhausted(p)
-	if n.sync.before == (chain.Hash{}) {
-		n.sync.before = before
-	}
 	n.finishSync(p)
 	n.reviewSync()
 }
@@ -164,10 +166,11 @@ func (n *Node) continueSync(p *peer, blocks []*chain.Block, fresh int) bool {
 func (n *Node) finishSync(from *peer) {
 	head := n.tree.Head()
 	h := head.Hash()
-	if h == n.sync.before {
+	moved := h != n.sync.before
+	n.sync.before = chain.Hash{}
+	if !moved {
 		return
 	}
-	n.sync.before = h
 	n.spread(wire.ItemBlock, h, &wire.Block{Block: head}, from, func(p *peer) bool { return p.head == h })
 }
 

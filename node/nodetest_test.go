@@ -1,0 +1,383 @@
+package node
+
+import (
+	"bytes"
+	"container/heap"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/consensus/pow"
+	"github.com/netsplit/netsplit/node/wire"
+)
+
+const (
+	epoch    = Time(1_700_000_000_000_000_000)
+	subsidy  = 50
+	startBal = 1_000_000
+)
+
+// testKey is the key of node i and its seed.
+func testKey(t testing.TB, i int) (chain.Key, string) {
+	t.Helper()
+	seed := hex.EncodeToString(append(make([]byte, 28), byte(i>>24), byte(i>>16), byte(i>>8), byte(i)))
+	k, err := chain.KeyFromSeed(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k, seed
+}
+
+// testGenesis funds the first n keys. rate is the whole network's, attempts per second.
+func testGenesis(t testing.TB, n int, rate float64, interval chain.Millis) chain.Genesis {
+	t.Helper()
+	g := chain.Genesis{
+		Network: "test", Time: chain.Millis(epoch / 1e6), Bits: pow.InitialBits(rate, interval),
+		Interval: interval, HalfLife: 1000 * interval, Subsidy: subsidy,
+	}
+	for i := range n {
+		k, _ := testKey(t, i)
+		g.Alloc = append(g.Alloc, chain.Alloc{Address: k.Address(), Amount: startBal})
+	}
+	slices.SortFunc(g.Alloc, func(a, b chain.Alloc) int { return a.Address.Cmp(b.Address) })
+	return g
+}
+
+// happening is something that will happen in the network.
+type happening struct {
+	at  Time
+	seq int
+	do  func()
+}
+
+type happenings []happening
+
+func (h happenings) Len() int { return len(h) }
+func (h happenings) Less(i, j int) bool {
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].seq < h[j].seq
+}
+func (h happenings) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *happenings) Push(x any)   { *h = append(*h, x.(happening)) }
+func (h *happenings) Pop() any {
+	old := *h
+	last := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return last
+}
+
+// network is a deterministic network of nodes in virtual time.
+type network struct {
+	t     testing.TB
+	now   Time
+	seq   int
+	queue happenings
+	delay time.Duration
+	hosts []*host
+	byID  map[chain.PeerID]*host
+	memo  *chain.Memo
+	// cut says whether a link is cut; nil: none is.
+	cut func(from, to int) bool
+	// tap sees every message that is sent; nil: nobody looks.
+	tap func(from, to int, m wire.Message)
+}
+
+// host is one node with what its shell would hold.
+type host struct {
+	net    *network
+	index  int
+	cfg    Config
+	node   *Node
+	life   int // counts starts
+	timers map[TimerID]int
+	conns  map[int]int // by the other's index: the connection's number
+	disk   []*chain.Block
+	log    []Event
+}
+
+func newNetwork(t testing.TB) *network {
+	return &network{t: t, now: epoch, delay: 20 * time.Millisecond, byID: map[chain.PeerID]*host{}, memo: chain.NewMemo()}
+}
+
+// testnet makes n nodes of which the first miners mine, linked by edges, and starts them.
+func testnet(t testing.TB, n, miners int, relay string, edges [][2]int, tweak func(i int, c *Config)) *network {
+	t.Helper()
+	net := newNetwork(t)
+	const rate = 50.0
+	g := testGenesis(t, n, rate*float64(max(miners, 1)), 1000)
+	for i := range n {
+		_, seed := testKey(t, i)
+		cfg := Config{Name: fmt.Sprint("n", i), Genesis: g, Key: seed, Relay: relay, MaxPeers: 50, Seed: 7}
+		if i < miners {
+			cfg.Mine = rate
+		}
+		cfg.Advertise = fmt.Sprintf("10.0.0.%d:4001", i)
+		for _, e := range edges {
+			for side := range 2 {
+				if e[side] == i {
+					k, _ := testKey(t, e[1-side])
+					cfg.Peers = append(cfg.Peers, PeerAddr{ID: k.Address(), Addr: fmt.Sprintf("10.0.0.%d:4001", e[1-side])})
+				}
+			}
+		}
+		if tweak != nil {
+			tweak(i, &cfg)
+		}
+		net.add(cfg)
+	}
+	for _, h := range net.hosts {
+		h.start()
+	}
+	return net
+}
+
+func (w *network) add(cfg Config) *host {
+	h := &host{net: w, index: len(w.hosts), cfg: cfg, conns: map[int]int{}}
+	k, err := chain.KeyFromSeed(cfg.Key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.hosts = append(w.hosts, h)
+	w.byID[k.Address()] = h
+	return h
+}
+
+func (h *host) start() {
+	h.life++
+	h.timers = map[TimerID]int{}
+	n, err := New(h.cfg, Deps{Memo: h.net.memo}, h.disk, h.net.now)
+	if err != nil {
+		h.net.t.Fatal(err)
+	}
+	h.node = n
+	h.perform(n.Start(h.net.now))
+}
+
+// kill ends the node without its knowledge.
+func (h *host) kill() {
+	h.node = nil
+	h.life++
+	for _, o := range h.net.hosts {
+		h.net.hangUp(h, o, "reset")
+	}
+}
+
+func (w *network) at(d time.Duration, do func()) {
+	w.seq++
+	heap.Push(&w.queue, happening{w.now + Time(d), w.seq, do})
+}
+
+// run lets time pass.
+func (w *network) run(d time.Duration) {
+	until := w.now + Time(d)
+	for len(w.queue) > 0 && w.queue[0].at <= until {
+		h := heap.Pop(&w.queue).(happening)
+		w.now = h.at
+		h.do()
+	}
+	w.now = until
+}
+
+func (w *network) isCut(a, b int) bool { return w.cut != nil && (w.cut(a, b) || w.cut(b, a)) }
+
+// hangUp closes the connection between two hosts, if there is one; both ends hear of it.
+func (w *network) hangUp(a, b *host, reason string) {
+	if a.conns[b.index] == 0 {
+		return
+	}
+	delete(a.conns, b.index)
+	delete(b.conns, a.index)
+	for _, side := range [][2]*host{{a, b}, {b, a}} {
+		w.at(w.delay, side[0].input(func(n *Node) []Effect { return n.PeerDown(w.now, side[1].id(), reason) }))
+	}
+}
+
+func (h *host) id() chain.PeerID {
+	k, _ := testKey(h.net.t, 0)
+	if h.node != nil {
+		return h.node.ID()
+	}
+	k, _ = chain.KeyFromSeed(h.cfg.Key)
+	return k.Address()
+}
+
+// input makes a happening of a call, which is dropped if the node has died meanwhile.
+func (h *host) input(call func(*Node) []Effect) func() {
+	life := h.life
+	return func() {
+		if h.life == life && h.node != nil {
+			h.perform(call(h.node))
+		}
+	}
+}
+
+func (h *host) perform(fx []Effect) {
+	w := h.net
+	for _, e := range slices.Clone(fx) {
+		switch e.Kind {
+		case EffectSend:
+			h.send(e.Peer, e.Msg)
+		case EffectTimer:
+			h.setTimer(e)
+		case EffectPersist:
+			h.disk = append(h.disk, e.Block)
+		case EffectEvent:
+			h.log = append(h.log, *e.Event)
+		case EffectDial:
+			h.dial(e.Peer)
+		case EffectDisconnect:
+			if o := w.byID[e.Peer]; o != nil {
+				w.hangUp(h, o, e.Reason)
+			}
+		}
+	}
+}
+
+func (h *host) setTimer(e Effect) {
+	h.timers[e.Timer]++
+	set := h.timers[e.Timer]
+	if e.At == 0 {
+		return
+	}
+	call := h.input(func(n *Node) []Effect { return n.Timer(h.net.now, e.Timer) })
+	h.net.at(time.Duration(e.At-h.net.now), func() {
+		if h.timers[e.Timer] == set {
+			call()
+		}
+	})
+}
+
+func (h *host) send(to chain.PeerID, m wire.Message) {
+	w, o := h.net, h.net.byID[to]
+	if o == nil || h.conns[o.index] == 0 {
+		return
+	}
+	conn := h.conns[o.index]
+	if w.tap != nil {
+		w.tap(h.index, o.index, m)
+	}
+	call := o.input(func(n *Node) []Effect { return n.Receive(w.now, h.id(), m) })
+	w.at(w.delay, func() {
+		if o.conns[h.index] == conn && !w.isCut(h.index, o.index) {
+			call()
+		}
+	})
+}
+
+func (h *host) dial(to chain.PeerID) {
+	w, o := h.net, h.net.byID[to]
+	fail := h.input(func(n *Node) []Effect { return n.DialFailed(w.now, to) })
+	w.at(w.delay, func() {
+		switch {
+		case h.node == nil:
+		case o == nil || o.node == nil || w.isCut(h.index, o.index):
+			fail()
+		case h.conns[o.index] != 0: // the other end's dial was faster
+		default:
+			w.seq++
+			h.conns[o.index], o.conns[h.index] = w.seq, w.seq
+			h.input(func(n *Node) []Effect { return n.PeerUp(w.now, o.id(), true) })()
+			o.input(func(n *Node) []Effect { return n.PeerUp(w.now, h.id(), false) })()
+		}
+	})
+}
+
+// settle lets host 0 alone mine for a while, so that equal branches come to a decision, and then nobody.
+func (w *network) settle(d time.Duration) {
+	w.stopMining()
+	w.hosts[0].cfg.Mine, w.hosts[0].node.cfg.Mine = 500, 500
+	w.run(d)
+	w.stopMining()
+	w.run(2 * time.Second)
+}
+
+// stopMining ends all mining, so that the network can come to rest.
+func (w *network) stopMining() {
+	for _, h := range w.hosts {
+		h.cfg.Mine = 0
+		if h.node != nil {
+			h.node.cfg.Mine = 0
+			h.node.review = true
+		}
+	}
+}
+
+// agree fails unless all running nodes have one head; it returns its height.
+func (w *network) agree() chain.Height {
+	w.t.Helper()
+	var first *Status
+	for _, h := range w.hosts {
+		if h.node == nil {
+			continue
+		}
+		s := h.node.Status()
+		if first == nil {
+			first = &s
+		}
+		if s.Head != first.Head {
+			w.t.Fatalf("node %d is at %d %s, the first at %d %s", h.index, s.Height, s.Head, first.Height, first.Head)
+		}
+	}
+	return first.Height
+}
+
+// logs is the event logs of all nodes as the daemon would write them.
+func (w *network) logs() []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	for _, h := range w.hosts {
+		for _, e := range h.log {
+			if err := enc.Encode(e); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+	return b.Bytes()
+}
+
+// count counts the events of a kind for which keep is true (nil: all).
+func (h *host) count(kind EventKind, keep func(*Event) bool) int {
+	n := 0
+	for i := range h.log {
+		if h.log[i].Kind == kind && (keep == nil || keep(&h.log[i])) {
+			n++
+		}
+	}
+	return n
+}
+
+// transfer signs and submits a transfer at a host.
+func (h *host) transfer(from, to int, fee chain.Amount, nonce uint64) chain.Hash {
+	h.net.t.Helper()
+	tx := signed(h.net.t, h.node.genesis, from, to, 10, fee, nonce)
+	fx, err := h.node.Submit(h.net.now, tx)
+	if err != nil {
+		h.net.t.Fatal(err)
+	}
+	h.perform(fx)
+	return tx.ID()
+}
+
+func signed(t testing.TB, genesis chain.Hash, from, to int, amount, fee chain.Amount, nonce uint64) chain.Tx {
+	t.Helper()
+	k, _ := testKey(t, from)
+	o, _ := testKey(t, to)
+	tx := chain.Tx{To: o.Address(), Amount: amount, Fee: fee, Nonce: nonce}
+	k.Sign(genesis, &tx)
+	return tx
+}
+
+// ring links n nodes in a circle with chords.
+func ring(n int) [][2]int {
+	var edges [][2]int
+	for i := range n {
+		edges = append(edges, [2]int{i, (i + 1) % n})
+		if n > 4 {
+			edges = append(edges, [2]int{i, (i + 2) % n})
+		}
+	}
+	return edges
+}
