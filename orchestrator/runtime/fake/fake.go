@@ -1,0 +1,182 @@
+package fake
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
+)
+
+// errExit is how scripted deaths look.
+var errExit = errors.New("exit status 1")
+
+// Runtime is a scripted runtime around a simulated one, with the same capabilities.
+type Runtime struct {
+	*sim.Runtime
+
+	mu     sync.Mutex
+	script Script
+	calls  []Call
+}
+
+var (
+	_ runtime.Runtime   = (*Runtime)(nil)
+	_ runtime.Reacher   = (*Runtime)(nil)
+	_ runtime.Shaper    = (*Runtime)(nil)
+	_ runtime.Describer = (*Runtime)(nil)
+)
+
+// New returns a runtime that hosts nodes as a simulated network with opts does, and fails as the script says. The
+// calling goroutine is the first lane of its Clock. opts.RealTime makes it as slow as a real one.
+func New(opts sim.Options, script Script) *Runtime {
+	return &Runtime{Runtime: sim.New(opts), script: script}
+}
+
+// Rewrite changes the script, for the calls that follow.
+func (r *Runtime) Rewrite(fn func(s *Script)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fn(&r.script)
+}
+
+// Calls returns what the runtime was asked to do until now, in order.
+func (r *Runtime) Calls() []Call {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.calls)
+}
+
+// called records a call and returns the script that holds for it.
+func (r *Runtime) called(op string, node faults.NodeID, count int) Script {
+	at := r.Runtime.Clock().Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, Call{At: at, Op: op, Node: node, Count: count})
+	return r.script
+}
+
+// Create implements runtime.Runtime.
+func (r *Runtime) Create(ctx context.Context, plan runtime.Plan) ([]runtime.Host, error) {
+	s := r.called("create", "", len(plan.Nodes))
+	if s.CreateErr != nil {
+		return nil, s.CreateErr
+	}
+	if plan.Sink != nil && len(s.GapAfter) > 0 {
+		plan.Sink = &lossy{Sink: plan.Sink, after: s.GapAfter, lines: make(map[faults.NodeID]int)}
+	}
+	return r.Runtime.Create(ctx, plan)
+}
+
+// Launch implements runtime.Runtime.
+func (r *Runtime) Launch(ctx context.Context, nodes []runtime.Launch, progress func(faults.NodeID)) error {
+	for i, l := range nodes {
+		s := r.called("launch", l.ID, 1)
+		if err := s.refuse(l.ID); err != nil {
+			return err
+		}
+		if err := r.Runtime.Launch(ctx, nodes[i:i+1], progress); err != nil {
+			return err
+		}
+		at, dies := s.DieAt[l.ID]
+		if !dies {
+			continue
+		}
+		if err := r.Runtime.Crash(l.ID, at, errExit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuse returns the scripted failure of a node's start, nil if there is none.
+func (s *Script) refuse(id faults.NodeID) error {
+	err, ok := s.LaunchErr[id]
+	if !ok {
+		return nil
+	}
+	return &runtime.NodeError{Node: id, Op: "start", Err: err, Tail: slices.Clone(s.Tail)}
+}
+
+// Do implements runtime.Runtime.
+func (r *Runtime) Do(ctx context.Context, action faults.Action) error {
+	s := r.called(string(action.Verb), action.Node, 1)
+	if s.Do != nil {
+		if err := s.Do(action); err != nil {
+			return err
+		}
+	}
+	if action.Verb == faults.Start || action.Verb == faults.Restart {
+		if err := s.refuse(action.Node); err != nil {
+			return err
+		}
+	}
+	return r.Runtime.Do(ctx, action)
+}
+
+// Logs implements runtime.Runtime. It is not recorded.
+func (r *Runtime) Logs(ctx context.Context, node faults.NodeID, n int) ([]string, error) {
+	r.mu.Lock()
+	err := r.script.LogsErr
+	r.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return r.Runtime.Logs(ctx, node, n)
+}
+
+// Shape implements runtime.Shaper.
+func (r *Runtime) Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error) {
+	s := r.called("shape", "", len(layers))
+	if s.Shape != nil {
+		if err := s.Shape(layers); err != nil {
+			return faults.Applied{}, err
+		}
+	}
+	if s.ShapeLies {
+		return faults.Applied{Engine: "fake"}, nil
+	}
+	return r.Runtime.Shape(ctx, layers)
+}
+
+// Probe implements runtime.Shaper.
+func (r *Runtime) Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error) {
+	s := r.called("probe", "", len(links))
+	if s.ProbeErr != nil {
+		return nil, s.ProbeErr
+	}
+	out, err := r.Runtime.Probe(ctx, links, plan)
+	if err != nil || s.Probe == nil {
+		return out, err
+	}
+	for i := range out {
+		out[i] = s.Probe(out[i])
+	}
+	return out, nil
+}
+
+// Traffic implements runtime.Shaper. It is not recorded.
+func (r *Runtime) Traffic(ctx context.Context) (faults.Traffic, error) {
+	r.mu.Lock()
+	err := r.script.TrafficErr
+	r.mu.Unlock()
+	if err != nil {
+		return faults.Traffic{}, err
+	}
+	return r.Runtime.Traffic(ctx)
+}
+
+// Describe implements runtime.Describer.
+func (r *Runtime) Describe(ctx context.Context) string { return "fake: " + r.Runtime.Describe(ctx) }
+
+// Close implements runtime.Runtime.
+func (r *Runtime) Close(ctx context.Context) error {
+	s := r.called("close", "", 0)
+	if err := r.Runtime.Close(ctx); err != nil {
+		return err
+	}
+	return s.CloseErr
+}

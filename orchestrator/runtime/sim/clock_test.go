@@ -1,0 +1,143 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	goruntime "runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/node"
+)
+
+func TestLanesWakeInOrderOfTimeAndNumber(t *testing.T) {
+	r := New(Options{})
+	c := r.Clock()
+	var log []string
+	for i := range 3 {
+		c.Go(func() {
+			for _, d := range []time.Duration{time.Duration(3-i) * time.Second, 5 * time.Second} {
+				if err := c.Sleep(t.Context(), d); err != nil {
+					t.Error(err)
+				}
+				log = append(log, fmt.Sprintf("%d@%v", i, c.Now()))
+			}
+			if i == 0 {
+				c.Go(func() { log = append(log, fmt.Sprintf("late@%v", c.Now())) })
+			}
+		})
+	}
+	log = append(log, "first runs on")
+	c.Wait()
+	c.Wait() // nobody left
+	want := []string{"first runs on", "2@1s", "1@2s", "0@3s", "0@5s", "1@5s", "2@5s", "late@5s"}
+	if !slices.Equal(log, want) {
+		t.Fatalf("got %q\nwant %q", log, want)
+	}
+}
+
+func TestSleepRunsEventsFirst(t *testing.T) {
+	l := launchAll(t, "a")
+	l.timer("a", 1, time.Second)
+	l.timer("a", 2, time.Second+1)
+	l.until(time.Second)
+	l.expect("1s a timer 1")
+	if got := l.r.Clock().Now(); got != time.Second {
+		t.Fatalf("now %v", got)
+	}
+}
+
+func TestSleepNoticesCancellation(t *testing.T) {
+	l := launchAll(t, "a")
+	ctx, cancel := context.WithCancel(t.Context())
+	ticks := 0
+	l.launchTicker("a", func() {
+		if ticks++; ticks == 10*burst {
+			cancel()
+		}
+	})
+	err := l.r.Clock().Sleep(ctx, 1000*time.Hour)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("sleep: %v, want canceled", err)
+	}
+	if ticks > 12*burst {
+		t.Fatalf("noticed after %d events", ticks-10*burst)
+	}
+	if err := l.r.Clock().Sleep(ctx, 0); !errors.Is(err, context.Canceled) {
+		t.Fatalf("sleep with a dead context: %v", err)
+	}
+}
+
+// launchTicker makes a node call fn every microsecond.
+func (l *lab) launchTicker(name string, fn func()) {
+	l.stubs[name].onTimer = func(now node.Time) []node.Effect {
+		l.log = nil
+		fn()
+		return []node.Effect{{Kind: node.EffectTimer, Timer: node.TimerID{Kind: 1}, At: now + 1000}}
+	}
+	l.timer(name, 1, time.Microsecond)
+}
+
+func TestCancelledLaneWakesWhileOthersSleep(t *testing.T) {
+	c := New(Options{}).Clock()
+	ctx, cancel := context.WithCancel(t.Context())
+	var got error
+	c.Go(func() { got = c.Sleep(ctx, time.Hour) })
+	c.Go(cancel)
+	c.Wait()
+	if !errors.Is(got, context.Canceled) || c.Now() != 0 {
+		t.Fatalf("sleep: %v at %v, want canceled at 0", got, c.Now())
+	}
+}
+
+func TestLaneThatExitsPassesTheBaton(t *testing.T) {
+	c := New(Options{}).Clock()
+	done := make(chan struct{})
+	go func() { // a first lane of its own, so that Goexit ends only the lane below
+		defer close(done)
+		c.Go(func() { panicFree(t, c) })
+		c.Wait()
+	}()
+	<-done
+}
+
+// panicFree ends its goroutine in mid-air, as t.FailNow does.
+func panicFree(t *testing.T, c interface {
+	Sleep(context.Context, time.Duration) error
+}) {
+	if err := c.Sleep(t.Context(), time.Second); err != nil {
+		t.Error(err)
+	}
+	goruntime.Goexit()
+}
+
+func TestWaitOutsideTheFirstLanePanics(t *testing.T) {
+	c := New(Options{}).Clock()
+	var got any
+	c.Go(func() {
+		defer func() { got = recover() }()
+		c.Wait()
+	})
+	c.Wait()
+	if got == nil {
+		t.Fatal("no panic")
+	}
+}
+
+func TestRealTimeDoesNotRunAhead(t *testing.T) {
+	began := time.Now()
+	c := New(Options{RealTime: true}).Clock()
+	if err := c.Sleep(t.Context(), 30*ms); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took < 30*ms {
+		t.Fatalf("30ms of virtual time took %v", took)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*ms)
+	defer cancel()
+	if err := c.Sleep(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("sleep: %v, want deadline exceeded", err)
+	}
+}

@@ -1,0 +1,248 @@
+package sim
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/wire"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+)
+
+// stub is a machine that writes down its inputs and does only what the test tells it to.
+type stub struct {
+	l        *lab
+	name     string
+	onStart  []node.Effect
+	onTimer  func(now node.Time) []node.Effect
+	onUp     func()
+	onStop   func()
+	messages []uint64
+}
+
+func (s *stub) say(format string, args ...any) []node.Effect {
+	at := time.Duration(s.l.r.clock.now.Load())
+	s.l.log = append(s.l.log, fmt.Sprintf("%v %s %s", at, s.name, fmt.Sprintf(format, args...)))
+	return nil
+}
+
+func (s *stub) Start(node.Time) []node.Effect { return s.onStart }
+func (s *stub) PeerUp(_ node.Time, id chain.PeerID, outbound bool) []node.Effect {
+	if s.onUp != nil {
+		s.onUp()
+	}
+	return s.say("up %s outbound=%v", s.l.nameOf(id), outbound)
+}
+func (s *stub) PeerDown(_ node.Time, id chain.PeerID, reason string) []node.Effect {
+	return s.say("down %s: %s", s.l.nameOf(id), reason)
+}
+func (s *stub) DialFailed(_ node.Time, id chain.PeerID) []node.Effect {
+	return s.say("dial %s failed", s.l.nameOf(id))
+}
+func (s *stub) Receive(_ node.Time, from chain.PeerID, m wire.Message) []node.Effect {
+	n := m.(*wire.Ping).Nonce
+	s.messages = append(s.messages, n)
+	return s.say("got %d from %s", n, s.l.nameOf(from))
+}
+func (s *stub) Timer(now node.Time, id node.TimerID) []node.Effect {
+	s.say("timer %d", id.Kind)
+	if s.onTimer != nil {
+		return s.onTimer(now)
+	}
+	return nil
+}
+func (s *stub) Stop(node.Time) []node.Effect {
+	if s.onStop != nil {
+		s.onStop()
+	}
+	return s.say("stop")
+}
+
+// lab is a simulated network of stubs named a, b, c ...
+type lab struct {
+	t     *testing.T
+	r     *Runtime
+	stubs map[string]*stub
+	hosts []runtime.Host
+	log   []string
+	sink  sinkLog
+	err   error // that the next machine fails with
+}
+
+// sinkLog is a Sink that writes down what it is told.
+type sinkLog struct {
+	lines []string
+	exits []string
+}
+
+func (s *sinkLog) Line(id faults.NodeID, line []byte) {
+	s.lines = append(s.lines, string(id)+" "+string(line))
+}
+func (s *sinkLog) Gap(faults.NodeID, error) {}
+func (s *sinkLog) Exit(id faults.NodeID, err error) {
+	s.exits = append(s.exits, fmt.Sprintf("%s: %v", id, err))
+}
+
+func idOf(name string) chain.PeerID { return sha256.Sum256([]byte(name)) }
+
+func newLab(t *testing.T, names ...string) *lab {
+	t.Helper()
+	l := &lab{t: t, r: New(Options{Seed: 1}), stubs: make(map[string]*stub)}
+	l.r.newMachine = func(cfg node.Config, _ []*chain.Block, _ node.Time) (machine, chain.PeerID, error) {
+		if l.err != nil {
+			return nil, chain.PeerID{}, l.err
+		}
+		s := l.stubs[cfg.Name]
+		if s == nil {
+			s = &stub{l: l, name: cfg.Name}
+			l.stubs[cfg.Name] = s
+		}
+		return s, idOf(cfg.Name), nil
+	}
+	plan := runtime.Plan{ID: "lab", Sink: &l.sink}
+	for _, n := range names {
+		plan.Nodes = append(plan.Nodes, runtime.PlanNode{ID: faults.NodeID(n)})
+	}
+	var err error
+	if l.hosts, err = l.r.Create(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.r.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// launchAll launches every node.
+func launchAll(t *testing.T, names ...string) *lab {
+	t.Helper()
+	l := newLab(t, names...)
+	for _, n := range names {
+		l.launch(n)
+	}
+	return l
+}
+
+func launchOf(t *testing.T, cfg node.Config) runtime.Launch {
+	t.Helper()
+	text, err := json.Marshal(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return runtime.Launch{
+		ID: faults.NodeID(cfg.Name), Args: []string{"node", "--config", "/c.json"},
+		Files: map[string][]byte{"/c.json": text},
+	}
+}
+
+func (l *lab) launch(name string) {
+	l.t.Helper()
+	cfg := launchOf(l.t, node.Config{Name: name})
+	if err := l.r.Launch(l.t.Context(), []runtime.Launch{cfg}, nil); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *lab) nameOf(id chain.PeerID) string {
+	for n := range l.stubs {
+		if idOf(n) == id {
+			return n
+		}
+	}
+	return "?"
+}
+
+// perform makes a node ask for effects.
+func (l *lab) perform(name string, effects ...node.Effect) {
+	l.r.mu.Lock()
+	defer l.r.mu.Unlock()
+	l.r.w.perform(l.r.w.names[faults.NodeID(name)], effects)
+}
+
+func (l *lab) dial(from, to string) {
+	l.perform(from, node.Effect{Kind: node.EffectDial, Peer: idOf(to), Addr: l.addr(to)})
+}
+
+func (l *lab) addr(name string) string {
+	for _, h := range l.hosts {
+		if string(h.ID) == name {
+			return fmt.Sprintf("%s:%d", h.Addr, runtime.PeerPort)
+		}
+	}
+	return "10.9.9.9:4001"
+}
+
+func (l *lab) send(from, to string, n uint64) {
+	l.perform(from, node.Effect{Kind: node.EffectSend, Peer: idOf(to), Msg: &wire.Ping{Nonce: n}})
+}
+
+func (l *lab) disconnect(from, to, reason string) {
+	l.perform(from, node.Effect{Kind: node.EffectDisconnect, Peer: idOf(to), Reason: reason})
+}
+
+func (l *lab) do(verb faults.Verb, name string) {
+	l.t.Helper()
+	if err := l.r.Do(l.t.Context(), faults.Action{Verb: verb, Node: faults.NodeID(name)}); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// until lets virtual time pass.
+func (l *lab) until(at time.Duration) {
+	l.t.Helper()
+	if err := l.r.Clock().Sleep(l.t.Context(), at); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *lab) shape(layers ...faults.Layer) {
+	l.t.Helper()
+	if _, err := l.r.Shape(l.t.Context(), layers); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// oneWay is a layer with one rule, from one node to another.
+func oneWay(from, to string, cut bool, s faults.Shape) faults.Layer {
+	rule := faults.Rule{From: []faults.NodeID{faults.NodeID(from)}, To: []faults.NodeID{faults.NodeID(to)}, Cut: cut, Shape: s}
+	return faults.Layer{ID: from + to, Links: faults.Links{Rules: []faults.Rule{rule}}}
+}
+
+// cut is a layer that cuts two nodes from each other.
+func cut(a, b string) faults.Layer {
+	l := oneWay(a, b, true, faults.Shape{})
+	l.Links.Rules = append(l.Links.Rules, oneWay(b, a, true, faults.Shape{}).Links.Rules...)
+	return l
+}
+
+// expect compares what the nodes wrote down since the last time.
+func (l *lab) expect(want ...string) {
+	l.t.Helper()
+	got := l.log
+	l.log = nil
+	if len(got) != len(want) {
+		l.t.Fatalf("nodes saw\n%q\nwant\n%q", got, want)
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			l.t.Fatalf("input %d: %q, want %q\nall: %q", i, got[i], want[i], got)
+		}
+	}
+}
+
+// joined is a lab of two connected nodes, at 10 ms.
+func joined(t *testing.T) *lab {
+	t.Helper()
+	l := launchAll(t, "a", "b")
+	l.dial("a", "b")
+	l.until(10 * time.Millisecond)
+	l.expect("1.5ms a up b outbound=true", "1.5ms b up a outbound=false")
+	return l
+}
