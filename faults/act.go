@@ -14,7 +14,7 @@ func act(net Net, rng *rand.Rand, who Select, begin, end Verb) (Effect, error) {
 	if err != nil {
 		return Effect{}, fmt.Errorf("%s: %w", begin, err)
 	}
-	e := Effect{Text: fmt.Sprintf("%s %s", begin, list(nodes))}
+	e := Effect{Text: fmt.Sprintf("%s %s", begin, who.text(nodes))}
 	for _, id := range nodes {
 		e.Begin = append(e.Begin, Action{Verb: begin, Node: id})
 		if end != "" {

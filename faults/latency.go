@@ -72,13 +72,20 @@ func (l Latency) text(from, to []NodeID, all int) string {
 	if l.Jitter > 0 {
 		amount += " ± " + l.Jitter.String()
 	}
+	a, b := l.From.text(from), l.To.text(to)
 	switch {
 	case len(from) == all && len(to) == all:
 		return fmt.Sprintf("delay %s on every link", amount)
 	case l.BothWays && len(to) == all:
-		return fmt.Sprintf("delay %s on every link of %s", amount, list(from))
+		return fmt.Sprintf("delay %s on every link of %s", amount, a)
 	case l.BothWays:
-		return fmt.Sprintf("delay %s between %s and %s", amount, list(from), list(to))
+		return fmt.Sprintf("delay %s between %s and %s", amount, a, b)
 	}
-	return fmt.Sprintf("delay %s from %s to %s", amount, list(from), list(to))
+	if len(from) == all {
+		a = "everybody"
+	}
+	if len(to) == all {
+		b = "everybody"
+	}
+	return fmt.Sprintf("delay %s from %s to %s", amount, a, b)
 }

@@ -6,7 +6,7 @@ import "unicode/utf8"
 const maxNearest = 64
 
 // Nearest returns the one of valid that name was most likely meant to be, for "did you mean" hints, or "" when none is
-// close: more than a third of the longer name would have to change (Levenshtein distance). The first of equals wins.
+// close: more than a third of the longer name would have to change (see distance). The first of equals wins.
 func Nearest(name string, valid []string) string {
 	if len(name) > maxNearest {
 		return ""
@@ -25,25 +25,28 @@ func Nearest(name string, valid []string) string {
 	return best
 }
 
-// distance is the Levenshtein distance: the least number of insertions, deletions and replacements of single
-// characters that turn a into b.
+// distance is the least number of insertions, deletions, replacements and swaps of neighbours that turn a into b, where
+// no part is changed twice (Levenshtein's distance with swaps, known as optimal string alignment).
 func distance(a, b string) int {
 	s, t := []rune(a), []rune(b)
-	row := make([]int, len(t)+1)
-	for j := range row {
-		row[j] = j
+	before, above := make([]int, len(t)+1), make([]int, len(t)+1) // the two rows before row
+	for j := range above {
+		above[j] = j
 	}
-	for i, c := range s {
-		diagonal := row[0]
+	for i := range s {
+		row := make([]int, len(t)+1)
 		row[0] = i + 1
-		for j, d := range t {
-			replace := diagonal
-			if c != d {
+		for j := range t {
+			replace := above[j]
+			if s[i] != t[j] {
 				replace++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+			row[j+1] = min(replace, row[j]+1, above[j+1]+1)
+			if i > 0 && j > 0 && s[i] == t[j-1] && s[i-1] == t[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
 		}
+		before, above = above, row
 	}
-	return row[len(t)]
+	return above[len(t)]
 }

@@ -104,9 +104,9 @@ func (p PartitionIsolate) Resolve(net Net, rng *rand.Rand) (Effect, error) {
 	if len(rest) > 0 {
 		links.Rules = append(links.Rules, Rule{From: rest, To: nodes, Cut: true})
 	}
-	text := fmt.Sprintf("cut %s from everybody else", list(nodes))
+	text := fmt.Sprintf("cut %s from everybody else", p.Nodes.text(nodes))
 	if len(nodes) > 1 {
-		text = fmt.Sprintf("cut %s each from everybody else", list(nodes))
+		text = fmt.Sprintf("cut %s each from everybody else", p.Nodes.text(nodes))
 	}
 	return Effect{Text: text, Links: links}, nil
 }
@@ -125,7 +125,7 @@ func (p PartitionOneWay) Resolve(net Net, rng *rand.Rand) (Effect, error) {
 		return Effect{}, fmt.Errorf("one_way: %s cannot be on both sides", list(both))
 	}
 	return Effect{
-		Text:  fmt.Sprintf("drop packets from %s to %s", list(from), list(to)),
+		Text:  fmt.Sprintf("drop packets from %s to %s", p.From.text(from), p.To.text(to)),
 		Links: Links{Rules: []Rule{{From: from, To: to, Cut: true}}},
 	}, nil
 }

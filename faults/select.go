@@ -138,9 +138,12 @@ func count(n int) string {
 	return fmt.Sprintf("%d nodes", n)
 }
 
+// maxListed is the most names that a fault's text lists.
+const maxListed = 4
+
 // list is nodes in words: their names when they are few, else how many they are.
 func list(nodes []NodeID) string {
-	if len(nodes) > 4 {
+	if len(nodes) > maxListed {
 		return count(len(nodes))
 	}
 	names := make([]string, len(nodes))
@@ -148,6 +151,17 @@ func list(nodes []NodeID) string {
 		names[i] = string(id)
 	}
 	return enumerate(names)
+}
+
+// text is the chosen nodes in words: what the scenario calls them, and how many they are where that does not show.
+func (s Select) text(nodes []NodeID) string {
+	switch {
+	case s.Random > 0 || len(s.Names) == 0 || len(s.Names) > maxListed:
+		return list(nodes)
+	case len(s.Names) == len(nodes):
+		return list(nodes)
+	}
+	return fmt.Sprintf("%s (%s)", enumerate(s.Names), count(len(nodes)))
 }
 
 // enumerate joins words: "a", "a and b", "a, b and c".

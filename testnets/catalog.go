@@ -56,8 +56,8 @@ func Open(nameOrPath string) (*Spec, error) {
 			return loadCatalog(name)
 		}
 	}
-	return nil, fmt.Errorf("no scenario of the catalog is called %q\n  hint: %s; a file is written with its path, as ./%s.yaml",
-		nameOrPath, suggest(nameOrPath, "names", catalogNames()), shorten(nameOrPath))
+	return nil, fmt.Errorf("no scenario of the catalog is called %q\n  hint: %s (a file is given by its path, such as ./mine.yaml)",
+		shorten(nameOrPath), suggest(nameOrPath, "names", catalogNames()))
 }
 
 // loadCatalog decodes a scenario that is in the catalog.
