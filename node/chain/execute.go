@@ -4,7 +4,7 @@ package chain
 // and the StateRoot, but nothing else of the header. Errors wrap ErrInvalid and the reason. A Memo that is shared must
 // be asked about a block with the state of that block's parent only.
 //
-// It computes the genesis block at each call; callers that execute many blocks keep a Ledger.
+// Without a memo it computes the genesis block at each call; callers that execute many blocks keep a Ledger.
 func Execute(parent State, b *Block, g *Genesis, memo *Memo) (State, error) {
 	l, err := NewLedger(g, memo)
 	if err != nil {
@@ -88,7 +88,7 @@ func (l *Ledger) Assemble(parent State, txs []Tx, miner Address) (kept []Tx, aft
 	return kept, after, err
 }
 
-// Assemble is Ledger.Assemble on g's network. It computes the genesis block at each call.
+// Assemble is Ledger.Assemble on g's network. Without a memo it computes the genesis block at each call.
 func Assemble(parent State, txs []Tx, miner Address, g *Genesis, memo *Memo) (kept []Tx, after State, err error) {
 	l, err := NewLedger(g, memo)
 	if err != nil {

@@ -81,6 +81,11 @@ func (g *Genesis) validateSupply() error {
 	return nil
 }
 
+func (g *Genesis) equal(o *Genesis) bool {
+	return g.Network == o.Network && g.Time == o.Time && g.Bits == o.Bits && g.Interval == o.Interval &&
+		g.HalfLife == o.HalfLife && g.Subsidy == o.Subsidy && slices.Equal(g.Alloc, o.Alloc)
+}
+
 // DecodeGenesis reads the JSON form and validates it. Unknown keys and anything after the object are errors.
 func DecodeGenesis(data []byte) (*Genesis, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))

@@ -14,13 +14,19 @@ type Ledger struct {
 	memo    *Memo
 }
 
-// NewLedger validates g and computes the genesis block. memo may be nil: nothing is remembered.
+// NewLedger validates g and computes the genesis block. memo may be nil: nothing is remembered. Ledgers that share a memo
+// share the state at genesis.
 func NewLedger(g *Genesis, memo *Memo) (*Ledger, error) {
+	if l := memo.ledgerOf(g); l != nil {
+		return l, nil
+	}
 	if err := g.Validate(); err != nil {
 		return nil, err
 	}
 	s := g.State()
-	return &Ledger{subsidy: g.Subsidy, genesis: g.block(s), state: s, memo: memo}, nil
+	l := &Ledger{subsidy: g.Subsidy, genesis: g.block(s), state: s, memo: memo}
+	memo.keepLedger(g, l)
+	return l, nil
 }
 
 // Genesis is the genesis block.

@@ -1,6 +1,9 @@
 package chain
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Sizes of one generation of a Memo's caches; a Memo holds at most two.
 const (
@@ -8,13 +11,18 @@ const (
 	memoExecs = 1 << 12
 )
 
-// Memo remembers the results of the pure, expensive functions: signature checks and block executions. Many nodes of
+// Memo remembers the results of the pure, expensive functions: signature checks, block executions and the state at
+// genesis. Many nodes of
 // one process may share it, from many goroutines. It is bounded; what it forgets is computed again. A nil *Memo
 // remembers nothing.
 type Memo struct {
 	mu    sync.Mutex
 	sigs  cache[sigKey, bool]
 	execs cache[Hash, execution]
+
+	// The last network's ledger and its genesis, a copy.
+	genesis Genesis
+	ledger  *Ledger
 }
 
 type sigKey struct{ genesis, tx Hash }
@@ -68,6 +76,29 @@ func (m *Memo) execute(block Hash, run func() (State, error)) (State, error) {
 	m.execs.put(block, r)
 	m.mu.Unlock()
 	return r.state, r.err
+}
+
+// ledgerOf is the ledger that keepLedger was given for an equal genesis, or nil.
+func (m *Memo) ledgerOf(g *Genesis) *Ledger {
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ledger == nil || !m.genesis.equal(g) {
+		return nil
+	}
+	return m.ledger
+}
+
+func (m *Memo) keepLedger(g *Genesis, l *Ledger) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.genesis, m.ledger = *g, l
+	m.genesis.Alloc = slices.Clone(g.Alloc)
 }
 
 // cache is a map of at most two generations: when the young one is full it becomes the old one, whose entries are

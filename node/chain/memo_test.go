@@ -1,6 +1,9 @@
 package chain
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestCacheForgetsWhatIsNotAskedFor(t *testing.T) {
 	c := cache[int, int]{limit: 4}
@@ -55,5 +58,36 @@ func TestMemoKeepsNetworksApart(t *testing.T) {
 	}
 	if len(m.sigs.young) != 2 {
 		t.Errorf("%d verdicts held, want 2", len(m.sigs.young))
+	}
+}
+
+func TestMemoSharesTheLedgerOfEqualGenesesOnly(t *testing.T) {
+	m := NewMemo()
+	first, err := NewLedger(sampleGenesis(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := NewLedger(sampleGenesis(), m); err != nil || again != first {
+		t.Errorf("an equal genesis got another ledger, %v", err)
+	}
+	for i, edit := range []func(g *Genesis){
+		func(g *Genesis) { g.Network = "other" },
+		func(g *Genesis) { g.Time++ },
+		func(g *Genesis) { g.Bits++ },
+		func(g *Genesis) { g.Interval++ },
+		func(g *Genesis) { g.HalfLife++ },
+		func(g *Genesis) { g.Subsidy++ },
+		func(g *Genesis) { g.Alloc[0].Amount++ },
+		func(g *Genesis) { g.Alloc = slices.Delete(g.Alloc, 0, 1) },
+	} {
+		g := sampleGenesis()
+		if _, err := NewLedger(g, m); err != nil {
+			t.Fatal(err)
+		}
+		edit(g) // in place: the memo must have its own copy
+		l, err := NewLedger(g, m)
+		if err != nil || l.Genesis().Hash() != g.Block().Hash() {
+			t.Errorf("edit %d: got another network's ledger, %v", i, err)
+		}
 	}
 }

@@ -79,14 +79,20 @@ func makeVectors(t *testing.T) vectors {
 	}
 	newcomer := chain.Tx{To: chain.Address{0xab}, Amount: 1, Fee: 0, Nonce: 1}
 	k.keys[3].Sign(genesis.Hash(), &newcomer)
-	for _, txs := range [][]chain.Tx{
+	// Off schedule both ways, so that the difficulty moves.
+	steps := []chain.Millis{5000, 45_000, -2500, 1, 700}
+	for i, txs := range [][]chain.Tx{
 		nil,
 		{k.pay(0, 1, 100, 2, 0)},
 		{k.pay(0, 0, 5, 1, 1), k.pay(3, 4, 1000, 0, 0)}, // spends all
 		{k.pay(4, 3, 20, 7, 0), newcomer},
 		nil,
 	} {
-		b := k.mine(k.draft(tree, 2, txs...))
+		h, kept, err := tree.Template(k.addr(2), txs, tree.Head().Time+steps[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := k.mine(h, kept)
 		k.add(tree, b)
 		vb := vectorBlock{Hash: b.Hash().String(), Encoded: hex.EncodeToString(b.Append(nil)), Txs: b.Txs,
 			Work: tree.HeadWork(), Accounts: tree.HeadState().Len(), Supply: uint64(tree.HeadState().Total())}
