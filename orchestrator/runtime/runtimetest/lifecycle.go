@@ -1,0 +1,217 @@
+package runtimetest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+)
+
+// lifecycle checks, on one testnet of four nodes, all that can be done to nodes.
+func (s suite) lifecycle(t *testing.T) {
+	net := s.up(t, 4)
+	t.Run("addresses", net.addresses)
+	t.Run("answers", net.answers)
+	t.Run("lines", net.lines)
+	t.Run("logs", net.logs)
+	t.Run("stop", func(t *testing.T) { net.downAndUp(t, faults.Stop) })
+	t.Run("kill", func(t *testing.T) { net.downAndUp(t, faults.Kill) })
+	t.Run("restart", net.restart)
+	t.Run("pause", net.pause)
+	t.Run("wrong state", net.wrongState)
+	t.Run("unknown node", net.unknownNode)
+	t.Run("cancelled context", net.cancelled)
+	if n := net.sink.troubles(); n != 0 {
+		t.Errorf("%d gaps and exits were reported; gaps %v, exits %v", n, net.sink.gaps, net.sink.exits)
+	}
+}
+
+func (n *testnet) addresses(t *testing.T) {
+	seen := make(map[netip.Addr]bool)
+	if len(n.hosts) != len(n.plan.Nodes) {
+		t.Fatalf("%d hosts for %d nodes", len(n.hosts), len(n.plan.Nodes))
+	}
+	for i, h := range n.hosts {
+		if h.ID != n.plan.Nodes[i].ID {
+			t.Errorf("host %d is %s, want %s", i, h.ID, n.plan.Nodes[i].ID)
+		}
+		if !h.Addr.IsValid() || h.Addr.IsUnspecified() || seen[h.Addr] {
+			t.Errorf("address %v of %s is not valid or not its own", h.Addr, h.ID)
+		}
+		seen[h.Addr] = true
+	}
+}
+
+func (n *testnet) answers(t *testing.T) {
+	for _, h := range n.hosts {
+		if got, want := n.must(t, h.ID).ID, n.peer(h).ID.String(); got != want {
+			t.Errorf("the node at the address of %s has identity %s, want %s", h.ID, got, want)
+		}
+	}
+}
+
+func (n *testnet) lines(t *testing.T) {
+	for _, id := range n.ids() {
+		for _, line := range n.sink.printed(id) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("%s printed %q, which is not JSON", id, line)
+			}
+		}
+		if got := n.sink.events(id, node.EventStart); len(got) != 1 {
+			t.Errorf("%s: %d start events, want 1", id, len(got))
+		}
+		if got := n.sink.events(id, node.EventBlock); len(got) == 0 {
+			t.Errorf("%s: no block event", id)
+		}
+	}
+}
+
+func (n *testnet) logs(t *testing.T) {
+	id := n.ids()[0]
+	n.wait(t, "log lines", func() error {
+		all, err := n.rt.Logs(t.Context(), id, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		printed := n.sink.printed(id)
+		for _, want := range []string{printed[0], printed[min(2, len(printed)-1)]} {
+			if !slices.Contains(all, want) {
+				return fmt.Errorf("%q is not among %d lines of the log", want, len(all))
+			}
+		}
+		return nil
+	})
+	last, err := n.rt.Logs(t.Context(), id, 2)
+	if err != nil || len(last) != 2 {
+		t.Errorf("last 2 lines: %d lines, %v", len(last), err)
+	}
+}
+
+// downAndUp ends a node, starts it again, and checks that it comes back where it was with what it had.
+func (n *testnet) downAndUp(t *testing.T, verb faults.Verb) {
+	id := n.ids()[3]
+	before := n.must(t, id)
+	starts := len(n.sink.events(id, node.EventStart))
+	n.do(t, verb, id)
+	if s, err := n.ask(t.Context(), id); err == nil {
+		t.Errorf("%s answers after %s: %+v", id, verb, s)
+	}
+	n.do(t, faults.Start, id)
+	n.cameBack(t, id, starts, before.Height)
+	if verb == faults.Stop && len(n.sink.events(id, node.EventStop)) == 0 {
+		t.Errorf("%s was not given time to stop", id)
+	}
+}
+
+// cameBack waits until a node has started once more, with at least the blocks that it had, and agrees with the others.
+func (n *testnet) cameBack(t *testing.T, id faults.NodeID, starts int, height uint64) {
+	t.Helper()
+	var start node.Event
+	n.wait(t, "a start event", func() error {
+		got := n.sink.events(id, node.EventStart)
+		if len(got) != starts+1 {
+			return fmt.Errorf("%d start events, want %d", len(got), starts+1)
+		}
+		start = got[starts]
+		return nil
+	})
+	if uint64(start.Height) < height {
+		t.Errorf("%s found height %d on its disk, it was at %d before", id, start.Height, height)
+	}
+	n.agree(t, height+1)
+}
+
+func (n *testnet) restart(t *testing.T) {
+	id := n.ids()[2]
+	before := n.must(t, id)
+	starts := len(n.sink.events(id, node.EventStart))
+	n.do(t, faults.Restart, id)
+	n.cameBack(t, id, starts, before.Height)
+}
+
+func (n *testnet) pause(t *testing.T) {
+	id := n.ids()[3]
+	n.do(t, faults.Pause, id)
+	if s, err := n.ask(t.Context(), id); err == nil {
+		t.Errorf("%s answers while paused: %+v", id, s)
+	}
+	// What it printed before may still be on its way.
+	n.sleep(t, time.Second)
+	before := len(n.sink.printed(id))
+	miner := n.must(t, n.ids()[0]).Height
+	n.wait(t, "blocks without the paused node", func() error {
+		if h := n.must(t, n.ids()[0]).Height; h < miner+3 {
+			return fmt.Errorf("height %d, was %d", h, miner)
+		}
+		return nil
+	})
+	if after := len(n.sink.printed(id)); after != before {
+		t.Errorf("%s printed %d lines while paused", id, after-before)
+	}
+	n.do(t, faults.Resume, id)
+	n.agree(t, miner+3)
+}
+
+// wrongState checks actions that do not fit a node's state.
+func (n *testnet) wrongState(t *testing.T) {
+	id := n.ids()[3]
+	refuse := func(state string, verbs ...faults.Verb) {
+		t.Helper()
+		for _, v := range verbs {
+			err := n.rt.Do(t.Context(), faults.Action{Verb: v, Node: id})
+			if !errors.Is(err, runtime.ErrState) {
+				t.Errorf("%s a node that is %s: %v, want ErrState", v, state, err)
+			}
+		}
+	}
+	refuse("running", faults.Start, faults.Resume)
+	n.do(t, faults.Pause, id)
+	refuse("paused", faults.Start, faults.Pause)
+	n.do(t, faults.Resume, id)
+	n.do(t, faults.Kill, id)
+	refuse("dead", faults.Kill, faults.Stop, faults.Pause, faults.Resume, faults.Restart)
+	n.do(t, faults.Start, id)
+	n.agree(t, 1)
+}
+
+func (n *testnet) unknownNode(t *testing.T) {
+	for _, v := range []faults.Verb{faults.Kill, faults.Start, faults.Pause} {
+		if err := n.rt.Do(t.Context(), faults.Action{Verb: v, Node: "nobody"}); err == nil {
+			t.Errorf("%s nobody: no error", v)
+		}
+	}
+	if _, err := n.rt.Logs(t.Context(), "nobody", 1); err == nil {
+		t.Error("logs of nobody: no error")
+	}
+	if err := n.rt.Do(t.Context(), faults.Action{Verb: "tickle", Node: n.ids()[0]}); err == nil {
+		t.Error("unknown verb: no error")
+	}
+}
+
+// cancelled checks that calls with a dead context fail and do nothing.
+func (n *testnet) cancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	id := n.ids()[0]
+	if err := n.rt.Do(ctx, faults.Action{Verb: faults.Kill, Node: id}); !errors.Is(err, context.Canceled) {
+		t.Errorf("kill: %v, want canceled", err)
+	}
+	if _, err := n.rt.Logs(ctx, id, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("logs: %v, want canceled", err)
+	}
+	if err := n.rt.Clock().Sleep(ctx, n.rt.Clock().Now()+time.Hour); !errors.Is(err, context.Canceled) {
+		t.Errorf("sleep: %v, want canceled", err)
+	}
+	if _, err := n.ask(ctx, id); !errors.Is(err, context.Canceled) {
+		t.Errorf("request: %v, want canceled", err)
+	}
+	n.must(t, id)
+}
