@@ -20,7 +20,10 @@ const (
 // Result is a verdict with its figures and evidence.
 type Result struct {
 	Invariant string  `json:"invariant"`
+	Class     Class   `json:"class"`
 	Verdict   Verdict `json:"verdict"`
+	// Asked is true when the scenario asked for it, false when it is judged always.
+	Asked bool `json:"asked"`
 	// Figure is what was measured, in a few words: "p95 120ms"; Bound is what was allowed: "<= 1s".
 	Figure string `json:"figure"`
 	Bound  string `json:"bound"`

@@ -1,0 +1,133 @@
+package invariant
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+var convergenceDefinition = Definition{
+	Name:  "convergence",
+	Title: "After a heal, all nodes soon share one chain",
+	Doc: `Judged from each heal of a cut, from each return of a node, and from the start of the settling, for the nodes that
+are up and can reach each other from then on. They have converged as soon as the chain that all of them share is not a
+mere beginning of a chain that one of them had at the start: every head of that time is then either on the shared chain
+or given up. Blocks on their way to some nodes do not count against it. A period that another fault interrupts within
+the bound is not judged.
+VACUOUS with fewer than two nodes, without blocks, or when the run had neither a heal nor a settling; UNKNOWN when the
+run ended before the bound.`,
+	Class:  Liveness,
+	Params: []Param{{Name: "within", Type: TypeDuration, Default: "20s", Doc: "longest time to one chain"}},
+	New: func(p Values) Checker {
+		c := &convergence{}
+		c.within, _ = p.Duration("within")
+		return c
+	},
+}
+
+type convergence struct{ within time.Duration }
+
+// Observe does nothing: the World follows the joins of components.
+func (c *convergence) Observe(*World, *trace.Event) {}
+
+func (c *convergence) Finish(w *World) Result {
+	r := Result{Bound: fmt.Sprintf("<= %s", c.within), Metrics: map[string]float64{}}
+	switch {
+	case len(w.nodes) < 2:
+		return r.vacuous("there is no second node")
+	case len(w.tree.blocks) < 2:
+		return r.vacuous("no block was made")
+	}
+	var (
+		worst          time.Duration
+		judged, open   int
+		skipped        int
+		reorgs, deepes int
+	)
+	for _, j := range w.sep.all() {
+		took := j.ended - j.at
+		if j.outcome == pending {
+			took = w.horizon() - j.at
+		}
+		if took > c.within {
+			judged++
+			r.Evidence = appendEvidence(r.Evidence, lateEvidence(w, j, took))
+			worst = max(worst, took)
+			continue
+		}
+		switch j.outcome {
+		case superseded:
+			skipped++
+			continue
+		case pending:
+			open++
+			continue
+		}
+		judged++
+		worst = max(worst, took)
+		reorgs += len(j.reorgs)
+		deepes = max(deepes, j.deepest)
+	}
+	r.Figure = fmt.Sprintf("worst %s of %d", round(worst), judged)
+	r.Metrics["worst_seconds"] = worst.Seconds()
+	r.Metrics["judged"], r.Metrics["interrupted"] = float64(judged), float64(skipped)
+	r.Metrics["deepest_reorg"], r.Metrics["reorganised_nodes"] = float64(deepes), float64(reorgs)
+	switch {
+	case len(r.Evidence) > 0:
+		return r.fail(r.Evidence[0].Text)
+	case open > 0:
+		return r.unknown("the run ended before the bound, and some nodes had not converged")
+	case judged == 0:
+		return r.vacuous("there was neither a heal nor a settling to judge")
+	}
+	r.Verdict = Pass
+	return r
+}
+
+func (s *separation) all() []*join { return append(append([]*join(nil), s.closed...), s.open...) }
+
+func lateEvidence(w *World, j *join, took time.Duration) Evidence {
+	e := Evidence{At: j.at + took, Windows: w.Windows(j.at)}
+	var size int
+	for i := range w.nodes {
+		if !j.member.has(nodeID(i)) {
+			continue
+		}
+		size++
+		if len(e.Nodes) < MaxEvidence {
+			e.Nodes = append(e.Nodes, w.nodes[i].id)
+		}
+	}
+	for _, b := range j.before {
+		if len(e.Blocks) < MaxEvidence {
+			e.Blocks = append(e.Blocks, w.tree.at(b).hash)
+		}
+	}
+	state := "had converged"
+	if j.outcome != converged {
+		state = "had not converged"
+	}
+	e.Text = fmt.Sprintf("%s after %s at %s, %d nodes %s", round(took), j.cause, round(j.at), size, state)
+	return e
+}
+
+func appendEvidence(list []Evidence, e Evidence) []Evidence {
+	if len(list) < MaxEvidence {
+		list = append(list, e)
+	}
+	return list
+}
+
+// round makes a duration readable: three digits or so.
+func round(d time.Duration) time.Duration {
+	switch {
+	case d > 10*time.Second:
+		return d.Round(100 * time.Millisecond)
+	case d > time.Second:
+		return d.Round(10 * time.Millisecond)
+	case d > time.Millisecond:
+		return d.Round(100 * time.Microsecond)
+	}
+	return d
+}

@@ -1,0 +1,252 @@
+package invariant
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+var propagationDefinition = Definition{
+	Name:  "block_propagation",
+	Title: "Blocks reach all nodes quickly",
+	Doc: `Judged for pairs of a block and a node that was up, and could reach the block's maker, from when the block was made
+until it arrived (or for the whole window); nodes that were separated and have not converged since do not count. The
+delay is from the block's making to its first acceptance. Percentiles are over deliveries by relay; coverage is the share
+of pairs in which the block arrived within the window in any way, answers to requests for history included. A bound of
+0s is not judged.
+VACUOUS with fewer than two nodes, without blocks, or when no pair counted.`,
+	Class: Liveness,
+	Params: []Param{
+		{Name: "p50", Type: TypeDuration, Default: "0s", Doc: "most that half of the deliveries take"},
+		{Name: "p95", Type: TypeDuration, Default: "2s", Doc: "most that 95 % of the deliveries take"},
+		{Name: "p99", Type: TypeDuration, Default: "0s", Doc: "most that 99 % of the deliveries take"},
+		{Name: "coverage", Type: TypeShare, Default: "0.99", Doc: "least share of pairs in which the block arrived"},
+		{Name: "window", Type: TypeDuration, Default: "10s", Doc: "how long a block may take to count as arrived"},
+	},
+	New: func(p Values) Checker {
+		c := &propagation{open: make(map[blockID]*spreading)}
+		c.p50, _ = p.Duration("p50")
+		c.p95, _ = p.Duration("p95")
+		c.p99, _ = p.Duration("p99")
+		c.coverage, _ = p.Share("coverage")
+		c.window, _ = p.Duration("window")
+		return c
+	},
+}
+
+type propagation struct {
+	p50, p95, p99 time.Duration
+	window        time.Duration
+	coverage      float64
+
+	epoch  int
+	open   map[blockID]*spreading
+	queue  []*spreading // by time made
+	delays histogram
+	slow   slowest
+	pairs  int
+	seen   int
+	blocks int
+	missed []Evidence // blocks that did not arrive everywhere
+}
+
+// spreading is a block on its way: nodes that still count and have not seen it.
+type spreading struct {
+	id     blockID
+	made   time.Duration
+	maker  nodeID
+	waits  bitset
+	left   int // in waits
+	seen   int
+	closed bool
+}
+
+// slowest is the slowest delivery.
+type slowest struct {
+	delay time.Duration
+	at    time.Duration
+	block blockID
+	node  nodeID
+}
+
+func (c *propagation) Observe(w *World, e *trace.Event) {
+	if c.epoch != w.sep.epoch {
+		c.epoch = w.sep.epoch
+		for _, s := range c.queue {
+			c.restrict(w, s)
+		}
+	}
+	c.expire(w)
+	if e.Kind != trace.KindSeen || w.node == noNode || !w.sep.started {
+		return
+	}
+	if e.Seen.Made {
+		c.start(w)
+		return
+	}
+	s := c.open[w.block]
+	if s == nil || !s.waits.has(w.node) {
+		return
+	}
+	s.waits.remove(w.node)
+	s.left--
+	s.seen++
+	if !e.Seen.Sync {
+		d := w.now - s.made
+		c.delays.add(d)
+		if d > c.slow.delay {
+			c.slow = slowest{d, w.now, w.block, w.node}
+		}
+	}
+	if s.left == 0 {
+		c.close(s)
+	}
+}
+
+func (c *propagation) start(w *World) {
+	if w.frozen || c.open[w.block] != nil || !w.up(w.node) || w.tree.at(w.block).maker != w.node {
+		return
+	}
+	s := &spreading{id: w.block, made: w.now, maker: w.node, waits: newBitset(len(w.nodes))}
+	for i := range w.nodes {
+		n := nodeID(i)
+		if n != w.node && w.up(n) && !w.nodesApart(n, w.node) {
+			s.waits.add(n)
+			s.left++
+		}
+	}
+	if s.left == 0 {
+		return
+	}
+	c.open[w.block] = s
+	c.queue = append(c.queue, s)
+}
+
+// restrict takes out the nodes that can no longer be reached; what has arrived still counts.
+func (c *propagation) restrict(w *World, s *spreading) {
+	if s.closed {
+		return
+	}
+	for i := range w.nodes {
+		n := nodeID(i)
+		if s.waits.has(n) && (!w.up(n) || w.sep.labels[n] != w.sep.labels[s.maker]) {
+			s.waits.remove(n)
+			s.left--
+		}
+	}
+	if s.left == 0 {
+		c.close(s)
+	}
+}
+
+func (c *propagation) close(s *spreading) {
+	s.closed = true
+	delete(c.open, s.id)
+	if s.seen+s.left > 0 {
+		c.blocks++
+	}
+	c.pairs += s.seen + s.left
+	c.seen += s.seen
+}
+
+// expire closes the blocks whose window is over.
+func (c *propagation) expire(w *World) {
+	for len(c.queue) > 0 && (c.queue[0].closed || w.now-c.queue[0].made > c.window) {
+		s := c.queue[0]
+		c.queue[0] = nil
+		c.queue = c.queue[1:]
+		if s.closed {
+			continue
+		}
+		c.close(s)
+		if len(c.missed) < MaxEvidence {
+			c.missed = append(c.missed, missedEvidence(w, s))
+		}
+	}
+}
+
+func missedEvidence(w *World, s *spreading) Evidence {
+	b := w.tree.at(s.id)
+	e := Evidence{
+		At: s.made, Blocks: []trace.Hash{b.hash}, Windows: w.Windows(s.made),
+		Text: fmt.Sprintf("block %s of %s at height %d did not reach %d of %d nodes", short(b.hash), w.nodes[s.maker].id,
+			b.height, s.left, s.left+s.seen),
+	}
+	for i := range w.nodes {
+		if s.waits.has(nodeID(i)) && len(e.Nodes) < MaxEvidence {
+			e.Nodes = append(e.Nodes, w.nodes[i].id)
+		}
+	}
+	return e
+}
+
+func (c *propagation) Finish(w *World) Result {
+	c.expire(w)
+	r := Result{Metrics: map[string]float64{}}
+	p50, p95, p99 := c.delays.quantile(.50), c.delays.quantile(.95), c.delays.quantile(.99)
+	covered := c.covered()
+	r.Figure = fmt.Sprintf("p50 %s, p95 %s, p99 %s, coverage %.2f%%", round(p50), round(p95), round(p99), 100*covered)
+	r.Bound = fmt.Sprintf("coverage >= %.4g%%", 100*c.coverage)
+	bad := c.quantileFailures(&r, []quantileBound{{"p50", p50, c.p50}, {"p95", p95, c.p95}, {"p99", p99, c.p99}})
+	r.Metrics["coverage"], r.Metrics["deliveries"] = covered, float64(c.delays.total)
+	r.Metrics["blocks"], r.Metrics["pairs"] = float64(c.blocks), float64(c.pairs)
+	r.Metrics["max_seconds"] = c.delays.max.Seconds()
+	switch {
+	case len(w.nodes) < 2:
+		return r.vacuous("there is no second node")
+	case len(w.tree.blocks) < 2:
+		return r.vacuous("no block was made")
+	case c.pairs == 0 && c.delays.total == 0:
+		return r.vacuous("no block was made long enough before the end, by a node that others could reach")
+	}
+	if bad != "" {
+		r.Evidence = append(r.Evidence, c.slowEvidence(w))
+		return r.fail(bad)
+	}
+	if covered < c.coverage {
+		r.Evidence = c.missed
+		return r.fail(fmt.Sprintf("blocks reached %.2f%% of the nodes that could be reached", 100*covered))
+	}
+	r.Verdict = Pass
+	return r
+}
+
+// covered is the share of pairs in which the block arrived, of all closed blocks.
+func (c *propagation) covered() float64 {
+	if c.pairs == 0 {
+		return 1
+	}
+	return float64(c.seen) / float64(c.pairs)
+}
+
+type quantileBound struct {
+	name       string
+	got, bound time.Duration
+}
+
+// quantileFailures fills in metrics and bounds and returns the first bound that is broken.
+func (c *propagation) quantileFailures(r *Result, all []quantileBound) string {
+	bad := ""
+	for _, q := range all {
+		r.Metrics[q.name+"_seconds"] = q.got.Seconds()
+		if q.bound == 0 {
+			continue
+		}
+		r.Bound = fmt.Sprintf("%s <= %s, %s", q.name, q.bound, r.Bound)
+		if q.got > q.bound && bad == "" {
+			bad = fmt.Sprintf("%s of the delivery delay is %s", q.name, round(q.got))
+		}
+	}
+	return bad
+}
+
+func (c *propagation) slowEvidence(w *World) Evidence {
+	b := w.tree.at(c.slow.block)
+	return Evidence{
+		At: c.slow.at, Nodes: []trace.NodeID{w.nodes[c.slow.node].id}, Blocks: []trace.Hash{b.hash},
+		Windows: w.Windows(c.slow.at),
+		Text: fmt.Sprintf("the slowest: block %s at height %d took %s to reach %s", short(b.hash), b.height,
+			round(c.slow.delay), w.nodes[c.slow.node].id),
+	}
+}
