@@ -12,7 +12,7 @@ func act(net Net, rng *rand.Rand, who Select, begin, end Verb) (Effect, error) {
 	}
 	nodes, err := who.resolve(net, rng)
 	if err != nil {
-		return Effect{}, fmt.Errorf("%s: %w", begin, err)
+		return Effect{}, err
 	}
 	e := Effect{Text: fmt.Sprintf("%s %s", begin, who.text(nodes))}
 	for _, id := range nodes {

@@ -249,7 +249,7 @@ func TestFaultErrors(t *testing.T) {
 		{PartitionGroups{[]Select{named("miner"), named("full", "miner-1")}}, "miner-1 is in groups 1 and 2 of the partition"},
 		{PartitionGroups{[]Select{named("miner"), named("full-1")}}, "the partition puts full-2 in no group; every node must be in one"},
 		{PartitionIsolate{}, "isolate names no node"},
-		{PartitionIsolate{named("x")}, `isolate: no node or role is called "x"`},
+		{PartitionIsolate{named("x")}, `no node or role is called "x"`},
 		{PartitionOneWay{}, "one_way: neither from nor to names a node"},
 		{PartitionOneWay{From: named("x")}, `one_way: from: no node or role is called "x"`},
 		{PartitionOneWay{To: named("x")}, `one_way: to: no node or role is called "x"`},
@@ -261,15 +261,15 @@ func TestFaultErrors(t *testing.T) {
 		{Latency{Delay: -1}, "delay -1ns is out of range: more than 0, at most 10s"},
 		{Latency{Delay: ms, Jitter: 2 * ms}, "jitter 2ms is out of range: 0 to the delay, 1ms"},
 		{Latency{Delay: ms, Jitter: -1}, "jitter -1ns is out of range: 0 to the delay, 1ms"},
-		{Latency{Delay: ms, From: named("x")}, `latency: no node or role is called "x"`},
-		{Latency{Delay: ms, To: named("x")}, `latency: no node or role is called "x"`},
-		{Latency{Delay: ms, From: named("full-1"), To: named("full-1")}, "latency: there is no link from full-1 to itself"},
+		{Latency{Delay: ms, From: named("x")}, `no node or role is called "x"`},
+		{Latency{Delay: ms, To: named("x")}, `no node or role is called "x"`},
+		{Latency{Delay: ms, From: named("full-1"), To: named("full-1")}, "there is no link from full-1 to itself"},
 		{KillNodes{}, "kill names no node"},
-		{KillNodes{named("Miner-1")}, `kill: no node or role is called "Miner-1"`},
-		{KillNodes{named("miner", "miner-1")}, "kill: miner-1 is named twice"},
-		{KillNodes{named("full-1", "full-1")}, "kill: full-1 is named twice"},
-		{KillNodes{Select{Names: []string{"full"}, Random: 3}}, "kill: cannot choose 3 nodes at random of 2 nodes"},
-		{KillNodes{Select{Random: -1}}, "kill: cannot choose -1 nodes at random"},
+		{KillNodes{named("Miner-1")}, `no node or role is called "Miner-1"`},
+		{KillNodes{named("miner", "miner-1")}, "miner-1 is named twice"},
+		{KillNodes{named("full-1", "full-1")}, "full-1 is named twice"},
+		{KillNodes{Select{Names: []string{"full"}, Random: 3}}, "cannot choose 3 nodes at random of 2 nodes"},
+		{KillNodes{Select{Random: -1}}, "cannot choose -1 nodes at random"},
 	} {
 		_, err := c.fault.Resolve(testNet(), testRand(1))
 		if err == nil || err.Error() != c.want {
@@ -281,17 +281,17 @@ func TestFaultErrors(t *testing.T) {
 func TestTooFewNodes(t *testing.T) {
 	one := Net{Nodes: ids(1)}
 	for want, f := range map[string]Fault{
-		"cannot cut 1 node into halves":                                  PartitionHalves{},
-		"isolate: n-0 is the only node, there is nothing to cut it from": PartitionIsolate{named("n-0")},
-		"latency: there is no link from n-0 to itself":                   Latency{Delay: 1},
-		"one_way: all nodes are on one side, there is nothing to cut":    PartitionOneWay{From: named("n-0")},
+		"cannot cut 1 node into halves":                               PartitionHalves{},
+		"n-0 is the only node, there is nothing to cut it from":       PartitionIsolate{named("n-0")},
+		"there is no link from n-0 to itself":                         Latency{Delay: 1},
+		"one_way: all nodes are on one side, there is nothing to cut": PartitionOneWay{From: named("n-0")},
 	} {
 		if _, err := f.Resolve(one, testRand(1)); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
 	if _, err := (KillNodes{Select{Random: 1}}).Resolve(Net{}, testRand(1)); err == nil ||
-		err.Error() != "kill: the testnet has no nodes" {
+		err.Error() != "the testnet has no nodes" {
 		t.Error(err)
 	}
 }

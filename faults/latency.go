@@ -34,14 +34,14 @@ func (l Latency) Resolve(net Net, rng *rand.Rand) (Effect, error) {
 	}
 	from, err := l.From.resolve(net, rng)
 	if err != nil {
-		return Effect{}, fmt.Errorf("latency: %w", err)
+		return Effect{}, err
 	}
 	to, err := l.To.resolve(net, rng)
 	if err != nil {
-		return Effect{}, fmt.Errorf("latency: %w", err)
+		return Effect{}, err
 	}
 	if len(from) == 1 && len(to) == 1 && from[0] == to[0] {
-		return Effect{}, fmt.Errorf("latency: there is no link from %s to itself", from[0])
+		return Effect{}, fmt.Errorf("there is no link from %s to itself", from[0])
 	}
 	return Effect{Text: l.text(from, to, len(net.Nodes)), Links: Links{Rules: l.rules(from, to)}}, nil
 }

@@ -94,10 +94,10 @@ func (p PartitionIsolate) Resolve(net Net, rng *rand.Rand) (Effect, error) {
 	}
 	nodes, err := p.Nodes.resolve(net, rng)
 	if err != nil {
-		return Effect{}, fmt.Errorf("isolate: %w", err)
+		return Effect{}, err
 	}
 	if len(net.Nodes) < 2 {
-		return Effect{}, fmt.Errorf("isolate: %s is the only node, there is nothing to cut it from", nodes[0])
+		return Effect{}, fmt.Errorf("%s is the only node, there is nothing to cut it from", nodes[0])
 	}
 	rest := without(net.Nodes, nodes)
 	links := Links{Rules: []Rule{{From: nodes, To: net.Nodes, Cut: true}}}

@@ -1,29 +1,131 @@
 package testnets
 
 import (
-	"fmt"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/netsplit/netsplit/faults"
 )
 
-func TestCatalogX(t *testing.T) {
+func TestCatalog(t *testing.T) {
+	var names []string
 	for _, e := range Catalog() {
+		names = append(names, e.Name)
+		if e.Description == "" || strings.Contains(e.Description, "\n") {
+			t.Errorf("%s: description %q is not one line", e.Name, e.Description)
+		}
 		s, err := Open(e.Name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := s.PlanFaults()
+		if s.File != "catalog:"+e.Name {
+			t.Errorf("%s comes from %s", e.Name, s.File)
+		}
+		if len(s.Expect) == 0 || s.Duration+s.Settle > 2*time.Minute || len(s.NodeIDs()) > 12 {
+			t.Errorf("%s: %d expectations, %v + %v, %d nodes", e.Name, len(s.Expect), s.Duration, s.Settle, len(s.NodeIDs()))
+		}
+		plan, err := s.PlanFaults()
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Println(e.Name, len(s.Edges()), s.Topology)
-		for _, f := range p {
-			fmt.Println("  ", f.ID, f.At, f.End, f.Effect.Text, f.Effect.Links.Rules, f.Effect.Begin)
+		// Convergence is judged from the end of the last fault; leave the schedule room to show progress.
+		for _, p := range plan {
+			if p.End+5*time.Second > s.Duration {
+				t.Errorf("%s: %s ends at %v, the schedule at %v", e.Name, p.ID, p.End, s.Duration)
+			}
 		}
 	}
-	_, err := Open("splitbrain")
-	fmt.Println(err)
-	_, err = Parse("a.yaml", []byte("name: x\nnodse: 3\nnodes:\n  - {name: miner, count: 0, mine: 20}\nfaults:\n  - {at: 2s, kill: mine}\n"))
-	fmt.Println(err)
-	_, err = Parse("a.yaml", []byte("name: x\nnodes:\n  - {name: miner, count: 3, mine: 20/s}\nfaults:\n  - {at: 2s, kill: mine}\n  - {at: 2s, kill: xxx}\nduration: 5s\n"))
-	fmt.Println(err)
+	want := []string{"crash-restart", "isolated-miner", "quickstart", "slow-links", "split-brain"}
+	if d := cmp.Diff(want, names); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestSplitBrainHalves: both halves must mine and be connected, or the scenario would not show what it says.
+func TestSplitBrainHalves(t *testing.T) {
+	s, err := Open("split-brain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := s.PlanFaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := plan[0]
+	if p.At != 20*time.Second || p.End != 50*time.Second || p.Effect.Text != "cut 5 nodes from 5 nodes" {
+		t.Errorf("%v to %v: %s", p.At, p.End, p.Effect.Text)
+	}
+	edges := s.Edges()
+	for _, half := range []faults.Rule{p.Effect.Links.Rules[0], p.Effect.Links.Rules[1]} {
+		miners := 0
+		reached := []faults.NodeID{half.From[0]}
+		for i := 0; i < len(reached); i++ {
+			for _, e := range edges {
+				for k := range e {
+					if e[k] == reached[i] && slices.Contains(half.From, e[1-k]) && !slices.Contains(reached, e[1-k]) {
+						reached = append(reached, e[1-k])
+					}
+				}
+			}
+		}
+		for _, id := range half.From {
+			if strings.HasPrefix(string(id), "miner-") {
+				miners++
+			}
+		}
+		if miners < 2 || len(reached) != 5 {
+			t.Errorf("half %v: %d miners, %d of 5 connected", half.From, miners, len(reached))
+		}
+	}
+}
+
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "mine.yaml")
+	if err := os.WriteFile(file, []byte(head), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(file)
+	if err != nil || s.File != file {
+		t.Errorf("%v", err)
+	}
+	if _, err := Open(filepath.Join(dir, "none.yml")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if _, err := Open(dir + "/"); err == nil || !strings.HasPrefix(err.Error(), "read scenario: ") {
+		t.Error(err)
+	}
+	t.Chdir(dir)
+	if _, err := Open("mine.yaml"); err != nil {
+		t.Error(err)
+	}
+	for name, want := range map[string]string{
+		"splitbrain": `no scenario of the catalog is called "splitbrain"
+  hint: did you mean "split-brain"? (a file is given by its path, such as ./mine.yaml)`,
+		"x": `no scenario of the catalog is called "x"
+  hint: valid names: crash-restart, isolated-miner, quickstart, slow-links, split-brain (a file is given by its path, such as ./mine.yaml)`,
+	} {
+		if _, err := Open(name); err == nil || err.Error() != want {
+			t.Errorf("got %v\nwant %s", err, want)
+		}
+	}
+}
+
+func TestOpenBoundsTheFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "big.yaml")
+	if err := os.WriteFile(file, make([]byte, MaxSize+100), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := file + ": the file has more than 1048576 bytes"
+	if _, err := Open(file); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
 }

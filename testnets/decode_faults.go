@@ -15,7 +15,8 @@ var faultKinds = []string{"partition", "latency", "kill", "stop", "pause", "resu
 // faults decodes the schedule.
 func (d *decoder) faults(n ast.Node) []Fault {
 	var out []Fault
-	for _, item := range d.items(n, "faults") {
+	items, _ := d.items(n, "faults")
+	for _, item := range items {
 		out = append(out, d.fault(item))
 	}
 	return out
@@ -154,7 +155,8 @@ func (d *decoder) partition(at Pos, n ast.Node) faults.Fault {
 // groups decodes the groups of a partition.
 func (d *decoder) groups(n ast.Node) []faults.Select {
 	var out []faults.Select
-	for _, item := range d.items(n, "groups") {
+	items, _ := d.items(n, "groups")
+	for _, item := range items {
 		out = append(out, d.selection(item, "a group"))
 	}
 	return out

@@ -48,8 +48,8 @@ func (d *decoder) spec(n ast.Node) *Spec {
 
 // nodes decodes the list of node groups.
 func (d *decoder) nodes(n ast.Node) []NodeGroup {
-	items := d.items(n, "nodes")
-	if len(items) == 0 {
+	items, ok := d.items(n, "nodes")
+	if ok && len(items) == 0 {
 		d.failf(nodePos(n), "for example: nodes: [{name: miner, count: 3, mine: 100/s}]", "nodes is empty")
 	}
 	groups := make([]NodeGroup, 0, len(items))
@@ -126,7 +126,8 @@ func (t *Topology) choose(kind string) {
 // load decodes the list of loads.
 func (d *decoder) load(n ast.Node) []Load {
 	var loads []Load
-	for _, item := range d.items(n, "load") {
+	items, _ := d.items(n, "load")
+	for _, item := range items {
 		l := Load{Pos: nodePos(item)}
 		b := bounds{0, MaxDuration}
 		d.object(item, "a load", []field{
@@ -144,7 +145,8 @@ func (d *decoder) load(n ast.Node) []Load {
 // expect decodes the list of invariants. Whether they exist is for the one who judges them to say.
 func (d *decoder) expect(n ast.Node) []Expect {
 	var out []Expect
-	for _, item := range d.items(n, "expect") {
+	items, _ := d.items(n, "expect")
+	for _, item := range items {
 		e := Expect{Pos: nodePos(item)}
 		if name, ok := scalarText(item); ok {
 			e.Name = name

@@ -31,7 +31,7 @@ type field struct {
 }
 
 // object decodes a mapping. what names it in messages: "a fault". Unknown, doubled and missing keys are mistakes. It
-// returns false when n is not a mapping at all.
+// returns false when n is not a mapping, or has a key that may be a misspelt one of fields.
 func (d *decoder) object(n ast.Node, what string, fields []field) bool {
 	entries, ok := d.entries(n, what)
 	if !ok {
@@ -42,6 +42,7 @@ func (d *decoder) object(n ast.Node, what string, fields []field) bool {
 		keys[i] = f.key
 	}
 	seen := make(map[string]Pos, len(entries))
+	known := true
 	for _, e := range entries {
 		at := nodePos(e.Key)
 		key, ok := scalarText(e.Key)
@@ -57,6 +58,9 @@ func (d *decoder) object(n ast.Node, what string, fields []field) bool {
 		i := slices.Index(keys, key)
 		if i < 0 {
 			d.failf(at, suggest(key, "keys", keys), "unknown key %q in %s", shorten(key), what)
+			// The key that was meant is not missing too.
+			seen[Nearest(key, keys)] = at
+			known = false
 			continue
 		}
 		fields[i].read(at, e.Value)
@@ -66,7 +70,7 @@ func (d *decoder) object(n ast.Node, what string, fields []field) bool {
 			d.failf(nodePos(n), "", "%s has no %q", what, f.key)
 		}
 	}
-	return true
+	return known
 }
 
 // entries returns a mapping's entries in order.
@@ -81,16 +85,16 @@ func (d *decoder) entries(n ast.Node, what string) ([]*ast.MappingValueNode, boo
 	return nil, false
 }
 
-// items returns a list's elements. An empty value is an empty list.
-func (d *decoder) items(n ast.Node, what string) []ast.Node {
+// items returns a list's elements. An empty value is an empty list. It returns false when n is no list.
+func (d *decoder) items(n ast.Node, what string) ([]ast.Node, bool) {
 	switch n := n.(type) {
 	case *ast.SequenceNode:
-		return n.Values
+		return n.Values, true
 	case *ast.NullNode, nil:
-		return nil
+		return nil, true
 	}
 	d.failf(nodePos(n), "", "%s must be a list, not %s", what, describe(n))
-	return nil
+	return nil, false
 }
 
 // text returns a scalar's text; what names it in messages.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -42,7 +44,7 @@ func Parse(file string, src []byte) (*Spec, error) {
 // parseYAML returns the root of the file's only document.
 func parseYAML(file string, src []byte) (ast.Node, error) {
 	if len(src) > MaxSize {
-		return nil, &Error{File: file, Msg: fmt.Sprintf("the file has %d bytes, the most is %d", len(src), MaxSize)}
+		return nil, &Error{File: file, Msg: fmt.Sprintf("the file has more than %d bytes", MaxSize)}
 	}
 	if !utf8.Valid(src) {
 		return nil, &Error{File: file, Msg: "the file is not UTF-8 text"}
@@ -82,7 +84,7 @@ func parseDocument(src []byte) (body ast.Node, err error) {
 	if err != nil {
 		var y yaml.Error
 		if errors.As(err, &y) && y.GetToken() != nil {
-			return nil, &syntaxError{pos: tokenPos(y.GetToken()), msg: y.GetMessage()}
+			return nil, librarySyntaxError(y)
 		}
 		return nil, err
 	}
@@ -99,6 +101,21 @@ func parseDocument(src []byte) (body ast.Node, err error) {
 		return docs[0].Body, nil
 	}
 	return nil, &syntaxError{pos: nodePos(docs[1].Body), msg: "a second document begins here; a scenario is one document"}
+}
+
+// librarySyntaxError puts an error of the YAML library into our form. Its message may quote the file as it is.
+func librarySyntaxError(y yaml.Error) *syntaxError {
+	e := &syntaxError{pos: tokenPos(y.GetToken()), msg: y.GetMessage()}
+	if strings.Contains(e.msg, "\t") || strings.Contains(e.msg, "tab character") {
+		e.hint = "indent with spaces"
+	}
+	e.msg = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.ReplaceAll(e.msg, "\t", `\t`))
+	return e
 }
 
 // refused are the parts of YAML that scenarios do not use.

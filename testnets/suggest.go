@@ -15,5 +15,8 @@ func suggest(word string, what string, valid []string) string {
 	if n := Nearest(word, valid); n != "" {
 		return `did you mean "` + n + `"?`
 	}
+	if len(valid) == 0 {
+		return "there are no " + what + " here"
+	}
 	return "valid " + what + ": " + strings.Join(valid, ", ")
 }
