@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ func TestConvergence(t *testing.T) {
 func TestPartitionAndHeal(t *testing.T) {
 	for _, relay := range strategies {
 		for _, exchange := range []bool{false, true} {
-			t.Run(relay, func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/exchange=%t", relay, exchange), func(t *testing.T) {
 				w := testnet(t, 10, 10, relay, ring(10), func(_ int, c *Config) { c.PeerExchange, c.MinPeers = exchange, 4 })
 				w.run(10 * time.Second)
 				w.cut = func(a, b int) bool { return a%2 != b%2 }

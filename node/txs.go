@@ -37,6 +37,12 @@ func (n *Node) receiveTx(p *peer, m *wire.Tx) {
 		n.counters.Duplicates++
 		return
 	}
+	n.newTx(p, m, id)
+}
+
+// newTx takes a relayed transaction that the node does not have. It is apart from receiveTx because id escapes here, and
+// duplicates, which end there, must cost no allocation.
+func (n *Node) newTx(p *peer, m *wire.Tx, id chain.Hash) {
 	err := n.pool.Add(m, n.Account(m.Tx.From))
 	switch {
 	case err == nil:
