@@ -33,6 +33,9 @@ type Engine struct {
 func Open(cfg Config) (*Engine, error) {
 	e := &Engine{stop: make(chan struct{}), failed: make(chan struct{})}
 	name := TableName(cfg.Testnet)
+	if nft.Exists(name) { // before anything is recorded in the place of the owner's record
+		return nil, fmt.Errorf("nftables table %s: %w", name, nft.ErrOwned)
+	}
 	num := uint16(0)
 	if e.queue, e.noDelay = nfqueue.Open(cfg.seed()); e.noDelay == nil {
 		num = e.queue.Num()

@@ -4,7 +4,6 @@ package nft
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -13,9 +12,6 @@ import (
 
 	"github.com/netsplit/netsplit/faults/shape/nfnl"
 )
-
-// ErrOwned is wrapped by Open's error when a table of the name exists already: another live process owns it.
-var ErrOwned = errors.New("the table exists and belongs to another process")
 
 // sendBuffer must hold the largest transaction: a million pairs at 20 bytes.
 const sendBuffer = 32 << 20
@@ -35,6 +31,9 @@ type Table struct {
 // Open creates the table in the network namespace of the calling thread, with empty sets. With a zero queue it can cut
 // only. The process needs CAP_NET_ADMIN in that namespace and Linux 5.12. name is at most 200 bytes.
 func Open(name string, queue Queue) (*Table, error) {
+	if Exists(name) {
+		return nil, fmt.Errorf("create nftables table %s: %w", name, ErrOwned)
+	}
 	conn, err := nfnl.Dial(sendBuffer)
 	if err != nil {
 		return nil, fmt.Errorf("create nftables table %s: %w", name, err)
@@ -45,7 +44,7 @@ func Open(name string, queue Queue) (*Table, error) {
 		now:   State{Cut: map[Pair]struct{}{}, Shape: map[Pair]struct{}{}}}
 	if err := t.create(queue); err != nil {
 		conn.Close()
-		if errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EPERM) && owned(name) {
+		if Exists(name) { // somebody was faster
 			err = ErrOwned
 		}
 		return nil, fmt.Errorf("create nftables table %s: %w", name, err)
@@ -97,8 +96,8 @@ func (t *Table) commit() error {
 	return err
 }
 
-// owned reports whether a table of the name is there, whoever has it.
-func owned(name string) bool {
+// Exists reports whether a table of the name is there, whoever has it.
+func Exists(name string) bool {
 	conn, err := nfnl.Dial(64 << 10)
 	if err != nil {
 		return false

@@ -1,0 +1,165 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/netsplit/netsplit/faults"
+)
+
+// Client speaks with an agent over its Unix socket. Its methods may be called from several goroutines. A refusal by the
+// agent is an *Error.
+type Client struct {
+	http *http.Client
+}
+
+// Dial returns a client of the agent that listens on a socket. It connects with the first request.
+func Dial(socket string) *Client {
+	var d net.Dialer
+	return &Client{http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return d.DialContext(ctx, "unix", socket)
+		},
+	}}}
+}
+
+// Close closes idle connections. A lease that is held stays held.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// State returns what the agent says of itself.
+func (c *Client) State(ctx context.Context) (State, error) {
+	var s State
+	err := c.call(ctx, http.MethodGet, "/v1/state", nil, &s)
+	return s, err
+}
+
+// SetHosts tells the agent where the nodes are, and returns when the layers are true for them.
+func (c *Client) SetHosts(ctx context.Context, hosts []Host) error {
+	if hosts == nil {
+		hosts = []Host{}
+	}
+	return c.call(ctx, http.MethodPut, "/v1/hosts", hosts, nil)
+}
+
+// Shape makes exactly these layers true and returns when they are. No layers: everything heals.
+func (c *Client) Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error) {
+	return c.ShapeIf(ctx, ShapeRequest{Layers: layers})
+}
+
+// ShapeIf is Shape, on condition that the layers are still those of a version; otherwise the error is ErrChanged.
+func (c *Client) ShapeIf(ctx context.Context, req ShapeRequest) (faults.Applied, error) {
+	var a faults.Applied
+	err := c.call(ctx, http.MethodPut, "/v1/layers", req, &a)
+	return a, err
+}
+
+// Probe measures links, all at the same time, and returns their measurements in the order of links.
+func (c *Client) Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error) {
+	var m []faults.Measurement
+	err := c.call(ctx, http.MethodPost, "/v1/probe", ProbeRequest{Links: links, Plan: plan}, &m)
+	return m, err
+}
+
+// Stop makes the agent heal everything and end.
+func (c *Client) Stop(ctx context.Context) error {
+	return c.call(ctx, http.MethodPost, "/v1/stop", nil, nil)
+}
+
+// Lease is held from AcquireLease to Release, or until the agent ends or one of the two processes dies.
+type Lease struct {
+	body   io.ReadCloser
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// Done is closed when the lease is over.
+func (l *Lease) Done() <-chan struct{} { return l.done }
+
+// Release gives the lease back and returns when the connection is closed.
+func (l *Lease) Release() {
+	l.cancel()
+	<-l.done
+}
+
+// AcquireLease takes a lease. ctx bounds the lease, not only the call.
+func (c *Client) AcquireLease(ctx context.Context) (*Lease, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	res, err := c.do(ctx, http.MethodPost, "/v1/lease", nil)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	l := &Lease{body: res.Body, cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(l.done)
+		defer cancel()
+		_, _ = io.Copy(io.Discard, l.body) // ends when the lease does; why does not matter
+		l.body.Close()
+	}()
+	return l, nil
+}
+
+// Lease takes a lease and holds it until ctx ends or the connection breaks; it returns nil in the first case.
+func (c *Client) Lease(ctx context.Context) error {
+	l, err := c.AcquireLease(ctx)
+	if err != nil {
+		return err
+	}
+	<-l.Done()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("hold the agent's lease: the agent closed the connection")
+}
+
+// call sends in, if not nil, and decodes the answer into out, if not nil.
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("agent %s %s: encode request: %w", method, path, err)
+		}
+		body = bytes.NewReader(b)
+	}
+	res, err := c.do(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if out == nil {
+		_, err = io.Copy(io.Discard, res.Body)
+	} else {
+		err = json.NewDecoder(res.Body).Decode(out)
+	}
+	if err != nil {
+		return fmt.Errorf("agent %s %s: read answer: %w", method, path, err)
+	}
+	return nil
+}
+
+// do sends a request and returns the answer if it is a success.
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("agent %s %s: %w", method, path, err)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("agent %s %s: %w", method, path, err)
+	}
+	if res.StatusCode == http.StatusOK {
+		return res, nil
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if err != nil {
+		return nil, fmt.Errorf("agent %s %s: %s: %w", method, path, res.Status, err)
+	}
+	return nil, fmt.Errorf("agent: %w", &Error{Status: res.StatusCode, Message: string(bytes.TrimSpace(text))})
+}
