@@ -1,0 +1,216 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/mempool"
+	"github.com/netsplit/netsplit/node/wire"
+)
+
+func TestHandshakeRefusals(t *testing.T) {
+	l := newLone(t, func(c *Config) {
+		c.MaxPeers = 2
+		c.Peers = []PeerAddr{{ID: peerID(t, 1), Addr: "a:1"}, {ID: peerID(t, 100), Addr: "self:1"}}
+	})
+	one := peerID(t, 1)
+	reason := func(fx []Effect) string {
+		for _, e := range fx {
+			if e.Kind == EffectDisconnect {
+				return e.Reason
+			}
+		}
+		return ""
+	}
+	wrong := l.helloOf(0, 0)
+	wrong.Genesis[0]++
+	l.n.PeerUp(l.now, one, true)
+	if r := reason(l.n.Receive(l.now, one, wrong)); r != "genesis differs" {
+		t.Errorf("wrong genesis: %q", r)
+	}
+	l.n.PeerDown(l.now, one, "")
+	if at := l.n.dialer.Next(); at < int64(l.now)+int64(strangerHold) {
+		t.Error("a stranger is dialled again too soon")
+	}
+	wrong = l.helloOf(0, 0)
+	wrong.Version++
+	l.n.PeerUp(l.now, one, false)
+	if r := reason(l.n.Receive(l.now, one, wrong)); !strings.Contains(r, "version") {
+		t.Errorf("wrong version: %q", r)
+	}
+	l.n.PeerDown(l.now, one, "")
+	l.n.PeerUp(l.now, one, false)
+	if r := reason(l.n.Receive(l.now, one, &wire.Ping{})); r != "ping before hello" {
+		t.Errorf("no hello: %q", r)
+	}
+	l.n.PeerDown(l.now, one, "")
+	if r := reason(l.n.PeerUp(l.now, l.n.ID(), true)); r != "connection to itself" {
+		t.Errorf("self: %q", r)
+	}
+	l.n.PeerDown(l.now, l.n.ID(), "")
+	l.connect(2)
+	if r := reason(l.n.PeerUp(l.now, peerID(t, 2), false)); r != "duplicate connection" {
+		t.Errorf("duplicate: %q", r)
+	}
+	l.n.PeerDown(l.now, peerID(t, 2), "")
+	l.connect(2)
+	l.connect(3)
+	if r := reason(l.n.PeerUp(l.now, peerID(t, 4), false)); r != "too many peers" {
+		t.Errorf("full: %q", r)
+	}
+	if fx := l.n.PeerDown(l.now, peerID(t, 4), ""); has(fx, EffectEvent, EventPeerDown) {
+		t.Error("peer_down without peer_up")
+	}
+}
+
+func TestTimeouts(t *testing.T) {
+	l := newLone(t, nil)
+	id := l.connect(1)
+	l.n.PeerUp(l.now, peerID(t, 2), false) // never says hello
+	tick := func(d time.Duration) []Effect { return l.n.Timer(l.now+Time(d), TimerID{Kind: TimerTick}) }
+	if fx := tick(time.Second); sends[*wire.Ping](fx) {
+		t.Error("pinged too soon")
+	}
+	if fx := tick(2 * time.Second); !sends[*wire.Ping](fx) {
+		t.Error("a silent peer is not pinged")
+	}
+	if fx := tick(2500 * time.Millisecond); sends[*wire.Ping](fx) {
+		t.Error("pinged twice")
+	}
+	l.n.Receive(l.now+Time(3*time.Second), id, &wire.Pong{})
+	reasons := map[string]bool{}
+	for _, d := range []time.Duration{6, 8, 9} {
+		for _, e := range tick(d * time.Second) {
+			if e.Kind == EffectDisconnect {
+				reasons[fmt.Sprintf("%d %s", d, e.Reason)] = true
+			}
+		}
+	}
+	if len(reasons) != 2 || !reasons["6 handshake timeout"] || !reasons["9 ping timeout"] {
+		t.Errorf("disconnects: %v", reasons)
+	}
+}
+
+func TestRequestsTurnToOtherAnnouncers(t *testing.T) {
+	l := newLone(t, func(c *Config) { c.Relay = "inventory" })
+	a, b := l.connect(1), l.connect(2)
+	tx := wire.NewTx(signed(t, l.n.genesis, 0, 1, 1, 1, 0))
+	inv := &wire.Inv{Item: wire.ItemTx, Hashes: []chain.Hash{tx.ID()}}
+	if fx := l.n.Receive(l.now, a, inv); !sends[*wire.Get](fx) {
+		t.Fatal("not asked for")
+	}
+	if fx := l.n.Receive(l.now, b, inv); sends[*wire.Get](fx) {
+		t.Error("asked for twice")
+	}
+	fx := l.n.Timer(l.now+Time(3*time.Second), TimerID{Kind: TimerTick})
+	var asked *chain.PeerID
+	for _, e := range fx {
+		if _, ok := e.Msg.(*wire.Get); ok {
+			asked = &e.Peer
+		}
+	}
+	if asked == nil || *asked != b {
+		t.Fatal("the other announcer is not asked after the timeout")
+	}
+	l.n.Receive(l.now, b, tx)
+	if l.n.requests.Len() != 0 || l.n.TxStatus(tx.ID()).State != TxPending {
+		t.Error("the answer did not end the request")
+	}
+}
+
+func TestSubmit(t *testing.T) {
+	l := newLone(t, nil)
+	good := signed(t, l.n.genesis, 0, 1, 1, 1, 0)
+	if _, err := l.n.Submit(l.now, good); err != nil {
+		t.Fatal(err)
+	}
+	bad := good
+	bad.Sig[0]++
+	for _, tt := range []struct {
+		name string
+		tx   chain.Tx
+		want error
+	}{
+		{"again", good, mempool.ErrKnown},
+		{"forged", bad, mempool.ErrUnderpriced},
+		{"poor", signed(t, l.n.genesis, 9, 1, 1, 1, 0), chain.ErrFunds},
+		{"far ahead", signed(t, l.n.genesis, 1, 0, 1, 1, mempool.MaxGap+1), mempool.ErrGap},
+	} {
+		if fx, err := l.n.Submit(l.now, tt.tx); !errors.Is(err, tt.want) || fx != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+	l.n.offer(l.child(good), origin{made: true})
+	if _, err := l.n.Submit(l.now, good); !errors.Is(err, mempool.ErrKnown) {
+		t.Errorf("included: %v", err)
+	}
+	if s := l.n.TxStatus(good.ID()); s.State != TxIncluded || s.Confirmations != 1 || s.Height != 1 {
+		t.Errorf("%+v", s)
+	}
+	l.n.Stop(l.now)
+	if _, err := l.n.Submit(l.now, good); err == nil {
+		t.Error("a stopped node takes a transaction")
+	}
+}
+
+func TestDuplicatesCostNothing(t *testing.T) {
+	for _, relay := range strategies {
+		l := newLone(t, func(c *Config) { c.Relay = relay })
+		a, b := l.connect(1), l.connect(2)
+		block := &wire.Block{Block: l.child()}
+		tx := wire.NewTx(signed(t, l.n.genesis, 0, 1, 1, 1, 0))
+		inv := &wire.Inv{Item: wire.ItemTx, Hashes: []chain.Hash{tx.ID()}}
+		l.n.Receive(l.now, a, block)
+		l.n.Receive(l.now, a, tx)
+		for _, m := range []wire.Message{block, tx, inv} {
+			l.n.Receive(l.now, b, m)
+			if got := testing.AllocsPerRun(100, func() { l.n.Receive(l.now, b, m) }); got != 0 {
+				t.Errorf("%s: a duplicate %s allocates %v times", relay, m.Type(), got)
+			}
+		}
+	}
+}
+
+func BenchmarkDuplicate(b *testing.B) {
+	l := newLone(b, nil)
+	from, other := l.connect(1), l.connect(2)
+	block := &wire.Block{Block: l.child()}
+	tx := wire.NewTx(signed(b, l.n.genesis, 0, 1, 1, 1, 0))
+	l.n.Receive(l.now, from, block)
+	l.n.Receive(l.now, from, tx)
+	for _, m := range []wire.Message{block, tx} {
+		b.Run(m.Type().String(), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				l.n.Receive(l.now, other, m)
+			}
+		})
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	_, seed := testKey(t, 0)
+	good := Config{Name: "x", Genesis: testGenesis(t, 1, 1, 1000), Key: seed, Relay: "flood"}
+	for name, spoil := range map[string]func(*Config){
+		"key":       func(c *Config) { c.Key = "zz" },
+		"relay":     func(c *Config) { c.Relay = "pigeon" },
+		"genesis":   func(c *Config) { c.Genesis.Network = "" },
+		"mine":      func(c *Config) { c.Mine = -1 },
+		"max_peers": func(c *Config) { c.MaxPeers = -1 },
+		"advertise": func(c *Config) { c.Advertise = strings.Repeat("a", wire.MaxAddrLen+1) },
+		"peer":      func(c *Config) { c.Peers = []PeerAddr{{Addr: "a b"}} },
+	} {
+		cfg := good
+		spoil(&cfg)
+		if _, err := New(cfg, Deps{}, nil, epoch); err == nil {
+			t.Errorf("%s is not refused", name)
+		}
+	}
+	if _, err := New(good, Deps{}, []*chain.Block{newLone(t, nil).orphan(1)}, epoch); err == nil {
+		t.Error("a stored orphan is not refused")
+	}
+}

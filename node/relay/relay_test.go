@@ -1,0 +1,138 @@
+package relay
+
+import (
+	"testing"
+
+	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/wire"
+)
+
+func TestStrategies(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		fresh, known Action
+		backlog      Action
+		most         int
+		tracks       bool
+	}{
+		{"flood", Push, Push, Push, 256, false},
+		{"inventory", Announce, Nothing, Announce, wire.MaxInv, true},
+	} {
+		s, err := Parse(tt.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		action, most := s.Backlog()
+		if s.Name() != tt.name || s.Accepted(false) != tt.fresh || s.Accepted(true) != tt.known ||
+			action != tt.backlog || most != tt.most || s.Tracks() != tt.tracks {
+			t.Errorf("%s: %v %v %v %d", s.Name(), s.Accepted(false), s.Accepted(true), action, most)
+		}
+	}
+	if _, err := Parse("mesh"); err == nil {
+		t.Error("an unknown name is accepted")
+	}
+}
+
+func hash(i int) chain.Hash { return chain.Hash{24: byte(i >> 8), 25: byte(i), 30: byte(i), 31: 1} }
+
+func TestKnownIsBounded(t *testing.T) {
+	var k Known
+	h := hash(1)
+	if k.Has(&h) {
+		t.Error("empty set has something")
+	}
+	for i := range 100_000 {
+		h := hash(i)
+		k.Add(&h)
+		k.Add(&h)
+		if !k.Has(&h) {
+			t.Fatalf("item %d is forgotten at once", i)
+		}
+	}
+	if len(k.slots) != knownSets*knownWays {
+		t.Errorf("%d slots", len(k.slots))
+	}
+	var recent Known
+	for i := range 64 {
+		h := hash(i)
+		recent.Add(&h)
+	}
+	kept := 0
+	for i := range 64 {
+		if h := hash(i); recent.Has(&h) {
+			kept++
+		}
+	}
+	if kept < 60 {
+		t.Errorf("only %d of 64 recent items are remembered", kept)
+	}
+}
+
+func peer(i int) chain.PeerID { return chain.PeerID{byte(i >> 8), byte(i)} }
+
+func ask(p, h int) Ask { return Ask{Peer: peer(p), Item: wire.ItemTx, Hash: hash(h)} }
+
+const timeout = int64(RequestTimeout)
+
+func TestRequests(t *testing.T) {
+	var r Requests
+	if !r.Announced(ask(1, 1), 0) || r.Announced(ask(2, 1), 0) || r.Announced(ask(1, 1), 0) || r.Announced(ask(3, 1), 0) {
+		t.Fatal("an item is to be asked for once")
+	}
+	if got := r.Expire(timeout-1, nil); got != nil {
+		t.Fatalf("expired too soon: %v", got)
+	}
+	if got := r.Expire(timeout, nil); len(got) != 1 || got[0] != ask(2, 1) {
+		t.Fatalf("after the first timeout: %v", got)
+	}
+	if got := r.Gone(peer(2), timeout, nil); len(got) != 1 || got[0] != ask(3, 1) {
+		t.Fatalf("after the second peer left: %v", got)
+	}
+	if got := r.Expire(3*timeout, nil); len(got) != 0 || r.Len() != 0 {
+		t.Fatalf("nobody is left to ask: %v", got)
+	}
+	if !r.Announced(ask(1, 1), 3*timeout) {
+		t.Error("an item that was given up is not asked for again")
+	}
+	r.Done(hash(1))
+	r.Done(hash(1))
+	if r.Len() != 0 || r.queue != nil || len(r.load) != 0 {
+		t.Errorf("something is left: %+v", r)
+	}
+	if got := r.Gone(peer(1), 0, nil); got != nil {
+		t.Errorf("a peer without requests: %v", got)
+	}
+}
+
+func TestRequestsAreBounded(t *testing.T) {
+	var r Requests
+	n := 0
+	for p := range 6 {
+		for i := range MaxPerPeer + 1 {
+			h := chain.Hash{0: byte(p), 30: byte(i >> 8), 31: byte(i)}
+			if r.Announced(Ask{Peer: peer(p), Hash: h}, 0) {
+				n++
+			} else if i < MaxPerPeer && n < MaxRequests {
+				t.Fatalf("request %d of peer %d is refused", i, p)
+			}
+		}
+		if r.load[peer(p)] > MaxPerPeer {
+			t.Fatal("too many at one peer")
+		}
+	}
+	if n != MaxRequests || r.Len() != MaxRequests {
+		t.Errorf("%d requests", n)
+	}
+	// Alternates are bounded, and one that is at its limit is passed over.
+	for p := range 20 {
+		r.Announced(Ask{Peer: peer(100 + p), Hash: chain.Hash{31: 0}}, 0)
+	}
+	if got := len(r.open[chain.Hash{}].others); got != maxAlternates {
+		t.Errorf("%d alternates", got)
+	}
+	r.Announced(Ask{Peer: peer(1), Hash: chain.Hash{31: 1}}, 0)
+	out := r.Gone(peer(0), 0, nil)
+	if len(out) != 1 || out[0].Peer != peer(100) {
+		t.Errorf("%d asked again, %v", len(out), out)
+	}
+}
