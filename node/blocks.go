@@ -56,8 +56,8 @@ func (n *Node) offerOne(b *chain.Block, from origin) bool {
 	h := b.Hash()
 	added, err := n.tree.Add(b, n.millis())
 	switch {
-	case errors.Is(err, chain.ErrFuture):
-		// One of the two clocks is wrong, and it may be this one: no ban.
+	case err != nil && !errors.Is(err, chain.ErrInvalid):
+		// Not for ever, or not the block's fault: it is from the future, but the wrong clock may be this one. No ban.
 		n.event(Event{Kind: EventInvalid, Peer: from.peerID(), Hash: &h, Reason: err.Error()})
 		return false
 	case err != nil:

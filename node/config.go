@@ -19,7 +19,7 @@ type Config struct {
 	// PeerExchange lets the node learn addresses from its peers and connect to them when it has fewer than MinPeers.
 	PeerExchange bool `json:"peer_exchange,omitempty"`
 	MinPeers     int  `json:"min_peers,omitempty"`
-	// MaxPeers is the most connections the node holds; it refuses more.
+	// MaxPeers is the most connections the node holds; it refuses more. 0: DefaultMaxPeers.
 	MaxPeers int `json:"max_peers"`
 	// Seed is the seed of the node's own random choices.
 	Seed uint64 `json:"seed"`

@@ -7,7 +7,7 @@ type EventKind string
 
 // The kinds of event in a node's log.
 const (
-	EventStart    EventKind = "start"     // Head, Height: what the node found on its disk
+	EventStart    EventKind = "start"     // Hash, Height: what the node found on its disk
 	EventBlock    EventKind = "block"     // Hash, Parent, Height, Peer (empty: made here), Made, Sync: first acceptance
 	EventHead     EventKind = "head"      // Hash, Height, Old, Dropped
 	EventPeerUp   EventKind = "peer_up"   // Peer: the handshake is complete
