@@ -1,0 +1,46 @@
+package daemon
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/netsplit/netsplit/node"
+)
+
+// maxEventWrite is the most bytes of one write. Linux writes as much to a pipe in one piece (PIPE_BUF), so that a node
+// killed at any instant leaves whole lines only.
+const maxEventWrite = 4096
+
+// eventLog writes events as JSON lines. Only whole lines are written, as many in one write as fit into maxEventWrite.
+type eventLog struct {
+	w   io.Writer
+	buf []byte
+}
+
+func (l *eventLog) add(e *node.Event) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode %s event: %w", e.Kind, err)
+	}
+	line = append(line, '\n')
+	if len(l.buf)+len(line) > maxEventWrite {
+		if err := l.flush(); err != nil {
+			return err
+		}
+	}
+	l.buf = append(l.buf, line...)
+	return nil
+}
+
+func (l *eventLog) flush() error {
+	if len(l.buf) == 0 {
+		return nil
+	}
+	_, err := l.w.Write(l.buf)
+	l.buf = l.buf[:0]
+	if err != nil {
+		return fmt.Errorf("write event log: %w", err)
+	}
+	return nil
+}

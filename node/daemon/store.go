@@ -1,0 +1,241 @@
+package daemon
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/netsplit/netsplit/node/chain"
+)
+
+// storeFile is the block store's name in the data directory.
+const storeFile = "blocks.db"
+
+// lockTimeout is how long to wait for another process to let go of the store.
+const lockTimeout = time.Second
+
+var (
+	bucketMeta   = []byte("meta")
+	bucketBlocks = []byte("blocks")
+	keyGenesis   = []byte("genesis")
+	castagnoli   = crc32.MakeTable(crc32.Castagnoli)
+)
+
+// Errors of the block store, for callers that tell them apart.
+var (
+	// ErrStoreLocked says that another process has the data directory.
+	ErrStoreLocked = errors.New("data directory is in use by another process")
+	// ErrStoreCorrupt says that the block store does not read as it was written. It is left as it is.
+	ErrStoreCorrupt = errors.New("block store is corrupt")
+	// ErrStoreGenesis says that the block store belongs to another chain.
+	ErrStoreGenesis = errors.New("block store is of another genesis")
+)
+
+// store keeps blocks in the order in which the node accepted them: sequence number -> CRC-32C and canonical encoding.
+type store struct {
+	path string
+	db   *bbolt.DB
+}
+
+// openStore opens the store in dir, made if need be, and reads all its blocks, oldest first.
+func openStore(dir string, genesis chain.Hash) (*store, []*chain.Block, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, nil, fmt.Errorf("make data directory: %w", err)
+	}
+	path := filepath.Join(dir, storeFile)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		if err := createStore(path, genesis); err != nil {
+			return nil, nil, fmt.Errorf("create block store %s: %w", path, err)
+		}
+	}
+	db, err := openBolt(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open block store %s: %w", path, err)
+	}
+	removeUnfinished(path)
+	s := &store{path: path, db: db}
+	blocks, err := s.load(genesis)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("read block store %s: %w", path, err), s.close())
+	}
+	return s, blocks, nil
+}
+
+// createStore makes an empty store under another name and moves it into place, so that a process killed meanwhile
+// leaves either no store or a whole one.
+func createStore(path string, genesis chain.Hash) error {
+	f, err := os.CreateTemp(filepath.Dir(path), storeFile+".new-*")
+	if err != nil {
+		return err
+	}
+	unfinished := f.Name()
+	defer os.Remove(unfinished)
+	if err := f.Close(); err != nil {
+		return err
+	}
+	db, err := openBolt(unfinished)
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		if _, err := tx.CreateBucket(bucketBlocks); err != nil {
+			return err
+		}
+		meta, err := tx.CreateBucket(bucketMeta)
+		if err != nil {
+			return err
+		}
+		return meta.Put(keyGenesis, genesis[:])
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	// Link, unlike Rename, does not replace the store of a process that was faster.
+	if err := os.Link(unfinished, path); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// removeUnfinished removes what createStore of a killed process left. The caller holds the store's lock.
+func removeUnfinished(path string) {
+	left, err := filepath.Glob(path + ".new-*")
+	if err != nil {
+		return
+	}
+	for _, f := range left {
+		_ = os.Remove(f) // they only take room
+	}
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// openBolt opens a bbolt file, with every way in which a damaged one can fail turned into ErrStoreCorrupt.
+func openBolt(path string) (*bbolt.DB, error) {
+	var file *os.File
+	var db *bbolt.DB
+	err := guard(func() error {
+		var err error
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+			Timeout:      lockTimeout,
+			FreelistType: bbolt.FreelistMapType,
+			NoStatistics: true,
+			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+				f, err := os.OpenFile(name, flag, mode)
+				file = f
+				return f, err
+			},
+		})
+		return err
+	})
+	switch {
+	case err == nil:
+		return db, nil
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return nil, ErrStoreLocked
+	case errors.Is(err, ErrStoreCorrupt):
+		// bbolt panicked and so did not close the file, which holds the lock.
+		return nil, errors.Join(err, file.Close())
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum),
+		errors.Is(err, bolterrors.ErrVersionMismatch):
+		return nil, fmt.Errorf("%w: %w", ErrStoreCorrupt, err)
+	}
+	return nil, err
+}
+
+// guard runs fn and turns a panic or a memory fault in it into ErrStoreCorrupt: bbolt panics on pages that make no
+// sense, and a file that was cut short faults when its mapped memory is read.
+func guard(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", ErrStoreCorrupt, p)
+		}
+	}()
+	return fn()
+}
+
+// load checks whose store it is and reads every block.
+func (s *store) load(genesis chain.Hash) ([]*chain.Block, error) {
+	var blocks []*chain.Block
+	err := guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			meta, bucket := tx.Bucket(bucketMeta), tx.Bucket(bucketBlocks)
+			if meta == nil || bucket == nil {
+				return fmt.Errorf("%w: a bucket is missing", ErrStoreCorrupt)
+			}
+			if found := meta.Get(keyGenesis); string(found) != string(genesis[:]) {
+				return fmt.Errorf("%w: it has %x, the configuration %x", ErrStoreGenesis, found, genesis[:])
+			}
+			return bucket.ForEach(func(key, value []byte) error {
+				b, err := decodeRecord(uint64(len(blocks))+1, key, value)
+				if err != nil {
+					return fmt.Errorf("%w: record %d: %w", ErrStoreCorrupt, len(blocks)+1, err)
+				}
+				blocks = append(blocks, b)
+				return nil
+			})
+		})
+	})
+	return blocks, err
+}
+
+func decodeRecord(seq uint64, key, value []byte) (*chain.Block, error) {
+	if len(key) != 8 || binary.BigEndian.Uint64(key) != seq {
+		return nil, fmt.Errorf("key %x is out of sequence", key)
+	}
+	if len(value) < crc32.Size {
+		return nil, errors.New("too short")
+	}
+	if crc32.Checksum(value[crc32.Size:], castagnoli) != binary.BigEndian.Uint32(value) {
+		return nil, errors.New("checksum does not match")
+	}
+	return chain.DecodeBlock(value[crc32.Size:])
+}
+
+// append stores blocks durably, all or none.
+func (s *store) append(blocks []*chain.Block) error {
+	err := guard(func() error {
+		return s.db.Update(func(tx *bbolt.Tx) error {
+			bucket := tx.Bucket(bucketBlocks)
+			bucket.FillPercent = 1 // keys only grow
+			for _, b := range blocks {
+				seq, err := bucket.NextSequence()
+				if err != nil {
+					return err
+				}
+				value := b.Append(make([]byte, crc32.Size, crc32.Size+b.Size()))
+				binary.BigEndian.PutUint32(value, crc32.Checksum(value[crc32.Size:], castagnoli))
+				if err := bucket.Put(binary.BigEndian.AppendUint64(nil, seq), value); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("write block store %s: %w", s.path, err)
+	}
+	return nil
+}
+
+func (s *store) close() error {
+	if err := guard(s.db.Close); err != nil {
+		return fmt.Errorf("close block store %s: %w", s.path, err)
+	}
+	return nil
+}
