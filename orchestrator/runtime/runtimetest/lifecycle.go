@@ -51,8 +51,9 @@ func (n *testnet) addresses(t *testing.T) {
 }
 
 func (n *testnet) answers(t *testing.T) {
-	for _, h := range n.hosts {
-		if got, want := n.must(t, h.ID).ID, n.peer(h).ID.String(); got != want {
+	network := n.network()
+	for i, h := range n.hosts {
+		if got, want := n.must(t, h.ID).ID, network.Peer(i).ID.String(); got != want {
 			t.Errorf("the node at the address of %s has identity %s, want %s", h.ID, got, want)
 		}
 	}

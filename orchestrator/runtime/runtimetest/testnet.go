@@ -1,11 +1,7 @@
 package runtimetest
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -14,17 +10,12 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/node"
-	"github.com/netsplit/netsplit/node/chain"
-	"github.com/netsplit/netsplit/node/consensus/pow"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 const (
-	// blockInterval and mineRate (attempts per second of the one miner) make blocks come fast and cost little.
-	blockInterval = 500 * chain.Millis(1)
-	mineRate      = 50
-	configFile    = "/etc/netsplit/node.json"
+	// blockInterval makes blocks come fast.
+	blockInterval = 500 * time.Millisecond
 	// patience bounds every wait, by the runtime's clock. Streams that were cut recover by TCP's back-off.
 	patience = 90 * time.Second
 	// pollStep is how often conditions are looked at again.
@@ -118,71 +109,10 @@ func (n *testnet) ids() []faults.NodeID {
 	return ids
 }
 
-// seed returns the secret key of a node, in hex.
-func (n *testnet) seed(id faults.NodeID) string {
-	sum := sha256.Sum256([]byte(n.plan.ID + "/" + string(id)))
-	return hex.EncodeToString(sum[:])
-}
-
-func (n *testnet) peer(h runtime.Host) node.PeerAddr {
-	key, err := chain.KeyFromSeed(n.seed(h.ID))
-	if err != nil {
-		panic(err) // 32 bytes in hex are a key
-	}
-	return node.PeerAddr{ID: key.Address(), Addr: fmt.Sprintf("%s:%d", h.Addr, runtime.PeerPort)}
-}
-
-// genesis returns what the nodes agree on before they start; it is as old as the runtime's clock.
-func (n *testnet) genesis() chain.Genesis {
-	g := chain.Genesis{
-		Network:  n.plan.ID,
-		Time:     chain.Millis(n.rt.Clock().Epoch().UnixMilli()),
-		Bits:     pow.InitialBits(mineRate, blockInterval),
-		Interval: blockInterval,
-		HalfLife: 100 * blockInterval,
-		Subsidy:  50,
-	}
-	for _, h := range n.hosts {
-		g.Alloc = append(g.Alloc, chain.Alloc{Address: n.peer(h).ID, Amount: 1000})
-	}
-	slices.SortFunc(g.Alloc, func(a, b chain.Alloc) int { return bytes.Compare(a.Address[:], b.Address[:]) })
-	return g
+// network describes the testnet's nodes: the first mines, and everyone connects to everyone.
+func (n *testnet) network() Network {
+	return Network{ID: n.plan.ID, Hosts: n.hosts, Start: n.rt.Clock().Epoch(), Interval: blockInterval, Miners: 1}
 }
 
 // launches says how to start every node.
-func (n *testnet) launches() []runtime.Launch {
-	genesis := n.genesis()
-	var out []runtime.Launch
-	for i, h := range n.hosts {
-		cfg := node.Config{
-			Name: string(h.ID), Genesis: genesis, Key: n.seed(h.ID), Relay: "inventory",
-			MaxPeers: 16, Seed: uint64(i + 1),
-			Listen:    fmt.Sprintf("%s:%d", h.Addr, runtime.PeerPort),
-			Advertise: fmt.Sprintf("%s:%d", h.Addr, runtime.PeerPort),
-			API:       fmt.Sprintf("%s:%d", h.Addr, runtime.APIPort),
-			Data:      "/data",
-		}
-		if i == 0 {
-			cfg.Mine = mineRate
-		}
-		for _, other := range n.hosts {
-			if other.ID != h.ID {
-				cfg.Peers = append(cfg.Peers, n.peer(other))
-			}
-		}
-		text, err := json.Marshal(cfg)
-		if err != nil {
-			panic(err) // a Config is data
-		}
-		out = append(out, launchOf(h.ID, text))
-	}
-	return out
-}
-
-// launchOf returns the launch of a node with a configuration.
-func launchOf(id faults.NodeID, config []byte) runtime.Launch {
-	return runtime.Launch{
-		ID: id, Args: []string{"node", "--config", configFile},
-		Files: map[string][]byte{configFile: config},
-	}
-}
+func (n *testnet) launches() []runtime.Launch { return n.network().Launches() }

@@ -87,15 +87,23 @@ func TestDialIsOvertakenByEvents(t *testing.T) {
 	}
 }
 
-func TestPausedDiallerConnectsWhenResumed(t *testing.T) {
-	l := launchAll(t, "a", "b")
-	l.dial("a", "b")
-	l.do(faults.Pause, "a")
-	l.until(5 * time.Second)
-	l.expect()
-	l.do(faults.Resume, "a")
-	l.until(6 * time.Second)
-	l.expect("5s a up b outbound=true", "5s b up a outbound=false")
+func TestPausedDialler(t *testing.T) {
+	for _, tt := range []struct {
+		resume time.Duration
+		want   []string
+	}{
+		{time.Second, []string{"1s a up b outbound=true", "1s b up a outbound=false"}},
+		{5 * time.Second, []string{"5s a dial b failed"}}, // its time-out is over
+	} {
+		l := launchAll(t, "a", "b")
+		l.dial("a", "b")
+		l.do(faults.Pause, "a")
+		l.until(tt.resume)
+		l.expect()
+		l.do(faults.Resume, "a")
+		l.until(10 * time.Second)
+		l.expect(tt.want...)
+	}
 }
 
 func TestOrderIsKeptUnderJitter(t *testing.T) {

@@ -16,11 +16,11 @@ type attempt struct {
 // connect starts to dial a peer at an address.
 func (w *world) connect(h *host, peer chain.PeerID, addr string) {
 	a := attempt{from: h, to: w.addrs[addr], life: h.life, peer: peer, until: w.now.Load() + w.dial}
-	if a.to == nil {
+	switch {
+	case a.to == nil:
 		w.fail(a, a.until)
 		return
-	}
-	if a.to == h {
+	case a.to == h:
 		w.fail(a, w.now.Load())
 		return
 	}
@@ -30,16 +30,16 @@ func (w *world) connect(h *host, peer chain.PeerID, addr string) {
 		w.fail(a, a.until)
 		return
 	}
-	now := w.now.Load()
 	first, second := w.latency(&there), w.latency(&back)
-	switch answer := now + first + second; {
-	case a.to.state == created || a.to.state == down:
-		w.fail(a, min(answer, a.until))
-	case answer+first > a.until:
-		w.fail(a, a.until)
-	default:
-		w.at(answer+first, func() { w.whenRunning(h, a.life, func() { w.connected(a) }) })
-	}
+	w.after(first, func() {
+		if a.to.state.alive() {
+			w.at(min(w.now.Load()+second+first, a.until), func() {
+				w.whenRunning(h, a.life, func() { w.connected(a) })
+			})
+			return
+		}
+		w.fail(a, min(w.now.Load()+second, a.until))
+	})
 }
 
 // connected ends a dial that was answered.
@@ -47,7 +47,7 @@ func (w *world) connected(a attempt) {
 	now := w.now.Load()
 	cut := w.linkOf(a.from.index, a.to.index).cut || w.linkOf(a.to.index, a.from.index).cut
 	switch {
-	case cut || a.to.state == paused:
+	case cut || a.to.state == paused || now >= a.until:
 		w.fail(a, max(now, a.until))
 		return
 	case a.to.state != running || a.to.peer != a.peer:

@@ -3,8 +3,6 @@ package sim
 import (
 	"context"
 	"fmt"
-	"net"
-	"strconv"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/node"
@@ -52,7 +50,6 @@ func (r *Runtime) launch(l runtime.Launch) error {
 		h.peer = peer
 		return m, nil
 	}
-	r.w.addrs[net.JoinHostPort(h.addr.String(), strconv.Itoa(runtime.PeerPort))] = h
 	if _, taken := r.w.addrs[cfg.Advertise]; !taken && cfg.Advertise != "" {
 		r.w.addrs[cfg.Advertise] = h
 	}

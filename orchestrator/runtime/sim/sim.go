@@ -118,6 +118,7 @@ func (r *Runtime) Create(ctx context.Context, plan runtime.Plan) ([]runtime.Host
 		h := &host{index: int32(i), id: n.ID, addr: hosts[i].Addr, log: ring{limit: limit}}
 		r.w.hosts = append(r.w.hosts, h)
 		r.w.names[n.ID] = h
+		r.w.addrs[netip.AddrPortFrom(h.addr, runtime.PeerPort).String()] = h
 	}
 	return hosts, nil
 }

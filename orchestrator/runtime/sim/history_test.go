@@ -1,0 +1,174 @@
+package sim_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	goruntime "runtime"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+	"github.com/netsplit/netsplit/orchestrator/runtime/runtimetest"
+	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
+)
+
+// history is a Sink that keeps everything in one text.
+type history struct{ bytes.Buffer }
+
+func (h *history) Line(id faults.NodeID, line []byte) { fmt.Fprintf(h, "%s %s\n", id, line) }
+func (h *history) Gap(id faults.NodeID, err error)    { fmt.Fprintf(h, "%s gap: %v\n", id, err) }
+func (h *history) Exit(id faults.NodeID, err error)   { fmt.Fprintf(h, "%s exit: %v\n", id, err) }
+
+// discard is a Sink that counts lines.
+type discard struct{ lines int }
+
+func (d *discard) Line(faults.NodeID, []byte) { d.lines++ }
+func (d *discard) Gap(faults.NodeID, error)   {}
+func (d *discard) Exit(faults.NodeID, error)  {}
+
+// graph connects a host to the next ones and to some at random.
+func graph(n, degree int) func(int) []int {
+	rng := rand.New(rand.NewPCG(uint64(n), uint64(degree)))
+	peers := make([][]int, n)
+	for i := range peers {
+		peers[i] = append(peers[i], (i+1)%n)
+		for len(peers[i]) < degree/2 {
+			if k := rng.IntN(n); k != i {
+				peers[i] = append(peers[i], k)
+			}
+		}
+	}
+	return func(i int) []int { return peers[i] }
+}
+
+// start creates and launches n nodes, of which miners mine.
+func start(tb testing.TB, r *sim.Runtime, sink runtime.Sink, n, miners int) []faults.NodeID {
+	tb.Helper()
+	plan := runtime.Plan{ID: "history", Sink: sink}
+	var ids []faults.NodeID
+	for i := range n {
+		ids = append(ids, faults.NodeID(fmt.Sprintf("n%d", i)))
+		plan.Nodes = append(plan.Nodes, runtime.PlanNode{ID: ids[i]})
+	}
+	hosts, err := r.Create(tb.Context(), plan)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	network := runtimetest.Network{
+		ID: plan.ID, Hosts: hosts, Start: r.Clock().Epoch(), Interval: 2 * time.Second, Miners: miners, Peers: graph(n, 8),
+	}
+	if err := r.Launch(tb.Context(), network.Launches(), nil); err != nil {
+		tb.Fatal(err)
+	}
+	return ids
+}
+
+func sleep(tb testing.TB, r *sim.Runtime, until time.Duration) {
+	tb.Helper()
+	if err := r.Clock().Sleep(tb.Context(), until); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// split is a cut between two groups, both ways.
+func split(a, b []faults.NodeID) faults.Layer {
+	return faults.Layer{ID: "split", Links: faults.Links{Rules: []faults.Rule{
+		{From: a, To: b, Cut: true}, {From: b, To: a, Cut: true},
+	}}}
+}
+
+// troubled is the history of 20 nodes with faults and restarts, driven from several lanes.
+func troubled(t *testing.T, seed uint64) []byte {
+	t.Helper()
+	var h history
+	r := sim.New(sim.Options{Seed: seed})
+	ids := start(t, r, &h, 20, 5)
+	clock := r.Clock()
+	jitter := faults.Layer{ID: "slow", Links: faults.Links{Rules: []faults.Rule{
+		{From: ids, To: ids, Shape: faults.Shape{Delay: 30 * time.Millisecond, Jitter: 20 * time.Millisecond}},
+	}}}
+	clock.Go(func() {
+		for i, layers := range [][]faults.Layer{{jitter}, {jitter, split(ids[:10], ids[10:])}, {jitter}, nil} {
+			if err := clock.Sleep(t.Context(), time.Duration(i+1)*10*time.Second); err != nil {
+				t.Error(err)
+			}
+			if _, err := r.Shape(t.Context(), layers); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	clock.Go(func() {
+		verbs := []faults.Verb{faults.Kill, faults.Start, faults.Pause, faults.Resume, faults.Restart}
+		for i := range 30 {
+			if err := clock.Sleep(t.Context(), time.Duration(i+5)*time.Second); err != nil {
+				t.Error(err)
+			}
+			action := faults.Action{Verb: verbs[i%len(verbs)], Node: ids[i/len(verbs)*3]}
+			if err := r.Do(t.Context(), action); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	clock.Wait()
+	sleep(t, r, 90*time.Second)
+	if err := r.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	return h.Bytes()
+}
+
+func TestSameSeedGivesTheSameHistory(t *testing.T) {
+	first, again, other := troubled(t, 1), troubled(t, 1), troubled(t, 2)
+	if n := bytes.Count(first, []byte("\n")); n < 1000 {
+		t.Fatalf("only %d lines", n)
+	}
+	if !bytes.Equal(first, again) {
+		t.Error("two runs with one seed differ")
+	}
+	if bytes.Equal(first, other) {
+		t.Error("runs with two seeds are equal")
+	}
+}
+
+// BenchmarkSplitBrain is 120 virtual seconds of 1000 real nodes, cut in halves for 30 of them.
+func BenchmarkSplitBrain(b *testing.B) {
+	for b.Loop() {
+		var d discard
+		r := sim.New(sim.Options{Seed: 1})
+		ids := start(b, r, &d, 1000, 50)
+		sleep(b, r, 20*time.Second)
+		if _, err := r.Shape(b.Context(), []faults.Layer{split(ids[:500], ids[500:])}); err != nil {
+			b.Fatal(err)
+		}
+		sleep(b, r, 50*time.Second)
+		if _, err := r.Shape(b.Context(), nil); err != nil {
+			b.Fatal(err)
+		}
+		sleep(b, r, 120*time.Second)
+		b.ReportMetric(float64(d.lines), "lines")
+		if err := r.Close(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkMemory reports what a node in a running network of 2000 takes.
+func BenchmarkMemory(b *testing.B) {
+	for b.Loop() {
+		const n = 2000
+		var before, after goruntime.MemStats
+		goruntime.GC()
+		goruntime.ReadMemStats(&before)
+		r := sim.New(sim.Options{Seed: 1})
+		start(b, r, &discard{}, n, 20)
+		sleep(b, r, 60*time.Second)
+		goruntime.GC()
+		goruntime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n/1024, "KiB/node")
+		if err := r.Close(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
