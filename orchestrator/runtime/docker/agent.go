@@ -21,10 +21,11 @@ const agentSocket = "/run/netsplit/" + socketFile
 // socketFile is the name of the agent's socket in its directory.
 const socketFile = "agent.sock"
 
-// agentCaps are what the agent needs: nftables and queues in the host's network, and entering the nodes' network
-// namespaces to probe. It finds those through the process ids of the host, because a host whose root mount is private
-// does not pass the engine's namespace mounts on.
-var agentCaps = []string{"NET_ADMIN", "SYS_ADMIN", "NET_RAW"}
+// agentCaps are what the agent needs: nftables and queues in the host's network (NET_ADMIN), entering the nodes' network
+// namespaces and probing there (SYS_ADMIN, NET_RAW), and a socket in a directory of the user who runs netsplit
+// (DAC_OVERRIDE, CHOWN). It finds the namespaces through the process ids of the host, because a host whose root mount is
+// private does not pass the engine's namespace mounts on.
+var agentCaps = []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "DAC_OVERRIDE", "CHOWN"}
 
 // agentReady bounds the agent's start; agentPoll is how often it is asked.
 const (
@@ -33,18 +34,27 @@ const (
 )
 
 // agentArgs are the arguments that netsplit is started with to be the agent of a testnet.
-func agentArgs(testnet string) []string {
-	return []string{"agent", "--testnet", testnet, "--socket", agentSocket}
+func agentArgs(testnet string, lease bool) []string {
+	args := []string{
+		"agent", "--testnet", testnet, "--socket", agentSocket, "--journal", "/run/netsplit/journal", "--bridge", bridgeName(testnet),
+	}
+	if lease {
+		args = append(args, "--lease", "require")
+	}
+	return args
 }
+
+// dialAgent returns a client of the agent that listens on a socket. It does not connect yet.
+func dialAgent(socket string) agentClient { return agent.Dial(socket) }
 
 // agentClient is what this package needs of the agent.
 type agentClient interface {
 	SetHosts(ctx context.Context, hosts []agent.Host) error
 	State(ctx context.Context) (agent.State, error)
 	Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error)
+	ShapeIf(ctx context.Context, req agent.ShapeRequest) (faults.Applied, error)
 	Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error)
-	// Lease holds the agent's lease until ctx ends or the connection breaks.
-	Lease(ctx context.Context) error
+	AcquireLease(ctx context.Context) (*agent.Lease, error)
 	Close()
 }
 
@@ -74,19 +84,16 @@ func (r *Runtime) newAgent() (*agentHandle, error) {
 // begin starts the agent in the background; wait tells the outcome.
 func (a *agentHandle) begin(r *Runtime) {
 	r.workers.Go(func() {
-		client, err := a.start(r)
+		client, lease, err := a.start(r)
+		a.client, a.err = client, err
+		close(a.ready)
 		if err != nil {
-			a.err = fmt.Errorf("start the fault agent of testnet %s: %w", r.plan.ID, err)
-			close(a.ready)
 			return
 		}
-		a.client = client
-		close(a.ready)
-		if r.opts.Lease {
-			// When the lease breaks the agent heals by itself, and the next Shape finds out.
-			_ = client.Lease(r.life)
-		}
 		<-r.life.Done()
+		if lease != nil {
+			lease.Release()
+		}
 		client.Close()
 	})
 }
@@ -101,26 +108,45 @@ func (a *agentHandle) wait(ctx context.Context) (agentClient, error) {
 	}
 }
 
-// start makes the container and waits until the agent answers and knows the nodes.
-func (a *agentHandle) start(r *Runtime) (agentClient, error) {
+// start makes the container, waits until the agent answers, and takes its lease if there is to be one.
+func (a *agentHandle) start(r *Runtime) (agentClient, *agent.Lease, error) {
+	fail := func(err error) (agentClient, *agent.Lease, error) {
+		return nil, nil, fmt.Errorf("start the fault agent of testnet %s: %w", r.plan.ID, err)
+	}
 	ctx, cancel := context.WithTimeout(r.life, agentReady)
 	defer cancel()
 	if err := a.run(ctx, r); err != nil {
-		return nil, err
+		return fail(err)
 	}
 	client := dialAgent(a.dir + "/" + socketFile)
+	lease, err := a.greet(ctx, r, client)
+	if err == nil {
+		return client, lease, nil
+	}
+	client.Close()
+	if tail, terr := tailOf(context.WithoutCancel(ctx), r.cli, a.container, tailLines); terr == nil && len(tail) > 0 {
+		err = fmt.Errorf("%w; it printed:\n    | %s", err, strings.Join(tail, "\n    | "))
+	}
+	return fail(err)
+}
+
+// greet waits until the agent answers, tells it the nodes, and takes its lease if there is to be one.
+func (a *agentHandle) greet(ctx context.Context, r *Runtime, client agentClient) (*agent.Lease, error) {
 	if err := a.poll(ctx, r, client); err != nil {
-		client.Close()
-		if tail, terr := tailOf(context.WithoutCancel(ctx), r.cli, a.container, tailLines); terr == nil && len(tail) > 0 {
-			return nil, fmt.Errorf("%w; it printed:\n    | %s", err, strings.Join(tail, "\n    | "))
-		}
 		return nil, err
 	}
 	if err := client.SetHosts(ctx, r.hosts(nil)); err != nil {
-		client.Close()
 		return nil, fmt.Errorf("tell it the nodes: %w", err)
 	}
-	return client, nil
+	if !r.opts.Lease {
+		return nil, nil
+	}
+	// Should the lease break, the agent heals by itself, and the next Shape finds out.
+	lease, err := client.AcquireLease(r.life)
+	if err != nil {
+		return nil, fmt.Errorf("take its lease: %w", err)
+	}
+	return lease, nil
 }
 
 // run makes and starts the container.
@@ -137,7 +163,7 @@ func (a *agentHandle) run(ctx context.Context, r *Runtime) error {
 func (a *agentHandle) request(r *Runtime) testcontainers.ContainerRequest {
 	labels := r.labels()
 	labels[labelSocket] = a.dir + "/" + socketFile
-	req := r.request(a.container, agentArgs(r.plan.ID), labels)
+	req := r.request(a.container, agentArgs(r.plan.ID, r.opts.Lease), labels)
 	lock := req.HostConfigModifier
 	req.HostConfigModifier = func(h *container.HostConfig) {
 		lock(h)

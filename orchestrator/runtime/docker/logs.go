@@ -30,19 +30,44 @@ func tailOf(ctx context.Context, src logSource, name string, n int) ([]string, e
 	if n <= 0 {
 		return nil, nil
 	}
-	body, err := src.ContainerLogs(ctx, name, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: strconv.Itoa(n)})
+	// The engine counts frames, of which a long line has several. One more than asked for shows that the first is whole.
+	for frames := n + 1; ; frames *= 4 {
+		lines, got, err := lastFrames(ctx, src, name, frames)
+		if err != nil {
+			return nil, err
+		}
+		if len(lines) > n || got < frames {
+			return lines[max(0, len(lines)-n):], nil
+		}
+	}
+}
+
+// lastFrames returns the lines that the last frames of a log make, and how many frames there were.
+func lastFrames(ctx context.Context, src logSource, name string, frames int) (lines []string, got int, err error) {
+	body, err := src.ContainerLogs(ctx, name, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: strconv.Itoa(frames)})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer body.Close()
-	var b bytes.Buffer
+	var b frameBuffer
 	if _, err := stdcopy.StdCopy(&b, &b, body); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	text := strings.TrimSuffix(b.String(), "\n")
 	if text == "" {
-		return nil, nil
+		return nil, b.frames, nil
 	}
-	lines := strings.Split(text, "\n")
-	return lines[max(0, len(lines)-n):], nil
+	return strings.Split(text, "\n"), b.frames, nil
+}
+
+// frameBuffer is a buffer that counts writes: stdcopy makes one for each frame.
+type frameBuffer struct {
+	bytes.Buffer
+	frames int
+}
+
+// Write implements io.Writer.
+func (b *frameBuffer) Write(p []byte) (int, error) {
+	b.frames++
+	return b.Buffer.Write(p)
 }

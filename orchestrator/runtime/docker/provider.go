@@ -23,7 +23,8 @@ func newProvider(cli *lean) (p *testcontainers.DockerProvider, err error) {
 			err = fmt.Errorf("open testcontainers: %v", v)
 		}
 	}()
-	p, err = testcontainers.NewDockerProvider(testcontainers.WithLogger(silent{}))
+	p, err = testcontainers.NewDockerProvider(
+		testcontainers.WithLogger(silent{}), testcontainers.WithDefaultBridgeNetwork(testcontainers.Bridge))
 	if err != nil {
 		return nil, fmt.Errorf("open testcontainers: %w", err)
 	}
