@@ -85,12 +85,13 @@ func unexcused(w *World, r reorg, winner blockID) int {
 	return count
 }
 
-// excused says whether the maker of b was apart from the maker of a block between fork and winner when either was made.
+// excused says whether the maker of a lost block, when he made it, was apart from the maker of a block between fork and
+// winner. A separation that came later is no excuse: by then the block had had its time to spread.
 func excused(w *World, lost, fork, winner blockID) bool {
 	b := w.tree.at(lost)
 	for id := winner; id != fork && id != noBlock; {
 		x := w.tree.at(id)
-		if w.sep.apart(b.calm, b.firstBy, x.firstBy) || w.sep.apart(x.calm, b.firstBy, x.firstBy) {
+		if w.sep.apart(b.calm, b.firstBy, x.firstBy) {
 			return true
 		}
 		id = x.parent
@@ -164,7 +165,7 @@ func (c *agreement) compareEnds(w *World) {
 		}
 		r := reorg{from: top, fork: fork, depth: int(w.tree.at(top).height - w.tree.at(fork).height)}
 		lost := r.depth
-		connected := w.settled && w.up(n) && w.up(mainNode) && w.sep.labels[n] == w.sep.labels[mainNode]
+		connected := w.settledFully() && w.up(n) && w.up(mainNode) && w.sep.labels[n] == w.sep.labels[mainNode]
 		if !connected {
 			lost = unexcused(w, r, main)
 		}
@@ -180,6 +181,11 @@ func (c *agreement) compareEnds(w *World) {
 			})
 		}
 	}
+}
+
+// settledFully says whether the settling ran its course.
+func (w *World) settledFully() bool {
+	return w.settled && w.frozen && (w.end == nil || !w.end.Interrupted && w.end.Error == "")
 }
 
 // mainHead is the head that most nodes have at the end, the highest among equals, and a node that has it. Nodes that

@@ -56,6 +56,9 @@ func (c *convergence) Finish(w *World) Result {
 			worst = max(worst, took)
 			continue
 		}
+		if j.outcome == converged && j.cause == causeStart {
+			continue // nothing had kept these nodes apart
+		}
 		switch j.outcome {
 		case superseded:
 			skipped++

@@ -227,7 +227,7 @@ func (c *growth) fresh(w *World) string {
 		if p.share == 0 || p.shared == noBlock {
 			continue
 		}
-		if b := w.tree.at(p.shared); b.firstBy != noNode && b.first >= w.settlingAt {
+		if b := w.tree.at(p.shared); b.firstBy != noNode && b.first > w.settlingAt {
 			continue
 		}
 		if poissonFloor(c.mean(w, p.share, length)*c.minShare) == 0 {

@@ -2,8 +2,6 @@ package invariant
 
 import (
 	"time"
-
-	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
 // maxGrace is how long after a heal nodes may be treated as still separated although they have not converged: lost TCP
@@ -85,10 +83,13 @@ func (s *separation) setCalm(c []int32) {
 	s.history = append(s.history, c)
 }
 
+// causeStart is the cause of the joins at run time zero.
+const causeStart = "start"
+
 // startSeparation begins to follow components: nodes are connected from time zero on.
 func (w *World) startSeparation() {
 	w.sep.started = true
-	w.sep.dirty, w.sep.dirtyAt, w.sep.cause = true, max(0, w.sep.dirtyAt), "start"
+	w.sep.dirty, w.sep.dirtyAt, w.sep.cause = true, max(0, w.sep.dirtyAt), causeStart
 	w.refresh()
 }
 
@@ -308,6 +309,3 @@ func (w *World) forgive() {
 
 // nodesApart says whether calm keeps two nodes apart now.
 func (w *World) nodesApart(a, b nodeID) bool { return w.sep.calm[a] != w.sep.calm[b] }
-
-// alive says whether a node is up and the run has not begun to stop.
-func (w *World) alive(n nodeID) bool { return !w.frozen && w.nodes[n].state == trace.StateUp }

@@ -1,0 +1,217 @@
+package invariant
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// history builds a trace for a test: each call appends what happened at the history's current time.
+type history struct {
+	t      *testing.T
+	events []*trace.Event
+	now    time.Duration
+	run    *trace.Run
+	blocks map[trace.Hash]trace.Block
+	heads  map[trace.NodeID]trace.Hash
+	all    []trace.NodeID
+}
+
+const genesis = trace.Hash("g")
+
+// newHistory starts a run of nodes that all mine alike, know each other, and are up from the start. The block interval
+// is 1s, the fork depth 2.
+func newHistory(t *testing.T, nodes ...trace.NodeID) *history {
+	h := &history{
+		t: t, blocks: map[trace.Hash]trace.Block{genesis: {Hash: genesis}}, heads: map[trace.NodeID]trace.Hash{}, all: nodes,
+		run: &trace.Run{
+			Format: 1, ID: "test", PeerExchange: true, Duration: time.Minute,
+			Chain: trace.Facts{Name: "test", Family: "pow", BlockInterval: time.Second, ForkDepth: 2, GenesisHash: genesis},
+		},
+	}
+	for _, n := range nodes {
+		h.run.Nodes = append(h.run.Nodes, trace.RunNode{ID: n, Role: "node", Mine: 1})
+		h.heads[n] = genesis
+	}
+	h.now = -time.Second
+	h.add("", &trace.Event{Kind: trace.KindRun, Run: h.run})
+	for _, n := range nodes {
+		h.state(n, trace.StateUp, "")
+	}
+	h.at(0)
+	h.phase(trace.PhaseScheduled)
+	return h
+}
+
+func (h *history) add(node trace.NodeID, e *trace.Event) {
+	h.t.Helper()
+	e.At, e.Node = h.now, node
+	if err := trace.Validate(e); err != nil {
+		h.t.Fatal(err)
+	}
+	h.events = append(h.events, e)
+}
+
+func (h *history) at(d time.Duration)    { h.now = d }
+func (h *history) sleep(d time.Duration) { h.now += d }
+func (h *history) phase(p trace.PhaseName) {
+	h.add("", &trace.Event{Kind: trace.KindPhase, Phase: &trace.Phase{Name: p}})
+}
+func (h *history) gap(n trace.NodeID) {
+	h.add(n, &trace.Event{Kind: trace.KindGap, Gap: &trace.Gap{From: h.now, Reason: "lost lines"}})
+}
+
+func (h *history) state(n trace.NodeID, s trace.State, fault string) {
+	h.add(n, &trace.Event{Kind: trace.KindNode, Lifecycle: &trace.Lifecycle{State: s, Fault: fault}})
+}
+
+// block makes a block known to the builder: hash stands on parent.
+func (h *history) block(hash, parent trace.Hash) trace.Block {
+	p, ok := h.blocks[parent]
+	if !ok {
+		h.t.Fatalf("no block %s", parent)
+	}
+	b := trace.Block{Hash: hash, Parent: parent, Height: p.Height + 1}
+	h.blocks[hash] = b
+	return b
+}
+
+// mine lets a node make a block on parent and take it as its head.
+func (h *history) mine(n trace.NodeID, hash, parent trace.Hash) {
+	b := h.block(hash, parent)
+	h.add(n, &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: hash, Parent: parent, Height: b.Height, Made: true}})
+	h.adopt(n, hash)
+}
+
+// get lets a node accept a block from a peer, and take it as its head if it is higher.
+func (h *history) get(n, from trace.NodeID, hash trace.Hash) { h.accept(n, from, hash, false) }
+
+func (h *history) accept(n, from trace.NodeID, hash trace.Hash, sync bool) {
+	b := h.blocks[hash]
+	h.add(n, &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{
+		Hash: hash, Parent: b.Parent, Height: b.Height, From: from, Sync: sync,
+	}})
+	if b.Height > h.blocks[h.heads[n]].Height {
+		h.adopt(n, hash)
+	}
+}
+
+func (h *history) adopt(n trace.NodeID, hash trace.Hash) {
+	h.add(n, &trace.Event{Kind: trace.KindHead, Head: &trace.Head{Hash: hash, Height: h.blocks[hash].Height, Old: h.heads[n]}})
+	h.heads[n] = hash
+}
+
+// spread lets a node make a block on its head, which the others get at once.
+func (h *history) spread(maker trace.NodeID, hash trace.Hash, others ...trace.NodeID) {
+	h.mine(maker, hash, h.heads[maker])
+	for _, n := range others {
+		h.get(n, maker, hash)
+	}
+}
+
+// grow lets the maker make count blocks, every step one, each of which the others get at once. They are named
+// prefix-1, prefix-2 ...
+func (h *history) grow(prefix string, count int, step time.Duration, maker trace.NodeID, others ...trace.NodeID) {
+	for i := range count {
+		h.sleep(step)
+		h.spread(maker, trace.Hash(fmt.Sprintf("%s-%d", prefix, i+1)), others...)
+	}
+}
+
+// sync lets a node get count blocks named prefix-1 ... as history.
+func (h *history) sync(n, from trace.NodeID, prefix string, count int) {
+	for i := range count {
+		h.accept(n, from, trace.Hash(fmt.Sprintf("%s-%d", prefix, i+1)), true)
+	}
+}
+
+func (h *history) fault(f trace.Fault) { h.add("", &trace.Event{Kind: trace.KindFault, Fault: &f}) }
+
+func ids(n ...trace.NodeID) []trace.NodeID { return n }
+
+// cut cuts a from b in both directions, at once.
+func (h *history) cut(id string, a, b []trace.NodeID) {
+	rules := []trace.Rule{{From: a, To: b, Cut: true}, {From: b, To: a, Cut: true}}
+	h.fault(trace.Fault{ID: id, Kind: "partition", Phase: trace.FaultBegin, At: h.now, Rules: rules})
+	h.fault(trace.Fault{ID: id, Kind: "partition", Phase: trace.FaultActive, At: h.now})
+}
+
+func (h *history) heal(id string) {
+	h.fault(trace.Fault{ID: id, Kind: "partition", Phase: trace.FaultHealing})
+	h.fault(trace.Fault{ID: id, Kind: "partition", Phase: trace.FaultHealed})
+}
+
+func (h *history) submit(n trace.NodeID, tx trace.Hash) {
+	h.add(n, &trace.Event{Kind: trace.KindSubmit, Submit: &trace.Submit{Tx: tx}})
+}
+
+func (h *history) body(hash trace.Hash, txs ...trace.Hash) {
+	b := h.blocks[hash]
+	b.Txs = txs
+	h.add("", &trace.Event{Kind: trace.KindBlock, Block: &b})
+}
+
+func (h *history) probe(fault string, p trace.ProbePhase, links ...trace.LinkProbe) {
+	h.add("", &trace.Event{Kind: trace.KindProbe, Probe: &trace.Probe{Fault: fault, Phase: p, Total: len(links), Links: links}})
+}
+
+// end settles for d and ends the run.
+func (h *history) end(d time.Duration) {
+	h.phase(trace.PhaseSettling)
+	h.sleep(d)
+	h.stop()
+}
+
+func (h *history) stop() {
+	h.phase(trace.PhaseStopping)
+	h.add("", &trace.Event{Kind: trace.KindEnd, End: &trace.End{}})
+}
+
+func (h *history) source(fn func(*trace.Event) error) error {
+	for _, e := range h.events {
+		if err := fn(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *history) judge(expect ...trace.Expectation) *Judgement {
+	h.t.Helper()
+	j, err := Judge(h.source, append([]trace.Expectation{}, expect...))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return j
+}
+
+// result judges one invariant, with parameters as pairs of name and value.
+func (h *history) result(name string, params ...string) Result {
+	h.t.Helper()
+	x := trace.Expectation{Name: name, Params: map[string]string{}}
+	for i := 0; i < len(params); i += 2 {
+		x.Params[params[i]] = params[i+1]
+	}
+	for _, r := range h.judge(x).Results {
+		if r.Invariant == name {
+			return r
+		}
+	}
+	h.t.Fatalf("no result of %s", name)
+	return Result{}
+}
+
+func want(t *testing.T, r Result, v Verdict) {
+	t.Helper()
+	if r.Verdict != v {
+		t.Fatalf("%s: got %s (%s; %s), want %s", r.Invariant, r.Verdict, r.Figure, r.Reason, v)
+	}
+	if (r.Reason == "") != (v == Pass) {
+		t.Errorf("%s: %s has the reason %q", r.Invariant, v, r.Reason)
+	}
+	if v == Fail && len(r.Evidence) == 0 {
+		t.Errorf("%s: FAIL without evidence", r.Invariant)
+	}
+}

@@ -1,0 +1,249 @@
+package invariant
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+func TestCheck(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		x     trace.Expectation
+		param string
+		msg   string // empty: correct
+	}{
+		{"no parameters", trace.Expectation{Name: "agreement"}, "", ""},
+		{"a duration", trace.Expectation{Name: "convergence", Params: map[string]string{"within": "1m30s"}}, "", ""},
+		{"a percentage", trace.Expectation{Name: "inclusion", Params: map[string]string{"min_share": "95%"}}, "", ""},
+		{"unknown invariant", trace.Expectation{Name: "agrement"}, "", "no such invariant"},
+		{"unknown parameter", trace.Expectation{Name: "convergence", Params: map[string]string{"whitin": "1s"}}, "whitin", "no such parameter"},
+		{"no duration", trace.Expectation{Name: "convergence", Params: map[string]string{"within": "20"}}, "within", "not a duration"},
+		{"negative", trace.Expectation{Name: "convergence", Params: map[string]string{"within": "-1s"}}, "within", "negative"},
+		{"empty", trace.Expectation{Name: "convergence", Params: map[string]string{"within": ""}}, "within", "not a duration"},
+		{"no count", trace.Expectation{Name: "agreement", Params: map[string]string{"depth": "1.5"}}, "depth", "whole number"},
+		{"negative count", trace.Expectation{Name: "agreement", Params: map[string]string{"depth": "-1"}}, "depth", "whole number"},
+		{"share above 1", trace.Expectation{Name: "inclusion", Params: map[string]string{"min_share": "1.01"}}, "min_share", "not a share"},
+		{"share above 100%", trace.Expectation{Name: "inclusion", Params: map[string]string{"min_share": "101%"}}, "min_share", "not a share"},
+		{"not a number", trace.Expectation{Name: "inclusion", Params: map[string]string{"min_share": "NaN"}}, "min_share", "not a share"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := Check([]trace.Expectation{{Name: "isolation"}, c.x})
+			if c.msg == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			var bad *ParamError
+			if !errors.As(err, &bad) {
+				t.Fatalf("got %v, want a *ParamError", err)
+			}
+			if bad.Index != 1 || bad.Param != c.param || !strings.Contains(bad.Msg, c.msg) {
+				t.Errorf("got %+v", bad)
+			}
+		})
+	}
+	if err := Check([]trace.Expectation{{Name: "agreement"}, {Name: "agreement"}}); err == nil {
+		t.Error("an invariant that is asked for twice is accepted")
+	}
+}
+
+func TestDefinitionsAreComplete(t *testing.T) {
+	for _, d := range Definitions() {
+		if d.Title == "" || d.Doc == "" || d.Class == "" || d.New == nil {
+			t.Errorf("%s: incomplete definition", d.Name)
+		}
+		if _, errs := d.parse(nil); len(errs) > 0 {
+			t.Errorf("%s: its defaults are wrong: %v", d.Name, errs[0])
+		}
+		for _, p := range d.Params {
+			if p.Doc == "" || p.Type == "" {
+				t.Errorf("%s: parameter %s is not described", d.Name, p.Name)
+			}
+		}
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		j      Judgement
+		strict bool
+		want   int
+	}{
+		{"nothing", Judgement{}, false, 0},
+		{"pass", Judgement{Results: []Result{{Verdict: Pass}}}, true, 0},
+		{"vacuous", Judgement{Results: []Result{{Verdict: Vacuous, Class: Safety}}}, false, 0},
+		{"vacuous, strict", Judgement{Results: []Result{{Verdict: Vacuous, Class: Safety}}}, true, 1},
+		{"vacuous about the testnet, strict", Judgement{Results: []Result{{Verdict: Vacuous, Class: Infrastructure}}}, true, 0},
+		{"the same, asked for", Judgement{Results: []Result{{Verdict: Vacuous, Class: Infrastructure, Asked: true}}}, true, 1},
+		{"unknown", Judgement{Results: []Result{{Verdict: Unknown}}}, false, 0},
+		{"unknown, strict", Judgement{Results: []Result{{Verdict: Unknown}}}, true, 1},
+		{"fail", Judgement{Results: []Result{{Verdict: Fail, Class: Safety}}}, false, 1},
+		{"infrastructure over fail", Judgement{Results: []Result{
+			{Verdict: Fail, Class: Infrastructure}, {Verdict: Fail, Class: Safety}}}, false, 3},
+		{"error", Judgement{Error: "no engine", Results: []Result{{Verdict: Fail, Class: Safety}}}, false, 3},
+		{"interrupted", Judgement{Interrupted: true, Error: "x"}, false, 130},
+	} {
+		if got := c.j.ExitCode(c.strict); got != c.want {
+			t.Errorf("%s: got %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestJudgeRefuses(t *testing.T) {
+	good := newHistory(t, "a", "b")
+	good.stop()
+	for _, c := range []struct {
+		name   string
+		change func(h *history)
+		want   string
+	}{
+		{"no events", func(h *history) { h.events = nil }, "no run event"},
+		{"no run first", func(h *history) { h.events = h.events[1:] }, "begins with"},
+		{"another format", func(h *history) { h.run.Format = 2 }, "format 2"},
+		{"a second run", func(h *history) { h.add("", &trace.Event{Kind: trace.KindRun, Run: &trace.Run{Format: 1}}) }, "second run"},
+		{"a node twice", func(h *history) { h.run.Nodes[1].ID = "a" }, "twice"},
+		{"an edge to nowhere", func(h *history) { h.run.Edges = [][2]trace.NodeID{{"a", "z"}} }, "edge"},
+		{"a wrong expectation", func(h *history) { h.run.Expect = []trace.Expectation{{Name: "nonsense"}} }, "no such invariant"},
+	} {
+		h := newHistory(t, "a", "b")
+		c.change(h)
+		if _, err := Judge(h.source, nil); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want an error with %q", c.name, err, c.want)
+		}
+	}
+	if _, err := Judge(good.source, []trace.Expectation{{Name: "nonsense"}}); err == nil {
+		t.Error("a wrong expectation is accepted")
+	}
+}
+
+func TestJudgeTakesTheRunsOwnExpectations(t *testing.T) {
+	h := newHistory(t, "a", "b")
+	h.run.Expect = []trace.Expectation{{Name: "convergence"}}
+	h.grow("x", 2, time.Second, "a", "b")
+	h.end(time.Second)
+	j, err := Judge(h.source, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range j.Results {
+		got = append(got, r.Invariant)
+		if r.Asked != (r.Invariant == "convergence") {
+			t.Errorf("%s: asked is %v", r.Invariant, r.Asked)
+		}
+	}
+	if d := cmp.Diff([]string{"agreement", "validity", "convergence", "no_crash", "isolation", "fault_accuracy"}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestARunWithoutBlocksNeverPasses(t *testing.T) {
+	h := newHistory(t, "a", "b")
+	h.cut("p", ids("a"), ids("b"))
+	h.probe("p", trace.ProbeDuring, trace.LinkProbe{From: "a", To: "b", Sent: 5, WantCut: true})
+	h.heal("p")
+	h.end(time.Second)
+	var all []trace.Expectation
+	for _, d := range Definitions() {
+		all = append(all, trace.Expectation{Name: d.Name})
+	}
+	for _, r := range h.judge(all...).Results {
+		if r.Verdict == Pass {
+			t.Errorf("%s: PASS", r.Invariant)
+		}
+	}
+}
+
+func TestATruncatedTraceIsIncomplete(t *testing.T) {
+	h := newHistory(t, "a", "b")
+	h.grow("x", 2, time.Second, "a", "b")
+	h.stop()
+	cut := &trace.TruncatedError{Path: "t", Line: 7, Err: errors.New("end")}
+	j, err := Judge(func(fn func(*trace.Event) error) error { return errors.Join(h.source(fn), cut) }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(j.Incomplete, "line 7") {
+		t.Errorf("incomplete: %q", j.Incomplete)
+	}
+	for _, r := range j.Results {
+		if r.Verdict != Unknown {
+			t.Errorf("%s: %s, want UNKNOWN", r.Invariant, r.Verdict)
+		}
+	}
+	other := errors.New("disk")
+	if _, err := Judge(func(func(*trace.Event) error) error { return other }, nil); !errors.Is(err, other) {
+		t.Errorf("got %v, want the reader's error", err)
+	}
+}
+
+func TestComponents(t *testing.T) {
+	rule := func(from, to []nodeID) cutRule { return cutRule{from, to} }
+	n := func(x ...nodeID) []nodeID { return x }
+	both := func(a, b []nodeID) []cutRule { return []cutRule{rule(a, b), rule(b, a)} }
+	line := [][2]nodeID{{0, 1}, {1, 2}, {2, 3}}
+	for _, c := range []struct {
+		name  string
+		g     graph
+		alive func(nodeID) bool
+		cuts  []cutRule
+		want  []int32
+	}{
+		{"whole", graph{nodes: 4, exchange: true}, nil, nil, []int32{0, 0, 0, 0}},
+		{"halves", graph{nodes: 4, exchange: true}, nil, both(n(0, 1), n(2, 3)), []int32{0, 0, 2, 2}},
+		{"one way is enough", graph{nodes: 4, exchange: true}, nil, []cutRule{rule(n(0, 1), n(2, 3))}, []int32{0, 0, 2, 2}},
+		{"a bridge joins", graph{nodes: 5, exchange: true}, nil, both(n(0, 1), n(3, 4)), []int32{0, 0, 0, 0, 0}},
+		{"isolated from all", graph{nodes: 4, exchange: true}, nil, both(n(1), n(0, 2, 3)), []int32{0, 1, 0, 0}},
+		{"all from all", graph{nodes: 3, exchange: true}, nil, both(n(0, 1, 2), n(0, 1, 2)), []int32{0, 1, 2}},
+		{"a group from itself, with a hub", graph{nodes: 3, exchange: true}, nil, both(n(1, 2), n(1, 2)), []int32{0, 0, 0}},
+		{"two cuts", graph{nodes: 4, exchange: true}, nil, append(both(n(0), n(1, 2, 3)), both(n(0, 1), n(2, 3))...), []int32{0, 1, 2, 2}},
+		{"down", graph{nodes: 3, exchange: true}, func(i nodeID) bool { return i != 1 }, nil, []int32{0, 1, 0}},
+		{"line", graph{nodes: 4, edges: line}, nil, nil, []int32{0, 0, 0, 0}},
+		{"line cut", graph{nodes: 4, edges: line}, nil, []cutRule{rule(n(2), n(1))}, []int32{0, 0, 2, 2}},
+		{"line with a dead node", graph{nodes: 4, edges: line}, func(i nodeID) bool { return i != 1 }, nil, []int32{0, 1, 2, 2}},
+	} {
+		if d := cmp.Diff(c.want, c.g.labels(c.alive, c.cuts)); d != "" {
+			t.Errorf("%s: %s", c.name, d)
+		}
+	}
+}
+
+func TestWorld(t *testing.T) {
+	h := newHistory(t, "a", "b", "c")
+	h.grow("x", 2, time.Second, "a", "b", "c")
+	h.cut("p", ids("a"), ids("b", "c"))
+	var w *World
+	for _, e := range h.events {
+		if w == nil {
+			var err error
+			if w, err = newWorld(e.Run, e.At); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		w.observe(e)
+	}
+	if d := cmp.Diff([][]trace.NodeID{{"a"}, {"b", "c"}}, w.Components()); d != "" {
+		t.Error(d)
+	}
+	if hash, height := w.Head("b"); hash != "x-2" || height != 2 {
+		t.Errorf("head %s at %d", hash, height)
+	}
+	if w.State("a") != trace.StateUp || w.State("nobody") != trace.StateDown || w.Phase() != trace.PhaseScheduled {
+		t.Error("wrong state or phase")
+	}
+	if d := cmp.Diff([]string{"p"}, w.Windows(2*time.Second)); d != "" {
+		t.Error(d)
+	}
+	if got := w.Windows(time.Second); got != nil {
+		t.Errorf("windows %v before any fault", got)
+	}
+}
