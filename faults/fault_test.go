@@ -51,6 +51,8 @@ func TestPartitionModes(t *testing.T) {
 			"...xx\n...xx\n...xx\nxxx..\nxxx..\n"},
 		{"three groups", PartitionGroups{[]Select{named("miner-1"), named("miner-2", "miner-3"), named("full")}},
 			"cut 3 groups of 1, 2 and 2 nodes from each other", ".xxxx\nx..xx\nx..xx\nxxx..\nxxx..\n"},
+		{"five groups", PartitionGroups{[]Select{named("full-2"), named("full-1"), named("miner-3"), named("miner-2"), named("miner-1")}},
+			"cut 5 groups of 1, 1, 1, 1 and 1 nodes from each other", ".xxxx\nx.xxx\nxx.xx\nxxx.x\nxxxx.\n"},
 		{"halves", PartitionHalves{Ordered: true}, "cut 2 nodes from 3 nodes",
 			"..xxx\n..xxx\nxx...\nxx...\nxx...\n"},
 		{"isolate one", PartitionIsolate{named("miner-2")}, "cut miner-2 from everybody else",
@@ -275,6 +277,22 @@ func TestFaultErrors(t *testing.T) {
 		if err == nil || err.Error() != c.want {
 			t.Errorf("%+v:\n got %v\nwant %s", c.fault, err, c.want)
 		}
+	}
+}
+
+// TestManyGroups: every two nodes in different groups are cut, with few rules.
+func TestManyGroups(t *testing.T) {
+	net := Net{Nodes: ids(100)}
+	var p PartitionGroups
+	for _, id := range net.Nodes {
+		p.Groups = append(p.Groups, named(string(id)))
+	}
+	e, err := p.Resolve(net, testRand(1))
+	if err != nil || e.Text != "cut 100 groups from each other" || len(e.Links.Rules) != 14 {
+		t.Fatalf("%q, %d rules, %v", e.Text, len(e.Links.Rules), err)
+	}
+	if _, total := e.Links.Affected(net.Nodes, 0, testRand(1)); total != 100*99 {
+		t.Errorf("%d links are cut", total)
 	}
 }
 

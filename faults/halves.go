@@ -8,13 +8,13 @@ import (
 // Bounds on the search for halves that are connected.
 const (
 	maxDraws     = 200
-	maxDrawNodes = 200_000 // draws times nodes
+	maxDrawNodes = 50_000 // draws times nodes
 )
 
 // PartitionHalves cuts the network into two halves; with an odd number of nodes the second is larger by one.
 //
 // Random halves are drawn again until each half is connected in the topology, because a half that is itself in pieces
-// is a different fault. When 200 draws (fewer above 1,000 nodes) find no such halves, the last draw holds.
+// is a different fault. When 200 draws (fewer above 250 nodes) find no such halves, the last draw holds.
 type PartitionHalves struct {
 	// Ordered makes the first half of the nodes, in the spec's order, one half. Otherwise the halves are random.
 	Ordered bool
@@ -30,14 +30,21 @@ func (p PartitionHalves) Resolve(net Net, rng *rand.Rand) (Effect, error) {
 		return Effect{}, fmt.Errorf("cannot cut %s into halves", count(n))
 	}
 	if p.Ordered {
-		return cutGroups(net, [][]NodeID{net.Nodes[:n/2], net.Nodes[n/2:]}), nil
+		return cutTwo(net.Nodes[:n/2], net.Nodes[n/2:]), nil
 	}
-	first := randomHalf(net, rng)
-	return cutGroups(net, [][]NodeID{first, without(net.Nodes, first)}), nil
+	return cutTwo(randomHalves(net, rng)), nil
 }
 
-// randomHalf draws half of the nodes as PartitionHalves says.
-func randomHalf(net Net, rng *rand.Rand) []NodeID {
+// cutTwo cuts every link between two groups.
+func cutTwo(a, b []NodeID) Effect {
+	return Effect{
+		Text:  fmt.Sprintf("cut %s from %s", count(len(a)), count(len(b))),
+		Links: Links{Rules: []Rule{{From: a, To: b, Cut: true}, {From: b, To: a, Cut: true}}},
+	}
+}
+
+// randomHalves draws halves of the nodes as PartitionHalves says, the smaller one first.
+func randomHalves(net Net, rng *rand.Rand) (first, second []NodeID) {
 	n := len(net.Nodes)
 	near := neighbours(net)
 	draws := max(1, min(maxDraws, maxDrawNodes/n))
@@ -51,13 +58,14 @@ func randomHalf(net Net, rng *rand.Rand) []NodeID {
 			break
 		}
 	}
-	var out []NodeID
 	for k, in := range half {
 		if in {
-			out = append(out, net.Nodes[k])
+			first = append(first, net.Nodes[k])
+		} else {
+			second = append(second, net.Nodes[k])
 		}
 	}
-	return out
+	return first, second
 }
 
 // neighbours lists each node's neighbours in the topology by index; nil when no topology is known, which then is

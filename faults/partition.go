@@ -67,23 +67,33 @@ func (p PartitionGroups) Resolve(net Net, rng *rand.Rand) (Effect, error) {
 	if len(left) > 0 {
 		return Effect{}, fmt.Errorf("the partition puts %s in no group; every node must be in one", list(left))
 	}
-	return cutGroups(net, groups), nil
+	return cutGroups(groups), nil
 }
 
-// cutGroups cuts every link between different groups, which together are all nodes.
-func cutGroups(net Net, groups [][]NodeID) Effect {
+// cutGroups cuts every link between different groups. The numbers of two groups differ in some bit, so that cutting by
+// each bit cuts all: the rules stay small however many groups there are.
+func cutGroups(groups [][]NodeID) Effect {
+	if len(groups) == 2 {
+		return cutTwo(groups[0], groups[1])
+	}
 	var e Effect
+	for bit := 1; bit < len(groups); bit *= 2 {
+		var sides [2][]NodeID
+		for i, g := range groups {
+			side := min(i&bit, 1)
+			sides[side] = append(sides[side], g...)
+		}
+		e.Links.Rules = append(e.Links.Rules, cutTwo(sides[0], sides[1]).Links.Rules...)
+	}
+	if len(groups) > 2*maxListed {
+		e.Text = fmt.Sprintf("cut %d groups from each other", len(groups))
+		return e
+	}
 	sizes := make([]string, len(groups))
 	for i, g := range groups {
-		others := without(net.Nodes, g)
-		e.Links.Rules = append(e.Links.Rules, Rule{From: g, To: others, Cut: true})
 		sizes[i] = strconv.Itoa(len(g))
 	}
-	if len(groups) == 2 {
-		e.Text = fmt.Sprintf("cut %s from %s", count(len(groups[0])), count(len(groups[1])))
-	} else {
-		e.Text = fmt.Sprintf("cut %d groups of %s nodes from each other", len(groups), enumerate(sizes))
-	}
+	e.Text = fmt.Sprintf("cut %d groups of %s nodes from each other", len(groups), enumerate(sizes))
 	return e
 }
 

@@ -12,8 +12,8 @@ import (
 const (
 	// MaxFaults is the most faults that a schedule can have.
 	MaxFaults = 1000
-	// maxPlanned is the most faults times nodes; it bounds the memory of a plan.
-	maxPlanned = 10_000_000
+	// maxPlanned is the most faults times nodes; it bounds the memory and the time of a plan.
+	maxPlanned = 2_000_000
 )
 
 // Planned is a fault of a schedule, resolved.

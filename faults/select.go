@@ -91,14 +91,17 @@ func (s Select) named(net Net) ([]NodeID, error) {
 	return nodes, nil
 }
 
-// names lists everything that a fault can name: roles, in order, then nodes.
+// maxSuggested is the most nodes among which a misspelt name is sought.
+const maxSuggested = 1000
+
+// names lists what a fault can name: roles, in order, then the first nodes.
 func (net Net) names() []string {
 	names := make([]string, 0, len(net.Roles)+len(net.Nodes))
 	for role := range net.Roles {
 		names = append(names, role)
 	}
 	slices.Sort(names)
-	for _, id := range net.Nodes {
+	for _, id := range net.Nodes[:min(len(net.Nodes), maxSuggested)] {
 		names = append(names, string(id))
 	}
 	return names

@@ -4,7 +4,7 @@ import "math/rand/v2"
 
 // switchRounds is how many switches per edge are tried. Mixing by switches takes a small multiple of the number of
 // edges; the tests compare path lengths with what is known of random regular graphs.
-const switchRounds = 10
+const switchRounds = 5
 
 // regular is a graph in which every node has d neighbours.
 type regular struct {

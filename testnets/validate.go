@@ -40,21 +40,26 @@ type report func(pos Pos, hint, format string, args ...any)
 // checkNodes checks names and numbers of nodes.
 func (s *Spec) checkNodes(add report) {
 	total := 0
-	for i, g := range s.Nodes {
+	byName := make(map[string]*NodeGroup, len(s.Nodes))
+	for i := range s.Nodes {
+		g := &s.Nodes[i]
 		total += g.Count
-		for _, other := range s.Nodes[:i] {
-			if other.Name == g.Name {
-				add(g.Pos, "", "two groups of nodes are called %q, the other one in line %d", g.Name, other.Pos.Line)
-			}
+		if other, taken := byName[g.Name]; taken {
+			add(g.Pos, "", "two groups of nodes are called %q, the other one in line %d", g.Name, other.Pos.Line)
+			continue
 		}
-		for _, other := range s.Nodes {
-			if other.has(g.Name) {
-				add(g.Pos, "", "%q would be both a group and a node of group %q", g.Name, other.Name)
-			}
-		}
+		byName[g.Name] = g
 		if total > MaxNodes {
 			add(g.Pos, "", "%d nodes are too many, the most is %d", total, MaxNodes)
 			return
+		}
+	}
+	for i := range s.Nodes {
+		g := &s.Nodes[i]
+		if dash := strings.LastIndexByte(g.Name, '-'); dash > 0 {
+			if other := byName[g.Name[:dash]]; other != nil && other.has(g.Name) {
+				add(g.Pos, "", "%q would be both a group and a node of group %q", g.Name, other.Name)
+			}
 		}
 	}
 }
