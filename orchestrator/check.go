@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
@@ -27,8 +26,8 @@ func Check(spec *testnets.Spec, rt runtime.Runtime) error {
 	_, shapes := rt.(runtime.Shaper)
 	for i, f := range planned {
 		if len(f.Effect.Links.Rules) > 0 && !shapes {
-			return spec.Errorf(spec.Faults[i].Pos, "choose another with --runtime",
-				"%s changes links, which this runtime cannot do", f.Fault.Kind())
+			return spec.ErrorAt(spec.Faults[i].Pos, f.Fault.Kind()+" changes links, which this runtime cannot do",
+				"choose another with --runtime")
 		}
 	}
 	return nil
@@ -37,22 +36,23 @@ func Check(spec *testnets.Spec, rt runtime.Runtime) error {
 func checkExpectations(spec *testnets.Spec) error {
 	var errs []error
 	for i, e := range Expectations(spec) {
-		if err := invariant.Check([]trace.Expectation{e}); err != nil {
-			errs = append(errs, spec.Errorf(positionOf(spec.Expect[i], err), "", "%v", err))
+		err := invariant.Check([]trace.Expectation{e})
+		var bad *invariant.ParamError
+		switch {
+		case errors.As(err, &bad):
+			errs = append(errs, spec.ErrorAt(positionOf(spec.Expect[i], bad.Param), bad.Invariant+": "+bad.Msg, bad.Hint))
+		case err != nil:
+			errs = append(errs, spec.ErrorAt(spec.Expect[i].Pos, err.Error(), ""))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// positionOf returns where in the file the error about an expectation is: at the parameter that it names, else at the
-// expectation.
-func positionOf(e testnets.Expect, err error) testnets.Pos {
-	var bad *invariant.ParamError
-	if errors.As(err, &bad) {
-		for _, p := range e.Params {
-			if p.Name == bad.Param {
-				return p.Pos
-			}
+// positionOf returns where in the file a parameter of an expectation is, or the expectation where it is not there.
+func positionOf(e testnets.Expect, param string) testnets.Pos {
+	for _, p := range e.Params {
+		if p.Name == param {
+			return p.Pos
 		}
 	}
 	return e.Pos
@@ -73,5 +73,3 @@ func Expectations(spec *testnets.Spec) []trace.Expectation {
 	}
 	return out
 }
-
-var _ = fmt.Sprint

@@ -16,7 +16,7 @@ func (e *env) catalogCommand() *ucli.Command {
 		Flags:     []ucli.Flag{jsonFlag},
 		Action: func(c *ucli.Context) error {
 			if name := c.Args().First(); name != "" {
-				spec, err := testnets.Load(name)
+				spec, err := testnets.Open(name)
 				if err != nil {
 					return usageError(err)
 				}

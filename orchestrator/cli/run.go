@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	ucli "github.com/urfave/cli/v2"
@@ -61,7 +62,7 @@ func (e *env) specOf(c *ucli.Context, fallback string) (*testnets.Spec, error) {
 	if c.NArg() > 1 {
 		return nil, usagef("", "%s takes one scenario, got %q too", c.Command.Name, c.Args().Get(1))
 	}
-	spec, err := testnets.Load(name)
+	spec, err := testnets.Open(name)
 	if err != nil {
 		return nil, usageError(err)
 	}
@@ -125,11 +126,11 @@ func (e *env) closeHost(ctx context.Context, h *host) error {
 // verdict judges a recorded run, prints the report and returns the error that carries the exit code. cause is the error
 // that ended the run, if any: it has been recorded, and its exit code wins.
 func (e *env) verdict(c *ucli.Context, dir string, cause error) error {
-	rep, err := report.Make(dir)
+	rep, err := report.Make(dir, filepath.Join(dir, orchestrator.TraceFile), nil)
 	if err != nil {
 		return err
 	}
-	if err := rep.Save(dir); err != nil {
+	if err := rep.Save(); err != nil {
 		return err
 	}
 	if c.Bool(jsonFlag.Name) {

@@ -30,7 +30,7 @@ func (e *env) attach(ctx context.Context, id string) (*attached, error) {
 	if err != nil {
 		return nil, infrastructure(err, "")
 	}
-	spec, err := testnets.Load(filepath.Join(t.Dir, orchestrator.SpecFile))
+	spec, err := testnets.Open(filepath.Join(t.Dir, orchestrator.SpecFile))
 	if err != nil {
 		return nil, infrastructure(fmt.Errorf("testnet %s: %w", t.ID, err), "")
 	}

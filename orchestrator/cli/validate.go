@@ -45,7 +45,7 @@ type validated struct {
 }
 
 func validate(name string) (validated, error) {
-	spec, err := testnets.Load(name)
+	spec, err := testnets.Open(name)
 	if err != nil {
 		return validated{}, err
 	}

@@ -1,0 +1,106 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// File is the name of a report in its run's directory.
+const File = "report.json"
+
+// format is the version of the report's JSON.
+const format = 1
+
+// Report is what a run comes down to: the judgement of its trace, and one verdict over all. In its JSON all durations
+// are nanoseconds and all times are run times.
+type Report struct {
+	Format int `json:"format"`
+	// Verdict is PASS when every invariant was judged and held, else the worst of their verdicts.
+	Verdict invariant.Verdict `json:"verdict"`
+	invariant.Judgement
+
+	dir string // the run's directory
+}
+
+// Make judges the trace at path, which is in a run's directory dir. expect replaces what the trace asks for; nil keeps
+// it.
+func Make(dir, path string, expect []trace.Expectation) (*Report, error) {
+	j, err := invariant.Judge(invariant.File(path), expect)
+	if err != nil {
+		return nil, fmt.Errorf("judge %s: %w", path, err)
+	}
+	j.Run.Chain.Genesis = nil // the trace has it; a report is read by people
+	return &Report{Format: format, Verdict: overall(j), Judgement: *j, dir: dir}, nil
+}
+
+// overall is the verdict over a whole run. An invariant that nobody asked for and that had nothing to judge does not
+// count: a scenario without faults is not worse for having none.
+func overall(j *invariant.Judgement) invariant.Verdict {
+	worst := invariant.Pass
+	for _, r := range j.Results {
+		if r.Verdict == invariant.Vacuous && !r.Asked {
+			continue
+		}
+		if severity[r.Verdict] > severity[worst] {
+			worst = r.Verdict
+		}
+	}
+	if worst == invariant.Pass && (j.Error != "" || j.Interrupted || len(j.Results) == 0) {
+		return invariant.Unknown
+	}
+	return worst
+}
+
+var severity = map[invariant.Verdict]int{
+	invariant.Pass: 0, invariant.Vacuous: 1, invariant.Unknown: 2, invariant.Fail: 3,
+}
+
+// Ended says how the run ended when not by its schedule; empty when it did.
+func (r *Report) Ended() string {
+	switch {
+	case r.Interrupted:
+		return "interrupted"
+	case r.Error != "":
+		return r.Error
+	}
+	return r.Incomplete
+}
+
+// Save writes the report to its run's directory. A report that was there is replaced whole, never half.
+func (r *Report) Save() error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode report: %w", err)
+	}
+	path := filepath.Join(r.dir, File)
+	if err := os.WriteFile(path+".new", append(text, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return os.Rename(path+".new", path)
+}
+
+// ErrFormat is wrapped by the error about a report that another version of netsplit wrote.
+var ErrFormat = errors.New("unknown format")
+
+// Load reads the report that a run's directory holds.
+func Load(dir string) (*Report, error) {
+	path := filepath.Join(dir, File)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read report: %w", err)
+	}
+	r := &Report{dir: dir}
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, fmt.Errorf("read report %s: %w", path, err)
+	}
+	if r.Format != format {
+		return nil, fmt.Errorf("report %s has format %d, this netsplit reads %d: %w", path, r.Format, format, ErrFormat)
+	}
+	return r, nil
+}
