@@ -34,7 +34,7 @@ type Options struct {
 // Runtime hosts one testnet in containers. It implements runtime.Runtime, Reacher, Shaper and Describer.
 type Runtime struct {
 	opts    Options
-	clock   *clock
+	clock   runtime.Clock
 	cli     *client.Client
 	version string
 	http    *http.Transport
@@ -77,7 +77,7 @@ func New(ctx context.Context, opts Options) (*Runtime, error) {
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	return &Runtime{
-		opts: opts, clock: newClock(), cli: cli, version: version, life: life, end: end,
+		opts: opts, clock: runtime.NewRealClock(), cli: cli, version: version, life: life, end: end,
 		http: &http.Transport{
 			// A node that is cut off or paused must not hold a caller for the kernel's two minutes.
 			DialContext:         (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
@@ -112,6 +112,9 @@ func (r *Runtime) Create(ctx context.Context, plan runtime.Plan) ([]runtime.Host
 		return nil, fmt.Errorf("create testnet %s: %w", plan.ID, err)
 	}
 	defer done()
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("create testnet %s: %w", plan.ID, context.Cause(ctx))
+	}
 	if r.nodes != nil {
 		return nil, fmt.Errorf("create testnet %s: this runtime has made one already", plan.ID)
 	}
