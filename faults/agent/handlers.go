@@ -31,7 +31,11 @@ func (s *Server) putHosts(w http.ResponseWriter, r *http.Request) {
 		reply(w, nil, err)
 		return
 	}
-	reply(w, struct{}{}, s.core.setHosts(hosts))
+	err := s.core.setHosts(hosts)
+	if err == nil {
+		s.prober.Keep(hosts)
+	}
+	reply(w, struct{}{}, err)
 }
 
 func (s *Server) putLayers(w http.ResponseWriter, r *http.Request) {

@@ -31,9 +31,11 @@ type Config struct {
 	Netns string
 }
 
-// prober measures links; *probe.Prober is one.
+// prober measures links; kernelProber is one.
 type prober interface {
 	Probe(ctx context.Context, hosts []Host, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error)
+	// Keep lets go of hosts that are gone.
+	Keep(hosts []Host)
 	Close() error
 }
 

@@ -106,22 +106,39 @@ func (c *Conn) Transact(run []byte) ([]Message, error) {
 // parse and is returned.
 func Parse(b []byte) ([]Message, error) {
 	var out []Message
-	for len(b) >= unix.NLMSG_HDRLEN {
-		n := int(binary.NativeEndian.Uint32(b))
-		if n < unix.NLMSG_HDRLEN || n > len(b) {
-			return out, fmt.Errorf("malformed netlink message of %d bytes", n)
+	for len(b) > 0 {
+		m, rest, err := Next(b)
+		if err != nil {
+			return out, err
 		}
-		kind, seq := binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint32(b[8:])
-		body := b[unix.NLMSG_HDRLEN:n]
-		switch {
-		case kind == unix.NLMSG_ERROR && len(body) >= 4:
-			if code := int32(binary.NativeEndian.Uint32(body)); code != 0 {
-				return out, unix.Errno(-code)
-			}
-		case kind >= unix.NLMSG_MIN_TYPE && len(body) >= 4:
-			out = append(out, Message{Kind: kind, Seq: seq, Body: body[4:]})
+		if m.Kind != 0 {
+			out = append(out, m)
 		}
-		b = b[min((n+3)&^3, len(b)):]
+		b = rest
 	}
 	return out, nil
+}
+
+// Next takes the first message off a datagram. For an acknowledgement or the end of a dump, the message's Kind is 0. The
+// error is a unix.Errno when the message says so.
+func Next(b []byte) (m Message, rest []byte, err error) {
+	if len(b) < unix.NLMSG_HDRLEN {
+		return Message{}, nil, fmt.Errorf("malformed netlink message of %d bytes", len(b))
+	}
+	n := binary.NativeEndian.Uint32(b)
+	if n < unix.NLMSG_HDRLEN || int64(n) > int64(len(b)) {
+		return Message{}, nil, fmt.Errorf("malformed netlink message: %d bytes by its header, %d there", n, len(b))
+	}
+	kind, seq := binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint32(b[8:])
+	body := b[unix.NLMSG_HDRLEN:n]
+	rest = b[min((int(n)+3)&^3, len(b)):]
+	switch {
+	case kind == unix.NLMSG_ERROR && len(body) >= 4:
+		if code := int32(binary.NativeEndian.Uint32(body)); code != 0 {
+			return Message{}, rest, unix.Errno(-code)
+		}
+	case kind >= unix.NLMSG_MIN_TYPE && len(body) >= 4:
+		return Message{Kind: kind, Seq: seq, Body: body[4:]}, rest, nil
+	}
+	return Message{}, rest, nil
 }

@@ -32,7 +32,7 @@ func (q *Queue) serve() {
 	runtime.LockOSThread() // never unlocked: the thread's priority and timer slack end with it
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), niceness)
-	l := loop{q: q, read: make([]byte, 4096)}
+	l := loop{q: q, in: newReceiver()}
 	for {
 		stop, err := l.wait()
 		if err == nil {
@@ -53,7 +53,7 @@ func (q *Queue) serve() {
 // loop is the thread's own memory.
 type loop struct {
 	q     *Queue
-	read  []byte
+	in    *receiver
 	ids   []uint32
 	b     nfnl.Builder
 	armed int64 // the release that the timer is set for, or 0
@@ -91,8 +91,8 @@ func (l *loop) wait() (stop bool, err error) {
 
 // turn reads what came and lets go what is due.
 func (l *loop) turn() error {
-	for range burst {
-		n, err := unix.Read(l.q.conn.FD(), l.read)
+	for range burst / vector {
+		n, err := l.in.receive(l.q.conn.FD())
 		if err == unix.EAGAIN {
 			break
 		}
@@ -102,21 +102,24 @@ func (l *loop) turn() error {
 		if err != nil {
 			return fmt.Errorf("read packets: %w", err)
 		}
-		l.take(l.read[:n])
+		l.take(n)
+		if n < vector {
+			break
+		}
 	}
 	return l.letGo(nanos())
 }
 
-// take puts one datagram's packets into the plan.
-func (l *loop) take(datagram []byte) {
-	msgs, err := nfnl.Parse(datagram)
-	if err == unix.ENOENT {
-		l.q.gone.Add(1) // a verdict for a packet that a flush had dropped
-	}
+// take puts the packets of n datagrams into the plan.
+func (l *loop) take(n int) {
 	now := nanos()
 	l.q.mu.Lock()
 	defer l.q.mu.Unlock()
-	for _, m := range msgs {
+	for i := range n {
+		m, _, err := nfnl.Next(l.in.datagram(i))
+		if err == unix.ENOENT {
+			l.q.gone.Add(1) // a verdict for a packet that a flush had dropped
+		}
 		if m.Kind != msgPacket {
 			continue
 		}
@@ -149,8 +152,8 @@ func (l *loop) letGo(now int64) error {
 		}
 		full := len(l.ids) >= burst
 		l.ids = l.ids[:0]
-		err := unix.Sendto(l.q.conn.FD(), l.b.Bytes(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
-		if err != nil {
+		// Without an address netlink sends to the kernel.
+		if _, err := unix.Write(l.q.conn.FD(), l.b.Bytes()); err != nil {
 			return fmt.Errorf("send verdicts: %w", err)
 		}
 		if !full {

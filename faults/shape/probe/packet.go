@@ -2,6 +2,7 @@ package probe
 
 import (
 	"encoding/binary"
+	"net/netip"
 )
 
 // Port is the UDP port of the probe's sockets on every node's address.
@@ -22,6 +23,9 @@ const (
 	size = 32
 
 	magic = "nsprobe1"
+
+	ipHeader = 20
+	headers  = ipHeader + 8 // IPv4 and UDP
 )
 
 // put encodes p into b, which has at least size bytes.
@@ -44,4 +48,35 @@ func parse(b []byte) (p packet, ok bool) {
 		seq:  binary.BigEndian.Uint32(b[20:]),
 		sent: int64(binary.BigEndian.Uint64(b[24:])),
 	}, true
+}
+
+// frame encodes p as an IPv4 packet into b, which has at least headers+size bytes, and returns it.
+func frame(b []byte, src, dst netip.Addr, p packet) []byte {
+	const udp = 17
+	b = b[:headers+size]
+	copy(b, []byte{0x45, 0, 0, 0, 0, 0, 0x40 /* do not fragment */, 0, 64 /* hops */, udp, 0, 0})
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+	from, to := src.As4(), dst.As4()
+	copy(b[12:], from[:])
+	copy(b[16:], to[:])
+	binary.BigEndian.PutUint16(b[10:], checksum(b[:ipHeader]))
+	u := b[ipHeader:]
+	binary.BigEndian.PutUint16(u[0:], Port)
+	binary.BigEndian.PutUint16(u[2:], Port)
+	binary.BigEndian.PutUint16(u[4:], uint16(len(u)))
+	binary.BigEndian.PutUint16(u[6:], 0) // no checksum, as IPv4 allows
+	p.put(b[headers:])
+	return b
+}
+
+// checksum is the Internet checksum (RFC 1071) of a header whose checksum field is zero.
+func checksum(b []byte) uint16 {
+	var sum uint32
+	for i := 0; i+1 < len(b); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	for sum>>16 != 0 {
+		sum = sum>>16 + sum&0xffff
+	}
+	return ^uint16(sum)
 }

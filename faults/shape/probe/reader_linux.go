@@ -37,8 +37,8 @@ func (rd *reader) open(sockets map[netip.Addr]*socket) (err error) {
 		return err
 	}
 	for _, s := range sockets {
-		rd.socks[int32(s.fd)] = s
-		if err := rd.watch(int32(s.fd)); err != nil {
+		rd.socks[int32(s.recv)] = s
+		if err := rd.watch(int32(s.recv)); err != nil {
 			return err
 		}
 	}
@@ -83,9 +83,6 @@ func (rd *reader) loop() error {
 			if err := rd.drain(s); err != nil {
 				return fmt.Errorf("receive probes at %s: %w", s.addr, err)
 			}
-			if e.Events&unix.EPOLLERR != 0 {
-				s.drainErrors()
-			}
 		}
 	}
 }
@@ -95,14 +92,12 @@ func (rd *reader) drain(s *socket) error {
 	var data [size + 1]byte
 	var control [128]byte
 	for {
-		n, nc, _, from, err := unix.Recvmsg(s.fd, data[:], control[:], 0)
+		n, nc, _, from, err := unix.Recvmsg(s.recv, data[:], control[:], 0)
 		if errors.Is(err, unix.EAGAIN) {
 			return nil
 		}
-		if err != nil {
-			// The fate of an earlier packet (unreachable, refused): what a probe is to find out.
-			s.drainErrors()
-			return nil
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return err
 		}
 		if src, ok := from.(*unix.SockaddrInet4); ok {
 			rd.run.arrive(data[:n], netip.AddrFrom4(src.Addr), s.addr, received(control[:nc]))

@@ -1,6 +1,4 @@
-//go:build linux
-
-package shapetest
+package lab
 
 import (
 	"fmt"
@@ -8,14 +6,12 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
-	"strings"
-	"testing"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 )
 
-// Lab is a bridge and the nodes on it. The paths are good in every process while the lab lives.
+// Lab is a bridge and the nodes on it. The paths are good in every process until Close.
 type Lab struct {
 	Bridge   string // path of the bridge's network namespace
 	BridgeIf string // name of the bridge in it
@@ -31,36 +27,23 @@ type Node struct {
 	Addr netip.Addr
 }
 
-// RequireRoot skips the test where the process is not root, unless NETSPLIT_REQUIRE contains "root".
-func RequireRoot(tb testing.TB) {
-	tb.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if strings.Contains(os.Getenv("NETSPLIT_REQUIRE"), "root") {
-		tb.Fatal("NETSPLIT_REQUIRE demands root, and this process is not")
-	}
-	tb.Skip("needs root: makes network namespaces")
-}
-
-// New builds a lab of n nodes, 10.0.0.1 upwards, and removes it when the test ends.
-func New(tb testing.TB, n int) *Lab {
-	tb.Helper()
-	RequireRoot(tb)
+// New builds a lab of n nodes, 10.0.0.1 upwards; n is at most 1,000.
+func New(n int) (*Lab, error) {
 	l := &Lab{BridgeIf: "lab0"}
-	tb.Cleanup(l.close)
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // the thread changes namespaces and ends with the goroutine
 		done <- l.build(n)
 	}()
 	if err := <-done; err != nil {
-		tb.Fatalf("build lab of %d nodes: %v", n, err)
+		l.Close()
+		return nil, fmt.Errorf("build network of %d nodes: %w", n, err)
 	}
-	return l
+	return l, nil
 }
 
-func (l *Lab) close() {
+// Close lets go of the namespaces; what else holds none of them goes with it. It may be called more than once.
+func (l *Lab) Close() {
 	for _, h := range l.all {
 		h.Close()
 	}
@@ -137,18 +120,18 @@ func (l *Lab) addNode(br *netlink.Bridge, i int) error {
 }
 
 // RemoveBridge deletes the bridge, as the end of a testnet does.
-func (l *Lab) RemoveBridge(tb testing.TB) {
-	tb.Helper()
+func (l *Lab) RemoveBridge() error {
 	h, err := netlink.NewHandleAt(l.bridge)
 	if err != nil {
-		tb.Fatalf("open netlink in bridge's namespace: %v", err)
+		return fmt.Errorf("open netlink in bridge's namespace: %w", err)
 	}
 	defer h.Close()
 	br, err := h.LinkByName(l.BridgeIf)
 	if err != nil {
-		tb.Fatalf("find bridge: %v", err)
+		return fmt.Errorf("find bridge: %w", err)
 	}
 	if err := h.LinkDel(br); err != nil {
-		tb.Fatalf("delete bridge: %v", err)
+		return fmt.Errorf("delete bridge: %w", err)
 	}
+	return nil
 }

@@ -4,9 +4,9 @@ package probe
 
 import (
 	"context"
+	"errors"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/faults/shape"
 )
 
 // Prober cannot probe on this system.
@@ -18,7 +18,10 @@ func New() *Prober { return &Prober{} }
 // Close does nothing.
 func (*Prober) Close() error { return nil }
 
-// Probe returns shape.ErrUnsupported.
+// Keep does nothing.
+func (*Prober) Keep([]Host) {}
+
+// Probe returns errors.ErrUnsupported.
 func (*Prober) Probe(context.Context, []Host, []faults.Link, faults.ProbePlan) ([]faults.Measurement, error) {
-	return nil, shape.ErrUnsupported
+	return nil, errors.ErrUnsupported
 }

@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	// spacing is the least time between two packets of one probe: 50,000 a second fit through every buffer on the way.
-	spacing = 20 * time.Microsecond
+	// spacing is the least time between two packets of one probe: 20,000 a second pass without disturbing the delays
+	// that they measure.
+	spacing = 50 * time.Microsecond
 	// settle is the least time between the packets that go ahead and the first that are measured.
 	settle = 5 * time.Millisecond
 )

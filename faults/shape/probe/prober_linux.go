@@ -9,8 +9,6 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/netsplit/netsplit/faults"
 )
 
@@ -42,7 +40,7 @@ func (p *Prober) Close() error {
 
 // Probe measures links and returns their measurements in the order of links. hosts are all hosts there are; every node
 // that links name is among them. Links from or to a host that does not run are silent: nothing is sent or received. It
-// needs CAP_SYS_ADMIN over the hosts' namespaces.
+// needs CAP_SYS_ADMIN and CAP_NET_RAW over the hosts' namespaces.
 func (p *Prober) Probe(ctx context.Context, hosts []Host, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error) {
 	select {
 	case <-p.turn:
@@ -84,26 +82,18 @@ func (p *Prober) open(hosts []Host, links []faults.Link) (map[faults.NodeID]neti
 		used[l.From], used[l.To] = true, true
 	}
 	addrs := make(map[faults.NodeID]netip.Addr, len(hosts))
-	running := make(map[netip.Addr]nsID, len(hosts))
 	for _, h := range hosts {
 		addrs[h.Node] = h.Addr
-		if id, ok := identify(h.Netns); ok {
-			running[h.Addr] = id
-		}
 	}
-	for addr, s := range p.sockets {
-		if running[addr] != s.ns {
-			s.close()
-			delete(p.sockets, addr)
-		}
-	}
+	running := find(hosts)
+	p.keep(running)
 	for _, h := range hosts {
 		ns, runs := running[h.Addr]
 		if !runs || !used[h.Node] || p.sockets[h.Addr] != nil {
 			continue
 		}
 		s, err := openSocket(h, ns)
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.EADDRNOTAVAIL) {
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, errNoAddress) {
 			continue // it ended meanwhile, or has no network yet
 		}
 		if err != nil {
@@ -114,11 +104,43 @@ func (p *Prober) open(hosts []Host, links []faults.Link) (map[faults.NodeID]neti
 	return addrs, nil
 }
 
+// Keep closes the sockets of hosts that are not among these, or are in another namespace now: a socket keeps its
+// namespace, and all that is in it, from going. While a probe goes on it does nothing, and the next probe does it.
+func (p *Prober) Keep(hosts []Host) {
+	select {
+	case <-p.turn:
+		p.keep(find(hosts))
+		p.turn <- struct{}{}
+	default:
+	}
+}
+
+// keep closes the sockets of hosts that do not run where they did. The turn is held.
+func (p *Prober) keep(running map[netip.Addr]nsID) {
+	for addr, s := range p.sockets {
+		if running[addr] != s.ns {
+			s.close()
+			delete(p.sockets, addr)
+		}
+	}
+}
+
+// find returns the namespaces of the hosts that run.
+func find(hosts []Host) map[netip.Addr]nsID {
+	running := make(map[netip.Addr]nsID, len(hosts))
+	for _, h := range hosts {
+		if id, ok := identify(h.Netns); ok {
+			running[h.Addr] = id
+		}
+	}
+	return running
+}
+
 // send sends all packets of a run at their times.
 func (p *Prober) send(ctx context.Context, r *run, plan faults.ProbePlan) error {
 	start := time.Now()
 	table := newTimetable(len(r.from), plan)
-	buf := make([]byte, size)
+	buf := make([]byte, headers+size)
 	for round := range table.rounds {
 		for link := range r.from {
 			if err := until(ctx, start.Add(table.at(round, link))); err != nil {
@@ -133,7 +155,7 @@ func (p *Prober) send(ctx context.Context, r *run, plan faults.ProbePlan) error 
 				pk.seq = uint32(round - 1)
 				r.left(link)
 			}
-			if err := src.send(pk, buf, r.to[link]); err != nil {
+			if err := src.transmit(pk, buf, dst); err != nil {
 				return err
 			}
 		}

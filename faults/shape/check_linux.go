@@ -1,0 +1,160 @@
+package shape
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/faults/shape/lab"
+	"github.com/netsplit/netsplit/faults/shape/nfnl"
+	"github.com/netsplit/netsplit/faults/shape/nft"
+	"github.com/netsplit/netsplit/faults/shape/probe"
+)
+
+const (
+	// checkDelay is the delay that Check asks for, and checkError what may be missing or too much.
+	checkDelay = 20 * time.Millisecond
+	checkError = 5 * time.Millisecond
+)
+
+// Check tries what this host's kernel can do, in fresh network namespaces that it removes again, and measures that
+// packets are really dropped and really late. It needs root and takes less than a second.
+func Check(ctx context.Context) []CheckResult {
+	l, err := lab.New(2)
+	if err != nil {
+		return []CheckResult{{
+			Name: "make network namespaces", Text: line(err),
+			Hint: "run as root, on a kernel with network namespaces, bridges and veth (modprobe bridge veth)",
+		}}
+	}
+	defer l.Close()
+	out := []CheckResult{{Name: "make network namespaces", OK: true, Text: "namespaces, a bridge and veth pairs can be made"}}
+	return append(append(out, checkLinks(ctx, l)...), checkNetem(l))
+}
+
+// checkLinks tries to cut and to delay.
+func checkLinks(ctx context.Context, l *lab.Lab) []CheckResult {
+	cut := CheckResult{Name: "cut links", Hint: "needs Linux 5.12 with nftables for the bridge family (modprobe nf_tables), and CAP_NET_ADMIN"}
+	delay := CheckResult{Name: "delay links", Text: "not tried: links cannot be cut"}
+	var e *Engine
+	err := nfnl.In(l.Bridge, func() (err error) {
+		e, err = Open(Config{Testnet: "check", Bridge: l.BridgeIf})
+		return err
+	})
+	if err != nil {
+		cut.Text = line(err)
+		return []CheckResult{cut, delay}
+	}
+	c := checker{lab: l, engine: e, prober: probe.New()}
+	defer c.prober.Close()
+	defer e.Close()
+	if err := c.cut(ctx); err != nil {
+		cut.Text = line(err)
+	} else {
+		cut.OK, cut.Hint, cut.Text = true, "", "nftables in the bridge family, in a table that goes with its owner"
+	}
+	if err := c.delay(ctx); err != nil {
+		delay.Text = line(err)
+		delay.Hint = "needs nfnetlink_queue and the nft queue expression or the xt NFQUEUE target" +
+			" (modprobe nfnetlink_queue nft_queue xt_NFQUEUE br_netfilter)"
+	} else {
+		delay.OK, delay.Text = true, "netfilter queue: "+e.Via()
+	}
+	return []CheckResult{cut, delay}
+}
+
+// line is an error in one line.
+func line(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// checker measures the one link of a lab of two.
+type checker struct {
+	lab    *lab.Lab
+	engine *Engine
+	prober *probe.Prober
+}
+
+// cut checks that packets pass, do not when the link is cut, and pass again.
+func (c *checker) cut(ctx context.Context) error {
+	pair, err := c.pair()
+	if err != nil {
+		return err
+	}
+	whole := Desired{}
+	severed := Desired{Cut: map[nft.Pair]struct{}{pair: {}}}
+	for _, step := range []struct {
+		want     Desired
+		received bool
+	}{{whole, true}, {severed, false}, {whole, true}} {
+		if err := c.engine.Apply(step.want); err != nil {
+			return err
+		}
+		m, err := c.measure(ctx)
+		if err != nil {
+			return err
+		}
+		if (m.Received == m.Sent) != step.received || (m.Received == 0) == step.received {
+			return fmt.Errorf("with %d links cut, %d of %d packets arrived", len(step.want.Cut), m.Received, m.Sent)
+		}
+	}
+	return nil
+}
+
+// delay checks that packets are late by as much as was asked for.
+func (c *checker) delay(ctx context.Context) error {
+	pair, err := c.pair()
+	if err != nil {
+		return err
+	}
+	if err := c.engine.Apply(Desired{Shape: map[nft.Pair]faults.Shape{pair: {Delay: checkDelay}}}); err != nil {
+		return err
+	}
+	m, err := c.measure(ctx)
+	if err != nil {
+		return err
+	}
+	if m.Received != m.Sent || m.Median < checkDelay-time.Millisecond || m.Median > checkDelay+checkError {
+		return fmt.Errorf("%s: asked for %v, %d of %d packets arrived, median %v", c.engine.Via(), checkDelay, m.Received, m.Sent, m.Median)
+	}
+	return nil
+}
+
+func (c *checker) pair() (nft.Pair, error) {
+	return nft.PairOf(c.lab.Nodes[0].Addr, c.lab.Nodes[1].Addr)
+}
+
+// measure probes the link.
+func (c *checker) measure(ctx context.Context) (faults.Measurement, error) {
+	hosts := []probe.Host{
+		{Node: "a", Addr: c.lab.Nodes[0].Addr, Netns: c.lab.Nodes[0].Path},
+		{Node: "b", Addr: c.lab.Nodes[1].Addr, Netns: c.lab.Nodes[1].Path},
+	}
+	m, err := c.prober.Probe(ctx, hosts, []faults.Link{{From: "a", To: "b"}},
+		faults.ProbePlan{Count: 5, Interval: 5 * time.Millisecond, Wait: 100 * time.Millisecond})
+	if err != nil {
+		return faults.Measurement{}, err
+	}
+	return m[0], nil
+}
+
+// checkNetem tells whether the kernel has sch_netem, which no engine here uses yet.
+func checkNetem(l *lab.Lab) CheckResult {
+	r := CheckResult{Name: "sch_netem", Optional: true, OK: true, Text: "present"}
+	err := nfnl.In(l.Bridge, func() error {
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		return netlink.QdiscAdd(netlink.NewNetem(netlink.QdiscAttrs{
+			LinkIndex: lo.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT,
+		}, netlink.NetemQdiscAttrs{Latency: 1000}))
+	})
+	if err != nil {
+		r.OK, r.Text = false, fmt.Sprintf("not usable: %v", err)
+		r.Hint = "not needed: delays use the netfilter queue"
+	}
+	return r
+}
