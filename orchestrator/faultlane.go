@@ -164,26 +164,25 @@ func (r *run) act(ctx context.Context, f *faults.Planned, actions []faults.Actio
 			// anything of it meanwhile.
 			r.rec.lifecycle(clock.Now(), a.Node, trace.Lifecycle{State: down, Fault: f.ID, Reason: string(a.Verb)})
 		}
+		wakes := a.Verb == faults.Start || a.Verb == faults.Resume || a.Verb == faults.Restart
+		if wakes {
+			r.rec.wake(a.Node, trace.Lifecycle{State: trace.StateUp, Fault: f.ID, Reason: string(a.Verb)})
+		}
 		if err := r.Runtime.Do(ctx, a); err != nil {
 			return 0, fmt.Errorf("%s node %s: %w", a.Verb, a.Node, err)
 		}
-		if after, ok := stateAfter[a.Verb]; ok {
-			r.rec.lifecycle(clock.Now(), a.Node, trace.Lifecycle{State: after, Fault: f.ID, Reason: string(a.Verb)})
+		if wakes {
+			r.rec.awake(clock.Now(), a.Node)
 		}
 	}
 	return clock.Now() - began, nil
 }
 
-// stateDuring is a node's state from the moment a verb is asked for, stateAfter from the moment that it is done.
-var (
-	stateDuring = map[faults.Verb]trace.State{
-		faults.Kill: trace.StateDown, faults.Stop: trace.StateDown, faults.Pause: trace.StatePaused,
-		faults.Restart: trace.StateDown,
-	}
-	stateAfter = map[faults.Verb]trace.State{
-		faults.Start: trace.StateUp, faults.Resume: trace.StateUp, faults.Restart: trace.StateUp,
-	}
-)
+// stateDuring is a node's state from the moment on at which a verb is asked for.
+var stateDuring = map[faults.Verb]trace.State{
+	faults.Kill: trace.StateDown, faults.Stop: trace.StateDown, faults.Restart: trace.StateDown,
+	faults.Pause: trace.StatePaused,
+}
 
 func (r *run) recordFault(f *faults.Planned, phase trace.FaultPhase, applied faults.Applied, traffic faults.Traffic) {
 	e := trace.Fault{

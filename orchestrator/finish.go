@@ -18,8 +18,8 @@ const (
 	freshBlocks = 3
 	// finishTimeout bounds what is done after the run has ended, whatever ended it.
 	finishTimeout = 30 * time.Second
-	// bodyTries bounds how often a body is asked for at the end.
-	bodyTries = 3
+	// bodyTries is how often bodies are asked for at the end before the last time.
+	bodyTries = 2
 	// logLines is how many of a node's last lines are kept in the run's directory.
 	logLines = 20000
 )
@@ -68,14 +68,17 @@ func (r *run) collect(ctx context.Context) error {
 	for _, n := range r.rec.up(r.net.order) {
 		r.net.recordStatus(ctx, r.rec, n, true)
 	}
+	r.rec.seal(clock.Now())
 	var err error
 	for range bodyTries {
-		if err = r.net.fetchBodies(ctx, r.rec); err == nil {
-			return nil
-		}
+		err = r.net.fetchBodies(ctx, r.rec)
+		// Lines printed before the seal may still be on their way, so even success is waited on once more.
 		if sleepErr := clock.Sleep(ctx, clock.Now()+bodyEvery); sleepErr != nil {
 			return sleepErr
 		}
+	}
+	if err = r.net.fetchBodies(ctx, r.rec); err == nil {
+		return nil
 	}
 	// A missing body is no failure of the infrastructure: the checkers find the block's content missing and say so.
 	r.note("%v", err)

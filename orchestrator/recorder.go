@@ -28,7 +28,11 @@ type recorder struct {
 
 	heads  map[faults.NodeID]trace.Head
 	states map[faults.NodeID]trace.State
+	// waking holds what to record of nodes that are being started or resumed, at their first sign of life.
+	waking map[faults.NodeID]trace.Lifecycle
 	bodies bodies
+	// sealed is the clock time after which nodes' events are no longer recorded; zero: they all are.
+	sealed time.Duration
 }
 
 func newRecorder(out *trace.Writer, chain driver.Chain, clock runtime.Clock, died func(faults.NodeID, error)) *recorder {
@@ -36,6 +40,7 @@ func newRecorder(out *trace.Writer, chain driver.Chain, clock runtime.Clock, die
 		chain: chain, clock: clock, out: out, died: died,
 		heads:  make(map[faults.NodeID]trace.Head),
 		states: make(map[faults.NodeID]trace.State),
+		waking: make(map[faults.NodeID]trace.Lifecycle),
 		bodies: newBodies(),
 	}
 }
@@ -102,9 +107,45 @@ func (r *recorder) Line(node faults.NodeID, line []byte) {
 	if !ok {
 		return
 	}
+	at := when.Sub(r.clock.Epoch())
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.addLocked(when.Sub(r.clock.Epoch()), e)
+	if r.sealed > 0 && at > r.sealed {
+		return
+	}
+	if l, ok := r.waking[node]; ok && (l.Reason == string(faults.Resume) || e.Kind == trace.KindHead && e.Head.Restored) {
+		r.wakeLocked(at, node, l)
+	}
+	r.addLocked(at, e)
+}
+
+// wake says that a node is being started or resumed: it is up from its first sign of life on, which may come before the
+// runtime says that the action is done.
+func (r *recorder) wake(node faults.NodeID, l trace.Lifecycle) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waking[node] = l
+}
+
+// awake says that a node has been started or resumed, whether it gave a sign or not.
+func (r *recorder) awake(at time.Duration, node faults.NodeID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l, ok := r.waking[node]; ok {
+		r.wakeLocked(at, node, l)
+	}
+}
+
+func (r *recorder) wakeLocked(at time.Duration, node faults.NodeID, l trace.Lifecycle) {
+	delete(r.waking, node)
+	r.addLocked(at, trace.Event{Kind: trace.KindNode, Node: trace.NodeID(node), Lifecycle: &l})
+}
+
+// seal ends the recording of what nodes print: what they did until now still counts when it arrives.
+func (r *recorder) seal(at time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sealed = at
 }
 
 // Gap implements runtime.Sink.
