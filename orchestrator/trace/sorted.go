@@ -2,6 +2,7 @@ package trace
 
 import (
 	"container/heap"
+	"errors"
 	"time"
 )
 
@@ -19,7 +20,8 @@ const maxHeld = 1 << 20
 func ReadSorted(path string, fn func(*Event) error) error {
 	var s sorter
 	err := Read(path, func(e *Event) error { return s.add(e, fn) })
-	if _, cut := err.(*TruncatedError); err != nil && !cut {
+	var cut *TruncatedError
+	if err != nil && !errors.As(err, &cut) {
 		return err
 	}
 	if ferr := s.drain(fn); ferr != nil {
@@ -28,9 +30,12 @@ func ReadSorted(path string, fn func(*Event) error) error {
 	return err
 }
 
-// sorter holds back events until no earlier one can come.
+// sorter holds back events until no earlier one can come. Most events come in order: they wait in a queue. Only the
+// others cost a heap.
 type sorter struct {
-	held   []heldEvent
+	queue  []heldEvent // in order, from front on
+	front  int
+	late   lateEvents
 	seq    int
 	latest time.Duration
 	end    *Event
@@ -39,6 +44,10 @@ type sorter struct {
 type heldEvent struct {
 	e   *Event
 	seq int
+}
+
+func (a heldEvent) before(b heldEvent) bool {
+	return a.e.At < b.e.At || a.e.At == b.e.At && a.seq < b.seq
 }
 
 func (s *sorter) add(e *Event, fn func(*Event) error) error {
@@ -51,22 +60,65 @@ func (s *sorter) add(e *Event, fn func(*Event) error) error {
 			return nil
 		}
 	}
-	if s.seq == 0 || e.At > s.latest {
+	h := heldEvent{e, s.seq}
+	if s.seq == 0 || e.At >= s.latest {
 		s.latest = e.At
+		s.queue = append(s.queue, h)
+	} else {
+		heap.Push(&s.late, h)
 	}
-	heap.Push(s, heldEvent{e, s.seq})
 	s.seq++
-	for len(s.held) > 0 && (s.latest-s.held[0].e.At >= ReorderWindow || len(s.held) > maxHeld) {
-		if err := fn(heap.Pop(s).(heldEvent).e); err != nil {
+	for {
+		first, ok := s.first()
+		if !ok || s.latest-first.e.At < ReorderWindow && s.held() <= maxHeld {
+			return nil
+		}
+		s.drop()
+		if err := fn(first.e); err != nil {
 			return err
 		}
 	}
-	return nil
+}
+
+func (s *sorter) held() int { return len(s.queue) - s.front + len(s.late) }
+
+// inOrder says whether the earliest event is at the front of the queue.
+func (s *sorter) inOrder() bool {
+	return len(s.late) == 0 || s.front < len(s.queue) && s.queue[s.front].before(s.late[0])
+}
+
+func (s *sorter) first() (heldEvent, bool) {
+	switch {
+	case s.held() == 0:
+		return heldEvent{}, false
+	case s.inOrder():
+		return s.queue[s.front], true
+	}
+	return s.late[0], true
+}
+
+// drop takes the earliest event away.
+func (s *sorter) drop() {
+	if !s.inOrder() {
+		heap.Pop(&s.late)
+		return
+	}
+	s.queue[s.front] = heldEvent{}
+	s.front++
+	if s.front >= 1024 && s.front > len(s.queue)/2 {
+		s.queue = s.queue[:copy(s.queue, s.queue[s.front:])]
+		s.front = 0
+	}
 }
 
 func (s *sorter) drain(fn func(*Event) error) error {
-	for len(s.held) > 0 {
-		if err := fn(heap.Pop(s).(heldEvent).e); err != nil {
+	for {
+		first, ok := s.first()
+		if !ok {
+			break
+		}
+		s.drop()
+		if err := fn(first.e); err != nil {
 			return err
 		}
 	}
@@ -76,25 +128,26 @@ func (s *sorter) drain(fn func(*Event) error) error {
 	return nil
 }
 
-// Len, Less, Swap, Push and Pop implement heap.Interface.
-func (s *sorter) Len() int { return len(s.held) }
+// lateEvents is a heap of events that came after a later one.
+type lateEvents []heldEvent
 
-func (s *sorter) Less(i, j int) bool {
-	a, b := s.held[i], s.held[j]
-	if a.e.At != b.e.At {
-		return a.e.At < b.e.At
-	}
-	return a.seq < b.seq
-}
+// Len implements heap.Interface.
+func (l lateEvents) Len() int { return len(l) }
 
-func (s *sorter) Swap(i, j int) { s.held[i], s.held[j] = s.held[j], s.held[i] }
+// Less implements heap.Interface.
+func (l lateEvents) Less(i, j int) bool { return l[i].before(l[j]) }
 
-func (s *sorter) Push(x any) { s.held = append(s.held, x.(heldEvent)) }
+// Swap implements heap.Interface.
+func (l lateEvents) Swap(i, j int) { l[i], l[j] = l[j], l[i] }
 
-func (s *sorter) Pop() any {
-	last := len(s.held) - 1
-	x := s.held[last]
-	s.held[last] = heldEvent{}
-	s.held = s.held[:last]
+// Push implements heap.Interface.
+func (l *lateEvents) Push(x any) { *l = append(*l, x.(heldEvent)) }
+
+// Pop implements heap.Interface.
+func (l *lateEvents) Pop() any {
+	last := len(*l) - 1
+	x := (*l)[last]
+	(*l)[last] = heldEvent{}
+	*l = (*l)[:last]
 	return x
 }
