@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -149,12 +150,15 @@ func openBolt(path string) (*bbolt.DB, error) {
 		return nil, ErrStoreLocked
 	case errors.Is(err, ErrStoreCorrupt):
 		// bbolt panicked and so did not close the file, which holds the lock.
-		return nil, errors.Join(err, file.Close())
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum),
-		errors.Is(err, bolterrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("%w: %w", ErrStoreCorrupt, err)
+		return nil, errors.Join(err, unlockAndClose(file))
 	}
-	return nil, err
+	var access *os.PathError
+	var errno syscall.Errno
+	if errors.As(err, &access) || errors.As(err, &errno) {
+		return nil, err
+	}
+	// All else that bbolt can find wrong is in the file; not every such error has a name.
+	return nil, fmt.Errorf("%w: %w", ErrStoreCorrupt, err)
 }
 
 // guard runs fn and turns a panic or a memory fault in it into ErrStoreCorrupt: bbolt panics on pages that make no

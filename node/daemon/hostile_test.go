@@ -1,0 +1,265 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/core/sec"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/libp2p/go-libp2p/p2p/host/peerstore/pstoremem"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/net/upgrader"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+	mss "github.com/multiformats/go-multistream"
+
+	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/wire"
+)
+
+// stranger is a peer made of libp2p's own swarm, not of this package.
+type stranger struct {
+	t     *testing.T
+	id    chain.PeerID
+	swarm *swarm.Swarm
+}
+
+// newStranger has a smaller identity than the node, so that it decides which connection to keep, or a larger one.
+func newStranger(t *testing.T, than chain.PeerID, smaller bool) *stranger {
+	t.Helper()
+	for i := 100; ; i++ {
+		self, err := newIdentity(testSeed(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if decides(self.id, than) != smaller {
+			continue
+		}
+		return &stranger{t: t, id: self.id, swarm: newSwarm(t, self)}
+	}
+}
+
+func newSwarm(t *testing.T, self identity) *swarm.Swarm {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	id, err := peer.IDFromPrivateKey(self.key)
+	must(err)
+	store, err := pstoremem.NewPeerstore()
+	must(err)
+	must(store.AddPrivKey(id, self.key))
+	must(store.AddPubKey(id, self.key.GetPublic()))
+	s, err := swarm.NewSwarm(id, store, eventbus.NewBus())
+	must(err)
+	muxers := []upgrader.StreamMuxer{{ID: yamux.ID, Muxer: yamux.DefaultTransport}}
+	security, err := noise.New(noise.ID, self.key, muxers)
+	must(err)
+	u, err := upgrader.New([]sec.SecureTransport{security}, muxers, nil, nil, nil)
+	must(err)
+	tr, err := tcp.NewTCPTransport(u, nil, nil)
+	must(err)
+	must(s.AddTransport(tr))
+	t.Cleanup(func() { must(errors.Join(s.Close(), store.Close())) })
+	return s
+}
+
+// open connects and opens a stream of that protocol, without the choice of the connection.
+func (s *stranger) open(ctx context.Context, n *testNode, proto protocol.ID) (network.Stream, error) {
+	s.t.Helper()
+	id, err := libp2pID(n.id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	addr, err := net.ResolveTCPAddr("tcp", n.addrs.Peers)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ma, err := manet.FromNetAddr(addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.swarm.Peerstore().AddAddrs(id, []multiaddr.Multiaddr{ma}, peerstore.PermanentAddrTTL)
+	s.swarm.Backoff().Clear(id)
+	stream, err := s.swarm.NewStream(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := mss.SelectProtoOrFail(proto, stream); err != nil {
+		return nil, err
+	}
+	return stream, nil
+}
+
+// join connects and completes the choice and the handshake.
+func (s *stranger) join(n *testNode) network.Stream {
+	s.t.Helper()
+	stream, err := s.open(s.t.Context(), n, ProtocolID)
+	if err != nil {
+		s.t.Fatalf("connect to the node: %v", err)
+	}
+	if decides(s.id, n.id) {
+		s.write(stream, chosenFrame)
+	} else if payload, err := readFrame(stream); err != nil || len(payload) != 0 {
+		s.t.Fatalf("first frame is %x, %v, want the empty one", payload, err)
+	}
+	genesis := testGenesis.Block()
+	s.write(stream, s.frame(&wire.Hello{Version: wire.Version, Genesis: genesis.Hash(), Head: genesis.Hash()}))
+	n.waitPeer(s.id)
+	return stream
+}
+
+func (s *stranger) frame(m wire.Message) []byte {
+	s.t.Helper()
+	f, err := encodeFrame(m)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return f
+}
+
+func (s *stranger) write(w io.Writer, b []byte) {
+	s.t.Helper()
+	if _, err := w.Write(b); err != nil {
+		s.t.Fatalf("write: %v", err)
+	}
+}
+
+// drained reads until the node ends the stream.
+func drained(t *testing.T, stream network.Stream) {
+	t.Helper()
+	if err := stream.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, stream); err != nil && errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("the node did not end the stream: %v", err)
+	}
+}
+
+func TestHostilePeerIsDisconnectedAndBanned(t *testing.T) {
+	tests := map[string]struct {
+		bytes  []byte
+		reason string
+	}{
+		"unknown type":   {[]byte{0, 0, 0, 3, 0xff, 1, 2}, ""},
+		"truncated ping": {[]byte{0, 0, 0, 3, byte(wire.TypePing), 1, 2}, ""},
+		"empty frame":    {chosenFrame, ""},
+		"too large":      {binary.BigEndian.AppendUint32(nil, wire.MaxMessageSize+1), "frame is too large: 4194305 bytes"},
+		"huge":           {[]byte{0xff, 0xff, 0xff, 0xff}, "frame is too large: 4294967295 bytes"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			n := startNode(t, testConfig(t, 1))
+			s := newStranger(t, n.id, true)
+			stream := s.join(n)
+			s.write(stream, tt.bytes)
+			down := n.wait("peer_down", func(e node.Event) bool { return e.Kind == node.EventPeerDown && *e.Peer == s.id })
+			if down.Reason == "" || !strings.Contains(down.Reason, tt.reason) {
+				t.Errorf("peer_down says %q, want %q in it", down.Reason, tt.reason)
+			}
+			drained(t, stream)
+
+			// A banned peer may connect, which costs nothing but a handshake; it is turned away at once.
+			again, err := s.open(t.Context(), n, ProtocolID)
+			if err != nil {
+				return
+			}
+			if _, err := again.Write(chosenFrame); err != nil {
+				return
+			}
+			drained(t, again)
+			n.stop()
+			if up := n.count(node.EventPeerUp); up != 1 {
+				t.Errorf("%d peer_up events, want only the one before the ban", up)
+			}
+		})
+	}
+}
+
+// TestBothSidesOfTheChoice joins as the side that chooses and as the side that waits.
+func TestBothSidesOfTheChoice(t *testing.T) {
+	for _, smaller := range []bool{true, false} {
+		n := startNode(t, testConfig(t, 1))
+		s := newStranger(t, n.id, smaller)
+		s.join(n)
+		// The same peer once more: the one that decides may replace the connection, the other is refused while the first
+		// is young. Either way the node has one peer.
+		if !smaller {
+			if id, err := libp2pID(n.id); err == nil {
+				second, err := s.swarm.DialPeer(network.WithForceDirectDial(t.Context(), "test"), id)
+				if err != nil || second == nil {
+					t.Fatalf("dial again: %v", err)
+				}
+			}
+		}
+		var p struct {
+			Peers []struct{ ID chain.PeerID }
+		}
+		n.call("GET", "/v1/peers", nil, &p)
+		if len(p.Peers) != 1 || p.Peers[0].ID != s.id {
+			t.Errorf("smaller %v: peers %+v, want the stranger once", smaller, p.Peers)
+		}
+	}
+}
+
+func TestStrangersThatNeverBecomePeers(t *testing.T) {
+	n := startNode(t, testConfig(t, 1))
+
+	other := newStranger(t, n.id, true)
+	if _, err := other.open(t.Context(), n, "/other/1"); err == nil {
+		t.Error("the node took a stream of another protocol")
+	}
+
+	early := newStranger(t, n.id, true)
+	stream, err := early.open(t.Context(), n, ProtocolID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	early.write(stream, early.frame(&wire.Ping{Nonce: 1})) // instead of the choice
+	drained(t, stream)
+
+	raw, err := net.Dial("tcp", n.addrs.Peers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	if _, err := raw.Write(bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 64)); err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	var timeout net.Error
+	if _, err := io.Copy(io.Discard, raw); errors.As(err, &timeout) && timeout.Timeout() {
+		t.Error("the node kept a connection that does not speak libp2p")
+	}
+
+	silent, err := net.Dial("tcp", n.addrs.Peers) // says nothing, and must not hold up the stop
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	n.stop()
+	if up := n.count(node.EventPeerUp); up != 0 {
+		t.Errorf("%d peer_up events, want none", up)
+	}
+}
+

@@ -1,0 +1,89 @@
+package daemon
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/node/chain"
+)
+
+// TestKilledNodeKeepsWhatItReported kills a mining node with SIGKILL again and again. Whatever block it had printed must
+// be on disk, and every line it printed must be whole.
+func TestKilledNodeKeepsWhatItReported(t *testing.T) {
+	cfg := testConfig(t, 1)
+	cfg.Genesis.Interval = 5 // blocks arrive about as fast as the disk takes them
+	cfg.Mine = 20_000
+	cfg.Genesis.Bits = 0x2000ffff
+	text, err := json.Marshal(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "node.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	printed := make(map[chain.Hash]bool)
+	for round := range 8 {
+		killAfter(t, file, 1+round*3, printed)
+		s, blocks, err := openStore(cfg.Data, cfg.Genesis.Block().Hash())
+		if err != nil {
+			t.Fatalf("round %d: open the store of the killed node: %v", round, err)
+		}
+		stored := make(map[chain.Hash]bool, len(blocks))
+		for _, b := range blocks {
+			stored[b.Hash()] = true
+		}
+		if err := s.close(); err != nil {
+			t.Fatal(err)
+		}
+		for h := range printed {
+			if !stored[h] {
+				t.Errorf("round %d: block %s was printed but is not on disk", round, h)
+			}
+		}
+	}
+}
+
+// killAfter runs the node in a process of its own, kills it at its n-th block event, and adds the blocks it printed.
+func killAfter(t *testing.T, file string, n int, printed map[chain.Hash]bool) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), childConfig+"="+file)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	blocks := 0
+	// The loop ends with the pipe, so that it also reads what was printed before the kill took effect.
+	for s := bufio.NewScanner(out); s.Scan(); {
+		var e node.Event
+		if err := json.Unmarshal(s.Bytes(), &e); err != nil {
+			t.Errorf("line %q: %v", s.Bytes(), err)
+			continue
+		}
+		if e.Kind != node.EventBlock {
+			continue
+		}
+		printed[*e.Hash] = true
+		if blocks++; blocks == n {
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Fatal("the node ended by itself")
+	}
+	if blocks < n {
+		t.Fatalf("the node ended after %d blocks, want %d", blocks, n)
+	}
+}

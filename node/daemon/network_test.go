@@ -1,0 +1,191 @@
+package daemon
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"testing"
+
+	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/daemon/api"
+)
+
+// waitHeight waits until every node has had a head of that height.
+func waitHeight(t *testing.T, height chain.Height, nodes ...*testNode) {
+	t.Helper()
+	for _, n := range nodes {
+		n.wait(fmt.Sprintf("head at %d", height), func(e node.Event) bool {
+			return e.Kind == node.EventHead && e.Height >= height
+		})
+	}
+}
+
+func TestTwoNodesMineAndAgree(t *testing.T) {
+	c1 := testConfig(t, 1)
+	c1.Mine = testRate
+	n1 := startNode(t, c1)
+	c2 := testConfig(t, 2)
+	c2.Peers = []node.PeerAddr{n1.peerAddr()}
+	n2 := startNode(t, c2)
+	n1.waitPeer(n2.id)
+	n2.waitPeer(n1.id)
+	made := n1.waitNew("block made", func(e node.Event) bool { return e.Kind == node.EventBlock && e.Made })
+	got := n2.wait("that block", func(e node.Event) bool { return e.Kind == node.EventBlock && *e.Hash == *made.Hash })
+	if got.Made || *got.Peer != n1.id {
+		t.Errorf("block event %+v, want it from n1", got)
+	}
+	n2.wait("that head", func(e node.Event) bool { return e.Kind == node.EventHead && e.Height >= made.Height })
+}
+
+func TestFourNodesConverge(t *testing.T) {
+	var nodes []*testNode
+	for i := 1; i <= 4; i++ {
+		c := testConfig(t, i)
+		c.Mine = testRate / 4
+		for _, n := range nodes {
+			c.Peers = append(c.Peers, n.peerAddr())
+		}
+		nodes = append(nodes, startNode(t, c))
+	}
+	for _, a := range nodes {
+		for _, b := range nodes {
+			if a != b {
+				a.waitPeer(b.id)
+			}
+		}
+	}
+	waitHeight(t, 6, nodes...)
+	// Six blocks deep, with a delay far below the interval, all must name the same block.
+	var want api.Block
+	nodes[0].call("GET", "/v1/blocks/1", nil, &want)
+	for _, n := range nodes[1:] {
+		var got api.Block
+		if code := n.call("GET", "/v1/blocks/1", nil, &got); code != 200 || got.Hash != want.Hash {
+			t.Errorf("block 1: status %d, %s, want %s", code, got.Hash, want.Hash)
+		}
+	}
+}
+
+func TestTransactionByHTTP(t *testing.T) {
+	c1 := testConfig(t, 1)
+	n1 := startNode(t, c1)
+	c2 := testConfig(t, 2)
+	c2.Mine = testRate
+	c2.Peers = []node.PeerAddr{n1.peerAddr()}
+	n2 := startNode(t, c2)
+	n1.waitPeer(n2.id)
+
+	// Node 1 does not mine: the transaction has to travel to node 2 and come back in a block.
+	genesis := testGenesis.Block().Hash()
+	tx := chain.Tx{To: testKey(2).Address(), Amount: 7, Fee: 1}
+	testKey(1).Sign(genesis, &tx)
+	var sent api.Submitted
+	if code := n1.call("POST", "/v1/transactions", tx, &sent); code != 202 || sent.ID != tx.ID() {
+		t.Fatalf("submit: status %d, %+v", code, sent)
+	}
+	for {
+		var st api.TxStatus
+		n1.call("GET", "/v1/transactions/"+sent.ID.String(), nil, &st)
+		if st.Status == node.TxIncluded {
+			break
+		}
+		n1.waitNew("head", func(e node.Event) bool { return e.Kind == node.EventHead })
+	}
+	var a api.Account
+	n1.call("GET", "/v1/accounts/"+testKey(1).Address().String(), nil, &a)
+	if a.Nonce != 1 || a.Balance >= 1_000_000 {
+		t.Errorf("account after the transfer: %+v", a)
+	}
+}
+
+// TestSimultaneousDials has two nodes that know each other from the start.
+func TestSimultaneousDials(t *testing.T) {
+	for i := range 5 {
+		ports := freePorts(t, 2)
+		c1, c2 := testConfig(t, 1), testConfig(t, 2)
+		c1.Listen, c2.Listen = ports[0], ports[1]
+		c1.Peers = []node.PeerAddr{{ID: testID(t, c2), Addr: c2.Listen}}
+		c2.Peers = []node.PeerAddr{{ID: testID(t, c1), Addr: c1.Listen}}
+		n1, n2 := startNode(t, c1), startNode(t, c2)
+		n1.waitPeer(n2.id)
+		n2.waitPeer(n1.id)
+		n1.cancelAndCheck(t, i)
+		n2.stop()
+	}
+}
+
+// cancelAndCheck stops a node and checks that it had one peer, once.
+func (n *testNode) cancelAndCheck(t *testing.T, round int) {
+	t.Helper()
+	var p struct {
+		Peers []api.Peer `json:"peers"`
+	}
+	n.call("GET", "/v1/peers", nil, &p)
+	n.stop()
+	if up, down := n.count(node.EventPeerUp), n.count(node.EventPeerDown); len(p.Peers) != 1 || up != 1 || down > 1 {
+		t.Errorf("round %d: %d peers, %d peer_up, %d peer_down before the stop", round, len(p.Peers), up, down)
+	}
+}
+
+func freePorts(t *testing.T, n int) []string {
+	t.Helper()
+	var addrs []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		addrs = append(addrs, l.Addr().String())
+	}
+	return addrs
+}
+
+func TestRestartGoesOn(t *testing.T) {
+	c := testConfig(t, 1)
+	c.Mine = testRate
+	n := startNode(t, c)
+	block := n.wait("block 3", func(e node.Event) bool { return e.Kind == node.EventBlock && e.Height == 3 })
+	n.stop()
+	if last := n.seen[len(n.seen)-1]; last.Kind != node.EventStop {
+		t.Errorf("last event is %s, want stop", last.Kind)
+	}
+	n = startNode(t, c)
+	start := n.wait("start", func(e node.Event) bool { return e.Kind == node.EventStart })
+	if start.Height < block.Height {
+		t.Errorf("started at height %d, had %d", start.Height, block.Height)
+	}
+	if code := n.call("GET", "/v1/blocks/"+block.Hash.String(), nil, nil); code != 200 {
+		t.Errorf("block %s after the restart: status %d", block.Hash, code)
+	}
+}
+
+// TestStopClosesFiles runs a node several times and counts this process's open files. Goroutines are TestMain's.
+func TestStopClosesFiles(t *testing.T) {
+	open := func() int {
+		files, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("open files cannot be counted here:", err)
+		}
+		return len(files)
+	}
+	c1, c2 := testConfig(t, 1), testConfig(t, 2)
+	round := func() {
+		n1 := startNode(t, c1)
+		c2.Peers = []node.PeerAddr{n1.peerAddr()}
+		n2 := startNode(t, c2)
+		n2.waitPeer(n1.id)
+		n1.call("GET", "/healthz", nil, nil)
+		n2.stop()
+		n1.stop()
+	}
+	round() // the first opens what the process keeps, such as the poller
+	before := open()
+	for range 3 {
+		round()
+	}
+	if after := open(); after > before {
+		t.Errorf("%d open files, %d before", after, before)
+	}
+}

@@ -1,0 +1,178 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/wire"
+)
+
+// lineBuffer is an event log that can be read while it is written.
+type lineBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lineBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lineBuffer) events(t *testing.T) []node.Event {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var events []node.Event
+	for line := range bytes.Lines(b.buf.Bytes()) {
+		var e node.Event
+		if err := json.Unmarshal(line, &e); err != nil {
+			t.Fatalf("line %q: %v", line, err)
+		}
+		events = append(events, e)
+	}
+	return events
+}
+
+// startLoop runs a node like Run does, without the API, and gives access to its loop. want, if not empty, is part of
+// the error that the loop may end with.
+func startLoop(t *testing.T, cfg node.Config, want string) (*loop, *lineBuffer) {
+	t.Helper()
+	self, err := newIdentity(cfg.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, blocks, err := openStore(cfg.Data, cfg.Genesis.Block().Hash())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newClock()
+	n, err := node.New(cfg, node.Deps{}, blocks, c.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	peers, err := newPeerNet(t.Context(), self, cfg.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &lineBuffer{}
+	l := newLoop(n, s, &eventLog{w: log}, peers, c)
+	ctx, cancel := context.WithCancel(context.Background())
+	result := make(chan error, 1)
+	go func() { result <- l.run(ctx) }()
+	peers.serve(l)
+	t.Cleanup(func() {
+		cancel()
+		err := <-result
+		if want != "" && err != nil && strings.Contains(err.Error(), want) {
+			err = nil
+		}
+		if err := errors.Join(err, peers.close(), s.close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return l, log
+}
+
+// TestSlowReaderIsDisconnected sends to a peer that reads nothing. The loop must not wait for it.
+func TestSlowReaderIsDisconnected(t *testing.T) {
+	l, log := startLoop(t, testConfig(t, 1), "")
+	n := &testNode{t: t, id: l.net.self.id, addrs: Addrs{Peers: l.net.listener.Addr().String()}}
+	s := newStranger(t, n.id, true)
+	stream, err := s.open(t.Context(), n, ProtocolID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write(stream, chosenFrame)
+
+	big := &wire.Block{Block: chain.NewBlock(chain.Header{Version: 1, Height: 1}, make([]chain.Tx, chain.MaxBlockTxs))}
+	linked, gone := false, false
+	for !gone {
+		err := l.Do(t.Context(), func(*node.Node, node.Time) []node.Effect {
+			here := l.links[s.id] != nil
+			gone = linked && !here
+			linked = linked || here
+			if !here {
+				return nil
+			}
+			return []node.Effect{{Kind: node.EffectSend, Peer: s.id, Msg: big}}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	drained(t, stream)
+	// The handshake was never finished, so that the node's log has nothing to say of the peer.
+	for _, e := range log.events(t) {
+		if e.Kind == node.EventPeerUp {
+			t.Errorf("unexpected event %+v", e)
+		}
+	}
+}
+
+// TestSlowReaderReason does the same with a peer that completed the handshake, for the reason in the log.
+func TestSlowReaderReason(t *testing.T) {
+	l, log := startLoop(t, testConfig(t, 1), "")
+	n := &testNode{t: t, id: l.net.self.id, addrs: Addrs{Peers: l.net.listener.Addr().String()}}
+	s := newStranger(t, n.id, true)
+	stream, err := s.open(t.Context(), n, ProtocolID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	genesis := testGenesis.Block().Hash()
+	s.write(stream, append(bytes.Clone(chosenFrame), s.frame(&wire.Hello{Version: wire.Version, Genesis: genesis, Head: genesis})...))
+	up := func() (up bool) {
+		err := l.Do(t.Context(), func(n *node.Node, _ node.Time) []node.Effect {
+			up = len(n.Peers()) == 1
+			if !up {
+				return nil
+			}
+			// More messages than may wait, in one go.
+			effects := make([]node.Effect, 2*maxQueuedFrames)
+			for i := range effects {
+				effects[i] = node.Effect{Kind: node.EffectSend, Peer: s.id, Msg: &wire.Ping{Nonce: uint64(i)}}
+			}
+			return effects
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return up
+	}
+	for !up() {
+	}
+	events := log.events(t)
+	last := events[len(events)-1]
+	if last.Kind != node.EventPeerDown || !strings.HasPrefix(last.Reason, "slow peer: ") {
+		t.Errorf("last event %s %q, want peer_down of a slow peer", last.Kind, last.Reason)
+	}
+}
+
+func TestDoAfterTheEnd(t *testing.T) {
+	cfg := testConfig(t, 1)
+	l, _ := startLoop(t, cfg, "kind 99")
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range maxInputs { // with a full queue only ctx is left to choose
+		if err := l.Do(canceled, func(*node.Node, node.Time) []node.Effect { return nil }); err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatalf("Do with a cancelled context: %v", err)
+		}
+	}
+	// An effect that cannot be performed ends the loop; callers before and after hear of it.
+	broken := []node.Effect{{Kind: 99}}
+	err := l.Do(t.Context(), func(*node.Node, node.Time) []node.Effect { return broken })
+	if err == nil || !strings.Contains(err.Error(), "unknown effect, kind 99") {
+		t.Errorf("Do with an unknown effect: %v", err)
+	}
+	<-l.done
+	if err := l.Do(t.Context(), func(*node.Node, node.Time) []node.Effect { return nil }); !errors.Is(err, ErrStopped) {
+		t.Errorf("Do after the end: %v, want ErrStopped", err)
+	}
+}
