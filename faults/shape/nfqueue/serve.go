@@ -31,7 +31,7 @@ func (q *Queue) serve() {
 	defer close(q.done)
 	runtime.LockOSThread() // never unlocked: the thread's priority and timer slack end with it
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), niceness)
+	prefer()
 	l := loop{q: q, in: newReceiver()}
 	for {
 		stop, err := l.wait()
@@ -47,6 +47,15 @@ func (q *Queue) serve() {
 		if err != nil || stop {
 			return
 		}
+	}
+}
+
+// prefer makes the calling thread run before others where that is allowed: as a real-time thread, or else as one that is
+// favoured.
+func prefer() {
+	fifo := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}
+	if unix.SchedSetAttr(0, &fifo, 0) != nil {
+		_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), niceness)
 	}
 }
 
