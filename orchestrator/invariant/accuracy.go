@@ -124,7 +124,8 @@ func (c *accuracy) spoke(w *World, what string) {
 		return
 	}
 	f := lastFaultOn(w, w.node)
-	if f == nil {
+	// A node that is being brought back may speak before the call that does it has returned and its state is recorded.
+	if f == nil || !f.over(trace.FaultActive) || f.over(trace.FaultHealing) {
 		return
 	}
 	c.silent[w.node] = true

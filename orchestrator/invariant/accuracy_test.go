@@ -193,6 +193,9 @@ func nodeFault(t *testing.T, meanwhile func(*history)) *history {
 	h.at(20 * time.Second)
 	f.Phase = trace.FaultHealing
 	h.fault(f)
+	h.sleep(10 * ms)
+	h.adopt("b", "x-5") // it may speak before the call that starts it returns
+	h.sleep(10 * ms)
 	h.state("b", trace.StateUp, "kill-1")
 	f.Phase = trace.FaultHealed
 	h.fault(f)

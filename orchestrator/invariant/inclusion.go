@@ -67,6 +67,9 @@ func (c *inclusion) Observe(w *World, e *trace.Event) {
 			c.within = 10 * w.run.Chain.BlockInterval
 		}
 	case trace.KindBlock:
+		if w.block == noBlock {
+			return
+		}
 		for _, tx := range e.Block.Txs {
 			c.in[tx] = append(c.in[tx], w.block)
 		}
