@@ -59,7 +59,7 @@ func LoadConfig(file string) (node.Config, error) {
 	return cfg, nil
 }
 
-// decodeConfig decodes strictly; with an error comes the offset of the byte that it concerns.
+// decodeConfig decodes strictly; with an error comes the offset of the byte that it concerns, -1 if that is not known.
 func decodeConfig(text []byte) (cfg node.Config, offset int64, err error) {
 	if offset, err := checkKeys(text, &cfg); err != nil {
 		return cfg, offset, err
@@ -72,13 +72,16 @@ func decodeConfig(text []byte) (cfg node.Config, offset int64, err error) {
 			// Offset is that of the first byte after the value.
 			return cfg, max(0, wrong.Offset-1), fmt.Errorf("%s: %s where %s is wanted", wrong.Field, wrong.Value, wrong.Type)
 		}
-		return cfg, dec.InputOffset(), err
+		return cfg, -1, err
 	}
 	return cfg, 0, nil
 }
 
-// position turns a byte offset into line and column, both from 1.
+// position turns a byte offset into line and column, both from 1, and -1 into zeros.
 func position(text []byte, offset int64) (line, column int) {
+	if offset < 0 {
+		return 0, 0
+	}
 	before := text[:min(offset, int64(len(text)))]
 	return 1 + bytes.Count(before, []byte{'\n'}), len(before) - bytes.LastIndexByte(before, '\n')
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // checkKeys walks through JSON text next to the type that it is to be decoded into and finds what encoding/json lets
-// pass or cannot place: unknown keys, keys in another case, keys given twice, and text after the value. It returns the
-// offset of the first mistake.
+// pass or cannot place: unknown keys, keys in another case, keys given twice, text after the value, and hashes that are
+// none. It returns the offset of the first mistake.
 func checkKeys(text []byte, into any) (int64, error) {
 	w := keyWalker{text: text, dec: json.NewDecoder(bytes.NewReader(text))}
 	w.dec.UseNumber()
@@ -34,12 +34,8 @@ type keyWalker struct {
 	at   int64 // start of the last token
 }
 
-// offset is the place of a mistake: what the syntax error says, else the last token.
+// offset is the place of a mistake: the token at which it was found, or the end of a text that ends too early.
 func (w *keyWalker) offset(err error) int64 {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return max(0, syntax.Offset-1)
-	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return int64(len(w.text))
 	}
@@ -65,6 +61,12 @@ func (w *keyWalker) value(t reflect.Type, path string) error {
 	start, err := w.token()
 	if err != nil {
 		return err
+	}
+	if text, ok := start.(string); ok && t != nil && reflect.PointerTo(t).Implements(textUnmarshaler) {
+		// Decoding would find the same mistake, but not say where.
+		if err := reflect.New(t).Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
 	}
 	switch start {
 	case json.Delim('{'):

@@ -1,0 +1,189 @@
+package daemon
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/node/wire"
+)
+
+func TestTimers(t *testing.T) {
+	id := func(k int) node.TimerID { return node.TimerID{Kind: node.TimerKind(k)} }
+	ts := newTimers()
+	if _, ok := ts.next(); ok {
+		t.Error("no timer is set, but one is next")
+	}
+	ts.set(id(9), 0) // taking away what is not there
+	ts.set(id(1), 30)
+	ts.set(id(2), 10)
+	ts.set(id(3), 10)
+	ts.set(id(4), 20)
+	ts.set(id(1), 5)  // moved forward
+	ts.set(id(2), 10) // set again: now after 3
+	ts.set(id(4), 0)  // taken away
+	if at, ok := ts.next(); !ok || at != 5 {
+		t.Errorf("next is %d, %v, want 5", at, ok)
+	}
+	if got, ok := ts.due(4); ok {
+		t.Errorf("%v is due before its time", got)
+	}
+	for _, want := range []int{1, 3, 2} {
+		if got, ok := ts.due(10); !ok || got != id(want) {
+			t.Errorf("due is %v, %v, want %d", got, ok, want)
+		}
+	}
+	if _, ok := ts.due(1000); ok {
+		t.Error("a timer is left")
+	}
+}
+
+// chunks records writes.
+type chunks struct {
+	writes [][]byte
+	err    error
+}
+
+func (c *chunks) Write(p []byte) (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	c.writes = append(c.writes, bytes.Clone(p))
+	return len(p), nil
+}
+
+func TestEventLogWritesWholeLines(t *testing.T) {
+	var out chunks
+	l := &eventLog{w: &out}
+	for range 100 {
+		if err := l.add(&node.Event{Kind: node.EventPeerDown, Reason: strings.Repeat("r", 100)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.add(&node.Event{Kind: node.EventInvalid, Reason: strings.Repeat("long", 2000)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.flush(); err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	for i, w := range out.writes {
+		if w[len(w)-1] != '\n' {
+			t.Errorf("write %d ends inside a line", i)
+		}
+		if n := bytes.Count(w, []byte("\n")); n > 1 && len(w) > maxEventWrite {
+			t.Errorf("write %d has %d bytes", i, len(w))
+		}
+		lines += bytes.Count(w, []byte("\n"))
+	}
+	if lines != 101 || len(out.writes) > 6 {
+		t.Errorf("%d lines in %d writes, want 101 in few", lines, len(out.writes))
+	}
+	out.err = io.ErrClosedPipe
+	err := errors.Join(l.add(&node.Event{Kind: node.EventStop}), l.flush())
+	if !errors.Is(err, io.ErrClosedPipe) || !strings.Contains(err.Error(), "write event log") {
+		t.Errorf("error %v, want the writer's", err)
+	}
+}
+
+func TestRunFailsWithItsLog(t *testing.T) {
+	err := Run(t.Context(), testConfig(t, 1), &chunks{err: io.ErrClosedPipe})
+	if !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("error %v, want the writer's", err)
+	}
+}
+
+func TestSendQueueLimits(t *testing.T) {
+	q := newSendQueue()
+	frame := []byte{1}
+	for i := range maxQueuedFrames {
+		if !q.push(frame) {
+			t.Fatalf("frame %d refused", i)
+		}
+	}
+	if q.push(frame) {
+		t.Error("a frame too many was taken")
+	}
+	taken := q.take()
+	if len(taken) != maxQueuedFrames || q.push(frame) {
+		t.Error("frames that are being written do not count")
+	}
+	q.sent(frame)
+	if !q.push(frame) {
+		t.Error("no room after a frame was sent")
+	}
+	q = newSendQueue()
+	big := make([]byte, maxQueuedBytes/2)
+	if !q.push(big) || !q.push(big) || q.push(frame) {
+		t.Error("the limit of bytes does not hold")
+	}
+}
+
+func TestReadFrame(t *testing.T) {
+	for _, size := range []int{0, 1, 64 << 10, 64<<10 + 1, wire.MaxMessageSize} {
+		frame := append(binary.BigEndian.AppendUint32(nil, uint32(size)), make([]byte, size)...)
+		if got, err := readFrame(bytes.NewReader(frame)); err != nil || len(got) != size {
+			t.Errorf("frame of %d bytes: %d, %v", size, len(got), err)
+		}
+		if size < 2 {
+			continue
+		}
+		if _, err := readFrame(bytes.NewReader(frame[:len(frame)-1])); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("frame of %d bytes, cut short: %v", size, err)
+		}
+	}
+	if _, err := readFrame(bytes.NewReader(binary.BigEndian.AppendUint32(nil, wire.MaxMessageSize+1))); !errors.Is(err, errFrameSize) {
+		t.Errorf("frame over the limit: %v", err)
+	}
+	if _, err := readFrame(bytes.NewReader(nil)); !errors.Is(err, io.EOF) {
+		t.Errorf("no frame: %v", err)
+	}
+	if _, err := readFrame(iotest.ErrReader(io.ErrClosedPipe)); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("reader's error: %v", err)
+	}
+}
+
+// TestReadFrameMemory claims the largest frame and sends little of it.
+func TestReadFrameMemory(t *testing.T) {
+	claim := append(binary.BigEndian.AppendUint32(nil, wire.MaxMessageSize), make([]byte, 10)...)
+	got := testing.Benchmark(func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := readFrame(bytes.NewReader(claim)); err == nil {
+				b.Fatal("no error")
+			}
+		}
+	})
+	if per := got.AllocedBytesPerOp(); per > 64<<10 {
+		t.Errorf("%d bytes allocated for a frame of which 10 came", per)
+	}
+}
+
+func FuzzReadFrame(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 0})
+	f.Add([]byte{0, 0, 0, 2, 1, 2})
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		payload, err := readFrame(bytes.NewReader(b))
+		if err == nil && !bytes.Equal(payload, b[frameHeader:frameHeader+len(payload)]) {
+			t.Error("payload differs")
+		}
+	})
+}
+
+func FuzzDecodeConfig(f *testing.F) {
+	f.Add([]byte(`{"name": "x", "genesis": {"alloc": [{}]}, "peers": [{"id": "", "addr": ""}]}`))
+	f.Add([]byte(`{"name": {"a": [1, {"b": 2}]}} x`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, offset, err := decodeConfig(b); err != nil {
+			if line, column := position(b, offset); offset >= 0 && (line < 1 || column < 1) {
+				t.Errorf("position %d:%d", line, column)
+			}
+		}
+	})
+}
