@@ -28,7 +28,7 @@ func (d *discard) Line(faults.NodeID, []byte) { d.lines++ }
 func (d *discard) Gap(faults.NodeID, error)   {}
 func (d *discard) Exit(faults.NodeID, error)  {}
 
-// graph connects a host to the next ones and to some at random.
+// graph connects each of n hosts, at least 2, to the next one and to some at random.
 func graph(n, degree int) func(int) []int {
 	rng := rand.New(rand.NewPCG(uint64(n), uint64(degree)))
 	peers := make([][]int, n)

@@ -1,0 +1,148 @@
+package sim_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
+)
+
+// request sends a request to a URL through a runtime's transport.
+func request(t *testing.T, r *sim.Runtime, method, url, body string) (int, string, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := (&http.Client{Transport: r.Transport()}).Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if int64(len(text)) != resp.ContentLength {
+		t.Errorf("%d bytes, content length %d", len(text), resp.ContentLength)
+	}
+	return resp.StatusCode, string(text), nil
+}
+
+func TestTransportReachesTheNode(t *testing.T) {
+	r := sim.New(sim.Options{})
+	start(t, r, nil, 2, 1)
+	sleep(t, r, 10*time.Second)
+	for _, tt := range []struct {
+		method, path, body string
+		status             int
+		contains           string
+	}{
+		{"GET", "/v1/status", "", 200, `"height"`},
+		{"GET", "/healthz", "", 200, "ok"},
+		{"GET", "/metrics", "", 200, "# HELP"},
+		{"GET", "/v1/blocks/0", "", 200, `"raw"`},
+		{"GET", "/nowhere", "", 404, `"error"`},
+		{"POST", "/v1/transactions", "{}", 400, `"error"`},
+		{"POST", "/v1/status", "", 405, `"error"`},
+	} {
+		status, body, err := request(t, r, tt.method, "http://10.0.0.1:8080"+tt.path, tt.body)
+		if err != nil || status != tt.status || !strings.Contains(body, tt.contains) {
+			t.Errorf("%s %s: %d %q %v, want %d with %s", tt.method, tt.path, status, body, err, tt.status, tt.contains)
+		}
+	}
+	if now := r.Clock().Now(); now != 10*time.Second {
+		t.Errorf("requests took until %v", now)
+	}
+}
+
+func TestTransportErrors(t *testing.T) {
+	r := sim.New(sim.Options{})
+	ids := start(t, r, nil, 4, 1)
+	for verb, id := range map[faults.Verb]faults.NodeID{faults.Kill: ids[1], faults.Stop: ids[2], faults.Pause: ids[3]} {
+		if err := r.Do(t.Context(), faults.Action{Verb: verb, Node: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for url, want := range map[string]error{
+		"http://10.0.0.2:8080/v1/status": syscall.ECONNREFUSED, // killed
+		"http://10.0.0.3:8080/v1/status": syscall.ECONNREFUSED, // stopped
+		"http://10.0.0.1:4001/":          syscall.ECONNREFUSED, // not HTTP
+		"http://10.0.0.9:8080/":          syscall.EHOSTUNREACH,
+		"http://192.0.2.1:8080/":         syscall.EHOSTUNREACH,
+		"http://node-1:8080/":            nil, // there are no names
+		"http://10.0.0.1/":               nil, // no port
+	} {
+		_, _, err := request(t, r, "GET", url, "")
+		if err == nil || want != nil && !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", url, err, want)
+		}
+	}
+	_, _, err := request(t, r, "GET", "http://10.0.0.4:8080/v1/status", "")
+	var timeout net.Error
+	if !errors.As(err, &timeout) || !timeout.Timeout() {
+		t.Errorf("paused: %v, want a time-out", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", "http://10.0.0.1:8080/v1/status", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Transport().RoundTrip(req); !errors.Is(err, context.Canceled) {
+		t.Errorf("dead context: %v", err)
+	}
+}
+
+func TestTransportFollowsRestarts(t *testing.T) {
+	r := sim.New(sim.Options{})
+	ids := start(t, r, nil, 2, 1)
+	for i := range 3 {
+		status, body, err := request(t, r, "GET", "http://10.0.0.1:8080/v1/status", "")
+		if err != nil || status != 200 {
+			t.Fatalf("process %d: %d %s %v", i, status, body, err)
+		}
+		if err := r.Do(t.Context(), faults.Action{Verb: faults.Restart, Node: ids[0]}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestTransportBesideTheEventLoop asks from a goroutine that is not a lane, as a user's tool may.
+func TestTransportBesideTheEventLoop(t *testing.T) {
+	r := sim.New(sim.Options{})
+	start(t, r, nil, 10, 2)
+	done := make(chan error, 1)
+	go func() {
+		for range 200 {
+			req, err := http.NewRequestWithContext(t.Context(), "GET", "http://10.0.0.1:8080/v1/status", nil)
+			if err != nil {
+				done <- err
+				return
+			}
+			resp, err := r.Transport().RoundTrip(req)
+			if err != nil {
+				done <- err
+				return
+			}
+			if resp.StatusCode != 200 {
+				done <- fmt.Errorf("status %s", resp.Status)
+				return
+			}
+		}
+		done <- nil
+	}()
+	sleep(t, r, 60*time.Second)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
