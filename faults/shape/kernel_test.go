@@ -142,6 +142,31 @@ func (w *wire) expect(tb testing.TB, first, last uint64) {
 	}
 }
 
+// arrived waits until n packets have come to the queue.
+func arrived(tb testing.TB, e *shape.Engine, n int64) {
+	tb.Helper()
+	for deadline := time.Now().Add(5 * time.Second); traffic(tb, e).Delayed < n; {
+		if time.Now().After(deadline) {
+			tb.Fatalf("%d of %d packets came to the queue", traffic(tb, e).Delayed, n)
+		}
+	}
+}
+
+// However fast a heal follows a packet, the next one does not overtake it.
+func TestHealKeepsOrder(t *testing.T) {
+	l := shapetest.Lab(t, 2)
+	e := open(t, l, "heal")
+	defer closing(t, e)
+	w := newWire(t, l.Nodes[0], l.Nodes[1])
+	for range 200 {
+		apply(t, e, delayed(faults.Shape{Delay: time.Millisecond}, pair(t, l, 0, 1)))
+		w.send(t)
+		apply(t, e, shape.Desired{})
+		w.send(t)
+		w.expect(t, w.next-2, w.next-1)
+	}
+}
+
 func TestJitterKeepsOrderAndLosesNothing(t *testing.T) {
 	l := shapetest.Lab(t, 2)
 	e := open(t, l, "order")
@@ -171,6 +196,7 @@ func TestHealLetsHeldPacketsGoAtTheirTimesAndInOrder(t *testing.T) {
 	apply(t, e, delayed(faults.Shape{Delay: delay}, pair(t, l, 0, 1)))
 	sent := time.Now()
 	w.send(t)
+	arrived(t, e, 1)
 	before := e.Transactions()
 	apply(t, e, shape.Desired{})
 	w.send(t) // must not overtake the one that is held
@@ -225,11 +251,7 @@ func TestCloseLetsHeldPacketsGo(t *testing.T) {
 	for range 10 {
 		w.send(t)
 	}
-	for deadline := time.Now().Add(5 * time.Second); traffic(t, e).Delayed < 10; {
-		if time.Now().After(deadline) {
-			t.Fatal("the packets did not come to the queue")
-		}
-	}
+	arrived(t, e, 10)
 	closing(t, e)
 	w.expect(t, 1, 10)
 }
@@ -272,11 +294,7 @@ func TestPacketsThatAForeignHookTookAreCountedAsLost(t *testing.T) {
 	w.expect(t, 0, 0)
 	apply(t, e, delayed(faults.Shape{Delay: 100 * time.Millisecond}, pair(t, l, 0, 1)))
 	w.send(t)
-	for deadline := time.Now().Add(5 * time.Second); traffic(t, e).Delayed < 1; {
-		if time.Now().After(deadline) {
-			t.Fatal("the packet did not come to the queue")
-		}
-	}
+	arrived(t, e, 1)
 	closing(t, other)
 	if n, ok := w.receive(t, 300*time.Millisecond); ok {
 		t.Fatalf("datagram %d survived; then this kernel does not lose packets here, and the test is void", n)

@@ -24,6 +24,7 @@ type line struct {
 	head    int
 	place   int // index in the schedule's heap, or -1 while nothing is held
 	leaving bool
+	left    uint64 // the generation in which it began to leave
 }
 
 // newLine makes an empty line whose jitter is decided by the seed and the link.

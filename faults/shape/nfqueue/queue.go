@@ -41,7 +41,7 @@ type Stats struct {
 type Queue struct {
 	num   uint16
 	conn  *nfnl.Conn
-	wake  int // eventfd: stop
+	wake  int // eventfd: there is something to do besides packets
 	timer int // timerfd: the next release
 	stats *os.File
 	done  chan struct{}
@@ -52,7 +52,8 @@ type Queue struct {
 	mu   sync.Mutex
 	plan *schedule
 
-	gone atomic.Int64 // verdicts for packets that the kernel no longer held
+	closing atomic.Bool
+	gone    atomic.Int64 // verdicts for packets that the kernel no longer held
 }
 
 // Open binds a free queue in the network namespace of the calling thread and starts to serve it. Until Set is called
@@ -132,9 +133,20 @@ func (q *Queue) Num() uint16 { return q.num }
 // packets must go through the queue: those of want, and those that held packets have yet to leave.
 func (q *Queue) Set(want map[nft.Pair]faults.Shape) map[nft.Pair]struct{} {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.plan.set(want)
-	return q.plan.pairs()
+	pairs, leaving := q.plan.pairs(), len(q.plan.leaving) > 0
+	q.mu.Unlock()
+	if leaving {
+		q.rouse()
+	}
+	return pairs
+}
+
+// rouse makes the thread take a turn.
+func (q *Queue) rouse() {
+	var one [8]byte
+	one[0] = 1
+	_, _ = unix.Write(q.wake, one[:]) // fails only when it is roused already
 }
 
 // Pairs are the links whose packets must go through the queue.
@@ -187,9 +199,8 @@ func lostOf(table string, num uint16) (int64, error) {
 // Close lets all held packets go at once, in order, and gives the queue back. The rule that feeds it should be idle by
 // then. It may be called once.
 func (q *Queue) Close() error {
-	var one [8]byte
-	one[0] = 1
-	_, _ = unix.Write(q.wake, one[:])
+	q.closing.Store(true)
+	q.rouse()
 	<-q.done
 	q.release()
 	return q.err

@@ -15,15 +15,22 @@ type schedule struct {
 	held    int
 	delayed int64
 	drained bool // a line left since takeDrained
+
+	// Packets that came before a change may still be unread when it is made. So a line leaves only after everything was
+	// read that had come before: generations count the changes, and read is the last one that reading has caught up with.
+	leaving    map[nft.Pair]*line
+	generation uint64
+	read       uint64
 }
 
 func newSchedule(seed uint64) *schedule {
-	return &schedule{seed: seed, lines: make(map[nft.Pair]*line)}
+	return &schedule{seed: seed, lines: make(map[nft.Pair]*line), leaving: make(map[nft.Pair]*line)}
 }
 
 // set makes want the links to delay. Packets already held keep their times. A link that is no longer wanted goes on as
-// a line without delay until nothing is held on it, so that its packets do not overtake each other.
+// a line without delay until nothing is held or unread on it, so that its packets do not overtake each other.
 func (s *schedule) set(want map[nft.Pair]faults.Shape) {
+	s.generation++
 	for pair, shape := range want {
 		l := s.lines[pair]
 		if l == nil {
@@ -31,25 +38,34 @@ func (s *schedule) set(want map[nft.Pair]faults.Shape) {
 			s.lines[pair] = l
 		}
 		l.shape, l.leaving = shape, false
+		delete(s.leaving, pair)
 	}
 	for pair, l := range s.lines {
-		if _, ok := want[pair]; ok {
-			continue
+		if _, ok := want[pair]; !ok && !l.leaving {
+			l.leaving, l.left = true, s.generation
+			s.leaving[pair] = l
 		}
-		l.leaving = true
+	}
+}
+
+// caughtUp notes that everything was read that had come when the generation was current.
+func (s *schedule) caughtUp(generation uint64) {
+	s.read = generation
+	for _, l := range s.leaving {
 		s.retire(l)
 	}
 }
 
-// retire forgets a leaving line once it is empty.
+// retire forgets a leaving line once nothing is held or unread on it.
 func (s *schedule) retire(l *line) {
-	if l.leaving && l.empty() {
+	if l.leaving && l.empty() && l.left <= s.read {
 		delete(s.lines, l.pair)
+		delete(s.leaving, l.pair)
 		s.drained = true
 	}
 }
 
-// pairs are the links that packets must still go through the queue for: those wanted and those that hold packets.
+// pairs are the links whose packets must go through the queue: those wanted and those that have yet to leave.
 func (s *schedule) pairs() map[nft.Pair]struct{} {
 	out := make(map[nft.Pair]struct{}, len(s.lines))
 	for p := range s.lines {

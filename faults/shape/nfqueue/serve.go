@@ -95,14 +95,24 @@ func (l *loop) wait() (stop bool, err error) {
 		_, _ = unix.Read(l.q.timer, expirations[:])
 		l.armed = 0
 	}
-	return l.fds[1].Revents != 0, nil
+	if l.fds[1].Revents != 0 {
+		var count [8]byte
+		_, _ = unix.Read(l.q.wake, count[:])
+	}
+	return l.q.closing.Load(), nil
 }
 
 // turn reads what came and lets go what is due.
 func (l *loop) turn() error {
+	l.q.mu.Lock()
+	generation := l.q.plan.generation
+	l.q.mu.Unlock()
 	for range burst / vector {
 		n, err := l.in.receive(l.q.conn.FD())
 		if err == unix.EAGAIN {
+			l.q.mu.Lock()
+			l.q.plan.caughtUp(generation)
+			l.q.mu.Unlock()
 			break
 		}
 		if err == unix.EINTR || err == unix.ENOBUFS {
@@ -112,9 +122,6 @@ func (l *loop) turn() error {
 			return fmt.Errorf("read packets: %w", err)
 		}
 		l.take(n)
-		if n < vector {
-			break
-		}
 	}
 	return l.letGo(nanos())
 }
