@@ -18,7 +18,7 @@ const maxHeld = 1 << 20
 // first and the end event last, whatever their time. It holds the events of one ReorderWindow at most; an event that
 // stands later in the file than that is given as soon as it is read, after events with a later At.
 func ReadSorted(path string, fn func(*Event) error) error {
-	var s sorter
+	s := sorter{limit: maxHeld}
 	err := Read(path, func(e *Event) error { return s.add(e, fn) })
 	var cut *TruncatedError
 	if err != nil && !errors.As(err, &cut) {
@@ -33,6 +33,7 @@ func ReadSorted(path string, fn func(*Event) error) error {
 // sorter holds back events until no earlier one can come. Most events come in order: they wait in a queue. Only the
 // others cost a heap.
 type sorter struct {
+	limit  int         // most events held
 	queue  []heldEvent // in order, from front on
 	front  int
 	late   lateEvents
@@ -70,7 +71,7 @@ func (s *sorter) add(e *Event, fn func(*Event) error) error {
 	s.seq++
 	for {
 		first, ok := s.first()
-		if !ok || s.latest-first.e.At < ReorderWindow && s.held() <= maxHeld {
+		if !ok || s.latest-first.e.At < ReorderWindow && s.held() <= s.limit {
 			return nil
 		}
 		s.drop()

@@ -391,19 +391,20 @@ func TestReadSorted(t *testing.T) {
 }
 
 func TestSorterLetsGoWhenItHoldsTooMuch(t *testing.T) {
-	var s sorter
+	const limit = 1000
+	s := sorter{limit: limit}
 	given := 0
 	count := func(*Event) error { given++; return nil }
-	for i := range maxHeld + 10 {
+	for i := range limit + 10 {
 		e := &Event{At: time.Duration(-i), Kind: KindHead, Head: &Head{}} // the worst order
 		if err := s.add(e, count); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if given != 10 || s.held() != maxHeld {
-		t.Errorf("%d events given and %d held, want 10 and %d", given, s.held(), maxHeld)
+	if given != 10 || s.held() != limit {
+		t.Errorf("%d events given and %d held, want 10 and %d", given, s.held(), limit)
 	}
-	if err := s.drain(count); err != nil || given != maxHeld+10 {
+	if err := s.drain(count); err != nil || given != limit+10 {
 		t.Errorf("%d events given, %v", given, err)
 	}
 }
