@@ -1,0 +1,189 @@
+package agent
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/netsplit/netsplit/faults"
+)
+
+func TestClientAndServerAgree(t *testing.T) {
+	r := newRig(t, false)
+	if err := r.SetHosts(t.Context(), threeHosts()); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.prober.kept) != 3 {
+		t.Error("the prober was not told of the hosts")
+	}
+	cut, slow := cutLayer("cut"), cutLayer("slow")
+	cut.Kind, cut.Text, cut.Since = "partition", "cut a from b", time.Unix(1, 0).UTC()
+	slow.Links.Rules = []faults.Rule{{From: []faults.NodeID{"b", "c"}, To: []faults.NodeID{"c", "b"}, Shape: faults.Shape{Delay: time.Second}}}
+	applied, err := r.Shape(t.Context(), []faults.Layer{cut, slow})
+	if err != nil || applied.Engine != "fake" || applied.Took < 0 {
+		t.Errorf("applied %+v, %v", applied, err)
+	}
+	if c, s := r.engine.touched(); c != 1 || s != 2 {
+		t.Errorf("%d links cut and %d delayed, want 1 and 2", c, s)
+	}
+	got, err := r.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := State{Testnet: "t", Version: 1, Engine: "fake", Hosts: threeHosts(), Layers: []faults.Layer{cut, slow},
+		Traffic: faults.Traffic{Dropped: 1, Delayed: 2}}
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Errorf("state (-want +got):\n%s", diff)
+	}
+	links := []faults.Link{{From: "a", To: "b"}, {From: "c", To: "a"}}
+	m, err := r.Probe(t.Context(), links, faults.ProbePlan{Count: 3})
+	if err != nil || len(m) != 2 || m[1].Link != links[1] || m[1].Sent != 3 || len(r.prober.hosts) != 3 {
+		t.Errorf("probe: %+v, %v", m, err)
+	}
+	if _, err := r.ShapeIf(t.Context(), ShapeRequest{IfVersion: 7}); !errors.Is(err, ErrChanged) {
+		t.Errorf("shape of an old version: %v", err)
+	}
+	if _, err := r.ShapeIf(t.Context(), ShapeRequest{IfVersion: 1}); err != nil {
+		t.Errorf("shape of this version: %v", err)
+	}
+	if c, s := r.engine.touched(); c+s != 0 {
+		t.Error("no layers did not heal")
+	}
+	if err := r.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-r.server.stopping
+}
+
+func TestFailuresReachTheClient(t *testing.T) {
+	r := newRig(t, false)
+	r.prober.err = errors.New("no socket")
+	if _, err := r.Probe(t.Context(), nil, faults.ProbePlan{Count: 1}); status(err) != 500 || !strings.Contains(err.Error(), "no socket") {
+		t.Errorf("probe: %v", err)
+	}
+	r.engine.count = errors.New("no counter")
+	if _, err := r.State(t.Context()); status(err) != 500 || !strings.Contains(err.Error(), "no counter") {
+		t.Errorf("state: %v", err)
+	}
+	if err := Dial("/no/such/socket").Stop(t.Context()); err == nil || !strings.Contains(err.Error(), "/v1/stop") {
+		t.Errorf("no agent: %v", err)
+	}
+}
+
+func TestLease(t *testing.T) {
+	r := newRig(t, true)
+	if err := r.SetHosts(t.Context(), threeHosts()); err != nil {
+		t.Fatal(err)
+	}
+	layers := []faults.Layer{cutLayer("x")}
+	if _, err := r.Shape(t.Context(), layers); !errors.Is(err, ErrNoLease) {
+		t.Errorf("shape without a lease: %v", err)
+	}
+	if _, err := r.Shape(t.Context(), nil); err != nil {
+		t.Errorf("healing needs no lease: %v", err)
+	}
+	release := r.core.acquire()
+	lease, err := r.AcquireLease(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Shape(t.Context(), layers); err != nil {
+		t.Fatal(err)
+	}
+	release()
+	if cut, _ := r.engine.touched(); cut != 1 {
+		t.Error("the fault healed although one lease is left")
+	}
+	lease.Release()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(10 * time.Second); ; <-tick.C {
+		if cut, _ := r.engine.touched(); cut == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the fault outlived the last lease")
+		}
+	}
+	// The server's end ends a lease, and the holder is told.
+	over := make(chan error, 1)
+	held, err := r.AcquireLease(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { over <- r.Lease(t.Context()) }()
+	r.server.stop(nil)
+	<-held.Done()
+	if err := <-over; err == nil {
+		t.Error("a lease that the server ended looks like one that was given back")
+	}
+}
+
+func TestRequestsAreChecked(t *testing.T) {
+	r := newRig(t, false)
+	if err := r.SetHosts(t.Context(), threeHosts()); err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("x", 5000)
+	for _, c := range []struct {
+		method, path, body, want string
+	}{
+		{"PUT", "/v1/hosts", `{`, "decode request"},
+		{"PUT", "/v1/hosts", `[] []`, "more than one"},
+		{"PUT", "/v1/hosts", `[{"node":"a","addr":"10.0.0.1","pid":3}]`, "unknown field"},
+		{"PUT", "/v1/hosts", `[{"node":"","addr":"10.0.0.1"}]`, "host 1: the node's name"},
+		{"PUT", "/v1/hosts", `[{"node":"a","addr":"10.0.0.1"},{"node":"a","addr":"10.0.0.2"}]`, "named twice"},
+		{"PUT", "/v1/hosts", `[{"node":"a","addr":"10.0.0.1"},{"node":"b","addr":"10.0.0.1"}]`, `already node "a"'s`},
+		{"PUT", "/v1/hosts", `[{"node":"a","addr":"fd00::1"}]`, "not IPv4"},
+		{"PUT", "/v1/hosts", `[{"node":"a","addr":""}]`, "not IPv4"},
+		{"PUT", "/v1/hosts", `[{"node":"a","addr":"224.0.0.1"}]`, "not the address of one host"},
+		{"PUT", "/v1/hosts", `[{"node":"a","addr":"10.0.0.1","netns":"x/y"}]`, "not an absolute path"},
+		{"PUT", "/v1/layers", `{"layers":[{"id":""}]}`, "layer 1: the ID"},
+		{"PUT", "/v1/layers", `{"layers":[{"id":"x"},{"id":"x"}]}`, "used twice"},
+		{"PUT", "/v1/layers", `{"layers":[{"id":"x","text":"` + long + `"}]}`, "kind and text"},
+		{"PUT", "/v1/layers", `{"layers":[{"id":"x","links":{"rules":[{"from":["a"],"to":["b"],"shape":{"delay":-1}}]}}]}`, "rule 1: delay"},
+		{"PUT", "/v1/layers", `{"layers":[{"id":"x","links":{"rules":[{"from":["a"],"to":["b"],"shape":{"jitter":60000000001}}]}}]}`, "rule 1: delay"},
+		{"PUT", "/v1/layers", `{"layers":[{"id":"x","links":{"rules":[{"from":["a"],"to":["z"],"cut":true}]}}]}`, `no node "z"`},
+		{"PUT", "/v1/layers", `{"layers":[{"id":"x","links":{"rules":[{"from":["a"],"too":["z"]}]}}]}`, "unknown field"},
+		{"POST", "/v1/probe", `{"links":[{"from":"a","to":"z"}],"plan":{"count":1}}`, `no node "z"`},
+		{"POST", "/v1/probe", `{"links":[{"from":"a","to":"a"}],"plan":{"count":1}}`, "to itself"},
+		{"POST", "/v1/probe", `{"links":[],"plan":{"count":0}}`, "0 packets on each"},
+		{"POST", "/v1/probe", `{"links":[{"from":"a","to":"b"}],"plan":{"count":3000000}}`, "3000000 packets on each"},
+		{"POST", "/v1/probe", `{"links":[],"plan":{"count":1,"interval":-1}}`, "interval"},
+		{"POST", "/v1/probe", `{"links":[],"plan":{"count":1,"wait":60000000001}}`, "wait"},
+	} {
+		before := r.core.version
+		_, err := r.do(t.Context(), c.method, c.path, strings.NewReader(c.body))
+		if status(err) != http.StatusBadRequest || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %.100s: %v, want status 400 and %q", c.path, c.body, err, c.want)
+		}
+		if len(r.core.hosts) != 3 || r.core.version != before {
+			t.Errorf("%s %.100s changed the state", c.path, c.body)
+		}
+	}
+	if _, err := r.do(t.Context(), "DELETE", "/v1/layers", nil); status(err) != http.StatusMethodNotAllowed {
+		t.Errorf("DELETE: %v", err)
+	}
+}
+
+func TestCountsAreLimited(t *testing.T) {
+	if err := checkHosts(make([]Host, maxHosts+1)); err == nil {
+		t.Error("too many hosts")
+	}
+	if err := checkLayers(make([]faults.Layer, maxLayers+1)); err == nil {
+		t.Error("too many layers")
+	}
+	l := faults.Layer{ID: "x", Links: faults.Links{Rules: make([]faults.Rule, maxRules+1)}}
+	if err := checkLayers([]faults.Layer{l}); err == nil {
+		t.Error("too many rules")
+	}
+	if err := checkProbe(ProbeRequest{Links: make([]faults.Link, maxLinks+1), Plan: faults.ProbePlan{Count: 1}}); err == nil {
+		t.Error("too many links")
+	}
+}

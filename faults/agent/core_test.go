@@ -1,0 +1,173 @@
+package agent
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/faults/shape"
+)
+
+// newCore is a core with three hosts.
+func newCore(t *testing.T) (*core, *fakeEngine) {
+	t.Helper()
+	e := &fakeEngine{}
+	c := &core{testnet: "t", engine: e, broken: func(err error) { t.Errorf("broken: %v", err) }}
+	if err := c.setHosts(threeHosts()); err != nil {
+		t.Fatal(err)
+	}
+	return c, e
+}
+
+func set(t *testing.T, c *core, layers ...faults.Layer) {
+	t.Helper()
+	if _, err := c.setLayers(ShapeRequest{Layers: layers}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLayersEndByThemselves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, e := newCore(t)
+		defer c.close()
+		first, second, forever := cutLayer("first"), cutLayer("second"), cutLayer("forever")
+		first.Until, second.Until = time.Now().Add(time.Second), time.Now().Add(3*time.Second)
+		second.Links.Rules[0].To = []faults.NodeID{"c"}
+		forever.Links.Rules[0].From = []faults.NodeID{"c"}
+		set(t, c, first, second, forever)
+		for _, step := range []struct {
+			after  time.Duration
+			layers int
+		}{{999 * time.Millisecond, 3}, {time.Millisecond, 2}, {1999 * time.Millisecond, 2}, {time.Millisecond, 1}, {time.Hour, 1}} {
+			time.Sleep(step.after) // virtual
+			synctest.Wait()
+			if cut, _ := e.touched(); cut != step.layers || len(c.layers) != step.layers {
+				t.Errorf("at %v: %d links cut by %d layers, want %d", time.Now(), cut, len(c.layers), step.layers)
+			}
+		}
+		if c.version != 3 {
+			t.Errorf("version is %d after one request and two ends", c.version)
+		}
+	})
+}
+
+func TestALaterRequestReplacesTheAlarm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, e := newCore(t)
+		defer c.close()
+		brief := cutLayer("x")
+		brief.Until = time.Now().Add(time.Second)
+		set(t, c, brief)
+		longer := cutLayer("x")
+		longer.Until = time.Now().Add(time.Minute)
+		set(t, c, longer)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if cut, _ := e.touched(); cut != 1 {
+			t.Error("the first request's alarm healed the second's layer")
+		}
+	})
+}
+
+func TestALayerThatIsOverIsNotApplied(t *testing.T) {
+	c, e := newCore(t)
+	defer c.close()
+	over := cutLayer("over")
+	over.Until = time.Now().Add(-time.Second)
+	set(t, c, over)
+	if cut, _ := e.touched(); cut != 0 || len(c.layers) != 0 {
+		t.Error("a layer was applied after its end")
+	}
+}
+
+func TestAnEndThatCannotBeHealedEndsTheAgent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, e := newCore(t)
+		defer c.close()
+		var broken error
+		c.broken = func(err error) { broken = err }
+		brief := cutLayer("x")
+		brief.Until = time.Now().Add(time.Second)
+		set(t, c, brief)
+		e.mu.Lock()
+		e.err = errors.New("kernel says no")
+		e.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if broken == nil {
+			t.Error("nobody was told that a fault outlived its end")
+		}
+	})
+}
+
+func TestHostsMove(t *testing.T) {
+	c, e := newCore(t)
+	defer c.close()
+	set(t, c, cutLayer("x"))
+	before := e.now
+	moved := threeHosts()
+	moved[1].Netns = "/proc/1/ns/net" // a restart: the address stays
+	if err := c.setHosts(moved); err != nil {
+		t.Fatal(err)
+	}
+	for p := range before.Cut {
+		if _, ok := e.now.Cut[p]; !ok {
+			t.Error("a restarted node lost its fault")
+		}
+	}
+	if err := c.setHosts(moved[:1]); status(err) != http.StatusBadRequest {
+		t.Errorf("remove a host that a fault names: %v", err)
+	}
+	if len(c.hosts) != 3 {
+		t.Error("a refused request changed the hosts")
+	}
+}
+
+func TestEngineErrorsChangeNothing(t *testing.T) {
+	c, e := newCore(t)
+	defer c.close()
+	set(t, c, cutLayer("x"))
+	for err, want := range map[error]int{
+		errors.New("no"): http.StatusInternalServerError,
+		shape.ErrNoDelay: http.StatusNotImplemented,
+	} {
+		e.err = err
+		if _, got := c.setLayers(ShapeRequest{}); status(got) != want {
+			t.Errorf("engine's %v became %v, want status %d", err, got, want)
+		}
+		if c.version != 1 || len(c.layers) != 1 {
+			t.Errorf("a failed request made version %d with %d layers", c.version, len(c.layers))
+		}
+	}
+	e.err = nil
+}
+
+func TestClosedCoreRefuses(t *testing.T) {
+	c, e := newCore(t)
+	release := c.acquire()
+	for range 2 {
+		if err := c.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !e.closed {
+		t.Error("the engine was not closed")
+	}
+	if _, err := c.setLayers(ShapeRequest{}); status(err) != http.StatusServiceUnavailable {
+		t.Errorf("shape after the end: %v", err)
+	}
+	release()
+	c.expire()
+}
+
+// status is the status of a refusal.
+func status(err error) int {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Status
+	}
+	return 0
+}

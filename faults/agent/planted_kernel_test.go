@@ -1,0 +1,63 @@
+//go:build linux
+
+package agent
+
+import (
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/faults/shape/shapetest"
+)
+
+// An engine that says yes and does nothing: the probe shows it.
+func TestProbeShowsAnEngineThatDoesNothing(t *testing.T) {
+	l := shapetest.Lab(t, 2)
+	r := newRig(t, false)
+	real := newProber()
+	defer real.Close()
+	r.server.prober = real
+	hosts := threeHosts()[:2]
+	for i := range hosts {
+		hosts[i].Addr, hosts[i].Netns = l.Nodes[i].Addr, l.Nodes[i].Path
+	}
+	if err := r.SetHosts(t.Context(), hosts); err != nil {
+		t.Fatal(err)
+	}
+	slow := cutLayer("slow")
+	slow.Links.Rules = []faults.Rule{{From: []faults.NodeID{"b"}, To: []faults.NodeID{"a"}, Shape: faults.Shape{Delay: time.Minute}}}
+	if _, err := r.Shape(t.Context(), []faults.Layer{cutLayer("cut"), slow}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := r.Probe(t.Context(), []faults.Link{{From: "a", To: "b"}, {From: "b", To: "a"}}, faults.ProbePlan{Count: 5, Wait: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m[0].Received != 5 {
+		t.Errorf("the link that is not cut was measured as %+v", m[0])
+	}
+	if m[1].Received != 5 || m[1].Median > 10*time.Second {
+		t.Errorf("the link that is not slow was measured as %+v", m[1])
+	}
+}
+
+func TestProbeOfForeignPathFails(t *testing.T) {
+	shapetest.RequireRoot(t)
+	r := newRig(t, false)
+	real := newProber()
+	defer real.Close()
+	r.server.prober = real
+	hosts := threeHosts()
+	hosts[0].Netns, hosts[1].Netns = "/dev/null", "/no/such/file"
+	if err := r.SetHosts(t.Context(), hosts); err != nil {
+		t.Fatal(err)
+	}
+	plan := faults.ProbePlan{Count: 1}
+	if _, err := r.Probe(t.Context(), []faults.Link{{From: "a", To: "c"}}, plan); status(err) != 500 {
+		t.Errorf("a file that is no namespace: %v", err)
+	}
+	m, err := r.Probe(t.Context(), []faults.Link{{From: "b", To: "c"}}, plan)
+	if err != nil || m[0].Received != 0 {
+		t.Errorf("a namespace that has gone: %+v, %v, want silence", m, err)
+	}
+}
