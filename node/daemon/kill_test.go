@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/netsplit/netsplit/node"
@@ -45,6 +47,48 @@ func TestKilledNodeKeepsWhatItReported(t *testing.T) {
 			if !stored[h] {
 				t.Errorf("round %d: block %s was printed but is not on disk", round, h)
 			}
+		}
+	}
+}
+
+// TestSignalsStopCleanly ends a node as an operator or a container engine does.
+func TestSignalsStopCleanly(t *testing.T) {
+	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		text, err := json.Marshal(testConfig(t, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "node.json")
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		cmd.Env = append(os.Environ(), childConfig+"="+file)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var kinds []node.EventKind
+		for s := bufio.NewScanner(out); s.Scan(); {
+			var e node.Event
+			if err := json.Unmarshal(s.Bytes(), &e); err != nil {
+				t.Errorf("line %q: %v", s.Bytes(), err)
+			}
+			if kinds = append(kinds, e.Kind); e.Kind == node.EventStart {
+				if err := cmd.Process.Signal(signal); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: %v, want exit code 0", signal, err)
+		}
+		if want := []node.EventKind{node.EventStart, node.EventStop}; !slices.Equal(kinds, want) {
+			t.Errorf("%v: events %v, want %v", signal, kinds, want)
 		}
 	}
 }

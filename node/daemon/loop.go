@@ -47,12 +47,15 @@ type loop struct {
 	lastFrame   []byte
 }
 
+// newLoop makes the loop of a node and makes it the sink of net.
 func newLoop(n *node.Node, s *store, log *eventLog, net *peerNet, c clock) *loop {
-	return &loop{
+	l := &loop{
 		node: n, store: s, log: log, net: net, clock: c, timers: newTimers(),
 		requests: make(chan request, maxInputs), done: make(chan struct{}),
 		links: make(map[chain.PeerID]*link), dials: make(map[chain.PeerID]*dial),
 	}
+	net.sink = l
+	return l
 }
 
 // run drives the node until ctx ends, which is a clean stop, or an effect cannot be performed.

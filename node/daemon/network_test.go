@@ -189,3 +189,16 @@ func TestStopClosesFiles(t *testing.T) {
 		t.Errorf("%d open files, %d before", after, before)
 	}
 }
+
+// TestPeerComesBack stops a peer and starts it again on the same address; the other one dials until it is there.
+func TestPeerComesBack(t *testing.T) {
+	c1, c2 := testConfig(t, 1), testConfig(t, 2)
+	c2.Listen = freePorts(t, 1)[0]
+	c1.Peers = []node.PeerAddr{{ID: testID(t, c2), Addr: c2.Listen}}
+	n1, n2 := startNode(t, c1), startNode(t, c2)
+	n1.waitPeer(n2.id)
+	n2.stop()
+	n1.waitNew("peer_down", func(e node.Event) bool { return e.Kind == node.EventPeerDown })
+	startNode(t, c2)
+	n1.waitNew("peer_up", func(e node.Event) bool { return e.Kind == node.EventPeerUp && *e.Peer == n2.id })
+}

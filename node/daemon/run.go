@@ -80,7 +80,7 @@ func host(ctx context.Context, l *loop, s *server, apiListener net.Listener) err
 	defer stopLoop()
 	loopDone := make(chan error, 1)
 	go func() { loopDone <- l.run(loopCtx) }()
-	l.net.serve(l)
+	l.net.serve()
 	s.start(apiListener)
 
 	var err error

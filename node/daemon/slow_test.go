@@ -67,7 +67,7 @@ func startLoop(t *testing.T, cfg node.Config, want string) (*loop, *lineBuffer) 
 	ctx, cancel := context.WithCancel(context.Background())
 	result := make(chan error, 1)
 	go func() { result <- l.run(ctx) }()
-	peers.serve(l)
+	peers.serve()
 	t.Cleanup(func() {
 		cancel()
 		err := <-result

@@ -46,7 +46,7 @@ type peerNet struct {
 	self     identity
 	upgrader transport.Upgrader
 	listener *net.TCPListener
-	sink     sink
+	sink     sink // set before anything is dialled or accepted
 	slots    chan struct{}
 
 	ctx    context.Context // ends with close
@@ -70,11 +70,8 @@ func newPeerNet(ctx context.Context, self identity, addr string) (*peerNet, erro
 	return n, nil
 }
 
-// serve accepts connections and hands them to s.
-func (n *peerNet) serve(s sink) {
-	n.sink = s
-	n.wg.Go(n.acceptLoop)
-}
+// serve accepts connections from now on.
+func (n *peerNet) serve() { n.wg.Go(n.acceptLoop) }
 
 func (n *peerNet) acceptLoop() {
 	for {
