@@ -54,6 +54,7 @@ type measured struct {
 	links   map[trace.ProbePhase]*linkFigures
 	base    map[[2]trace.NodeID]time.Duration // median delay without any fault, from before
 	changed map[nodeID]bool                   // nodes whose state it changed
+	answers answers
 	failed  bool
 }
 
@@ -83,6 +84,8 @@ func (c *accuracy) of(id string) *measured {
 
 func (c *accuracy) Observe(w *World, e *trace.Event) {
 	switch e.Kind {
+	case trace.KindFault:
+		c.of(e.Fault.ID).answers.fault(w, e.Fault)
 	case trace.KindProbe:
 		c.probe(w, e.Probe)
 	case trace.KindNode:
@@ -92,6 +95,7 @@ func (c *accuracy) Observe(w *World, e *trace.Event) {
 	case trace.KindSeen, trace.KindHead:
 		c.spoke(w, "recorded a block")
 	case trace.KindStatus:
+		c.answered(w, e.Status)
 		switch {
 		case w.node == noNode || w.frozen:
 		case e.Status.Error == "":
@@ -188,6 +192,9 @@ func (c *accuracy) link(w *World, p *trace.Probe, m *measured, f *linkFigures, l
 	key := [2]trace.NodeID{l.From, l.To}
 	if p.Phase == trace.ProbeBefore {
 		m.base[key] = max(0, l.Median-l.WantDelay)
+		if l.WantDelay > 0 { // another fault's; there is no measurement without it to compare with
+			f.extra = append(f.extra, l.Median)
+		}
 		return
 	}
 	base, known := m.base[key]

@@ -50,15 +50,27 @@ func (j *Judgement) ExitCode(strict bool) int {
 	}
 	for _, r := range j.Results {
 		switch {
+		case !r.Fails(strict):
 		case r.Verdict == Fail && r.Class == Infrastructure:
 			code = ExitInfrastructure
-		case r.Verdict == Fail,
-			strict && r.Verdict == Unknown,
-			strict && r.Verdict == Vacuous && (r.Asked || r.Class != Infrastructure):
+		default:
 			code = max(code, ExitFail)
 		}
 	}
 	return code
+}
+
+// Fails reports whether a result makes a run fail; see ExitCode.
+func (r Result) Fails(strict bool) bool {
+	switch r.Verdict {
+	case Fail:
+		return true
+	case Unknown:
+		return strict
+	case Vacuous:
+		return strict && (r.Asked || r.Class != Infrastructure)
+	}
+	return false
 }
 
 // Judge runs the checkers over a trace. expect is what is asked for; nil means what the trace's own run event asks for.

@@ -105,7 +105,21 @@ type FaultSummary struct {
 	Before *LinkSummary `json:"before,omitempty"`
 	During *LinkSummary `json:"during,omitempty"`
 	After  *LinkSummary `json:"after,omitempty"`
-	OK     bool         `json:"ok"` // nothing contradicts that it did what was asked
+	// Nodes are the nodes that it acted on, and Answers what they said; nil for a fault on links.
+	Nodes   []trace.NodeID `json:"nodes,omitempty"`
+	Answers *AnswerSummary `json:"answers,omitempty"`
+	OK      bool           `json:"ok"` // nothing contradicts that it did what was asked
+}
+
+// AnswerSummary counts what the nodes of a fault did around it.
+type AnswerSummary struct {
+	UpBefore int `json:"up_before"` // nodes that were up when it began
+	// AskedDuring is how often one of its nodes was asked for its status while it held, AnsweredDuring how often one
+	// answered; likewise for the time after it.
+	AskedDuring    int `json:"asked_during"`
+	AnsweredDuring int `json:"answered_during"`
+	AskedAfter     int `json:"asked_after"`
+	AnsweredAfter  int `json:"answered_after"`
 }
 
 // LinkSummary sums up measurements of links.
@@ -117,7 +131,7 @@ type LinkSummary struct {
 	Sent     int64 `json:"sent"`      // over the other links
 	Received int64 `json:"received"`
 	// WantDelay is the largest delay asked of a link, Delay the median of what delayed links had above the measurement
-	// before, Median the median one-way delay of all links that are not cut.
+	// before (in Before itself: the whole delay), Median the median one-way delay of all links that are not cut.
 	WantDelay time.Duration `json:"want_delay"`
 	Delay     time.Duration `json:"delay"`
 	Median    time.Duration `json:"median"`
@@ -164,7 +178,7 @@ func (w *World) summarize(t *inclusion, p *propagation, a *accuracy) Summary {
 		if f.part != nil && len(f.part.sides) > 1 {
 			s.Partitions = append(s.Partitions, w.partitionSummary(f))
 		}
-		s.Faults = append(s.Faults, a.summary(f))
+		s.Faults = append(s.Faults, a.summary(w, f))
 	}
 	return s
 }
@@ -218,15 +232,23 @@ func (w *World) partitionSummary(f *window) Partition {
 	return p
 }
 
-func (c *accuracy) summary(f *window) FaultSummary {
+func (c *accuracy) summary(w *World, f *window) FaultSummary {
 	m := c.of(f.id)
-	return FaultSummary{
+	s := FaultSummary{
 		ID: f.id, Kind: f.kind, Text: f.text, AskedAt: f.asked, AskedFor: f.askedFor,
 		Begin: f.begin, Active: f.active, Healing: f.healing, Healed: f.healed, Reached: f.phase,
 		TookActive: f.tookActive, TookHealed: f.tookHealed, Dropped: f.dropped, Delayed: f.delayed,
 		Before: m.links[trace.ProbeBefore].summary(), During: m.links[trace.ProbeDuring].summary(),
 		After: m.links[trace.ProbeAfter].summary(), OK: !m.failed,
 	}
+	if len(f.nodes) > 0 {
+		answers := AnswerSummary(m.answers)
+		s.Answers = &answers
+	}
+	for _, n := range f.nodes {
+		s.Nodes = append(s.Nodes, w.nodes[n].id)
+	}
+	return s
 }
 
 func (f *linkFigures) summary() *LinkSummary {
