@@ -116,3 +116,18 @@ func TestListenReplacesOnlyDeadSockets(t *testing.T) {
 		t.Error("a directory that is not there")
 	}
 }
+
+func TestAFailedEngineEndsTheAgent(t *testing.T) {
+	dir, err := os.MkdirTemp("", "ns")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	e := &fakeEngine{failed: make(chan struct{})}
+	s := &Server{stopping: make(chan struct{}), prober: &fakeProber{}}
+	s.core = &core{testnet: "t", engine: e, broken: s.stop}
+	err = s.serve(t.Context(), filepath.Join(dir, "s"), func() { close(e.failed) })
+	if err == nil || !strings.Contains(err.Error(), "the queue is gone") || !e.closed {
+		t.Errorf("agent ended with %v, engine closed: %v", err, e.closed)
+	}
+}

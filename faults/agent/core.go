@@ -17,6 +17,9 @@ type engine interface {
 	Name() string
 	Apply(shape.Desired) error
 	Traffic() (faults.Traffic, error)
+	// Failed is closed when links may no longer be as they should; Cause then says why.
+	Failed() <-chan struct{}
+	Cause() error
 	Close() error
 }
 

@@ -1,4 +1,17 @@
 // Package agent is the process that owns a testnet's faults on a host: it makes the desired state of all links true in
 // the kernel, probes links, and heals everything when its owner goes away or it dies itself. It speaks HTTP with JSON
 // over a Unix socket; Client is the other end.
+//
+// The API: GET /v1/state returns State; PUT /v1/hosts takes a list of Host; PUT /v1/layers takes a ShapeRequest and
+// returns faults.Applied; POST /v1/probe takes a ProbeRequest and returns a list of faults.Measurement; POST /v1/lease
+// (or GET) answers at once and is held as long as its connection; POST /v1/stop heals and ends the agent. A refusal is
+// plain text with status 400 (wrong request), 409 (the layers changed), 412 (nobody holds the lease), 501 (the kernel
+// cannot), 500 (it failed) or 503 (the agent is stopping).
+//
+// What it needs, in the network namespace that carries the bridge: CAP_NET_ADMIN for tables and queues. In the nodes'
+// namespaces, for probes alone: CAP_SYS_ADMIN to enter them and CAP_NET_RAW to send. CAP_SYS_NICE lets the delay thread
+// run in real time; without it delays are late by milliseconds on a busy machine. CAP_CHOWN and CAP_DAC_OVERRIDE are
+// needed only where the socket's directory belongs to another user; CAP_SYS_PTRACE only where namespaces are given as
+// /proc/PID/ns/net of processes that have more capabilities than the agent. All other capabilities can be dropped. It
+// writes nothing below /proc or /sys.
 package agent

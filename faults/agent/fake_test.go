@@ -23,7 +23,11 @@ type fakeEngine struct {
 	err    error // of Apply
 	count  error // of Traffic
 	closed bool
+	failed chan struct{} // may be nil
 }
+
+func (e *fakeEngine) Failed() <-chan struct{} { return e.failed }
+func (e *fakeEngine) Cause() error            { return errors.New("the queue is gone") }
 
 func (e *fakeEngine) Name() string { return "fake" }
 

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"runtime"
 )
 
 // Exit codes of Main.
@@ -14,6 +15,9 @@ const (
 	exitUsage  = 2
 	exitFailed = 3
 )
+
+// minProcs is the least number of the Go runtime's processor slots.
+const minProcs = 8
 
 // Main is the command `netsplit agent`; args are what follows. It returns the exit code: 0 after it healed everything
 // because ctx ended, it was told to stop, or the bridge disappeared; 2 for wrong arguments; 3 when it failed.
@@ -26,6 +30,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "netsplit agent: %v\n", err)
 		return exitUsage
 	}
+	// The delay engine's thread must find a free processor slot of the Go runtime whenever it wakes, also while another
+	// thread that has one is kept waiting by the rest of the machine.
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), minProcs))
 	err = Serve(ctx, cfg, func() {
 		fmt.Fprintf(stdout, "agent of testnet %s listens on %s\n", cfg.Testnet, cfg.Socket)
 	})

@@ -80,7 +80,7 @@ func Serve(ctx context.Context, cfg Config, ready func()) (err error) {
 		return err
 	}
 	defer stopWatch()
-	return s.serve(ctx, cfg, eng, ready)
+	return s.serve(ctx, cfg.Socket, ready)
 }
 
 // openEngine opens the kernel's engine in the configured namespace.
@@ -104,8 +104,8 @@ func (s *Server) stop(cause error) {
 }
 
 // serve answers requests until the server is to stop.
-func (s *Server) serve(ctx context.Context, cfg Config, eng *shape.Engine, ready func()) error {
-	ln, err := listen(cfg.Socket)
+func (s *Server) serve(ctx context.Context, socket string, ready func()) error {
+	ln, err := listen(socket)
 	if err != nil {
 		return err
 	}
@@ -125,10 +125,10 @@ func (s *Server) serve(ctx context.Context, cfg Config, eng *shape.Engine, ready
 	case <-ctx.Done():
 		s.stop(nil)
 	case <-s.stopping:
-	case <-eng.Failed():
-		s.stop(fmt.Errorf("the engine failed: %w", eng.Cause()))
+	case <-s.core.engine.Failed():
+		s.stop(fmt.Errorf("the engine failed: %w", s.core.engine.Cause()))
 	case err := <-ended:
-		s.stop(fmt.Errorf("serve %s: %w", cfg.Socket, err))
+		s.stop(fmt.Errorf("serve %s: %w", socket, err))
 		ended <- nil
 	}
 	<-s.stopping

@@ -70,10 +70,16 @@ func checkLinks(ctx context.Context, l *lab.Lab) []CheckResult {
 // line is an error in one line.
 func line(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
+// applier is what checker needs of an Engine.
+type applier interface {
+	Apply(Desired) error
+	Via() string
+}
+
 // checker measures the one link of a lab of two.
 type checker struct {
 	lab    *lab.Lab
-	engine *Engine
+	engine applier
 	prober *probe.Prober
 }
 
