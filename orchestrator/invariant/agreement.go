@@ -144,6 +144,7 @@ func (c *agreement) Finish(w *World) Result {
 		return r.unknown(fmt.Sprintf("%d heads stand on blocks that the trace does not have", w.unlinked))
 	}
 	if c.deepest > 0 {
+		r.Figure = fmt.Sprintf("deepest reorg %d, %d unexcused", c.deepest, c.worst)
 		r.Evidence = []Evidence{c.where}
 	}
 	r.Verdict = Pass
