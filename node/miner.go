@@ -13,6 +13,10 @@ import (
 const (
 	maxChunk    = 250 * time.Millisecond
 	maxAttempts = 1 << 13 // in one chunk, so that one input stays short at high rates
+
+	// templateAge is how long a template is kept although new transactions wait: assembling one costs far more than a
+	// chunk's attempts, and a transaction waits for a block much longer than this.
+	templateAge = time.Second
 )
 
 // miner is the state of mining.
@@ -28,6 +32,7 @@ type miner struct {
 	header  chain.Header // template; with the winning nonce if found
 	txs     []chain.Tx
 	version uint64 // of the mempool that txs are from
+	built   Time   // when
 }
 
 // mayMine says whether the node mines now. A node that should have peers waits until it has had one, so that it does
@@ -107,7 +112,8 @@ func (n *Node) mineChunk(start Time) {
 func (n *Node) template() bool {
 	m := &n.miner
 	head := n.tree.Head()
-	if m.header.Height == head.Height+1 && m.header.Parent == head.Hash() && m.version == n.pool.Version() {
+	fresh := m.version == n.pool.Version() || n.now-m.built < Time(templateAge)
+	if fresh && m.header.Height == head.Height+1 && m.header.Parent == head.Hash() {
 		m.header.Time = max(m.header.Time, n.millis())
 		return true
 	}
@@ -121,6 +127,6 @@ func (n *Node) template() bool {
 		m.header = chain.Header{}
 		return false
 	}
-	m.header, m.txs, m.version = header, kept, n.pool.Version()
+	m.header, m.txs, m.version, m.built = header, kept, n.pool.Version(), n.now
 	return true
 }
