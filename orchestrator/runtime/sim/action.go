@@ -64,7 +64,7 @@ func (w *world) act(h *host, verb faults.Verb) error {
 // stop asks a process to end and ends it. A paused process cannot answer and is just ended.
 func (w *world) stop(h *host) {
 	if h.state == running {
-		w.guard(func() { w.feed(h, machine.Stop) })
+		w.guard(func() { w.feed(h, Machine.Stop) })
 	}
 	if h.state != down { // it may have panicked
 		w.end(h)

@@ -59,7 +59,7 @@ func TestPersistedBlocksAreOnTheDiskOfTheNextProcess(t *testing.T) {
 	l := newLab(t, "a")
 	var stored [][]*chain.Block
 	inner := l.r.newMachine
-	l.r.newMachine = func(cfg node.Config, s []*chain.Block, now node.Time) (machine, chain.PeerID, error) {
+	l.r.newMachine = func(cfg node.Config, s []*chain.Block, now node.Time) (Machine, chain.PeerID, error) {
 		stored = append(stored, slices.Clone(s))
 		return inner(cfg, s, now)
 	}
@@ -126,7 +126,7 @@ func TestPanicIsTheDeathOfOneNode(t *testing.T) {
 
 func TestPanicWhileMakingANodeIsAnError(t *testing.T) {
 	l := newLab(t, "a")
-	l.r.newMachine = func(node.Config, []*chain.Block, node.Time) (machine, chain.PeerID, error) { panic("ouch") }
+	l.r.newMachine = func(node.Config, []*chain.Block, node.Time) (Machine, chain.PeerID, error) { panic("ouch") }
 	err := l.r.Launch(t.Context(), []runtime.Launch{launchOf(t, node.Config{Name: "a"})}, nil)
 	if err == nil || !strings.Contains(err.Error(), "panic: ouch") {
 		t.Fatalf("launch: %v", err)

@@ -71,7 +71,7 @@ func floodNet(tb testing.TB, n, degree int) (r *Runtime, received *int) {
 		tb.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(1, 1))
-	r.newMachine = func(cfg node.Config, _ []*chain.Block, now node.Time) (machine, chain.PeerID, error) {
+	r.newMachine = func(cfg node.Config, _ []*chain.Block, now node.Time) (Machine, chain.PeerID, error) {
 		f := &flooder{received: received}
 		for range degree / 2 {
 			k := rng.IntN(n)

@@ -137,5 +137,5 @@ func (w *world) closed(h *host, i uint32, reason string) {
 	c := &w.conns[i]
 	peer := w.hosts[c.host[1-c.side(h.index)]].peer
 	w.close(h, i)
-	w.notify(h, func(m machine, now node.Time) []node.Effect { return m.PeerDown(now, peer, reason) })
+	w.notify(h, func(m Machine, now node.Time) []node.Effect { return m.PeerDown(now, peer, reason) })
 }

@@ -75,14 +75,14 @@ func (w *world) reset(h, other *host) {
 
 func (w *world) up(h, other *host, outbound bool) {
 	peer := other.peer
-	w.notify(h, func(m machine, now node.Time) []node.Effect { return m.PeerUp(now, peer, outbound) })
+	w.notify(h, func(m Machine, now node.Time) []node.Effect { return m.PeerUp(now, peer, outbound) })
 }
 
 // fail ends a dial without a connection at a moment.
 func (w *world) fail(a attempt, at int64) {
 	w.at(at, func() {
 		w.whenRunning(a.from, a.life, func() {
-			w.feed(a.from, func(m machine, now node.Time) []node.Effect { return m.DialFailed(now, a.peer) })
+			w.feed(a.from, func(m Machine, now node.Time) []node.Effect { return m.DialFailed(now, a.peer) })
 		})
 	})
 }

@@ -23,7 +23,7 @@ func (w *world) perform(h *host, effects []node.Effect) {
 			if c, ok := h.ends.find(&e.Peer); ok {
 				peer, reason := e.Peer, e.Reason
 				w.close(h, c)
-				w.notify(h, func(m machine, now node.Time) []node.Effect { return m.PeerDown(now, peer, reason) })
+				w.notify(h, func(m Machine, now node.Time) []node.Effect { return m.PeerDown(now, peer, reason) })
 			}
 		}
 	}

@@ -172,3 +172,17 @@ func BenchmarkMemory(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkTenThousand is about 100 blocks among 10,000 real nodes.
+func BenchmarkTenThousand(b *testing.B) {
+	for b.Loop() {
+		var d discard
+		r := sim.New(sim.Options{Seed: 1})
+		start(b, r, &d, 10000, 100)
+		sleep(b, r, 200*time.Second)
+		b.ReportMetric(float64(d.lines), "lines")
+		if err := r.Close(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

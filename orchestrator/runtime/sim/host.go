@@ -32,10 +32,10 @@ type host struct {
 	id      faults.NodeID
 	addr    netip.Addr
 	state   state
-	boot    func(now node.Time, stored []*chain.Block) (machine, error) // nil before Launch
+	boot    func(now node.Time, stored []*chain.Block) (Machine, error) // nil before Launch
 	peer    chain.PeerID
-	machine machine
-	node    *node.Node   // the machine, unless it is a stand-in
+	machine Machine
+	node    *node.Node   // what answers the HTTP API; nil when the machine is a stand-in
 	handler http.Handler // of the process' HTTP API, made at the first request
 	life    uint32       // counts processes: what belongs to an earlier one is void
 	disk    []*chain.Block
@@ -53,8 +53,7 @@ func (w *world) start(h *host) error {
 	m, err := w.boot(h)
 	if err == nil {
 		h.machine, h.state = m, running
-		h.node, _ = m.(*node.Node)
-		w.guard(func() { w.feed(h, machine.Start) })
+		w.guard(func() { w.feed(h, Machine.Start) })
 		if h.state == running {
 			return nil
 		}
@@ -65,7 +64,7 @@ func (w *world) start(h *host) error {
 }
 
 // boot makes a host's machine; a panic is an error.
-func (w *world) boot(h *host) (m machine, err error) {
+func (w *world) boot(h *host) (m Machine, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)

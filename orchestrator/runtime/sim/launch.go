@@ -42,12 +42,16 @@ func (r *Runtime) launch(l runtime.Launch) error {
 		h.log.addText("error: " + err.Error())
 		return &runtime.NodeError{Node: l.ID, Op: "start", Err: err, Tail: h.log.tail(tailLines)}
 	}
-	h.boot = func(now node.Time, stored []*chain.Block) (machine, error) {
+	h.boot = func(now node.Time, stored []*chain.Block) (Machine, error) {
 		m, peer, err := r.newMachine(cfg, stored, now)
 		if err != nil {
 			return nil, err
 		}
 		h.peer = peer
+		h.node, _ = m.(*node.Node)
+		if r.opts.Plant != nil {
+			m = r.opts.Plant(h.id, m)
+		}
 		return m, nil
 	}
 	if _, taken := r.w.addrs[cfg.Advertise]; !taken && cfg.Advertise != "" {

@@ -6,8 +6,9 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-// machine is what the simulator drives: a *node.Node, or a stand-in that measures the simulator itself.
-type machine interface {
+// Machine is what the simulator drives as a node: a *node.Node, what Options.Plant put around it, or a stand-in that
+// measures the simulator itself. See node.Node for what the inputs mean; the effects are performed in order.
+type Machine interface {
 	Start(now node.Time) []node.Effect
 	PeerUp(now node.Time, id chain.PeerID, outbound bool) []node.Effect
 	PeerDown(now node.Time, id chain.PeerID, reason string) []node.Effect

@@ -1,6 +1,11 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/node/chain"
+)
 
 // Defaults of Options.
 const (
@@ -24,6 +29,13 @@ type Options struct {
 	// RealTime makes virtual time never run ahead of the machine's clock, which is for demonstrations and for tests of
 	// interrupts. It changes nothing in a history.
 	RealTime bool
+	// Plant, if not nil, plants bugs in nodes, for tests of those who must notice them. It is called when a process of a
+	// node starts, from the goroutine that starts it, and returns the machine that is driven in its place: usually one
+	// that embeds m and drops or changes some of the inputs that m gets and of the effects that it asks for. Requests to
+	// the node's API still go to the node itself.
+	Plant func(id faults.NodeID, m Machine) Machine
+	// Memo is what the nodes share; nil: one of the testnet's own. Tests plant one that checks signatures wrongly.
+	Memo *chain.Memo
 }
 
 func (o Options) withDefaults() Options {
@@ -35,6 +47,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Epoch.IsZero() {
 		o.Epoch = defaultEpoch
+	}
+	if o.Memo == nil {
+		o.Memo = chain.NewMemo()
 	}
 	return o
 }

@@ -24,7 +24,7 @@ type Runtime struct {
 	clock *clock
 	memo  *chain.Memo
 	// newMachine makes the machine of a node; tests put another in its place.
-	newMachine func(cfg node.Config, stored []*chain.Block, now node.Time) (machine, chain.PeerID, error)
+	newMachine func(cfg node.Config, stored []*chain.Block, now node.Time) (Machine, chain.PeerID, error)
 
 	mu      sync.Mutex
 	w       *world
@@ -45,14 +45,14 @@ var (
 // New returns a simulated testnet without nodes. The calling goroutine is the first lane of its Clock.
 func New(opts Options) *Runtime {
 	opts = opts.withDefaults()
-	r := &Runtime{opts: opts, memo: chain.NewMemo()}
+	r := &Runtime{opts: opts, memo: opts.Memo}
 	r.newMachine = r.newNode
 	r.clock = newClock(opts.Epoch, opts.RealTime, r.run)
 	r.w = newWorld(opts, &r.clock.now)
 	return r
 }
 
-func (r *Runtime) newNode(cfg node.Config, stored []*chain.Block, now node.Time) (machine, chain.PeerID, error) {
+func (r *Runtime) newNode(cfg node.Config, stored []*chain.Block, now node.Time) (Machine, chain.PeerID, error) {
 	n, err := node.New(cfg, node.Deps{Memo: r.memo}, stored, now)
 	if err != nil {
 		return nil, chain.PeerID{}, err

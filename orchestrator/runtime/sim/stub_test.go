@@ -93,7 +93,7 @@ func idOf(name string) chain.PeerID { return sha256.Sum256([]byte(name)) }
 func newLab(t *testing.T, names ...string) *lab {
 	t.Helper()
 	l := &lab{t: t, r: New(Options{Seed: 1}), stubs: make(map[string]*stub)}
-	l.r.newMachine = func(cfg node.Config, _ []*chain.Block, _ node.Time) (machine, chain.PeerID, error) {
+	l.r.newMachine = func(cfg node.Config, _ []*chain.Block, _ node.Time) (Machine, chain.PeerID, error) {
 		if l.err != nil {
 			return nil, chain.PeerID{}, l.err
 		}

@@ -120,7 +120,7 @@ func (b backend) Do(ctx context.Context, fn func(n *node.Node, now node.Time) []
 	}
 	w := b.r.w
 	w.guard(func() {
-		w.feed(b.h, func(_ machine, now node.Time) []node.Effect { return fn(b.h.node, now) })
+		w.feed(b.h, func(_ Machine, now node.Time) []node.Effect { return fn(b.h.node, now) })
 	})
 	if b.h.life != b.life {
 		return errGone

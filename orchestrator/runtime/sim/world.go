@@ -129,7 +129,7 @@ func (w *world) guard(fn func()) {
 }
 
 // feed hands one input to a host's machine and performs the effects.
-func (w *world) feed(h *host, input func(m machine, now node.Time) []node.Effect) {
+func (w *world) feed(h *host, input func(m Machine, now node.Time) []node.Effect) {
 	w.active = h
 	effects := input(h.machine, w.time())
 	w.active = nil
@@ -138,11 +138,11 @@ func (w *world) feed(h *host, input func(m machine, now node.Time) []node.Effect
 
 // notify hands an input to the machine of a host from the event loop, now; while the process is paused the input
 // waits, and when the process ends first it is void.
-func (w *world) notify(h *host, input func(m machine, now node.Time) []node.Effect) {
+func (w *world) notify(h *host, input func(m Machine, now node.Time) []node.Effect) {
 	w.notifyAfter(h, 0, input)
 }
 
-func (w *world) notifyAfter(h *host, d int64, input func(m machine, now node.Time) []node.Effect) {
+func (w *world) notifyAfter(h *host, d int64, input func(m Machine, now node.Time) []node.Effect) {
 	life := h.life
 	w.after(d, func() { w.whenRunning(h, life, func() { w.feed(h, input) }) })
 }
