@@ -21,8 +21,6 @@ const (
 	connectPerNode = 200 * time.Millisecond
 	// pollStep is how often conditions are looked at again.
 	pollStep = 50 * time.Millisecond
-	// peersSlack is how many more connections than its topology asks for a node may hold.
-	peersSlack = 32
 )
 
 // Progress is told what a run is doing, for people; nothing depends on it. Methods may be called from any goroutine.
@@ -35,10 +33,9 @@ type Progress interface {
 	Note(at time.Duration, text string)
 }
 
-// Testnet is a running testnet: a spec, hosted by a runtime, spoken to through a chain's driver.
+// Testnet is a running testnet: nodes of one chain, hosted by a runtime, spoken to through the chain's driver.
 type Testnet struct {
 	ID      string
-	Spec    *testnets.Spec
 	Runtime runtime.Runtime
 	Chain   driver.Chain
 	Network driver.Network
@@ -48,33 +45,6 @@ type Testnet struct {
 	clients  map[faults.NodeID]driver.Client
 	order    []faults.NodeID       // the spec's
 	degree   map[faults.NodeID]int // peers that the topology gives a node
-}
-
-// NewNetwork describes a spec's testnet to a chain. hosts are parallel to spec.NodeIDs().
-func NewNetwork(id string, spec *testnets.Spec, hosts []runtime.Host, start time.Time) (driver.Network, error) {
-	net := driver.Network{
-		ID:            id,
-		Seed:          spec.Seed,
-		Start:         start,
-		BlockInterval: spec.Consensus.BlockInterval,
-		Relay:         spec.Relay,
-		PeerExchange:  spec.Topology.PeerExchange,
-	}
-	peers := make(map[faults.NodeID][]faults.NodeID)
-	for _, e := range spec.Edges() {
-		peers[e[0]] = append(peers[e[0]], e[1])
-		peers[e[1]] = append(peers[e[1]], e[0])
-	}
-	for i, n := range spec.NodeIDs() {
-		if hosts[i].ID != n.ID {
-			return net, fmt.Errorf("runtime gave host %s where node %s was planned", hosts[i].ID, n.ID)
-		}
-		net.Nodes = append(net.Nodes, driver.Node{
-			ID: n.ID, Role: n.Role, Addr: hosts[i].Addr, Mine: n.Mine, Peers: peers[n.ID],
-		})
-		net.MaxPeers = max(net.MaxPeers, len(peers[n.ID])+peersSlack)
-	}
-	return net, nil
 }
 
 // Up creates a testnet, starts its nodes and waits until all are connected and on one head. sink receives what nodes
@@ -105,23 +75,20 @@ func create(ctx context.Context, id string, spec *testnets.Spec, rt runtime.Runt
 	if err != nil {
 		return nil, err
 	}
-	return attach(ctx, spec, rt, chain, net)
+	if err := SaveNetwork(dir, net); err != nil {
+		return nil, err
+	}
+	return Attach(ctx, rt, chain, net)
 }
 
 // Attach returns the Testnet that a network describes, on a runtime that already hosts it.
-func Attach(ctx context.Context, spec *testnets.Spec, rt runtime.Runtime, chain driver.Chain,
-	net driver.Network) (*Testnet, error) {
-	return attach(ctx, spec, rt, chain, net)
-}
-
-func attach(ctx context.Context, spec *testnets.Spec, rt runtime.Runtime, chain driver.Chain,
-	net driver.Network) (*Testnet, error) {
+func Attach(ctx context.Context, rt runtime.Runtime, chain driver.Chain, net driver.Network) (*Testnet, error) {
 	prepared, err := chain.Prepare(ctx, net)
 	if err != nil {
 		return nil, fmt.Errorf("prepare chain: %w", err)
 	}
 	t := &Testnet{
-		ID: net.ID, Spec: spec, Runtime: rt, Chain: chain, Network: net, Facts: prepared.Facts,
+		ID: net.ID, Runtime: rt, Chain: chain, Network: net, Facts: prepared.Facts,
 		prepared: prepared, clients: make(map[faults.NodeID]driver.Client, len(net.Nodes)),
 		degree: make(map[faults.NodeID]int, len(net.Nodes)),
 	}
@@ -220,7 +187,7 @@ func (t *Testnet) Nodes() []faults.NodeID { return t.order }
 
 // rng returns the source of random choices for one purpose, so that purposes do not disturb each other.
 func (t *Testnet) rng(purpose uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(t.Spec.Seed, purpose))
+	return rand.New(rand.NewPCG(t.Network.Seed, purpose))
 }
 
 func bounds(heights []uint64) (low, high uint64) {

@@ -141,7 +141,7 @@ func (e *env) applyFault(c *ucli.Context, f faults.Fault) error {
 	if err != nil {
 		return err
 	}
-	effect, err := f.Resolve(a.Spec.Net(), freshRandom())
+	effect, err := f.Resolve(a.Net(), freshRandom())
 	if err != nil {
 		return usageError(err)
 	}

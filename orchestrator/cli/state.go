@@ -3,7 +3,6 @@ package cli
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,12 +12,8 @@ import (
 	"strings"
 
 	"github.com/netsplit/netsplit/orchestrator"
-	"github.com/netsplit/netsplit/orchestrator/driver"
 	"github.com/netsplit/netsplit/testnets"
 )
-
-// networkFile holds a running testnet's driver.Network in its directory, so that later commands can speak with it.
-const networkFile = "network.json"
 
 // runsDir is where runs' directories are: $XDG_STATE_HOME/netsplit/runs, by default ~/.local/state/netsplit/runs.
 func runsDir() (string, error) {
@@ -105,26 +100,6 @@ func latestRun(base string) (string, error) {
 	return latest, nil
 }
 
-// saveNetwork and loadNetwork keep a running testnet's description in its directory.
-func saveNetwork(dir string, net driver.Network) error {
-	text, err := json.Marshal(net)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, networkFile), text, 0o600)
-}
-
-func loadNetwork(dir string) (net driver.Network, err error) {
-	text, err := os.ReadFile(filepath.Join(dir, networkFile))
-	if err != nil {
-		return net, fmt.Errorf("read the testnet's description: %w", err)
-	}
-	if err := json.Unmarshal(text, &net); err != nil {
-		return net, fmt.Errorf("read %s: %w", filepath.Join(dir, networkFile), err)
-	}
-	return net, nil
-}
-
 // removeState removes the directory of a testnet that was only brought up, never judged. Directories of other content
 // are left alone.
 func removeState(dir string) error {
@@ -137,7 +112,7 @@ func removeState(dir string) error {
 		return nil //nolint:nilerr // it is gone already
 	}
 	for _, e := range entries {
-		if !slices.Contains([]string{networkFile, orchestrator.SpecFile}, e.Name()) {
+		if !slices.Contains([]string{orchestrator.NetworkFile, orchestrator.SpecFile}, e.Name()) {
 			return nil
 		}
 	}

@@ -3,14 +3,12 @@ package cli
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator"
 	"github.com/netsplit/netsplit/orchestrator/driver/netsplit"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
-	"github.com/netsplit/netsplit/testnets"
 )
 
 // attached is a running testnet that another process started.
@@ -30,16 +28,12 @@ func (e *env) attach(ctx context.Context, id string) (*attached, error) {
 	if err != nil {
 		return nil, infrastructure(err, "")
 	}
-	spec, err := testnets.Open(filepath.Join(t.Dir, orchestrator.SpecFile))
+	net, err := orchestrator.LoadNetwork(t.Dir)
 	if err != nil {
-		return nil, infrastructure(fmt.Errorf("testnet %s: %w", t.ID, err), "")
-	}
-	net, err := loadNetwork(t.Dir)
-	if err != nil {
-		return nil, infrastructure(err, "only testnets made by `netsplit up` can be spoken to by name")
+		return nil, infrastructure(err, "its directory must be where it was when the testnet was made; `netsplit down` still removes it")
 	}
 	chain := netsplit.New(rt.Transport())
-	net2, err := orchestrator.Attach(ctx, spec, rt, chain, net)
+	net2, err := orchestrator.Attach(ctx, rt, chain, net)
 	if err != nil {
 		return nil, infrastructure(err, "")
 	}

@@ -65,15 +65,11 @@ func (e *env) up(c *ucli.Context) error {
 	return errors.Join(err, e.closeHost(c.Context, h), removeState(dir))
 }
 
-// start brings the nodes up and writes down what later commands must know of them.
+// start brings the nodes up.
 func (e *env) start(ctx context.Context, spec *testnets.Spec, h *host, dir string, sink *watch) (*orchestrator.Testnet, error) {
 	p := e.newProgress()
 	defer p.end()
-	t, err := orchestrator.Up(ctx, h.id, spec, h.runtime, h.chain, dir, sink, p)
-	if err != nil {
-		return nil, err
-	}
-	return t, saveNetwork(dir, t.Network)
+	return orchestrator.Up(ctx, h.id, spec, h.runtime, h.chain, dir, sink, p)
 }
 
 // watch is a runtime.Sink that only looks out for nodes that die.
