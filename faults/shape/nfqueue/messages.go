@@ -32,8 +32,8 @@ const (
 	flagGSO       = 1 << 2
 	verdictAccept = 1
 
-	// copyRange is the part of each packet that is copied: the IPv4 header without options.
-	copyRange = 20
+	// copyRange is the part of each packet that is copied: the IPv4 header without options, and ports.
+	copyRange = 24
 )
 
 // bind asks for a queue.
@@ -61,15 +61,29 @@ func verdict(b *nfnl.Builder, num uint16, id uint32) {
 	b.Attr(attrVerdictHeader, v[:])
 }
 
-// packet reads the body of a msgPacket. ok is false for one that is not IPv4.
-func packet(body []byte) (pair nft.Pair, id uint32, ok bool) {
+// arrival is what a message says of a packet.
+type arrival struct {
+	id    uint32
+	pair  nft.Pair
+	ipv4  bool // pair is set
+	probe bool // the packet measures a link and is not counted
+}
+
+// packet reads the body of a msgPacket.
+func packet(body []byte) (a arrival) {
 	for k, v := range nfnl.Attrs(body) {
 		switch {
 		case k == attrPacketHeader && len(v) >= 4:
-			id = binary.BigEndian.Uint32(v)
+			a.id = binary.BigEndian.Uint32(v)
 		case k == attrPayload && len(v) >= 20 && v[0]>>4 == 4:
-			pair, ok = nft.Pair(v[12:20]), true
+			a.pair, a.ipv4, a.probe = nft.Pair(v[12:20]), true, isProbe(v)
 		}
 	}
-	return pair, id, ok
+	return a
+}
+
+// isProbe reports that an IPv4 packet measures a link; package nft has the same condition as a rule.
+func isProbe(ip []byte) bool {
+	return len(ip) >= 24 && ip[0] == 0x45 && ip[9] == unix.IPPROTO_UDP &&
+		binary.BigEndian.Uint16(ip[20:]) == nft.ProbePort && binary.BigEndian.Uint16(ip[22:]) == nft.ProbePort
 }

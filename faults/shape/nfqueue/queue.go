@@ -30,10 +30,10 @@ const (
 
 // Stats counts packets since Open.
 type Stats struct {
-	// Delayed were held for a link's delay.
+	// Delayed were held for a link's delay. Probes are left out.
 	Delayed int64
 	// Lost were dropped by the kernel: the queue or its socket overflowed, or another process removed a netfilter hook,
-	// which empties all queues of the namespace.
+	// which empties all queues of the namespace. Probes are counted too.
 	Lost int64
 }
 
@@ -49,8 +49,9 @@ type Queue struct {
 
 	drained chan struct{}
 
-	mu   sync.Mutex
-	plan *schedule
+	mu      sync.Mutex
+	plan    *schedule
+	delayed int64
 
 	closing atomic.Bool
 	gone    atomic.Int64 // verdicts for packets that the kernel no longer held
@@ -168,7 +169,7 @@ func (q *Queue) Err() error { return q.err }
 // Stats returns the counts.
 func (q *Queue) Stats() (Stats, error) {
 	q.mu.Lock()
-	s := Stats{Delayed: q.plan.delayed}
+	s := Stats{Delayed: q.delayed}
 	q.mu.Unlock()
 	text := make([]byte, 64<<10)
 	n, err := q.stats.ReadAt(text, 0)

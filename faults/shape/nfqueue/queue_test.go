@@ -39,12 +39,25 @@ func TestPacketIsReadFromItsMessage(t *testing.T) {
 	ip[0] = 0x45
 	want := link(t, 1, 2)
 	copy(ip[12:], want[:])
-	if pair, id, ok := packet(message(7, ip)); !ok || id != 7 || pair != want {
-		t.Errorf("read %v, %d, %v", pair, id, ok)
+	if a := packet(message(7, ip)); a != (arrival{id: 7, pair: want, ipv4: true}) {
+		t.Errorf("read %+v", a)
 	}
 	for name, payload := range map[string][]byte{"short": ip[:19], "not IPv4": append([]byte{0x60}, ip[1:]...), "empty": nil} {
-		if _, id, ok := packet(message(7, payload)); ok || id != 7 {
-			t.Errorf("%s: id %d, %v, want 7 and no pair", name, id, ok)
+		if a := packet(message(7, payload)); a != (arrival{id: 7}) {
+			t.Errorf("%s: read %+v, want no pair", name, a)
+		}
+	}
+	probe := append(append([]byte(nil), ip...), 0x13, 0x87, 0x13, 0x87)
+	probe[9] = 17
+	for name, c := range map[string]struct {
+		at   int
+		to   byte
+		want bool
+	}{"probe": {9, 17, true}, "TCP": {9, 6, false}, "options": {0, 0x46, false}, "other sender": {21, 0, false}, "other receiver": {23, 0, false}} {
+		b := append([]byte(nil), probe...)
+		b[c.at] = c.to
+		if a := packet(message(7, b)); a.probe != c.want || !a.ipv4 {
+			t.Errorf("%s: read %+v", name, a)
 		}
 	}
 }

@@ -13,7 +13,6 @@ type schedule struct {
 	lines   map[nft.Pair]*line
 	waiting lineHeap
 	held    int
-	delayed int64
 	drained bool // a line left since takeDrained
 
 	// Packets that came before a change may still be unread when it is made. So a line leaves only after everything was
@@ -82,7 +81,6 @@ func (s *schedule) arrive(pair nft.Pair, id uint32, now int64) bool {
 	}
 	l.arrive(id, now)
 	s.held++
-	s.delayed++
 	if l.place < 0 {
 		heap.Push(&s.waiting, l)
 	}

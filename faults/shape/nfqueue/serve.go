@@ -139,9 +139,12 @@ func (l *loop) take(n int) {
 		if m.Kind != msgPacket {
 			continue
 		}
-		pair, id, ok := packet(m.Body)
-		if !ok || !l.q.plan.arrive(pair, id, now) {
-			l.ids = append(l.ids, id)
+		a := packet(m.Body)
+		switch {
+		case !a.ipv4 || !l.q.plan.arrive(a.pair, a.id, now):
+			l.ids = append(l.ids, a.id)
+		case !a.probe:
+			l.q.delayed++
 		}
 	}
 }

@@ -4,6 +4,7 @@ package nft
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
@@ -86,16 +87,33 @@ func newChain(b *nfnl.Builder, at place, chain string, hook uint32, priority int
 	b.String(unix.NFTA_CHAIN_TYPE, "filter")
 }
 
-// newRule appends a rule: an IPv4 packet whose addresses are in the set gets the statements.
-func newRule(b *nfnl.Builder, at place, chain, set string, id uint32, statements ...expr.Any) error {
-	exprs := append([]expr.Any{
+// inSet matches an IPv4 packet whose addresses are in a set.
+func inSet(set string, id uint32) []expr.Any {
+	return []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyPROTOCOL, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte(ethertypeIPv4)},
 		// Registers 8 and 9 are 32 bits wide and side by side: they form the 8-byte key.
 		&expr.Payload{DestRegister: 8, Base: expr.PayloadBaseNetworkHeader, Offset: 12, Len: 4},
 		&expr.Payload{DestRegister: 9, Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 4},
 		&expr.Lookup{SourceRegister: 8, SetName: set, SetID: id},
-	}, statements...)
+	}
+}
+
+// isProbe matches, among IPv4 packets, those that measure links: UDP after a header without options, both ports
+// ProbePort.
+func isProbe() []expr.Any {
+	at := func(offset uint32, data ...byte) []expr.Any {
+		return []expr.Any{
+			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: uint32(len(data))},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: data},
+		}
+	}
+	const high, low = ProbePort >> 8, ProbePort & 0xff
+	return slices.Concat(at(0, 0x45), at(9, unix.IPPROTO_UDP), at(20, high, low, high, low))
+}
+
+// newRule appends a rule.
+func newRule(b *nfnl.Builder, at place, chain string, exprs ...expr.Any) error {
 	b.Begin(kind(unix.NFT_MSG_NEWRULE), unix.NLM_F_CREATE|unix.NLM_F_APPEND, at.family, 0)
 	b.String(unix.NFTA_RULE_TABLE, at.table)
 	b.String(unix.NFTA_RULE_CHAIN, chain)

@@ -7,6 +7,10 @@ import (
 	"slices"
 )
 
+// ProbePort is the UDP port, of both ends, of the packets that measure links. Faults touch them like all others, and
+// counters leave them out: they are not the testnet's own traffic.
+const ProbePort = 4999
+
 // Pair is a directed link as the kernel sees it: the source's IPv4 address, then the destination's.
 type Pair [8]byte
 

@@ -5,6 +5,7 @@ package nft
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/google/nftables/expr"
@@ -60,10 +61,13 @@ func (t *Table) create(queue Queue) error {
 	newCounter(b, t.cut)
 	newSet(b, t.cut, setCut, 1)
 	newChain(b, t.cut, "forward", unix.NF_INET_FORWARD, hookPriority)
-	err := newRule(b, t.cut, "forward", setCut, 1,
-		&expr.Objref{Type: unix.NFT_OBJECT_COUNTER, Name: counter},
-		&expr.Verdict{Kind: expr.VerdictDrop})
-	if err != nil {
+	drop := &expr.Verdict{Kind: expr.VerdictDrop}
+	cut := inSet(setCut, 1)
+	if err := newRule(b, t.cut, "forward", slices.Concat(cut, isProbe(), []expr.Any{drop})...); err != nil {
+		return err
+	}
+	count := &expr.Objref{Type: unix.NFT_OBJECT_COUNTER, Name: counter}
+	if err := newRule(b, t.cut, "forward", append(cut, count, drop)...); err != nil {
 		return err
 	}
 	if queue == (Queue{}) {
@@ -78,7 +82,7 @@ func (t *Table) create(queue Queue) error {
 	}
 	newSet(b, t.shape, setShape, 2)
 	newChain(b, t.shape, "prerouting", unix.NF_INET_PRE_ROUTING, hookPriority)
-	if err := newRule(b, t.shape, "prerouting", setShape, 2, send); err != nil {
+	if err := newRule(b, t.shape, "prerouting", append(inSet(setShape, 2), send)...); err != nil {
 		return err
 	}
 	return t.commit()
@@ -144,7 +148,7 @@ func (t *Table) Transactions() uint64 {
 	return t.edits
 }
 
-// Dropped counts the packets that cuts dropped since Open.
+// Dropped counts the packets that cuts dropped since Open, probes left out.
 func (t *Table) Dropped() (int64, error) {
 	var b nfnl.Builder
 	b.Begin(kind(unix.NFT_MSG_GETOBJ), 0, t.cut.family, 0)

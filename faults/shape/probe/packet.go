@@ -3,10 +3,12 @@ package probe
 import (
 	"encoding/binary"
 	"net/netip"
+
+	"github.com/netsplit/netsplit/faults/shape/nft"
 )
 
 // Port is the UDP port of the probe's sockets on every node's address.
-const Port = 4999
+const Port = nft.ProbePort
 
 // packet is a probe's payload.
 type packet struct {
