@@ -60,7 +60,7 @@ type measured struct {
 
 // linkFigures sum up the measurements of one phase.
 type linkFigures struct {
-	links, cut     int
+	links, cut     int   // of the largest measurement
 	sent, received int64 // over links that should be whole
 	leaked         int64 // received over links that should be cut
 	cutSent        int64
@@ -154,11 +154,17 @@ func (c *accuracy) probe(w *World, p *trace.Probe) {
 		f = &linkFigures{}
 		m.links[p.Phase] = f
 	}
+	var links, cut int
 	for i := range p.Links {
 		if l := &p.Links[i]; c.steady(w, l.From) && c.steady(w, l.To) {
 			c.link(w, p, m, f, l)
+			links++
+			if l.WantCut {
+				cut++
+			}
 		}
 	}
+	f.links, f.cut = max(f.links, links), max(f.cut, cut)
 }
 
 // steady says whether a node was up long enough for its links to be judged.
@@ -169,9 +175,7 @@ func (c *accuracy) steady(w *World, id trace.NodeID) bool {
 
 // link judges one measured link.
 func (c *accuracy) link(w *World, p *trace.Probe, m *measured, f *linkFigures, l *trace.LinkProbe) {
-	f.links++
 	if l.WantCut {
-		f.cut++
 		f.cutSent += int64(l.Sent)
 		f.leaked += int64(l.Received)
 		if l.Received > 0 {
