@@ -65,6 +65,9 @@ type Traffic struct {
 	Delayed int64 `json:"delayed"`
 	// Lost counts packets that the engine itself lost (queue overflow); anything but zero is an infrastructure error.
 	Lost int64 `json:"lost"`
+	// Flushed counts packets that were held when another testnet on the host ended: the kernel then drops what all queues
+	// of the network namespace hold. Senders send them again.
+	Flushed int64 `json:"flushed"`
 }
 
 // ProbePlan says how to measure links.

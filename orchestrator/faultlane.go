@@ -54,12 +54,12 @@ func (r *run) schedule(ctx context.Context) error {
 	for i := range planned {
 		f := &planned[i]
 		if len(f.Effect.Links.Rules) > 0 {
-			r.lane(ctx, "probe before "+f.ID, func(ctx context.Context) error {
+			r.counted(ctx, &r.measuring, "probe before "+f.ID, func(ctx context.Context) error {
 				return r.probeAt(ctx, f, trace.ProbeBefore, max(0, f.At-probeLead))
 			})
 		}
 	}
-	r.lane(ctx, "faults", func(ctx context.Context) error { return r.faultLane(ctx, timeline(planned)) })
+	r.counted(ctx, &r.faulting, "faults", func(ctx context.Context) error { return r.faultLane(ctx, timeline(planned)) })
 	return nil
 }
 
@@ -125,6 +125,10 @@ func (r *run) endFault(ctx context.Context, f *faults.Planned) error {
 		}
 		if traffic.Lost > 0 {
 			return fmt.Errorf("the delay engine lost %d packets of its own", traffic.Lost)
+		}
+		if traffic.Flushed > r.flushed {
+			r.note("%s: %d delayed packets were dropped when another testnet on this host ended", f.ID, traffic.Flushed-r.flushed)
+			r.flushed = traffic.Flushed
 		}
 	}
 	r.recordFault(f, trace.FaultHealed, applied, traffic)
@@ -194,7 +198,7 @@ func (r *run) recordFault(f *faults.Planned, phase trace.FaultPhase, applied fau
 		e.Rules = traceRules(f.Effect.Links)
 		e.Nodes = actedOn(f.Effect)
 	case trace.FaultHealed:
-		e.Dropped, e.Delayed = traffic.Dropped, traffic.Delayed
+		e.Dropped, e.Delayed, e.Flushed = traffic.Dropped, traffic.Delayed, traffic.Flushed
 	}
 	r.rec.add(r.Runtime.Clock().Now(), trace.Event{Kind: trace.KindFault, Fault: &e})
 }

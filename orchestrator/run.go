@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
@@ -50,7 +51,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	out, err := trace.Create(filepath.Join(o.Dir, TraceFile))
 	if err != nil {
-		return fmt.Errorf("create trace: %w", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 
@@ -59,10 +60,11 @@ func Run(ctx context.Context, o Options) (err error) {
 	r := &run{Options: o, cancel: cancel}
 	r.rec = newRecorder(out, o.Chain, o.Runtime.Clock(), r.nodeDied)
 	err = r.do(ctx)
-	if cause := context.Cause(ctx); cause != nil && err != nil {
-		err = cause // the failure that ended the run, not the cancellation that it led to
+	if cause := context.Cause(ctx); cause != nil && (err != nil || !errors.Is(cause, context.Canceled)) {
+		// The failure that ended the run, not the cancellation that it led to; also where it came too late to stop it.
+		err = cause
 	}
-	err = r.explain(err)
+	err = r.explain(ctx, err)
 	r.finish(ctx, err)
 	return errors.Join(err, r.rec.failure())
 }
@@ -79,6 +81,11 @@ type run struct {
 	died   *runtime.NodeError
 	layers []faults.Layer
 	epoch  uint64 // counts changes of layers
+
+	flushed int64 // what the fault lane has told of faults.Traffic.Flushed
+
+	// Lanes that the run must not end before, by purpose: those that carry out faults and those that measure them.
+	faulting, measuring atomic.Int32
 }
 
 // do goes through the phases of a run.
@@ -100,7 +107,13 @@ func (r *run) do(ctx context.Context) error {
 	if err := clock.Sleep(ctx, r.zero+r.Spec.Duration); err != nil {
 		return err
 	}
+	if err := r.await(ctx, &r.faulting); err != nil {
+		return err
+	}
 	if err := r.settle(ctx); err != nil {
+		return err
+	}
+	if err := r.await(ctx, &r.measuring); err != nil {
 		return err
 	}
 	stop()
@@ -120,17 +133,17 @@ func (r *run) start(ctx context.Context) error {
 	for _, n := range net.order {
 		r.rec.lifecycle(r.zero, n, trace.Lifecycle{State: trace.StateUp})
 	}
-	r.rec.begin(r.zero, r.describe())
+	r.rec.begin(r.zero, r.describe(ctx))
 	r.phase(trace.PhaseScheduled)
 	r.Progress.Phase(fmt.Sprintf("running %s for %v", r.Spec.Name, r.Spec.Duration), int(r.Spec.Duration/time.Second))
 	return nil
 }
 
 // describe makes the run event: all that is needed to judge the trace with nothing else at hand.
-func (r *run) describe() trace.Run {
+func (r *run) describe(ctx context.Context) trace.Run {
 	d := trace.Run{
 		Format: traceFormat, Version: r.Version, ID: r.ID, Scenario: r.Spec.Name, Seed: r.Spec.Seed,
-		Runtime: r.describeRuntime(), Started: r.Runtime.Clock().Epoch().Add(r.zero).UTC(),
+		Runtime: r.describeRuntime(ctx), Started: r.Runtime.Clock().Epoch().Add(r.zero).UTC(),
 		Duration: r.Spec.Duration, PeerExchange: r.Spec.Topology.PeerExchange,
 		Expect: Expectations(r.Spec),
 	}
@@ -150,9 +163,9 @@ func (r *run) describe() trace.Run {
 	return d
 }
 
-func (r *run) describeRuntime() string {
+func (r *run) describeRuntime(ctx context.Context) string {
 	if d, ok := r.Runtime.(runtime.Describer); ok {
-		return d.Describe(context.Background())
+		return d.Describe(ctx)
 	}
 	return "unknown"
 }
@@ -164,6 +177,26 @@ func (r *run) lane(ctx context.Context, name string, fn func(context.Context) er
 			r.cancel(fmt.Errorf("%s: %w", name, err))
 		}
 	})
+}
+
+// counted is lane for one that count counts until it ends.
+func (r *run) counted(ctx context.Context, count *atomic.Int32, name string, fn func(context.Context) error) {
+	count.Add(1)
+	r.lane(ctx, name, func(ctx context.Context) error {
+		defer count.Add(-1)
+		return fn(ctx)
+	})
+}
+
+// await waits until no lane is counted any more.
+func (r *run) await(ctx context.Context, count *atomic.Int32) error {
+	clock := r.Runtime.Clock()
+	for count.Load() > 0 {
+		if err := clock.Sleep(ctx, clock.Now()+pollStep); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fetchLane fetches the bodies of new blocks until ctx ends. Blocks that nobody gives now are asked for again later.

@@ -187,7 +187,7 @@ func (e *Engine) Traffic() (faults.Traffic, error) {
 	if err != nil {
 		return t, err
 	}
-	t.Delayed, t.Lost = s.Delayed, s.Lost
+	t.Delayed, t.Lost, t.Flushed = s.Delayed, s.Lost, s.Flushed
 	return t, nil
 }
 

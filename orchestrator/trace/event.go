@@ -196,6 +196,8 @@ type Fault struct {
 	// engines that count. -1 where the engine cannot tell.
 	Dropped int64 `json:"dropped,omitempty"`
 	Delayed int64 `json:"delayed,omitempty"`
+	// Flushed counts packets that were held for their delay when another testnet on the host ended, and so were lost.
+	Flushed int64 `json:"flushed,omitempty"`
 	// Rules is what the fault asks of links; set on Begin. Nodes are the nodes that a node fault acts on.
 	Rules []Rule   `json:"rules,omitempty"`
 	Nodes []NodeID `json:"nodes,omitempty"`

@@ -32,9 +32,11 @@ const (
 type Stats struct {
 	// Delayed were held for a link's delay. Probes are left out.
 	Delayed int64
-	// Lost were dropped by the kernel: the queue or its socket overflowed, or another process removed a netfilter hook,
-	// which empties all queues of the namespace. Probes are counted too.
+	// Lost were dropped because the queue or its socket overflowed. Probes are counted too.
 	Lost int64
+	// Flushed were held when another process removed a netfilter hook: the kernel then drops what all queues of the
+	// namespace hold. Probes are counted too.
+	Flushed int64
 }
 
 // Queue is one bound netfilter queue and the thread that serves it. Its methods may be called from several goroutines.
@@ -180,7 +182,7 @@ func (q *Queue) Stats() (Stats, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Lost = dropped + q.gone.Load()
+	s.Lost, s.Flushed = dropped, q.gone.Load()
 	return s, nil
 }
 
