@@ -77,5 +77,5 @@ func (e *env) table(c *ucli.Context, value any, header []string, rows [][]string
 	if c.Bool(jsonFlag.Name) {
 		return writeJSON(e.out, value)
 	}
-	return report.Table(e.out, e.style(), header, rows)
+	return report.Table(e.out, header, rows)
 }

@@ -3,27 +3,26 @@ package report
 import (
 	"fmt"
 	"io"
-	"strconv"
+	"strings"
 
 	"github.com/fatih/color"
 
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 )
 
-// maxNodeRows is the most nodes that the table of nodes lists; report.json has all.
-const maxNodeRows = 24
-
-// Render draws the report as tables.
+// Render draws the report as tables. The last lines are the verdict and where the run is.
 func (r *Report) Render(w io.Writer, s Style) error {
 	p := &printer{w: w, style: s}
 	p.line("")
-	p.line("%s on %s", p.bold(r.Run.Scenario), r.Run.Runtime)
-	p.line("%s, %d nodes, seed %d, %s", r.Run.Chain.Name, len(r.Run.Nodes), r.Run.Seed, r.Run.Duration)
-	p.nodes(&r.Summary)
-	p.faults(&r.Summary)
-	p.partitions(&r.Summary)
-	p.propagation(&r.Summary.Propagation)
-	p.results(r.Results)
+	p.header(r)
+	if r.Began {
+		p.nodes(&r.Summary)
+		p.faults(r.Summary.Faults)
+		p.around(r.Summary.Faults)
+		p.partitions(r.Summary.Partitions)
+		p.propagation(&r.Summary.Propagation)
+		p.results(r.Results)
+	}
 	p.line("")
 	p.verdict(r)
 	return p.err
@@ -46,69 +45,26 @@ func (p *printer) table(title string, header []string, rows [][]string) {
 	p.line("")
 	p.line("%s", p.bold(title))
 	if p.err == nil {
-		p.err = Table(p.w, p.style, header, rows)
+		p.err = Table(p.w, header, rows)
 	}
 }
 
-func (p *printer) nodes(s *invariant.Summary) {
-	var rows [][]string
-	for _, n := range s.Nodes[:min(len(s.Nodes), maxNodeRows)] {
-		rows = append(rows, []string{
-			string(n.ID), n.Role, string(n.State), strconv.FormatUint(n.Height, 10), shortHash(n.Head),
-			dash(n.Made), dash(n.Stale), dash(n.Reorgs),
-		})
-	}
-	p.table("Nodes at the end", []string{"node", "role", "state", "height", "head", "made", "stale", "reorgs"}, rows)
-	if more := len(s.Nodes) - len(rows); more > 0 {
-		p.line(" and %d more nodes (see %s)", more, File)
-	}
-	p.line(" %d blocks made, %d of them stale; %d of %d transfers included", s.Blocks, s.Stale, s.Txs.Included, s.Txs.Submitted)
+// header says what ran where.
+func (p *printer) header(r *Report) {
+	run := &r.Run
+	p.line("%s on %s: %s of %s, seed %d, %s", p.bold(run.Scenario), place(r), count(len(run.Nodes), "node"), run.Chain.Name,
+		run.Seed, run.Duration)
 }
 
-func (p *printer) faults(s *invariant.Summary) {
-	if len(s.Faults) == 0 {
-		return
-	}
-	var rows [][]string
-	for i := range s.Faults {
-		f := &s.Faults[i]
-		rows = append(rows, []string{
-			f.ID, f.Text, fmt.Sprintf("%s → %s", f.AskedAt, short(f.Begin)), lasted(f), links(f.Before), links(f.During), links(f.After),
-		})
-	}
-	p.table("Faults, asked → measured", []string{"fault", "what", "at", "for", "before", "during", "after"}, rows)
-}
-
-func (p *printer) partitions(s *invariant.Summary) {
-	for _, part := range s.Partitions {
-		var rows [][]string
-		for i, side := range part.Sides {
-			rows = append(rows, []string{
-				strconv.Itoa(len(side.Nodes)), names(side.Nodes), strconv.Itoa(side.Mined),
-				strconv.FormatUint(side.Height, 10), outcome(part, i),
-			})
-		}
-		p.table("What "+part.Fault+" did to the chain",
-			[]string{"nodes", "side", "blocks made while cut", "height at heal", "outcome"}, rows)
-		switch {
-		case part.Converged:
-			p.line(" one chain %s after the heal; %d nodes reorganised, at most %d blocks deep",
-				short(part.ConvergedIn), part.Reorganised, part.DeepestReorg)
-		case part.Ended:
-			p.line(" no single chain after the heal")
+// place is the runtime's description of itself, without what the header says anyway.
+func place(r *Report) string {
+	var parts []string
+	for _, part := range strings.Split(r.Run.Runtime, ", ") {
+		if part != count(len(r.Run.Nodes), "node") && part != fmt.Sprintf("seed %d", r.Run.Seed) {
+			parts = append(parts, part)
 		}
 	}
-}
-
-func (p *printer) propagation(x *invariant.PropagationSummary) {
-	if x.Deliveries == 0 {
-		return
-	}
-	p.table("Block propagation, from made to seen", []string{"blocks", "deliveries", "p50", "p95", "p99", "max", "coverage"},
-		[][]string{{
-			strconv.Itoa(x.Blocks), strconv.FormatUint(x.Deliveries, 10), short(x.P50), short(x.P95), short(x.P99), short(x.Max),
-			fmt.Sprintf("%.2f %%", 100*x.Coverage),
-		}})
+	return strings.Join(parts, ", ")
 }
 
 func (p *printer) results(results []invariant.Result) {
@@ -117,34 +73,88 @@ func (p *printer) results(results []invariant.Result) {
 		rows = append(rows, []string{x.Invariant, p.coloured(x.Verdict), x.Figure, x.Bound})
 	}
 	p.table("Invariants", []string{"invariant", "verdict", "measured", "bound"}, rows)
-	for _, x := range results {
+	space := true
+	for i := range results {
+		x := &results[i]
 		if x.Verdict == invariant.Pass {
 			continue
 		}
-		p.line("")
-		p.line(" %s %s: %s", p.coloured(x.Verdict), x.Invariant, x.Reason)
-		for _, e := range x.Evidence {
-			p.line("   at %s: %s%s", short(e.At), e.Text, where(e))
+		if space || len(x.Evidence) > 0 {
+			p.line("")
 		}
+		p.result(x)
+		space = len(x.Evidence) > 0
 	}
 }
 
+// result says why an invariant did not pass, with the evidence.
+func (p *printer) result(x *invariant.Result) {
+	head := fmt.Sprintf(" %s %s: ", x.Verdict, x.Invariant)
+	reason := fold(x.Reason, len(head), 3)
+	p.line(" %s %s: %s", p.coloured(x.Verdict), x.Invariant, reason)
+	for i := range x.Evidence {
+		e := &x.Evidence[i]
+		at := "   at " + short(e.At)
+		if e.Text != x.Reason {
+			at += ": " + fold(e.Text, len(at)+2, 5)
+		}
+		p.line("%s", at)
+		p.where(e)
+	}
+}
+
+// where names the nodes, blocks and fault windows of a piece of evidence.
+func (p *printer) where(e *invariant.Evidence) {
+	if len(e.Nodes) > 0 {
+		p.line("     nodes   %s", nodeWords(e.Nodes))
+	}
+	for i, h := range e.Blocks {
+		word := "blocks"
+		if i > 0 {
+			word = ""
+		}
+		p.line("     %-6s  %s", word, h)
+	}
+	if len(e.Windows) > 0 {
+		p.line("     during  %s", strings.Join(e.Windows, ", "))
+	}
+}
+
+// verdict is the last word: what it comes to, how to get it again when it is not PASS, and where the run is.
 func (p *printer) verdict(r *Report) {
+	p.line("%s  %s", p.coloured(r.Verdict), tally(r))
+	if ended := r.Ended(); ended != "" {
+		p.line("the run did not end by its schedule: %s", ended)
+	}
+	if r.Verdict != invariant.Pass && r.Reproduce != "" {
+		p.line("run it again:  %s", r.Reproduce)
+	}
+	if r.dir != "" {
+		p.line("run directory: %s", r.dir)
+	}
+}
+
+// tally counts verdicts in words.
+func tally(r *Report) string {
+	if !r.Began {
+		return "the schedule never began"
+	}
 	counts := make(map[invariant.Verdict]int)
 	for _, x := range r.Results {
 		counts[x.Verdict]++
 	}
-	text := fmt.Sprintf("%d of %d invariants hold", counts[invariant.Pass], len(r.Results))
-	for _, v := range []invariant.Verdict{invariant.Fail, invariant.Unknown, invariant.Vacuous} {
-		if counts[v] > 0 {
-			text += fmt.Sprintf(", %d %s", counts[v], v)
+	text := fmt.Sprintf("%d of %s hold", counts[invariant.Pass], count(len(r.Results), "invariant"))
+	for _, v := range []struct {
+		verdict invariant.Verdict
+		text    string
+	}{
+		{invariant.Fail, "violated"}, {invariant.Unknown, "could not be judged"}, {invariant.Vacuous, "had nothing to judge"},
+	} {
+		if n := counts[v.verdict]; n > 0 {
+			text += fmt.Sprintf(", %d %s", n, v.text)
 		}
 	}
-	p.line("%s  %s", p.coloured(r.Verdict), text)
-	if ended := r.Ended(); ended != "" {
-		p.line("the run did not end by its schedule: %s", ended)
-	}
-	p.line("run directory: %s", r.dir)
+	return text
 }
 
 var colours = map[invariant.Verdict]color.Attribute{

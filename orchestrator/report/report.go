@@ -23,6 +23,10 @@ type Report struct {
 	Format int `json:"format"`
 	// Verdict is PASS when every invariant was judged and held, else the worst of their verdicts.
 	Verdict invariant.Verdict `json:"verdict"`
+	// Began is true when the nodes came up and the schedule began. When it did not, there was nothing to judge.
+	Began bool `json:"began"`
+	// Reproduce is the command that runs the same again; empty when the caller of Make did not set it.
+	Reproduce string `json:"reproduce,omitempty"`
 	invariant.Judgement
 
 	dir string // the run's directory
@@ -31,20 +35,34 @@ type Report struct {
 // Make judges the trace at path, which is in a run's directory dir. expect replaces what the trace asks for; nil keeps
 // it.
 func Make(dir, path string, expect []trace.Expectation) (*Report, error) {
-	j, err := invariant.Judge(invariant.File(path), expect)
+	r := &Report{Format: format, dir: dir}
+	read := invariant.File(path)
+	j, err := invariant.Judge(func(fn func(*trace.Event) error) error {
+		return read(func(e *trace.Event) error {
+			r.Began = r.Began || e.Kind == trace.KindPhase && e.Phase.Name == trace.PhaseScheduled
+			return fn(e)
+		})
+	}, expect)
 	if err != nil {
 		return nil, fmt.Errorf("judge %s: %w", path, err)
 	}
 	j.Run.Chain.Genesis = nil // the trace has it; a report is read by people
-	return &Report{Format: format, Verdict: overall(j), Judgement: *j, dir: dir}, nil
+	r.Verdict, r.Judgement = overall(j), *j
+	return r, nil
 }
 
-// overall is the verdict over a whole run. An invariant that nobody asked for and that had nothing to judge does not
-// count: a scenario without faults is not worse for having none.
+// Failed is the report of a run that failed before it could record anything.
+func Failed(run trace.Run, cause error) *Report {
+	return &Report{Format: format, Verdict: invariant.Unknown, Judgement: invariant.Judgement{Run: run, Error: cause.Error()}}
+}
+
+// overall is the verdict over a whole run. An invariant about the testnet that nobody asked for and that had nothing to
+// judge does not count: a scenario without faults is not worse for having none. One about the nodes counts always: a run
+// without blocks, or without a second node, shows nothing.
 func overall(j *invariant.Judgement) invariant.Verdict {
 	worst := invariant.Pass
 	for _, r := range j.Results {
-		if r.Verdict == invariant.Vacuous && !r.Asked {
+		if r.Verdict == invariant.Vacuous && !r.Asked && r.Class == invariant.Infrastructure {
 			continue
 		}
 		if severity[r.Verdict] > severity[worst] {
@@ -82,7 +100,10 @@ func (r *Report) Save() error {
 	if err := os.WriteFile(path+".new", append(text, '\n'), 0o644); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
-	return os.Rename(path+".new", path)
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
 }
 
 // ErrFormat is wrapped by the error about a report that another version of netsplit wrote.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"io"
 
 	"github.com/olekukonko/tablewriter"
@@ -14,8 +15,9 @@ type Style struct {
 }
 
 // Table draws rows under a header. Cells may hold colour codes; they do not count towards a column's width.
-func Table(w io.Writer, _ Style, header []string, rows [][]string) error {
-	table := tablewriter.NewTable(w,
+func Table(w io.Writer, header []string, rows [][]string) error {
+	var text bytes.Buffer
+	table := tablewriter.NewTable(&text,
 		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
 			Borders: tw.BorderNone,
 			Symbols: tw.NewSymbols(tw.StyleLight),
@@ -34,5 +36,13 @@ func Table(w io.Writer, _ Style, header []string, rows [][]string) error {
 	if err := table.Bulk(rows); err != nil {
 		return err
 	}
-	return table.Render()
+	if err := table.Render(); err != nil {
+		return err
+	}
+	for line := range bytes.Lines(text.Bytes()) {
+		if _, err := w.Write(append(bytes.TrimRight(line, " \n"), '\n')); err != nil {
+			return err
+		}
+	}
+	return nil
 }

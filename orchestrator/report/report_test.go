@@ -1,0 +1,345 @@
+package report_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/orchestrator/report"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata with what Render draws now")
+
+// maxWidth is the most columns that a report needs, but for what scenarios name themselves.
+const maxWidth = 120
+
+// scenes are the histories whose reports are in testdata.
+var scenes = map[string]func(t *testing.T) *report.Report{
+	"quiet":       quiet,
+	"cut":         cut,
+	"nodes":       nodeFaults,
+	"fail":        fail,
+	"interrupted": interrupted,
+	"never-began": neverBegan,
+	"truncated":   truncated,
+	"many":        many,
+}
+
+// quiet is a run in which nothing goes wrong.
+func quiet(t *testing.T) *report.Report {
+	h := newHistory(t, "miner-1", "full-1")
+	h.grow("a", 5, "miner-1", "full-1")
+	h.end(trace.End{})
+	return h.make()
+}
+
+// cut is a run with a partition, whose losing side reorganises, and a delay.
+func cut(t *testing.T) *report.Report {
+	h := newHistory(t, "miner-1", "miner-2")
+	all := ids("miner-1", "miner-2")
+	h.grow("a", 5, all...)
+	p := trace.Fault{ID: "partition-1", Kind: "partition", Text: "cut 1 node from 1 node", At: 10 * time.Second, For: 10 * time.Second,
+		Rules: []trace.Rule{{From: all[:1], To: all[1:], Cut: true}, {From: all[1:], To: all[:1], Cut: true}}}
+	link := trace.LinkProbe{From: all[0], To: all[1], Sent: 5, Received: 5, Median: 500 * time.Microsecond}
+	h.now = 9 * time.Second
+	h.probe(p.ID, trace.ProbeBefore, link)
+	h.now = 10 * time.Second
+	h.fault(p, trace.FaultBegin)
+	h.fault(p, trace.FaultActive)
+	h.grow("b", 3, "miner-1")
+	h.probe(p.ID, trace.ProbeDuring, trace.LinkProbe{From: all[0], To: all[1], Sent: 5, WantCut: true})
+	h.grow("c", 4, "miner-2")
+	h.now = 20 * time.Second
+	h.fault(p, trace.FaultHealing)
+	h.fault(p, trace.FaultHealed)
+	h.now += 1234 * time.Millisecond
+	h.get("miner-2", []trace.Hash{"c-1", "c-2", "c-3", "c-4"}, "a-5", "miner-1")
+	h.probe(p.ID, trace.ProbeAfter, link)
+
+	d := trace.Fault{ID: "latency-1", Kind: "latency", Text: "delay 100ms on every link", At: 30 * time.Second, For: 10 * time.Second,
+		Rules: []trace.Rule{{From: all, To: all, Delay: 100 * time.Millisecond}}}
+	slow := link
+	slow.Median, slow.WantDelay = 100600*time.Microsecond, 100*time.Millisecond
+	h.now = 29 * time.Second
+	h.probe(d.ID, trace.ProbeBefore, link)
+	h.now = 30 * time.Second
+	h.fault(d, trace.FaultBegin)
+	h.fault(d, trace.FaultActive)
+	h.now = 35 * time.Second
+	h.probe(d.ID, trace.ProbeDuring, slow)
+	h.now = 40 * time.Second
+	h.fault(d, trace.FaultHealing)
+	h.fault(d, trace.FaultHealed)
+	h.probe(d.ID, trace.ProbeAfter, link)
+	h.grow("d", 3, "miner-2", "miner-1")
+	h.end(trace.End{})
+	return h.make()
+}
+
+// nodeFaults is a run in which nodes are killed and restarted, and one does not come back in time.
+func nodeFaults(t *testing.T) *report.Report {
+	h := newHistory(t, "miner-1", "miner-2", "miner-3", "full-1")
+	h.grow("a", 3, "miner-1", "miner-2", "miner-3", "full-1")
+	k := trace.Fault{ID: "kill-1", Kind: "kill", Text: "kill miner-1, miner-2 and miner-3", At: 10 * time.Second, For: 15 * time.Second,
+		Nodes: ids("miner-1", "miner-2", "miner-3")}
+	h.now = 10 * time.Second
+	h.fault(k, trace.FaultBegin)
+	for _, n := range k.Nodes {
+		h.state(n, trace.StateDown, k.ID)
+	}
+	h.fault(k, trace.FaultActive)
+	h.now = 15 * time.Second
+	for _, n := range k.Nodes {
+		h.status(n, "no answer")
+	}
+	h.now = 25 * time.Second
+	h.fault(k, trace.FaultHealing)
+	for _, n := range k.Nodes {
+		h.state(n, trace.StateUp, k.ID)
+	}
+	h.fault(k, trace.FaultHealed)
+	h.now = 30 * time.Second
+	h.status("miner-1", "")
+	h.status("miner-2", "")
+	h.status("miner-3", "connection refused")
+
+	r := trace.Fault{ID: "restart-1", Kind: "restart", Text: "restart full-1", At: 40 * time.Second, Nodes: ids("full-1")}
+	h.now = 40 * time.Second
+	h.fault(r, trace.FaultBegin)
+	h.state("full-1", trace.StateDown, r.ID)
+	h.state("full-1", trace.StateUp, r.ID)
+	h.fault(r, trace.FaultActive)
+	h.fault(r, trace.FaultHealing)
+	h.fault(r, trace.FaultHealed)
+	h.now = 41 * time.Second
+	h.status("full-1", "")
+	h.end(trace.End{})
+	return h.make()
+}
+
+// fail is a run whose nodes disagree for good, although nothing keeps them apart.
+func fail(t *testing.T) *report.Report {
+	h := newHistory(t, "miner-1", "miner-2", "full-1", "full-2", "full-3")
+	h.grow("a", 2, "miner-1", "miner-2", "full-1", "full-2", "full-3")
+	h.grow("b", 3, "miner-1", "full-1", "full-2", "full-3")
+	h.grow("c", 5, "miner-2")
+	h.now = 20 * time.Second
+	h.get("miner-2", []trace.Hash{"c-1", "c-2", "c-3", "c-4", "c-5"}, "a-2", "miner-1", "full-1", "full-2", "full-3")
+	h.end(trace.End{})
+	r := h.make()
+	r.Reproduce = "netsplit run small --seed 7 --runtime sim"
+	return r
+}
+
+// interrupted is a run that the user stopped in the middle of a fault.
+func interrupted(t *testing.T) *report.Report {
+	h := newHistory(t, "miner-1", "full-1")
+	h.grow("a", 3, "miner-1", "full-1")
+	p := trace.Fault{ID: "partition-1", Kind: "partition", Text: "cut 1 node from 1 node", At: 10 * time.Second, For: 10 * time.Second,
+		Rules: []trace.Rule{{From: ids("miner-1"), To: ids("full-1"), Cut: true}, {From: ids("full-1"), To: ids("miner-1"), Cut: true}}}
+	h.now = 10 * time.Second
+	h.fault(p, trace.FaultBegin)
+	h.fault(p, trace.FaultActive)
+	h.now = 12 * time.Second
+	h.phase(trace.PhaseStopping)
+	h.add("", trace.Event{Kind: trace.KindEnd, End: &trace.End{Interrupted: true}})
+	return h.make()
+}
+
+// neverBegan is a run whose nodes did not start.
+func neverBegan(t *testing.T) *report.Report {
+	h := newHistory(t, "miner-1", "full-1")
+	h.events = h.events[:1]
+	h.add("", trace.Event{Kind: trace.KindEnd, End: &trace.End{Error: "start node full-1: exit status 1"}})
+	return h.make()
+}
+
+// truncated is a run whose orchestrator was killed: the trace's end is missing.
+func truncated(t *testing.T) *report.Report {
+	h := newHistory(t, "miner-1", "full-1")
+	h.grow("a", 3, "miner-1", "full-1")
+	r := h.make()
+	r.Reproduce = "netsplit run small --seed 7 --runtime sim"
+	return r
+}
+
+// many is a run of more nodes than a table lists, on two heads.
+func many(t *testing.T) *report.Report {
+	var all []trace.NodeID
+	for i := range 20 {
+		all = append(all, trace.NodeID(fmt.Sprintf("miner-%d", i+1)))
+	}
+	for i := range 10 {
+		all = append(all, trace.NodeID(fmt.Sprintf("full-%d", i+1)))
+	}
+	h := newHistory(t, all...)
+	h.grow("a", 2, all...)
+	h.grow("b", 1, all[:25]...)
+	h.state("full-10", trace.StateDown, "")
+	h.end(trace.End{})
+	return h.make()
+}
+
+func render(t *testing.T, r *report.Report, s report.Style) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := r.Render(&b, s); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// temporary are directories of tests, which differ from run to run.
+var temporary = regexp.MustCompile(`/\S*/Test[^/\s]*/\d+(/\d+)?`)
+
+func TestRender(t *testing.T) {
+	for name, scene := range scenes {
+		t.Run(name, func(t *testing.T) {
+			r := scene(t)
+			plain := render(t, r, report.Style{})
+			got := temporary.ReplaceAllString(plain, "DIR")
+			file := filepath.Join("testdata", name+".txt")
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(string(want), got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+			for _, line := range strings.Split(got, "\n") {
+				if n := utf8.RuneCountInString(line); n > maxWidth {
+					t.Errorf("%d columns: %s", n, line)
+				}
+			}
+			coloured := render(t, r, report.Style{Colour: true})
+			if !strings.Contains(coloured, "\x1b[") {
+				t.Error("no colour where it was asked for")
+			}
+			if d := cmp.Diff(plain, escapes.ReplaceAllString(coloured, "")); d != "" {
+				t.Errorf("colour changes more than the colour (-plain +coloured):\n%s", d)
+			}
+		})
+	}
+}
+
+// escapes are the terminal's codes for colour.
+var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+func TestVerdictOverAll(t *testing.T) {
+	for name, want := range map[string]invariant.Verdict{
+		"quiet": invariant.Unknown, "fail": invariant.Fail, "nodes": invariant.Fail, // quiet: the chain's genesis is not there
+		"interrupted": invariant.Unknown, "never-began": invariant.Unknown, "truncated": invariant.Unknown,
+	} {
+		if r := scenes[name](t); r.Verdict != want {
+			t.Errorf("%s: %s, want %s", name, r.Verdict, want)
+		}
+	}
+}
+
+func TestSaveAndLoad(t *testing.T) {
+	for name, scene := range scenes {
+		t.Run(name, func(t *testing.T) {
+			r := scene(t)
+			text := render(t, r, report.Style{})
+			dir := strings.TrimSpace(text[strings.LastIndex(text, ":")+1:])
+			if err := r.Save(); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Save(); err != nil { // replaces
+				t.Fatal(err)
+			}
+			loaded, err := report.Load(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(r, loaded, cmpopts.IgnoreUnexported(report.Report{}), cmpopts.EquateEmpty()); d != "" {
+				t.Errorf("(-saved +loaded):\n%s", d)
+			}
+			if d := cmp.Diff(text, render(t, loaded, report.Style{})); d != "" {
+				t.Errorf("a loaded report looks different (-made +loaded):\n%s", d)
+			}
+			if left, _ := filepath.Glob(filepath.Join(dir, "*.new")); len(left) > 0 {
+				t.Errorf("left over: %v", left)
+			}
+		})
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := report.Load(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no report: %v", err)
+	}
+	file := filepath.Join(dir, report.File)
+	for text, want := range map[string]error{`{"format": 1`: nil, `{"format": 99}`: report.ErrFormat} {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := report.Load(dir)
+		if err == nil || want != nil && !errors.Is(err, want) || !strings.Contains(err.Error(), file) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestMakeRefuses(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := report.Make(dir, filepath.Join(dir, "nothing"), nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no trace: %v", err)
+	}
+	r := quiet(t)
+	path := strings.TrimSpace(strings.SplitAfter(render(t, r, report.Style{}), "run directory:")[1]) + "/trace.jsonl.zst"
+	if _, err := report.Make(dir, path, []trace.Expectation{{Name: "nonsense"}}); err == nil {
+		t.Error("an expectation that is not there is accepted")
+	}
+}
+
+func TestSaveAndRenderReportErrors(t *testing.T) {
+	r := report.Failed(trace.Run{Scenario: "s"}, errors.New("no engine"))
+	if r.Verdict != invariant.Unknown || r.Ended() != "no engine" || r.ExitCode(false) != invariant.ExitInfrastructure {
+		t.Errorf("got %s, %q, exit %d", r.Verdict, r.Ended(), r.ExitCode(false))
+	}
+	made := quiet(t)
+	dir := strings.TrimSpace(strings.SplitAfter(render(t, made, report.Style{}), "run directory:")[1])
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := made.Save(); err == nil {
+		t.Error("saved into a directory that is gone")
+	}
+	for _, after := range []int{0, 3, 8} {
+		if err := made.Render(&full{left: after}, report.Style{}); !errors.Is(err, errFull) {
+			t.Errorf("after %d writes: %v", after, err)
+		}
+	}
+}
+
+var errFull = errors.New("disk full")
+
+// full is a writer that fails after some writes.
+type full struct{ left int }
+
+func (f *full) Write(p []byte) (int, error) {
+	if f.left--; f.left < 0 {
+		return 0, errFull
+	}
+	return len(p), nil
+}
