@@ -20,8 +20,9 @@ type (
 		Errors    int         `xml:"errors,attr"`
 		Skipped   int         `xml:"skipped,attr"`
 		Seconds   float64     `xml:"time,attr"`
-		Timestamp string      `xml:"timestamp,attr"`
+		Timestamp string      `xml:"timestamp,attr,omitempty"`
 		Cases     []junitCase `xml:"testcase"`
+		Out       string      `xml:"system-out,omitempty"`
 	}
 	junitCase struct {
 		Class   string        `xml:"classname,attr"`
@@ -37,48 +38,95 @@ type (
 	}
 )
 
-// JUnit writes a report as JUnit XML. A FAIL is a failure; UNKNOWN and VACUOUS are skipped, or failures when strict. A
-// run that its infrastructure ended has an error of its own.
+// JUnit writes a report as JUnit XML, in which something fails exactly when the run's exit code is not 0: a FAIL is a
+// failure, or an error when it is the testnet's; UNKNOWN and VACUOUS are skipped unless strict makes them fail. A run that
+// was stopped has an error of its own, and one whose history is incomplete a skipped test case.
 func JUnit(w io.Writer, r *report.Report, strict bool) error {
-	suite := junitSuite{
-		Name: "netsplit." + r.Run.Scenario, Seconds: r.Run.Duration.Seconds(), Timestamp: r.Run.Started.Format("2006-01-02T15:04:05"),
+	suite := junitSuite{Name: "netsplit." + r.Run.Scenario, Seconds: r.Run.Duration.Seconds()}
+	if !r.Run.Started.IsZero() {
+		suite.Timestamp = r.Run.Started.UTC().Format("2006-01-02T15:04:05")
 	}
-	for _, x := range r.Results {
-		c := junitCase{Class: suite.Name, Name: x.Invariant, Out: fmt.Sprintf("%s, bound %s", x.Figure, x.Bound)}
-		problem := &junitProblem{Message: fmt.Sprintf("%s: %s", x.Verdict, x.Reason), Text: evidence(x)}
-		switch {
-		case x.Verdict == invariant.Pass:
-		case x.Verdict == invariant.Fail || strict:
-			c.Failure = problem
-			suite.Failures++
-		default:
-			c.Skipped = problem
-			suite.Skipped++
-		}
-		suite.Cases = append(suite.Cases, c)
+	if r.Reproduce != "" {
+		suite.Out = "run it again: " + r.Reproduce
 	}
-	if r.Ended() != "" {
-		suite.Errors++
-		suite.Cases = append(suite.Cases, junitCase{Class: suite.Name, Name: "run", Error: &junitProblem{Message: r.Ended()}})
+	for i := range r.Results {
+		suite.add(&r.Results[i], strict)
 	}
+	suite.addEnd(r)
 	suite.Tests = len(suite.Cases)
 	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
+		return fmt.Errorf("write JUnit XML: %w", err)
 	}
 	enc := xml.NewEncoder(w)
 	enc.Indent("", "  ")
 	if err := enc.Encode(suite); err != nil {
 		return fmt.Errorf("write JUnit XML: %w", err)
 	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	if _, err := io.WriteString(w, "\n"); err != nil {
+		return fmt.Errorf("write JUnit XML: %w", err)
+	}
+	return nil
 }
 
-// evidence puts the violations of a result into lines.
-func evidence(x invariant.Result) string {
-	var b strings.Builder
-	for _, e := range x.Evidence {
-		fmt.Fprintf(&b, "at %s: %s; nodes %v; blocks %v; during %v\n", e.At, e.Text, e.Nodes, e.Blocks, e.Windows)
+// add adds the test case of one invariant.
+func (s *junitSuite) add(x *invariant.Result, strict bool) {
+	c := junitCase{Class: s.Name, Name: x.Invariant, Out: fmt.Sprintf("measured %s, bound %s", x.Figure, x.Bound)}
+	problem := &junitProblem{Message: fmt.Sprintf("%s: %s", x.Verdict, x.Reason), Text: strings.Join(evidence(x), "\n")}
+	switch {
+	case x.Verdict == invariant.Pass:
+	case !x.Fails(strict):
+		c.Skipped = problem
+		s.Skipped++
+	case x.Class == invariant.Infrastructure && x.Verdict == invariant.Fail:
+		c.Error = problem
+		s.Errors++
+	default:
+		c.Failure = problem
+		s.Failures++
 	}
-	return b.String()
+	s.Cases = append(s.Cases, c)
+}
+
+// addEnd adds a test case about the run itself when it did not end by its schedule.
+func (s *junitSuite) addEnd(r *report.Report) {
+	ended := r.Ended()
+	if ended == "" {
+		return
+	}
+	c := junitCase{Class: s.Name, Name: "run"}
+	if r.Interrupted || r.Error != "" {
+		c.Error = &junitProblem{Message: ended}
+		s.Errors++
+	} else {
+		c.Skipped = &junitProblem{Message: ended}
+		s.Skipped++
+	}
+	s.Cases = append(s.Cases, c)
+}
+
+// evidence puts the violations of a result into lines, one each.
+func evidence(x *invariant.Result) []string {
+	var lines []string
+	for _, e := range x.Evidence {
+		line := fmt.Sprintf("at %s: %s", e.At, e.Text)
+		if len(e.Nodes) > 0 {
+			line += "; nodes " + join(e.Nodes)
+		}
+		if len(e.Blocks) > 0 {
+			line += "; blocks " + join(e.Blocks)
+		}
+		if len(e.Windows) > 0 {
+			line += "; during " + join(e.Windows)
+		}
+		lines = append(lines, strings.ReplaceAll(line, "\n", " "))
+	}
+	return lines
+}
+
+func join[T ~string](list []T) string {
+	words := make([]string, len(list))
+	for i, x := range list {
+		words[i] = string(x)
+	}
+	return strings.Join(words, ", ")
 }

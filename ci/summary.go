@@ -4,33 +4,93 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
+	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/report"
 )
 
-// Summary writes a report as Markdown, for the step summary of GitHub Actions.
+// Summary writes a report as Markdown, for the step summary of GitHub Actions and what else shows Markdown. It ends with
+// an empty line, so that several can follow each other in one file.
 func Summary(w io.Writer, r *report.Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### netsplit %s: %s\n\n%s, %d nodes, seed %d\n\n", cell(r.Run.Scenario), r.Verdict, cell(r.Run.Runtime), len(r.Run.Nodes), r.Run.Seed)
-	if r.Ended() != "" {
-		fmt.Fprintf(&b, "The run did not end by its schedule: %s\n\n", cell(r.Ended()))
+	fmt.Fprintf(&b, "### netsplit %s: %s\n\n", text(r.Run.Scenario), r.Verdict)
+	if r.Run.Runtime != "" {
+		fmt.Fprintf(&b, "%d nodes on %s, seed %d, %s\n\n", len(r.Run.Nodes), text(r.Run.Runtime), r.Run.Seed, r.Run.Duration)
 	}
-	b.WriteString("| invariant | verdict | measured | bound |\n| --- | --- | --- | --- |\n")
-	for _, x := range r.Results {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", cell(x.Invariant), x.Verdict, cell(x.Figure), cell(x.Bound))
+	if ended := r.Ended(); ended != "" {
+		fmt.Fprintf(&b, "**The run did not end by its schedule:** %s\n\n", text(ended))
 	}
-	if len(r.Summary.Faults) > 0 {
-		b.WriteString("\n| fault | what | at | held | did what was asked |\n| --- | --- | --- | --- | --- |\n")
-		for _, f := range r.Summary.Faults {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %v |\n", cell(f.ID), cell(f.Text), f.AskedAt, f.AskedFor, f.OK)
-		}
+	summariseResults(&b, r.Results)
+	summariseFaults(&b, r.Summary.Faults)
+	if r.Verdict != invariant.Pass && r.Reproduce != "" {
+		fmt.Fprintf(&b, "Run it again: %s\n\n", code(r.Reproduce))
 	}
-	b.WriteString("\n")
-	_, err := io.WriteString(w, b.String())
-	return err
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write summary: %w", err)
+	}
+	return nil
 }
 
-// cell escapes what would end a table's cell or start markup.
-func cell(s string) string {
-	return strings.NewReplacer("|", "\\|", "<", "&lt;", "\n", " ").Replace(s)
+func summariseResults(b *strings.Builder, results []invariant.Result) {
+	if len(results) == 0 {
+		return
+	}
+	b.WriteString("| invariant | verdict | measured | bound |\n| --- | --- | --- | --- |\n")
+	for _, x := range results {
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", text(x.Invariant), x.Verdict, text(x.Figure), text(x.Bound))
+	}
+	b.WriteString("\n")
+	for i := range results {
+		x := &results[i]
+		if x.Verdict == invariant.Pass || x.Verdict == invariant.Vacuous && !x.Asked {
+			continue
+		}
+		fmt.Fprintf(b, "- **%s %s**: %s\n", x.Verdict, text(x.Invariant), text(x.Reason))
+		for _, line := range evidence(x) {
+			fmt.Fprintf(b, "  - %s\n", text(line))
+		}
+	}
+	if !strings.HasSuffix(b.String(), "\n\n") {
+		b.WriteString("\n")
+	}
+}
+
+func summariseFaults(b *strings.Builder, faults []invariant.FaultSummary) {
+	if len(faults) == 0 {
+		return
+	}
+	b.WriteString("| fault | what | begin | length | did what was asked |\n| --- | --- | --- | --- | --- |\n")
+	for _, f := range faults {
+		ok := "yes"
+		if !f.OK {
+			ok = "**no**"
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", text(f.ID), text(f.Text), f.AskedAt, f.AskedFor, ok)
+	}
+	b.WriteString("\n")
+}
+
+// markup escapes what would end a table's cell, start markup or HTML, or mention somebody.
+var markup = strings.NewReplacer(
+	"\\", "\\\\", "|", "\\|", "&", "&amp;", "<", "&lt;", ">", "&gt;",
+	"`", "\\`", "*", "\\*", "_", "\\_", "[", "\\[", "]", "\\]", "~", "\\~", "#", "\\#", "@", "&#64;",
+)
+
+// text is plain text in Markdown, in a table's cell too.
+func text(s string) string { return markup.Replace(oneLine(s)) }
+
+// oneLine puts a space where a control character is.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// code is text in Markdown that is shown as it is.
+func code(s string) string {
+	return "`" + strings.ReplaceAll(oneLine(s), "`", "'") + "`"
 }
