@@ -39,7 +39,10 @@ type Prepared struct {
 
 // PreparedNode says how to start one node and which account is its own.
 type PreparedNode struct {
+	// Image is the container image; empty: the runtime's own, which is netsplit's node.
+	Image   string
 	Args    []string
+	Env     []string // "NAME=VALUE"
 	Files   map[string][]byte
 	Account string // hex
 }

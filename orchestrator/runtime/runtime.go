@@ -54,6 +54,10 @@ type Launch struct {
 	ID faults.NodeID
 	// Args are the arguments after the program's name, for example ["node", "--config", "/etc/netsplit/node.json"].
 	Args []string
+	// Image is the container image of a foreign node; empty: the runtime's own. Runtimes without containers refuse one.
+	Image string
+	// Env are environment variables, "NAME=VALUE".
+	Env []string
 	// Files are put into the node's file system before its first start, by absolute path.
 	Files map[string][]byte
 }

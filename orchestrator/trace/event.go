@@ -77,7 +77,8 @@ type RunNode struct {
 	Role string `json:"role"`
 	// Account is the account that the node mines to, in hex.
 	Account string `json:"account"`
-	// Mine is the share of mining power, attempts per second; zero for a node that does not mine.
+	// Mine is the node's block-making power: attempts per second of a miner, weight of a validator; zero for a node that
+	// makes no blocks. Only its share of the sum matters.
 	Mine float64 `json:"mine,omitempty"`
 	Addr string  `json:"addr,omitempty"`
 }
@@ -89,6 +90,12 @@ type Facts struct {
 	BlockInterval time.Duration `json:"block_interval"`
 	// ForkDepth is the number of blocks a reorganisation may drop while the network is whole.
 	ForkDepth int `json:"fork_depth"`
+	// Quorum is the share of all block-making power that a component must exceed to make blocks: 0 where any power will
+	// do (proof of work), 2/3 for Byzantine fault tolerance, 1/2 for clique.
+	Quorum float64 `json:"quorum,omitempty"`
+	// Resolution is how well the times of seen and head events are known, where nodes were asked at intervals; zero where
+	// they told by themselves.
+	Resolution time.Duration `json:"resolution,omitempty"`
 	// Genesis is the chain's own description of its genesis, as JSON; the validity checker re-executes from it.
 	Genesis []byte `json:"genesis,omitempty"`
 	// GenesisHash is the hash of block 0.
