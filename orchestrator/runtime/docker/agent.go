@@ -15,16 +15,19 @@ import (
 	"github.com/netsplit/netsplit/faults/agent"
 )
 
-// agentSocket is the agent's socket as it sees it; on the host it is in a directory of the testnet's own.
-const agentSocket = "/run/netsplit/" + socketFile
+// agentDir is where the agent sees the directory of the testnet's own that it shares with the host.
+const agentDir = "/run/netsplit"
 
-// socketFile is the name of the agent's socket in its directory.
-const socketFile = "agent.sock"
+// The names of the agent's files in its directory.
+const (
+	socketFile  = "agent.sock"
+	journalFile = "journal"
+)
 
 // agentCaps are what the agent needs: nftables and queues in the host's network (NET_ADMIN), entering the nodes' network
-// namespaces and probing there (SYS_ADMIN, NET_RAW), releasing packets in time on a busy host (SYS_NICE), and a socket in a directory of the user who runs netsplit
-// (DAC_OVERRIDE, CHOWN). It finds the namespaces through the process ids of the host, because a host whose root mount is
-// private does not pass the engine's namespace mounts on.
+// namespaces and probing there (SYS_ADMIN, NET_RAW), releasing packets in time on a busy host (SYS_NICE), and a socket in
+// a directory of the user who runs netsplit (DAC_OVERRIDE, CHOWN). It finds the namespaces through the process ids of the
+// host, because a host whose root mount is private does not pass the engine's namespace mounts on.
 var agentCaps = []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_NICE", "DAC_OVERRIDE", "CHOWN"}
 
 // agentReady bounds the agent's start; agentPoll is how often it is asked.
@@ -36,7 +39,8 @@ const (
 // agentArgs are the arguments that netsplit is started with to be the agent of a testnet.
 func agentArgs(testnet string, lease bool) []string {
 	args := []string{
-		"agent", "--testnet", testnet, "--socket", agentSocket, "--journal", "/run/netsplit/journal", "--bridge", bridgeName(testnet),
+		"agent", "--testnet", testnet, "--bridge", bridgeName(testnet),
+		"--socket", agentDir + "/" + socketFile, "--journal", agentDir + "/" + journalFile,
 	}
 	if lease {
 		args = append(args, "--lease", "require")
@@ -67,9 +71,8 @@ type agentHandle struct {
 	client agentClient
 	err    error
 
-	mu sync.Mutex
-	// netns is what the agent was told of the nodes' namespaces.
-	netns map[faults.NodeID]string
+	// telling serialises changes of the agent's table of nodes.
+	telling sync.Mutex
 }
 
 // newAgent prepares the agent of the runtime's testnet; begin starts it.
@@ -135,7 +138,7 @@ func (a *agentHandle) greet(ctx context.Context, r *Runtime, client agentClient)
 	if err := a.poll(ctx, r, client); err != nil {
 		return nil, err
 	}
-	if err := client.SetHosts(ctx, r.hosts(nil)); err != nil {
+	if err := client.SetHosts(ctx, r.hosts()); err != nil {
 		return nil, fmt.Errorf("tell it the nodes: %w", err)
 	}
 	if !r.opts.Lease {
@@ -170,7 +173,7 @@ func (a *agentHandle) request(r *Runtime) testcontainers.ContainerRequest {
 		h.NetworkMode = "host"
 		h.PidMode = "host"
 		h.CapAdd = agentCaps
-		h.Binds = []string{a.dir + ":/run/netsplit"}
+		h.Binds = []string{a.dir + ":" + agentDir}
 	}
 	return req
 }

@@ -89,10 +89,19 @@ func sweepOnce(ctx context.Context, e cleaner, f filters.Args) (failed, err erro
 	}
 	for _, n := range nets {
 		if err := e.NetworkRemove(ctx, n.ID); err != nil && !gone(err) {
-			failed = errors.Join(failed, fmt.Errorf("remove network %s: %w", n.Name, err))
+			failed = errors.Join(failed, fmt.Errorf("remove network %s: %w", n.Name, explainBusy(err)))
 		}
 	}
 	return failed, nil
+}
+
+// explainBusy says what to do about a network that the engine believes to be in use when no container is left. Engines of
+// the 20.10 series can lose count of a network's endpoints under load, and count again only when they start.
+func explainBusy(err error) error {
+	if strings.Contains(err.Error(), "has active endpoints") {
+		return fmt.Errorf("%w; if no container of someone else is on it, the engine lost count and must be restarted", err)
+	}
+	return err
 }
 
 // gone says that what was to be removed is not there, or is being removed by someone else; the next look will tell.

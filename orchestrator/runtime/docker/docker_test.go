@@ -439,6 +439,7 @@ func TestCancelledCreateLeavesNothing(t *testing.T) {
 }
 
 func TestTwoTestnetsAtOnce(t *testing.T) {
+	needDocker(t)
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
@@ -454,7 +455,6 @@ func TestTwoTestnetsAtOnce(t *testing.T) {
 			}
 		})
 	}
-	needDocker(t)
 	wg.Wait()
 }
 

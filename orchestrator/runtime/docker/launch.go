@@ -63,7 +63,7 @@ func (r *Runtime) Launch(ctx context.Context, nodes []runtime.Launch, progress f
 	if ctx.Err() != nil {
 		return fmt.Errorf("launch nodes: %w", context.Cause(ctx))
 	}
-	if _, err := r.agent.wait(ctx); err != nil {
+	if _, err := r.fault(ctx); err != nil {
 		return fmt.Errorf("launch nodes: %w", err)
 	}
 	return nil

@@ -82,7 +82,7 @@ func timeRaw(b *testing.B, n int) (up, launch time.Duration) {
 	subnets(r.plan.ID, smallest, nil, func(p netip.Prefix) bool {
 		_, err := r.cli.NetworkCreate(b.Context(), networkName(r.plan.ID), network.CreateOptions{
 			Driver: "bridge", Internal: true, Labels: r.labels(), Options: driverOptions(r.plan.ID),
-			IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: p.String()}}},
+			IPAM: &network.IPAM{Driver: "default", Config: []network.IPAMConfig{{Subnet: p.String()}}},
 		})
 		if err != nil {
 			b.Fatal(err)

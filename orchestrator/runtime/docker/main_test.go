@@ -91,4 +91,3 @@ func testNode(args []string) {
 	<-stop
 	fmt.Println("bye")
 }
-

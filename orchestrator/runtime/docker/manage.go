@@ -12,10 +12,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/netsplit/netsplit/faults"
 )
@@ -179,30 +181,43 @@ func RemoveAll(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("remove testnets: %w", err)
 	}
 	defer cli.Close()
-	before, err := list(ctx, cli, byTool())
+	removed, err := removeAll(ctx, cli, socketBase())
 	if err != nil {
-		return nil, fmt.Errorf("remove testnets: %w", err)
+		return removed, fmt.Errorf("remove testnets: %w", err)
 	}
-	failed := sweep(ctx, cli, byTool())
-	after, err := list(ctx, cli, byTool())
+	return removed, nil
+}
+
+// removeAll removes every testnet, and the sockets in base that belong to none. A testnet that resists does not save the
+// others.
+func removeAll(ctx context.Context, e cleaner, base string) ([]string, error) {
+	found, err := list(ctx, e, byTool())
 	if err != nil {
-		return nil, errors.Join(failed, err)
+		return nil, err
 	}
-	left := map[string]bool{}
-	for _, t := range after {
-		left[t.ID] = true
+	errs := make([]error, len(found))
+	var g errgroup.Group
+	for i, t := range found {
+		g.Go(func() error {
+			errs[i] = sweep(ctx, e, byTestnet(t.ID))
+			if errs[i] == nil && t.Socket != "" {
+				errs[i] = removeSocketDir(filepath.Dir(t.Socket))
+			}
+			return nil
+		})
 	}
+	_ = g.Wait() // the functions return no errors
 	var removed []string
-	for _, t := range before {
-		if left[t.ID] {
+	left := map[string]bool{}
+	for i, t := range found {
+		if errs[i] == nil {
+			removed = append(removed, t.ID)
 			continue
 		}
-		removed = append(removed, t.ID)
-		if t.Socket != "" {
-			failed = errors.Join(failed, removeSocketDir(filepath.Dir(t.Socket)))
-		}
+		left[t.ID] = true
+		errs[i] = fmt.Errorf("testnet %s: %w", t.ID, errs[i])
 	}
-	return removed, errors.Join(failed, sweepSockets(socketBase(), left))
+	return removed, errors.Join(append(errs, sweepSockets(base, left))...)
 }
 
 // sweepSockets removes the socket directories of testnets that are not in left.
@@ -243,11 +258,15 @@ func RemoveImages(ctx context.Context) ([]string, error) {
 		if img.Labels[labelContent] == "" {
 			continue // someone built on ours
 		}
-		if _, err := cli.ImageRemove(ctx, img.ID, image.RemoveOptions{}); err != nil {
+		_, err := cli.ImageRemove(ctx, img.ID, image.RemoveOptions{})
+		if errdefs.IsConflict(err) {
+			continue // a container uses it
+		}
+		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("remove node image %s: %w", img.ID, err))
 			continue
 		}
-		removed = append(removed, cmp.Or(slices.Concat(img.RepoTags, []string{img.ID})[0], img.ID))
+		removed = append(removed, append(img.RepoTags, img.ID)[0])
 	}
 	return removed, failed
 }

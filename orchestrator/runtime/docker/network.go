@@ -44,7 +44,7 @@ func createNetwork(ctx context.Context, mk networkMaker, ls networkLister, testn
 			Internal: true,
 			Name:     networkName(testnet),
 			Labels:   labels,
-			IPAM: &network.IPAM{Config: []network.IPAMConfig{{
+			IPAM: &network.IPAM{Driver: "default", Config: []network.IPAMConfig{{
 				Subnet:  p.String(),
 				Gateway: offset(p.Addr(), 1).String(),
 			}}},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -36,6 +38,11 @@ func (r *Runtime) Probe(ctx context.Context, links []faults.Link, plan faults.Pr
 	m, err := c.Probe(ctx, links, plan)
 	if err != nil {
 		return nil, fmt.Errorf("probe links: %w", r.explain(ctx, err))
+	}
+	for i := range m {
+		if m[i].Sent == 0 {
+			m[i].Sent = plan.Count // to or from a node that does not run: all that was to be sent was lost
+		}
 	}
 	return m, nil
 }
@@ -70,74 +77,74 @@ func (r *Runtime) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// hosts is the agent's table of nodes.
-func (r *Runtime) hosts(netns map[faults.NodeID]string) []agent.Host {
+// hosts is the agent's table of nodes before any of them runs.
+func (r *Runtime) hosts() []agent.Host {
 	out := make([]agent.Host, len(r.order))
 	for i, n := range r.order {
-		out[i] = agent.Host{Node: n.id, Addr: n.addr, Netns: netns[n.id]}
+		out[i] = agent.Host{Node: n.id, Addr: n.addr}
 	}
 	return out
 }
 
 // tellNetns makes sure that the agent knows the namespaces of the nodes at the links' ends. A container gets a new one
-// with every start, so they are looked up when they are needed.
+// with every start, so they are looked up when they are needed. The agent's own table is the base: another process may
+// have attached to the testnet and told it more.
 func (r *Runtime) tellNetns(ctx context.Context, c agentClient, links []faults.Link) error {
-	a := r.agent
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	want := map[faults.NodeID]bool{}
-	for _, l := range links {
-		want[l.From], want[l.To] = true, true
-	}
-	var ends []*node
-	for id := range want {
-		n := r.nodes[id]
-		if n == nil {
-			return errUnknown(id)
-		}
-		ends = append(ends, n)
-	}
-	paths := make([]string, len(ends))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
-	for i, n := range ends {
-		g.Go(func() error {
-			var err error
-			paths[i], err = r.netnsOf(gctx, n)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	paths, err := r.netnsOf(ctx, links)
+	if err != nil {
 		return err
 	}
-	next := maps.Clone(a.netns)
-	if next == nil {
-		next = map[faults.NodeID]string{}
-	}
-	for i, n := range ends {
-		next[n.id] = paths[i]
-	}
-	if maps.Equal(a.netns, next) {
-		return nil
-	}
-	if err := c.SetHosts(ctx, r.hosts(next)); err != nil {
+	r.agent.telling.Lock()
+	defer r.agent.telling.Unlock()
+	s, err := c.State(ctx)
+	if err != nil {
 		return r.explain(ctx, err)
 	}
-	a.netns = next
+	changed := false
+	for i, h := range s.Hosts {
+		if path, ok := paths[h.Node]; ok && path != h.Netns {
+			s.Hosts[i].Netns = path
+			changed = true
+		}
+	}
+	if !changed {
+		return nil
+	}
+	if err := c.SetHosts(ctx, s.Hosts); err != nil {
+		return r.explain(ctx, err)
+	}
 	return nil
 }
 
-// netnsOf returns the path of a node's network namespace in the host's /proc; empty while it does not run.
-func (r *Runtime) netnsOf(ctx context.Context, n *node) (string, error) {
-	if _, err := r.started(n.id); err != nil {
-		return "", nil // a node that was never launched is silent
+// netnsOf returns the paths of the network namespaces, in the host's /proc, of the nodes at the links' ends; empty for
+// a node that does not run.
+func (r *Runtime) netnsOf(ctx context.Context, links []faults.Link) (map[faults.NodeID]string, error) {
+	paths := map[faults.NodeID]string{}
+	for _, l := range links {
+		paths[l.From], paths[l.To] = "", ""
 	}
-	c, err := r.cli.ContainerInspect(ctx, containerName(r.plan.ID, n.id))
-	if err != nil {
-		return "", fmt.Errorf("find node %s: %w", n.id, err)
+	var mu sync.Mutex
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, id := range slices.Collect(maps.Keys(paths)) {
+		if r.nodes[id] == nil {
+			return nil, errUnknown(id)
+		}
+		if _, err := r.started(id); err != nil {
+			continue // never launched
+		}
+		g.Go(func() error {
+			c, err := r.cli.ContainerInspect(gctx, containerName(r.plan.ID, id))
+			if err != nil {
+				return fmt.Errorf("find node %s: %w", id, err)
+			}
+			if c.State.Running && c.State.Pid > 0 {
+				mu.Lock()
+				defer mu.Unlock()
+				paths[id] = fmt.Sprintf("/proc/%d/ns/net", c.State.Pid)
+			}
+			return nil
+		})
 	}
-	if !c.State.Running || c.State.Pid == 0 {
-		return "", nil
-	}
-	return fmt.Sprintf("/proc/%d/ns/net", c.State.Pid), nil
+	return paths, g.Wait()
 }

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,10 +55,13 @@ func checkPrivate(dir string) error {
 	return nil
 }
 
-// removeSocketDir removes what makeSocketDir made, and the base when it was the last.
+// removeSocketDir removes what makeSocketDir and the agent made, and the base when it was the last. It goes by names, not
+// recursively: the path may come from a label that anyone can write.
 func removeSocketDir(dir string) error {
-	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("remove the socket's directory: %w", err)
+	for _, name := range []string{socketFile, journalFile, journalFile + ".new", ""} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("remove the socket's directory: %w", err)
+		}
 	}
 	_ = os.Remove(filepath.Dir(dir)) // not empty: another testnet's
 	return nil

@@ -1,0 +1,311 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
+	"github.com/google/go-cmp/cmp"
+)
+
+// fakeEngine holds containers and networks, by name, with labels. Hooks, if set, come before the real thing.
+type fakeEngine struct {
+	mu         sync.Mutex
+	containers map[string]map[string]string
+	networks   map[string]map[string]string
+	listed     int
+
+	onList          func(round int) error
+	onRemove        func(name string) error
+	onNetworkRemove func(name string) error
+}
+
+func newFakeEngine() *fakeEngine {
+	return &fakeEngine{containers: map[string]map[string]string{}, networks: map[string]map[string]string{}}
+}
+
+// add makes a testnet with n nodes and an agent.
+func (e *fakeEngine) add(id string, n int) {
+	e.networks[networkName(id)] = map[string]string{labelTool: tool, labelTestnet: id, labelScenario: "s", labelDir: "/d"}
+	for i := range n {
+		name := fmt.Sprintf("n-%d", i+1)
+		e.containers["netsplit-"+id+"-"+name] = map[string]string{
+			labelTool: tool, labelTestnet: id, labelNode: name, labelRole: "n", labelAddr: fmt.Sprintf("10.0.0.%d", 10+i),
+		}
+	}
+	e.containers[agentName(id)] = map[string]string{labelTool: tool, labelTestnet: id, labelSocket: "/nowhere/" + id + "/agent.sock"}
+}
+
+func selected(f filters.Args, labels map[string]string) bool {
+	return f.MatchKVList("label", labels)
+}
+
+func (e *fakeEngine) ContainerList(_ context.Context, o container.ListOptions) ([]container.Summary, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.listed++
+	if e.onList != nil {
+		if err := e.onList(e.listed); err != nil {
+			return nil, err
+		}
+	}
+	var out []container.Summary
+	for name, labels := range e.containers {
+		if selected(o.Filters, labels) {
+			out = append(out, container.Summary{ID: name, Names: []string{"/" + name}, Labels: labels, State: "running", Created: 100})
+		}
+	}
+	return out, nil
+}
+
+func (e *fakeEngine) ContainerRemove(_ context.Context, id string, o container.RemoveOptions) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !o.Force {
+		return errors.New("not forced")
+	}
+	if e.onRemove != nil {
+		if err := e.onRemove(id); err != nil {
+			return err
+		}
+	}
+	delete(e.containers, id)
+	return nil
+}
+
+func (e *fakeEngine) NetworkList(_ context.Context, o network.ListOptions) ([]network.Summary, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var out []network.Summary
+	for name, labels := range e.networks {
+		if selected(o.Filters, labels) {
+			out = append(out, network.Summary{ID: name, Name: name, Labels: labels, Created: time.Unix(50, 0)})
+		}
+	}
+	return out, nil
+}
+
+func (e *fakeEngine) NetworkRemove(_ context.Context, id string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.onNetworkRemove != nil {
+		if err := e.onNetworkRemove(id); err != nil {
+			return err
+		}
+	}
+	delete(e.networks, id)
+	return nil
+}
+
+func TestSweepTouchesOnlyItsTestnet(t *testing.T) {
+	e := newFakeEngine()
+	e.add("a", 20)
+	e.add("b", 2)
+	e.containers["stranger"] = map[string]string{labelTestnet: "a"} // not made by this tool
+	if err := sweep(t.Context(), e, byTestnet("a")); err != nil {
+		t.Fatal(err)
+	}
+	if len(e.containers) != 4 || len(e.networks) != 1 {
+		t.Errorf("left: %v %v", e.containers, e.networks)
+	}
+	if err := sweep(t.Context(), e, byTool()); err != nil {
+		t.Fatal(err)
+	}
+	if len(e.containers) != 1 || len(e.networks) != 0 {
+		t.Errorf("left: %v %v", e.containers, e.networks)
+	}
+}
+
+func TestSweepLooksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newFakeEngine()
+		e.add("a", 2)
+		// A container that was being made appears after the first look, and removals fail now and then.
+		fails := 2
+		e.onList = func(round int) error {
+			if round == 2 {
+				e.containers["netsplit-a-late"] = map[string]string{labelTool: tool, labelTestnet: "a"}
+			}
+			return nil
+		}
+		e.onRemove = func(string) error {
+			if fails--; fails >= 0 {
+				return errors.New("busy")
+			}
+			return nil
+		}
+		busy := true
+		e.onNetworkRemove = func(string) error {
+			if busy {
+				busy = false
+				return errors.New("has active endpoints")
+			}
+			return nil
+		}
+		if err := sweep(t.Context(), e, byTestnet("a")); err != nil {
+			t.Fatal(err)
+		}
+		if len(e.containers)+len(e.networks) != 0 {
+			t.Errorf("left: %v %v", e.containers, e.networks)
+		}
+	})
+}
+
+func TestSweepSaysWhatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newFakeEngine()
+		e.add("a", 2)
+		e.onRemove = func(name string) error {
+			if name == "netsplit-a-n-2" {
+				return errors.New("device is stuck")
+			}
+			return nil
+		}
+		err := sweep(t.Context(), e, byTestnet("a"))
+		if err == nil || !strings.Contains(err.Error(), "remove container netsplit-a-n-2: device is stuck") {
+			t.Errorf("got %v", err)
+		}
+		e.onRemove = nil
+		e.onNetworkRemove = func(string) error { return errors.New("network x has active endpoints") }
+		err = sweep(t.Context(), e, byTestnet("a"))
+		if err == nil || !strings.Contains(err.Error(), "remove network netsplit-a") || !strings.Contains(err.Error(), "restarted") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestSweepOfWhatIsGone(t *testing.T) {
+	e := newFakeEngine()
+	e.add("a", 2)
+	e.onRemove = func(name string) error {
+		delete(e.containers, name)
+		return fmt.Errorf("no such container: %w", errdefs.ErrNotFound)
+	}
+	if err := sweep(t.Context(), e, byTestnet("a")); err != nil {
+		t.Error(err)
+	}
+	e.add("b", 1)
+	e.onRemove = func(name string) error {
+		delete(e.containers, name)
+		return errors.New("removal of container x is already in progress")
+	}
+	if err := sweep(t.Context(), e, byTestnet("b")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSweepGivesUp(t *testing.T) {
+	t.Run("never empty", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			e := newFakeEngine()
+			e.add("a", 1)
+			e.onRemove = func(name string) error { return fmt.Errorf("gone: %w", errdefs.ErrNotFound) }
+			err := sweep(t.Context(), e, byTestnet("a"))
+			if err == nil || !strings.Contains(err.Error(), "still there: container netsplit-a") {
+				t.Errorf("got %v", err)
+			}
+		})
+	})
+	t.Run("engine is gone", func(t *testing.T) {
+		e := newFakeEngine()
+		e.onList = func(int) error { return errors.New("connection refused") }
+		if err := sweep(t.Context(), e, byTestnet("a")); err == nil || !strings.Contains(err.Error(), "refused") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("out of time", func(t *testing.T) {
+		e := newFakeEngine()
+		e.add("a", 1)
+		e.onRemove = func(string) error { return errors.New("busy") }
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := sweep(ctx, e, byTestnet("a")); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "busy") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestList(t *testing.T) {
+	e := newFakeEngine()
+	e.add("b", 3)
+	e.add("a", 0)
+	delete(e.containers, agentName("a")) // a crash left the network alone
+	got, err := list(t.Context(), e, byTool())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 || got[0].ID != "a" || got[0].Agent != "" || len(got[0].Nodes) != 0 {
+		t.Fatalf("got %+v", got)
+	}
+	b := got[1]
+	var nodes []string
+	for _, n := range b.Nodes {
+		nodes = append(nodes, fmt.Sprintf("%s %s %s %s %s", n.ID, n.Role, n.Addr, n.State, n.Container))
+	}
+	want := []string{
+		"n-1 n 10.0.0.10 running netsplit-b-n-1", "n-2 n 10.0.0.11 running netsplit-b-n-2", "n-3 n 10.0.0.12 running netsplit-b-n-3",
+	}
+	if d := cmp.Diff(want, nodes); d != "" {
+		t.Error(d)
+	}
+	if b.Agent != "running" || b.Socket != "/nowhere/b/agent.sock" || b.Dir != "/d" || b.Scenario != "s" || b.Created != time.Unix(50, 0) {
+		t.Errorf("got %+v", b)
+	}
+	e.onList = func(int) error { return errors.New("no") }
+	if _, err := list(t.Context(), e, byTool()); err == nil {
+		t.Error("an engine that fails was believed")
+	}
+}
+
+func TestRemoveAllSweepsSockets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := filepath.Join(t.TempDir(), "netsplit")
+		for _, id := range []string{"a", "stuck", "crashed"} {
+			if err := os.MkdirAll(filepath.Join(base, id), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(base, id, socketFile), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e := newFakeEngine()
+		e.add("a", 2)
+		e.add("stuck", 1)
+		e.onRemove = func(name string) error {
+			if strings.HasPrefix(name, "netsplit-stuck") {
+				return errors.New("no")
+			}
+			return nil
+		}
+		removed, err := removeAll(t.Context(), e, base)
+		if err == nil || !strings.Contains(err.Error(), "testnet stuck: remove container netsplit-stuck") {
+			t.Errorf("error %v", err)
+		}
+		if !slices.Equal(removed, []string{"a"}) || len(e.networks) != 1 {
+			t.Errorf("removed %v, networks %v", removed, e.networks)
+		}
+		if left, err := os.ReadDir(base); err != nil || len(left) != 1 || left[0].Name() != "stuck" {
+			t.Errorf("sockets %v, %v", left, err)
+		}
+		e.onRemove = nil
+		removed, err = removeAll(t.Context(), e, base)
+		if err != nil || !slices.Equal(removed, []string{"stuck"}) {
+			t.Errorf("removed %v, %v", removed, err)
+		}
+		if _, err := os.Stat(base); !os.IsNotExist(err) {
+			t.Errorf("sockets: %v", err)
+		}
+	})
+}

@@ -1,0 +1,176 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+)
+
+func TestAvailableWithoutAnEngine(t *testing.T) {
+	for _, c := range []struct{ host, want string }{
+		{"tcp://192.0.2.1:2375", "not on this machine"},
+		{"ssh://user@192.0.2.1", "not on this machine"},
+		{"unix:///nowhere/docker.sock", "is the engine running"},
+		{"bogus", "docker is not available"},
+	} {
+		t.Setenv("DOCKER_HOST", c.host)
+		begin := time.Now()
+		_, err := Available(t.Context())
+		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.host, err)
+		}
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("%s: took %v", c.host, took)
+		}
+		if _, err := New(t.Context(), Options{}); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%s: New: %v", c.host, err)
+		}
+		if _, err := RemoveAll(t.Context()); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%s: RemoveAll: %v", c.host, err)
+		}
+	}
+}
+
+// engineAt serves as an engine that says it is a platform, or nothing at all.
+func engineAt(t *testing.T, platform string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "eng") // a short path, for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(dir, "s"))
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if platform == "" {
+			<-r.Context().Done()
+			return
+		}
+		w.Header().Set("Api-Version", "1.41")
+		fmt.Fprintf(w, `{"Version":"1.2.3","Platform":{"Name":%q}}`, platform)
+	})}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		srv.Serve(l)
+	}()
+	t.Cleanup(func() { srv.Close(); <-done })
+}
+
+func TestAvailableRefusesVirtualMachines(t *testing.T) {
+	engineAt(t, "Docker Desktop 4.40 (1)")
+	if _, err := Available(t.Context()); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "virtual machine") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAvailableTellsTheVersion(t *testing.T) {
+	engineAt(t, "Docker Engine - Community")
+	if v, err := Available(t.Context()); v != "1.2.3" || err != nil {
+		t.Errorf("got %q, %v", v, err)
+	}
+}
+
+func TestAvailableDoesNotHang(t *testing.T) {
+	engineAt(t, "")
+	begin := time.Now()
+	_, err := Available(t.Context())
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "did not answer") || time.Since(begin) > 5*time.Second {
+		t.Errorf("got %v after %v", err, time.Since(begin))
+	}
+}
+
+func TestUnavailableHints(t *testing.T) {
+	if err := unavailable("unix:///x", os.ErrPermission); !strings.Contains(err.Error(), "docker group") {
+		t.Errorf("got %v", err)
+	}
+	if err := unavailable("unix:///x", context.DeadlineExceeded); !strings.Contains(err.Error(), "did not answer") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSocketDir(t *testing.T) {
+	run, err := os.MkdirTemp("", "run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(run) })
+	t.Setenv("XDG_RUNTIME_DIR", run)
+	dir, err := makeSocketDir("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 || dir != filepath.Join(run, "netsplit", "a") {
+		t.Errorf("%s: %v, %v", dir, info, err)
+	}
+	if _, err := makeSocketDir("a"); err == nil {
+		t.Error("a directory was made twice")
+	}
+	if _, err := makeSocketDir(strings.Repeat("x", 100)); err == nil || !strings.Contains(err.Error(), "XDG_RUNTIME_DIR") {
+		t.Errorf("a path too long: %v", err)
+	}
+	strange := filepath.Join(dir, "strange")
+	if err := os.WriteFile(strange, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := removeSocketDir(dir); err == nil {
+		t.Error("a strange file was removed, or passed over")
+	}
+	if err := os.Remove(strange); err != nil {
+		t.Fatal(err)
+	}
+	if err := removeSocketDir(dir); err != nil {
+		t.Error(err)
+	}
+	if err := removeSocketDir(dir); err != nil {
+		t.Errorf("removing again: %v", err)
+	}
+	base := filepath.Join(run, "netsplit")
+	if err := os.Mkdir(base, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := makeSocketDir("a"); err == nil || !strings.Contains(err.Error(), "private") {
+		t.Errorf("a directory open to others: %v", err)
+	}
+	t.Setenv("XDG_RUNTIME_DIR", "/nowhere")
+	if got := socketBase(); !strings.HasPrefix(got, "/tmp/netsplit-") {
+		t.Errorf("socketBase = %s", got)
+	}
+}
+
+func TestCallsBeforeCreate(t *testing.T) {
+	engineAt(t, "Docker Engine - Community")
+	r, err := New(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Shape(t.Context(), nil); err == nil {
+		t.Error("shaped nothing")
+	}
+	if err := r.Launch(t.Context(), []runtime.Launch{{ID: "n"}}, nil); err == nil {
+		t.Error("launched nothing")
+	}
+	if err := r.Launch(t.Context(), nil, nil); err == nil {
+		t.Error("launched before create")
+	}
+	if got := r.Describe(t.Context()); got != "docker 1.2.3" {
+		t.Errorf("Describe = %q", got)
+	}
+	for range 2 {
+		if err := r.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}

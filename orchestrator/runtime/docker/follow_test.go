@@ -1,0 +1,307 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+	"github.com/google/go-cmp/cmp"
+)
+
+// fakeLog is a container's log as the engine keeps it. Readers get what is there; a following reader gets what comes
+// until the log is ended.
+type fakeLog struct {
+	mu     sync.Mutex
+	frames []logFrame
+	ended  bool
+	change chan struct{}
+	// cut ends followed answers after that many frames; fail fails the next calls.
+	cut   int
+	fail  int
+	calls []container.LogsOptions
+}
+
+type logFrame struct {
+	at   time.Time
+	text string
+}
+
+func newFakeLog() *fakeLog { return &fakeLog{change: make(chan struct{})} }
+
+func (l *fakeLog) update(fn func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fn()
+	close(l.change)
+	l.change = make(chan struct{})
+}
+
+// at is a moment n nanoseconds into the log.
+func at(n int64) time.Time { return time.Unix(1000, n).UTC() }
+
+func (l *fakeLog) print(n int64, texts ...string) {
+	l.update(func() {
+		for _, s := range texts {
+			l.frames = append(l.frames, logFrame{at(n), s})
+		}
+	})
+}
+
+func (l *fakeLog) end(ended bool) { l.update(func() { l.ended = ended }) }
+
+func (l *fakeLog) ContainerLogs(ctx context.Context, _ string, o container.LogsOptions) (io.ReadCloser, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls = append(l.calls, o)
+	if l.fail != 0 {
+		l.fail--
+		return nil, errors.New("engine is away")
+	}
+	pr, pw := io.Pipe()
+	go l.serve(ctx, pw, o)
+	return pr, nil
+}
+
+func (l *fakeLog) serve(ctx context.Context, pw *io.PipeWriter, o container.LogsOptions) {
+	out := stdcopy.NewStdWriter(pw, stdcopy.Stdout)
+	stop := context.AfterFunc(ctx, func() { pw.CloseWithError(ctx.Err()) })
+	defer stop()
+	for next, sent := 0, 0; ; {
+		l.mu.Lock()
+		frames, ended, change, cut := l.frames[next:], l.ended, l.change, l.cut
+		l.mu.Unlock()
+		for _, f := range frames {
+			next++
+			if o.Since != "" && fmt.Sprintf("%d.%09d", f.at.Unix(), f.at.Nanosecond()) < o.Since {
+				continue
+			}
+			text := f.text
+			if o.Timestamps {
+				text = f.at.Format("2006-01-02T15:04:05.000000000Z07:00") + " " + text
+			}
+			if _, err := io.WriteString(out, text); err != nil {
+				return
+			}
+			if sent++; o.Follow && cut > 0 && sent == cut {
+				pw.CloseWithError(io.ErrUnexpectedEOF)
+				return
+			}
+		}
+		if !o.Follow || ended {
+			pw.Close()
+			return
+		}
+		select {
+		case <-change:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// followed starts a follower of a node.
+func followed(t *testing.T, log *fakeLog) (*node, *record) {
+	n, rec := &node{id: "n", inbox: newInbox()}, newRecord()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		newFollower(log, "c", n, rec).run(ctx)
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return n, rec
+}
+
+func TestFollowerOverABrokenConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newFakeLog()
+		log.cut = 3 // every answer breaks after three frames, of which some are old
+		log.print(1, "a\n")
+		log.print(2, "b\n", "c\n")
+		log.print(3, "d\n")
+		n, rec := followed(t, log)
+		n.started()
+		rec.until(t, "d", func() bool { return len(rec.lines["n"]) > 0 && rec.lines["n"][len(rec.lines["n"])-1] == "d" })
+		if d := cmp.Diff([]string{"a", "b", "c", "d"}, rec.lines["n"]); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+func TestFollowerDrainsBeforeTheExit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newFakeLog()
+		log.print(1, "a\n")
+		n, rec := followed(t, log)
+		n.started()
+		rec.until(t, "a", func() bool { return len(rec.lines["n"]) == 1 })
+		log.end(true) // the followed answer ends before the last line is there
+		synctest.Wait()
+		log.print(2, "last\n")
+		n.ended(errors.New("died"))
+		rec.until(t, "the exit", func() bool { return len(rec.exits["n"]) == 1 })
+		if got := rec.exits["n"][0]; got != "died after 2 lines" {
+			t.Errorf("exit %q", got)
+		}
+		// Started again, it goes on where it was.
+		log.print(3, "again\n")
+		n.started()
+		rec.until(t, "again", func() bool { return len(rec.lines["n"]) == 3 })
+	})
+}
+
+func TestFollowerLeavesALogThatDoesNotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newFakeLog()
+		n, rec := followed(t, log)
+		n.started()
+		synctest.Wait()
+		n.ended(errors.New("died"))
+		rec.until(t, "the exit", func() bool { return len(rec.exits["n"]) == 1 })
+	})
+}
+
+func TestFollowerReportsLostLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newFakeLog()
+		log.fail = -1 // always
+		n, rec := followed(t, log)
+		n.started()
+		rec.until(t, "the gap", func() bool { return len(rec.gaps) == 1 })
+		if got := rec.gaps[0].Error(); !strings.Contains(got, "engine is away") {
+			t.Errorf("gap %q", got)
+		}
+		n.ended(nil)
+		rec.until(t, "the exit", func() bool { return len(rec.exits["n"]) == 1 && len(rec.gaps) == 2 })
+	})
+}
+
+func TestFollowerForgivesAFewFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newFakeLog()
+		log.fail = retries - 1
+		log.print(1, "a\n")
+		n, rec := followed(t, log)
+		n.started()
+		rec.until(t, "a", func() bool { return len(rec.lines["n"]) == 1 })
+		if len(rec.gaps) != 0 {
+			t.Errorf("gaps %v", rec.gaps)
+		}
+	})
+}
+
+func TestLines(t *testing.T) {
+	var got []string
+	var gaps int
+	l := lines{line: func(b []byte) { got = append(got, string(b)) }, gap: func(error) { gaps++ }}
+	feed := func(n int64, text string) {
+		t.Helper()
+		if _, err := l.Write([]byte(at(n).Format(time.RFC3339Nano) + " " + text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if since := l.reopen(); since != "" {
+		t.Errorf("since %q before anything came", since)
+	}
+	feed(1, "one\n")
+	feed(1, "two\n")
+	feed(1, "thr")
+	if since := l.reopen(); since != "1000.000000001" {
+		t.Errorf("since %q", since)
+	}
+	feed(1, "one\n")
+	feed(1, "two\n")
+	feed(1, "thr")
+	feed(1, "ee\n")
+	feed(2, "\n")
+	feed(1, "the clock went back\n")
+	big := strings.Repeat("x", maxLine)
+	feed(3, big+"\n")
+	feed(4, big)
+	feed(4, "x\n")
+	feed(5, big+"y\n")
+	feed(6, "after\n")
+	want := []string{"one", "two", "three", "", "the clock went back", big, "after"}
+	if d := cmp.Diff(want, got); d != "" || gaps != 2 {
+		t.Errorf("%.200s, %d gaps", d, gaps)
+	}
+	for _, bad := range []string{"", "nospace", "yesterday line\n"} {
+		if _, err := l.Write([]byte(bad)); err == nil {
+			t.Errorf("frame %q was accepted", bad)
+		}
+	}
+}
+
+// The follower needs each frame in a Write of its own.
+func TestStdcopyWritesFrames(t *testing.T) {
+	var in bytes.Buffer
+	for i := range 3 {
+		if _, err := stdcopy.NewStdWriter(&in, stdcopy.Stdout).Write([]byte(strconv.Itoa(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out frameBuffer
+	if _, err := stdcopy.StdCopy(&out, io.Discard, &in); err != nil || out.frames != 3 || out.String() != "012" {
+		t.Errorf("%d writes of %q, %v", out.frames, out.String(), err)
+	}
+}
+
+func FuzzLines(f *testing.F) {
+	f.Add("2026-01-02T03:04:05.000000006Z text\n", "2026-01-02T03:04:05.000000006Z more")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		l := lines{line: func([]byte) {}, gap: func(error) {}}
+		for range 2 {
+			l.reopen()
+			l.Write([]byte(a))
+			l.Write([]byte(b))
+		}
+	})
+}
+
+func TestTail(t *testing.T) {
+	log := &tailLog{}
+	for i := range 5 {
+		log.frames = append(log.frames, fmt.Sprintf("%d-a", i), "-b", "-c\n")
+	}
+	got, err := tailOf(t.Context(), log, "c", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"3-a-b-c", "4-a-b-c"}, got); d != "" {
+		t.Error(d)
+	}
+	if got, err := tailOf(t.Context(), log, "c", 100); err != nil || len(got) != 5 {
+		t.Errorf("all: %v, %v", got, err)
+	}
+	if got, err := tailOf(t.Context(), log, "c", 0); err != nil || got != nil {
+		t.Errorf("none: %v, %v", got, err)
+	}
+	if got, err := tailOf(t.Context(), &tailLog{}, "c", 3); err != nil || got != nil {
+		t.Errorf("an empty log: %v, %v", got, err)
+	}
+}
+
+// tailLog answers with the last frames asked for.
+type tailLog struct{ frames []string }
+
+func (l *tailLog) ContainerLogs(_ context.Context, _ string, o container.LogsOptions) (io.ReadCloser, error) {
+	n, err := strconv.Atoi(o.Tail)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	for _, f := range l.frames[max(0, len(l.frames)-n):] {
+		stdcopy.NewStdWriter(&b, stdcopy.Stdout).Write([]byte(f))
+	}
+	return io.NopCloser(&b), nil
+}

@@ -1,0 +1,206 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+)
+
+// heard returns what a node's inbox holds: "start", "asked" and "exit".
+func heard(n *node) (out []string) {
+	n.inbox.mu.Lock()
+	defer n.inbox.mu.Unlock()
+	for _, c := range n.inbox.queue {
+		switch {
+		case c.started:
+			out = append(out, "start")
+		case c.asked:
+			out = append(out, "asked")
+		default:
+			out = append(out, "exit")
+		}
+	}
+	return out
+}
+
+func TestWhoseEndItWas(t *testing.T) {
+	died := errors.New("died")
+	for _, c := range []struct {
+		name string
+		do   func(n *node)
+		want string
+	}{
+		{"killed, event last", func(n *node) { done := n.ask(); done(true); n.ended(died) }, "[start asked]"},
+		{"killed, event first", func(n *node) { done := n.ask(); n.ended(died); done(true) }, "[start asked]"},
+		{"died", func(n *node) { n.ended(died) }, "[start exit]"},
+		{"died before a kill", func(n *node) { n.ended(died); done := n.ask(); done(false) }, "[start exit]"},
+		{"died while a kill looked", func(n *node) { done := n.ask(); n.ended(died); done(false) }, "[start asked exit]"},
+		{"died after a kill failed", func(n *node) { done := n.ask(); done(false); n.ended(died) }, "[start exit]"},
+		{"killed, started, died", func(n *node) {
+			done := n.ask()
+			done(true)
+			n.ended(died)
+			n.started()
+			n.ended(died)
+		}, "[start asked start exit]"},
+		{"heard twice", func(n *node) { n.started(); n.ended(died); n.ended(died) }, "[start exit]"},
+	} {
+		n := &node{id: "n", inbox: newInbox()}
+		n.started()
+		c.do(n)
+		if got := fmt.Sprint(heard(n)); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// fakeActor is a container in a state; err is what every action answers.
+type fakeActor struct {
+	state container.ContainerState
+	err   error
+	did   string
+}
+
+func (f *fakeActor) ContainerInspect(context.Context, string) (container.InspectResponse, error) {
+	var c container.InspectResponse
+	c.ContainerJSONBase = &container.ContainerJSONBase{State: &container.State{Status: f.state}}
+	return c, nil
+}
+
+func (f *fakeActor) does(what string) error {
+	f.did += what
+	return f.err
+}
+
+func (f *fakeActor) ContainerStart(context.Context, string, container.StartOptions) error {
+	return f.does("start ")
+}
+
+func (f *fakeActor) ContainerStop(_ context.Context, _ string, o container.StopOptions) error {
+	return f.does(fmt.Sprintf("stop%d ", *o.Timeout))
+}
+
+func (f *fakeActor) ContainerKill(_ context.Context, _, signal string) error { return f.does(signal) }
+func (f *fakeActor) ContainerPause(context.Context, string) error            { return f.does("pause") }
+func (f *fakeActor) ContainerUnpause(context.Context, string) error          { return f.does("unpause") }
+
+func TestActions(t *testing.T) {
+	const no = "wrong state"
+	for _, c := range []struct {
+		verb                                  faults.Verb
+		running, paused, exited, neverStarted string
+	}{
+		{faults.Kill, "SIGKILL", "SIGKILL", no, no},
+		{faults.Stop, "stop10 ", no, no, no},
+		{faults.Restart, "stop10 start ", no, no, no},
+		{faults.Start, no, no, "start ", "start "},
+		{faults.Pause, "pause", no, no, no},
+		{faults.Resume, no, "unpause", no, no},
+	} {
+		states := []container.ContainerState{container.StateRunning, container.StatePaused, container.StateExited, container.StateCreated}
+		for i, want := range []string{c.running, c.paused, c.exited, c.neverStarted} {
+			f := &fakeActor{state: states[i]}
+			err := act(t.Context(), f, "c", &node{inbox: newInbox()}, c.verb)
+			switch {
+			case want == no && (!errors.Is(err, runtime.ErrState) || f.did != ""):
+				t.Errorf("%s %s: did %q, %v", c.verb, f.state, f.did, err)
+			case want != no && (err != nil || f.did != want):
+				t.Errorf("%s %s: did %q, %v, want %q", c.verb, f.state, f.did, err, want)
+			}
+		}
+	}
+	// The state may change between the look and the action.
+	f := &fakeActor{state: container.StateRunning, err: fmt.Errorf("container is not running: %w", errdefs.ErrConflict)}
+	n := &node{inbox: newInbox()}
+	if err := act(t.Context(), f, "c", n, faults.Kill); !errors.Is(err, runtime.ErrState) || n.asked != 0 {
+		t.Errorf("got %v, asked %d", err, n.asked)
+	}
+	f.err = errors.New("engine is away")
+	if err := act(t.Context(), f, "c", n, faults.Restart); err == nil || errors.Is(err, runtime.ErrState) || f.did != "SIGKILLstop10 " {
+		t.Errorf("got %v after %q", err, f.did)
+	}
+	if err := act(t.Context(), f, "c", n, "melt"); err == nil {
+		t.Error("an unknown verb passed")
+	}
+}
+
+// fakeEvents gives a stream for each subscription, and a list of what exited.
+type fakeEvents struct {
+	opened chan events.ListOptions
+	msgs   chan events.Message
+	errs   chan error
+	exited []string
+}
+
+func (f *fakeEvents) Events(_ context.Context, o events.ListOptions) (<-chan events.Message, <-chan error) {
+	f.opened <- o
+	return f.msgs, f.errs
+}
+
+func (f *fakeEvents) ContainerList(context.Context, container.ListOptions) ([]container.Summary, error) {
+	var out []container.Summary
+	for _, id := range f.exited {
+		out = append(out, container.Summary{Labels: map[string]string{labelNode: id}, State: container.StateExited})
+	}
+	return out, nil
+}
+
+func event(id string, nano int64, a events.Action) events.Message {
+	return events.Message{TimeNano: nano, Action: a, Actor: events.Actor{Attributes: map[string]string{labelNode: id, "exitCode": "9"}}}
+}
+
+func TestWatcher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeEvents{opened: make(chan events.ListOptions, 99), msgs: make(chan events.Message), errs: make(chan error)}
+		nodes := map[faults.NodeID]*node{"a": {inbox: newInbox()}, "b": {inbox: newInbox()}}
+		var gaps int
+		w := &watcher{src: f, testnet: "x", nodes: nodes, gap: func(faults.NodeID, error) { gaps++ }}
+		msgs, errs := w.open(t.Context())
+		if o := <-f.opened; o.Since != "" || !o.Filters.ExactMatch("event", "die") || o.Filters.ExactMatch("event", "exec_die") {
+			t.Errorf("subscribed with %+v", o)
+		}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			w.run(t.Context(), msgs, errs)
+		}()
+		f.msgs <- event("a", 1e9+5, events.ActionStart)
+		f.msgs <- event("b", 1e9+7, events.ActionStart)
+		f.msgs <- event("stranger", 1e9+6, events.ActionDie)
+		f.msgs <- event("a", 1e9+4, events.ActionDie) // the engine does not keep to an order
+		f.msgs <- event("a", 1e9+6, events.ActionStart)
+		synctest.Wait()
+		if got := fmt.Sprint(heard(nodes["a"]), heard(nodes["b"])); got != "[start exit start] [start]" {
+			t.Errorf("heard %s", got)
+		}
+		// While the connection is broken b dies; the engine may send old events again.
+		f.exited = []string{"b", "stranger"}
+		f.errs <- errors.New("broken")
+		if o := <-f.opened; o.Since != "1.000000007" {
+			t.Errorf("subscribed again since %q", o.Since)
+		}
+		f.msgs <- event("b", 1e9+7, events.ActionDie)
+		synctest.Wait()
+		if got := fmt.Sprint(heard(nodes["b"])); got != "[start exit]" {
+			t.Errorf("heard %s", got)
+		}
+		for range retries - 1 {
+			f.errs <- errors.New("broken")
+			<-f.opened
+		}
+		f.errs <- errors.New("broken")
+		<-ended
+		if gaps != len(nodes) {
+			t.Errorf("%d gaps", gaps)
+		}
+	})
+}
