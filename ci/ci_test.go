@@ -26,7 +26,7 @@ const hostile = "a|b <script>&\"x'` *c* _d_ [e](f) @g #h\nsecond\x00line"
 
 func run() trace.Run {
 	return trace.Run{
-		Scenario: "small", Seed: 7, Runtime: "sim, virtual time", Duration: time.Minute,
+		Scenario: "small", Seed: 7, Runtime: "sim, virtual time", Duration: time.Minute, Chain: trace.Facts{Name: "netsplit"},
 		Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600)), Nodes: make([]trace.RunNode, 4),
 	}
 }

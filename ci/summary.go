@@ -16,7 +16,7 @@ func Summary(w io.Writer, r *report.Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### netsplit %s: %s\n\n", text(r.Run.Scenario), r.Verdict)
 	if r.Run.Runtime != "" {
-		fmt.Fprintf(&b, "%d nodes on %s, seed %d, %s\n\n", len(r.Run.Nodes), text(r.Run.Runtime), r.Run.Seed, r.Run.Duration)
+		fmt.Fprintf(&b, "%s\n\n", text(r.Headline()))
 	}
 	if ended := r.Ended(); ended != "" {
 		fmt.Fprintf(&b, "**The run did not end by its schedule:** %s\n\n", text(ended))

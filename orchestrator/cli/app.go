@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 
@@ -28,7 +27,10 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	e := &env{out: stdout, err: stderr, live: isTerminal(stderr)}
 	e.colour = isTerminal(stdout) && os.Getenv("NO_COLOR") == ""
 	app := e.app()
-	err := app.RunContext(ctx, interleave(app, args))
+	args, err := arrange(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, args)
+	}
 	return e.exit(ctx, err)
 }
 
@@ -38,43 +40,36 @@ func isTerminal(w io.Writer) bool {
 }
 
 func (e *env) app() *ucli.App {
-	return &ucli.App{
+	app := &ucli.App{
 		Name:    "netsplit",
 		Usage:   "spin up real testnets, break their network, prove what held",
 		Version: Version,
 		Writer:  e.out, ErrWriter: e.err,
-		HideHelpCommand: true,
-		Suggest:         true,
+		HideHelpCommand:       true,
+		CustomAppHelpTemplate: appHelp,
 		// Errors are printed once, by exit.
 		ExitErrHandler: func(*ucli.Context, error) {},
-		OnUsageError:   func(_ *ucli.Context, err error, _ bool) error { return usageError(err) },
-		CommandNotFound: func(_ *ucli.Context, name string) {
-			fmt.Fprintf(e.err, "netsplit: no command %q\n", name)
-		},
-		Action: func(c *ucli.Context) error {
-			if c.Args().Present() {
-				return usagef("run `netsplit help` for the list", "no command %q", c.Args().First())
-			}
-			return ucli.ShowAppHelp(c)
-		},
+		OnUsageError:   flagError,
+		Action:         ucli.ShowAppHelp,
+		Flags:          []ucli.Flag{ucli.HelpFlag},
 		Commands: []*ucli.Command{
-			e.upCommand(), e.downCommand(), e.lsCommand(), e.statusCommand(), e.logsCommand(),
 			e.runCommand(), e.checkCommand(), e.reportCommand(),
+			e.upCommand(), e.downCommand(), e.lsCommand(), e.statusCommand(), e.logsCommand(),
 			e.faultCommand(), e.txCommand(), e.walletCommand(),
-			e.validateCommand(), e.catalogCommand(), e.doctorCommand(),
+			e.validateCommand(), e.catalogCommand(), e.doctorCommand(), e.helpCommand(),
 		},
 	}
+	app.Setup()
+	prepare(app.Name, app.Commands)
+	return app
 }
-
-// jsonFlag is the flag of every verb that prints a table.
-var jsonFlag = &ucli.BoolFlag{Name: "json", Usage: "print JSON instead of tables"}
 
 // style returns how tables are to be drawn.
 func (e *env) style() report.Style { return report.Style{Colour: e.colour} }
 
 // table prints rows as a table, or value as JSON when the verb was asked for it.
 func (e *env) table(c *ucli.Context, value any, header []string, rows [][]string) error {
-	if c.Bool(jsonFlag.Name) {
+	if c.Bool(flagJSON) {
 		return writeJSON(e.out, value)
 	}
 	return report.Table(e.out, header, rows)

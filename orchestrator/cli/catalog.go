@@ -13,8 +13,11 @@ func (e *env) catalogCommand() *ucli.Command {
 		Name:      "catalog",
 		Usage:     "list the ready scenarios, or print one",
 		ArgsUsage: "[NAME]",
-		Flags:     []ucli.Flag{jsonFlag},
+		Flags:     []ucli.Flag{jsonFlag()},
 		Action: func(c *ucli.Context) error {
+			if err := atMost(c, 1); err != nil {
+				return err
+			}
 			if name := c.Args().First(); name != "" {
 				spec, err := testnets.Open(name)
 				if err != nil {

@@ -1,10 +1,10 @@
 package cli
 
 import (
+	"errors"
+
 	ucli "github.com/urfave/cli/v2"
 )
-
-var strictFlag = &ucli.BoolFlag{Name: "strict", Usage: "UNKNOWN and VACUOUS fail too"}
 
 func (e *env) checkCommand() *ucli.Command {
 	return &ucli.Command{
@@ -13,13 +13,21 @@ func (e *env) checkCommand() *ucli.Command {
 		ArgsUsage: "[RUN]",
 		Description: "RUN is a run's directory or id; without it, the latest. The exit code is that of `run`. The report.json in\n" +
 			"the directory is written again.",
-		Flags: []ucli.Flag{jsonFlag, strictFlag},
+		Flags: judgeFlags(),
 		Action: func(c *ucli.Context) error {
-			dir, err := findRun(c.Args().First())
+			dir, err := findRun(c)
 			if err != nil {
 				return err
 			}
-			return e.verdict(c, dir, nil)
+			out, err := openOutputs(c)
+			if err != nil {
+				return err
+			}
+			rep, err := judge(dir)
+			if err == nil {
+				err = e.verdict(c, out, rep, nil)
+			}
+			return errors.Join(err, out.close())
 		},
 	}
 }

@@ -39,7 +39,7 @@ func (e *env) downAll(c *ucli.Context) error {
 	}
 	all, err := docker.List(c.Context)
 	if err != nil {
-		return infrastructure(err, "is a Docker Engine running? `netsplit doctor` shows what was found")
+		return noEngine(err)
 	}
 	removed, err := docker.RemoveAll(c.Context)
 	for _, id := range removed {

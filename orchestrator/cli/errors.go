@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/netsplit/netsplit/testnets"
 )
@@ -16,6 +17,10 @@ const (
 	exitInfrastructure = 3
 	exitInterrupted    = 130
 )
+
+// severity orders exit codes: of several errors the most severe says how the command ended. A clean-up that failed
+// after an interrupt is worse than the interrupt.
+var severity = map[int]int{exitOK: 0, exitViolated: 1, exitInterrupted: 2, exitUsage: 3, exitInfrastructure: 4}
 
 // exitError is an error with an exit code and a hint of what to do next.
 type exitError struct {
@@ -50,30 +55,64 @@ func infrastructure(err error, hint string) error {
 	return &exitError{code: exitInfrastructure, err: err, hint: hint}
 }
 
-// exit prints an error, with its hint, and returns the exit code.
+// noEngine marks an error as one about the container engine.
+func noEngine(err error) error {
+	return infrastructure(err, "`netsplit doctor` shows what was found; `netsplit run SCENARIO --runtime sim` needs no engine")
+}
+
+// exit prints what went wrong, each error once and with its hint, and returns the exit code.
 func (e *env) exit(ctx context.Context, err error) int {
-	if err == nil {
-		return exitOK
+	code := exitOK
+	for _, one := range apart(err) {
+		if c := e.explain(ctx, one); severity[c] > severity[code] {
+			code = c
+		}
 	}
-	var exit *exitError
-	known := errors.As(err, &exit)
-	if known && exit.err == nil {
+	return code
+}
+
+// explain prints one error and returns its exit code.
+func (e *env) explain(ctx context.Context, err error) int {
+	exit := &exitError{code: exitInfrastructure}
+	if errors.As(err, &exit) && exit.err == nil {
 		return exit.code
 	}
 	var spec *testnets.Error
 	switch {
 	case errors.As(err, &spec):
+		// Its lines begin with the file, line and column, as a compiler's do, and hold their own hints.
 		fmt.Fprintln(e.err, err)
 		return exitUsage
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		fmt.Fprintln(e.err, "netsplit: interrupted")
 		return exitInterrupted
-	case !known:
-		exit = &exitError{code: exitInfrastructure, err: err}
 	}
 	fmt.Fprintf(e.err, "netsplit: %v\n", err)
 	if exit.hint != "" {
 		fmt.Fprintf(e.err, "  hint: %s\n", exit.hint)
 	}
 	return exit.code
+}
+
+// apart takes errors that were joined by errors.Join apart.
+func apart(err error) []error {
+	if err == nil {
+		return nil
+	}
+	many, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var texts []string
+	for _, part := range many.Unwrap() {
+		texts = append(texts, part.Error())
+	}
+	if err.Error() != strings.Join(texts, "\n") {
+		return []error{err} // it says more than its parts
+	}
+	var out []error
+	for _, part := range many.Unwrap() {
+		out = append(out, apart(part)...)
+	}
+	return out
 }

@@ -27,16 +27,13 @@ func (e *env) faultCommand() *ucli.Command {
 	}
 }
 
-// forFlag bounds a fault's length.
-var forFlag = &ucli.DurationFlag{Name: "for", Usage: "heal by itself after `DURATION`; default: when healed"}
-
 func (e *env) faultPartitionCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:  "partition",
 		Usage: "cut the network into parts that do not reach each other",
 		Description: "One of --halves, --groups, --isolate and --one-way says how; nodes are named by node or by role.\n" +
 			"For example: netsplit fault partition --groups miner-1,miner-2:miner-3,full",
-		Flags: []ucli.Flag{testnetFlag, forFlag, jsonFlag,
+		Flags: []ucli.Flag{testnetFlag(), forFlag(), jsonFlag(),
 			&ucli.StringFlag{Name: "halves", Usage: "two halves, `random` or ordered"},
 			&ucli.StringFlag{Name: "groups", Usage: "groups `A,B:C,D`; every node is in one"},
 			&ucli.StringFlag{Name: "isolate", Usage: "cut each of the nodes `A,B` from everybody"},
@@ -101,11 +98,13 @@ func selectOf(list string) faults.Select {
 
 func (e *env) faultLatencyCommand() *ucli.Command {
 	return &ucli.Command{
-		Name:  "latency",
-		Usage: "delay every packet on links",
-		Flags: []ucli.Flag{testnetFlag, forFlag, jsonFlag,
-			&ucli.DurationFlag{Name: "delay", Required: true, Usage: "one-way delay, `DURATION`"},
-			&ucli.DurationFlag{Name: "jitter", Usage: "vary the delay by up to `DURATION` either way"},
+		Name:        "latency",
+		Usage:       "delay every packet on links",
+		Description: "For example: netsplit fault latency --delay 100ms --jitter 20ms --between miner:full",
+		Before:      required("delay"),
+		Flags: []ucli.Flag{testnetFlag(), forFlag(), jsonFlag(),
+			&ucli.DurationFlag{Name: "delay", Usage: "one-way delay, `DURATION`", DefaultText: "none; required"},
+			&ucli.DurationFlag{Name: "jitter", Usage: "vary the delay by up to `DURATION` either way", DefaultText: "none"},
 			&ucli.StringFlag{Name: "between", Usage: "only between nodes `A,B:C,D`, both ways; default: every link"},
 		},
 		Action: func(c *ucli.Context) error {
@@ -125,7 +124,7 @@ func (e *env) faultLatencyCommand() *ucli.Command {
 func (e *env) faultNodeCommand(name, usage string, make func(faults.Select) faults.Fault) *ucli.Command {
 	return &ucli.Command{
 		Name: name, Usage: usage, ArgsUsage: "NODE...",
-		Flags: []ucli.Flag{testnetFlag, jsonFlag},
+		Flags: []ucli.Flag{testnetFlag(), jsonFlag()},
 		Action: func(c *ucli.Context) error {
 			if !c.Args().Present() {
 				return usagef(fmt.Sprintf("for example: netsplit fault %s miner-1", name), "fault %s needs nodes", name)
@@ -137,10 +136,11 @@ func (e *env) faultNodeCommand(name, usage string, make func(faults.Select) faul
 
 // applyFault resolves a fault on a running testnet, makes it true and prints what was asked and what was measured.
 func (e *env) applyFault(c *ucli.Context, f faults.Fault) error {
-	a, err := e.attach(c.Context, c.String(testnetFlag.Name))
+	a, err := e.attach(c.Context, c.String(flagTestnet))
 	if err != nil {
 		return err
 	}
+	defer a.detach()
 	effect, err := f.Resolve(a.Net(), freshRandom())
 	if err != nil {
 		return usageError(err)
@@ -154,7 +154,7 @@ func (e *env) applyFault(c *ucli.Context, f faults.Fault) error {
 		fmt.Fprintf(e.out, "%s\n", effect.Text)
 		return nil
 	}
-	id, applied, err := a.addLayer(c.Context, f, effect, c.Duration(forFlag.Name))
+	id, applied, err := a.addLayer(c.Context, f, effect, c.Duration(flagFor))
 	if err != nil {
 		return infrastructure(err, "")
 	}

@@ -26,12 +26,13 @@ func (e *env) faultHealCommand() *ucli.Command {
 		Usage:       "take faults away",
 		Description: "Without FAULT, all of them: links are whole again, paused nodes go on, dead nodes start.",
 		ArgsUsage:   "[FAULT...]",
-		Flags:       []ucli.Flag{testnetFlag},
+		Flags:       []ucli.Flag{testnetFlag()},
 		Action: func(c *ucli.Context) error {
-			a, err := e.attach(c.Context, c.String(testnetFlag.Name))
+			a, err := e.attach(c.Context, c.String(flagTestnet))
 			if err != nil {
 				return err
 			}
+			defer a.detach()
 			healed, err := a.healLayers(c.Context, c.Args().Slice())
 			if err != nil {
 				return err
@@ -111,17 +112,18 @@ func (e *env) faultLsCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:  "ls",
 		Usage: "list the faults that hold",
-		Flags: []ucli.Flag{testnetFlag, jsonFlag},
+		Flags: []ucli.Flag{testnetFlag(), jsonFlag()},
 		Action: func(c *ucli.Context) error {
-			a, err := e.attach(c.Context, c.String(testnetFlag.Name))
+			a, err := e.attach(c.Context, c.String(flagTestnet))
 			if err != nil {
 				return err
 			}
+			defer a.detach()
 			layers, err := a.allFaults(c.Context)
 			if err != nil {
 				return infrastructure(err, "")
 			}
-			if len(layers) == 0 && !c.Bool(jsonFlag.Name) {
+			if len(layers) == 0 && !c.Bool(flagJSON) {
 				fmt.Fprintln(e.out, "no fault is active")
 				return nil
 			}

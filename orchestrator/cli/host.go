@@ -19,11 +19,6 @@ const (
 	runtimeSim    = "sim"
 )
 
-var runtimeFlag = &ucli.StringFlag{
-	Name: "runtime", Value: runtimeAuto,
-	Usage: "`WHERE` nodes run: docker (real containers), sim (simulated, in virtual time), auto (docker if an engine answers, else sim)",
-}
-
 // host is a runtime that was chosen, and the chain that runs on it.
 type host struct {
 	id      string
@@ -41,7 +36,7 @@ type hosting interface {
 
 // openHost opens the runtime that the command line asks for. lease binds faults to this process: they heal when it ends.
 func (e *env) openHost(c *ucli.Context, spec *testnets.Spec, id string, lease bool) (*host, error) {
-	name, why := c.String(runtimeFlag.Name), "asked for"
+	name, why := c.String(flagRuntime), "asked for"
 	if name == runtimeAuto {
 		version, err := docker.Available(c.Context)
 		if err == nil {
@@ -54,9 +49,9 @@ func (e *env) openHost(c *ucli.Context, spec *testnets.Spec, id string, lease bo
 	var rt hosting
 	switch name {
 	case runtimeDocker:
-		d, err := docker.New(c.Context, docker.Options{Image: c.String("image"), Lease: lease})
+		d, err := docker.New(c.Context, docker.Options{Image: c.String(flagImage), Lease: lease})
 		if err != nil {
-			return nil, infrastructure(err, "is a Docker Engine running? `netsplit doctor` shows what was found; --runtime sim needs none")
+			return nil, noEngine(err)
 		}
 		rt = d
 	case runtimeSim:

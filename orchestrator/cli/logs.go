@@ -11,19 +11,20 @@ func (e *env) logsCommand() *ucli.Command {
 		Name:      "logs",
 		Usage:     "print what a node of a running testnet printed",
 		ArgsUsage: "NODE",
-		Flags: []ucli.Flag{testnetFlag,
+		Flags: []ucli.Flag{testnetFlag(),
 			&ucli.IntFlag{Name: "tail", Aliases: []string{"n"}, Value: 100, Usage: "print the last `N` lines"}},
 		Action: func(c *ucli.Context) error {
 			if c.NArg() != 1 {
-				return usagef("for example: netsplit logs miner-1", "logs needs one node")
+				return usagef("for example: netsplit logs miner-1", "logs needs the name of one node")
 			}
 			if c.Int("tail") < 1 {
 				return usagef("", "--tail must be at least 1")
 			}
-			a, err := e.attach(c.Context, c.String(testnetFlag.Name))
+			a, err := e.attach(c.Context, c.String(flagTestnet))
 			if err != nil {
 				return err
 			}
+			defer a.detach()
 			node, err := a.node(c.Args().First())
 			if err != nil {
 				return err
@@ -39,6 +40,3 @@ func (e *env) logsCommand() *ucli.Command {
 		},
 	}
 }
-
-// testnetFlag names the testnet that a verb is about.
-var testnetFlag = &ucli.StringFlag{Name: "testnet", Aliases: []string{"t"}, Usage: "the testnet's `ID`; not needed when only one is running"}

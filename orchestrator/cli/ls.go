@@ -13,11 +13,11 @@ func (e *env) lsCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:  "ls",
 		Usage: "list the testnets on this host",
-		Flags: []ucli.Flag{jsonFlag},
+		Flags: []ucli.Flag{jsonFlag()},
 		Action: func(c *ucli.Context) error {
 			all, err := docker.List(c.Context)
 			if err != nil {
-				return infrastructure(err, "is a Docker Engine running? `netsplit doctor` shows what was found")
+				return noEngine(err)
 			}
 			var rows [][]string
 			for _, t := range all {
@@ -32,7 +32,7 @@ func (e *env) lsCommand() *ucli.Command {
 					time.Since(t.Created).Round(time.Second).String(),
 				})
 			}
-			if len(all) == 0 && !c.Bool(jsonFlag.Name) {
+			if len(all) == 0 && !c.Bool(flagJSON) {
 				fmt.Fprintln(e.out, "no testnet is running")
 				return nil
 			}

@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"errors"
+	"io/fs"
+
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/orchestrator/report"
@@ -11,18 +14,21 @@ func (e *env) reportCommand() *ucli.Command {
 		Name:        "report",
 		Usage:       "print the report of a recorded run, as it was judged",
 		ArgsUsage:   "[RUN]",
-		Description: "RUN is a run's directory or id; without it, the latest.",
-		Flags:       []ucli.Flag{jsonFlag},
+		Description: "RUN is a run's directory or id; without it, the latest. The exit code is 0 whatever the verdict.",
+		Flags:       []ucli.Flag{jsonFlag()},
 		Action: func(c *ucli.Context) error {
-			dir, err := findRun(c.Args().First())
+			dir, err := findRun(c)
 			if err != nil {
 				return err
 			}
 			rep, err := report.Load(dir)
-			if err != nil {
-				return usagef("netsplit check judges a run that has no report yet", "%w", err)
+			if errors.Is(err, fs.ErrNotExist) {
+				return usagef("netsplit check "+shellWord(dir)+" judges it", "the run in %s has not been judged", dir)
 			}
-			if c.Bool(jsonFlag.Name) {
+			if err != nil {
+				return usagef("netsplit check "+shellWord(dir)+" judges it again", "%w", err)
+			}
+			if c.Bool(flagJSON) {
 				return writeJSON(e.out, rep)
 			}
 			return rep.Render(e.out, e.style())

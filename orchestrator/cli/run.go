@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -11,22 +12,12 @@ import (
 
 	"github.com/netsplit/netsplit/orchestrator"
 	"github.com/netsplit/netsplit/orchestrator/report"
+	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
 )
 
 // closeTimeout bounds the removal of a testnet.
 const closeTimeout = time.Minute
-
-// specFlags are the flags of every verb that starts a scenario.
-func specFlags() []ucli.Flag {
-	return []ucli.Flag{
-		runtimeFlag,
-		&ucli.IntFlag{Name: "nodes", Usage: "scale the scenario to `N` nodes, in proportion"},
-		&ucli.Uint64Flag{Name: "seed", Usage: "replace the scenario's seed by `S`"},
-		&ucli.StringFlag{Name: "image", Usage: "use a local node image `REF` instead of one made from this executable"},
-		&ucli.StringFlag{Name: "out", Usage: "put the run in directory `DIR`"},
-	}
-}
 
 func (e *env) runCommand() *ucli.Command {
 	return &ucli.Command{
@@ -35,49 +26,20 @@ func (e *env) runCommand() *ucli.Command {
 		ArgsUsage: "SCENARIO",
 		Description: "SCENARIO is a name from `netsplit catalog` or a YAML file. The exit code is 0 when all invariants hold,\n" +
 			"1 when one failed, 2 for a bad scenario, 3 when the infrastructure failed, 130 when interrupted.",
-		Flags: append(specFlags(), jsonFlag, strictFlag),
+		Flags: append(specFlags(), judgeFlags()...),
 		Action: func(c *ucli.Context) error {
 			spec, err := e.specOf(c, "")
 			if err != nil {
 				return err
 			}
-			dir, err := e.carryOut(c, spec)
-			if dir == "" {
+			out, err := openOutputs(c)
+			if err != nil {
 				return err
 			}
-			return errors.Join(err, e.verdict(c, dir, err))
+			dir, err := e.carryOut(c, spec)
+			return errors.Join(err, e.conclude(c, spec, out, dir, err), out.close())
 		},
 	}
-}
-
-// specOf loads the scenario that the command line names, changed as its flags say. fallback is used where none is named.
-func (e *env) specOf(c *ucli.Context, fallback string) (*testnets.Spec, error) {
-	name := c.Args().First()
-	if name == "" {
-		name = fallback
-	}
-	if name == "" {
-		return nil, usagef("run `netsplit catalog` for the list of ready scenarios", "%s needs a scenario", c.Command.Name)
-	}
-	if c.NArg() > 1 {
-		return nil, usagef("", "%s takes one scenario, got %q too", c.Command.Name, c.Args().Get(1))
-	}
-	spec, err := testnets.Open(name)
-	if err != nil {
-		return nil, usageError(err)
-	}
-	if c.IsSet("seed") {
-		spec.Seed = c.Uint64("seed")
-	}
-	if c.IsSet("nodes") {
-		if err := spec.Scale(c.Int("nodes")); err != nil {
-			return nil, usageError(err)
-		}
-	}
-	if err := orchestrator.Check(spec, nil); err != nil {
-		return nil, usageError(err)
-	}
-	return spec, nil
 }
 
 // carryOut runs a scenario and removes all that it made but the run's directory, which it returns; empty when nothing
@@ -92,19 +54,19 @@ func (e *env) carryOut(c *ucli.Context, spec *testnets.Spec) (dir string, err er
 	if err != nil {
 		return "", err
 	}
+	defer func() { err = errors.Join(err, e.closeHost(ctx, h)) }()
 	if err := orchestrator.Check(spec, h.runtime); err != nil {
 		return "", usageError(err)
 	}
-	if dir, err = newRunDir(c.String("out"), id, spec); err != nil {
+	if dir, err = newRunDir(c.String(flagOut), id, spec, calledAs(c)); err != nil {
 		return "", err
 	}
 	e.announce(spec, h)
 	p := e.newProgress()
-	err = orchestrator.Run(ctx, orchestrator.Options{
+	defer p.end()
+	return dir, orchestrator.Run(ctx, orchestrator.Options{
 		ID: h.id, Spec: spec, Runtime: h.runtime, Chain: h.chain, Dir: dir, Version: Version, Progress: p,
 	})
-	p.end()
-	return dir, errors.Join(err, e.closeHost(ctx, h))
 }
 
 // announce says what is about to run, on what, and why there.
@@ -123,26 +85,27 @@ func (e *env) closeHost(ctx context.Context, h *host) error {
 	return nil
 }
 
-// verdict judges a recorded run, prints the report and returns the error that carries the exit code. cause is the error
-// that ended the run, if any: it has been recorded, and its exit code wins.
-func (e *env) verdict(c *ucli.Context, dir string, cause error) error {
-	rep, err := report.Make(dir, filepath.Join(dir, orchestrator.TraceFile), nil)
+// conclude judges what was recorded in dir and shows it. cause is what ended the run early, if anything; it is printed
+// by others. A run whose schedule never began has nothing to show: its directory goes when the user interrupted it and
+// did not name it, else it stays for its logs.
+func (e *env) conclude(c *ucli.Context, spec *testnets.Spec, out *outputs, dir string, cause error) error {
+	if dir == "" {
+		return out.write(report.Failed(trace.Run{Scenario: spec.Name, Seed: spec.Seed}, cause))
+	}
+	rep, err := judge(dir)
 	if err != nil {
 		return err
 	}
-	if err := rep.Save(); err != nil {
-		return err
+	if rep.Began {
+		return e.verdict(c, out, rep, cause)
 	}
-	if c.Bool(jsonFlag.Name) {
+	if c.Bool(flagJSON) {
 		err = writeJSON(e.out, rep)
-	} else {
-		err = rep.Render(e.out, e.style())
 	}
-	if err != nil || cause != nil {
-		return err
+	err = errors.Join(err, out.write(rep))
+	if rep.Interrupted && c.String(flagOut) == "" {
+		return errors.Join(err, os.RemoveAll(dir))
 	}
-	if code := rep.ExitCode(c.Bool(strictFlag.Name)); code != exitOK {
-		return &exitError{code: code}
-	}
-	return nil
+	fmt.Fprintf(e.err, "the schedule never began; the nodes' logs are in %s\n", filepath.Join(dir, orchestrator.LogDir))
+	return errors.Join(err, rep.Save())
 }

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	ucli "github.com/urfave/cli/v2"
+
 	"github.com/netsplit/netsplit/orchestrator"
 	"github.com/netsplit/netsplit/testnets"
 )
@@ -37,8 +39,9 @@ func newID(scenario string) (string, error) {
 	return strings.Trim(scenario[:min(len(scenario), 24)], "-") + "-" + hex.EncodeToString(b[:]), nil
 }
 
-// newRunDir makes the directory of a run and puts the scenario in it. out names it; empty: a new one under runsDir.
-func newRunDir(out, id string, spec *testnets.Spec) (string, error) {
+// newRunDir makes the directory of a run and puts the scenario in it, with the command line that changed it, if any. out
+// names it; empty: a new one under runsDir.
+func newRunDir(out, id string, spec *testnets.Spec, call string) (string, error) {
 	dir := out
 	if dir == "" {
 		base, err := runsDir()
@@ -51,19 +54,23 @@ func newRunDir(out, id string, spec *testnets.Spec) (string, error) {
 		return "", usagef("name another with --out", "%s already holds a run", dir)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("make the run's directory: %w", err)
+		return "", usagef("name another with --out", "make the run's directory: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, orchestrator.SpecFile), spec.Source, 0o644); err != nil {
-		return "", fmt.Errorf("write the run's scenario: %w", err)
+	if err := os.WriteFile(filepath.Join(dir, orchestrator.SpecFile), markCall(spec.Source, call), 0o644); err != nil {
+		return "", usagef("name another with --out", "write the run's scenario: %w", err)
 	}
 	return filepath.Abs(dir)
 }
 
-// findRun returns the directory of a run that the user named: a path, an id, or nothing for the latest.
-func findRun(name string) (string, error) {
+// findRun returns the directory of the run that the user named: a path, an id, or nothing for the latest.
+func findRun(c *ucli.Context) (string, error) {
+	if err := atMost(c, 1); err != nil {
+		return "", err
+	}
+	name := c.Args().First()
 	if name != "" {
 		if _, err := os.Stat(filepath.Join(name, orchestrator.TraceFile)); err == nil {
-			return name, nil
+			return filepath.Abs(name)
 		}
 	}
 	base, err := runsDir()

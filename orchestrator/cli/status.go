@@ -8,6 +8,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -23,17 +24,18 @@ func (e *env) statusCommand() *ucli.Command {
 		Name:      "status",
 		Usage:     "show every node's head, and how many heads there are",
 		ArgsUsage: "[TESTNET]",
-		Flags:     []ucli.Flag{jsonFlag},
+		Flags:     []ucli.Flag{jsonFlag()},
 		Action: func(c *ucli.Context) error {
 			a, err := e.attach(c.Context, c.Args().First())
 			if err != nil {
 				return err
 			}
+			defer a.detach()
 			s, err := a.status(c.Context)
 			if err != nil {
 				return err
 			}
-			if c.Bool(jsonFlag.Name) {
+			if c.Bool(flagJSON) {
 				return writeJSON(e.out, s)
 			}
 			if err := e.table(c, nil, statusHeader, s.table()); err != nil {
@@ -104,7 +106,7 @@ func (s *testnetStatus) table() [][]string {
 			continue
 		}
 		rows = append(rows, []string{
-			n.Node, fmt.Sprint(n.Height), short(n.Head), n.Chain, fmt.Sprint(n.Peers), fmt.Sprint(n.Mempool),
+			n.Node, fmt.Sprint(n.Height), report.ShortHash(n.Head), n.Chain, fmt.Sprint(n.Peers), fmt.Sprint(n.Mempool),
 		})
 	}
 	return rows
@@ -120,12 +122,4 @@ func (s *testnetStatus) summary() string {
 		text += fmt.Sprintf(", %d faults active (netsplit fault ls)", s.Faults)
 	}
 	return text
-}
-
-// short cuts a hash for a table. Proof-of-work hashes begin alike, so the end is what tells them apart.
-func short(h trace.Hash) string {
-	if len(h) <= 12 {
-		return string(h)
-	}
-	return "…" + string(h[len(h)-12:])
 }

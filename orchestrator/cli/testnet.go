@@ -28,23 +28,32 @@ func (e *env) attach(ctx context.Context, id string) (*attached, error) {
 	if err != nil {
 		return nil, infrastructure(err, "")
 	}
-	net, err := orchestrator.LoadNetwork(t.Dir)
+	a := &attached{runtime: rt, chain: netsplit.New(rt.Transport())}
+	if a.Testnet, err = a.open(ctx, t.Dir); err != nil {
+		a.detach()
+		return nil, err
+	}
+	return a, nil
+}
+
+// open reads the testnet's description from its directory.
+func (a *attached) open(ctx context.Context, dir string) (*orchestrator.Testnet, error) {
+	net, err := orchestrator.LoadNetwork(dir)
 	if err != nil {
 		return nil, infrastructure(err, "its directory must be where it was when the testnet was made; `netsplit down` still removes it")
 	}
-	chain := netsplit.New(rt.Transport())
-	net2, err := orchestrator.Attach(ctx, rt, chain, net)
-	if err != nil {
-		return nil, infrastructure(err, "")
-	}
-	return &attached{Testnet: net2, runtime: rt, chain: chain}, nil
+	t, err := orchestrator.Attach(ctx, a.runtime, a.chain, net)
+	return t, infrastructure(err, "")
 }
+
+// detach lets go of the testnet, which runs on. Nothing depends on whether that worked: the command is over.
+func (a *attached) detach() { _ = a.runtime.Detach() }
 
 // findTestnet returns the running testnet with that id, or the only one when id is empty.
 func (e *env) findTestnet(ctx context.Context, id string) (docker.Testnet, error) {
 	all, err := docker.List(ctx)
 	if err != nil {
-		return docker.Testnet{}, infrastructure(err, "is a Docker Engine running? `netsplit doctor` shows what was found")
+		return docker.Testnet{}, noEngine(err)
 	}
 	var ids []string
 	for _, t := range all {

@@ -26,15 +26,16 @@ func (e *env) txCommand() *ucli.Command {
 			Usage: "sign a transfer and hand it to a node",
 			Description: "FROM and TO are nodes of the testnet, whose accounts have funds, wallet files, or (TO) an address.\n" +
 				"For example: netsplit tx send --from miner-1 --to full-1 --amount 5 --wait",
-			Flags: []ucli.Flag{testnetFlag, jsonFlag,
-				&ucli.StringFlag{Name: "from", Required: true, Usage: "node or wallet file that pays"},
-				&ucli.StringFlag{Name: "to", Required: true, Usage: "node, wallet file or address that is paid"},
-				&ucli.Uint64Flag{Name: "amount", Required: true, Usage: "amount, at least 1"},
-				&ucli.Uint64Flag{Name: "fee", Value: 1, Usage: "fee for the miner"},
-				&ucli.StringFlag{Name: "node", Usage: "node that the transfer is handed to; default: FROM, else the first"},
+			Flags: []ucli.Flag{testnetFlag(), jsonFlag(),
+				&ucli.StringFlag{Name: "from", Usage: "node or wallet file `FROM` that pays; required"},
+				&ucli.StringFlag{Name: "to", Usage: "node, wallet file or address `TO` that is paid; required"},
+				&ucli.Uint64Flag{Name: "amount", Usage: "`AMOUNT`, at least 1", DefaultText: "none; required"},
+				&ucli.Uint64Flag{Name: "fee", Value: 1, Usage: "`FEE` for the miner"},
+				&ucli.StringFlag{Name: "node", Usage: "`NODE` that the transfer is handed to; default: FROM, else the first"},
 				&ucli.BoolFlag{Name: "wait", Usage: "return when it is in a block"},
-				&ucli.DurationFlag{Name: "timeout", Value: time.Minute, Usage: "how long to wait"},
+				&ucli.DurationFlag{Name: "timeout", Value: time.Minute, Usage: "wait at most `DURATION`"},
 			},
+			Before: required("from", "to", "amount"),
 			Action: e.sendTx,
 		}},
 	}
@@ -52,10 +53,11 @@ func (e *env) sendTx(c *ucli.Context) error {
 	if c.Uint64("amount") == 0 {
 		return usagef("", "--amount must be at least 1")
 	}
-	a, err := e.attach(c.Context, c.String(testnetFlag.Name))
+	a, err := e.attach(c.Context, c.String(flagTestnet))
 	if err != nil {
 		return err
 	}
+	defer a.detach()
 	key, err := a.payer(c.String("from"))
 	if err != nil {
 		return err

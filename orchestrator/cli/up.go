@@ -20,7 +20,7 @@ func (e *env) upCommand() *ucli.Command {
 		ArgsUsage: "[SCENARIO]",
 		Description: "Starts the nodes of SCENARIO (default: quickstart) in containers, without its load and faults, and prints\n" +
 			"where to reach them. The testnet is removed at Ctrl-C, or by `netsplit down` when started with --detach.",
-		Flags: append(specFlags(), jsonFlag,
+		Flags: append(specFlags(), jsonFlag(),
 			&ucli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when the testnet is up and leave it running"}),
 		Action: e.up,
 	}
@@ -41,10 +41,9 @@ func (e *env) up(c *ucli.Context) error {
 		return err
 	}
 	if h.name == runtimeSim {
-		return infrastructure(errors.New("`up` needs a Docker Engine: a simulated testnet has no addresses"),
-			"`netsplit run` simulates a scenario from start to end; `netsplit doctor` shows what was found")
+		return noAddresses(c)
 	}
-	dir, err := newRunDir(c.String("out"), id, spec)
+	dir, err := newRunDir(c.String(flagOut), id, spec, calledAs(c))
 	if err != nil {
 		return err
 	}
@@ -63,6 +62,16 @@ func (e *env) up(c *ucli.Context) error {
 		err = watch.wait(c.Context)
 	}
 	return errors.Join(err, e.closeHost(c.Context, h), removeState(dir))
+}
+
+// noAddresses is the error about a testnet that is to stay up in the simulator.
+func noAddresses(c *ucli.Context) error {
+	const hint = "`netsplit run` simulates a scenario from start to end"
+	if c.String(flagRuntime) == runtimeSim {
+		return usagef(hint, "up cannot use the simulator: its nodes have no addresses")
+	}
+	return infrastructure(errors.New("up needs a Docker Engine: simulated nodes have no addresses"),
+		hint+"; `netsplit doctor` shows what was found")
 }
 
 // start brings the nodes up.

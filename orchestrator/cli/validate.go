@@ -15,7 +15,7 @@ func (e *env) validateCommand() *ucli.Command {
 		Name:      "validate",
 		Usage:     "check scenario files without running them",
 		ArgsUsage: "SCENARIO...",
-		Flags:     []ucli.Flag{jsonFlag},
+		Flags:     []ucli.Flag{jsonFlag()},
 		Action: func(c *ucli.Context) error {
 			if !c.Args().Present() {
 				return usagef("for example: netsplit validate my.yaml", "validate needs a scenario")

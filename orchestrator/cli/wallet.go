@@ -21,7 +21,7 @@ func (e *env) walletCommand() *ucli.Command {
 			Usage:       "make a key and print its address",
 			Description: "The key is written to FILE, which must not exist yet, readable by you alone.",
 			ArgsUsage:   "FILE",
-			Flags:       []ucli.Flag{jsonFlag},
+			Flags:       []ucli.Flag{jsonFlag()},
 			Action:      e.newWallet,
 		}},
 	}

@@ -27,10 +27,10 @@ func (p *printer) faults(faults []invariant.FaultSummary) {
 			ok = "-"
 		}
 		rows = append(rows, []string{
-			f.ID, f.Text, fmt.Sprintf("%s → %s", f.AskedAt, short(f.Begin)), lasted(f), applied(f), healed(f), ok,
+			f.ID, f.Text, fmt.Sprintf("%s → %s", f.AskedAt, short(f.Begin)), lasted(f), switched(f), ok,
 		})
 	}
-	p.table("Faults, asked → happened", []string{"fault", "what", "begin", "length", "applied in", "healed in", "as asked"}, rows)
+	p.table("Faults, asked → happened", []string{"fault", "what", "begin", "length", "on/off in", "as asked"}, rows)
 }
 
 // lasted says how long a fault was asked to hold and how long it did.
@@ -48,20 +48,15 @@ func lasted(f *invariant.FaultSummary) string {
 	return fmt.Sprintf("%s → %s", asked, short(f.Healing-f.Active))
 }
 
-// applied says how long it took to make a fault true everywhere.
-func applied(f *invariant.FaultSummary) string {
-	if f.Reached == trace.FaultBegin {
+// switched says how long it took to make a fault true everywhere, and to take it away.
+func switched(f *invariant.FaultSummary) string {
+	switch {
+	case f.Reached == trace.FaultBegin:
 		return "-"
+	case f.Reached != trace.FaultHealed || f.AskedFor == 0:
+		return short(f.TookActive)
 	}
-	return short(f.TookActive)
-}
-
-// healed says how long it took to take a fault away.
-func healed(f *invariant.FaultSummary) string {
-	if f.Reached != trace.FaultHealed || f.AskedFor == 0 {
-		return "-"
-	}
-	return short(f.TookHealed)
+	return short(f.TookActive) + " / " + short(f.TookHealed)
 }
 
 // around shows what was measured before, while and after faults held.
@@ -78,7 +73,7 @@ func (p *printer) around(faults []invariant.FaultSummary) {
 		}
 	}
 	if len(rows) > 0 {
-		p.table("Measured around each fault", []string{"fault", "on", "before", "during", "after"}, rows)
+		p.table("Measured around each fault: answers, or packets that arrived and their median one-way delay", []string{"fault", "on", "before", "during", "after"}, rows)
 	}
 }
 
@@ -121,10 +116,10 @@ func linkWords(l *invariant.LinkSummary) string {
 	}
 	var parts []string
 	if l.CutLinks > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %s", l.Leaked, count(int(l.CutSent), "packet")))
+		parts = append(parts, fmt.Sprintf("%d of %d", l.Leaked, l.CutSent))
 	}
 	if l.CutLinks < l.Links {
-		text := fmt.Sprintf("%d of %s", l.Received, count(int(l.Sent), "packet"))
+		text := fmt.Sprintf("%d of %d", l.Received, l.Sent)
 		switch {
 		case l.WantDelay > 0:
 			text += fmt.Sprintf(", +%s → +%s", short(l.WantDelay), short(l.Delay))

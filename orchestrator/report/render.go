@@ -14,7 +14,7 @@ import (
 func (r *Report) Render(w io.Writer, s Style) error {
 	p := &printer{w: w, style: s}
 	p.line("")
-	p.header(r)
+	p.line("%s%s", p.bold(r.Run.Scenario), strings.TrimPrefix(r.Headline(), r.Run.Scenario))
 	if r.Began {
 		p.nodes(&r.Summary)
 		p.faults(r.Summary.Faults)
@@ -49,15 +49,14 @@ func (p *printer) table(title string, header []string, rows [][]string) {
 	}
 }
 
-// header says what ran where.
-func (p *printer) header(r *Report) {
-	run := &r.Run
-	p.line("%s on %s: %s of %s, seed %d, %s", p.bold(run.Scenario), place(r), count(len(run.Nodes), "node"), run.Chain.Name,
-		run.Seed, run.Duration)
+// Headline says in one line what ran where.
+func (r *Report) Headline() string {
+	return fmt.Sprintf("%s on %s: %s of %s, seed %d, %s", r.Run.Scenario, r.place(), count(len(r.Run.Nodes), "node"),
+		r.Run.Chain.Name, r.Run.Seed, r.Run.Duration)
 }
 
-// place is the runtime's description of itself, without what the header says anyway.
-func place(r *Report) string {
+// place is the runtime's description of itself, without what the headline says anyway.
+func (r *Report) place() string {
 	var parts []string
 	for _, part := range strings.Split(r.Run.Runtime, ", ") {
 		if part != count(len(r.Run.Nodes), "node") && part != fmt.Sprintf("seed %d", r.Run.Seed) {

@@ -63,14 +63,14 @@ func TestLinkWords(t *testing.T) {
 	}{
 		{nil, "-"},
 		{&invariant.LinkSummary{}, "-"},
-		{&invariant.LinkSummary{Links: 2, CutLinks: 2, CutSent: 10}, "0 of 10 packets"},
-		{&invariant.LinkSummary{Links: 2, CutLinks: 2, CutSent: 10, Leaked: 1}, "1 of 10 packets"},
-		{&invariant.LinkSummary{Links: 2, Sent: 10, Received: 9, Median: 1500 * time.Microsecond}, "9 of 10 packets, 1.5ms"},
-		{&invariant.LinkSummary{Links: 2, Sent: 10}, "0 of 10 packets"},
+		{&invariant.LinkSummary{Links: 2, CutLinks: 2, CutSent: 10}, "0 of 10"},
+		{&invariant.LinkSummary{Links: 2, CutLinks: 2, CutSent: 10, Leaked: 1}, "1 of 10"},
+		{&invariant.LinkSummary{Links: 2, Sent: 10, Received: 9, Median: 1500 * time.Microsecond}, "9 of 10, 1.5ms"},
+		{&invariant.LinkSummary{Links: 2, Sent: 10}, "0 of 10"},
 		{&invariant.LinkSummary{Links: 2, Sent: 10, Received: 10, WantDelay: 100 * time.Millisecond, Delay: 101 * time.Millisecond},
-			"10 of 10 packets, +100ms → +101ms"},
+			"10 of 10, +100ms → +101ms"},
 		{&invariant.LinkSummary{Links: 2, CutLinks: 1, CutSent: 5, Sent: 5, Received: 5, Median: time.Millisecond},
-			"cut: 0 of 5 packets; others: 5 of 5 packets, 1ms"},
+			"cut: 0 of 5; others: 5 of 5, 1ms"},
 	} {
 		if got := linkWords(c.l); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.l, got, c.want)
@@ -81,22 +81,22 @@ func TestLinkWords(t *testing.T) {
 func TestLasted(t *testing.T) {
 	f := invariant.FaultSummary{AskedFor: 30 * time.Second, Active: 10 * time.Second, Healing: 41 * time.Second, TookActive: time.Millisecond}
 	for _, c := range []struct {
-		reached                 trace.FaultPhase
-		lasted, applied, healed string
+		reached          trace.FaultPhase
+		lasted, switched string
 	}{
-		{trace.FaultBegin, "30s → never active", "-", "-"},
-		{trace.FaultActive, "30s → never ended", "1ms", "-"},
-		{trace.FaultHealing, "30s → 31s", "1ms", "-"},
-		{trace.FaultHealed, "30s → 31s", "1ms", "0s"},
+		{trace.FaultBegin, "30s → never active", "-"},
+		{trace.FaultActive, "30s → never ended", "1ms"},
+		{trace.FaultHealing, "30s → 31s", "1ms"},
+		{trace.FaultHealed, "30s → 31s", "1ms / 0s"},
 	} {
 		f.Reached = c.reached
-		if l, a, h := lasted(&f), applied(&f), healed(&f); l != c.lasted || a != c.applied || h != c.healed {
-			t.Errorf("%s: %q %q %q, want %q %q %q", c.reached, l, a, h, c.lasted, c.applied, c.healed)
+		if l, s := lasted(&f), switched(&f); l != c.lasted || s != c.switched {
+			t.Errorf("%s: %q %q, want %q %q", c.reached, l, s, c.lasted, c.switched)
 		}
 	}
 	f.AskedFor = 0
-	if l, h := lasted(&f), healed(&f); l != "at once" || h != "-" {
-		t.Errorf("a restart lasted %q, healed in %q", l, h)
+	if l, s := lasted(&f), switched(&f); l != "at once" || s != "1ms" {
+		t.Errorf("a restart lasted %q, was switched in %q", l, s)
 	}
 }
 

@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// specOf loads the scenario that the command line names, changed as its flags say. fallback is used where none is named.
+func (e *env) specOf(c *ucli.Context, fallback string) (*testnets.Spec, error) {
+	name := c.Args().First()
+	if name == "" {
+		name = fallback
+	}
+	if name == "" {
+		return nil, usagef("`netsplit catalog` lists the ready scenarios", "%s needs a scenario", verb(c.Command))
+	}
+	if err := atMost(c, 1); err != nil {
+		return nil, err
+	}
+	spec, err := testnets.Open(name)
+	if err != nil {
+		return nil, usageError(err)
+	}
+	if c.IsSet(flagSeed) {
+		spec.Seed = c.Uint64(flagSeed)
+	}
+	if c.IsSet(flagNodes) {
+		if err := spec.Scale(c.Int(flagNodes)); err != nil {
+			return nil, usageError(err)
+		}
+	}
+	if err := orchestrator.Check(spec, nil); err != nil {
+		return nil, usageError(err)
+	}
+	return spec, nil
+}
+
+// calledAs is the command line when its flags change what the scenario says; else empty.
+func calledAs(c *ucli.Context) string {
+	words := []string{c.Command.HelpName}
+	if name := c.Args().First(); name != "" {
+		words = append(words, shellWord(name))
+	}
+	changed := len(words)
+	for _, name := range []string{flagNodes, flagSeed, flagImage} {
+		if f := flagNamed(c.Command.Flags, name); f != nil && c.IsSet(name) {
+			words = append(words, dashed(name), shellWord(c.Value(name)))
+		}
+	}
+	if len(words) == changed {
+		return ""
+	}
+	return strings.Join(words, " ")
+}
+
+// callMark begins the comment that records how a scenario was called; see markCall.
+const callMark = "# netsplit "
+
+// markCall puts a command line before a scenario's text, as a comment.
+func markCall(source []byte, call string) []byte {
+	if call == "" {
+		return source
+	}
+	return append([]byte("# "+call+"\n"), source...)
+}
+
+// withoutCall takes away what markCall put before a scenario's text.
+func withoutCall(source []byte) []byte {
+	text := string(source)
+	if !strings.HasPrefix(text, callMark) {
+		return source
+	}
+	_, rest, _ := strings.Cut(text, "\n")
+	return []byte(rest)
+}
+
+// plainWord matches what a shell takes as it is.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
+
+// shellWord is a value as one word of one line of a shell command.
+func shellWord(value any) string {
+	word := ""
+	switch v := value.(type) {
+	case string:
+		word = v
+	case int:
+		word = strconv.Itoa(v)
+	case uint64:
+		word = strconv.FormatUint(v, 10)
+	}
+	switch {
+	case plainWord.MatchString(word):
+		return word
+	case strings.ContainsFunc(word, func(r rune) bool { return !strconv.IsPrint(r) }):
+		return "$" + strings.ReplaceAll(strconv.QuoteToASCII(word), `"`, "'")
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
