@@ -92,14 +92,14 @@ func (r *run) finish(ctx context.Context, cause error) {
 	defer cancel()
 	now := r.Runtime.Clock().Now()
 	if !r.rec.isStarted() {
-		r.rec.begin(now, r.describe())
+		r.rec.begin(now, r.describe(ctx))
 	}
 	r.phase(trace.PhaseStopping)
 	end := trace.End{Interrupted: errors.Is(cause, context.Canceled)}
 	if cause != nil && !end.Interrupted {
 		end.Error = firstLine(cause)
 	}
-	r.rec.add(now, trace.Event{Kind: trace.KindEnd, End: &end})
+	r.rec.end(now, end)
 	if err := r.keepLogs(ctx); err != nil {
 		r.note("logs not kept: %v", err)
 	}
@@ -127,12 +127,12 @@ func (r *run) keepLogs(ctx context.Context) error {
 }
 
 // explain adds the last lines of a node that died to the error about it.
-func (r *run) explain(err error) error {
+func (r *run) explain(ctx context.Context, err error) error {
 	var died *runtime.NodeError
 	if !errors.As(err, &died) || len(died.Tail) > 0 || r.net == nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), finishTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
 	tail, logErr := r.Runtime.Logs(ctx, died.Node, tailLines)
 	if logErr != nil {

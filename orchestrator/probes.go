@@ -31,11 +31,11 @@ func probePlan(longest time.Duration) faults.ProbePlan {
 // watch measures, in a lane of its own and after a wait, what a fault does.
 func (r *run) watch(ctx context.Context, f *faults.Planned, phase trace.ProbePhase, wait time.Duration) {
 	at := r.Runtime.Clock().Now() - r.zero + wait
-	r.lane(ctx, fmt.Sprintf("probe %s %s", phase, f.ID), func(ctx context.Context) error {
+	r.counted(ctx, &r.measuring, fmt.Sprintf("probe %s %s", phase, f.ID), func(ctx context.Context) error {
 		if len(f.Effect.Links.Rules) > 0 {
 			return r.probeAt(ctx, f, phase, at)
 		}
-		return r.askAt(ctx, f, phase, at)
+		return r.askAt(ctx, f, at)
 	})
 }
 
@@ -109,7 +109,7 @@ func longestDelay(l faults.Links) time.Duration {
 
 // askAt asks the nodes that a fault acts on how they are, at a run time. A node that should be up gets some time to
 // answer; of one that should not, one question must stay without an answer.
-func (r *run) askAt(ctx context.Context, f *faults.Planned, _ trace.ProbePhase, at time.Duration) error {
+func (r *run) askAt(ctx context.Context, f *faults.Planned, at time.Duration) error {
 	clock := r.Runtime.Clock()
 	if err := clock.Sleep(ctx, r.zero+at); err != nil {
 		return err

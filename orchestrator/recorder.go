@@ -24,6 +24,7 @@ type recorder struct {
 	// zero is the runtime clock's time of run time 0; until it is known events wait in early, with At in clock time.
 	zero    time.Duration
 	started bool
+	ended   bool // the trace has its end event: what comes now is not part of the run
 	early   []trace.Event
 
 	heads  map[faults.NodeID]trace.Head
@@ -56,8 +57,10 @@ func (r *recorder) begin(zero time.Duration, run trace.Run) {
 	}
 	r.write(first)
 	for _, e := range r.early {
-		e.At -= zero
-		e.At = max(e.At, first.At)
+		e.At = max(e.At-zero, first.At)
+		if e.Gap != nil {
+			e.Gap.From -= zero
+		}
 		r.write(e)
 	}
 	r.early = nil
@@ -71,6 +74,9 @@ func (r *recorder) add(at time.Duration, e trace.Event) {
 }
 
 func (r *recorder) addLocked(at time.Duration, e trace.Event) {
+	if r.ended {
+		return
+	}
 	r.note(&e)
 	if !r.started {
 		e.At = at
@@ -79,6 +85,14 @@ func (r *recorder) addLocked(at time.Duration, e trace.Event) {
 	}
 	e.At = at - r.zero
 	r.write(e)
+}
+
+// end writes the trace's last event. Nodes may still run, and print: that is not part of the run any more.
+func (r *recorder) end(at time.Duration, e trace.End) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.addLocked(at, trace.Event{Kind: trace.KindEnd, End: &e})
+	r.ended = true
 }
 
 // note keeps what the runner itself wants to know of an event.
@@ -161,6 +175,7 @@ func (r *recorder) Gap(node faults.NodeID, err error) {
 
 // Exit implements runtime.Sink.
 func (r *recorder) Exit(node faults.NodeID, err error) {
+	r.lifecycle(r.clock.Now(), node, trace.Lifecycle{State: trace.StateDied, Reason: firstLine(err)})
 	r.died(node, err)
 }
 
@@ -210,5 +225,10 @@ func (r *recorder) isStarted() bool {
 	return r.started
 }
 
-// flush makes what was recorded readable from the file.
-func (r *recorder) flush() error { return r.out.Flush() }
+// flush makes what was recorded readable from the file. It returns the first failure to write, if there was one.
+func (r *recorder) flush() error {
+	if err := r.failure(); err != nil {
+		return err
+	}
+	return r.out.Flush()
+}

@@ -53,7 +53,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, out.Close()) }()
+	defer func() { err = also(err, out.Close()) }()
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -64,9 +64,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		// The failure that ended the run, not the cancellation that it led to; also where it came too late to stop it.
 		err = cause
 	}
-	err = r.explain(ctx, err)
+	err = r.explain(ctx, also(err, r.rec.failure()))
 	r.finish(ctx, err)
-	return errors.Join(err, r.rec.failure())
+	return also(err, r.rec.failure())
 }
 
 // run is one run in progress.
@@ -150,15 +150,15 @@ func (r *run) describe(ctx context.Context) trace.Run {
 	for _, e := range r.Spec.Edges() {
 		d.Edges = append(d.Edges, [2]trace.NodeID{trace.NodeID(e[0]), trace.NodeID(e[1])})
 	}
+	for _, n := range r.Spec.NodeIDs() {
+		d.Nodes = append(d.Nodes, trace.RunNode{ID: trace.NodeID(n.ID), Role: n.Role, Mine: n.Mine})
+	}
 	if r.net == nil {
-		return d
+		return d // the nodes were planned, and the run ended before there were any
 	}
 	d.Chain = r.net.Facts
 	for i, n := range r.net.Network.Nodes {
-		d.Nodes = append(d.Nodes, trace.RunNode{
-			ID: trace.NodeID(n.ID), Role: n.Role, Account: r.net.prepared.Nodes[i].Account, Mine: n.Mine,
-			Addr: n.Addr.String(),
-		})
+		d.Nodes[i].Account, d.Nodes[i].Addr = r.net.prepared.Nodes[i].Account, n.Addr.String()
 	}
 	return d
 }

@@ -128,7 +128,7 @@ func (t *Testnet) connect(ctx context.Context, progress Progress) error {
 			return nil
 		}
 		if clock.Now() > deadline {
-			return t.fail(ctx, "connect", *waiting)
+			return t.fail(ctx, "connect", t.worst(ctx, *waiting))
 		}
 		if err := clock.Sleep(ctx, clock.Now()+pollStep); err != nil {
 			return err
@@ -154,7 +154,7 @@ func (t *Testnet) look(ctx context.Context, ready map[faults.NodeID]bool, progre
 			return &unready{id, err}, nil
 		}
 		if want := t.degree[id]; s.Peers < want {
-			return &unready{id, fmt.Errorf("connected to %d peers, waiting for %d", s.Peers, want)}, nil
+			return &unready{id, fewPeers(s.Peers, want)}, nil
 		}
 		if !ready[id] {
 			ready[id] = true
@@ -162,10 +162,31 @@ func (t *Testnet) look(ctx context.Context, ready map[faults.NodeID]bool, progre
 		}
 		heights = append(heights, s.Height)
 	}
-	if low, high := bounds(heights); high-low > 1 {
-		return &unready{t.order[0], fmt.Errorf("heads are %d blocks apart", high-low)}, nil
+	low, high := bounds(heights)
+	if behind := heights[high] - heights[low]; behind > 1 {
+		return &unready{t.order[low], fmt.Errorf("its chain is %d blocks shorter than that of %s", behind, t.order[high])}, nil
 	}
 	return nil, nil
+}
+
+// worst asks every node and returns the one to blame, for what look returns is only the first that is not ready: a node
+// that does not answer, else the one that lacks the most peers, else first.
+func (t *Testnet) worst(ctx context.Context, first unready) unready {
+	worst, most := first, 0
+	for _, id := range t.order {
+		s, err := t.ask(ctx, id)
+		if err != nil {
+			return unready{id, err}
+		}
+		if lacks := t.degree[id] - s.Peers; lacks > most {
+			most, worst = lacks, unready{id, fewPeers(s.Peers, t.degree[id])}
+		}
+	}
+	return worst
+}
+
+func fewPeers(has, want int) error {
+	return fmt.Errorf("connected to %d peers, waiting for %d", has, want)
 }
 
 // fail makes the error for a node that did not become ready, with the last lines that it printed.
@@ -190,12 +211,15 @@ func (t *Testnet) rng(purpose uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(t.Network.Seed, purpose))
 }
 
-func bounds(heights []uint64) (low, high uint64) {
+// bounds returns where the least and the greatest of at least one height stand.
+func bounds(heights []uint64) (low, high int) {
 	for i, h := range heights {
-		if i == 0 || h < low {
-			low = h
+		if h < heights[low] {
+			low = i
 		}
-		high = max(high, h)
+		if h > heights[high] {
+			high = i
+		}
 	}
 	return low, high
 }

@@ -1,10 +1,22 @@
 package orchestrator
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"time"
 )
+
+// also joins a further error, which may be nil, to err, unless err tells of it already.
+func also(err, further error) error {
+	if further == nil || errors.Is(err, further) {
+		return err
+	}
+	if err == nil {
+		return further
+	}
+	return errors.Join(err, further)
+}
 
 // firstLine returns an error's first line, for fields that hold one.
 func firstLine(err error) string {

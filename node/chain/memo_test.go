@@ -61,6 +61,23 @@ func TestMemoKeepsNetworksApart(t *testing.T) {
 	}
 }
 
+func TestMemoAsksItsOwnCheckOnce(t *testing.T) {
+	asked := 0
+	m := NewMemoVerifying(func(genesis Hash, _ *Tx) bool {
+		asked++
+		return genesis == Hash{1}
+	})
+	tx := Tx{Amount: 1} // nobody signed it
+	for range 2 {
+		if !m.Verify(Hash{1}, &tx) || m.Verify(Hash{2}, &tx) {
+			t.Error("the check was not asked")
+		}
+	}
+	if asked != 2 {
+		t.Errorf("asked %d times, want 2", asked)
+	}
+}
+
 func TestMemoSharesTheLedgerOfEqualGenesesOnly(t *testing.T) {
 	m := NewMemo()
 	first, err := NewLedger(sampleGenesis(), m)

@@ -22,7 +22,6 @@ var ErrClosed = errors.New("simulated testnet is closed")
 type Runtime struct {
 	opts  Options
 	clock *clock
-	memo  *chain.Memo
 	// newMachine makes the machine of a node; tests put another in its place.
 	newMachine func(cfg node.Config, stored []*chain.Block, now node.Time) (Machine, chain.PeerID, error)
 
@@ -45,7 +44,7 @@ var (
 // New returns a simulated testnet without nodes. The calling goroutine is the first lane of its Clock.
 func New(opts Options) *Runtime {
 	opts = opts.withDefaults()
-	r := &Runtime{opts: opts, memo: opts.Memo}
+	r := &Runtime{opts: opts}
 	r.newMachine = r.newNode
 	r.clock = newClock(opts.Epoch, opts.RealTime, r.run)
 	r.w = newWorld(opts, &r.clock.now)
@@ -53,7 +52,7 @@ func New(opts Options) *Runtime {
 }
 
 func (r *Runtime) newNode(cfg node.Config, stored []*chain.Block, now node.Time) (Machine, chain.PeerID, error) {
-	n, err := node.New(cfg, node.Deps{Memo: r.memo}, stored, now)
+	n, err := node.New(cfg, node.Deps{Memo: r.opts.Memo}, stored, now)
 	if err != nil {
 		return nil, chain.PeerID{}, err
 	}
