@@ -70,7 +70,6 @@ func (r *recorder) body(at time.Duration, b trace.Block) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.addLocked(at, trace.Event{Kind: trace.KindBlock, Block: &b})
-	r.bodies.done(b.Hash)
 }
 
 // requeue asks for blocks again.

@@ -65,6 +65,7 @@ func (r *run) settled(target uint64) bool {
 // collect asks every node for its final word and fetches the bodies that are still wanted.
 func (r *run) collect(ctx context.Context) error {
 	clock := r.Runtime.Clock()
+	r.lastLook(ctx)
 	for _, n := range r.rec.up(r.net.order) {
 		r.net.recordStatus(ctx, r.rec, n, true)
 	}
@@ -94,14 +95,27 @@ func (r *run) finish(ctx context.Context, cause error) {
 	if !r.rec.isStarted() {
 		r.rec.begin(now, r.describe(ctx))
 	}
+	interrupted := errors.Is(cause, context.Canceled)
+	if cause != nil && !interrupted && r.net != nil {
+		r.lastBodies(ctx)
+	}
 	r.phase(trace.PhaseStopping)
-	end := trace.End{Interrupted: errors.Is(cause, context.Canceled)}
-	if cause != nil && !end.Interrupted {
+	end := trace.End{Interrupted: interrupted}
+	if cause != nil && !interrupted {
 		end.Error = firstLine(cause)
 	}
 	r.rec.end(now, end)
 	if err := r.keepLogs(ctx); err != nil {
 		r.note("logs not kept: %v", err)
+	}
+}
+
+// lastBodies fetches the bodies that a run which failed left wanted, so that what happened until then can be judged.
+func (r *run) lastBodies(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if err := r.net.fetchBodies(ctx, r.rec); err != nil {
+		r.note("%v", err)
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 
 func TestADeafMinerBreaksAgreement(t *testing.T) {
 	planted{
-		name: "a miner hears of no block for 20 s and then drops its own",
+		name: "a miner hears of no block for 40 s and then drops its own",
 		scenario: `
 name: deaf-miner
 seed: 2
@@ -33,9 +33,9 @@ nodes:
 consensus: {pow: {block_interval: 500ms}}
 load: [{transfers: 5/s, until: 20s}]
 expect: [agreement, validity, convergence, chain_growth, inclusion]
-duration: 30s
+duration: 50s
 `,
-		bug:   in(deafFor(3*time.Second, 23*time.Second), "miner-1"),
+		bug:   in(deafFor(3*time.Second, 43*time.Second), "miner-1"),
 		fails: []string{"agreement"}, code: 1,
 		nodes: []trace.NodeID{"miner-1"},
 	}.try(t)
@@ -46,7 +46,7 @@ name: deaf-miner
 nodes: [{name: miner, count: 3, mine: 100/s}]
 consensus: {pow: {block_interval: 500ms}}
 expect: [agreement]
-duration: 15s
+duration: 40s
 settle: 5s
 `,
 		bug:   in(deafFor(0, time.Hour), "miner-2"),
@@ -62,8 +62,7 @@ func TestADeafNodeBreaksConvergence(t *testing.T) {
 name: stubborn
 seed: 4
 nodes:
-  - {name: miner, count: 3, mine: 100/s}
-  - {name: full, count: 2}
+  - {name: miner, count: 6, mine: 100/s}
 consensus: {pow: {block_interval: 500ms}}
 faults: [{at: 3s, for: 10s, partition: {isolate: miner-3}}]
 expect: [agreement, validity, {convergence: {within: 12s}}, chain_growth, block_propagation, isolation, fault_accuracy]
@@ -86,7 +85,7 @@ nodes:
   - {name: full, count: 2}
 consensus: {pow: {block_interval: 500ms}}
 expect: [agreement, validity, convergence, chain_growth, block_propagation]
-duration: 30s
+duration: 60s
 settle: 15s
 `,
 		bug:   in(idleFrom(3*time.Second), "miner-1", "miner-2"),

@@ -102,6 +102,8 @@ func (r *recorder) note(e *trace.Event) {
 	case trace.KindHead:
 		r.heads[node] = *e.Head
 		r.bodies.want(e.Head.Hash, node)
+	case trace.KindBlock:
+		r.bodies.done(e.Block.Hash)
 	case trace.KindSeen:
 		r.bodies.want(e.Seen.Hash, node)
 	case trace.KindNode:

@@ -101,6 +101,7 @@ func (r *run) do(ctx context.Context) error {
 
 	r.lane(lanes, "bodies", r.fetchLane)
 	r.lane(lanes, "progress", r.tickLane)
+	r.watchChain(lanes)
 	if err := r.schedule(lanes); err != nil {
 		return err
 	}

@@ -96,6 +96,10 @@ func Attach(ctx context.Context, rt runtime.Runtime, chain driver.Chain, net dri
 		t.clients[n.ID] = chain.Client(n.ID)
 		t.order = append(t.order, n.ID)
 		t.degree[n.ID] = len(n.Peers)
+		if _, foreign := chain.(driver.Watched); foreign {
+			// A foreign node may count its connections otherwise, or refuse some; none at all is a fault in any case.
+			t.degree[n.ID] = min(len(n.Peers), 1)
+		}
 	}
 	return t, nil
 }
@@ -104,7 +108,7 @@ func (t *Testnet) launch(ctx context.Context, progress Progress) error {
 	launches := make([]runtime.Launch, len(t.order))
 	for i, id := range t.order {
 		p := t.prepared.Nodes[i]
-		launches[i] = runtime.Launch{ID: id, Args: p.Args, Files: p.Files}
+		launches[i] = runtime.Launch{ID: id, Image: p.Image, Args: p.Args, Env: p.Env, Files: p.Files}
 	}
 	progress.Phase(fmt.Sprintf("starting %d nodes", len(launches)), len(launches))
 	if err := t.Runtime.Launch(ctx, launches, func(faults.NodeID) { progress.Part() }); err != nil {
