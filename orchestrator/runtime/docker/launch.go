@@ -19,7 +19,7 @@ import (
 const (
 	// parallel is how many containers are made at once. The engine does most of the work for one container under locks;
 	// beyond this it only queues.
-	parallel = 16
+	parallel = 8
 	// tailLines is how much of a node's log an error carries.
 	tailLines = 20
 	// stopSeconds is what a node has between SIGTERM and SIGKILL.
