@@ -14,10 +14,14 @@ var agreementDefinition = Definition{
 blocks that must be dropped from the chain of r1 so that it is a prefix of the chain of r2 is at most depth. A node that
 is merely behind agrees. It is judged by every node's reorganisations, and by comparing every node's last chain with the
 one that most nodes have at the end.
-A dropped block is excused when it was made while its maker and the maker of a block that took its place could not reach
+Where a quorum carries the chain on (the chain's facts say so), a cut is no excuse: a group without quorum cannot go on. Where
+the fork depth is 0 as well, every block is final: a replaced block, or two blocks at one height on any two nodes, is a
+violation whatever the scenario's depth says; and two blocks of one maker at one height are named with him.
+Elsewhere a dropped block is excused when it was made while its maker and the maker of a block that took its place could not reach
 each other, or had not converged since: because of a cut, because one of them was down, or before the nodes were
-connected. At the end of the run nodes that are up and can reach each other are excused nothing.
-VACUOUS with fewer than two nodes or without blocks.`,
+connected. At the end of the run nodes that are up and can reach each other are excused nothing. Nodes whose chains never
+shared a block, as far down as they are known, are on separate networks, which violates it.
+UNKNOWN when a node that was up told nothing while others went on. VACUOUS with fewer than two nodes or without blocks.`,
 	Class: Safety, Always: true,
 	Params: []Param{
 		{Name: "depth", Type: TypeCount, Doc: "most blocks that may be dropped; by default what the chain states as its fork depth"},
@@ -39,11 +43,15 @@ type agreement struct {
 	where    Evidence
 	evidence []Evidence
 	failed   bool
+	final    finality
 }
 
 func (c *agreement) Observe(w *World, e *trace.Event) {
-	if e.Kind == trace.KindRun && !c.given {
-		c.depth = w.run.Chain.ForkDepth
+	if e.Kind == trace.KindRun && (!c.given || w.facts.instant()) {
+		c.depth = w.facts.ForkDepth
+	}
+	if w.facts.instant() && w.block != noBlock && w.node != noNode {
+		c.final.observe(w)
 	}
 	if w.reorg.depth == 0 {
 		return
@@ -76,8 +84,12 @@ func (c *agreement) fail(e Evidence) {
 
 // unexcused counts the dropped blocks that no separation excuses.
 func unexcused(w *World, r reorg, winner blockID) int {
-	count := 0
-	for b := r.from; b != r.fork && b != noBlock; b = w.tree.at(b).parent {
+	if w.facts.voted() {
+		return r.depth
+	}
+	count, left := 0, r.depth
+	for b := r.from; b != r.fork && b != noBlock && left > 0; b = w.tree.at(b).parent {
+		left--
 		if !excused(w, b, r.fork, winner) {
 			count++
 		}
@@ -100,15 +112,20 @@ func excused(w *World, lost, fork, winner blockID) bool {
 }
 
 func reorgEvidence(w *World, n nodeID, at time.Duration, r reorg, to blockID) Evidence {
-	from, fork := w.tree.at(r.from), w.tree.at(r.fork)
-	return Evidence{
-		At: at, Nodes: []trace.NodeID{w.nodes[n].id},
-		Blocks:  []trace.Hash{from.hash, w.tree.at(to).hash, fork.hash},
-		Windows: w.Windows(at),
-		Text: fmt.Sprintf("%s dropped %d blocks: from %s at height %d to %s at height %d; the chains part above %s at height %d",
-			w.nodes[n].id, r.depth, short(from.hash), from.height, short(w.tree.at(to).hash), w.tree.at(to).height,
-			short(fork.hash), fork.height),
+	from, x := w.tree.at(r.from), w.tree.at(to)
+	e := Evidence{
+		At: at, Nodes: []trace.NodeID{w.nodes[n].id}, Blocks: []trace.Hash{from.hash, x.hash}, Windows: w.Windows(at),
+		Text: fmt.Sprintf("%s dropped %d blocks: from %s at height %d to %s at height %d; ",
+			w.nodes[n].id, r.depth, short(from.hash), from.height, short(x.hash), x.height),
 	}
+	if r.fork == noBlock {
+		e.Text += "the chains share no known block"
+		return e
+	}
+	fork := w.tree.at(r.fork)
+	e.Blocks = append(e.Blocks, fork.hash)
+	e.Text += fmt.Sprintf("the chains part above %s at height %d", short(fork.hash), fork.height)
+	return e
 }
 
 // short is the part of a hash by which people tell blocks apart.
@@ -131,17 +148,31 @@ func (c *agreement) Finish(w *World) Result {
 	if len(w.tree.blocks) < 2 {
 		return r.vacuous("no block was made")
 	}
-	c.compareEnds(w)
+	unlinked := w.unlinked + c.compareEnds(w)
+	if worse := append(c.final.evidence(w), equivocations(w)...); len(worse) > 0 {
+		c.failed = true
+		c.evidence = append(worse, c.evidence...)
+		c.evidence = c.evidence[:min(len(c.evidence), MaxEvidence)]
+	}
 	r.Metrics["deepest_unexcused_reorg"] = float64(c.worst)
+	if w.facts.voted() {
+		r.Bound = fmt.Sprintf("<= %d always", c.depth)
+	}
+	if w.facts.instant() {
+		r.Metrics["conflicting_heights"] = float64(len(c.final.conflicts))
+	}
 	r.Evidence = c.evidence
 	switch {
 	case c.failed:
 		r.Figure = fmt.Sprintf("deepest unexcused reorg %d", c.worst)
+		if n := len(c.final.conflicts); n > 0 {
+			r.Figure += fmt.Sprintf(", %d heights with two final blocks", n)
+		}
 		return r.fail(c.evidence[0].Text)
 	case w.tree.malformed != "":
 		return r.unknown(w.tree.malformed)
-	case w.unlinked > 0:
-		return r.unknown(fmt.Sprintf("%d heads stand on blocks that the trace does not have", w.unlinked))
+	case unlinked > 0:
+		return r.unknown(fmt.Sprintf("%d heads stand on blocks that the trace does not have", unlinked))
 	}
 	if c.deepest > 0 {
 		r.Figure = fmt.Sprintf("deepest reorg %d, %d unexcused", c.deepest, c.worst)
@@ -151,17 +182,27 @@ func (c *agreement) Finish(w *World) Result {
 	return r
 }
 
-// compareEnds compares every node's last chain with the main one.
-func (c *agreement) compareEnds(w *World) {
+// compareEnds compares every node's last chain with the main one. It returns how many of them it could not compare.
+func (c *agreement) compareEnds(w *World) (unknown int) {
 	main, mainNode := mainHead(w)
 	if main == noBlock {
-		return
+		return 0
 	}
 	for i := range w.nodes {
 		n := nodeID(i)
 		top := w.nodes[i].top
 		fork := w.tree.fork(top, main)
-		if fork == noBlock || fork == top || fork == main {
+		if fork == noBlock {
+			switch depth := w.tree.parting(top, main); {
+			case depth > 0 && w.nodes[i].headed && w.nodes[mainNode].headed:
+				c.worst = max(c.worst, depth)
+				c.fail(strangers(w, n, mainNode, top, main))
+			case w.nodes[i].headed:
+				unknown++
+			}
+			continue
+		}
+		if fork == top || fork == main {
 			continue
 		}
 		r := reorg{from: top, fork: fork, depth: int(w.tree.at(top).height - w.tree.at(fork).height)}
@@ -181,6 +222,18 @@ func (c *agreement) compareEnds(w *World) {
 					w.nodes[i].id, short(x.hash), x.height, w.nodes[mainNode].id, short(y.hash), y.height, w.tree.at(fork).height),
 			})
 		}
+	}
+	return unknown
+}
+
+// strangers is the evidence that two nodes ended on chains that never shared a block.
+func strangers(w *World, a, b nodeID, x, y blockID) Evidence {
+	low, other := w.tree.at(w.tree.bottom(x)), w.tree.at(w.tree.bottom(y))
+	return Evidence{
+		At: w.horizon(), Nodes: []trace.NodeID{w.nodes[a].id, w.nodes[b].id},
+		Blocks: []trace.Hash{w.tree.at(x).hash, w.tree.at(y).hash, low.hash, other.hash}, Windows: w.Windows(w.horizon()),
+		Text: fmt.Sprintf("%s and %s are on separate networks: their chains, known down to %s at height %d and %s at height %d, never shared a block",
+			w.nodes[a].id, w.nodes[b].id, short(low.hash), low.height, short(other.hash), other.height),
 	}
 }
 

@@ -2,6 +2,7 @@ package invariant
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/trace"
@@ -23,18 +24,34 @@ type block struct {
 	maker   nodeID        // noNode: not known
 	adopter nodeID        // the node whose chain it was on first; noNode: on no chain yet
 	adopted time.Duration
+	// producer is the number of the maker's own name for itself, as the chain states it; 0: not stated.
+	producer int32
 }
 
 // tree is every block of the run. Its parent links go strictly downwards in height, so walks end.
+//
+// Nodes that are asked may be asked from some height on. The lowest block of the chain that was observed first is the
+// tree's root: it is taken to stand on genesis, however far below. A block that leads down to neither stands on a
+// bottom of its own: its history is not known, or it is another network's.
 type tree struct {
 	byHash map[trace.Hash]blockID
 	blocks []block
+	// root is the lowest known block of the first chain when that does not lead to genesis, noBlock otherwise.
+	root blockID
+	// unnamed is true until block 0 has a hash, where the run event states none.
+	unnamed bool
+	// producers are the names that blocks state for their makers, by number.
+	producers  []string
+	producerNo map[string]int32
 	// malformed is the first contradiction among the events' own statements about blocks.
 	malformed string
 }
 
 func newTree(genesis trace.Hash) tree {
-	t := tree{byHash: make(map[trace.Hash]blockID)}
+	t := tree{
+		byHash: make(map[trace.Hash]blockID), root: noBlock, unnamed: genesis == "",
+		producers: []string{""}, producerNo: make(map[string]int32),
+	}
 	t.at(t.intern(genesis, 0)).adopter = systemNode
 	return t
 }
@@ -45,6 +62,11 @@ func (t *tree) at(b blockID) *block { return &t.blocks[b] }
 func (t *tree) intern(h trace.Hash, height uint64) blockID {
 	if b, ok := t.byHash[h]; ok {
 		return b
+	}
+	if height == 0 && t.unnamed && len(t.blocks) > 0 {
+		t.unnamed = false
+		t.byHash[h], t.at(0).hash = 0, h
+		return 0
 	}
 	b := blockID(len(t.blocks))
 	t.byHash[h] = b
@@ -57,7 +79,7 @@ func (t *tree) intern(h trace.Hash, height uint64) blockID {
 // link records that h, at height, is a child of parent.
 func (t *tree) link(h, parent trace.Hash, height uint64) blockID {
 	b := t.intern(h, height)
-	if x := t.at(b); x.parent != noBlock {
+	if x := t.at(b); x.parent != noBlock && b != t.root {
 		if x.height != height || t.at(x.parent).hash != parent {
 			t.contradict("block %s is given with two parents or heights", h)
 		}
@@ -68,18 +90,34 @@ func (t *tree) link(h, parent trace.Hash, height uint64) blockID {
 		return b
 	}
 	if height == 0 {
-		if b != 0 {
-			t.contradict("block %s has height 0 and is not genesis", h)
-		}
 		return b
 	}
+	first := t.root == noBlock && t.lonely()
 	p := t.intern(parent, height-1)
 	if t.at(p).height != height-1 {
 		t.contradict("block %s of height %d has a parent of height %d", h, height, t.at(p).height)
 		return b
 	}
 	t.at(b).parent = p
+	if b == t.root || first && p != 0 && height > 1 {
+		t.setRoot(p)
+	}
 	return b
+}
+
+// lonely says whether no block but genesis has a parent or a node yet.
+func (t *tree) lonely() bool { return len(t.blocks) <= 2 }
+
+// setRoot makes the lowest block below b, itself included, the root, unless that is genesis.
+func (t *tree) setRoot(b blockID) {
+	t.root = noBlock
+	for t.at(b).parent != noBlock {
+		b = t.at(b).parent
+	}
+	if b != 0 && t.at(b).height > 0 {
+		t.root = b
+		t.at(b).parent = 0
+	}
 }
 
 func (t *tree) contradict(format string, args ...any) {
@@ -101,6 +139,43 @@ func (t *tree) fork(a, b blockID) blockID {
 		}
 	}
 	return a
+}
+
+// parting gives the number of a's blocks that are surely not on b's chain, for two chains that share no known block: those
+// at heights where a block of each is known. 0: nothing can be told, because no height is known of both.
+func (t *tree) parting(a, b blockID) int {
+	if a == noBlock || b == noBlock {
+		return 0
+	}
+	low, other := t.bottom(a), t.bottom(b)
+	from := max(t.at(low).height, t.at(other).height)
+	if t.at(a).height < from || t.at(b).height < from {
+		return 0
+	}
+	return int(t.at(a).height - from + 1)
+}
+
+// bottom is the lowest known block of the chain that ends with b.
+func (t *tree) bottom(b blockID) blockID {
+	for t.at(b).parent != noBlock {
+		b = t.at(b).parent
+	}
+	return b
+}
+
+// name notes whom a block states as its maker. A name without content, such as the zero address that clique puts into
+// headers, says nothing.
+func (t *tree) name(b blockID, producer string) {
+	if b == noBlock || strings.Trim(strings.TrimPrefix(producer, "0x"), "0") == "" {
+		return
+	}
+	no, ok := t.producerNo[producer]
+	if !ok {
+		no = int32(len(t.producers))
+		t.producers = append(t.producers, producer)
+		t.producerNo[producer] = no
+	}
+	t.at(b).producer = no
 }
 
 // onChain says whether b is on the chain that ends with tip.

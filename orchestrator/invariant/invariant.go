@@ -29,6 +29,8 @@ type Result struct {
 	Bound  string `json:"bound"`
 	// Reason says why, for every verdict but PASS.
 	Reason string `json:"reason,omitempty"`
+	// Inherent is true for an UNKNOWN that no run of this chain could avoid: the chain does not show what is needed.
+	Inherent bool `json:"inherent,omitempty"`
 	// Evidence holds the first violations, at most MaxEvidence.
 	Evidence []Evidence `json:"evidence,omitempty"`
 	// Metrics are the figures behind the verdict by name, for machines: "p95_seconds".

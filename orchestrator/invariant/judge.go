@@ -39,7 +39,8 @@ const (
 
 // ExitCode is ExitInterrupted when the user stopped the run; else ExitInfrastructure when the run ended with an error or
 // an invariant about the testnet failed; else ExitFail when any other failed; else ExitPass. With strict, UNKNOWN and
-// VACUOUS fail too, but for invariants about the testnet that nobody asked for: a run without faults may be clean.
+// VACUOUS fail too, but for invariants that nobody asked for and that are about the testnet (a run without faults may be
+// clean) or cannot be judged on the chain in any run (see Result.Inherent).
 func (j *Judgement) ExitCode(strict bool) int {
 	if j.Interrupted {
 		return ExitInterrupted
@@ -66,7 +67,7 @@ func (r Result) Fails(strict bool) bool {
 	case Fail:
 		return true
 	case Unknown:
-		return strict
+		return strict && (r.Asked || !r.Inherent)
 	case Vacuous:
 		return strict && (r.Asked || r.Class != Infrastructure)
 	}
@@ -200,6 +201,8 @@ func qualify(w *World, r Result, j *Judgement) Result {
 		return r.unknown("the run was interrupted")
 	case r.Class == Liveness && j.Error != "":
 		return r.unknown("the run ended early: " + j.Error)
+	case r.Verdict == Pass && len(w.silence.found) > 0 && r.Class != Infrastructure:
+		return r.unknown(w.silence.found[0])
 	case r.Verdict == Pass && len(w.tree.blocks) < 2:
 		return r.vacuous("no block was made")
 	}

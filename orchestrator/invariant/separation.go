@@ -33,6 +33,11 @@ type separation struct {
 type join struct {
 	cause    string // fault id, or words
 	settling bool
+	// fresh is true when only a block that is new since the start is evidence: where a quorum carries the chain on, cut
+	// groups keep one chain without ever speaking to each other.
+	fresh bool
+	// halted is true when the members together cannot make blocks.
+	halted   bool
 	at       time.Duration
 	comp     int32
 	member   bitset
@@ -108,6 +113,7 @@ func (w *World) refresh() {
 	if same(labels, s.labels) {
 		return
 	}
+	w.silence.look(w, s.dirtyAt)
 	for _, o := range w.epochObservers {
 		o.epochEnding(w, s.dirtyAt)
 	}
@@ -199,6 +205,8 @@ func (w *World) openJoins(settling bool, gone []*join) {
 				j.cause, j.at, j.before = g.cause, g.at, g.before
 			}
 		}
+		j.halted = w.facts.voted() && !w.facts.quorate(w.share(m))
+		j.fresh = w.facts.voted() && !j.halted && j.cause != causeStart
 		s.open = append(s.open, j)
 		w.tryConverge(j)
 	}
@@ -266,6 +274,12 @@ func (w *World) tryConverge(j *join) bool {
 	}
 	for _, b := range j.before {
 		if b != shared && w.tree.onChain(shared, b) {
+			return false
+		}
+	}
+	if j.fresh {
+		// Where nodes are asked, what came to light within the resolution may have been there before.
+		if b := w.tree.at(shared); b.firstBy == noNode || b.first <= j.at+w.facts.Resolution {
 			return false
 		}
 	}

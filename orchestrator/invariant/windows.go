@@ -43,10 +43,21 @@ type partSide struct {
 	head   blockID // the highest head when the heal began
 }
 
-func (f *window) countMade(n nodeID) {
-	if f.part != nil && f.part.counting && f.part.side[n] >= 0 {
-		f.part.sides[f.part.side[n]].mined++
+// countMade counts a block that a node made just now, or was the first to tell of where nodes are asked: then the first
+// moments are left out, in which what was made before the cut comes to light.
+func (f *window) countMade(w *World) {
+	if f.part == nil || !f.part.counting || f.part.side[w.node] < 0 {
+		return
 	}
+	if w.facts.asked() && w.now <= f.active+w.facts.inFlight() {
+		return
+	}
+	f.part.sides[f.part.side[w.node]].mined++
+}
+
+// idleCut says whether the window is a cut that is known to have touched no packet of the testnet's own traffic.
+func (f *window) idleCut() bool {
+	return len(f.cuts) > 0 && f.over(trace.FaultHealed) && f.dropped == 0
 }
 
 // fault takes in a phase of a fault.

@@ -13,6 +13,7 @@ import (
 // bytes a block.
 type World struct {
 	run   *trace.Run
+	facts facts
 	now   time.Duration
 	phase trace.PhaseName
 	// settlingAt is when the settling began; settled is false before.
@@ -34,13 +35,16 @@ type World struct {
 	// What the current event is about.
 	node   nodeID  // noNode: the whole run, or a node that the run event does not name
 	block  blockID // of a seen or head event; noBlock otherwise
+	fresh  bool    // no node was known to have that block before
 	reorg  reorg   // of a head event
 	counts map[trace.Kind]int
 
 	gaps     []string
 	problems []string // statements of the trace that cannot be: the first few
 	end      *trace.End
-	unlinked int // head events whose chain is not known down to genesis
+	unlinked int // head events whose chain is not known down to where it could be compared
+
+	silence silence
 
 	epochObservers []epochObserver
 }
@@ -71,12 +75,17 @@ type node struct {
 	top    blockID
 	made   int
 	reorgs int
+	headed bool          // it told of a head
+	lowest uint64        // the least height of a block that it told of; meaningless unless it told of one
+	told   bool          // it told of a block
+	spoke  time.Duration // when it last told of a block or a head; meaningless unless heard
+	heard  bool
 }
 
 // reorg is what a head event did to the node's chain.
 type reorg struct {
-	from, fork blockID
-	depth      int // blocks of the old chain that are not on the new one
+	from, fork blockID // fork is noBlock when the two chains part below all that is known of them
+	depth      int     // blocks of the old chain that are not on the new one, as far as is known
 }
 
 // newWorld makes the world of a run.
@@ -102,6 +111,7 @@ func newWorld(run *trace.Run, at time.Duration) (*World, error) {
 		}
 		w.graph.edges = append(w.graph.edges, [2]nodeID{a, b})
 	}
+	w.facts = newFacts(run)
 	w.sep.init(len(w.nodes))
 	w.hard.init(w)
 	return w, nil
@@ -192,7 +202,7 @@ func (w *World) problem(format string, args ...any) {
 func (w *World) observe(e *trace.Event) {
 	w.now = max(w.now, e.At)
 	w.counts[e.Kind]++
-	w.node, w.block, w.reorg = noNode, noBlock, reorg{from: noBlock, fork: noBlock}
+	w.node, w.block, w.fresh, w.reorg = noNode, noBlock, false, reorg{from: noBlock, fork: noBlock}
 	if e.Node != "" {
 		n, ok := w.byID[e.Node]
 		if !ok {
@@ -210,6 +220,7 @@ func (w *World) observe(e *trace.Event) {
 		return
 	case trace.KindBlock:
 		w.block = w.tree.link(e.Block.Hash, e.Block.Parent, e.Block.Height)
+		w.tree.name(w.block, e.Block.Producer)
 		return
 	}
 	w.refresh()
@@ -222,17 +233,29 @@ func (w *World) observe(e *trace.Event) {
 		w.fault(e.Fault)
 	case trace.KindPhase:
 		w.enter(e.Phase.Name)
+	case trace.KindStatus:
+		w.status(e.Status)
 	case trace.KindGap:
-		who := "all nodes"
-		if e.Node != "" {
-			who = string(e.Node)
-		}
-		if len(w.gaps) < MaxEvidence {
-			w.gaps = append(w.gaps, fmt.Sprintf("events of %s since %s may be missing: %s", who, e.Gap.From, e.Gap.Reason))
-		}
+		w.gap(e)
 	case trace.KindEnd:
 		w.end = e.End
 		w.freeze()
+	}
+}
+
+func (w *World) gap(e *trace.Event) {
+	who := "all nodes"
+	if e.Node != "" {
+		who = string(e.Node)
+	}
+	if w.node != noNode && !w.frozen {
+		// A node that was down all the time had nothing to tell.
+		if n := &w.nodes[w.node]; n.state != trace.StateUp && n.changed <= e.Gap.From {
+			return
+		}
+	}
+	if len(w.gaps) < MaxEvidence {
+		w.gaps = append(w.gaps, fmt.Sprintf("events of %s since %s may be missing: %s", who, e.Gap.From, e.Gap.Reason))
 	}
 }
 
@@ -258,19 +281,28 @@ func (w *World) seen(s *trace.Seen) {
 		return
 	}
 	w.touch(w.block)
-	b := w.tree.at(w.block)
-	if s.Made && b.maker == noNode {
+	b, n := w.tree.at(w.block), &w.nodes[w.node]
+	if !n.told || s.Height < n.lowest {
+		n.told, n.lowest = true, s.Height
+	}
+	unmade := s.Made && b.maker == noNode
+	if unmade {
 		b.maker = w.node
-		w.nodes[w.node].made++
+		n.made++
+	}
+	if unmade && !w.facts.asked() || w.fresh && w.facts.asked() {
 		for _, f := range w.faults {
-			f.countMade(w.node)
+			f.countMade(w)
 		}
 	}
 }
 
 // touch records the first time that a node had a block.
 func (w *World) touch(id blockID) {
+	n := &w.nodes[w.node]
+	n.spoke, n.heard = w.now, true
 	if b := w.tree.at(id); b.firstBy == noNode {
+		w.fresh = true
 		b.first, b.firstBy, b.calm = w.now, w.node, w.sep.calmNo
 	}
 }
@@ -287,10 +319,18 @@ func (w *World) head(h *trace.Head) {
 	for b := w.block; b != noBlock && w.tree.at(b).adopter == noNode; b = w.tree.at(b).parent {
 		w.tree.at(b).adopter, w.tree.at(b).adopted = w.node, w.now
 	}
-	fork := w.tree.fork(n.top, w.block)
+	fork, first := w.tree.fork(n.top, w.block), !n.headed
+	n.headed = true
 	switch {
+	case fork == noBlock && first: // it is compared with the others' chains alone
+		n.top = w.block
 	case fork == noBlock:
-		w.unlinked++
+		if depth := w.tree.parting(n.top, w.block); depth > 0 {
+			w.reorg = reorg{from: n.top, fork: noBlock, depth: depth}
+			n.reorgs++
+		} else {
+			w.unlinked++
+		}
 		n.top = w.block
 	case fork == w.block: // fell back; it may yet return to top
 	default:
@@ -316,6 +356,7 @@ func (w *World) enter(p trace.PhaseName) {
 
 func (w *World) freeze() {
 	if !w.frozen {
+		w.silence.look(w, w.now)
 		w.frozen, w.frozenAt = true, w.now
 	}
 }
