@@ -28,7 +28,7 @@ var arrows = map[string][]string{
 	"orchestrator/runtime":             {"faults"},
 	"orchestrator/runtime/sim":         {"faults", "orchestrator/runtime", "node"},
 	"orchestrator/runtime/fake":        {"faults", "orchestrator/runtime", "node"},
-	"orchestrator/runtime/docker":      {"faults", "orchestrator/runtime"},
+	"orchestrator/runtime/docker":      {"faults", "orchestrator/runtime", "orchestrator/driver"},
 	"orchestrator/runtime/runtimetest": {"faults", "orchestrator/runtime", "node"},
 	"orchestrator/report":              {"orchestrator/trace", "orchestrator/invariant"},
 	"orchestrator":                     {"testnets", "faults", "orchestrator/invariant", "orchestrator/trace", "orchestrator/driver", "orchestrator/runtime"},

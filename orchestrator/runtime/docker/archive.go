@@ -12,16 +12,23 @@ import (
 	"strings"
 )
 
-// imageDirs exist in every image made here. Nodes write to /data.
-var imageDirs = []struct {
+// imageDir is a directory of an image.
+type imageDir struct {
 	name string
 	mode int64
-}{{"data/", 0o755}, {"etc/", 0o755}, {"etc/netsplit/", 0o755}, {"run/", 0o755}, {"run/netsplit/", 0o755}, {"tmp/", 0o1777}}
+}
+
+var (
+	// nodeDirs exist in the image of our own node, which writes to /data.
+	nodeDirs = []imageDir{{"data/", 0o755}, {"etc/", 0o755}, {"etc/netsplit/", 0o755}, {"run/", 0o755}, {"run/netsplit/", 0o755}, {"tmp/", 0o1777}}
+	// chainDirs exist in the image of a foreign program.
+	chainDirs = []imageDir{{"tmp/", 0o1777}}
+)
 
 // writeImage writes an image's file system as a tar stream.
-func writeImage(w io.Writer, files []imageFile) error {
+func writeImage(w io.Writer, dirs []imageDir, files []imageFile) error {
 	tw := tar.NewWriter(w)
-	for _, d := range imageDirs {
+	for _, d := range dirs {
 		if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: d.name, Mode: d.mode}); err != nil {
 			return err
 		}

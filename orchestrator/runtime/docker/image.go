@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -48,37 +49,52 @@ func ownImage(ctx context.Context, e imageEngine, path string) (image.InspectRes
 	if goruntime.GOOS != "linux" {
 		return none, fmt.Errorf("make a node image on %s: %w", goruntime.GOOS, errNoNodeBinary)
 	}
-	files, libs, err := contents(path)
+	files, libs, err := contents(path, program)
 	if err != nil {
 		return none, fmt.Errorf("make a node image: %w", err)
 	}
-	sum, err := hashFiles(files)
+	_, img, err := makeImage(ctx, e, imageSpec{repo: imageRepo, dirs: nodeDirs, files: files, libs: libs})
+	return img, err
+}
+
+// imageSpec is an image of one program, the first of its files.
+type imageSpec struct {
+	repo  string // the tag is the content's hash
+	dirs  []imageDir
+	files []imageFile
+	libs  []string // directories of libraries
+}
+
+// makeImage returns the reference of an image and the image, made if the engine does not have it yet.
+func makeImage(ctx context.Context, e imageEngine, spec imageSpec) (string, image.InspectResponse, error) {
+	var none image.InspectResponse
+	sum, err := hashFiles(spec.files)
 	if err != nil {
-		return none, fmt.Errorf("make a node image: %w", err)
+		return "", none, fmt.Errorf("make a node image: %w", err)
 	}
-	ref := imageRepo + ":" + sum[:12]
+	ref := spec.repo + ":" + sum[:12]
 	img, err := e.ImageInspect(ctx, ref)
 	if err == nil && img.Config != nil && img.Config.Labels[labelContent] == sum {
-		return img, nil
+		return ref, img, nil
 	}
 	if err != nil && !errdefs.IsNotFound(err) {
-		return none, fmt.Errorf("inspect image %s: %w", ref, err)
+		return "", none, fmt.Errorf("inspect image %s: %w", ref, err)
 	}
-	if err := importImage(ctx, e, ref, sum, files, libs); err != nil {
-		return none, fmt.Errorf("make node image %s: %w", ref, err)
+	if err := importImage(ctx, e, ref, sum, spec); err != nil {
+		return "", none, fmt.Errorf("make node image %s: %w", ref, err)
 	}
 	if img, err = e.ImageInspect(ctx, ref); err != nil {
-		return none, fmt.Errorf("inspect image %s: %w", ref, err)
+		return "", none, fmt.Errorf("inspect image %s: %w", ref, err)
 	}
-	return img, nil
+	return ref, img, nil
 }
 
 // imageFile is a file of an image: where it comes from and where it goes.
 type imageFile struct{ from, to string }
 
-// contents lists the files of the image of an executable, and the directories of its libraries.
-func contents(path string) ([]imageFile, []string, error) {
-	files := []imageFile{{path, program}}
+// contents lists the files of the image of an executable that is to be at entry, and the directories of its libraries.
+func contents(path, entry string) ([]imageFile, []string, error) {
+	files := []imageFile{{path, entry}}
 	objects, err := sharedObjects(path)
 	if err != nil {
 		return nil, nil, err
@@ -112,19 +128,23 @@ func hashFiles(files []imageFile) (string, error) {
 }
 
 // importImage sends the files to the engine as an image of one layer. It is several times faster than a build.
-func importImage(ctx context.Context, e imageEngine, ref, sum string, files []imageFile, libs []string) error {
+func importImage(ctx context.Context, e imageEngine, ref, sum string, spec imageSpec) error {
+	entry, err := json.Marshal([]string{spec.files[0].to})
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
 	changes := []string{
-		`ENTRYPOINT ["` + program + `"]`,
+		"ENTRYPOINT " + string(entry),
 		"LABEL " + labelTool + "=" + tool + " " + labelContent + "=" + sum,
 	}
-	if len(libs) > 0 {
-		changes = append(changes, "ENV LD_LIBRARY_PATH="+strings.Join(libs, ":"))
+	if len(spec.libs) > 0 {
+		changes = append(changes, "ENV LD_LIBRARY_PATH="+strings.Join(spec.libs, ":"))
 	}
 	pr, pw := io.Pipe()
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		pw.CloseWithError(writeImage(pw, files))
+		pw.CloseWithError(writeImage(pw, spec.dirs, spec.files))
 	}()
 	defer func() {
 		pr.CloseWithError(context.Canceled) // the writer ends even if the engine stopped reading

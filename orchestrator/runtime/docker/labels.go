@@ -22,6 +22,10 @@ const (
 	labelSocket = "dev.netsplit.socket"
 	// labelContent is on images: the hash of what is in them.
 	labelContent = "dev.netsplit.content"
+	// labelKind is on containers that are neither node nor agent, and says what they are.
+	labelKind = "dev.netsplit.kind"
+
+	kindOnce = "once"
 
 	tool = "netsplit"
 )

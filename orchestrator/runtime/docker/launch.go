@@ -97,7 +97,11 @@ func (r *Runtime) launch(ctx context.Context, l runtime.Launch) error {
 	}
 	ctx, cancel := seeThrough(ctx)
 	defer cancel()
-	c, err := r.prov.CreateContainer(ctx, r.nodeRequest(n, l.Args, files))
+	req := r.nodeRequest(n, l.Args, files)
+	if err := r.dress(ctx, &req, l); err != nil {
+		return err
+	}
+	c, err := r.prov.CreateContainer(ctx, req)
 	if err != nil {
 		return err
 	}

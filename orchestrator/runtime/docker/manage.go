@@ -98,6 +98,9 @@ func list(ctx context.Context, e lister, f filters.Args) ([]Testnet, error) {
 			t.Agent, t.Socket = c.State, socket
 			continue
 		}
+		if c.Labels[labelKind] != "" {
+			continue // a helper of the testnet
+		}
 		addr, _ := netip.ParseAddr(c.Labels[labelAddr]) // the zero Addr where someone else forged our labels
 		t.Nodes = append(t.Nodes, NodeInfo{
 			ID: faults.NodeID(c.Labels[labelNode]), Role: c.Labels[labelRole], Addr: addr, State: c.State, Container: nameOf(c),

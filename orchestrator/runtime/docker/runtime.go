@@ -46,7 +46,9 @@ type Runtime struct {
 
 	mu     sync.Mutex
 	closed bool
-	calls  sync.WaitGroup // of Create and Launch
+	calls  sync.WaitGroup // of all that makes things
+
+	images sync.Map // of *foreignImage by reference
 
 	// Set by Create or Attach, and not changed after.
 	plan  runtime.Plan
