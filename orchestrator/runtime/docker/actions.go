@@ -27,7 +27,7 @@ func (r *Runtime) Do(ctx context.Context, a faults.Action) error {
 	if err == nil {
 		n.acting.Lock()
 		defer n.acting.Unlock()
-		err = act(ctx, r.cli, containerName(r.plan.ID, a.Node), n, a.Verb)
+		err = act(ctx, r.cli, n.container, n, a.Verb)
 	}
 	if err != nil {
 		return fmt.Errorf("%s node %s: %w", a.Verb, a.Node, err)

@@ -36,10 +36,10 @@ const (
 	agentPoll  = 20 * time.Millisecond
 )
 
-// agentArgs are the arguments that netsplit is started with to be the agent of a testnet.
-func agentArgs(testnet string, lease bool) []string {
+// agentArgs are the arguments that netsplit is started with to be the agent of a testnet on a bridge.
+func agentArgs(testnet, bridge string, lease bool) []string {
 	args := []string{
-		"agent", "--testnet", testnet, "--bridge", bridgeName(testnet),
+		"agent", "--testnet", testnet, "--bridge", bridge,
 		"--socket", agentDir + "/" + socketFile, "--journal", agentDir + "/" + journalFile,
 	}
 	if lease {
@@ -166,7 +166,7 @@ func (a *agentHandle) run(ctx context.Context, r *Runtime) error {
 func (a *agentHandle) request(r *Runtime) testcontainers.ContainerRequest {
 	labels := r.labels()
 	labels[labelSocket] = a.dir + "/" + socketFile
-	req := r.request(a.container, agentArgs(r.plan.ID, r.opts.Lease), labels)
+	req := r.request(a.container, agentArgs(r.plan.ID, r.bridge, r.opts.Lease), labels)
 	lock := req.HostConfigModifier
 	req.HostConfigModifier = func(h *container.HostConfig) {
 		lock(h)

@@ -15,10 +15,11 @@ import (
 
 // Logs implements runtime.Runtime.
 func (r *Runtime) Logs(ctx context.Context, id faults.NodeID, n int) ([]string, error) {
-	if r.nodes[id] == nil {
+	node := r.nodes[id]
+	if node == nil {
 		return nil, fmt.Errorf("read the log of node %s: %w", id, errUnknown(id))
 	}
-	tail, err := tailOf(ctx, r.cli, containerName(r.plan.ID, id), n)
+	tail, err := tailOf(ctx, r.cli, node.container, n)
 	if err != nil {
 		return nil, fmt.Errorf("read the log of node %s: %w", id, err)
 	}

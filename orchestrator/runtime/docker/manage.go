@@ -141,7 +141,7 @@ func (r *Runtime) attach(ctx context.Context, id string) error {
 	r.plan.ID, r.plan.Name, r.plan.Dir = t.ID, t.Scenario, t.Dir
 	r.nodes = map[faults.NodeID]*node{}
 	for _, info := range t.Nodes {
-		n := &node{id: info.ID, role: info.Role, addr: info.Addr, inbox: newInbox(), launched: true}
+		n := &node{id: info.ID, role: info.Role, addr: info.Addr, inbox: newInbox(), container: info.Container, launched: true}
 		r.nodes[n.id] = n
 		r.order = append(r.order, n)
 	}

@@ -13,6 +13,8 @@ type node struct {
 	role  string
 	addr  netip.Addr
 	inbox *inbox
+	// container is the name of its container.
+	container string
 
 	// acting serialises actions on the node.
 	acting sync.Mutex

@@ -51,12 +51,13 @@ type Runtime struct {
 	images sync.Map // of *foreignImage by reference
 
 	// Set by Create or Attach, and not changed after.
-	plan  runtime.Plan
-	nodes map[faults.NodeID]*node
-	order []*node
-	lean  *lean
-	prov  *testcontainers.DockerProvider
-	agent *agentHandle
+	plan   runtime.Plan
+	bridge string // its name on the host; empty after Attach
+	nodes  map[faults.NodeID]*node
+	order  []*node
+	lean   *lean
+	prov   *testcontainers.DockerProvider
+	agent  *agentHandle
 }
 
 // The capabilities of this runtime.
@@ -131,6 +132,7 @@ func (r *Runtime) Create(ctx context.Context, plan runtime.Plan) ([]runtime.Host
 
 func (r *Runtime) create(ctx context.Context) ([]runtime.Host, error) {
 	r.lean = &lean{APIClient: r.cli, driver: driverOptions(r.plan.ID)}
+	r.bridge = bridgeName(r.plan.ID)
 	var err error
 	if r.prov, err = newProvider(r.lean); err != nil {
 		return nil, err
@@ -151,7 +153,7 @@ func (r *Runtime) create(ctx context.Context) ([]runtime.Host, error) {
 			return err
 		}
 		for i, p := range r.plan.Nodes {
-			n := &node{id: p.ID, role: p.Role, addr: offset(subnet.Addr(), firstHost+uint32(i)), inbox: newInbox()}
+			n := &node{id: p.ID, role: p.Role, addr: offset(subnet.Addr(), firstHost+uint32(i)), inbox: newInbox(), container: containerName(r.plan.ID, p.ID)}
 			r.nodes[p.ID] = n
 			r.order = append(r.order, n)
 			hosts = append(hosts, runtime.Host{ID: p.ID, Addr: n.addr})
@@ -195,7 +197,7 @@ func (r *Runtime) watch() {
 	msgs, errs := w.open(r.life)
 	r.workers.Go(func() { w.run(r.life, msgs, errs) })
 	for _, n := range r.order {
-		f := newFollower(r.cli, containerName(r.plan.ID, n.id), n, r.plan.Sink)
+		f := newFollower(r.cli, n.container, n, r.plan.Sink)
 		r.workers.Go(func() { f.run(r.life) })
 	}
 }

@@ -134,7 +134,7 @@ func (r *Runtime) netnsOf(ctx context.Context, links []faults.Link) (map[faults.
 			continue // never launched
 		}
 		g.Go(func() error {
-			c, err := r.cli.ContainerInspect(gctx, containerName(r.plan.ID, id))
+			c, err := r.cli.ContainerInspect(gctx, r.nodes[id].container)
 			if err != nil {
 				return fmt.Errorf("find node %s: %w", id, err)
 			}
