@@ -13,9 +13,12 @@ var convergenceDefinition = Definition{
 	Doc: `Judged from each heal of a cut, from each return of a node, and from the start of the settling, for the nodes that
 are up and can reach each other from then on. They have converged as soon as the chain that all of them share is not a
 mere beginning of a chain that one of them had at the start: every head of that time is then either on the shared chain
-or given up. Blocks on their way to some nodes do not count against it. A period that another fault interrupts within
+or given up. Where a quorum carries the chain on (the chain's facts say so), cut groups keep one chain without hearing of each
+other, so that old agreement is no evidence: all nodes must share a block that was first seen after the start. Nodes that
+together have no quorum are not judged. Blocks on their way to some nodes do not count against it. A period that another fault interrupts within
 the bound is not judged.
-VACUOUS with fewer than two nodes, without blocks, or when the run had neither a heal nor a settling; UNKNOWN when the
+VACUOUS with fewer than two nodes, without blocks, or when the run had neither a heal nor a settling, or never a quorum
+after one; UNKNOWN when the
 run ended before the bound.`,
 	Class:  Liveness,
 	Params: []Param{{Name: "within", Type: TypeDuration, Default: "20s", Doc: "longest time to one chain"}},
@@ -42,13 +45,17 @@ func (c *convergence) Finish(w *World) Result {
 	var (
 		worst          time.Duration
 		judged, open   int
-		skipped        int
+		skipped, short int
 		reorgs, deepes int
 	)
 	for _, j := range w.sep.all() {
 		took := j.ended - j.at
 		if j.outcome == pending {
 			took = w.horizon() - j.at
+		}
+		if j.halted {
+			short++
+			continue
 		}
 		if took > c.within {
 			judged++
@@ -72,7 +79,10 @@ func (c *convergence) Finish(w *World) Result {
 		reorgs += len(j.reorgs)
 		deepes = max(deepes, j.deepest)
 	}
-	r.Figure = fmt.Sprintf("worst %s of %d", round(worst), judged)
+	r.Figure = fmt.Sprintf("worst %s of %d", w.facts.within(worst), judged)
+	if w.facts.voted() {
+		r.Metrics["without_quorum"] = float64(short)
+	}
 	r.Metrics["worst_seconds"] = worst.Seconds()
 	r.Metrics["judged"], r.Metrics["interrupted"] = float64(judged), float64(skipped)
 	r.Metrics["deepest_reorg"], r.Metrics["reorganised_nodes"] = float64(deepes), float64(reorgs)
@@ -81,6 +91,8 @@ func (c *convergence) Finish(w *World) Result {
 		return r.fail(r.Evidence[0].Text)
 	case open > 0:
 		return r.unknown("the run ended before the bound, and some nodes had not converged")
+	case judged == 0 && short > 0:
+		return r.vacuous("the nodes never had a quorum after a heal")
 	case judged == 0:
 		return r.vacuous("there was neither a heal nor a settling to judge")
 	}
@@ -110,6 +122,9 @@ func lateEvidence(w *World, j *join, took time.Duration) Evidence {
 	state := "had converged"
 	if j.outcome != converged {
 		state = "had not converged"
+	}
+	if j.fresh && j.outcome != converged {
+		state = "had not converged on a new block"
 	}
 	e.Text = fmt.Sprintf("%s after %s at %s, %d nodes %s", round(took), j.cause, round(j.at), size, state)
 	return e

@@ -18,7 +18,8 @@ the end holds it; the time is from its submission to the first time that a node 
 separated, the time runs from the moment when all nodes that are up have converged. A transaction that is on the chain
 nowhere after the time allowed is lost. Those submitted to a node less than 10s before it went down, and those too young
 at the end, are not judged unless they were included.
-VACUOUS without accepted transactions.`,
+VACUOUS without transactions; UNKNOWN when all were refused, or when the nodes were asked and showed no transaction in any
+block.`,
 	Class: Liveness,
 	Params: []Param{
 		{Name: "within", Type: TypeDuration, Doc: "longest time to inclusion; by default 10 block intervals"},
@@ -41,7 +42,9 @@ type inclusion struct {
 	byTx    map[trace.Hash]int
 	in      map[trace.Hash][]blockID // blocks that hold a transaction
 	refused int
-	waiting []int // submitted during a separation that lasts
+	why     string // of the first refusal
+	bodies  bool   // some block is recorded with transactions
+	waiting []int  // submitted during a separation that lasts
 	calmNo  int32
 
 	included, late, lost, young, exempt int
@@ -71,6 +74,7 @@ func (c *inclusion) Observe(w *World, e *trace.Event) {
 			return
 		}
 		for _, tx := range e.Block.Txs {
+			c.bodies = true
 			c.in[tx] = append(c.in[tx], w.block)
 		}
 	case trace.KindSubmit:
@@ -84,7 +88,9 @@ func (c *inclusion) Observe(w *World, e *trace.Event) {
 
 func (c *inclusion) submit(w *World, s *trace.Submit) {
 	if s.Error != "" {
-		c.refused++
+		if c.refused++; c.why == "" {
+			c.why = s.Error
+		}
 		return
 	}
 	if _, twice := c.byTx[s.Tx]; twice || w.node == noNode {
@@ -118,20 +124,23 @@ func (c *inclusion) wentDown(w *World) {
 	}
 }
 
-// calmEverywhere says whether all nodes that are up have converged since they were last separated.
+// calmEverywhere says whether all nodes that are up have converged since they were last separated, and together have the
+// quorum that the chain needs.
 func calmEverywhere(w *World) bool {
 	label := int32(-1)
+	share := 0.0
 	for i := range w.nodes {
 		if w.nodes[i].state != trace.StateUp {
 			continue
 		}
+		share += w.nodes[i].mine
 		if l := w.sep.calm[i]; label == -1 {
 			label = l
 		} else if l != label {
 			return false
 		}
 	}
-	return true
+	return !w.facts.voted() || w.facts.power == 0 || w.facts.quorate(share/w.facts.power)
 }
 
 // onFinal marks the blocks of the chain that all nodes which are up and reach the main one share.
@@ -201,9 +210,16 @@ func (c *inclusion) Finish(w *World) Result {
 	r.Metrics["included"], r.Metrics["late"], r.Metrics["lost"] = float64(c.included), float64(c.late), float64(c.lost)
 	r.Metrics["p50_seconds"], r.Metrics["p95_seconds"] = delays.quantile(.5).Seconds(), delays.quantile(.95).Seconds()
 	r.Metrics["submitted_while_separated"], r.Metrics["of_them_included"] = float64(split), float64(splitGood)
-	if len(c.txs) == 0 {
+	switch {
+	case len(c.txs) == 0 && c.refused > 0:
+		r.Figure = fmt.Sprintf("%d refused", c.refused)
+		return r.unknown(fmt.Sprintf("all %d transactions were refused: %s", c.refused, c.why))
+	case len(c.txs) == 0:
 		r.Figure = "no transactions"
-		return r.vacuous("no transaction was submitted, or none was accepted")
+		return r.vacuous("no transaction was submitted: there was no load, or the chain gives no way to submit one")
+	case !c.bodies && len(w.facts.Genesis) == 0 && len(w.tree.blocks) > 1 && w.facts.asked():
+		r.Figure = fmt.Sprintf("%d submitted", len(c.txs))
+		return r.unknown("no block is recorded with transactions: the chain does not show them, or none took any in")
 	}
 	if judged == 0 {
 		r.Figure = "none judged"
