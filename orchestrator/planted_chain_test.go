@@ -88,7 +88,7 @@ expect: [agreement, validity, convergence, chain_growth, block_propagation]
 duration: 60s
 settle: 15s
 `,
-		bug:   in(idleFrom(3*time.Second), "miner-1", "miner-2"),
+		bug:   in(idleFrom(6*time.Second), "miner-1", "miner-2"),
 		fails: []string{"chain_growth"}, code: 1,
 		nodes: []trace.NodeID{"miner-1", "miner-2"},
 	}.try(t)
@@ -130,8 +130,8 @@ func TestARelayThatHoldsBlocksBackBreaksPropagation(t *testing.T) {
 	}.try(t)
 	planted{
 		name:     "a node passes no block on",
-		scenario: line + "expect: [agreement, validity, block_propagation]\nduration: 30s\nsettle: 5s\n",
-		bug:      in(plantMute, "full-1"),
+		scenario: line + "expect: [agreement, validity, {block_propagation: {window: 4s}}]\nduration: 20s\nsettle: 2s\n",
+		bug:      in(muteFrom(5*time.Second), "full-1"),
 		fails:    []string{"block_propagation"}, code: 1,
 		nodes: []trace.NodeID{"full-2", "full-3"},
 	}.try(t)

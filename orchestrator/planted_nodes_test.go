@@ -57,22 +57,31 @@ func idleFrom(from time.Duration) func(sim.Machine) sim.Machine {
 	return func(m sim.Machine) sim.Machine { return idle{m, from} }
 }
 
-// mute is a node that keeps to itself what it knows of blocks.
-type mute struct{ sim.Machine }
+// mute is a node that from a time on keeps to itself what it knows of blocks.
+type mute struct {
+	sim.Machine
+	from time.Duration
+}
 
 func (m mute) Receive(now node.Time, from chain.PeerID, msg wire.Message) []node.Effect {
-	return m.hush(m.Machine.Receive(now, from, msg))
+	return m.hush(now, m.Machine.Receive(now, from, msg))
 }
 
 func (m mute) Timer(now node.Time, id node.TimerID) []node.Effect {
-	return m.hush(m.Machine.Timer(now, id))
+	return m.hush(now, m.Machine.Timer(now, id))
 }
 
-func (m mute) hush(effects []node.Effect) []node.Effect {
+func (m mute) hush(now node.Time, effects []node.Effect) []node.Effect {
+	if after(now) < m.from {
+		return effects
+	}
 	return slices.DeleteFunc(effects, func(e node.Effect) bool { return e.Kind == node.EffectSend && tellsOfBlocks(e.Msg) })
 }
 
-func plantMute(m sim.Machine) sim.Machine { return mute{m} }
+// muteFrom plants a node that is mute from a time on.
+func muteFrom(from time.Duration) func(sim.Machine) sim.Machine {
+	return func(m sim.Machine) sim.Machine { return mute{m, from} }
+}
 
 // slow is a node that passes announcements of blocks on late.
 type slow struct {
