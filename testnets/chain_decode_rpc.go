@@ -1,0 +1,147 @@
+package testnets
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// rpc decodes how to talk to a node.
+func (d *chainDecoder) rpc(at Pos, n ast.Node, r *RPC) {
+	r.Pos = at
+	var tls string
+	var bearer Pos
+	d.object(n, "rpc", []field{
+		{"kind", true, func(_ Pos, v ast.Node) { d.word(v, "kind", []string{HTTPGet, JSONRPC1, JSONRPC2}, &r.Kind) }},
+		{"port", false, func(at Pos, v ast.Node) { r.Port, _ = d.text(v, "port"); r.Pos = nodePos(v) }},
+		{"path", false, func(_ Pos, v ast.Node) {
+			p, ok := d.text(v, "path")
+			if ok && (!strings.HasPrefix(p, "/") || len(p) > 1024 || strings.ContainsAny(p, " \t\r\n")) {
+				d.failf(nodePos(v), "begin with /", "path: %q is not a path", shorten(p))
+			} else if ok {
+				r.Path = p
+			}
+		}},
+		{"tls", false, func(_ Pos, v ast.Node) { d.word(v, "tls", []string{"self-signed"}, &tls) }},
+		{"basic", false, func(_ Pos, v ast.Node) { r.Basic = d.basic(v) }},
+		{"bearer", false, func(at Pos, v ast.Node) {
+			bearer = at
+			t := d.secret(v, "bearer")
+			r.Bearer = &t
+		}},
+	})
+	r.SelfSigned = tls != ""
+	if bearer.Line > 0 && r.Basic != nil {
+		d.failf(bearer, "", "rpc cannot have both basic and bearer")
+	}
+}
+
+// basic decodes basic authentication. No message shows what stands there.
+func (d *chainDecoder) basic(n ast.Node) *Basic {
+	b := &Basic{}
+	if s, ok := scalarText(n); ok || s != "" {
+		d.hidden(n, "write basic: {user: ..., password: ...}", "basic must be a mapping with user and password")
+		return b
+	}
+	d.object(n, "basic", []field{
+		{"user", true, func(_ Pos, v ast.Node) { b.User = d.secret(v, "user") }},
+		{"password", true, func(_ Pos, v ast.Node) { b.Password = d.secret(v, "password") }},
+	})
+	return b
+}
+
+// secret decodes a text whose value no message shows, unless it is a template.
+func (d *chainDecoder) secret(n ast.Node, what string) Text {
+	s, ok := scalarText(n)
+	if !ok {
+		d.hidden(n, quoteHint(n), what+" must be a text, not "+describe(n))
+		return Text{Pos: nodePos(n)}
+	}
+	t, mistake := compileText(d.from, nodePos(n), s)
+	if mistake != nil {
+		if !strings.Contains(s, "{{") {
+			mistake.Excerpt = ""
+		}
+		d.errs = append(d.errs, mistake)
+	}
+	return t
+}
+
+// hidden records a mistake without an excerpt.
+func (d *chainDecoder) hidden(n ast.Node, hint, msg string) {
+	d.errs = append(d.errs, &Error{File: d.file, Pos: nodePos(n), Msg: msg, Hint: hint})
+}
+
+// calls decodes the named calls.
+func (d *chainDecoder) calls(n ast.Node) map[string]Call {
+	calls := make(map[string]Call)
+	ok := d.named(n, "calls", func(name string, at Pos, v ast.Node) {
+		c := Call{Name: name, Pos: at}
+		d.object(v, "call "+name, []field{
+			{"method", false, func(_ Pos, v ast.Node) {
+				if c.Method, _ = d.text(v, "method"); c.Method == "" {
+					d.failf(nodePos(v), "", "call %s: the method is empty", name)
+				}
+			}},
+			{"params", false, func(_ Pos, v ast.Node) { c.Params = d.params(v) }},
+			{"path", false, func(_ Pos, v ast.Node) {
+				t := d.template(v, "path")
+				c.Path = &t
+				if t.tmpl != nil && !strings.HasPrefix(t.Source, "/") && !strings.HasPrefix(t.Source, "{{") {
+					d.failf(t.Pos, "begin with /", "path: %q is not a path", shorten(t.Source))
+				}
+			}},
+		})
+		calls[name] = c
+	})
+	if ok && len(calls) == 0 {
+		d.failf(nodePos(n), "for example: calls: {status: {method: getinfo}}", "calls is empty")
+	}
+	return calls
+}
+
+// params decodes the parameters of a call.
+func (d *chainDecoder) params(n ast.Node) *Value {
+	v := d.value(n)
+	if v.List == nil && v.Fields == nil && n != nil {
+		d.failf(nodePos(n), "write params: [...]", "params must be a list or a mapping, not %s", describe(n))
+	}
+	return &v
+}
+
+// value decodes a parameter in its YAML shape.
+func (d *chainDecoder) value(n ast.Node) Value {
+	v := Value{Pos: nodePos(n)}
+	switch n := n.(type) {
+	case *ast.NullNode, nil:
+	case *ast.BoolNode:
+		v.Plain = n.Value
+	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		s := n.GetToken().Value
+		if !json.Valid([]byte(s)) {
+			d.failf(v.Pos, "write it in decimal, or in quotes if it is meant as text", "%q is not a number of JSON", shorten(s))
+		}
+		v.Plain = json.Number(s)
+	case *ast.SequenceNode:
+		v.List = make([]Value, 0, len(n.Values))
+		for _, item := range n.Values {
+			v.List = append(v.List, d.value(item))
+		}
+	case *ast.MappingNode, *ast.MappingValueNode:
+		v.Fields = []ValueField{}
+		d.mapping(n, "a parameter", func(key string, at Pos, item ast.Node) bool {
+			v.Fields = append(v.Fields, ValueField{Key: key, Value: d.value(item)})
+			return true
+		})
+		if hint := quoteHint(n); len(d.errs) > 0 && hint != "" {
+			if last := d.errs[len(d.errs)-1]; last.Msg == "this cannot be a key" {
+				last.Hint = hint
+			}
+		}
+	default:
+		t := d.template(n, "a parameter")
+		v.Text = &t
+	}
+	return v
+}

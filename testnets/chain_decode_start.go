@@ -1,0 +1,144 @@
+package testnets
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// prepare decodes the steps before the start.
+func (d *chainDecoder) prepare(n ast.Node) []Step {
+	var steps []Step
+	items, _ := d.items(n, "prepare")
+	for _, item := range items {
+		steps = append(steps, d.step(item))
+	}
+	return steps
+}
+
+// step decodes one step.
+func (d *chainDecoder) step(n ast.Node) Step {
+	s := Step{Pos: nodePos(n)}
+	var keep Pos
+	var each string
+	d.object(n, "a step", []field{
+		{"run", true, func(at Pos, v ast.Node) {
+			s.Run = d.templates(v, "run", "an argument")
+			if _, list := v.(*ast.SequenceNode); list && len(s.Run) == 0 {
+				d.failf(at, "for example: run: [init, --home, /data]", "run is empty")
+			}
+		}},
+		{"each", false, func(_ Pos, v ast.Node) { d.word(v, "each", []string{"node"}, &each) }},
+		{"files", false, func(_ Pos, v ast.Node) { s.Files = d.files(v) }},
+		{"capture", false, func(_ Pos, v ast.Node) { s.Capture = d.captures(v) }},
+		{"keep", false, func(at Pos, v ast.Node) {
+			keep = at
+			items, _ := d.items(v, "keep")
+			for _, item := range items {
+				if p, ok := d.text(item, "a path to keep"); ok && d.absolute(nodePos(item), "keep", p) {
+					s.Keep = append(s.Keep, p)
+				}
+			}
+		}},
+	})
+	s.EachNode = each == "node"
+	if keep.Line > 0 && !s.EachNode {
+		d.failf(keep, "add each: node, or capture a file and write it with start.files", "keep is for steps with each: node only")
+	}
+	return s
+}
+
+// captures decodes what a step gives to later templates.
+func (d *chainDecoder) captures(n ast.Node) []Capture {
+	var out []Capture
+	d.named(n, "capture", func(name string, at Pos, v ast.Node) {
+		c := Capture{Name: name, Pos: at}
+		file := false
+		known := d.object(v, "a capture", []field{
+			{"file", false, func(_ Pos, v ast.Node) {
+				file = true
+				if p, ok := d.text(v, "file"); ok && d.absolute(nodePos(v), "file", p) {
+					c.File = p
+				}
+			}},
+			{"stdout", false, func(_ Pos, v ast.Node) { d.boolean(v, "stdout", &c.Stdout) }},
+			d.optionalQuery("jq", &c.JQ),
+		})
+		_, null := v.(*ast.NullNode)
+		if known && !null && file == c.Stdout {
+			d.failf(nodePos(v), "", "capture %s needs one of file: /path and stdout: true", name)
+		}
+		out = append(out, c)
+	})
+	return out
+}
+
+// files decodes files to be written.
+func (d *chainDecoder) files(n ast.Node) []File {
+	var out []File
+	d.paths(n, "files", func(path string, at Pos, v ast.Node) {
+		out = append(out, File{Path: path, Text: d.template(v, "a file"), Pos: at})
+	})
+	return out
+}
+
+// templates decodes a list of texts.
+func (d *chainDecoder) templates(n ast.Node, key, what string) []Text {
+	var out []Text
+	items, _ := d.items(n, key)
+	for _, item := range items {
+		out = append(out, d.template(item, what))
+	}
+	return out
+}
+
+// start decodes how a node is started.
+func (d *chainDecoder) start(at Pos, n ast.Node, s *Start) {
+	s.Pos = at
+	d.object(n, "start", []field{
+		{"args", false, func(_ Pos, v ast.Node) {
+			items, _ := d.items(v, "args")
+			for _, item := range items {
+				s.Args = append(s.Args, d.arg(item))
+			}
+		}},
+		{"env", false, func(_ Pos, v ast.Node) {
+			s.Env = d.templates(v, "env", "an environment variable")
+			for _, t := range s.Env {
+				if name, _, ok := strings.Cut(t.Source, "="); t.tmpl != nil && (!ok || name == "") {
+					d.failf(t.Pos, "write NAME=VALUE", "env: %q has no name", shorten(t.Source))
+				}
+			}
+		}},
+		{"files", false, func(_ Pos, v ast.Node) { s.Files = d.files(v) }},
+	})
+}
+
+// repeats are the nodes for which an argument can be repeated.
+var repeats = []string{ForPeers, ForNodes, ForProducers}
+
+// arg decodes an argument: a text, or `{for: peers, arg: T}`.
+func (d *chainDecoder) arg(n ast.Node) Arg {
+	a := Arg{Pos: nodePos(n)}
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		// {{.X}} without quotes is a mapping with a mapping for its key.
+		if len(m.Values) == 0 || slices.ContainsFunc(m.Values, func(e *ast.MappingValueNode) bool {
+			_, ok := scalarText(e.Key)
+			return !ok
+		}) {
+			a.Text = d.template(n, "an argument")
+			return a
+		}
+	case *ast.MappingValueNode:
+	default:
+		a.Text = d.template(n, "an argument")
+		return a
+	}
+	d.object(n, "a repeated argument", []field{
+		{"for", true, func(_ Pos, v ast.Node) { d.word(v, "for", repeats, &a.For) }},
+		{"arg", true, func(_ Pos, v ast.Node) { a.Text = d.template(v, "arg") }},
+	})
+	return a
+}

@@ -1,0 +1,104 @@
+package testnets
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/itchyny/gojq"
+)
+
+// Bounds of a query.
+const (
+	MaxQuery     = 4096        // bytes of its text
+	MaxQueryTime = time.Second // of one run
+)
+
+// Query is a jq expression of a chain file.
+type Query struct {
+	Source string
+	Pos    Pos
+	code   *gojq.Code
+	from   *origin
+}
+
+// compileQuery reads a jq expression. Its error is nil or the mistake, at its place.
+func compileQuery(from *origin, pos Pos, source string) (Query, *Error) {
+	q := Query{Source: source, Pos: pos, from: from}
+	if len(source) > MaxQuery {
+		return q, from.errorAt(pos, fmt.Sprintf("the jq expression has more than %d bytes", MaxQuery), "")
+	}
+	if strings.TrimSpace(source) == "" {
+		return q, from.errorAt(pos, "the jq expression is empty", `"." gives the whole reply`)
+	}
+	parsed, err := gojq.Parse(source)
+	if err != nil {
+		var at *gojq.ParseError
+		if errors.As(err, &at) {
+			// The offset is that of the token's end.
+			before := source[:max(0, min(at.Offset-len(at.Token), len(source)))]
+			line := strings.Count(before, "\n") + 1
+			before = before[strings.LastIndexByte(before, '\n')+1:]
+			pos = from.inside(pos, source, line, len([]rune(before))+1)
+		}
+		return q, from.errorAt(pos, "jq: "+err.Error(), "")
+	}
+	if q.code, err = gojq.Compile(parsed); err != nil {
+		return q, from.errorAt(pos, "jq: "+err.Error(), "")
+	}
+	return q, nil
+}
+
+// Run applies the query to a JSON value as encoding/json decodes it and returns its result, of which there must be
+// exactly one. It takes at most MaxQueryTime. Errors are *Error: the query's place, what went wrong, and the beginning
+// of the value. It is safe for concurrent use.
+func (q Query) Run(ctx context.Context, in any) (out any, err error) {
+	fail := func(format string, args ...any) error {
+		return q.from.errorAt(q.Pos, fmt.Sprintf("jq %s: ", shorten(q.Source))+fmt.Sprintf(format, args...),
+			"the reply was "+rawJSON(in))
+	}
+	if q.code == nil {
+		return nil, fail("the query was not compiled")
+	}
+	// The library panics on values that are not JSON's; that must be an error about this query.
+	defer func() {
+		if p := recover(); p != nil {
+			out, err = nil, fail("%v", p)
+		}
+	}()
+	limit, cancel := context.WithTimeout(ctx, MaxQueryTime)
+	defer cancel()
+	results := q.code.RunWithContext(limit, in)
+	out, ok := results.Next()
+	if !ok {
+		return nil, fail("gives nothing")
+	}
+	if failed, is := out.(error); is {
+		if ctx.Err() == nil && limit.Err() != nil {
+			return nil, fail("does not end within %v", MaxQueryTime)
+		}
+		return nil, fail("%v", failed)
+	}
+	if _, more := results.Next(); more {
+		return nil, fail("gives more than one result")
+	}
+	return out, nil
+}
+
+// maxRaw is the most characters of a reply that an error shows.
+const maxRaw = 300
+
+// rawJSON returns the beginning of a value as JSON.
+func rawJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprintf("a %T", v)
+	}
+	if r := []rune(string(b)); len(r) > maxRaw {
+		return string(r[:maxRaw]) + "..."
+	}
+	return string(b)
+}
