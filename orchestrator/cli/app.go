@@ -19,13 +19,20 @@ type env struct {
 	out, err io.Writer
 	// live is true when err is a terminal, where one line can be drawn over and over; colour when out may be coloured.
 	live, colour bool
+	// attach opens the running testnet with that id, or the only one there is when id is empty.
+	attach func(ctx context.Context, id string) (*attached, error)
 }
 
 // Main runs the command line and returns the exit code: 0 all hold, 1 an invariant failed, 2 usage or bad spec,
 // 3 infrastructure failed, 130 interrupted.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	e := &env{out: stdout, err: stderr, live: isTerminal(stderr)}
+	e := &env{out: stdout, err: stderr, live: isTerminal(stderr), attach: attachDocker}
 	e.colour = isTerminal(stdout) && os.Getenv("NO_COLOR") == ""
+	return e.run(ctx, args)
+}
+
+// run carries out a command line and returns the exit code.
+func (e *env) run(ctx context.Context, args []string) int {
 	app := e.app()
 	args, err := arrange(app, args)
 	if err == nil {

@@ -15,9 +15,6 @@ func (e *env) catalogCommand() *ucli.Command {
 		ArgsUsage: "[NAME]",
 		Flags:     []ucli.Flag{jsonFlag()},
 		Action: func(c *ucli.Context) error {
-			if err := atMost(c, 1); err != nil {
-				return err
-			}
 			if name := c.Args().First(); name != "" {
 				spec, err := testnets.Open(name)
 				if err != nil {
@@ -26,12 +23,19 @@ func (e *env) catalogCommand() *ucli.Command {
 				_, err = fmt.Fprintf(e.out, "%s", spec.Source)
 				return err
 			}
-			entries := testnets.Catalog()
+			var entries []entry
 			var rows [][]string
-			for _, s := range entries {
+			for _, s := range testnets.Catalog() {
+				entries = append(entries, entry{s.Name, s.Description})
 				rows = append(rows, []string{s.Name, s.Description})
 			}
 			return e.table(c, entries, []string{"scenario", "what happens"}, rows)
 		},
 	}
+}
+
+// entry is what catalog prints of a scenario.
+type entry struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
 }

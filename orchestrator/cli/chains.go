@@ -9,26 +9,31 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/driver/netsplit"
 )
 
-// sortChains finds out which nodes follow one chain: a node is on the chain of another whose chain contains its head. A
-// node that is a block behind is so not mistaken for a fork.
-func (a *attached) sortChains(ctx context.Context, s *testnetStatus) error {
+// sortChains finds out which nodes follow one chain, gives each chain a letter and returns how many there are. A node is
+// on the chain of another whose chain contains its head, so that a node that is a block behind is not mistaken for a
+// fork. onChain reports whether high's chain contains the head of low, which is not higher. Nodes with an error follow
+// none.
+func sortChains(nodes []nodeStatus, onChain func(high, low *nodeStatus) (bool, error)) (int, error) {
 	var tips []int // a node each, whose head stands for a chain
-	for i := range s.Nodes {
-		n := &s.Nodes[i]
+	for i := range nodes {
+		n := &nodes[i]
 		if n.Error != "" {
 			continue
 		}
 		for k, t := range tips {
-			low, high := n, &s.Nodes[t]
+			low, high := n, &nodes[t]
 			if low.Height > high.Height {
 				low, high = high, low
 			}
-			same, err := a.onChain(ctx, faults.NodeID(high.Node), low)
-			if err != nil {
-				return err
+			same := low.Head == high.Head
+			if !same {
+				var err error
+				if same, err = onChain(high, low); err != nil {
+					return 0, err
+				}
 			}
 			if same {
-				n.Chain = s.Nodes[t].Chain
+				n.Chain = nodes[t].Chain
 				if high == n {
 					tips[k] = i
 				}
@@ -40,20 +45,37 @@ func (a *attached) sortChains(ctx context.Context, s *testnetStatus) error {
 			tips = append(tips, i)
 		}
 	}
-	s.Chains = len(tips)
-	return nil
+	return len(tips), nil
 }
 
-// onChain reports whether holder's best chain contains n's head.
-func (a *attached) onChain(ctx context.Context, holder faults.NodeID, n *nodeStatus) (bool, error) {
-	client, ok := a.Client(holder).(*netsplit.Client)
+// errMoved says that a node has left the chain that it was on when it was asked for its head.
+var errMoved = errors.New("the node's chain has changed meanwhile")
+
+// onChain asks high whether its chain contains low's head. It fails with errMoved when high is no longer on the chain of
+// its own head, because then the answer says nothing.
+func (a *attached) onChain(ctx context.Context, high, low *nodeStatus) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	client, ok := a.Client(faults.NodeID(high.Node)).(*netsplit.Client)
 	if !ok {
 		return false, errors.New("the node's driver cannot look up blocks by height")
 	}
+	if has, err := hasBlock(ctx, client, low); has || err != nil {
+		return has, err
+	}
+	still, err := hasBlock(ctx, client, high)
+	if err == nil && !still {
+		err = errMoved
+	}
+	return false, err
+}
+
+// hasBlock reports whether the head of n is on the best chain of the client's node.
+func hasBlock(ctx context.Context, client *netsplit.Client, n *nodeStatus) (bool, error) {
 	hash, err := client.HashAt(ctx, n.Height)
 	var refused *netsplit.Refused
 	if errors.As(err, &refused) && refused.Code == http.StatusNotFound {
-		return false, nil // it reorganised to a shorter chain meanwhile
+		return false, nil // its chain is shorter now
 	}
 	return hash == n.Head, err
 }

@@ -20,7 +20,7 @@ func (e *env) downCommand() *ucli.Command {
 			if c.Bool("all") {
 				return e.downAll(c)
 			}
-			t, err := e.findTestnet(c.Context, c.Args().First())
+			t, err := findTestnet(c.Context, c.Args().First())
 			if err != nil {
 				return err
 			}

@@ -19,24 +19,42 @@ func (e *env) lsCommand() *ucli.Command {
 			if err != nil {
 				return noEngine(err)
 			}
-			var rows [][]string
-			for _, t := range all {
-				running := 0
-				for _, n := range t.Nodes {
-					if n.State == docker.NodeRunning {
-						running++
-					}
-				}
-				rows = append(rows, []string{
-					t.ID, t.Scenario, fmt.Sprintf("%d/%d", running, len(t.Nodes)),
-					time.Since(t.Created).Round(time.Second).String(),
-				})
-			}
 			if len(all) == 0 && !c.Bool(flagJSON) {
 				fmt.Fprintln(e.out, "no testnet is running")
 				return nil
 			}
-			return e.table(c, all, []string{"testnet", "scenario", "nodes running", "age"}, rows)
+			listed := listTestnets(all)
+			var rows [][]string
+			for _, t := range listed {
+				rows = append(rows, []string{
+					t.ID, t.Scenario, fmt.Sprintf("%d/%d", t.Running, t.Nodes), time.Since(t.Created).Round(time.Second).String(),
+				})
+			}
+			return e.table(c, listed, []string{"testnet", "scenario", "nodes running", "age"}, rows)
 		},
 	}
+}
+
+// listedTestnet is what ls prints of a testnet.
+type listedTestnet struct {
+	ID       string    `json:"id"`
+	Scenario string    `json:"scenario"`
+	Nodes    int       `json:"nodes"`
+	Running  int       `json:"running"`
+	Created  time.Time `json:"created"`
+	Dir      string    `json:"directory"`
+}
+
+func listTestnets(all []docker.Testnet) []listedTestnet {
+	out := []listedTestnet{} // not nil: JSON shows an empty list
+	for _, t := range all {
+		x := listedTestnet{ID: t.ID, Scenario: t.Scenario, Nodes: len(t.Nodes), Created: t.Created, Dir: t.Dir}
+		for _, n := range t.Nodes {
+			if n.State == docker.NodeRunning {
+				x.Running++
+			}
+		}
+		out = append(out, x)
+	}
+	return out
 }

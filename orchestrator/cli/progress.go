@@ -54,7 +54,7 @@ func (p *progress) draw(step int) {
 	if p.step != step || p.timer == nil {
 		return
 	}
-	p.bars = mpb.New(mpb.WithOutput(p.out), mpb.WithWidth(24))
+	p.bars = mpb.New(mpb.WithOutput(p.out), mpb.WithWidth(24), mpb.WithAutoRefresh())
 	name := mpb.PrependDecorators(decor.Name("  " + p.text + " "))
 	if p.total == 0 {
 		p.bar = p.bars.New(0, mpb.SpinnerStyle("|", "/", "-", "\\"), name, mpb.BarRemoveOnComplete(), mpb.BarWidth(1))

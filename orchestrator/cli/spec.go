@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -19,9 +20,6 @@ func (e *env) specOf(c *ucli.Context, fallback string) (*testnets.Spec, error) {
 	}
 	if name == "" {
 		return nil, usagef("`netsplit catalog` lists the ready scenarios", "%s needs a scenario", verb(c.Command))
-	}
-	if err := atMost(c, 1); err != nil {
-		return nil, err
 	}
 	spec, err := testnets.Open(name)
 	if err != nil {
@@ -98,7 +96,22 @@ func shellWord(value any) string {
 	case plainWord.MatchString(word):
 		return word
 	case strings.ContainsFunc(word, func(r rune) bool { return !strconv.IsPrint(r) }):
-		return "$" + strings.ReplaceAll(strconv.QuoteToASCII(word), `"`, "'")
+		return escaped(word)
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// escaped is a word in the quotes that shells read escapes in, with all bytes escaped that are not plain ASCII.
+func escaped(word string) string {
+	var b strings.Builder
+	b.WriteString("$'")
+	for _, c := range []byte(word) {
+		if c < ' ' || c > '~' || c == '\'' || c == '\\' {
+			fmt.Fprintf(&b, `\x%02x`, c)
+			continue
+		}
+		b.WriteByte(c)
+	}
+	b.WriteString("'")
+	return b.String()
 }

@@ -64,9 +64,6 @@ func newRunDir(out, id string, spec *testnets.Spec, call string) (string, error)
 
 // findRun returns the directory of the run that the user named: a path, an id, or nothing for the latest.
 func findRun(c *ucli.Context) (string, error) {
-	if err := atMost(c, 1); err != nil {
-		return "", err
-	}
 	name := c.Args().First()
 	if name != "" {
 		if _, err := os.Stat(filepath.Join(name, orchestrator.TraceFile)); err == nil {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,6 +18,8 @@ const (
 	statusTimeout = 2 * time.Second
 	// statusParallel is how many nodes are asked at a time.
 	statusParallel = 16
+	// statusTries is how often nodes are asked when some of them change chains meanwhile.
+	statusTries = 3
 )
 
 func (e *env) statusCommand() *ucli.Command {
@@ -53,7 +56,9 @@ type testnetStatus struct {
 	Nodes   []nodeStatus `json:"nodes"`
 	// Chains is the number of different chains that nodes follow: heads that lie on one chain count once.
 	Chains int `json:"chains"`
-	Faults int `json:"faults"`
+	Faults int `json:"faults"` // on links
+	// FaultsError says why it is not known which faults hold.
+	FaultsError string `json:"faults_error,omitempty"`
 }
 
 // nodeStatus is one node's own word.
@@ -69,33 +74,53 @@ type nodeStatus struct {
 
 var statusHeader = []string{"node", "height", "head", "chain", "peers", "mempool"}
 
+// status asks every node. Nodes go on while they are asked: when one of them changes to another chain in between, all
+// are asked again, a few times.
 func (a *attached) status(ctx context.Context) (*testnetStatus, error) {
-	s := &testnetStatus{Testnet: a.ID, Nodes: make([]nodeStatus, len(a.Nodes()))}
-	g, ctx := errgroup.WithContext(ctx)
+	s := &testnetStatus{Testnet: a.ID}
+	layers, _, err := a.runtime.Layers(ctx)
+	if err != nil {
+		s.FaultsError = err.Error()
+	}
+	s.Faults = len(layers)
+	for try := 1; ; try++ {
+		if s.Nodes, err = a.askAll(ctx); err != nil {
+			return nil, err
+		}
+		s.Chains, err = sortChains(s.Nodes, func(high, low *nodeStatus) (bool, error) {
+			same, err := a.onChain(ctx, high, low)
+			if errors.Is(err, errMoved) && try == statusTries {
+				return false, nil
+			}
+			return same, err
+		})
+		if !errors.Is(err, errMoved) {
+			return s, infrastructure(err, "")
+		}
+	}
+}
+
+// askAll asks every node for its head, several at a time.
+func (a *attached) askAll(ctx context.Context) ([]nodeStatus, error) {
+	nodes := make([]nodeStatus, len(a.Nodes()))
+	g, asking := errgroup.WithContext(ctx)
 	g.SetLimit(statusParallel)
 	for i, n := range a.Nodes() {
 		g.Go(func() error {
-			ask, cancel := context.WithTimeout(ctx, statusTimeout)
+			ask, cancel := context.WithTimeout(asking, statusTimeout)
 			defer cancel()
-			s.Nodes[i] = nodeStatus{Node: string(n)}
+			nodes[i] = nodeStatus{Node: string(n)}
 			answer, err := a.Client(n).Status(ask)
 			if err != nil {
-				s.Nodes[i].Error = err.Error()
+				nodes[i].Error = err.Error()
 				return ctx.Err()
 			}
-			s.Nodes[i].Height, s.Nodes[i].Head = answer.Height, answer.Head
-			s.Nodes[i].Peers, s.Nodes[i].Mempool = answer.Peers, answer.Mempool
+			nodes[i].Height, nodes[i].Head = answer.Height, answer.Head
+			nodes[i].Peers, nodes[i].Mempool = answer.Peers, answer.Mempool
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	layers, _, err := a.runtime.Layers(ctx)
-	if err == nil {
-		s.Faults = len(layers)
-	}
-	return s, a.sortChains(context.WithoutCancel(ctx), s)
+	return nodes, g.Wait()
 }
 
 func (s *testnetStatus) table() [][]string {
@@ -118,8 +143,11 @@ func (s *testnetStatus) summary() string {
 		chains = fmt.Sprintf("%d chains", s.Chains)
 	}
 	text := fmt.Sprintf("%s: %d nodes, %s", s.Testnet, len(s.Nodes), chains)
-	if s.Faults > 0 {
-		text += fmt.Sprintf(", %d faults active (netsplit fault ls)", s.Faults)
+	switch {
+	case s.FaultsError != "":
+		text += ", faults not known: " + s.FaultsError
+	case s.Faults > 0:
+		text += fmt.Sprintf(", faults on links: %d (netsplit fault ls)", s.Faults)
 	}
 	return text
 }

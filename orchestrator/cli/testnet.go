@@ -7,20 +7,36 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/driver"
 	"github.com/netsplit/netsplit/orchestrator/driver/netsplit"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 )
 
 // attached is a running testnet that another process started.
 type attached struct {
 	*orchestrator.Testnet
-	runtime *docker.Runtime
+	runtime control
 	chain   *netsplit.Chain
 }
 
-// attach finds a running testnet: the one that the user named, or the only one there is.
-func (e *env) attach(ctx context.Context, id string) (*attached, error) {
-	t, err := e.findTestnet(ctx, id)
+// control is what the command line does with a running testnet, beside speaking with its nodes.
+type control interface {
+	Do(ctx context.Context, action faults.Action) error
+	Logs(ctx context.Context, node faults.NodeID, n int) ([]string, error)
+	// States returns the state of every node: one of docker.NodeRunning and its like.
+	States(ctx context.Context) (map[faults.NodeID]string, error)
+	// Layers returns the faults that hold and their version, ShapeIf replaces them if that is still their version.
+	Layers(ctx context.Context) ([]faults.Layer, uint64, error)
+	ShapeIf(ctx context.Context, version uint64, layers []faults.Layer) (faults.Applied, error)
+	Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error)
+	// Detach lets go of the testnet, which runs on.
+	Detach() error
+}
+
+// attachDocker opens a testnet in containers: the one that the user named, or the only one there is.
+func attachDocker(ctx context.Context, id string) (*attached, error) {
+	t, err := findTestnet(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -29,20 +45,20 @@ func (e *env) attach(ctx context.Context, id string) (*attached, error) {
 		return nil, infrastructure(err, "")
 	}
 	a := &attached{runtime: rt, chain: netsplit.New(rt.Transport())}
-	if a.Testnet, err = a.open(ctx, t.Dir); err != nil {
+	if a.Testnet, err = openTestnet(ctx, rt, a.chain, t.Dir); err != nil {
 		a.detach()
 		return nil, err
 	}
 	return a, nil
 }
 
-// open reads the testnet's description from its directory.
-func (a *attached) open(ctx context.Context, dir string) (*orchestrator.Testnet, error) {
+// openTestnet reads a testnet's description from its directory.
+func openTestnet(ctx context.Context, rt runtime.Runtime, chain driver.Chain, dir string) (*orchestrator.Testnet, error) {
 	net, err := orchestrator.LoadNetwork(dir)
 	if err != nil {
 		return nil, infrastructure(err, "its directory must be where it was when the testnet was made; `netsplit down` still removes it")
 	}
-	t, err := orchestrator.Attach(ctx, a.runtime, a.chain, net)
+	t, err := orchestrator.Attach(ctx, rt, chain, net)
 	return t, infrastructure(err, "")
 }
 
@@ -50,11 +66,16 @@ func (a *attached) open(ctx context.Context, dir string) (*orchestrator.Testnet,
 func (a *attached) detach() { _ = a.runtime.Detach() }
 
 // findTestnet returns the running testnet with that id, or the only one when id is empty.
-func (e *env) findTestnet(ctx context.Context, id string) (docker.Testnet, error) {
+func findTestnet(ctx context.Context, id string) (docker.Testnet, error) {
 	all, err := docker.List(ctx)
 	if err != nil {
 		return docker.Testnet{}, noEngine(err)
 	}
+	return pickTestnet(all, id)
+}
+
+// pickTestnet is findTestnet among all testnets that there are.
+func pickTestnet(all []docker.Testnet, id string) (docker.Testnet, error) {
 	var ids []string
 	for _, t := range all {
 		if t.ID == id || id == "" && len(all) == 1 {

@@ -17,6 +17,7 @@ func prepare(path string, commands []*ucli.Command) {
 		c.HideHelpCommand = true
 		c.CustomHelpTemplate = commandHelp
 		c.OnUsageError = flagError
+		c.Before = argumentsFit(c.Before)
 		for _, f := range c.Flags {
 			if b, ok := f.(*ucli.BoolFlag); ok {
 				b.DisableDefaultText = true
@@ -102,10 +103,23 @@ func required(names ...string) ucli.BeforeFunc {
 	}
 }
 
-// atMost checks that a command was not given more than n positional arguments.
-func atMost(c *ucli.Context, n int) error {
-	if c.NArg() <= n {
+// argumentsFit makes a check that a command is not given more positional arguments than its ArgsUsage shows: none where
+// it is empty, any number where it ends in dots, else one. next, if not nil, is checked after that.
+func argumentsFit(next ucli.BeforeFunc) ucli.BeforeFunc {
+	return func(c *ucli.Context) error {
+		most := 1
+		switch shown := c.Command.ArgsUsage; {
+		case len(c.Command.Subcommands) > 0, strings.HasSuffix(strings.TrimSuffix(shown, "]"), "..."):
+			most = c.NArg()
+		case shown == "":
+			most = 0
+		}
+		if c.NArg() > most {
+			return usagef(helpHint(c.Command), "%s does not take %q", verb(c.Command), c.Args().Get(most))
+		}
+		if next != nil {
+			return next(c)
+		}
 		return nil
 	}
-	return usagef(helpHint(c.Command), "%s does not take %q", verb(c.Command), c.Args().Get(n))
 }

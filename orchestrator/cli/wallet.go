@@ -35,7 +35,7 @@ type wallet struct {
 
 func (e *env) newWallet(c *ucli.Context) error {
 	path := c.Args().First()
-	if path == "" || c.NArg() > 1 {
+	if path == "" {
 		return usagef("for example: netsplit wallet new alice.json", "wallet new needs one file name")
 	}
 	var seed [32]byte

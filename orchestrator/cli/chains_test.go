@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// chainsOf sorts nodes given as "name:chain of blocks", one letter a block, and returns their letters. A node without a
+// colon does not answer.
+func chainsOf(t *testing.T, nodes string) (string, int) {
+	t.Helper()
+	blocks := make(map[string]string)
+	var list []nodeStatus
+	for _, n := range strings.Fields(nodes) {
+		name, chain, ok := strings.Cut(n, ":")
+		s := nodeStatus{Node: name, Height: uint64(len(chain))}
+		if !ok {
+			s.Error = "no answer"
+		} else {
+			blocks[name] = chain
+			s.Head = trace.Hash(chain) // a block's hash covers all before it
+		}
+		list = append(list, s)
+	}
+	count, err := sortChains(list, func(high, low *nodeStatus) (bool, error) {
+		if high.Height < low.Height {
+			t.Errorf("%s is asked for a block at height %d, it is at %d", high.Node, low.Height, high.Height)
+		}
+		return trace.Hash(blocks[high.Node][:low.Height]) == low.Head, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	letters := ""
+	for _, n := range list {
+		if n.Chain == "" {
+			n.Chain = "-"
+		}
+		letters += n.Chain
+	}
+	return letters, count
+}
+
+func TestSortChains(t *testing.T) {
+	for _, c := range []struct {
+		nodes, letters string
+		chains         int
+	}{
+		{"", "", 0},
+		{"a", "-", 0},
+		{"a:xy", "A", 1},
+		{"a:xy b:xy c:xy", "AAA", 1},
+		{"a:xyz b:xy c:x", "AAA", 1}, // behind is no fork
+		{"a:x b:xy c:xyz", "AAA", 1}, // nor is ahead
+		{"a:xy b c:xz", "A-B", 2},
+		{"a:xya b:xyb c:xyab d:xybb e:xybbc", "ABABB", 2},
+		{"a: b:xy c:", "AAA", 1}, // at genesis, which all chains contain
+		{"a:x b:y c:z", "ABC", 3},
+	} {
+		letters, chains := chainsOf(t, c.nodes)
+		if letters != c.letters || chains != c.chains {
+			t.Errorf("%s: %s on %d chains, want %s on %d", c.nodes, letters, chains, c.letters, c.chains)
+		}
+	}
+}
+
+func TestSortChainsReturnsErrors(t *testing.T) {
+	lost := errors.New("lost")
+	nodes := []nodeStatus{{Node: "a", Head: "x", Height: 1}, {Node: "b", Head: "yz", Height: 2}}
+	if _, err := sortChains(nodes, func(_, _ *nodeStatus) (bool, error) { return false, lost }); !errors.Is(err, lost) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestLetters(t *testing.T) {
+	if got := letter(0) + letter(25) + letter(26) + letter(1000); got != "AZZZ" {
+		t.Errorf("letters %s", got)
+	}
+}

@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+var awkward = []string{"plain", "./a-b_c.yaml", "with space", "it's", `"quoted" $(touch x)`, "new\nline", "tab\t'", "bad\xffbyte\\\n", "ünï", `back\slash`, ""}
+
+func TestShellWordIsReadBackByAShell(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("needs bash")
+	}
+	for _, word := range awkward {
+		quoted := shellWord(word)
+		if bytes.ContainsAny([]byte(quoted), "\n\r") {
+			t.Errorf("%q is not one line: %q", word, quoted)
+		}
+		out, err := exec.CommandContext(t.Context(), bash, "-c", "printf %s "+quoted).Output()
+		if err != nil || string(out) != word {
+			t.Errorf("%q is quoted as %s, which a shell reads as %q: %v", word, quoted, out, err)
+		}
+	}
+	if got := shellWord(7) + shellWord(uint64(8)); got != "78" {
+		t.Errorf("numbers are %q", got)
+	}
+}
+
+func TestMarkedScenarioStaysTheSame(t *testing.T) {
+	spec, err := testnets.Open("quickstart")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range awkward {
+		marked := markCall(spec.Source, "netsplit run "+shellWord(word)+" --seed 3")
+		again, err := testnets.Parse("marked.yaml", marked)
+		if err != nil {
+			t.Fatalf("%q: %v", word, err)
+		}
+		if again.Name != spec.Name || again.Seed != spec.Seed {
+			t.Errorf("%q changed the scenario", word)
+		}
+		if !bytes.Equal(withoutCall(marked), spec.Source) {
+			t.Errorf("%q: the mark does not come off", word)
+		}
+	}
+	if !bytes.Equal(markCall(spec.Source, ""), spec.Source) || !bytes.Equal(withoutCall(spec.Source), spec.Source) {
+		t.Error("a scenario that was not changed is changed")
+	}
+}
+
+func TestReproduce(t *testing.T) {
+	quickstart, err := testnets.Open("quickstart")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name string, source []byte) string {
+		dir := filepath.Join(t.TempDir(), name)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, orchestrator.SpecFile), source, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	same := write("same", quickstart.Source)
+	marked := write("marked", markCall(quickstart.Source, "netsplit run quickstart --nodes 6"))
+	changed := write("it's changed", append([]byte("# mine\n"), quickstart.Source...))
+	broken := write("broken", []byte("nonsense"))
+	run := func(runtime string, nodes int) *trace.Run {
+		return &trace.Run{Scenario: "quickstart", Seed: 7, Runtime: runtime, Nodes: make([]trace.RunNode, nodes)}
+	}
+	for _, c := range []struct {
+		dir  string
+		run  *trace.Run
+		want string
+	}{
+		{same, run("sim, virtual time", 5), "netsplit run quickstart --seed 7 --runtime sim"},
+		{same, run("docker 28.5, nft", 0), "netsplit run quickstart --seed 7 --runtime docker"},
+		{same, run("moon; rm -rf", 5), "netsplit run quickstart --seed 7"},
+		{marked, run("sim", 6), "netsplit run quickstart --seed 7 --runtime sim --nodes 6"},
+		{changed, run("sim", 5), "netsplit run " + shellWord(changed+"/spec.yaml") + " --seed 7 --runtime sim"},
+		{same, &trace.Run{Scenario: "/etc/passwd", Runtime: ""}, "netsplit run " + same + "/spec.yaml --seed 0"},
+		{broken, run("sim", 5), ""},
+		{t.TempDir(), run("sim", 5), ""},
+	} {
+		if got := reproduce(c.dir, c.run); got != c.want {
+			t.Errorf("%s, %s: %q, want %q", c.dir, c.run.Runtime, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator"
+)
+
+func TestNewID(t *testing.T) {
+	valid := regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+	seen := make(map[string]bool)
+	for _, scenario := range []string{"a", "split-brain", "a-name-of-forty-bytes-which-is-the-limit0", "cut-exactly-behind-dash-x"} {
+		for range 3 {
+			id, err := newID(scenario)
+			if err != nil || !valid.MatchString(id) || seen[id] {
+				t.Errorf("%s: %q, %v", scenario, id, err)
+			}
+			seen[id] = true
+		}
+	}
+}
+
+func TestRemoveStateTouchesOnlyWhatUpMade(t *testing.T) {
+	state := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", state)
+	runs := filepath.Join(state, "netsplit", "runs")
+	make := func(dir string, files ...string) string {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if err := os.WriteFile(filepath.Join(dir, f), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return dir
+	}
+	for _, c := range []struct {
+		dir  string
+		gone bool
+	}{
+		{make(filepath.Join(runs, "up"), orchestrator.SpecFile, orchestrator.NetworkFile), true},
+		{make(filepath.Join(runs, "judged"), orchestrator.SpecFile, orchestrator.TraceFile), false},
+		{make(filepath.Join(runs, "notes"), orchestrator.SpecFile, "notes.txt"), false},
+		{make(filepath.Join(t.TempDir(), "elsewhere"), orchestrator.SpecFile), false},
+	} {
+		if err := removeState(c.dir); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(c.dir); errors.Is(err, os.ErrNotExist) != c.gone {
+			t.Errorf("%s: gone is not %v", c.dir, c.gone)
+		}
+	}
+	if err := removeState(filepath.Join(runs, "nothing")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	w := newWatch()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := w.wait(ctx); err != nil {
+		t.Errorf("the user ended it: %v", err)
+	}
+	w.Exit("miner-1", errors.New("exit status 1"))
+	w.Exit("miner-2", errors.New("later"))
+	ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := w.wait(ctx)
+	var exit *exitError
+	if !errors.As(err, &exit) || exit.code != exitInfrastructure || err.Error() != "node miner-1 ended by itself: exit status 1" {
+		t.Errorf("a node died: %v", err)
+	}
+}
