@@ -17,7 +17,8 @@ links silent; delayed links late by what all faults together asked of them, give
 jitter), relative to the measurement before, and in any case by half of it, without loss. A fault on nodes must have
 changed the state of each of its nodes; while a node is not up, it must not answer or accept blocks, and it must answer
 once it is up again. Links of nodes that are not up, or that came up less than 5s before, are left out.
-VACUOUS when the run had no fault; UNKNOWN when a fault was too short to be measured, or the run ended before it did.`,
+VACUOUS when the run had no fault, or when a cut dropped no packet of the testnet's own traffic, which shows that no live
+connection ran across it; UNKNOWN when a fault was too short to be measured, or the run ended before it did.`,
 	Class: Infrastructure, Always: true,
 	Params: []Param{
 		{Name: "delay_error", Type: TypeDuration, Default: "5ms", Doc: "how far the median one-way delay may be off; 10 % of the delay if that is more"},
@@ -124,7 +125,7 @@ func (c *accuracy) spoke(w *World, what string) {
 		return
 	}
 	n := &w.nodes[w.node]
-	if n.state != trace.StateDown && n.state != trace.StatePaused || w.now-n.changed <= lastWords || c.silent[w.node] {
+	if n.state != trace.StateDown && n.state != trace.StatePaused || w.now-n.changed <= lastWords+w.facts.Resolution || c.silent[w.node] {
 		return
 	}
 	f := lastFaultOn(w, w.node)
@@ -258,6 +259,11 @@ func (c *accuracy) Finish(w *World) Result {
 		return r.fail(c.evidence[0].Text)
 	case unknown != "":
 		return r.unknown(unknown)
+	}
+	for _, f := range w.faults {
+		if f.idleCut() {
+			return r.vacuous(f.id + ": the cut dropped no packet of the testnet's own traffic: no live connection ran across it")
+		}
 	}
 	r.Verdict = Pass
 	return r

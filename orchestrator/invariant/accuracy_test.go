@@ -45,7 +45,7 @@ func linkFault(t *testing.T, rule trace.Rule, before, during, after trace.LinkPr
 	h.at(20 * time.Second)
 	f.Phase = trace.FaultHealing
 	h.fault(f)
-	f.Phase = trace.FaultHealed
+	f.Phase, f.Dropped = trace.FaultHealed, 9
 	h.fault(f)
 	h.at(21 * time.Second)
 	h.probe("f", trace.ProbeAfter, after)

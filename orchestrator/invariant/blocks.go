@@ -45,6 +45,8 @@ type tree struct {
 	producerNo map[string]int32
 	// malformed is the first contradiction among the events' own statements about blocks.
 	malformed string
+	// malformedAt is when; now is the time of the event that is being taken in.
+	malformedAt, now time.Duration
 }
 
 func newTree(genesis trace.Hash) tree {
@@ -122,7 +124,7 @@ func (t *tree) setRoot(b blockID) {
 
 func (t *tree) contradict(format string, args ...any) {
 	if t.malformed == "" {
-		t.malformed = fmt.Sprintf(format, args...)
+		t.malformed, t.malformedAt = fmt.Sprintf(format, args...), t.now
 	}
 }
 

@@ -98,7 +98,7 @@ func (c *growth) endGrace(w *World) {
 		case w.now < p.start:
 			c.waiting = true
 		default:
-			p.ready, p.start, p.from = true, w.now, p.height(w)
+			p.ready, p.from = true, p.height(w)
 		}
 	}
 }
@@ -183,6 +183,11 @@ func (c *growth) endPeriod(w *World, at time.Duration) {
 		return
 	}
 	c.running, c.last = false, at
+	for i := range c.parts {
+		if p := &c.parts[i]; !p.ready && p.start < at { // nothing happened since its grace ended
+			p.ready, p.from = true, p.height(w)
+		}
+	}
 	c.before, c.waiting = c.parts, false
 	var most, demanded float64
 	for _, p := range c.parts {

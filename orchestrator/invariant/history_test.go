@@ -140,7 +140,7 @@ func (h *history) cut(id string, a, b []trace.NodeID) {
 
 func (h *history) heal(id string) {
 	h.fault(trace.Fault{ID: id, Kind: "partition", Phase: trace.FaultHealing})
-	h.fault(trace.Fault{ID: id, Kind: "partition", Phase: trace.FaultHealed})
+	h.fault(trace.Fault{ID: id, Kind: "partition", Phase: trace.FaultHealed, Dropped: 9})
 }
 
 func (h *history) submit(n trace.NodeID, tx trace.Hash) {

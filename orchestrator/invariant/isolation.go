@@ -13,7 +13,10 @@ var isolationDefinition = Definition{
 	Doc: `While cuts hold everywhere (from the time a fault is active until it begins to heal) and keep groups of nodes apart,
 no node may receive a block from a peer in another group (after a grace, for what had arrived but was not read yet), have
 a block that was made in another group since, or be reached by a probe over a cut link. Whether nodes are up plays no part.
-VACUOUS when no cut kept any nodes apart.`,
+Where nodes are asked at intervals, a block counts as made in the group that first told of it, if that was later than the
+grace and the resolution after the cut. Where no block is made under a cut, the probes alone decide.
+VACUOUS when no cut kept any nodes apart, when nothing was sent meanwhile, or when no cut touched a packet of the testnet's
+own traffic: then no live connection ran across it.`,
 	Class: Infrastructure, Always: true,
 	Params: []Param{{Name: "grace", Type: TypeDuration, Default: "2s", Doc: "time for what arrived before the cut"}},
 	New: func(p Values) Checker {
@@ -48,13 +51,13 @@ func (c *isolation) Observe(w *World, e *trace.Event) {
 
 func (c *isolation) seen(w *World, s *trace.Seen) {
 	c.blocks++
-	if s.Made {
+	if s.Made || w.facts.asked() && w.fresh && w.now > w.hard.since+w.facts.Resolution+c.grace {
 		c.made[w.block] = w.node
 		return
 	}
 	group := w.hard.labels[w.node]
 	if maker, ok := c.made[w.block]; ok && w.hard.labels[maker] != group {
-		c.cross(w, s.Hash, maker, "has block %s, which %s made on the other side of the cut")
+		c.cross(w, s.Hash, maker, c.madeText(w))
 		return
 	}
 	from, ok := w.byID[s.From]
@@ -62,6 +65,13 @@ func (c *isolation) seen(w *World, s *trace.Seen) {
 	if ok && w.hard.labels[from] != group && w.now > settled {
 		c.cross(w, s.Hash, from, "got block %s from %s on the other side of the cut")
 	}
+}
+
+func (c *isolation) madeText(w *World) string {
+	if w.facts.asked() {
+		return "has block %s, which came to light under the cut on %s, on the other side"
+	}
+	return "has block %s, which %s made on the other side of the cut"
 }
 
 func (c *isolation) cross(w *World, block trace.Hash, other nodeID, text string) {
@@ -90,6 +100,21 @@ func (c *isolation) probe(w *World, p *trace.Probe) {
 	}
 }
 
+// idleCuts says that no cut touched any traffic, if that is known of all that became active.
+func (w *World) idleCuts() string {
+	why := ""
+	for _, f := range w.faults {
+		if len(f.cuts) == 0 || !f.over(trace.FaultActive) {
+			continue
+		}
+		if !f.idleCut() {
+			return ""
+		}
+		why = f.id + ": the cut dropped no packet of the testnet's own traffic, so no live connection ran across it"
+	}
+	return why
+}
+
 func (c *isolation) Finish(w *World) Result {
 	r := Result{
 		Figure: fmt.Sprintf("%d crossings", c.crossed), Bound: "0 crossings", Evidence: c.evidence,
@@ -104,6 +129,8 @@ func (c *isolation) Finish(w *World) Result {
 		return r.vacuous("no cut kept any nodes apart")
 	case c.blocks == 0 && c.probes == 0:
 		return r.vacuous("nothing was sent while a cut held")
+	case w.idleCuts() != "":
+		return r.vacuous(w.idleCuts())
 	}
 	r.Verdict = Pass
 	return r

@@ -14,8 +14,9 @@ var propagationDefinition = Definition{
 until it arrived (or for the whole window); nodes that were separated and have not converged since do not count. The
 delay is from the block's making to its first acceptance. Percentiles are over deliveries by relay; coverage is the share
 of pairs in which the block arrived within the window in any way, answers to requests for history included. A bound of
-0s is not judged.
-VACUOUS with fewer than two nodes, without blocks, or when no pair counted.`,
+0s is not judged. Where nodes are asked at intervals, nobody tells who made a block: its start is when it was first seen
+anywhere, and every delay is known give or take the resolution, which is stated; figures below it are not claimed.
+UNKNOWN when a bound lies within the resolution of what was measured. VACUOUS with fewer than two nodes, without blocks, or when no pair counted.`,
 	Class: Liveness,
 	Params: []Param{
 		{Name: "p50", Type: TypeDuration, Default: "0s", Doc: "most that half of the deliveries take"},
@@ -81,7 +82,7 @@ func (c *propagation) Observe(w *World, e *trace.Event) {
 	if e.Kind != trace.KindSeen || w.node == noNode || !w.sep.started {
 		return
 	}
-	if e.Seen.Made {
+	if e.Seen.Made || w.fresh && w.facts.asked() {
 		c.start(w)
 		return
 	}
@@ -105,7 +106,7 @@ func (c *propagation) Observe(w *World, e *trace.Event) {
 }
 
 func (c *propagation) start(w *World) {
-	if w.frozen || c.open[w.block] != nil || !w.up(w.node) || w.tree.at(w.block).maker != w.node {
+	if w.frozen || c.open[w.block] != nil || !w.up(w.node) || !w.facts.asked() && w.tree.at(w.block).maker != w.node {
 		return
 	}
 	s := &spreading{id: w.block, made: w.now, maker: w.node, waits: newBitset(len(w.nodes))}
@@ -186,9 +187,10 @@ func (c *propagation) Finish(w *World) Result {
 	r := Result{Metrics: map[string]float64{}}
 	p50, p95, p99 := c.delays.quantile(.50), c.delays.quantile(.95), c.delays.quantile(.99)
 	covered := c.covered()
-	r.Figure = fmt.Sprintf("p50 %s, p95 %s, p99 %s, coverage %.2f%%", round(p50), round(p95), round(p99), 100*covered)
+	r.Figure = fmt.Sprintf("p50 %s, p95 %s, p99 %s, coverage %.2f%%", w.facts.within(p50), w.facts.within(p95),
+		w.facts.within(p99), 100*covered)
 	r.Bound = fmt.Sprintf("coverage >= %.4g%%", 100*c.coverage)
-	bad := c.quantileFailures(&r, []quantileBound{{"p50", p50, c.p50}, {"p95", p95, c.p95}, {"p99", p99, c.p99}})
+	bad, unsure := c.quantileFailures(&r, w.facts.Resolution, []quantileBound{{"p50", p50, c.p50}, {"p95", p95, c.p95}, {"p99", p99, c.p99}})
 	r.Metrics["coverage"], r.Metrics["deliveries"] = covered, float64(c.delays.total)
 	r.Metrics["blocks"], r.Metrics["pairs"] = float64(c.blocks), float64(c.pairs)
 	r.Metrics["max_seconds"] = c.delays.max.Seconds()
@@ -208,6 +210,9 @@ func (c *propagation) Finish(w *World) Result {
 		r.Evidence = c.missed
 		return r.fail(fmt.Sprintf("blocks reached %.2f%% of the nodes that could be reached", 100*covered))
 	}
+	if unsure != "" {
+		return r.unknown(unsure)
+	}
 	r.Verdict = Pass
 	return r
 }
@@ -225,20 +230,31 @@ type quantileBound struct {
 	got, bound time.Duration
 }
 
-// quantileFailures fills in metrics and bounds and returns the first bound that is broken.
-func (c *propagation) quantileFailures(r *Result, all []quantileBound) string {
-	bad := ""
+// quantileFailures fills in metrics and bounds and returns the first bound that is broken, and the first of which that cannot
+// be told because it is too near to what was measured.
+func (c *propagation) quantileFailures(r *Result, resolution time.Duration, all []quantileBound) (bad, unsure string) {
+	if resolution > 0 {
+		r.Metrics["resolution_seconds"] = resolution.Seconds()
+	}
 	for _, q := range all {
-		r.Metrics[q.name+"_seconds"] = q.got.Seconds()
+		r.Metrics[q.name+"_seconds"] = max(q.got, resolution).Seconds()
 		if q.bound == 0 {
 			continue
 		}
 		r.Bound = fmt.Sprintf("%s <= %s, %s", q.name, q.bound, r.Bound)
-		if q.got > q.bound && bad == "" {
+		switch {
+		case c.delays.total == 0:
+		case q.got-resolution > q.bound && bad == "":
 			bad = fmt.Sprintf("%s of the delivery delay is %s", q.name, round(q.got))
+			if resolution > 0 {
+				bad += fmt.Sprintf(" ± %s", resolution)
+			}
+		case q.got+resolution > q.bound && q.got-resolution <= q.bound && unsure == "":
+			unsure = fmt.Sprintf("%s of the delivery delay is %s ± %s, which cannot be told from the bound of %s", q.name,
+				round(q.got), resolution, q.bound)
 		}
 	}
-	return bad
+	return bad, unsure
 }
 
 func (c *propagation) slowEvidence(w *World) Evidence {

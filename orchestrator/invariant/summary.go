@@ -55,6 +55,8 @@ type PropagationSummary struct {
 	P95        time.Duration `json:"p95"`
 	P99        time.Duration `json:"p99"`
 	Max        time.Duration `json:"max"`
+	// Resolution is how well these times are known, where nodes were asked at intervals; zero where they told by themselves.
+	Resolution time.Duration `json:"resolution,omitempty"`
 	Coverage   float64       `json:"coverage"`
 }
 
@@ -65,8 +67,10 @@ type Partition struct {
 	Healed time.Duration   `json:"healed"` // meaningless unless Ended
 	Ended  bool            `json:"ended"`
 	Sides  []PartitionSide `json:"sides"`
-	// Winner is the index in Sides of the one whose chain was kept; -1 when that is not known.
+	// Winner is the index in Sides of the one whose chain was kept; -1 when that is not known, or there was nothing to win.
 	Winner int `json:"winner"`
+	// Idle is true when no side made blocks: none had the quorum that the chain needs, or nobody made any.
+	Idle bool `json:"idle,omitempty"`
 	// DeepestReorg is the most blocks that a node dropped between the heal and convergence, Reorganised the number of
 	// nodes that dropped any.
 	DeepestReorg int `json:"deepest_reorg"`
@@ -78,9 +82,14 @@ type Partition struct {
 
 // PartitionSide is a group of nodes that could reach each other during a cut.
 type PartitionSide struct {
-	Nodes  []trace.NodeID `json:"nodes"`
-	Mined  int            `json:"mined"`  // blocks made between the cut and the heal
-	Height uint64         `json:"height"` // when the heal began
+	Nodes []trace.NodeID `json:"nodes"`
+	// Mined is the number of blocks made between the cut and the heal; where nodes are asked at intervals, of those that came
+	// to light on this side first, without what was in flight.
+	Mined  int    `json:"mined"`
+	Height uint64 `json:"height"` // when the heal began
+	// Power is the side's share of all block-making power, and Quorate says whether that is enough to make blocks.
+	Power   float64 `json:"power"`
+	Quorate bool    `json:"quorate"`
 }
 
 // FaultSummary is what was asked of a fault and what was measured.
@@ -172,7 +181,7 @@ func (w *World) summarize(t *inclusion, p *propagation, a *accuracy) Summary {
 	}
 	s.Propagation = PropagationSummary{
 		Blocks: p.blocks, Deliveries: p.delays.total, P50: p.delays.quantile(.5), P95: p.delays.quantile(.95),
-		P99: p.delays.quantile(.99), Max: p.delays.max, Coverage: p.covered(),
+		P99: p.delays.quantile(.99), Max: p.delays.max, Coverage: p.covered(), Resolution: w.facts.Resolution,
 	}
 	for _, f := range w.faults {
 		if f.part != nil && len(f.part.sides) > 1 {
@@ -186,7 +195,8 @@ func (w *World) summarize(t *inclusion, p *propagation, a *accuracy) Summary {
 func (w *World) partitionSummary(f *window) Partition {
 	p := Partition{Fault: f.id, Active: f.active, Healed: f.healed, Ended: f.over(trace.FaultHealed), Winner: -1}
 	for _, side := range f.part.sides {
-		x := PartitionSide{Mined: side.mined, Height: side.height}
+		x := PartitionSide{Mined: side.mined, Height: side.height, Power: w.share(side.nodes)}
+		x.Quorate = w.facts.quorate(x.Power)
 		for _, n := range side.nodes {
 			x.Nodes = append(x.Nodes, w.nodes[n].id)
 		}
@@ -195,6 +205,7 @@ func (w *World) partitionSummary(f *window) Partition {
 	if !p.Ended {
 		return p
 	}
+	p.Idle = !slices.ContainsFunc(p.Sides, func(s PartitionSide) bool { return s.Mined > 0 })
 	p.Converged = true
 	shared := noBlock
 	reorgs := make(map[nodeID]bool)
@@ -216,6 +227,9 @@ func (w *World) partitionSummary(f *window) Partition {
 	p.Reorganised = len(reorgs)
 	if shared == noBlock {
 		p.Converged = false
+		return p
+	}
+	if p.Idle {
 		return p
 	}
 	least := uint64(0)

@@ -201,6 +201,7 @@ func (w *World) problem(format string, args ...any) {
 // observe takes in an event.
 func (w *World) observe(e *trace.Event) {
 	w.now = max(w.now, e.At)
+	w.tree.now = w.now
 	w.counts[e.Kind]++
 	w.node, w.block, w.fresh, w.reorg = noNode, noBlock, false, reorg{from: noBlock, fork: noBlock}
 	if e.Node != "" {

@@ -1,0 +1,332 @@
+package invariant
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// asked makes the history that of a chain whose nodes are asked every 100ms.
+func (h *history) asked(family string, quorum float64, depth int) *history {
+	h.run.Chain = trace.Facts{
+		Name: "other", Family: family, Quorum: quorum, ForkDepth: depth, BlockInterval: time.Second,
+		Resolution: 100 * ms,
+	}
+	h.blocks[""] = trace.Block{}
+	for n := range h.heads {
+		h.heads[n] = ""
+	}
+	return h
+}
+
+func newBFT(t *testing.T) *history { return newHistory(t, "a", "b", "c", "d").asked("bft", 2./3, 0) }
+
+// tell lets nodes tell, one after the other, of the next block on the first one's head, which they all take.
+func (h *history) tell(hash trace.Hash, nodes ...trace.NodeID) {
+	b := h.block(hash, h.heads[nodes[0]])
+	for _, n := range nodes {
+		h.hear(n, b)
+		h.sleep(ms)
+	}
+}
+
+// hear lets a node tell of a block and take it as its head.
+func (h *history) hear(n trace.NodeID, b trace.Block) {
+	h.add(n, &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: b.Hash, Parent: b.Parent, Height: b.Height}})
+	h.adopt(n, b.Hash)
+}
+
+// blocksUntil lets nodes tell of a block a second until a time.
+func (h *history) blocksUntil(prefix string, until time.Duration, nodes ...trace.NodeID) {
+	for i := 1; h.now+time.Second <= until; i++ {
+		at := h.now
+		h.tell(trace.Hash(fmt.Sprintf("%s-%d", prefix, i)), nodes...)
+		h.at(at + time.Second)
+	}
+	h.at(until)
+}
+
+func (h *history) probes(p trace.ProbePhase, cut bool) {
+	l := link(ms)
+	if cut {
+		l = cutLink(0)
+	}
+	h.probe("p", p, l)
+}
+
+// halves is a split of four makers from 20s to 50s, in which none goes on, with blocks again from resume on.
+func halves(t *testing.T, resume time.Duration) *history {
+	h := newBFT(t)
+	all := ids("a", "b", "c", "d")
+	h.blocksUntil("x", 20*time.Second, all...)
+	h.probes(trace.ProbeBefore, false)
+	h.cut("p", ids("a", "b"), ids("c", "d"))
+	h.sleep(500 * ms)
+	h.tell("in-flight", all...) // was decided before the cut
+	h.at(35 * time.Second)
+	h.probes(trace.ProbeDuring, true)
+	h.at(50 * time.Second)
+	h.heal("p")
+	for _, e := range h.events {
+		if e.Kind == trace.KindFault {
+			e.Fault.At, e.Fault.For = 20*time.Second, 30*time.Second
+		}
+	}
+	h.sleep(ms)
+	h.probes(trace.ProbeAfter, false)
+	h.at(resume)
+	h.blocksUntil("y", 110*time.Second, all...)
+	h.phase(trace.PhaseSettling)
+	h.blocksUntil("z", 150*time.Second, all...)
+	h.stop()
+	return h
+}
+
+func TestAHalvedQuorumStandsStillAndGoesOn(t *testing.T) {
+	h := halves(t, 68*time.Second)
+	for _, name := range []string{"agreement", "convergence", "chain_growth", "isolation", "fault_accuracy", "block_propagation"} {
+		want(t, h.result(name), Pass)
+	}
+	r := h.result("convergence")
+	if got := r.Metrics["worst_seconds"]; got < 18 || got > 18.1 || !strings.Contains(r.Figure, "± 100ms") {
+		t.Errorf("worst %v s (%s), want 18 ± 100ms: the first new block, not the old agreement", got, r.Figure)
+	}
+	want(t, h.result("convergence", "within", "17s"), Fail)
+	p := h.judge().Summary.Partitions
+	if len(p) != 1 || !p[0].Idle || p[0].Winner != -1 || !p[0].Converged || p[0].Sides[0].Quorate || p[0].Sides[0].Power != .5 ||
+		p[0].Sides[0].Mined != 0 || p[0].Sides[0].Height != p[0].Sides[1].Height {
+		t.Errorf("partitions %+v, want two idle sides at one height", p)
+	}
+	if r := h.result("validity"); r.Verdict != Unknown || r.Reason != cannotExecute || !r.Inherent {
+		t.Errorf("validity %+v", r)
+	}
+	if code := h.judge().ExitCode(false); code != ExitPass {
+		t.Errorf("exit code %d", code)
+	}
+	if code := h.judge().ExitCode(true); code != ExitPass {
+		t.Errorf("strict, validity not asked for: exit code %d", code)
+	}
+	if code := h.judge(trace.Expectation{Name: "validity"}).ExitCode(true); code != ExitFail {
+		t.Errorf("strict, validity asked for: exit code %d", code)
+	}
+}
+
+func TestAHealThatDoesNotHappen(t *testing.T) {
+	h := newBFT(t)
+	h.blocksUntil("x", 20*time.Second, "a", "b", "c", "d")
+	h.cut("p", ids("a", "b"), ids("c", "d"))
+	h.at(50 * time.Second)
+	h.heal("p") // says the engine
+	h.at(120 * time.Second)
+	h.end(60 * time.Second)
+	want(t, h.result("agreement"), Pass) // they still agree: that is no evidence
+	r := h.result("convergence")
+	want(t, r, Fail)
+	if !strings.Contains(r.Reason, "new block") {
+		t.Errorf("reason %q", r.Reason)
+	}
+	r = h.result("chain_growth")
+	want(t, r, Fail)
+	if len(r.Evidence) < 2 {
+		t.Errorf("%d pieces of evidence, want growth after the heal and in settling", len(r.Evidence))
+	}
+
+	h = newBFT(t)
+	h.blocksUntil("x", 20*time.Second, "a", "b", "c", "d")
+	h.cut("p", ids("a", "b"), ids("c", "d"))
+	h.at(60 * time.Second)
+	h.end(60 * time.Second) // nobody healed it
+	want(t, h.result("convergence"), Vacuous)
+	want(t, h.result("fault_accuracy"), Fail)
+}
+
+func TestQuorumDecidesWhoMustGrow(t *testing.T) {
+	three := ids("a", "b", "c")
+	majority := func() *history {
+		h := newBFT(t)
+		h.blocksUntil("x", 20*time.Second, "a", "b", "c", "d")
+		h.cut("p", three, ids("d"))
+		return h
+	}
+	finish := func(h *history) Result {
+		h.at(60 * time.Second)
+		h.heal("p")
+		for i := 1; h.heads["d"] != h.heads["a"]; i++ {
+			h.hear("d", h.blocks[trace.Hash(fmt.Sprintf("y-%d", i))])
+		}
+		h.blocksUntil("z", 100*time.Second, "a", "b", "c", "d")
+		h.phase(trace.PhaseSettling)
+		h.blocksUntil("s", 120*time.Second, "a", "b", "c", "d")
+		h.stop()
+		return h.result("chain_growth")
+	}
+	h := majority()
+	h.blocksUntil("y", 60*time.Second, three...)
+	want(t, finish(h), Pass)
+	p := h.judge().Summary.Partitions[0]
+	if p.Idle || p.Winner != 0 || !p.Sides[0].Quorate || p.Sides[1].Quorate || p.Sides[1].Mined != 0 {
+		t.Errorf("partition %+v, want the side with quorum to win", p)
+	}
+
+	r := finish(majority()) // the majority stands still too
+	want(t, r, Fail)
+	if !slices.Contains(r.Evidence[0].Nodes, "a") || r.Evidence[0].Windows[0] != "p" {
+		t.Errorf("evidence %+v", r.Evidence[0])
+	}
+
+	h = majority()
+	h.sleep(5 * time.Second)
+	h.tell("alone", "d") // one of four makes a block
+	h.heads["d"] = "x-20"
+	h.blocksUntil("y", 60*time.Second, three...)
+	r = finish(h)
+	want(t, r, Fail)
+	if r.Evidence[0].Nodes[0] != "d" || !strings.Contains(r.Reason, "without quorum") {
+		t.Errorf("evidence %+v", r.Evidence[0])
+	}
+	want(t, h.result("agreement"), Fail) // and it is at the height of another's
+}
+
+func TestProofOfAuthorityMayTakeItsLastSteps(t *testing.T) {
+	for _, c := range []struct {
+		steps int
+		want  Verdict
+	}{{2, Pass}, {3, Fail}} {
+		h := newHistory(t, "a", "b", "c", "d").asked("poa", .5, 2)
+		h.blocksUntil("x", 30*time.Second, "a", "b", "c", "d")
+		h.cut("p", ids("a", "b"), ids("c", "d"))
+		h.sleep(3 * time.Second)
+		h.blocksUntil("l", h.now+time.Duration(c.steps)*time.Second, "a", "b")
+		h.at(60 * time.Second)
+		h.heal("p")
+		h.tell("y", "a", "b", "c", "d")
+		h.blocks["y"] = trace.Block{Hash: "y", Parent: h.blocks["y"].Parent, Height: h.blocks["y"].Height}
+		for i := range c.steps {
+			for _, n := range ids("c", "d") {
+				h.hear(n, h.blocks[trace.Hash(fmt.Sprintf("l-%d", i+1))])
+			}
+		}
+		h.adopt("c", "y")
+		h.adopt("d", "y")
+		h.blocksUntil("z", 120*time.Second, "a", "b", "c", "d")
+		h.phase(trace.PhaseSettling)
+		h.blocksUntil("s", 140*time.Second, "a", "b", "c", "d")
+		h.stop()
+		want(t, h.result("chain_growth"), c.want)
+	}
+}
+
+func TestFinalBlocksNeverDifferEvenUnderACut(t *testing.T) {
+	h := newBFT(t)
+	h.blocksUntil("x", 20*time.Second, "a", "b", "c", "d")
+	h.cut("p", ids("a", "b"), ids("c", "d"))
+	h.sleep(ms)
+	h.tell("left", "a", "b")
+	h.tell("right", "c", "d")
+	for _, hash := range []trace.Hash{"left", "right"} { // one key signed both
+		b := h.blocks[hash]
+		b.Producer = "validator-7"
+		h.add("", &trace.Event{Kind: trace.KindBlock, Block: &b})
+	}
+	h.at(50 * time.Second)
+	h.heal("p")
+	h.end(time.Second)
+	for _, r := range []Result{h.result("agreement"), h.result("agreement", "depth", "6")} {
+		want(t, r, Fail)
+		e := r.Evidence[0]
+		for _, n := range ids("a", "b", "c", "d") {
+			if !slices.Contains(e.Nodes, n) {
+				t.Errorf("evidence does not name %s: %+v", n, e)
+			}
+		}
+		for _, s := range []string{"height 21", "left on a, b", "right on c, d", "validator-7 made both"} {
+			if !strings.Contains(r.Reason, s) {
+				t.Errorf("reason %q does not say %q", r.Reason, s)
+			}
+		}
+	}
+}
+
+func TestAReplacedFinalBlockIsFound(t *testing.T) {
+	h := newBFT(t)
+	h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")
+	h.tell("odd", "d")
+	h.heads["a"] = "x-10"
+	h.tell("even", "a", "b", "c", "d") // d replaces it: at the end all agree
+	h.blocksUntil("y", 40*time.Second, "a", "b", "c", "d")
+	h.end(time.Second)
+	r := h.result("agreement")
+	want(t, r, Fail)
+	if r.Metrics["conflicting_heights"] != 1 || r.Metrics["deepest_unexcused_reorg"] != 1 || !slices.Contains(r.Evidence[0].Nodes, "d") {
+		t.Errorf("metrics %v, evidence %+v", r.Metrics, r.Evidence[0])
+	}
+}
+
+func TestEquivocationUnderProofOfAuthority(t *testing.T) {
+	for _, c := range []struct {
+		producer string
+		want     Verdict
+	}{{"0x7", Fail}, {"0x0000", Pass}, {"", Pass}} {
+		h := newHistory(t, "a", "b", "c", "d").asked("poa", .5, 2)
+		h.blocksUntil("x", 5*time.Second, "a", "b", "c", "d")
+		h.tell("one", "a", "b")
+		h.tell("two", "c", "d")
+		for _, hash := range []trace.Hash{"one", "two"} {
+			b := h.blocks[hash]
+			b.Producer = c.producer
+			h.add("", &trace.Event{Kind: trace.KindBlock, Block: &b})
+		}
+		h.tell("three", "a", "b", "c", "d")
+		h.end(time.Second)
+		r := h.result("agreement")
+		want(t, r, c.want)
+		if c.want == Fail && !strings.Contains(r.Reason, "0x7 made two blocks at height 6") {
+			t.Errorf("reason %q", r.Reason)
+		}
+	}
+}
+
+func TestADeepReorgOfAWholeNetworkOfAskedNodes(t *testing.T) {
+	h := newHistory(t, "a", "b", "c", "d").asked("pow", 0, 3)
+	all := ids("a", "b", "c", "d")
+	h.blocksUntil("x", 10*time.Second, all...)
+	h.cut("p", ids("a", "b"), ids("c", "d"))
+	h.sleep(200 * ms)
+	h.blocksUntil("l", h.now+5*time.Second, "a", "b")
+	h.heads["c"], h.heads["d"] = "x-10", "x-10"
+	h.blocksUntil("w", h.now+10*time.Second, "c", "d")
+	h.heal("p")
+	for i := range 10 {
+		for _, n := range ids("a", "b") {
+			h.hear(n, h.blocks[trace.Hash(fmt.Sprintf("w-%d", i+1))])
+		}
+	}
+	h.blocksUntil("y", 40*time.Second, all...)
+	// While all is whole again, c and d had been at work on a branch that they now publish.
+	base := h.heads["a"]
+	h.blocksUntil("public", 45*time.Second, "a", "b")
+	h.heads["c"] = base
+	for i := range 6 {
+		h.tell(trace.Hash(fmt.Sprintf("secret-%d", i)), all[2], all[3])
+	}
+	for i := range 6 {
+		for _, n := range ids("a", "b") {
+			h.hear(n, h.blocks[trace.Hash(fmt.Sprintf("secret-%d", i))])
+		}
+	}
+	h.end(time.Second)
+	r := h.result("agreement")
+	want(t, r, Fail)
+	if r.Metrics["deepest_unexcused_reorg"] != 5 || r.Metrics["deepest_reorg"] != 5 || r.Evidence[0].Nodes[0] != "a" {
+		t.Errorf("metrics %v, evidence %+v: want the reorg of 5 after the heal, not that of the cut", r.Metrics, r.Evidence[0])
+	}
+	want(t, h.result("agreement", "depth", "5"), Pass)
+	p := h.judge().Summary.Partitions[0]
+	if p.Idle || p.Winner != 1 || p.Sides[0].Mined != 5 || p.Sides[1].Mined != 10 {
+		t.Errorf("partition %+v", p)
+	}
+}
