@@ -106,6 +106,15 @@ func (e *env) conclude(c *ucli.Context, spec *testnets.Spec, out *outputs, dir s
 	if rep.Interrupted && c.String(flagOut) == "" {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
-	fmt.Fprintf(e.err, "the schedule never began; the nodes' logs are in %s\n", filepath.Join(dir, orchestrator.LogDir))
+	if logs := filepath.Join(dir, orchestrator.LogDir); isDir(logs) {
+		fmt.Fprintf(e.err, "the schedule never began; the nodes' logs are in %s\n", logs)
+	} else {
+		fmt.Fprintf(e.err, "the schedule never began; what was recorded is in %s\n", dir)
+	}
 	return errors.Join(err, rep.Save())
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
