@@ -91,11 +91,19 @@ func hashOf(height, side int) trace.Hash { return trace.Hash(fmt.Sprintf("%032x%
 
 // BenchmarkJudge is the speed of the World and all checkers together on events that are in memory.
 func BenchmarkJudge(b *testing.B) {
-	for _, size := range []struct{ nodes, blocks int }{{10, 5000}, {100, 500}, {5000, 30}} {
-		b.Run(fmt.Sprintf("%dnodes", size.nodes), func(b *testing.B) {
+	for _, size := range []struct {
+		nodes, blocks int
+		name          string
+		quorum        float64
+	}{{10, 5000, "nodes", 0}, {100, 500, "nodes", 0}, {5000, 30, "nodes", 0}, {100, 500, "validators", 2. / 3}} {
+		b.Run(fmt.Sprintf("%d%s", size.nodes, size.name), func(b *testing.B) {
 			var events []*trace.Event
 			if err := benchEvents(size.nodes, size.blocks, func(e *trace.Event) error { events = append(events, e); return nil }); err != nil {
 				b.Fatal(err)
+			}
+			if size.quorum > 0 {
+				f := &events[0].Run.Chain
+				f.Family, f.Quorum, f.ForkDepth, f.Resolution = "bft", size.quorum, 0, 100*time.Millisecond
 			}
 			source := func(fn func(*trace.Event) error) error {
 				for _, e := range events {

@@ -11,11 +11,17 @@ import (
 
 // TestHostileTraces judges traces that no run could give: they must be judged somehow, and always alike.
 func TestHostileTraces(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(600) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		h := newHistory(t, "a", "b", "c", "d")
 		h.run.PeerExchange = rng.IntN(2) == 0
 		h.run.Edges = [][2]trace.NodeID{{"a", "b"}, {"b", "c"}, {"c", "a"}}
+		if rng.IntN(2) == 0 { // a chain that needs a quorum, and is asked
+			h.run.Chain.Family = string(pick(rng, "bft", "poa", "odd"))
+			h.run.Chain.Quorum, h.run.Chain.ForkDepth = 1/(1.5+rng.Float64()), rng.IntN(2)
+			h.run.Chain.Resolution = 100 * ms
+			h.run.Chain.GenesisHash = trace.Hash(pick(rng, "", string(genesis)))
+		}
 		for range 200 {
 			h.now += time.Duration(rng.Int64N(int64(4*time.Second))) - time.Second/2
 			node := trace.NodeID("abcde"[rng.IntN(5)]) // e is no node
@@ -76,6 +82,6 @@ func hostileEvent(rng *rand.Rand) *trace.Event {
 		if rng.IntN(2) == 0 {
 			return &trace.Event{Kind: trace.KindSubmit, Submit: &trace.Submit{Tx: hash()}}
 		}
-		return &trace.Event{Kind: trace.KindBlock, Block: &trace.Block{Hash: hash(), Parent: hash(), Height: height, Txs: []trace.Hash{hash()}, Raw: []byte{1}}}
+		return &trace.Event{Kind: trace.KindBlock, Block: &trace.Block{Hash: hash(), Parent: hash(), Height: height, Txs: []trace.Hash{hash()}, Producer: string(pick(rng, "", "p")), Raw: []byte{1}[:rng.IntN(2)]}}
 	}
 }

@@ -28,7 +28,7 @@ func (c *validity) finishOpaque(w *World, r Result) Result {
 		r.Evidence = appendEvidence(r.Evidence, Evidence{At: w.tree.malformedAt, Windows: w.Windows(w.tree.malformedAt), Text: w.tree.malformed})
 	}
 	r.Metrics["blocks"], r.Metrics["executed"] = float64(chained), 0
-	r.Figure = fmt.Sprintf("0 of %d blocks executed, parents and heights checked", chained)
+	r.Figure = fmt.Sprintf("0 of %d blocks executed", chained)
 	switch {
 	case len(r.Evidence) > 0:
 		return r.fail(r.Evidence[0].Text)
@@ -36,6 +36,9 @@ func (c *validity) finishOpaque(w *World, r Result) Result {
 		return r.vacuous("no block was made")
 	}
 	r.Inherent = true
+	if !w.facts.asked() {
+		return r.unknown(c.problem)
+	}
 	return r.unknown(cannotExecute)
 }
 

@@ -115,6 +115,9 @@ func (h *history) fault(f trace.Fault, p trace.FaultPhase) {
 	case trace.FaultActive, trace.FaultHealed:
 		f.Took = 3 * time.Millisecond
 	}
+	if p == trace.FaultHealed {
+		f.Dropped = 9 // a cut that touched no packet would have nothing to show
+	}
 	if p != trace.FaultBegin {
 		f.Rules, f.Nodes = nil, nil
 	}

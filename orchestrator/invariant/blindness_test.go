@@ -1,0 +1,290 @@
+package invariant
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// all asks for every invariant.
+func (h *history) allResults() []Result {
+	var all []trace.Expectation
+	for _, d := range Definitions() {
+		all = append(all, trace.Expectation{Name: d.Name})
+	}
+	return h.judge(all...).Results
+}
+
+func TestANodeThatIsNotHeardOfNeverPasses(t *testing.T) {
+	h := newBFT(t)
+	h.blocksUntil("x", 60*time.Second, "a", "b", "c") // d's RPC is down from the start
+	h.phase(trace.PhaseSettling)
+	h.blocksUntil("y", 80*time.Second, "a", "b", "c")
+	h.stop()
+	for _, r := range h.allResults() {
+		if r.Verdict == Pass {
+			t.Errorf("%s: PASS", r.Invariant)
+		}
+	}
+	r := h.result("agreement")
+	want(t, r, Unknown)
+	if !strings.Contains(r.Reason, "node d") {
+		t.Errorf("reason %q does not name the node", r.Reason)
+	}
+
+	h = newBFT(t)
+	h.blocksUntil("x", 30*time.Second, "a", "b", "c", "d")
+	h.blocksUntil("y", 55*time.Second, "a", "b", "c") // d's goes down later
+	h.stop()
+	want(t, h.result("agreement"), Unknown)
+
+	h = newBFT(t)
+	h.blocksUntil("x", 30*time.Second, "a", "b", "c", "d")
+	h.state("d", trace.StateDown, "kill-1")
+	h.gap("d") // nothing can be missing of a node that is down
+	h.blocksUntil("y", 55*time.Second, "a", "b", "c")
+	h.stop()
+	want(t, h.result("agreement"), Pass)
+
+	h = newBFT(t)
+	h.blocksUntil("x", 30*time.Second, "a", "b", "c", "d")
+	h.gap("d")
+	h.stop()
+	r = h.result("agreement")
+	want(t, r, Unknown)
+	if !strings.Contains(r.Reason, "events of d") {
+		t.Errorf("reason %q does not name the node", r.Reason)
+	}
+
+	h = newBFT(t)
+	h.blocksUntil("x", 30*time.Second, "a", "b", "c", "d")
+	h.add("d", &trace.Event{Kind: trace.KindStatus, Status: &trace.Status{Final: true, Error: "refused"}})
+	h.stop()
+	want(t, h.result("agreement"), Unknown)
+}
+
+func TestAHeightThatIsFrozenSinceBeforeTheFaultFails(t *testing.T) {
+	for _, quorum := range []float64{2. / 3, 0} {
+		h := newHistory(t, "a", "b", "c", "d").asked(map[bool]string{true: "bft", false: "pow"}[quorum > 0], quorum, 0)
+		h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")
+		h.at(20 * time.Second)
+		h.cut("p", ids("a", "b"), ids("c", "d"))
+		h.at(50 * time.Second)
+		h.heal("p")
+		h.at(120 * time.Second)
+		h.end(60 * time.Second)
+		want(t, h.result("chain_growth"), Fail)
+		if quorum > 0 {
+			want(t, h.result("convergence"), Fail)
+		}
+	}
+}
+
+func TestOneAskedNodeIsVacuous(t *testing.T) {
+	h := newHistory(t, "a").asked("bft", 2./3, 0)
+	h.blocksUntil("x", 60*time.Second, "a")
+	h.end(30 * time.Second)
+	for _, name := range []string{"agreement", "convergence", "block_propagation", "isolation"} {
+		want(t, h.result(name), Vacuous)
+	}
+}
+
+func TestSeparateNetworksFail(t *testing.T) {
+	for _, from := range []uint64{0, 7} { // from genesis on, and from some height on
+		for _, family := range []string{"pow", "bft"} {
+			h := newHistory(t, "a", "b", "c", "d").asked(family, map[string]float64{"bft": 2. / 3}[family], 0)
+			h.blocks["g1"] = trace.Block{Hash: "g1", Height: from}
+			h.blocks["g2"] = trace.Block{Hash: "g2", Height: from}
+			h.heads["a"], h.heads["d"] = "g1", "g2"
+			for i := range 30 {
+				h.tell(trace.Hash(fmt.Sprint("x", i)), "a", "b", "c")
+				h.tell(trace.Hash(fmt.Sprint("y", i)), "d")
+				h.sleep(time.Second)
+			}
+			h.end(30 * time.Second)
+			r := h.result("agreement")
+			want(t, r, Fail)
+			if family == "pow" && !strings.Contains(r.Reason, "separate networks") || !strings.Contains(fmt.Sprint(r.Evidence), " d") {
+				t.Errorf("%s from %d: %s; %+v", family, from, r.Reason, r.Evidence)
+			}
+			if r := h.result("convergence"); r.Verdict == Pass {
+				t.Errorf("%s from %d: convergence passes", family, from)
+			}
+		}
+	}
+	// A node on another genesis, where the run states the right one.
+	h := newHistory(t, "a", "b", "c").asked("pow", 0, 6)
+	h.run.Chain.GenesisHash = genesis
+	h.blocks["other"] = trace.Block{Hash: "other"}
+	h.heads["a"], h.heads["c"] = genesis, "other"
+	h.tell("x", "a", "b")
+	h.tell("y", "c")
+	h.end(time.Second)
+	want(t, h.result("agreement"), Fail)
+}
+
+func TestNodesThatAreAskedFromSomeHeightOn(t *testing.T) {
+	h := newBFT(t)
+	h.run.Chain.GenesisHash = genesis
+	h.blocks["p"] = trace.Block{Hash: "p", Height: 40}
+	h.heads["a"] = "p"
+	h.at(-500 * ms)
+	h.tell("x-0", "a", "b", "c")
+	h.at(0)
+	h.blocksUntil("y", 5*time.Second, "a", "b", "c", "d")
+	// d is asked again, from lower down.
+	h.blocks["low"] = trace.Block{Hash: "low", Height: 39}
+	h.add("d", &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: "p", Parent: "low", Height: 40}})
+	h.blocksUntil("z", 50*time.Second, "a", "b", "c", "d")
+	h.phase(trace.PhaseSettling)
+	h.blocksUntil("s", 60*time.Second, "a", "b", "c", "d")
+	h.stop()
+	for _, name := range []string{"agreement", "chain_growth", "convergence"} {
+		want(t, h.result(name), Pass)
+	}
+	if s := h.judge().Summary; s.Height != 101 || s.Stale != 0 {
+		t.Errorf("height %d, %d stale", s.Height, s.Stale)
+	}
+}
+
+func TestPropagationOfAskedNodes(t *testing.T) {
+	run := func(late time.Duration) *history {
+		h := newBFT(t)
+		for i := range 40 {
+			at := h.now
+			h.tell(trace.Hash(fmt.Sprint("x", i)), "a", "b", "c")
+			h.at(at + late)
+			h.hear("d", h.blocks[trace.Hash(fmt.Sprint("x", i))])
+			h.at(at + time.Second)
+		}
+		h.end(20 * time.Second)
+		return h
+	}
+	r := run(400*ms).result("block_propagation", "p95", "1s")
+	want(t, r, Pass)
+	if !strings.Contains(r.Figure, "p50 < 100ms") || !strings.Contains(r.Figure, "± 100ms") || r.Metrics["p50_seconds"] != .1 ||
+		r.Metrics["resolution_seconds"] != .1 || r.Metrics["deliveries"] != 120 {
+		t.Errorf("%s; %v", r.Figure, r.Metrics)
+	}
+	r = run(400*ms).result("block_propagation", "p95", "350ms")
+	want(t, r, Unknown)
+	if !strings.Contains(r.Reason, "cannot be told") {
+		t.Errorf("reason %q", r.Reason)
+	}
+	want(t, run(400*ms).result("block_propagation", "p95", "200ms"), Fail)
+	if s := run(400 * ms).judge().Summary.Propagation; s.Resolution != 100*ms || s.Blocks != 40 {
+		t.Errorf("summary %+v", s)
+	}
+}
+
+func TestIsolationOfAskedNodes(t *testing.T) {
+	run := func(crossing time.Duration, dropped int64) Result {
+		h := newHistory(t, "a", "b").asked("pow", 0, 6)
+		h.blocksUntil("x", 5*time.Second, "a", "b")
+		h.cut("p", ids("a"), ids("b"))
+		h.sleep(crossing)
+		h.tell("y", "a")
+		h.sleep(50 * ms)
+		h.hear("b", h.blocks["y"]) // nobody tells from whom
+		h.at(30 * time.Second)
+		h.fault(trace.Fault{ID: "p", Kind: "partition", Phase: trace.FaultHealing})
+		h.fault(trace.Fault{ID: "p", Kind: "partition", Phase: trace.FaultHealed, Dropped: dropped})
+		h.end(time.Second)
+		return h.result("isolation")
+	}
+	want(t, run(2100*ms, 5), Pass) // it may have been sent before
+	want(t, run(2100*ms+1, 5), Fail)
+	want(t, run(ms, 0), Vacuous)
+	want(t, run(ms, -1), Pass) // the engine cannot count
+
+	// Without blocks the probes decide, and without these nothing does.
+	want(t, halves(t, 60*time.Second).result("isolation"), Pass)
+	noProbes := newBFT(t)
+	noProbes.cut("p", ids("a", "b"), ids("c", "d"))
+	noProbes.at(30 * time.Second)
+	noProbes.heal("p")
+	noProbes.blocksUntil("x", 40*time.Second, "a", "b", "c", "d")
+	noProbes.end(time.Second)
+	want(t, noProbes.result("isolation"), Vacuous)
+}
+
+func TestACutThatTouchedNoConnectionIsVacuous(t *testing.T) {
+	h := goodCut(t)
+	for _, e := range h.events {
+		if e.Kind == trace.KindFault {
+			e.Fault.Dropped = 0
+		}
+	}
+	r := h.result("fault_accuracy")
+	want(t, r, Vacuous)
+	if !strings.Contains(r.Reason, "f: the cut dropped no packet") {
+		t.Errorf("reason %q", r.Reason)
+	}
+	want(t, h.result("isolation"), Vacuous)
+}
+
+func TestLinksOfAChainThatCannotBeExecuted(t *testing.T) {
+	broken := newBFT(t)
+	broken.blocksUntil("x", 5*time.Second, "a", "b", "c", "d")
+	broken.blocks["nobody-has-it"] = trace.Block{Hash: "nobody-has-it", Height: 5}
+	broken.heads["c"] = "nobody-has-it"
+	broken.tell("y", "c")
+	broken.end(time.Second)
+	r := broken.result("validity")
+	want(t, r, Fail)
+	if r.Evidence[0].Nodes[0] != "c" || !strings.Contains(r.Reason, "nobody-has") {
+		t.Errorf("evidence %+v", r.Evidence[0])
+	}
+
+	two := newBFT(t)
+	two.blocksUntil("x", 5*time.Second, "a", "b", "c", "d")
+	two.add("b", &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: "x-5", Parent: "x-3", Height: 5}})
+	two.end(time.Second)
+	want(t, two.result("validity"), Fail)
+
+	none := newBFT(t)
+	none.end(time.Second)
+	want(t, none.result("validity"), Vacuous)
+}
+
+func TestInclusionOfAChainThatTakesNothing(t *testing.T) {
+	h := newBFT(t)
+	h.blocksUntil("x", 5*time.Second, "a", "b", "c", "d")
+	h.add("a", &trace.Event{Kind: trace.KindSubmit, Submit: &trace.Submit{Tx: "t", Error: "no way to submit"}})
+	h.end(time.Minute)
+	r := h.result("inclusion")
+	want(t, r, Unknown)
+	if !strings.Contains(r.Reason, "no way to submit") {
+		t.Errorf("reason %q", r.Reason)
+	}
+	h = newBFT(t)
+	h.blocksUntil("x", 5*time.Second, "a", "b", "c", "d")
+	h.submit("a", "t") // accepted, but blocks are recorded without transactions
+	h.blocksUntil("y", time.Minute, "a", "b", "c", "d")
+	h.end(time.Second)
+	want(t, h.result("inclusion"), Unknown)
+	h.body("y-1", "t2") // they are not
+	e := h.events[len(h.events)-1]
+	h.events = append(h.events[:len(h.events)-3], e, h.events[len(h.events)-3], h.events[len(h.events)-2])
+	want(t, h.result("inclusion"), Fail)
+}
+
+func TestInclusionWaitsForAQuorum(t *testing.T) {
+	h := newBFT(t)
+	h.blocksUntil("x", 5*time.Second, "a", "b", "c", "d")
+	h.state("c", trace.StateDown, "kill-1")
+	h.state("d", trace.StateDown, "kill-1")
+	h.sleep(10 * time.Second)
+	h.submit("a", "t")
+	h.at(60 * time.Second)
+	h.state("c", trace.StateUp, "kill-1")
+	h.state("d", trace.StateUp, "kill-1")
+	h.sleep(5 * time.Second)
+	h.blocksUntil("y", 70*time.Second, "a", "b", "c", "d")
+	h.body("y-2", "t")
+	h.end(20 * time.Second)
+	want(t, h.result("inclusion", "within", "5s"), Pass)
+}
