@@ -202,6 +202,43 @@ func render(t *testing.T, r *report.Report, s report.Style) string {
 	return b.String()
 }
 
+// results are verdicts for the reports in testdata. The real ones are in words that change with the invariants, which is
+// no concern of a renderer.
+func results(scene string) ([]invariant.Result, invariant.Verdict) {
+	pass := invariant.Result{Invariant: "agreement", Verdict: invariant.Pass, Asked: true, Figure: "deepest reorg 0", Bound: "<= 2"}
+	spread := invariant.Result{
+		Invariant: "block_propagation", Verdict: invariant.Pass, Asked: true,
+		Figure: "p50 2ms, p95 2ms, p99 2ms, coverage 100.00%", Bound: "p95 <= 2s, coverage >= 99%",
+	}
+	idle := invariant.Result{Invariant: "isolation", Verdict: invariant.Vacuous, Figure: "0 crossings", Bound: "0 crossings", Reason: "no cut kept any nodes apart"}
+	switch scene {
+	case "quiet":
+		return []invariant.Result{pass, spread, idle}, invariant.Pass
+	case "cut", "many":
+		return []invariant.Result{pass, spread}, invariant.Pass
+	case "interrupted", "truncated":
+		spread.Verdict, spread.Reason = invariant.Unknown, "the history is not complete"
+		return []invariant.Result{pass, spread, idle}, invariant.Unknown
+	case "never-began":
+		return nil, invariant.Unknown
+	case "nodes":
+		spread.Verdict, spread.Reason = invariant.Vacuous, "no block was made"
+		return []invariant.Result{pass, spread}, invariant.Vacuous
+	}
+	pass.Verdict, pass.Figure = invariant.Fail, "deepest unexcused reorg 3"
+	pass.Reason = "miner-1 dropped 3 blocks: from b-3 at height 5 to c-4 at height 6; the chains part above a-2 at height 2, which is the last that they share"
+	pass.Evidence = []invariant.Evidence{{
+		At: 20 * time.Second, Text: pass.Reason, Nodes: ids("miner-1"), Blocks: []trace.Hash{"b-3", "c-4"}, Windows: []string{"partition-1", "kill-1"},
+	}}
+	spread.Verdict, spread.Reason = invariant.Fail, "blocks reached 52.50% of the nodes that could be reached"
+	spread.Evidence = []invariant.Evidence{
+		{At: 1500 * time.Millisecond, Text: "block b-1 did not reach 4 of 5 nodes", Nodes: ids("miner-2", "full-1", "full-2", "full-3"), Blocks: []trace.Hash{"b-1"}},
+		{At: 2 * time.Second, Text: "block b-2 did not either"},
+	}
+	unknown := invariant.Result{Invariant: "validity", Verdict: invariant.Unknown, Figure: "0 blocks", Bound: "every block", Reason: "no body was recorded"}
+	return []invariant.Result{pass, unknown, spread, idle}, invariant.Fail
+}
+
 // temporary are directories of tests, which differ from run to run.
 var temporary = regexp.MustCompile(`/\S*/Test[^/\s]*/\d+(/\d+)?`)
 
@@ -209,6 +246,7 @@ func TestRender(t *testing.T) {
 	for name, scene := range scenes {
 		t.Run(name, func(t *testing.T) {
 			r := scene(t)
+			r.Results, r.Verdict = results(name)
 			plain := render(t, r, report.Style{})
 			got := temporary.ReplaceAllString(plain, "DIR")
 			file := filepath.Join("testdata", name+".txt")
