@@ -210,16 +210,8 @@ func (c *inclusion) Finish(w *World) Result {
 	r.Metrics["included"], r.Metrics["late"], r.Metrics["lost"] = float64(c.included), float64(c.late), float64(c.lost)
 	r.Metrics["p50_seconds"], r.Metrics["p95_seconds"] = delays.quantile(.5).Seconds(), delays.quantile(.95).Seconds()
 	r.Metrics["submitted_while_separated"], r.Metrics["of_them_included"] = float64(split), float64(splitGood)
-	switch {
-	case len(c.txs) == 0 && c.refused > 0:
-		r.Figure = fmt.Sprintf("%d refused", c.refused)
-		return r.unknown(fmt.Sprintf("all %d transactions were refused: %s", c.refused, c.why))
-	case len(c.txs) == 0:
-		r.Figure = "no transactions"
-		return r.vacuous("no transaction was submitted: there was no load, or the chain gives no way to submit one")
-	case !c.bodies && len(w.facts.Genesis) == 0 && len(w.tree.blocks) > 1 && w.facts.asked():
-		r.Figure = fmt.Sprintf("%d submitted", len(c.txs))
-		return r.unknown("no block is recorded with transactions: the chain does not show them, or none took any in")
+	if c.blind(w, &r) {
+		return r
 	}
 	if judged == 0 {
 		r.Figure = "none judged"
@@ -233,6 +225,24 @@ func (c *inclusion) Finish(w *World) Result {
 	}
 	r.Verdict = Pass
 	return r
+}
+
+// blind fills in the result when nothing can be told of any transaction, and reports whether that is so.
+func (c *inclusion) blind(w *World, r *Result) bool {
+	switch {
+	case len(c.txs) == 0 && c.refused > 0:
+		r.Figure = fmt.Sprintf("%d refused", c.refused)
+		*r = r.unknown(fmt.Sprintf("all %d transactions were refused: %s", c.refused, c.why))
+	case len(c.txs) == 0:
+		r.Figure = "no transactions"
+		*r = r.vacuous("no transaction was submitted: there was no load, or the chain gives no way to submit one")
+	case !c.bodies && len(w.facts.Genesis) == 0 && len(w.tree.blocks) > 1 && w.facts.asked():
+		r.Figure = fmt.Sprintf("%d submitted", len(c.txs))
+		*r = r.unknown("no block is recorded with transactions: the chain does not show them, or none took any in")
+	default:
+		return false
+	}
+	return true
 }
 
 // placed is when the final chain first had the transaction.
