@@ -54,9 +54,10 @@ func TestSurplusIsDropped(t *testing.T) {
 func TestRedialForEver(t *testing.T) {
 	l := newLone(t, func(c *Config) { c.Peers = []PeerAddr{{ID: peerID(t, 1), Addr: "a:1"}} })
 	id := peerID(t, 1)
-	fx := l.n.PeerUp(l.now, id, true)
+	l.n.PeerUp(l.now, id, true)
 	at := l.now + Time(time.Minute)
-	if fx = l.n.PeerDown(at, id, "lost"); !has(fx, EffectDial, "") {
+	fx := l.n.PeerDown(at, id, "lost")
+	if !has(fx, EffectDial, "") {
 		t.Fatal("a lost configured peer is not dialled at once")
 	}
 	for i := range 50 {

@@ -196,11 +196,13 @@ func (w *network) hangUp(a, b *host, reason string) {
 }
 
 func (h *host) id() chain.PeerID {
-	k, _ := testKey(h.net.t, 0)
 	if h.node != nil {
 		return h.node.ID()
 	}
-	k, _ = chain.KeyFromSeed(h.cfg.Key)
+	k, err := chain.KeyFromSeed(h.cfg.Key)
+	if err != nil {
+		h.net.t.Fatal(err)
+	}
 	return k.Address()
 }
 

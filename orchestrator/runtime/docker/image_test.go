@@ -20,13 +20,12 @@ import (
 
 // fakeImages keeps the images that were imported, by reference.
 type fakeImages struct {
-	images   map[string]image.InspectResponse
-	files    map[string]int64 // of the last import
-	modes    map[string]int64
-	imports  int
-	answer   string
-	readOnly int64 // import reads no more than this, if positive
-	err      error
+	images  map[string]image.InspectResponse
+	files   map[string]int64 // of the last import
+	modes   map[string]int64
+	imports int
+	answer  string
+	err     error
 }
 
 func (f *fakeImages) ImageInspect(_ context.Context, ref string, _ ...client.ImageInspectOption) (image.InspectResponse, error) {

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 testcontainers-go has no other way to make a network through a provider that we can configure.
+
 package docker
 
 import (
