@@ -213,7 +213,7 @@ func TestFaultsThatCannotBeMade(t *testing.T) {
 	}{
 		{"a cut", fake.Script{Shape: func([]faults.Layer) error { return errScript }}, []string{"faults: partition-1: as scripted"}, 3 * time.Second},
 		{"a heal", fake.Script{Shape: healing}, []string{"faults: partition-1: as scripted"}, 8 * time.Second},
-		{"a count", fake.Script{TrafficErr: errScript}, []string{"partition-1: count packets: as scripted"}, 8 * time.Second},
+		{"a count", fake.Script{TrafficErr: errScript}, []string{"partition-1: count packets: as scripted"}, 3 * time.Second},
 		{"a kill", fake.Script{Do: on(faults.Kill)}, []string{"kill-1: kill node full-1: as scripted"}, 12 * time.Second},
 		{"a start", fake.Script{Do: on(faults.Start)}, []string{"kill-1: start node full-1: as scripted"}, 16 * time.Second},
 	} {

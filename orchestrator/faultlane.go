@@ -83,6 +83,11 @@ func (r *run) faultLane(ctx context.Context, steps []step) error {
 
 func (r *run) beginFault(ctx context.Context, f *faults.Planned) error {
 	r.recordFault(f, trace.FaultBegin, faults.Applied{}, faults.Traffic{})
+	before, err := r.traffic(ctx, f)
+	if err != nil {
+		return err
+	}
+	r.trafficAt[f.ID] = before
 	layer := faults.Layer{ID: f.ID, Kind: f.Fault.Kind(), Text: f.Effect.Text, Links: f.Effect.Links}
 	applied, err := r.reshape(ctx, f, func(l []faults.Layer) []faults.Layer { return append(l, layer) })
 	if err != nil {
@@ -118,18 +123,16 @@ func (r *run) endFault(ctx context.Context, f *faults.Planned) error {
 		return err
 	}
 	applied.Took += took
-	traffic := faults.Traffic{Dropped: -1, Delayed: -1}
-	if shaper, ok := r.Runtime.(runtime.Shaper); ok && len(f.Effect.Links.Rules) > 0 {
-		if traffic, err = shaper.Traffic(ctx); err != nil {
-			return fmt.Errorf("count packets: %w", err)
-		}
-		if traffic.Lost > 0 {
-			return fmt.Errorf("the delay engine lost %d packets of its own", traffic.Lost)
-		}
-		if traffic.Flushed > r.flushed {
-			r.note("%s: %d delayed packets were dropped when another testnet on this host ended", f.ID, traffic.Flushed-r.flushed)
-			r.flushed = traffic.Flushed
-		}
+	traffic, err := r.traffic(ctx, f)
+	if err != nil {
+		return err
+	}
+	if traffic.Lost > 0 {
+		return fmt.Errorf("the delay engine lost %d packets of its own", traffic.Lost)
+	}
+	traffic = since(traffic, r.trafficAt[f.ID])
+	if traffic.Flushed > 0 {
+		r.note("%s: %d delayed packets were dropped when another testnet on this host ended", f.ID, traffic.Flushed)
 	}
 	r.recordFault(f, trace.FaultHealed, applied, traffic)
 	if f.End > f.At {
@@ -137,6 +140,33 @@ func (r *run) endFault(ctx context.Context, f *faults.Planned) error {
 	}
 	r.watch(ctx, f, trace.ProbeAfter, probeSettle)
 	return nil
+}
+
+// traffic counts the packets that faults have touched until now; of a fault that is not about links nothing is known.
+func (r *run) traffic(ctx context.Context, f *faults.Planned) (faults.Traffic, error) {
+	shaper, ok := r.Runtime.(runtime.Shaper)
+	if !ok || len(f.Effect.Links.Rules) == 0 {
+		return faults.Traffic{Dropped: -1, Delayed: -1}, nil
+	}
+	t, err := shaper.Traffic(ctx)
+	if err != nil {
+		return t, fmt.Errorf("count packets: %w", err)
+	}
+	return t, nil
+}
+
+// since returns what was counted between two moments; -1 where it is not known.
+func since(now, before faults.Traffic) faults.Traffic {
+	diff := func(a, b int64) int64 {
+		if a < 0 || b < 0 {
+			return -1
+		}
+		return a - b
+	}
+	return faults.Traffic{
+		Dropped: diff(now.Dropped, before.Dropped), Delayed: diff(now.Delayed, before.Delayed),
+		Lost: diff(now.Lost, before.Lost), Flushed: diff(now.Flushed, before.Flushed),
+	}
 }
 
 // reshape changes the list of active layers and makes the whole of it true. A fault that is not about links changes

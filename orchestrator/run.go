@@ -57,7 +57,7 @@ func Run(ctx context.Context, o Options) (err error) {
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &run{Options: o, cancel: cancel}
+	r := &run{Options: o, cancel: cancel, trafficAt: make(map[string]faults.Traffic)}
 	r.rec = newRecorder(out, o.Chain, o.Runtime.Clock(), r.nodeDied)
 	err = r.do(ctx)
 	if cause := context.Cause(ctx); cause != nil && (err != nil || !errors.Is(cause, context.Canceled)) {
@@ -82,7 +82,7 @@ type run struct {
 	layers []faults.Layer
 	epoch  uint64 // counts changes of layers
 
-	flushed int64 // what the fault lane has told of faults.Traffic.Flushed
+	trafficAt map[string]faults.Traffic // when each fault began; of the fault lane alone
 
 	// Lanes that the run must not end before, by purpose: those that carry out faults and those that measure them.
 	faulting, measuring atomic.Int32

@@ -167,6 +167,8 @@ func (p *printer) partitions(partitions []invariant.Partition) {
 // outcome says what became of one side of a partition.
 func outcome(p *invariant.Partition, side int) string {
 	switch {
+	case p.Idle:
+		return "stood still"
 	case p.Winner < 0 || !p.Converged:
 		return "undecided"
 	case p.Winner == side:
