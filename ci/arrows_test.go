@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	"orchestrator/invariant":           {"orchestrator/trace"},
 	"orchestrator/driver":              {"faults", "orchestrator/trace"},
 	"orchestrator/driver/netsplit":     {"faults", "orchestrator/trace", "orchestrator/driver", "node"},
+	"orchestrator/driver/chainfile":    {"testnets", "faults", "orchestrator/trace", "orchestrator/driver"},
 	"orchestrator/runtime":             {"faults"},
 	"orchestrator/runtime/sim":         {"faults", "orchestrator/runtime", "node"},
 	"orchestrator/runtime/fake":        {"faults", "orchestrator/runtime", "node"},

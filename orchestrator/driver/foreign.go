@@ -27,6 +27,13 @@ type Producer interface {
 	Produce(ctx context.Context, node faults.NodeID) error
 }
 
+// Introducer is a Chain whose nodes may have to be told of their peers after they have started.
+type Introducer interface {
+	// Connect tells nodes of their peers; it does nothing where they know already. It is called when all nodes answer,
+	// without nodes, and may be repeated; and again with every node that was started again.
+	Connect(ctx context.Context, nodes ...faults.NodeID) error
+}
+
 // ImageSource says where the container image of a foreign node comes from; exactly one of its ways is set.
 type ImageSource struct {
 	// Go is a program as `go install` names it, "MODULE/cmd@VERSION", built with the user's own toolchain, CGO off, and

@@ -1,0 +1,97 @@
+package chainfile
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// Chain is a driver.Chain, driver.Watched, driver.Producer and driver.Introducer for one network of the nodes that a
+// chain file describes. It must be prepared before it is used otherwise; after that it is safe for concurrent use.
+type Chain struct {
+	file     *testnets.Chain
+	tools    driver.Tools
+	rpc      *rpc
+	progress func(string)
+	secrets  redactor
+
+	data  map[string]any // what every text can use
+	nodes map[faults.NodeID]*node
+	order []*node
+	makes map[string]string // address of a node's key to the node's account
+	seen  blocks
+}
+
+var (
+	_ driver.Chain      = (*Chain)(nil)
+	_ driver.Watched    = (*Chain)(nil)
+	_ driver.Producer   = (*Chain)(nil)
+	_ driver.Introducer = (*Chain)(nil)
+)
+
+// New returns the driver of the chain that file describes. tools prepares its nodes; nil will do where Prepare has
+// nothing to run and no image to make, as for nodes that somebody else started. transport reaches the nodes. progress, if
+// not nil, is told of long steps; calls may be concurrent.
+func New(file *testnets.Chain, tools driver.Tools, transport http.RoundTripper, progress func(string)) *Chain {
+	if progress == nil {
+		progress = func(string) {}
+	}
+	return &Chain{file: file, tools: tools, rpc: newRPC(file.RPC, transport), progress: progress, seen: newBlocks()}
+}
+
+// Every implements driver.Watched.
+func (c *Chain) Every() time.Duration { return c.file.Observe.Every }
+
+// Parse implements driver.Chain: what these nodes print is not read.
+func (c *Chain) Parse(faults.NodeID, []byte) (trace.Event, time.Time, bool) {
+	return trace.Event{}, time.Time{}, false
+}
+
+// Client implements driver.Chain. The node must be part of the prepared network.
+func (c *Chain) Client(id faults.NodeID) driver.Client { return &Client{c, id} }
+
+// CloseIdleConnections closes connections to nodes that are not in use, where the chain has a transport of its own.
+func (c *Chain) CloseIdleConnections() { c.rpc.http.CloseIdleConnections() }
+
+// node finds a node of the prepared network.
+func (c *Chain) node(id faults.NodeID) (*node, error) {
+	n, ok := c.nodes[id]
+	if !ok {
+		return nil, fmt.Errorf("chain %s has no node %s", c.file.Name, id)
+	}
+	return n, nil
+}
+
+// at names a place in the chain file.
+func (c *Chain) at(pos testnets.Pos) string {
+	if pos.Line == 0 {
+		return c.file.File
+	}
+	return fmt.Sprintf("%s:%d:%d", c.file.File, pos.Line, pos.Column)
+}
+
+// Produces implements driver.Producer.
+func (c *Chain) Produces() bool { return c.file.Act.MakeBlock != nil }
+
+// Produce implements driver.Producer.
+func (c *Chain) Produce(ctx context.Context, id faults.NodeID) error {
+	n, err := c.node(id)
+	if err != nil {
+		return err
+	}
+	if !c.Produces() {
+		return fmt.Errorf("make a block at %s: chain %s does not say how (act.make_block)", id, c.file.Name)
+	}
+	result, err := c.call(ctx, n, c.file.Act.MakeBlock.Calls, nil)
+	if err != nil {
+		return fmt.Errorf("make a block at %s: %w", id, err)
+	}
+	n.madeHere(result)
+	return nil
+}

@@ -1,0 +1,130 @@
+package chainfile
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+	"golang.org/x/crypto/sha3"
+)
+
+// The kinds of key that a chain file can ask for.
+const (
+	kindEd25519   = "ed25519"
+	kindSecp256k1 = "secp256k1"
+	kindRandom    = "random"
+)
+
+// Key is a key of one node as templates see it. The same seed, node and name give the same key.
+type Key struct {
+	kind string
+	// Private is seed and public key (64 bytes) of ed25519, the scalar (32 bytes) of secp256k1, or 32 random bytes.
+	Private []byte
+	// Public is 32 bytes of ed25519, 64 bytes (both coordinates, without a prefix) of secp256k1, nil where the key is random.
+	Public []byte
+}
+
+// newKey derives a node's key.
+func newKey(kind string, seed uint64, node, name string) (Key, error) {
+	switch kind {
+	case kindEd25519:
+		b := derive(seed, node, name, 0)
+		private := ed25519.NewKeyFromSeed(b[:])
+		return Key{kind, private, private.Public().(ed25519.PublicKey)}, nil
+	case kindSecp256k1:
+		return newSecp256k1(func(try uint32) [32]byte { return derive(seed, node, name, try) }), nil
+	case kindRandom:
+		b := derive(seed, node, name, 0)
+		return Key{kind: kind, Private: b[:]}, nil
+	}
+	return Key{}, fmt.Errorf("key %s: unknown kind %q", name, kind)
+}
+
+// newSecp256k1 takes the first of the drawn numbers that is a valid scalar; practically always that is the first.
+func newSecp256k1(draw func(try uint32) [32]byte) Key {
+	for try := uint32(0); ; try++ {
+		b := draw(try)
+		var scalar secp256k1.ModNScalar
+		if overflow := scalar.SetBytes(&b); overflow != 0 || scalar.IsZero() {
+			continue
+		}
+		public := secp256k1.NewPrivateKey(&scalar).PubKey().SerializeUncompressed()
+		return Key{kindSecp256k1, b[:], public[1:]}
+	}
+}
+
+// derive returns 32 bytes that depend on the seed, the node, the key's name and the try alone.
+func derive(seed uint64, node, name string, try uint32) [32]byte {
+	b := binary.BigEndian.AppendUint64([]byte("netsplit/chainfile/key/"), seed)
+	for _, s := range []string{node, name} {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
+		b = append(b, s...)
+	}
+	return sha256.Sum256(binary.BigEndian.AppendUint32(b, try))
+}
+
+// PrivateHex is the private key in hex.
+func (k Key) PrivateHex() string { return hex.EncodeToString(k.Private) }
+
+// PrivateBase64 is the private key in standard base64.
+func (k Key) PrivateBase64() string { return base64.StdEncoding.EncodeToString(k.Private) }
+
+// PublicHex is the public key in hex; random keys have none.
+func (k Key) PublicHex() (string, error) {
+	if k.Public == nil {
+		return "", fmt.Errorf("a key of kind %s has no public half", k.kind)
+	}
+	return hex.EncodeToString(k.Public), nil
+}
+
+// PublicBase64 is the public key in standard base64; random keys have none.
+func (k Key) PublicBase64() (string, error) {
+	if k.Public == nil {
+		return "", fmt.Errorf("a key of kind %s has no public half", k.kind)
+	}
+	return base64.StdEncoding.EncodeToString(k.Public), nil
+}
+
+// Address is the 20 bytes by which a chain names the key: for ed25519 the first of SHA-256 of the public key (as
+// CometBFT), for secp256k1 the last of Keccak-256 (as Ethereum). Random keys have none.
+func (k Key) Address() ([]byte, error) {
+	switch k.kind {
+	case kindEd25519:
+		sum := sha256.Sum256(k.Public)
+		return sum[:20], nil
+	case kindSecp256k1:
+		h := sha3.NewLegacyKeccak256()
+		h.Write(k.Public)
+		return h.Sum(nil)[12:], nil
+	}
+	return nil, fmt.Errorf("a key of kind %s has no address", k.kind)
+}
+
+// AddressHex is the address in lower-case hex, without a prefix.
+func (k Key) AddressHex() (string, error) {
+	a, err := k.Address()
+	return hex.EncodeToString(a), err
+}
+
+// secrets lists the ways in which the private half may be written.
+func (k Key) secrets() []string {
+	halves := [][]byte{k.Private}
+	if k.kind == kindEd25519 {
+		halves = append(halves, k.Private[:ed25519.SeedSize])
+	}
+	var out []string
+	for _, b := range halves {
+		out = append(out, hex.EncodeToString(b), base64.RawStdEncoding.EncodeToString(b), base64.RawURLEncoding.EncodeToString(b))
+	}
+	return out
+}
+
+// String keeps a private key out of whatever prints the value.
+func (k Key) String() string { return k.kind + " key" }
+
+// GoString is String.
+func (k Key) GoString() string { return k.String() }

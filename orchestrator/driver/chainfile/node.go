@@ -1,0 +1,71 @@
+package chainfile
+
+import (
+	"sync"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// node is what the driver knows of a node.
+type node struct {
+	node    driver.Node
+	account string         // hex; empty where its keys have no address
+	data    map[string]any // .Node of texts
+	files   map[string][]byte
+
+	walk walk // by Look only, whose calls are serial
+
+	mu    sync.Mutex
+	ready bool
+	told  map[faults.NodeID]bool // peers that it was told of
+	// had are the blocks that it has had, with their heights.
+	had map[trace.Hash]uint64
+	// made are the hashes that it gave for blocks which it was told to make.
+	made map[trace.Hash]bool
+
+	submit sync.Mutex // held while a transaction is handed over, so that nonces go in order
+	nonce  uint64
+}
+
+// madeHere notes the hashes in a node's answer to the command to make a block: a text or a list of texts.
+func (n *node) madeHere(result any) {
+	list, ok := result.([]any)
+	if !ok {
+		list = []any{result}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, v := range list {
+		if s, ok := v.(string); ok {
+			n.made[normal(s)] = true
+		}
+	}
+}
+
+// has notes that the node has a block and reports whether that is new.
+func (n *node) has(h trace.Hash, height uint64) (isNew bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, ok := n.had[h]; ok {
+		return false
+	}
+	n.had[h] = height
+	return true
+}
+
+// heightOf returns the height of a block that the node has had.
+func (n *node) heightOf(h trace.Hash) (uint64, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	height, ok := n.had[h]
+	return height, ok
+}
+
+// isMaker reports whether the node made a block: it said so, or the block names its account.
+func (n *node) isMaker(b trace.Block) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.made[b.Hash] || n.account != "" && b.Producer == n.account
+}

@@ -1,0 +1,156 @@
+package chainfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// errNoTools is what a chain that must be built or prepared meets on a runtime that cannot.
+var errNoTools = errors.New("this runtime has no containers, which the nodes of a chain file need")
+
+// Prepare implements driver.Chain. Errors name the place in the chain file, the step, the node and the command; they hold
+// no secrets.
+func (c *Chain) Prepare(ctx context.Context, net driver.Network) (driver.Prepared, error) {
+	out, err := c.prepare(ctx, net)
+	return out, c.secrets.err(err)
+}
+
+func (c *Chain) prepare(ctx context.Context, net driver.Network) (driver.Prepared, error) {
+	out := driver.Prepared{Facts: c.facts(net)}
+	if err := c.Know(net); err != nil {
+		return out, err
+	}
+	if c.tools == nil {
+		return out, fmt.Errorf("prepare chain %s: %w", c.file.Name, errNoTools)
+	}
+	image, err := c.tools.Image(ctx, c.source(), c.progress)
+	if err != nil {
+		return out, fmt.Errorf("%s: make the image of chain %s: %w", c.at(c.file.Image.Pos), c.file.Name, err)
+	}
+	for i, s := range c.file.Prepare {
+		if err := c.step(ctx, image, i, s); err != nil {
+			return out, err
+		}
+	}
+	for _, n := range c.order {
+		p, err := c.launch(n)
+		if err != nil {
+			return out, fmt.Errorf("start of node %s: %w", n.node.ID, err)
+		}
+		p.Image = image
+		out.Nodes = append(out.Nodes, p)
+	}
+	return out, nil
+}
+
+// Know is the part of Prepare that a chain needs to talk to nodes which run already: keys, accounts, credentials. Texts
+// that use captures of steps fail after it.
+func (c *Chain) Know(net driver.Network) error {
+	if err := c.join(net); err != nil {
+		return c.secrets.err(err)
+	}
+	if err := c.credentials(); err != nil {
+		return c.secrets.err(err)
+	}
+	return c.rpc.usable()
+}
+
+// source is the chain file's image as the runtime must be told of it.
+func (c *Chain) source() driver.ImageSource {
+	i := c.file.Image
+	return driver.ImageSource{
+		Go: i.Go, LDFlags: i.LDFlags, Ref: i.Ref, Binary: c.beside(i.Binary), Dockerfile: c.beside(i.Dockerfile),
+	}
+}
+
+// beside makes a path that is not absolute begin where the chain file is.
+func (c *Chain) beside(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(c.file.File), path)
+}
+
+// interval is the time between blocks: the chain's own where it fixes it, else the scenario's.
+func (c *Chain) interval(net driver.Network) time.Duration {
+	if own := c.file.Facts.BlockInterval; own > 0 {
+		return own
+	}
+	return net.BlockInterval
+}
+
+func (c *Chain) facts(net driver.Network) trace.Facts {
+	f := c.file.Facts
+	return trace.Facts{
+		Name: c.file.Name, Family: f.Family, BlockInterval: c.interval(net), ForkDepth: f.ForkDepth, Quorum: f.Quorum,
+		Resolution: c.file.Observe.Every,
+	}
+}
+
+// launch renders how a node is started. What the node itself says wins over what steps kept for it.
+func (c *Chain) launch(n *node) (driver.PreparedNode, error) {
+	data := c.with(n, nil)
+	out := driver.PreparedNode{Account: n.account, Files: maps.Clone(n.files)}
+	for _, a := range c.file.Start.Args {
+		args, err := c.arg(a, n, data)
+		if err != nil {
+			return out, err
+		}
+		out.Args = append(out.Args, args...)
+	}
+	for _, t := range c.file.Start.Env {
+		e, err := t.Render(data)
+		if err != nil {
+			return out, err
+		}
+		out.Env = append(out.Env, e)
+	}
+	return out, render(c.file.Start.Files, data, out.Files)
+}
+
+// arg renders an argument, once or for each of the nodes that it is for.
+func (c *Chain) arg(a testnets.Arg, n *node, data map[string]any) ([]string, error) {
+	var of any
+	switch a.For {
+	case "":
+		s, err := a.Text.Render(data)
+		return []string{s}, err
+	case testnets.ForPeers:
+		of = n.data["Peers"]
+	case testnets.ForNodes:
+		of = data["Nodes"]
+	case testnets.ForProducers:
+		of = data["Producers"]
+	default:
+		return nil, fmt.Errorf("%s: an argument for %q, which is nobody", c.at(a.Pos), a.For)
+	}
+	var out []string
+	for _, peer := range of.([]map[string]any) {
+		s, err := a.Text.Render(c.with(n, map[string]any{"Peer": peer}))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// render renders files into a map by path.
+func render(files []testnets.File, data map[string]any, into map[string][]byte) error {
+	for _, f := range files {
+		text, err := f.Text.Render(data)
+		if err != nil {
+			return fmt.Errorf("file %s: %w", f.Path, err)
+		}
+		into[f.Path] = []byte(text)
+	}
+	return nil
+}

@@ -1,0 +1,258 @@
+package chainfile
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/netsplit/netsplit/testnets"
+)
+
+const (
+	// maxAnswer bounds what is read of a node's answer.
+	maxAnswer = 16 << 20
+	// callTimeout bounds one request, within what the caller's context allows.
+	callTimeout = 10 * time.Second
+)
+
+// RPCError is an error that a node itself answered with.
+type RPCError struct {
+	Code    int64 // of JSON-RPC; the HTTP status where the answer is no JSON-RPC error
+	Message string
+	Data    string // what else the node said, shortened; may be empty
+}
+
+// Error implements error.
+func (e *RPCError) Error() string {
+	s := fmt.Sprintf("the node answered with error %d: %s", e.Code, e.Message)
+	if e.Data != "" {
+		s += " (" + e.Data + ")"
+	}
+	return s
+}
+
+// request is one rendered call.
+type request struct {
+	base   string // URL of the node's RPC
+	path   string // of http-get
+	method string // of JSON-RPC
+	params any
+	auth   auth
+}
+
+// auth is how a node wants to be convinced; empty fields are not sent.
+type auth struct{ user, password, bearer string }
+
+// rpc makes requests of one kind.
+type rpc struct {
+	kind string
+	http *http.Client
+	err  error // why it cannot be used
+	id   atomic.Uint64
+}
+
+func newRPC(spec testnets.RPC, transport http.RoundTripper) *rpc {
+	r := &rpc{kind: spec.Kind}
+	if spec.SelfSigned {
+		transport, r.err = trusting(transport)
+	}
+	r.http = &http.Client{
+		Transport: transport,
+		// Credentials are for the node alone.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return r
+}
+
+// trusting returns a transport that takes the certificates that nodes made for themselves: there is nobody who could
+// vouch for them, and the connection does not leave this host.
+func trusting(transport http.RoundTripper) (http.RoundTripper, error) {
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	t, ok := transport.(*http.Transport)
+	if !ok {
+		return transport, fmt.Errorf("this runtime's connections (%T) cannot do TLS with self-signed certificates", transport)
+	}
+	t = t.Clone()
+	if t.TLSClientConfig == nil {
+		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	t.TLSClientConfig.InsecureSkipVerify = true
+	return t, nil
+}
+
+func (r *rpc) usable() error { return r.err }
+
+// do makes a request and returns the answer's result: all of it for http-get. Numbers are json.Number.
+func (r *rpc) do(ctx context.Context, q request) (any, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	id := r.id.Add(1)
+	req, err := r.build(ctx, q, id)
+	if err != nil {
+		return nil, err
+	}
+	switch a := q.auth; {
+	case a.bearer != "":
+		req.Header.Set("Authorization", "Bearer "+a.bearer)
+	case a.user != "" || a.password != "":
+		req.SetBasicAuth(a.user, a.password)
+	}
+	resp, err := r.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	if len(text) > maxAnswer {
+		return nil, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
+	}
+	return r.result(resp, text, id)
+}
+
+func (r *rpc) build(ctx context.Context, q request, id uint64) (*http.Request, error) {
+	if r.kind == testnets.HTTPGet {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, q.base+q.path, nil)
+		if err != nil {
+			return nil, fmt.Errorf("the path %q makes no URL: %w", q.path, bare(err))
+		}
+		return req, nil
+	}
+	message := map[string]any{"jsonrpc": "2.0", "id": id, "method": q.method}
+	if q.params != nil {
+		message["params"] = q.params
+	}
+	if r.kind == testnets.JSONRPC1 {
+		message["jsonrpc"] = "1.0"
+		if q.params == nil {
+			message["params"] = []any{}
+		}
+	}
+	body, err := json.Marshal(message)
+	if err != nil {
+		return nil, fmt.Errorf("encode the request: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, q.base, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("no URL: %w", bare(err))
+	}
+	req.Header.Set("Content-Type", "application/json")
+	return req, nil
+}
+
+// bare is an error without the URL that it is about.
+func bare(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// result takes the result or the error out of an answer.
+func (r *rpc) result(resp *http.Response, text []byte, id uint64) (any, error) {
+	answer, err := decode(bytes.NewReader(text))
+	envelope, isObject := answer.(map[string]any)
+	if err == nil && isObject {
+		if e := rpcError(envelope["error"]); e != nil {
+			return nil, e
+		}
+	}
+	if resp.StatusCode >= 300 {
+		return nil, &RPCError{Code: int64(resp.StatusCode), Message: http.StatusText(resp.StatusCode), Data: shorten(text)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the answer is not JSON: %w: %s", err, shorten(text))
+	}
+	if r.kind == testnets.HTTPGet {
+		return answer, nil
+	}
+	result, ok := envelope["result"]
+	if !ok {
+		return nil, fmt.Errorf("the answer is not JSON-RPC, it has no result: %s", shorten(text))
+	}
+	if got := fmt.Sprint(envelope["id"]); got != fmt.Sprint(id) {
+		return nil, fmt.Errorf("the answer is to another request: id %s instead of %d", got, id)
+	}
+	return result, nil
+}
+
+// rpcError reads the error of a JSON-RPC answer, nil where there is none.
+func rpcError(v any) *RPCError {
+	switch v := v.(type) {
+	case string:
+		if v != "" {
+			return &RPCError{Message: shorten([]byte(v))}
+		}
+	case map[string]any:
+		e := &RPCError{}
+		if n, ok := v["code"].(json.Number); ok {
+			e.Code, _ = n.Int64()
+		}
+		message, ok := v["message"].(string)
+		if !ok {
+			message = show(v)
+		}
+		e.Message = shorten([]byte(message))
+		if d, ok := v["data"]; ok && d != nil {
+			e.Data = show(d)
+		}
+		return e
+	}
+	return nil
+}
+
+// decode reads exactly one JSON value.
+func decode(from io.Reader) (any, error) {
+	d := json.NewDecoder(from)
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("there is more after the first value")
+	}
+	return v, nil
+}
+
+// maxShown is the most bytes of an answer that a message shows.
+const maxShown = 300
+
+// shorten makes an answer fit for a message.
+func shorten(text []byte) string {
+	s := strings.ToValidUTF8(string(text[:min(len(text), maxShown)]), "?")
+	s = strings.Join(strings.Fields(s), " ")
+	if len(text) > maxShown {
+		s += "..."
+	}
+	return s
+}
+
+// show is shorten for a decoded value.
+func show(v any) string {
+	if s, ok := v.(string); ok {
+		return shorten([]byte(s))
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprintf("a %T", v)
+	}
+	return shorten(text)
+}

@@ -1,0 +1,140 @@
+package chainfile
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// stepsAtOnce is how many nodes a step is run for at a time.
+const stepsAtOnce = 4
+
+// step runs a step of the preparation: once, or for every node. What it captures can be used when all of it is done.
+func (c *Chain) step(ctx context.Context, image string, number int, s testnets.Step) error {
+	name := fmt.Sprintf("%s: prepare step %d of %d", c.at(s.Pos), number+1, len(c.file.Prepare))
+	if !s.EachNode {
+		c.progress(fmt.Sprintf("preparing chain %s: step %d of %d", c.file.Name, number+1, len(c.file.Prepare)))
+		captured, err := c.runStep(ctx, image, s, nil)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		maps.Copy(c.data["captured"].(map[string]any), captured)
+		return nil
+	}
+	c.progress(fmt.Sprintf("preparing chain %s: step %d of %d for %d nodes", c.file.Name, number+1, len(c.file.Prepare), len(c.order)))
+	captured := make([]map[string]any, len(c.order))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(stepsAtOnce)
+	for i, n := range c.order {
+		group.Go(func() (err error) {
+			if captured[i], err = c.runStep(ctx, image, s, n); err != nil {
+				return fmt.Errorf("%s, node %s: %w", name, n.node.ID, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, n := range c.order {
+		maps.Copy(n.data["captured"].(map[string]any), captured[i])
+	}
+	return nil
+}
+
+// runStep runs a step's command, for a node unless that is nil, and returns what it captured. Files that earlier steps
+// kept for the node are there.
+func (c *Chain) runStep(ctx context.Context, image string, s testnets.Step, n *node) (map[string]any, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	data := c.with(n, nil)
+	once := driver.Once{Image: image, Files: make(map[string][]byte), Collect: slices.Clone(s.Keep)}
+	if n != nil {
+		maps.Copy(once.Files, n.files)
+	}
+	if err := render(s.Files, data, once.Files); err != nil {
+		return nil, err
+	}
+	for _, t := range s.Run {
+		arg, err := t.Render(data)
+		if err != nil {
+			return nil, err
+		}
+		once.Args = append(once.Args, arg)
+	}
+	for _, capture := range s.Capture {
+		if capture.File != "" {
+			once.Collect = append(once.Collect, capture.File)
+		}
+	}
+	result, err := c.tools.Once(ctx, once)
+	if err != nil {
+		return nil, fmt.Errorf("run %q: %w", once.Args, err)
+	}
+	captured := make(map[string]any, len(s.Capture))
+	for _, capture := range s.Capture {
+		if captured[capture.Name], err = c.capture(ctx, capture, result); err != nil {
+			return nil, fmt.Errorf("run %q: %w", once.Args, err)
+		}
+	}
+	if n != nil {
+		return captured, c.keep(s, n, result)
+	}
+	return captured, nil
+}
+
+// capture takes one value out of what a step gave.
+func (c *Chain) capture(ctx context.Context, capture testnets.Capture, result driver.OnceResult) (string, error) {
+	text := strings.TrimSpace(string(result.Stdout))
+	if capture.File != "" {
+		content, ok := result.Files[capture.File]
+		if !ok {
+			return "", fmt.Errorf("%s: capture %s: the command left no file %s", c.at(capture.Pos), capture.Name, capture.File)
+		}
+		text = string(content)
+	}
+	if capture.JQ == nil {
+		return text, nil
+	}
+	value, err := decode(strings.NewReader(text))
+	if err != nil {
+		return "", fmt.Errorf("%s: capture %s: what was captured is not JSON: %w: %s", c.at(capture.Pos), capture.Name, err, shorten([]byte(text)))
+	}
+	if value, err = capture.JQ.Run(ctx, value); err != nil {
+		return "", fmt.Errorf("capture %s: %w", capture.Name, err)
+	}
+	switch v := value.(type) {
+	case string:
+		return v, nil
+	case nil, bool, []any, map[string]any:
+		return "", fmt.Errorf("%s: capture %s: jq gave %s, which is neither text nor a number", c.at(capture.JQ.Pos), capture.Name, show(v))
+	}
+	number, err := json.Marshal(value)
+	return string(number), err
+}
+
+// keep puts what a step is to leave into the node's files.
+func (c *Chain) keep(s testnets.Step, n *node, result driver.OnceResult) error {
+	for _, root := range s.Keep {
+		found := false
+		for path, content := range result.Files {
+			if path == root || strings.HasPrefix(path, strings.TrimSuffix(root, "/")+"/") {
+				n.files[path] = content
+				found = true
+			}
+		}
+		if !found {
+			return fmt.Errorf("keep %s: the command left no file there", root)
+		}
+	}
+	return nil
+}
