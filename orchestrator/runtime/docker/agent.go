@@ -27,8 +27,9 @@ const (
 // agentCaps are what the agent needs: nftables and queues in the host's network (NET_ADMIN), entering the nodes' network
 // namespaces and probing there (SYS_ADMIN, NET_RAW), releasing packets in time on a busy host (SYS_NICE), and a socket in
 // a directory of the user who runs netsplit (DAC_OVERRIDE, CHOWN). It finds the namespaces through the process ids of the
-// host, because a host whose root mount is private does not pass the engine's namespace mounts on.
-var agentCaps = []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_NICE", "DAC_OVERRIDE", "CHOWN"}
+// host, because a host whose root mount is private does not pass the engine's namespace mounts on; those of programs that
+// run as another user or with capabilities that the agent lacks open only to SYS_PTRACE.
+var agentCaps = []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_NICE", "SYS_PTRACE", "DAC_OVERRIDE", "CHOWN"}
 
 // agentReady bounds the agent's start; agentPoll is how often it is asked.
 const (

@@ -7,6 +7,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
 
 	"github.com/netsplit/netsplit/faults"
 )
@@ -22,13 +23,14 @@ type watcher struct {
 	src     eventSource
 	testnet string
 	nodes   map[faults.NodeID]*node
+	guests  map[string]faults.NodeID // containers that are not ours, by id; nil: ours, by label
 	gap     func(faults.NodeID, error)
 	last    int64 // nanoseconds of the newest event taken
 }
 
 // open subscribes; when it returns the engine reports everything from now on.
 func (w *watcher) open(ctx context.Context) (<-chan events.Message, <-chan error) {
-	f := byTestnet(w.testnet)
+	f := w.filter("container")
 	f.Add("type", string(events.ContainerEventType))
 	f.Add("event", string(events.ActionStart))
 	f.Add("event", string(events.ActionDie))
@@ -37,6 +39,26 @@ func (w *watcher) open(ctx context.Context) (<-chan events.Message, <-chan error
 		o.Since = fmt.Sprintf("%d.%09d", w.last/1e9, w.last%1e9)
 	}
 	return w.src.Events(ctx, o)
+}
+
+// filter selects the containers of the testnet; by says how the engine calls an id there.
+func (w *watcher) filter(by string) filters.Args {
+	if w.guests == nil {
+		return byTestnet(w.testnet)
+	}
+	f := filters.NewArgs()
+	for id := range w.guests {
+		f.Add(by, id)
+	}
+	return f
+}
+
+// node returns the node of a container; nil if it has none.
+func (w *watcher) node(id string, labels map[string]string) *node {
+	if w.guests == nil {
+		return w.nodes[faults.NodeID(labels[labelNode])]
+	}
+	return w.nodes[w.guests[id]]
 }
 
 // run passes events on until ctx ends, and subscribes again when the engine breaks off.
@@ -82,7 +104,7 @@ func (w *watcher) drain(ctx context.Context, msgs <-chan events.Message, errs <-
 // take passes one event on. The engine may send the last ones again after a break; nodes know what they heard.
 func (w *watcher) take(m events.Message) {
 	w.last = max(w.last, m.TimeNano)
-	n := w.nodes[faults.NodeID(m.Actor.Attributes[labelNode])]
+	n := w.node(m.Actor.ID, m.Actor.Attributes)
 	if n == nil {
 		return
 	}
@@ -96,12 +118,12 @@ func (w *watcher) take(m events.Message) {
 
 // reconcile reports nodes that ended unheard: the engine remembers only the last few hundred events.
 func (w *watcher) reconcile(ctx context.Context) {
-	list, err := w.src.ContainerList(ctx, container.ListOptions{All: true, Filters: byTestnet(w.testnet)})
+	list, err := w.src.ContainerList(ctx, container.ListOptions{All: true, Filters: w.filter("id")})
 	if err != nil {
 		return // the stream will break again, or work
 	}
 	for _, c := range list {
-		if n := w.nodes[faults.NodeID(c.Labels[labelNode])]; n != nil && c.State == container.StateExited {
+		if n := w.node(c.ID, c.Labels); n != nil && c.State == container.StateExited {
 			n.ended(fmt.Errorf("ended while the engine could not be heard: %s", c.Status))
 		}
 	}

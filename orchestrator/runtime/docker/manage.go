@@ -93,6 +93,9 @@ func list(ctx context.Context, e lister, f filters.Args) ([]Testnet, error) {
 		at(n.Labels, n.Created)
 	}
 	for _, c := range containers {
+		if c.Labels[labelTestnet] == "" {
+			continue // someone else's, of an image made here, whose labels it has
+		}
 		t := at(c.Labels, time.Unix(c.Created, 0))
 		if socket := c.Labels[labelSocket]; socket != "" {
 			t.Agent, t.Socket = c.State, socket

@@ -1,0 +1,209 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+)
+
+// strangers starts n containers of the helper on a network of their own, as someone else would, and returns their label.
+func strangers(t *testing.T, n int, remove bool) string {
+	t.Helper()
+	r := open(t)
+	ref := helperImage(t, r)
+	who := fmt.Sprintf("stranger-%d-%d", os.Getpid(), time.Now().UnixNano()%1e9)
+	ctx := context.Background() // clean-up outlives the test's context
+	net, err := r.cli.NetworkCreate(ctx, who, network.CreateOptions{Driver: "bridge"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		list, err := r.cli.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", "who="+who))})
+		if err != nil {
+			t.Error(err)
+		}
+		if len(list) != n && !t.Failed() {
+			t.Errorf("%d containers of %d are there", len(list), n)
+		}
+		for _, c := range list {
+			if c.State != "running" && !t.Failed() {
+				t.Errorf("%s was left %s", nameOf(c), c.State)
+			}
+			if err := r.cli.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true}); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := r.cli.NetworkRemove(ctx, net.ID); err != nil {
+			t.Error(err)
+		}
+	})
+	for i := range n {
+		c, err := r.cli.ContainerCreate(ctx, &container.Config{
+			Image: ref, Cmd: []string{"serve"}, Tty: i == 1,
+			Labels: map[string]string{"who": who, composeService: "val", composeNumber: fmt.Sprint(i + 1)},
+		}, &container.HostConfig{NetworkMode: container.NetworkMode(who), AutoRemove: remove}, nil, nil, fmt.Sprintf("%s_val_%d", who, i+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.cli.ContainerStart(ctx, c.ID, container.StartOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return who
+}
+
+// attached attaches to strangers and creates a testnet of them.
+func attached(t *testing.T, who string, sink runtime.Sink) (*Foreign, []runtime.Host) {
+	t.Helper()
+	f, err := AttachForeign(t.Context(), Selector{Labels: []string{"who=" + who}}, ForeignOptions{Lease: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	plan := testPlan(t, 0, sink)
+	infos, err := f.Hosts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range infos {
+		plan.Nodes = append(plan.Nodes, runtime.PlanNode{ID: i.ID, Role: i.Role})
+	}
+	hosts, err := f.Create(t.Context(), plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Launch(t.Context(), launches(hosts), nil); err != nil {
+		t.Fatal(err)
+	}
+	return f, hosts
+}
+
+func TestStrangersAreSplitAndLeftAsTheyWere(t *testing.T) {
+	who := strangers(t, 3, false)
+	sink := newRecord()
+	f, hosts := attached(t, who, sink)
+	if len(hosts) != 3 || hosts[0].ID != "val-1" || hosts[2].ID != "val-3" {
+		t.Fatalf("hosts %v", hosts)
+	}
+	mustGet(t, f.Runtime, hosts[0], "/env?name=x")
+	cut := faults.Link{From: "val-1", To: "val-2"}
+	open := faults.Link{From: "val-1", To: "val-3"}
+	probe := func(want int) {
+		t.Helper()
+		m, err := f.Probe(t.Context(), []faults.Link{cut, open}, faults.ProbePlan{Count: 3, Interval: 10 * time.Millisecond, Wait: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m[0].Received != want || m[1].Received != 3 {
+			t.Errorf("received %d and %d, want %d and 3", m[0].Received, m[1].Received, want)
+		}
+	}
+	probe(3)
+	layer := faults.Layer{ID: "cut-1", Kind: "partition", Text: "cut", Since: time.Now(), Links: faults.Links{
+		Rules: []faults.Rule{{From: []faults.NodeID{"val-1"}, To: []faults.NodeID{"val-2"}, Cut: true}},
+	}}
+	if _, err := f.Shape(t.Context(), []faults.Layer{layer}); err != nil {
+		t.Fatal(err)
+	}
+	probe(0)
+	do(t, f.Runtime, faults.Pause, "val-3") // past Foreign, on purpose: nothing is undone
+	do(t, f.Runtime, faults.Resume, "val-3")
+	for _, a := range []faults.Action{{Verb: faults.Restart, Node: "val-3"}, {Verb: faults.Pause, Node: "val-2"}, {Verb: faults.Kill, Node: "val-1"}} {
+		if err := f.Do(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sink.until(t, "the line of the restart", func() bool {
+		return strings.HasSuffix(strings.Join(sink.lines["val-3"], " "), "got terminated serving")
+	})
+	if tail, err := f.Logs(t.Context(), "val-2", 5); err != nil || fmt.Sprint(tail) != "[serving]" {
+		t.Errorf("log of a console: %q, %v", tail, err)
+	}
+	states, err := f.States(t.Context())
+	if err != nil || states["val-1"] != NodeExited || states["val-2"] != NodePaused || states["val-3"] != NodeRunning {
+		t.Errorf("states %v, %v", states, err)
+	}
+	if err := f.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := remainingOf(t, f.plan.ID); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+	if err := f.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "val-1"}); err == nil {
+		t.Error("acted after Close")
+	}
+}
+
+func remainingOf(t *testing.T, id string) ([]string, error) {
+	return remaining(t.Context(), open(t).cli, byTestnet(id))
+}
+
+func TestAStrangerThatExits(t *testing.T) {
+	who := strangers(t, 2, false)
+	sink := newRecord()
+	f, hosts := attached(t, who, sink)
+	get(t, f.Runtime, hosts[0], "/exit")
+	sink.until(t, "its exit", func() bool {
+		return len(sink.exits["val-1"]) == 1 && strings.Contains(sink.exits["val-1"][0], "status 3")
+	})
+	err := f.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "val-1"})
+	if err == nil || len(f.undo) > 0 {
+		t.Errorf("%v, undo %v", err, f.undo)
+	}
+	if err := f.Do(t.Context(), faults.Action{Verb: faults.Start, Node: "val-1"}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStrangersThatWouldBeGone(t *testing.T) {
+	who := strangers(t, 2, true)
+	f, hosts := attached(t, who, nil)
+	for _, v := range []faults.Verb{faults.Kill, faults.Stop, faults.Restart} {
+		err := f.Do(t.Context(), faults.Action{Verb: v, Node: hosts[0].ID})
+		if err == nil || !strings.Contains(err.Error(), "--rm") {
+			t.Errorf("%s: %v", v, err)
+		}
+	}
+	if _, err := f.Create(t.Context(), f.plan); err == nil {
+		t.Error("created twice")
+	}
+	if err := f.Launch(t.Context(), []runtime.Launch{{ID: "x"}}, nil); err == nil {
+		t.Error("launched what is not there")
+	}
+}
+
+func TestConsoleLogsAreFramed(t *testing.T) {
+	src := rawLog("2026-01-02T03:04:05.5Z one\r\n2026-01-02T03:04:05.6Z two\n")
+	var got []string
+	l := lines{line: func(b []byte) { got = append(got, string(b)) }, gap: func(err error) { t.Error(err) }}
+	body, err := consoleLogs{src}.ContainerLogs(t.Context(), "x", container.LogsOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stdcopy.StdCopy(&l, io.Discard, body); err != nil || fmt.Sprint(got) != "[one two]" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+type rawLog string
+
+func (l rawLog) ContainerLogs(context.Context, string, container.LogsOptions) (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader([]byte(l))), nil
+}
