@@ -7,10 +7,17 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
+// maxSteps is the most steps of a chain.
+const maxSteps = 100
+
 // prepare decodes the steps before the start.
 func (d *chainDecoder) prepare(n ast.Node) []Step {
 	var steps []Step
 	items, _ := d.items(n, "prepare")
+	if len(items) > maxSteps {
+		d.failf(nodePos(items[maxSteps]), "", "prepare has more than %d steps", maxSteps)
+		return nil
+	}
 	for _, item := range items {
 		steps = append(steps, d.step(item))
 	}

@@ -1,4 +1,197 @@
 package testnets
 
-// validate checks what no single value can show.
-func (c *Chain) validate(from *origin) error { return nil }
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// chainValidator checks what no single value of a chain can show.
+type chainValidator struct {
+	c    *Chain
+	from *origin
+	errs []*Error
+	// used are the top-level names that the templates of each call use.
+	used map[string]map[string]bool
+}
+
+// validate checks what no single value can show. Errors are *Error, several of them joined.
+func (c *Chain) validate(from *origin) error {
+	v := &chainValidator{c: c, from: from, used: make(map[string]map[string]bool)}
+	v.rpc()
+	v.captures()
+	v.texts()
+	v.uses()
+	if len(v.errs) > 0 {
+		return join(v.errs)
+	}
+	return nil
+}
+
+// failf records a mistake at a place.
+func (v *chainValidator) failf(pos Pos, hint, format string, args ...any) {
+	v.errs = append(v.errs, v.from.errorAt(pos, fmt.Sprintf(format, args...), hint))
+}
+
+// rpc checks the port, and that every call has what the kind of RPC needs.
+func (v *chainValidator) rpc() {
+	r := &v.c.RPC
+	if _, ok := v.c.Ports[r.Port]; !ok {
+		hint := suggest(r.Port, "ports", slices.Sorted(maps.Keys(v.c.Ports)))
+		v.failf(r.Pos, hint, "rpc: there is no port %q", shorten(r.Port))
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.c.Calls)) {
+		call := v.c.Calls[name]
+		get := r.Kind == HTTPGet
+		switch {
+		case get && (call.Method != "" || call.Params != nil):
+			v.failf(call.Pos, "write path: /status?height={{.Height}}", "call %s: %s has no method and params", name, r.Kind)
+		case get && call.Path == nil:
+			v.failf(call.Pos, "", "call %s has no \"path\"", name)
+		case !get && call.Path != nil:
+			v.failf(call.Pos, "write method: NAME and params: [...]", "call %s: %s has no path", name, r.Kind)
+		case !get && call.Method == "":
+			v.failf(call.Pos, "", "call %s has no \"method\"", name)
+		}
+	}
+}
+
+// captures checks that no two steps capture the same name.
+func (v *chainValidator) captures() {
+	seen := make(map[string]Pos)
+	for _, step := range v.c.Prepare {
+		for _, capture := range step.Capture {
+			if first, twice := seen[capture.Name]; twice {
+				v.failf(capture.Pos, "", "%q is captured twice, first in line %d", capture.Name, first.Line)
+				continue
+			}
+			seen[capture.Name] = capture.Pos
+		}
+	}
+}
+
+// text checks the names in a text and returns those of the top that it uses.
+func (v *chainValidator) text(t Text, root *shape) map[string]bool {
+	used, mistakes := checkNames(t, root)
+	v.errs = append(v.errs, mistakes...)
+	return used
+}
+
+// texts checks the names in all texts.
+func (v *chainValidator) texts() {
+	c := v.c
+	for i, step := range c.Prepare {
+		names := namesOnce
+		if step.EachNode {
+			names = namesNode
+		}
+		root := only(c.roots(i), names)
+		for _, t := range step.Run {
+			v.text(t, root)
+		}
+		for _, f := range step.Files {
+			v.text(f.Text, root)
+		}
+	}
+	roots := c.roots(len(c.Prepare))
+	node, peer := only(roots, namesNode), only(roots, namesPeer)
+	for _, a := range c.Start.Args {
+		if a.For != "" {
+			v.text(a.Text, peer)
+		} else {
+			v.text(a.Text, node)
+		}
+	}
+	for _, t := range c.Start.Env {
+		v.text(t, node)
+	}
+	for _, f := range c.Start.Files {
+		v.text(f.Text, node)
+	}
+	if c.RPC.Basic != nil {
+		v.text(c.RPC.Basic.User, node)
+		v.text(c.RPC.Basic.Password, node)
+	}
+	if c.RPC.Bearer != nil {
+		v.text(*c.RPC.Bearer, node)
+	}
+	if c.Act.Tx != nil {
+		v.text(*c.Act.Tx, only(roots, namesTx))
+	}
+	call := only(roots, namesCall)
+	for _, name := range slices.Sorted(maps.Keys(c.Calls)) {
+		v.used[name] = make(map[string]bool)
+		if p := c.Calls[name].Path; p != nil {
+			maps.Copy(v.used[name], v.text(*p, call))
+		}
+		if p := c.Calls[name].Params; p != nil {
+			v.value(*p, call, v.used[name])
+		}
+	}
+}
+
+// value checks the names in a parameter and adds those of the top to used.
+func (v *chainValidator) value(p Value, root *shape, used map[string]bool) {
+	if p.Text != nil {
+		maps.Copy(used, v.text(*p.Text, root))
+	}
+	for _, item := range p.List {
+		v.value(item, root, used)
+	}
+	for _, f := range p.Fields {
+		v.value(f.Value, root, used)
+	}
+}
+
+// uses checks every place that names calls.
+func (v *chainValidator) uses() {
+	c := v.c
+	o := &c.Observe
+	v.use("height", o.Height.Calls, namesNode)
+	v.use("head", o.Head.Calls, namesNode)
+	v.use("block", o.Block.Calls, namesBlock)
+	if o.Finalized != nil {
+		v.use("finalized", o.Finalized.Calls, namesNode)
+	}
+	if o.Peers != nil {
+		v.use("observe.peers", o.Peers.Calls, namesNode)
+	}
+	if c.Ready != nil {
+		v.use("ready", c.Ready.Calls, namesNode)
+	}
+	v.use("peers", c.Peers.Calls, namesPeer)
+	if c.Act.Submit != nil {
+		names := namesTx
+		if c.Act.Tx != nil {
+			names = namesSubmit
+		}
+		v.use("submit", c.Act.Submit.Calls, names)
+	}
+	if c.Act.MakeBlock != nil {
+		v.use("make_block", c.Act.MakeBlock.Calls, namesNode)
+	}
+}
+
+// use checks that calls exist, and that their templates name nothing which is not known where they are used.
+func (v *chainValidator) use(where string, calls []CallRef, names []string) {
+	for i, ref := range calls {
+		used, ok := v.used[ref.Name]
+		if !ok {
+			hint := suggest(ref.Name, "calls", slices.Sorted(maps.Keys(v.c.Calls)))
+			v.failf(ref.Pos, hint, "%s: there is no call %q", where, shorten(ref.Name))
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(used)) {
+			switch {
+			case slices.Contains(names, name) || name == "Last" && i > 0 || !slices.Contains(namesCall, name):
+			case name == "Last":
+				v.failf(ref.Pos, "list the call whose result it is before it", "%s: call %q uses .Last, but no call is made before it",
+					where, ref.Name)
+			default:
+				v.failf(ref.Pos, "known here: ."+strings.Join(names, ", ."), "%s: call %q uses .%s, which is not known here",
+					where, ref.Name, name)
+			}
+		}
+	}
+}
