@@ -72,22 +72,20 @@ func dockerfileImage(ctx context.Context, e imageBuilder, file string, progress 
 
 // packContext packs the directory of a Dockerfile into a temporary file, at its beginning, and returns its hash in hex.
 // The caller closes and removes the file.
-func packContext(file string) (f *os.File, sum string, err error) {
-	if f, err = os.CreateTemp("", "netsplit-context-"); err != nil {
+func packContext(file string) (*os.File, string, error) {
+	f, err := os.CreateTemp("", "netsplit-context-")
+	if err != nil {
 		return nil, "", fmt.Errorf("pack the build's context: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\x00", filepath.Base(file))
-	if err := writeContext(io.MultiWriter(f, h), filepath.Dir(file), filepath.Base(file)); err != nil {
-		return nil, "", fmt.Errorf("pack the build's context: %w", err)
+	err = writeContext(io.MultiWriter(f, h), filepath.Dir(file), filepath.Base(file))
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
+	if err != nil {
+		f.Close()
+		os.Remove(f.Name())
 		return nil, "", fmt.Errorf("pack the build's context: %w", err)
 	}
 	return f, hex.EncodeToString(h.Sum(nil)), nil
