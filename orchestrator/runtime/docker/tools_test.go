@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/driver"
@@ -184,6 +185,7 @@ func TestForeignNodeWithAStopSignalAndAUser(t *testing.T) {
 	write(t, dir, "helper", string(b))
 	write(t, dir, "passwd", "root:x:0:0::/:\nnode:x:1234:4321::/home:\n")
 	write(t, dir, "ignored", "x")
+	write(t, dir, "unique", r.plan.ID) // an earlier run's image is another
 	write(t, dir, ".dockerignore", "ignored\n")
 	write(t, dir, "Dockerfile", "FROM scratch\nCOPY helper /helper\nCOPY passwd /etc/passwd\nUSER node\nSTOPSIGNAL SIGINT\nENTRYPOINT [\"/helper\"]\n")
 	if err := os.Chmod(filepath.Join(dir, "helper"), 0o755); err != nil {
@@ -195,6 +197,12 @@ func TestForeignNodeWithAStopSignalAndAUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		// By force: the container goes only later, with Close.
+		if _, err := r.cli.ImageRemove(context.Background(), ref, image.RemoveOptions{Force: true}); err != nil {
+			t.Error(err)
+		}
+	})
 	if len(steps) < 4 {
 		t.Errorf("progress %q", steps)
 	}
@@ -217,6 +225,27 @@ func TestForeignNodeWithAStopSignalAndAUser(t *testing.T) {
 	c, err := r.cli.ContainerInspect(t.Context(), containerName(r.plan.ID, hosts[0].ID))
 	if err != nil || c.State.Status != container.StateExited {
 		t.Errorf("state %v, %v", c.State, err)
+	}
+}
+
+// What a killed process leaves of a command is found, and is no node.
+func TestCommandsThatWereLeft(t *testing.T) {
+	e := newFakeEngine()
+	e.add("a", 1)
+	e.containers["in-a"] = map[string]string{labelTool: tool, labelTestnet: "a", labelKind: kindOnce}
+	e.containers["alone"] = map[string]string{labelTool: tool, labelTestnet: "once-1-1", labelKind: kindOnce}
+	e.containers["stranger"] = map[string]string{labelTool: tool} // from the image of a program that was built here
+	found, err := list(t.Context(), e, byTool())
+	if err != nil || len(found) != 2 || len(found[0].Nodes) != 1 || found[1].ID != "once-1-1" || len(found[1].Nodes) != 0 {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	for _, id := range []string{"a", "once-1-1"} {
+		if err := sweep(t.Context(), e, byTestnet(id)); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(e.containers) != 1 {
+		t.Errorf("left %v", e.containers)
 	}
 }
 
