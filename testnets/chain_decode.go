@@ -214,10 +214,13 @@ func (d *chainDecoder) optionalQuery(key string, out **Query) field {
 	}}
 }
 
-// quoteHint is a hint where a template stands without quotes, which YAML takes for a mapping.
+// quoteTemplates is a hint for templates that YAML takes for mappings.
+const quoteTemplates = `put templates in quotes: "{{.Height}}"`
+
+// quoteHint is a hint where a text was meant.
 func quoteHint(n ast.Node) string {
 	if m, ok := n.(*ast.MappingNode); ok && m.IsFlowStyle {
-		return `put templates in quotes: "{{.Height}}"`
+		return quoteTemplates
 	}
 	return ""
 }

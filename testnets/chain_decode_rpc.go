@@ -40,7 +40,7 @@ func (d *chainDecoder) rpc(at Pos, n ast.Node, r *RPC) {
 // basic decodes basic authentication. No message shows what stands there.
 func (d *chainDecoder) basic(n ast.Node) *Basic {
 	b := &Basic{}
-	if s, ok := scalarText(n); ok || s != "" {
+	if _, ok := scalarText(n); ok {
 		d.hidden(n, "write basic: {user: ..., password: ...}", "basic must be a mapping with user and password")
 		return b
 	}
@@ -134,11 +134,6 @@ func (d *chainDecoder) value(n ast.Node) Value {
 			v.Fields = append(v.Fields, ValueField{Key: key, Value: d.value(item)})
 			return true
 		})
-		if hint := quoteHint(n); len(d.errs) > 0 && hint != "" {
-			if last := d.errs[len(d.errs)-1]; last.Msg == "this cannot be a key" {
-				last.Hint = hint
-			}
-		}
 	default:
 		t := d.template(n, "a parameter")
 		v.Text = &t

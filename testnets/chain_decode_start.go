@@ -1,7 +1,6 @@
 package testnets
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -128,17 +127,8 @@ var repeats = []string{ForPeers, ForNodes, ForProducers}
 // arg decodes an argument: a text, or `{for: peers, arg: T}`.
 func (d *chainDecoder) arg(n ast.Node) Arg {
 	a := Arg{Pos: nodePos(n)}
-	switch m := n.(type) {
-	case *ast.MappingNode:
-		// {{.X}} without quotes is a mapping with a mapping for its key.
-		if len(m.Values) == 0 || slices.ContainsFunc(m.Values, func(e *ast.MappingValueNode) bool {
-			_, ok := scalarText(e.Key)
-			return !ok
-		}) {
-			a.Text = d.template(n, "an argument")
-			return a
-		}
-	case *ast.MappingValueNode:
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
 	default:
 		a.Text = d.template(n, "an argument")
 		return a

@@ -58,7 +58,7 @@ func (c *nameChecker) ranged(n *parse.RangeNode, dot *shape) *shape {
 		elem = over.elem
 	case scalar:
 		// A number would do for text/template, and could be any number.
-		c.fail(n.Pipe.Pos, "", "range needs a list")
+		c.fail(int(n.Pipe.Pos), "", "range needs a list")
 	case object:
 		for _, part := range over.fields {
 			elem = part
@@ -137,9 +137,16 @@ func (c *nameChecker) operand(n parse.Node, dot *shape) *shape {
 	return unknownShape
 }
 
-// parts follows names from a value on.
+// parts follows names from a value on. pos is where the first or the second of them stands in the text.
 func (c *nameChecker) parts(pos parse.Pos, s *shape, names []string) *shape {
-	for i, name := range names {
+	at := int(pos)
+	if len(names) > 1 {
+		// The parser gives the place of the second where the first is no operand of its own.
+		if first := at - len(names[0]) - 1; first >= 0 && strings.HasPrefix(c.text.Source[first:], "."+names[0]+".") {
+			at = first
+		}
+	}
+	for _, name := range names {
 		if s == c.root {
 			c.used[name] = true
 		}
@@ -147,10 +154,10 @@ func (c *nameChecker) parts(pos parse.Pos, s *shape, names []string) *shape {
 		case anything:
 			return unknownShape
 		case scalar:
-			c.fail(pos, "", "this value has no parts, so no .%s", shorten(name))
+			c.fail(at, "", "this value has no parts, so no .%s", shorten(name))
 			return unknownShape
 		case list:
-			c.fail(pos, "use range, or index LIST 0", "a list has no .%s", shorten(name))
+			c.fail(at, "use range, or index LIST 0", "a list has no .%s", shorten(name))
 			return unknownShape
 		}
 		part, ok := s.fields[name]
@@ -159,20 +166,18 @@ func (c *nameChecker) parts(pos parse.Pos, s *shape, names []string) *shape {
 			if !known {
 				hint = suggest(name, "names", s.names())
 			}
-			if i > 0 {
-				name = strings.Join(names[:i+1], ".")
-			}
-			c.fail(pos, hint, "%s has no .%s", s.what, shorten(name))
+			c.fail(at, hint, "%s has no .%s", s.what, shorten(name))
 			return unknownShape
 		}
 		s = part
+		at += len(name) + 1
 	}
 	return s
 }
 
 // fail records a mistake at an offset of the text.
-func (c *nameChecker) fail(pos parse.Pos, hint, format string, args ...any) {
-	before := c.text.Source[:max(0, min(int(pos), len(c.text.Source)))]
+func (c *nameChecker) fail(offset int, hint, format string, args ...any) {
+	before := c.text.Source[:max(0, min(offset, len(c.text.Source)))]
 	line := strings.Count(before, "\n") + 1
 	before = before[strings.LastIndexByte(before, '\n')+1:]
 	at := c.text.from.inside(c.text.Pos, c.text.Source, line, utf8.RuneCountInString(before)+1)

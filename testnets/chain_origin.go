@@ -2,6 +2,7 @@ package testnets
 
 import (
 	"strings"
+	"unicode/utf8"
 )
 
 // origin is the file that a part of a chain stands in, for mistakes that show when the part is used. Its source has no
@@ -27,36 +28,30 @@ func (o *origin) inside(pos Pos, value string, line, column int) Pos {
 	if o == nil || line < 1 || line > len(lines) || column < 1 {
 		return pos
 	}
-	want := lines[line-1]
-	at := Pos{Line: pos.Line + line - 1, Column: pos.Column}
-	text, ok := lineOf(o.src, at.Line)
-	if !ok || pos.Column > len([]rune(string(text))) {
+	want, at := lines[line-1], pos
+	text, ok := lineOf(o.src, pos.Line)
+	if !ok || pos.Column > utf8.RuneCount(text) {
 		return pos
 	}
 	rest := string([]rune(string(text))[pos.Column-1:])
-	switch rest[0] {
-	case '|', '>':
-		at.Line++
-		if text, ok = lineOf(o.src, at.Line); !ok {
-			return pos
-		}
-		trimmed := strings.TrimLeft(string(text), " ")
-		at.Column = len(text) - len(trimmed) + 1
+	switch {
+	case rest[0] == '|' || rest[0] == '>':
+		at.Line += line
+		text, _ = lineOf(o.src, at.Line)
+		rest = strings.TrimLeft(string(text), " ")
 		// The value's own indentation is not the file's.
-		at.Column -= len(want) - len(strings.TrimLeft(want, " "))
-		rest = string(text)[max(0, min(at.Column-1, len(text))):]
-	case '"', '\'':
-		rest = rest[1:]
+		own := len(want) - len(strings.TrimLeft(want, " "))
+		at.Column = len(text) - len(rest) - own + 1
+		rest = strings.Repeat(" ", own) + rest
+	case len(lines) > 1:
+		return pos
+	case rest[0] == '"' || rest[0] == '\'':
 		at.Column++
-		fallthrough
-	default:
-		if len(lines) > 1 {
-			return pos
-		}
+		rest = rest[1:]
 	}
-	if at.Column < 1 || !strings.HasPrefix(rest, want) {
+	if at.Column < 1 || want == "" || !strings.HasPrefix(rest, want) {
 		return pos
 	}
-	at.Column += min(column-1, len([]rune(want)))
+	at.Column += min(column-1, utf8.RuneCountInString(want))
 	return at
 }

@@ -27,6 +27,9 @@ func ParseChain(file string, src []byte) (*Chain, error) {
 		if errors.As(err, &at) {
 			at.Excerpt = excerpt(shown, at.Pos)
 			at.Msg = strings.ReplaceAll(at.Msg, "a scenario", "a chain file")
+			if line, _ := lineOf(shown, at.Pos.Line); at.Hint == "" && bytes.Contains(line, []byte("{{")) {
+				at.Hint = quoteTemplates
+			}
 		}
 		return nil, err
 	}
@@ -54,23 +57,29 @@ func (c *Chain) ErrorAt(pos Pos, msg, hint string) *Error {
 	return errorAt(c.File, hideSecrets(c.Source), pos, msg, hint)
 }
 
-// secretValue finds values that no message may show, by what stands before them.
-var secretValue = regexp.MustCompile(`(?i)\b((?:pas\w*|pwd|bear\w*|secret|token|basic)["']?[ \t]*:[ \t]*)("[^"\n]*"|'[^'\n]*'|[^\n{][^\n]*)`)
+// secretValue finds values that no message may show, by the key before them. The value may begin in the next line.
+var secretValue = regexp.MustCompile(`(?i)` +
+	`(\b(?:pas\w*|pwd|bear\w*)["']?[ \t]*:[ \t]*(?:[|>][-+0-9]*[ \t]*)?(?:\r?\n[ \t]+)?|\bbasic["']?[ \t]*:[ \t]+)` +
+	`("[^"\n]*"|'[^'\n]*'|[^ \t\n][^\n]*)`)
 
 // hideSecrets returns src with stars in place of secrets, for excerpts. Templates are no secrets: what they render to is.
 func hideSecrets(src []byte) []byte {
 	return secretValue.ReplaceAllFunc(src, func(all []byte) []byte {
 		m := secretValue.FindSubmatch(all)
-		if bytes.Contains(m[2], []byte("{{")) {
+		key, value := m[1], m[2]
+		if bytes.Contains(value, []byte("{{")) {
 			return all
+		}
+		if bytes.HasPrefix(bytes.ToLower(key), []byte("basic")) && value[0] == '{' {
+			return append(bytes.Clone(key), hideSecrets(value)...) // a mapping, as it should be
 		}
 		hidden := bytes.Map(func(r rune) rune {
 			if strings.ContainsRune(" ,{}[]\"'\r", r) {
 				return r
 			}
 			return '*'
-		}, m[2])
-		return append(bytes.Clone(m[1]), hidden...)
+		}, value)
+		return append(bytes.Clone(key), hidden...)
 	})
 }
 

@@ -72,17 +72,22 @@ func (q Query) Run(ctx context.Context, in any) (out any, err error) {
 	limit, cancel := context.WithTimeout(ctx, MaxQueryTime)
 	defer cancel()
 	results := q.code.RunWithContext(limit, in)
-	out, ok := results.Next()
-	if !ok {
-		return nil, fail("gives nothing")
-	}
-	if failed, is := out.(error); is {
-		if ctx.Err() == nil && limit.Err() != nil {
-			return nil, fail("does not end within %v", MaxQueryTime)
+	out, some := results.Next()
+	failed, wrong := out.(error)
+	second, more := any(nil), false
+	if some && !wrong {
+		if second, more = results.Next(); more {
+			failed, wrong = second.(error)
 		}
-		return nil, fail("%v", failed)
 	}
-	if _, more := results.Next(); more {
+	switch {
+	case wrong && ctx.Err() == nil && limit.Err() != nil:
+		return nil, fail("does not end within %v", MaxQueryTime)
+	case wrong:
+		return nil, fail("%v", failed)
+	case !some:
+		return nil, fail("gives nothing")
+	case more:
 		return nil, fail("gives more than one result")
 	}
 	return out, nil

@@ -3,6 +3,7 @@ package testnets
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // shape is what is known of a value that templates can name.
@@ -99,7 +100,7 @@ var (
 func only(roots map[string]*shape, names []string) *shape {
 	s := &shape{kind: object, what: "this text", fields: make(map[string]*shape, len(names)), elsewhere: map[string]string{}}
 	for name := range roots {
-		s.elsewhere[name] = "that name is known elsewhere, but not here"
+		s.elsewhere[name] = "known here: ." + strings.Join(names, ", .")
 	}
 	for _, name := range names {
 		s.fields[name] = roots[name]
