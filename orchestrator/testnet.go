@@ -120,6 +120,9 @@ func (t *Testnet) launch(ctx context.Context, progress Progress) error {
 // connect waits until every node answers, has a peer (where there is another node) and all have one chain.
 func (t *Testnet) connect(ctx context.Context, progress Progress) error {
 	progress.Phase("connecting", len(t.order))
+	if err := t.introduce(ctx); err != nil {
+		return err
+	}
 	clock := t.Runtime.Clock()
 	deadline := clock.Now() + connectTimeout + time.Duration(len(t.order))*connectPerNode
 	ready := make(map[faults.NodeID]bool, len(t.order))
@@ -138,6 +141,31 @@ func (t *Testnet) connect(ctx context.Context, progress Progress) error {
 			return err
 		}
 	}
+}
+
+// introduce tells foreign nodes of their peers once all of them answer.
+func (t *Testnet) introduce(ctx context.Context) error {
+	in, ok := t.Chain.(driver.Introducer)
+	if !ok {
+		return nil
+	}
+	clock := t.Runtime.Clock()
+	deadline := clock.Now() + connectTimeout
+	for _, id := range t.order {
+		for {
+			_, err := t.ask(ctx, id)
+			if err == nil {
+				break
+			}
+			if clock.Now() > deadline {
+				return t.fail(ctx, "connect", unready{id, err})
+			}
+			if err := clock.Sleep(ctx, clock.Now()+pollStep); err != nil {
+				return err
+			}
+		}
+	}
+	return in.Connect(ctx)
 }
 
 // unready is a node that connect still waits for, and why.

@@ -17,6 +17,7 @@ const (
 	flagSeed    = "seed"
 	flagImage   = "image"
 	flagOut     = "out"
+	flagChain   = "chain"
 )
 
 // jsonFlag is the flag of every verb that prints a table.

@@ -5,6 +5,8 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
+	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
 	"github.com/netsplit/netsplit/orchestrator/driver/netsplit"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
@@ -25,7 +27,7 @@ type host struct {
 	name    string // of the runtime
 	why     string // it was chosen
 	runtime runtime.Runtime
-	chain   *netsplit.Chain
+	chain   driver.Chain
 }
 
 // hosting is what the command line needs of a runtime.
@@ -36,10 +38,14 @@ type hosting interface {
 
 // openHost opens the runtime that the command line asks for. lease binds faults to this process: they heal when it ends.
 func (e *env) openHost(c *ucli.Context, spec *testnets.Spec, id string, lease bool) (*host, error) {
+	foreign, err := chainOf(c)
+	if err != nil {
+		return nil, err
+	}
 	name, why := c.String(flagRuntime), "asked for"
 	if name == runtimeAuto {
 		version, err := docker.Available(c.Context)
-		if err == nil {
+		if err == nil || foreign != nil {
 			name, why = runtimeDocker, "auto: Docker Engine "+version+" answers"
 		} else {
 			name, why = runtimeSim, "auto: no Docker Engine answers"
@@ -54,13 +60,22 @@ func (e *env) openHost(c *ucli.Context, spec *testnets.Spec, id string, lease bo
 			return nil, noEngine(err)
 		}
 		rt = d
+		if foreign != nil {
+			h.chain = chainfile.New(foreign, d, rt.Transport(), func(text string) { fmt.Fprintf(e.err, "  %s\n", text) })
+		}
 	case runtimeSim:
+		if foreign != nil {
+			return nil, usagef("--runtime docker", "chain %s cannot be simulated: its nodes are programs", foreign.Name)
+		}
 		// A simulated run depends on nothing but the scenario and its seed: so does its name.
 		h.id = fmt.Sprintf("%s-%d", spec.Name, spec.Seed)
 		rt = sim.New(sim.Options{Seed: spec.Seed})
 	default:
 		return nil, usagef("the runtimes are docker, sim and auto", "no runtime %q", name)
 	}
-	h.runtime, h.chain = rt, netsplit.New(rt.Transport())
+	h.runtime = rt
+	if h.chain == nil {
+		h.chain = netsplit.New(rt.Transport())
+	}
 	return h, nil
 }

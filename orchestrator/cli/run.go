@@ -26,7 +26,7 @@ func (e *env) runCommand() *ucli.Command {
 		ArgsUsage: "SCENARIO",
 		Description: "SCENARIO is a name from `netsplit catalog` or a YAML file. The exit code is 0 when all invariants hold,\n" +
 			"1 when one failed, 2 for a bad scenario, 3 when the infrastructure failed, 130 when interrupted.",
-		Flags: append(specFlags(), judgeFlags()...),
+		Flags: append(append(specFlags(), chainFlag()), judgeFlags()...),
 		Action: func(c *ucli.Context) error {
 			spec, err := e.specOf(c, "")
 			if err != nil {

@@ -46,7 +46,7 @@ func calledAs(c *ucli.Context) string {
 		words = append(words, shellWord(name))
 	}
 	changed := len(words)
-	for _, name := range []string{flagNodes, flagSeed, flagImage} {
+	for _, name := range []string{flagNodes, flagSeed, flagImage, flagChain} {
 		if f := flagNamed(c.Command.Flags, name); f != nil && c.IsSet(name) {
 			words = append(words, dashed(name), shellWord(c.Value(name)))
 		}

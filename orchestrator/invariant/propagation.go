@@ -82,7 +82,12 @@ func (c *propagation) Observe(w *World, e *trace.Event) {
 	if e.Kind != trace.KindSeen || w.node == noNode || !w.sep.started {
 		return
 	}
-	if e.Seen.Made || w.fresh && w.facts.asked() {
+	// Where nodes are asked, the first to have a block stands for its maker, which may be asked later.
+	first := e.Seen.Made
+	if w.facts.asked() {
+		first = w.fresh
+	}
+	if first {
 		c.start(w)
 		return
 	}
