@@ -2,6 +2,7 @@ package chainfile
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net"
 	"strconv"
@@ -37,6 +38,9 @@ func (c *Chain) auth(n *node) (a auth, err error) {
 		}
 	}
 	c.secrets.add(a.password, a.bearer)
+	if a.password != "" {
+		c.secrets.add(base64.StdEncoding.EncodeToString([]byte(a.user + ":" + a.password)))
+	}
 	return a, nil
 }
 

@@ -19,6 +19,7 @@ type Chain struct {
 	tools    driver.Tools
 	rpc      *rpc
 	progress func(string)
+	attached bool // the nodes run already
 	secrets  redactor
 
 	data  map[string]any // what every text can use
@@ -35,14 +36,21 @@ var (
 	_ driver.Introducer = (*Chain)(nil)
 )
 
-// New returns the driver of the chain that file describes. tools prepares its nodes; nil will do where Prepare has
-// nothing to run and no image to make, as for nodes that somebody else started. transport reaches the nodes. progress, if
-// not nil, is told of long steps; calls may be concurrent.
+// New returns the driver of the chain that file describes. tools prepares its nodes; without any, Prepare fails.
+// transport reaches the nodes. progress, if not nil, is told of long steps; calls may be concurrent.
 func New(file *testnets.Chain, tools driver.Tools, transport http.RoundTripper, progress func(string)) *Chain {
 	if progress == nil {
 		progress = func(string) {}
 	}
 	return &Chain{file: file, tools: tools, rpc: newRPC(file.RPC, transport), progress: progress, seen: newBlocks()}
+}
+
+// Attach returns the driver of a chain whose nodes run already: its Prepare runs and builds nothing, and says of nodes no
+// more than their accounts. Calls that use what steps captured fail.
+func Attach(file *testnets.Chain, transport http.RoundTripper) *Chain {
+	c := New(file, nil, transport, nil)
+	c.attached = true
+	return c
 }
 
 // Every implements driver.Watched.
@@ -87,6 +95,12 @@ func (c *Chain) Produce(ctx context.Context, id faults.NodeID) error {
 	}
 	if !c.Produces() {
 		return fmt.Errorf("make a block at %s: chain %s does not say how (act.make_block)", id, c.file.Name)
+	}
+	select {
+	case n.making <- struct{}{}:
+		defer func() { <-n.making }()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	result, err := c.call(ctx, n, c.file.Act.MakeBlock.Calls, nil)
 	if err != nil {

@@ -21,7 +21,7 @@ func (c *Chain) join(net driver.Network) error {
 	for i, n := range net.Nodes {
 		m := &node{
 			node: n, files: make(map[string][]byte), told: make(map[faults.NodeID]bool),
-			had: make(map[trace.Hash]uint64), made: make(map[trace.Hash]bool),
+			had: make(map[trace.Hash]uint64), made: make(map[trace.Hash]bool), making: make(chan struct{}, 1),
 		}
 		keys, err := c.keys(net.Seed, m)
 		if err != nil {

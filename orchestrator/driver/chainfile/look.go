@@ -86,6 +86,7 @@ func (c *Chain) advance(ctx context.Context, n *node, t tip) ([]trace.Event, err
 			return nil, err
 		}
 		// What was read is the node's chain even where the rest was not to be had; the next look will meet the cause.
+		n.awaitMade(ctx, fresh)
 		events := c.commit(n, fork, fresh)
 		if n.walk.top() == t.height && n.walk.hash(t.height) != t.hash {
 			return events, c.settle(ctx, n, t)

@@ -1,6 +1,7 @@
 package chainfile
 
 import (
+	"context"
 	"sync"
 
 	"github.com/netsplit/netsplit/faults"
@@ -16,6 +17,8 @@ type node struct {
 	files   map[string][]byte
 
 	walk walk // by Look only, whose calls are serial
+	// making is full while the node is told to make a block: whoever saw a block must wait to know whether it is that one.
+	making chan struct{}
 
 	mu    sync.Mutex
 	ready bool
@@ -41,6 +44,18 @@ func (n *node) madeHere(result any) {
 		if s, ok := v.(string); ok {
 			n.made[normal(s)] = true
 		}
+	}
+}
+
+// awaitMade waits until the node has said which blocks it made, where new blocks were read meanwhile.
+func (n *node) awaitMade(ctx context.Context, fresh []trace.Block) {
+	if len(fresh) == 0 {
+		return
+	}
+	select {
+	case n.making <- struct{}{}:
+		<-n.making
+	case <-ctx.Done():
 	}
 }
 

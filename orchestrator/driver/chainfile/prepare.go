@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/driver"
@@ -25,8 +24,14 @@ func (c *Chain) Prepare(ctx context.Context, net driver.Network) (driver.Prepare
 
 func (c *Chain) prepare(ctx context.Context, net driver.Network) (driver.Prepared, error) {
 	out := driver.Prepared{Facts: c.facts(net)}
-	if err := c.Know(net); err != nil {
+	if err := c.know(net); err != nil {
 		return out, err
+	}
+	if c.attached {
+		for _, n := range c.order {
+			out.Nodes = append(out.Nodes, driver.PreparedNode{Account: n.account})
+		}
+		return out, nil
 	}
 	if c.tools == nil {
 		return out, fmt.Errorf("prepare chain %s: %w", c.file.Name, errNoTools)
@@ -40,6 +45,9 @@ func (c *Chain) prepare(ctx context.Context, net driver.Network) (driver.Prepare
 			return out, err
 		}
 	}
+	if err := c.credentials(); err != nil {
+		return out, err
+	}
 	for _, n := range c.order {
 		p, err := c.launch(n)
 		if err != nil {
@@ -51,32 +59,20 @@ func (c *Chain) prepare(ctx context.Context, net driver.Network) (driver.Prepare
 	return out, nil
 }
 
-// Know is the part of Prepare that a chain needs to talk to nodes which run already: keys, accounts, credentials. Texts
-// that use captures of steps fail after it.
-func (c *Chain) Know(net driver.Network) error {
-	if err := c.join(net); err != nil {
-		return c.secrets.err(err)
+// know is the part of the preparation that a chain needs to talk to nodes: keys, accounts, a way to them.
+func (c *Chain) know(net driver.Network) error {
+	if c.rpc.err != nil {
+		return fmt.Errorf("%s: rpc: %w", c.at(c.file.RPC.Pos), c.rpc.err)
 	}
-	if err := c.credentials(); err != nil {
-		return c.secrets.err(err)
-	}
-	return c.rpc.usable()
+	return c.join(net)
 }
 
 // source is the chain file's image as the runtime must be told of it.
 func (c *Chain) source() driver.ImageSource {
 	i := c.file.Image
 	return driver.ImageSource{
-		Go: i.Go, LDFlags: i.LDFlags, Ref: i.Ref, Binary: c.beside(i.Binary), Dockerfile: c.beside(i.Dockerfile),
+		Go: i.Go, LDFlags: i.LDFlags, Ref: i.Ref, Binary: i.Binary, Dockerfile: i.Dockerfile,
 	}
-}
-
-// beside makes a path that is not absolute begin where the chain file is.
-func (c *Chain) beside(path string) string {
-	if path == "" || filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(filepath.Dir(c.file.File), path)
 }
 
 // interval is the time between blocks: the chain's own where it fixes it, else the scenario's.

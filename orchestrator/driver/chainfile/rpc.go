@@ -91,8 +91,6 @@ func trusting(transport http.RoundTripper) (http.RoundTripper, error) {
 	return t, nil
 }
 
-func (r *rpc) usable() error { return r.err }
-
 // do makes a request and returns the answer's result: all of it for http-get. Numbers are json.Number.
 func (r *rpc) do(ctx context.Context, q request) (any, error) {
 	if r.err != nil {
@@ -176,6 +174,9 @@ func (r *rpc) result(resp *http.Response, text []byte, id uint64) (any, error) {
 	}
 	if resp.StatusCode >= 300 {
 		return nil, &RPCError{Code: int64(resp.StatusCode), Message: http.StatusText(resp.StatusCode), Data: shorten(text)}
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, errors.New("the answer is empty")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the answer is not JSON: %w: %s", err, shorten(text))

@@ -72,7 +72,7 @@ func (c *Chain) runStep(ctx context.Context, image string, s testnets.Step, n *n
 		once.Args = append(once.Args, arg)
 	}
 	for _, capture := range s.Capture {
-		if capture.File != "" {
+		if capture.File != "" && !slices.Contains(once.Collect, capture.File) {
 			once.Collect = append(once.Collect, capture.File)
 		}
 	}

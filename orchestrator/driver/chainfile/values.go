@@ -39,6 +39,11 @@ func moment(v any) (time.Time, bool) {
 		sec, frac := math.Modf(f)
 		return time.Unix(int64(sec), int64(frac*1e9)).UTC(), true
 	}
+	if s, ok := v.(json.Number); ok {
+		if f, err := s.Float64(); err == nil {
+			return moment(f)
+		}
+	}
 	if n, ok := whole(v); ok {
 		return time.Unix(int64(n), 0).UTC(), n < 1<<40
 	}
