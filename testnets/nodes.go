@@ -24,9 +24,9 @@ func (s *Spec) NodeIDs() []NodeInfo {
 	return out
 }
 
-// node is the name of the group's node i, from 0.
-func (g *NodeGroup) node(i int) faults.NodeID {
-	return faults.NodeID(g.Name + "-" + strconv.Itoa(i+1))
+// numbered is the name of node i, from 0, of a group.
+func numbered(group string, i int) faults.NodeID {
+	return faults.NodeID(group + "-" + strconv.Itoa(i+1))
 }
 
 // total is the number of nodes.

@@ -27,6 +27,8 @@ type Spec struct {
 	// Duration is the length of the schedule: load and faults happen in it, settling follows. duration: required, at
 	// most MaxDuration.
 	Duration time.Duration
+	placed   bool // on nodes that are there already, see Place
+
 	// Settle bounds the time after the schedule in which all nodes must agree and go on. settle: default 30s.
 	Settle time.Duration
 }
@@ -36,6 +38,8 @@ type NodeGroup struct {
 	Name  string  // name: required; [a-z0-9-], at most 32 bytes, unique
 	Count int     // count: 1 or more; default 1
 	Mine  float64 // mine: attempts per second of each node; default 0, does not mine
+	// Names are the nodes' names where Place gave them; nil: numbered.
+	Names []faults.NodeID
 	Pos   Pos
 }
 

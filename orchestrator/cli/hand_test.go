@@ -244,8 +244,10 @@ func TestTransferByHand(t *testing.T) {
 }
 
 func TestPickTestnet(t *testing.T) {
-	one := []docker.Testnet{{ID: "quickstart-1a"}}
-	two := append(one, docker.Testnet{ID: "split-brain-2b"})
+	nodes := []docker.NodeInfo{{State: docker.NodeRunning}}
+	one := []docker.Testnet{{ID: "quickstart-1a", Nodes: nodes}}
+	two := append(one, docker.Testnet{ID: "split-brain-2b", Nodes: nodes})
+	left := append(one, docker.Testnet{ID: "crashed-3c"})
 	for _, c := range []struct {
 		all       []docker.Testnet
 		id        string
@@ -259,6 +261,8 @@ func TestPickTestnet(t *testing.T) {
 		{one, "zebra", "", "running: quickstart-1a", `no testnet "zebra" is running`},
 		{two, "split-brain-2b", "split-brain-2b", "", ""},
 		{two, "", "", "name one with --testnet: quickstart-1a, split-brain-2b", "2 testnets are running"},
+		{left, "", "quickstart-1a", "", ""},
+		{left, "crashed-3c", "crashed-3c", "", ""},
 		{two, "split-brain-2", "", "did you mean split-brain-2b?", ""},
 	} {
 		got, err := pickTestnet(c.all, c.id)

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/netsplit/netsplit/faults"
@@ -74,9 +75,12 @@ func findTestnet(ctx context.Context, id string) (docker.Testnet, error) {
 	return pickTestnet(all, id)
 }
 
-// pickTestnet is findTestnet among all testnets that there are.
+// pickTestnet is findTestnet among all testnets that there are. What is left of a testnet without nodes is not running.
 func pickTestnet(all []docker.Testnet, id string) (docker.Testnet, error) {
 	var ids []string
+	if id == "" {
+		all = slices.DeleteFunc(slices.Clone(all), func(t docker.Testnet) bool { return len(t.Nodes) == 0 })
+	}
 	for _, t := range all {
 		if t.ID == id || id == "" && len(all) == 1 {
 			return t, nil
