@@ -14,6 +14,14 @@ type chainDecoder struct {
 	from *origin
 }
 
+// place is where mistakes stand: the file, and its text as long as there are few of them.
+func (d *chainDecoder) place() *origin {
+	if len(d.errs) >= maxExcerpts {
+		return &origin{file: d.file}
+	}
+	return d.from
+}
+
 // chain decodes the whole file.
 func (d *chainDecoder) chain(n ast.Node) *Chain {
 	c := &Chain{}
@@ -180,10 +188,11 @@ func (d *chainDecoder) template(n ast.Node, what string) Text {
 		d.failf(nodePos(n), quoteHint(n), "%s must be a text, not %s", what, describe(n))
 		return Text{Pos: nodePos(n)}
 	}
-	t, mistake := compileText(d.from, nodePos(n), s)
+	t, mistake := compileText(d.place(), nodePos(n), s)
 	if mistake != nil {
 		d.errs = append(d.errs, mistake)
 	}
+	t.from = d.from
 	return t
 }
 
@@ -199,10 +208,11 @@ func (d *chainDecoder) query(n ast.Node, what string) Query {
 		d.failf(nodePos(n), hint, "%s must be a jq expression, not %s", what, describe(n))
 		return Query{Pos: nodePos(n)}
 	}
-	q, mistake := compileQuery(d.from, nodePos(n), s)
+	q, mistake := compileQuery(d.place(), nodePos(n), s)
 	if mistake != nil {
 		d.errs = append(d.errs, mistake)
 	}
+	q.from = d.from
 	return q
 }
 

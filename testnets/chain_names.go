@@ -177,6 +177,9 @@ func (c *nameChecker) parts(pos parse.Pos, s *shape, names []string) *shape {
 
 // fail records a mistake at an offset of the text.
 func (c *nameChecker) fail(offset int, hint, format string, args ...any) {
+	if len(c.errs) > maxErrors {
+		return // more than that are not reported
+	}
 	before := c.text.Source[:max(0, min(offset, len(c.text.Source)))]
 	line := strings.Count(before, "\n") + 1
 	before = before[strings.LastIndexByte(before, '\n')+1:]

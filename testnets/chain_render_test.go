@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +62,65 @@ func TestTextFunctions(t *testing.T) {
 			t.Errorf("%s: %q, %v", c.text, got, err)
 		case err != nil && (!errors.As(err, new(*Error)) || strings.Contains(err.Error(), "hunter2")):
 			t.Errorf("%s: %v", c.text, err)
+		}
+	}
+}
+
+// TestCheckNames: what templates may say, and which names of the top they use.
+func TestCheckNames(t *testing.T) {
+	c := parseExample(t)
+	root := only(c.roots(len(c.Prepare)), namesNode)
+	for text, want := range map[string]string{
+		"{{range $n := .Nodes}}{{$n.Name}}{{break}}{{else}}{{.Seed}}{{end}}":        "Nodes Seed",
+		"{{range $name, $port := .Ports}}{{$name}}={{$port}}{{end}}":                "Ports",
+		"{{range .Node.Keys}}{{.PrivateHex}}{{end}}":                                "Node",
+		"{{range (slice .Nodes 1)}}{{.Whatever}}{{end}}":                            "Nodes",
+		"{{with $k := .Node.Keys.node}}{{$k.PublicHex}}{{.PublicHex}}{{end}}":       "Node",
+		"{{if and .Node.Produces (gt .Node.Mine 1.5)}}{{.Start.Unix}}{{end}}":       "Node Start",
+		"{{(index .Node.Peers 0).Keys.account.AddressHex}}{{index .Ports \"p2p\"}}": "Node Ports",
+		"{{(or .Node .Seed).Unknown}}{{.BlockInterval.Seconds}}{{/* a comment */}}": "BlockInterval Node Seed",
+		"{{$}}{{.}}{{$.Network}}{{true}}{{nil | json}}{{printf \"%d\" 'x'}}":        "Network",
+		"{{$x := 1}}{{$x = 2}}{{range .Producers}}{{.Peers}}{{$.Seed}}{{end}}":      "Producers Seed",
+		"{{(.Start.Add 5).Unix}}{{.Node.Addr.String}}{{range .Node.Peers}}.{{end}}": "Node Start",
+	} {
+		tmpl, mistake := compileText(nil, Pos{}, text)
+		if mistake != nil {
+			t.Fatal(mistake)
+		}
+		used, mistakes := checkNames(tmpl, root)
+		if len(mistakes) > 0 {
+			t.Errorf("%s: %v", text, mistakes[0])
+		}
+		if got := strings.Join(slices.Sorted(maps.Keys(used)), " "); got != want {
+			t.Errorf("%s uses %s, want %s", text, got, want)
+		}
+	}
+}
+
+// TestInside: a place in a value is found in the file, or the value's beginning is given.
+func TestInside(t *testing.T) {
+	o := &origin{file: "c.yaml", src: []byte("a: bc\nd: |\n    e\n      f\n\nx: >\n  g\n  h\ny: \"i\\tj\"\n")}
+	for _, c := range []struct {
+		pos          Pos
+		value        string
+		line, column int
+		want         Pos
+	}{
+		{Pos{1, 4}, "bc", 1, 2, Pos{1, 5}},
+		{Pos{1, 4}, "bc", 1, 99, Pos{1, 6}},
+		{Pos{1, 4}, "bc", 2, 1, Pos{1, 4}},
+		{Pos{1, 4}, "bc", 1, 0, Pos{1, 4}},
+		{Pos{1, 4}, "bc\nd", 1, 1, Pos{1, 4}},
+		{Pos{1, 99}, "bc", 1, 1, Pos{1, 99}},
+		{Pos{99, 1}, "bc", 1, 1, Pos{99, 1}},
+		{Pos{2, 4}, "e\n  f\n", 1, 1, Pos{3, 5}},
+		{Pos{2, 4}, "e\n  f\n", 2, 3, Pos{4, 7}},
+		{Pos{2, 4}, "e\n  f\n", 3, 1, Pos{2, 4}},
+		{Pos{6, 4}, "g h\n", 1, 3, Pos{6, 4}},
+		{Pos{9, 4}, "i\tj", 1, 3, Pos{9, 4}},
+	} {
+		if got := o.inside(c.pos, c.value, c.line, c.column); got != c.want {
+			t.Errorf("%v %q %d:%d: %v, want %v", c.pos, c.value, c.line, c.column, got, c.want)
 		}
 	}
 }
@@ -146,7 +207,7 @@ func TestQuery(t *testing.T) {
 		t.Error(err)
 	}
 	// What is no JSON is an error, not the end of the program.
-	if _, err := query(".[0] + 1").Run(t.Context(), []any{make(chan int)}); err == nil || !strings.Contains(err.Error(), "the reply was a []interface {}") {
+	if _, err := query("tojson").Run(t.Context(), []any{make(chan int)}); err == nil || !strings.Contains(err.Error(), "the reply was a []interface {}") {
 		t.Error(err)
 	}
 	if _, err := (Query{Source: "."}).Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "not compiled") {

@@ -213,6 +213,46 @@ func TestChainBounds(t *testing.T) {
 	}
 }
 
+// TestChainManyMistakes: mistakes beyond those that are reported cost little, since they have no excerpt.
+func TestChainManyMistakes(t *testing.T) {
+	example := exampleChain(t)
+	many := func(s string) string { return strings.Repeat(s, 5000) }
+	for name, src := range map[string]string{
+		"templates": strings.Replace(example, `"HOME=/data"`, many(`"{{x}}",`)+"A=", 1),
+		"keys":      strings.Replace(example, "node: ed25519", many("x-: 1,")+"node: ed25519", 1),
+	} {
+		body, err := parseYAML("c.yaml", []byte(src))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &chainDecoder{decoder: decoder{file: "c.yaml", src: []byte(src)}, from: &origin{"c.yaml", []byte(src)}}
+		d.chain(body)
+		shown := 0
+		for _, e := range d.errs {
+			if e.Excerpt != "" {
+				shown++
+			}
+		}
+		if shown != maxExcerpts || len(d.errs) < 4999 {
+			t.Errorf("%s: %d of %d mistakes have an excerpt", name, shown, len(d.errs))
+		}
+	}
+	for name, src := range map[string]string{
+		"names in one text":   strings.Replace(example, "HOME=/data", "A="+many("{{.X}}"), 1),
+		"names in many texts": strings.Replace(example, `"HOME=/data"`, many(`"A={{.X}}",`)+"A=", 1),
+		"calls":               strings.Replace(example, "call: [hash_at, block]", "call: ["+many("hash, ")+"block]", 1),
+	} {
+		_, err := ParseChain("c.yaml", []byte(src))
+		if err == nil {
+			t.Fatalf("%s: no error", name)
+		}
+		last := err.Error()[strings.LastIndex(err.Error(), "\n")+1:]
+		if last != "c.yaml: 1 more mistakes" && last != "c.yaml: 180 more mistakes" {
+			t.Errorf("%s: %s", name, last)
+		}
+	}
+}
+
 // FuzzParseChain: whatever the file says, ParseChain returns, and what it accepts can be used.
 func FuzzParseChain(f *testing.F) {
 	example := exampleChain(f)

@@ -31,6 +31,9 @@ func (c *Chain) validate(from *origin) error {
 
 // failf records a mistake at a place.
 func (v *chainValidator) failf(pos Pos, hint, format string, args ...any) {
+	if len(v.errs) >= maxExcerpts {
+		return // more than are reported
+	}
 	v.errs = append(v.errs, v.from.errorAt(pos, fmt.Sprintf(format, args...), hint))
 }
 
@@ -71,8 +74,11 @@ func (v *chainValidator) captures() {
 	}
 }
 
-// text checks the names in a text and returns those of the top that it uses.
+// text checks the names in a text, unless there are already many mistakes, and returns those of the top that it uses.
 func (v *chainValidator) text(t Text, root *shape) map[string]bool {
+	if len(v.errs) >= maxExcerpts {
+		return nil
+	}
 	used, mistakes := checkNames(t, root)
 	v.errs = append(v.errs, mistakes...)
 	return used

@@ -17,8 +17,15 @@ type decoder struct {
 	names map[string]Pos
 }
 
+// maxExcerpts is the most mistakes of one file that are given an excerpt, which costs time. Fewer are reported.
+const maxExcerpts = 10 * maxErrors
+
 // failf records a mistake at a place.
 func (d *decoder) failf(pos Pos, hint, format string, args ...any) {
+	if len(d.errs) >= maxExcerpts {
+		d.errs = append(d.errs, &Error{File: d.file, Pos: pos, Msg: fmt.Sprintf(format, args...), Hint: hint})
+		return
+	}
 	d.errs = append(d.errs, errorAt(d.file, d.src, pos, fmt.Sprintf(format, args...), hint))
 }
 
