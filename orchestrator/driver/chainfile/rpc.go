@@ -22,6 +22,8 @@ const (
 	maxAnswer = 16 << 20
 	// callTimeout bounds one request, within what the caller's context allows.
 	callTimeout = 10 * time.Second
+	// maxSessions is with how many nodes TLS sessions can be taken up again.
+	maxSessions = 1024
 )
 
 // RPCError is an error that a node itself answered with.
@@ -88,6 +90,8 @@ func trusting(transport http.RoundTripper) (http.RoundTripper, error) {
 		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	t.TLSClientConfig.InsecureSkipVerify = true
+	// Some nodes close the connection after each answer, and full handshakes are dear to both sides.
+	t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(maxSessions)
 	return t, nil
 }
 

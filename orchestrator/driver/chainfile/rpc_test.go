@@ -319,7 +319,12 @@ type opaque struct{ http.RoundTripper }
 
 func TestSelfSignedTLS(t *testing.T) {
 	y := &toy{chain: []string{"g", "p"}, calls: make(map[string]int)}
-	s := httptest.NewUnstartedServer(y)
+	resumed := false
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		resumed = r.TLS.DidResume
+		w.Header().Set("Connection", "close") // as btcd does
+		y.ServeHTTP(w, r)
+	}))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // the handshake that is meant to fail
 	s.StartTLS()
 	defer s.Close()
@@ -345,6 +350,9 @@ func TestSelfSignedTLS(t *testing.T) {
 	}
 	if tip, err := c.tip(t.Context(), c.order[0]); err != nil || tip.height != 1 {
 		t.Errorf("%+v, %v", tip, err)
+	}
+	if !resumed {
+		t.Error("the second request began with a full handshake")
 	}
 	if c, err = prepare("{kind: jsonrpc2}", new(http.Transport)); err != nil {
 		t.Fatal(err)
