@@ -11,7 +11,7 @@ import (
 // node or role which is not among them is an *Error. On error the spec is as it was. Nodes of one role stand together.
 func (s *Spec) Place(nodes []NodeInfo) error {
 	placed := *s
-	placed.Nodes, placed.placed = nil, true
+	placed.Nodes, placed.Placed = nil, true
 	placed.Topology = Topology{Kind: "full", PeerExchange: true, Pos: s.Topology.Pos}
 	for _, n := range nodes {
 		i := slices.IndexFunc(placed.Nodes, func(g NodeGroup) bool { return g.Name == n.Role })

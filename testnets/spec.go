@@ -27,7 +27,8 @@ type Spec struct {
 	// Duration is the length of the schedule: load and faults happen in it, settling follows. duration: required, at
 	// most MaxDuration.
 	Duration time.Duration
-	placed   bool // on nodes that are there already, see Place
+	// Placed is true when the nodes are there already, see Place.
+	Placed bool
 
 	// Settle bounds the time after the schedule in which all nodes must agree and go on. settle: default 30s.
 	Settle time.Duration

@@ -103,7 +103,7 @@ func (s *Spec) checkTopology(add report) {
 
 // checkConsensus checks that blocks can be made at the rate asked for.
 func (s *Spec) checkConsensus(add report) {
-	if s.placed {
+	if s.Placed {
 		return // the nodes make blocks as their own chain says
 	}
 	pos := s.Consensus.Pos

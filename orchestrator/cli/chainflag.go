@@ -9,11 +9,17 @@ import (
 // ourChain is the name of the chain that netsplit's own node makes.
 const ourChain = "netsplit"
 
-// chainFlag chooses whose nodes a scenario runs on.
-func chainFlag() ucli.Flag {
-	return &ucli.StringFlag{
-		Name: flagChain, Value: ourChain, DefaultText: ourChain,
-		Usage: "run nodes of the chain `CHAIN`: a name or a chain file",
+// chainFlags choose whose nodes a scenario runs on.
+func chainFlags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringFlag{
+			Name: flagChain, Value: ourChain, DefaultText: ourChain,
+			Usage: "run nodes of the chain `CHAIN`: a name or a chain file",
+		},
+		&ucli.StringSliceFlag{
+			Name: flagAttach, Usage: "run on containers that are there already: a `LABEL=VALUE` that they have, or a name; repeatable",
+		},
+		&ucli.StringFlag{Name: flagNetwork, Usage: "with --attach: the network `NAME` to split, where containers share several"},
 	}
 }
 

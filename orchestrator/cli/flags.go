@@ -18,6 +18,8 @@ const (
 	flagImage   = "image"
 	flagOut     = "out"
 	flagChain   = "chain"
+	flagAttach  = "attach"
+	flagNetwork = "network"
 )
 
 // jsonFlag is the flag of every verb that prints a table.

@@ -26,20 +26,29 @@ func (e *env) runCommand() *ucli.Command {
 		ArgsUsage: "SCENARIO",
 		Description: "SCENARIO is a name from `netsplit catalog` or a YAML file. The exit code is 0 when all invariants hold,\n" +
 			"1 when one failed, 2 for a bad scenario, 3 when the infrastructure failed, 130 when interrupted.",
-		Flags: append(append(specFlags(), chainFlag()), judgeFlags()...),
+		Flags: append(append(specFlags(), chainFlags()...), judgeFlags()...),
 		Action: func(c *ucli.Context) error {
-			spec, err := e.specOf(c, "")
-			if err != nil {
-				return err
+			if chains := chainNames(c); len(chains) > 1 {
+				return e.runSeveral(c, chains)
 			}
-			out, err := openOutputs(c)
-			if err != nil {
-				return err
-			}
-			dir, err := e.carryOut(c, spec)
-			return errors.Join(err, e.conclude(c, spec, out, dir, err), out.close())
+			_, err := e.runOne(c)
+			return err
 		},
 	}
+}
+
+// runOne runs a scenario on one chain and shows its report; it returns the run's directory, if there is one.
+func (e *env) runOne(c *ucli.Context) (string, error) {
+	spec, err := e.specOf(c, "")
+	if err != nil {
+		return "", err
+	}
+	out, err := openOutputs(c)
+	if err != nil {
+		return "", err
+	}
+	dir, err := e.carryOut(c, spec)
+	return dir, errors.Join(err, e.conclude(c, spec, out, dir, err), out.close())
 }
 
 // carryOut runs a scenario and removes all that it made but the run's directory, which it returns; empty when nothing
@@ -50,7 +59,7 @@ func (e *env) carryOut(c *ucli.Context, spec *testnets.Spec) (dir string, err er
 	if err != nil {
 		return "", err
 	}
-	h, err := e.openHost(c, spec, id, true)
+	h, err := e.hostOf(c, spec, id)
 	if err != nil {
 		return "", err
 	}
@@ -67,6 +76,14 @@ func (e *env) carryOut(c *ucli.Context, spec *testnets.Spec) (dir string, err er
 	return dir, orchestrator.Run(ctx, orchestrator.Options{
 		ID: h.id, Spec: spec, Runtime: h.runtime, Chain: h.chain, Dir: dir, Version: Version, Progress: p,
 	})
+}
+
+// hostOf opens what the command line asks for: containers that are there already, or a runtime for new nodes.
+func (e *env) hostOf(c *ucli.Context, spec *testnets.Spec, id string) (*host, error) {
+	if c.IsSet(flagAttach) {
+		return e.attachHost(c, spec, id)
+	}
+	return e.openHost(c, spec, id, true)
 }
 
 // announce says what is about to run, on what, and why there.

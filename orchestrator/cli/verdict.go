@@ -75,6 +75,9 @@ func reproduce(dir string, run *trace.Run) string {
 		}
 	}
 	words := []string{"netsplit run", shellWord(scenario), "--seed", shellWord(run.Seed)}
+	if chain := run.Chain.Name; chain != "" && chain != ourChain {
+		words = append(words, "--chain", shellWord(chain))
+	}
 	if where := strings.FieldsFunc(run.Runtime, func(r rune) bool { return r == ' ' || r == ',' }); len(where) > 0 &&
 		slices.Contains([]string{runtimeDocker, runtimeSim}, where[0]) {
 		words = append(words, "--runtime", where[0])

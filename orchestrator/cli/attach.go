@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"errors"
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
+	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// attachHost opens containers that something else started, and puts the scenario on them. They are only split and
+// watched: nothing that netsplit did not start is removed or changed.
+func (e *env) attachHost(c *ucli.Context, spec *testnets.Spec, id string) (*host, error) {
+	chain, err := chainOf(c)
+	if err != nil {
+		return nil, err
+	}
+	if chain == nil {
+		return nil, usagef("--chain cometbft, or the path of a chain file", "--attach needs --chain, to know how to ask the nodes")
+	}
+	for _, name := range []string{flagNodes, flagImage} {
+		if c.IsSet(name) {
+			return nil, usagef("", "--%s and --attach contradict each other: the nodes are there already", name)
+		}
+	}
+	f, err := docker.AttachForeign(c.Context, selectorOf(c.StringSlice(flagAttach)), docker.ForeignOptions{
+		Network: c.String(flagNetwork), Lease: true,
+	})
+	if err != nil {
+		return nil, infrastructure(err, "docker ps shows the containers that run")
+	}
+	h := &host{id: id, name: runtimeDocker, why: "attached", runtime: f, chain: chainfile.Attach(chain, f.Transport())}
+	if err := place(c, spec, f); err != nil {
+		return nil, errors.Join(err, e.closeHost(c.Context, h))
+	}
+	return h, nil
+}
+
+// place puts the scenario on the containers. Each is taken to make blocks as much as any other: what weight a container
+// has in its chain cannot be seen from outside.
+func place(c *ucli.Context, spec *testnets.Spec, f *docker.Foreign) error {
+	hosts, err := f.Hosts(c.Context)
+	if err != nil {
+		return infrastructure(err, "")
+	}
+	var nodes []testnets.NodeInfo
+	for _, h := range hosts {
+		nodes = append(nodes, testnets.NodeInfo{ID: h.ID, Role: h.Role, Mine: 1})
+	}
+	if err := spec.Place(nodes); err != nil {
+		return usageError(err)
+	}
+	return nil
+}
+
+// selectorOf sorts the values of --attach into labels and names.
+func selectorOf(values []string) docker.Selector {
+	var s docker.Selector
+	for _, v := range values {
+		if strings.Contains(v, "=") {
+			s.Labels = append(s.Labels, v)
+			continue
+		}
+		s.Names = append(s.Names, v)
+	}
+	return s
+}
