@@ -185,7 +185,7 @@ func (t *Testnet) look(ctx context.Context, ready map[faults.NodeID]bool, progre
 		if err != nil {
 			return &unready{id, err}, nil
 		}
-		if want := t.degree[id]; s.Peers < want {
+		if want := t.degree[id]; s.Peers >= 0 && s.Peers < want {
 			return &unready{id, fewPeers(s.Peers, want)}, nil
 		}
 		if !ready[id] {
@@ -210,7 +210,7 @@ func (t *Testnet) worst(ctx context.Context, first unready) unready {
 		if err != nil {
 			return unready{id, err}
 		}
-		if lacks := t.degree[id] - s.Peers; lacks > most {
+		if lacks := t.degree[id] - s.Peers; s.Peers >= 0 && lacks > most {
 			most, worst = lacks, unready{id, fewPeers(s.Peers, t.degree[id])}
 		}
 	}

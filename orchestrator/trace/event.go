@@ -258,7 +258,7 @@ type LinkProbe struct {
 type Status struct {
 	Head       Hash   `json:"head"`
 	Height     uint64 `json:"height"`
-	Peers      int    `json:"peers"`
+	Peers      int    `json:"peers"` // -1: the chain does not say
 	Mempool    int    `json:"mempool"`
 	Final      bool   `json:"final,omitempty"` // asked at the very end of the run
 	Sent       uint64 `json:"sent,omitempty"`  // block and transaction messages sent
