@@ -19,6 +19,10 @@ const (
 	// connectPerNode for each of them.
 	connectTimeout = 30 * time.Second
 	connectPerNode = 200 * time.Millisecond
+	// movingHeight is the height that every node of a foreign chain must have reached before run time 0: nodes that still
+	// look for the chain's beginning would be judged as if they ran. Chains whose blocks are made on command have none
+	// before.
+	movingHeight = 2
 	// pollStep is how often conditions are looked at again.
 	pollStep = 50 * time.Millisecond
 )
@@ -45,6 +49,7 @@ type Testnet struct {
 	clients  map[faults.NodeID]driver.Client
 	order    []faults.NodeID       // the spec's
 	degree   map[faults.NodeID]int // peers that the topology gives a node
+	moving   uint64                // height from which on the chain counts as moving on every node
 }
 
 // Up creates a testnet, starts its nodes and waits until all are connected and on one head. sink receives what nodes
@@ -91,6 +96,9 @@ func Attach(ctx context.Context, rt runtime.Runtime, chain driver.Chain, net dri
 		ID: net.ID, Runtime: rt, Chain: chain, Network: net, Facts: prepared.Facts,
 		prepared: prepared, clients: make(map[faults.NodeID]driver.Client, len(net.Nodes)),
 		degree: make(map[faults.NodeID]int, len(net.Nodes)),
+	}
+	if p, ok := chain.(driver.Producer); ok && !p.Produces() {
+		t.moving = movingHeight
 	}
 	for _, n := range net.Nodes {
 		t.clients[n.ID] = chain.Client(n.ID)
@@ -191,6 +199,9 @@ func (t *Testnet) look(ctx context.Context, ready map[faults.NodeID]bool, progre
 		if !ready[id] {
 			ready[id] = true
 			progress.Part()
+		}
+		if s.Height < t.moving {
+			return &unready{id, fmt.Errorf("its chain is at height %d, waiting for %d", s.Height, t.moving)}, nil
 		}
 		heights = append(heights, s.Height)
 	}

@@ -26,7 +26,7 @@ func (e *env) attachHost(c *ucli.Context, spec *testnets.Spec, id string) (*host
 			return nil, usagef("", "--%s and --attach contradict each other: the nodes are there already", name)
 		}
 	}
-	f, err := docker.AttachForeign(c.Context, selectorOf(c.StringSlice(flagAttach)), docker.ForeignOptions{
+	f, err := docker.AttachForeign(c.Context, selectorOf(strings.Split(c.String(flagAttach), ",")), docker.ForeignOptions{
 		Network: c.String(flagNetwork), Lease: true,
 	})
 	if err != nil {

@@ -14,12 +14,10 @@ func chainFlags() []ucli.Flag {
 	return []ucli.Flag{
 		&ucli.StringFlag{
 			Name: flagChain, Value: ourChain, DefaultText: ourChain,
-			Usage: "run nodes of the chain `CHAIN`: a name or a chain file",
+			Usage: "run nodes of `CHAIN`: a name or a chain file",
 		},
-		&ucli.StringSliceFlag{
-			Name: flagAttach, Usage: "run on containers that are there already: a `LABEL=VALUE` that they have, or a name; repeatable",
-		},
-		&ucli.StringFlag{Name: flagNetwork, Usage: "with --attach: the network `NAME` to split, where containers share several"},
+		&ucli.StringFlag{Name: flagAttach, Usage: "run on containers that are there: `WHICH`, LABEL=VALUE or names, with commas"},
+		&ucli.StringFlag{Name: flagNetwork, Usage: "with --attach: the network `NAME` to split"},
 	}
 }
 
