@@ -14,8 +14,8 @@ var catalog embed.FS
 
 // Entry is a scenario of the catalog.
 type Entry struct {
-	Name        string
-	Description string
+	Name        string `json:"name"`
+	Description string `json:"description"`
 }
 
 // Catalog lists the ready scenarios by name. It decodes each of them, which the package's tests prove possible.

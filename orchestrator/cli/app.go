@@ -63,7 +63,7 @@ func (e *env) app() *ucli.App {
 			e.runCommand(), e.checkCommand(), e.reportCommand(),
 			e.upCommand(), e.downCommand(), e.lsCommand(), e.statusCommand(), e.logsCommand(),
 			e.faultCommand(), e.txCommand(), e.walletCommand(),
-			e.validateCommand(), e.catalogCommand(), e.doctorCommand(), e.helpCommand(),
+			e.validateCommand(), e.catalogCommand(), e.chainCommand(), e.doctorCommand(), e.helpCommand(),
 		},
 	}
 	app.Setup()

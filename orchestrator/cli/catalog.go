@@ -23,19 +23,12 @@ func (e *env) catalogCommand() *ucli.Command {
 				_, err = fmt.Fprintf(e.out, "%s", spec.Source)
 				return err
 			}
-			var entries []entry
+			entries := testnets.Catalog()
 			var rows [][]string
-			for _, s := range testnets.Catalog() {
-				entries = append(entries, entry{s.Name, s.Description})
+			for _, s := range entries {
 				rows = append(rows, []string{s.Name, s.Description})
 			}
 			return e.table(c, entries, []string{"scenario", "what happens"}, rows)
 		},
 	}
-}
-
-// entry is what catalog prints of a scenario.
-type entry struct {
-	Name        string `json:"name"`
-	Description string `json:"description"`
 }
