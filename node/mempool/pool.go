@@ -13,7 +13,7 @@ import (
 // Limits of a Pool.
 const (
 	MaxTxs       = 5000 // transactions in all
-	MaxPerSender = 64   // transactions of one sender
+	MaxPerSender = 1024 // transactions of one sender: what it may send during a long partition comes back at the heal
 	MaxGap       = 16   // how far a nonce may be ahead of the first that is missing
 )
 
