@@ -38,7 +38,7 @@ var figures = []figure{
 	{"sim: link deliveries, 10,000 nodes", "./orchestrator/runtime/sim", "BenchmarkDelivery/10000", "deliveries/s", 1e-6, "M/s", ">= 1 M/s", "2s"},
 	{"sim: memory", "./orchestrator/runtime/sim", "BenchmarkMemory", "KiB/node", 1, "KiB/node", "<= 64 KiB/node", "1x"},
 	{"sim: 10,000 nodes x 100 blocks", "./orchestrator/runtime/sim", "BenchmarkTenThousand", "ns/op", 1e-9, "s", "< 60 s", "1x"},
-	{"checkers: events of 100 nodes", "./orchestrator/invariant", "BenchmarkJudge/", "events/s", 1e-6, "M/s", ">= 0.5 M/s", "2s"},
+	{"checkers: events of 100 nodes", "./orchestrator/invariant", "BenchmarkJudge/100nodes", "events/s", 1e-6, "M/s", ">= 0.5 M/s", "2s"},
 	{"checkers: reading the file too", "./orchestrator/invariant", "BenchmarkJudgeFile", "events/s", 1e-6, "M/s", ">= 0.5 M/s", "2s"},
 	{"node: CPU to start", "./node/daemon", "BenchmarkStart", "cpu-ms/start", 1, "ms", "<= 60 ms", "5x"},
 	{"node: peak memory of a start", "./node/daemon", "BenchmarkStart", "MiB-rss", 1, "MiB", "<= 35 MiB", "5x"},
