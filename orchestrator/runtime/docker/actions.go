@@ -2,7 +2,9 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -56,12 +58,12 @@ func act(ctx context.Context, e actor, name string, n *node, verb faults.Verb) e
 		if _, err := need(ctx, e, name, container.StateRunning); err != nil {
 			return err
 		}
-		return asState(e.ContainerPause(ctx, name))
+		return reach(ctx, e, name, container.StatePaused, e.ContainerPause)
 	case faults.Resume:
 		if _, err := need(ctx, e, name, container.StatePaused); err != nil {
 			return err
 		}
-		return asState(e.ContainerUnpause(ctx, name))
+		return reach(ctx, e, name, container.StateRunning, e.ContainerUnpause)
 	default:
 		return fmt.Errorf("this runtime has no such action")
 	}
@@ -105,6 +107,36 @@ func need(ctx context.Context, e actor, name string, states ...container.Contain
 		}
 	}
 	return nil, fmt.Errorf("it is %s: %w", c.State.Status, runtime.ErrState)
+}
+
+// reachPoll is how often, and reachTimeout for how long, the engine is asked whether a container has reached a state.
+const (
+	reachPoll    = 5 * time.Millisecond
+	reachTimeout = 5 * time.Second
+)
+
+// reach calls do and waits until the engine says that the container is in the state: it answers a pause and a resume
+// before it has noted them, and would refuse what comes next.
+func reach(ctx context.Context, e actor, name string, state container.ContainerState,
+	do func(context.Context, string) error) error {
+	if err := asState(do(ctx, name)); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	tick := time.NewTicker(reachPoll)
+	defer tick.Stop()
+	for {
+		_, err := need(ctx, e, name, state)
+		if err == nil || !errors.Is(err, runtime.ErrState) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
 }
 
 // asState marks the engine's complaints about a container's state as such.

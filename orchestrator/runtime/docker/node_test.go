@@ -68,9 +68,18 @@ type fakeActor struct {
 	state container.ContainerState
 	err   error
 	did   string
+
+	// next is the state after late more looks, as an engine that notes a pause only after it has answered.
+	next container.ContainerState
+	late int
 }
 
 func (f *fakeActor) ContainerInspect(context.Context, string) (container.InspectResponse, error) {
+	if f.late > 0 {
+		if f.late--; f.late == 0 {
+			f.state = f.next
+		}
+	}
 	var c container.InspectResponse
 	c.ContainerJSONBase = &container.ContainerJSONBase{State: &container.State{Status: f.state}}
 	return c, nil
@@ -90,8 +99,16 @@ func (f *fakeActor) ContainerStop(_ context.Context, _ string, o container.StopO
 }
 
 func (f *fakeActor) ContainerKill(_ context.Context, _, signal string) error { return f.does(signal) }
-func (f *fakeActor) ContainerPause(context.Context, string) error            { return f.does("pause") }
-func (f *fakeActor) ContainerUnpause(context.Context, string) error          { return f.does("unpause") }
+
+func (f *fakeActor) ContainerPause(context.Context, string) error {
+	f.next, f.late = container.StatePaused, 3
+	return f.does("pause")
+}
+
+func (f *fakeActor) ContainerUnpause(context.Context, string) error {
+	f.next, f.late = container.StateRunning, 3
+	return f.does("unpause")
+}
 
 func TestActions(t *testing.T) {
 	const no = "wrong state"
