@@ -109,7 +109,7 @@ func TestJUnit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			strict := strings.HasSuffix(name, ".strict")
 			var b bytes.Buffer
-			if err := ci.JUnit(&b, r, strict); err != nil {
+			if err := ci.JUnit(&b, strict, r); err != nil {
 				t.Fatal(err)
 			}
 			golden(t, name+".xml", b.String())
@@ -176,7 +176,7 @@ func (f *full) Write(p []byte) (int, error) {
 
 func TestWriteErrorsAreReturned(t *testing.T) {
 	for after := range 3 {
-		if err := ci.JUnit(&full{left: after}, reports["fail"], false); !errors.Is(err, errFull) {
+		if err := ci.JUnit(&full{left: after}, false, reports["fail"]); !errors.Is(err, errFull) {
 			t.Errorf("JUnit, after %d writes: %v", after, err)
 		}
 	}

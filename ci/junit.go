@@ -10,8 +10,12 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/report"
 )
 
-// The JUnit XML that build servers read: a suite for the run, a test case for each invariant.
+// The JUnit XML that build servers read: a suite for each run, a test case for each invariant.
 type (
+	junitSuites struct {
+		XMLName xml.Name     `xml:"testsuites"`
+		Suites  []junitSuite `xml:"testsuite"`
+	}
 	junitSuite struct {
 		XMLName   xml.Name    `xml:"testsuite"`
 		Name      string      `xml:"name,attr"`
@@ -38,11 +42,38 @@ type (
 	}
 )
 
-// JUnit writes a report as JUnit XML, in which something fails exactly when the run's exit code is not 0: a FAIL is a
+// JUnit writes reports as JUnit XML, in which something fails exactly when the run's exit code is not 0: a FAIL is a
 // failure, or an error when it is the testnet's; UNKNOWN and VACUOUS are skipped unless strict makes them fail. A run that
-// was stopped has an error of its own, and one whose history is incomplete a skipped test case.
-func JUnit(w io.Writer, r *report.Report, strict bool) error {
-	suite := junitSuite{Name: "netsplit." + r.Run.Scenario, Seconds: r.Run.Duration.Seconds()}
+// was stopped has an error of its own, and one whose history is incomplete a skipped test case. The suites of several
+// reports also name their chains.
+func JUnit(w io.Writer, strict bool, reports ...*report.Report) error {
+	var root any
+	if len(reports) == 1 {
+		root = suiteOf(reports[0], "netsplit."+reports[0].Run.Scenario, strict)
+	} else {
+		var all junitSuites
+		for _, r := range reports {
+			all.Suites = append(all.Suites, suiteOf(r, "netsplit."+r.Run.Scenario+"."+r.Run.Chain.Name, strict))
+		}
+		root = all
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return fmt.Errorf("write JUnit XML: %w", err)
+	}
+	enc := xml.NewEncoder(w)
+	enc.Indent("", "  ")
+	if err := enc.Encode(root); err != nil {
+		return fmt.Errorf("write JUnit XML: %w", err)
+	}
+	if _, err := io.WriteString(w, "\n"); err != nil {
+		return fmt.Errorf("write JUnit XML: %w", err)
+	}
+	return nil
+}
+
+// suiteOf makes a suite of a report.
+func suiteOf(r *report.Report, name string, strict bool) junitSuite {
+	suite := junitSuite{Name: name, Seconds: r.Run.Duration.Seconds()}
 	if !r.Run.Started.IsZero() {
 		suite.Timestamp = r.Run.Started.UTC().Format("2006-01-02T15:04:05")
 	}
@@ -54,18 +85,7 @@ func JUnit(w io.Writer, r *report.Report, strict bool) error {
 	}
 	suite.addEnd(r)
 	suite.Tests = len(suite.Cases)
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return fmt.Errorf("write JUnit XML: %w", err)
-	}
-	enc := xml.NewEncoder(w)
-	enc.Indent("", "  ")
-	if err := enc.Encode(suite); err != nil {
-		return fmt.Errorf("write JUnit XML: %w", err)
-	}
-	if _, err := io.WriteString(w, "\n"); err != nil {
-		return fmt.Errorf("write JUnit XML: %w", err)
-	}
-	return nil
+	return suite
 }
 
 // add adds the test case of one invariant.

@@ -208,8 +208,23 @@ func (r *run) act(ctx context.Context, f *faults.Planned, actions []faults.Actio
 		if wakes {
 			r.rec.awake(clock.Now(), a.Node)
 		}
+		if a.Verb == faults.Start || a.Verb == faults.Restart {
+			r.reintroduce(ctx, a.Node)
+		}
 	}
 	return clock.Now() - began, nil
+}
+
+// reintroduce lets a node that was started again know its peers, beside the faults that go on meanwhile. If the node has
+// been taken down again there is nothing to know.
+func (r *run) reintroduce(ctx context.Context, node faults.NodeID) {
+	r.lane(ctx, "introduce "+string(node), func(ctx context.Context) error {
+		err := r.net.Reintroduce(ctx, node)
+		if r.rec.state(node) != trace.StateUp {
+			return nil
+		}
+		return err
+	})
 }
 
 // stateDuring is a node's state from the moment on at which a verb is asked for.

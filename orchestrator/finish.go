@@ -127,7 +127,7 @@ func (r *run) keepLogs(ctx context.Context) error {
 		return err
 	}
 	for _, n := range r.net.order {
-		lines, err := r.Runtime.Logs(ctx, n, logLines)
+		lines, err := r.net.Logs(ctx, n, logLines)
 		if err != nil {
 			return err
 		}
@@ -146,7 +146,7 @@ func (r *run) explain(ctx context.Context, err error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
-	tail, logErr := r.Runtime.Logs(ctx, died.Node, tailLines)
+	tail, logErr := r.net.Logs(ctx, died.Node, tailLines)
 	if logErr != nil {
 		return fmt.Errorf("%w (its log could not be read: %v)", err, logErr)
 	}

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,30 +21,50 @@ const NetworkFile = "network.json"
 // peersSlack is how many more connections than its topology asks for a node may hold.
 const peersSlack = 32
 
-// SaveNetwork writes a testnet's description to its directory. It holds the seed of the nodes' keys, so only its owner
-// can read it.
-func SaveNetwork(dir string, net driver.Network) error {
-	text, err := json.Marshal(net)
+// description is what NetworkFile holds.
+type description struct {
+	driver.Network
+	// Chain is what a driver.Kept told of the chain; absent: netsplit's own chain, whose Network is enough.
+	Chain json.RawMessage `json:",omitempty"`
+}
+
+// SaveNetwork writes a testnet's description to its directory, once its chain is prepared. It holds the seed of the
+// nodes' keys, so only its owner can read it.
+func SaveNetwork(dir string, net driver.Network, chain driver.Chain) error {
+	d := description{Network: net}
+	if k, ok := chain.(driver.Kept); ok {
+		var err error
+		if d.Chain, err = k.Keep(); err != nil {
+			return fmt.Errorf("describe the testnet's chain: %w", err)
+		}
+	}
+	text, err := json.Marshal(d)
 	if err != nil {
 		return fmt.Errorf("encode the testnet's description: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, NetworkFile), text, 0o600); err != nil {
+	path := filepath.Join(dir, NetworkFile)
+	// What somebody left there may be open to others.
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("replace the testnet's description: %w", err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
 		return fmt.Errorf("write the testnet's description: %w", err)
 	}
 	return nil
 }
 
-// LoadNetwork reads what SaveNetwork wrote.
-func LoadNetwork(dir string) (net driver.Network, err error) {
+// LoadNetwork reads what SaveNetwork wrote: the network, and what its chain's driver told, nil where that told nothing.
+func LoadNetwork(dir string) (net driver.Network, chain []byte, err error) {
 	path := filepath.Join(dir, NetworkFile)
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return net, fmt.Errorf("read the testnet's description: %w", err)
+		return net, nil, fmt.Errorf("read the testnet's description: %w", err)
 	}
-	if err := json.Unmarshal(text, &net); err != nil {
-		return net, fmt.Errorf("read the testnet's description %s: %w", path, err)
+	var d description
+	if err := json.Unmarshal(text, &d); err != nil {
+		return net, nil, fmt.Errorf("read the testnet's description %s: %w", path, err)
 	}
-	return net, nil
+	return d.Network, d.Chain, nil
 }
 
 // NewNetwork describes a spec's testnet to a chain. hosts are parallel to spec.NodeIDs().

@@ -32,6 +32,7 @@ type recorder struct {
 	// waking holds what to record of nodes that are being started or resumed, at their first sign of life.
 	waking map[faults.NodeID]trace.Lifecycle
 	bodies bodies
+	hints  hints
 	// sealed is the clock time after which nodes' events are no longer recorded; zero: they all are.
 	sealed time.Duration
 }
@@ -101,7 +102,9 @@ func (r *recorder) note(e *trace.Event) {
 	switch e.Kind {
 	case trace.KindHead:
 		r.heads[node] = *e.Head
-		r.bodies.want(e.Head.Hash, node)
+		if e.Head.Height > 0 { // else it is the genesis block, which the run event describes
+			r.bodies.want(e.Head.Hash, node)
+		}
 	case trace.KindBlock:
 		r.bodies.done(e.Block.Hash)
 	case trace.KindSeen:
@@ -119,6 +122,21 @@ func (r *recorder) write(e trace.Event) {
 
 // Line implements runtime.Sink.
 func (r *recorder) Line(node faults.NodeID, line []byte) {
+	r.LineAt(node, r.clock.Epoch().Add(r.clock.Now()), line)
+}
+
+// LineAt implements runtime.TimedSink. The time of an event is the node's own, that of a hint the engine's.
+func (r *recorder) LineAt(node faults.NodeID, at time.Time, line []byte) {
+	if a, ok := r.chain.(driver.Announcer); ok {
+		if h, ok := a.Heard(node, line); ok {
+			r.hints.tell(node, at.Sub(r.clock.Epoch()), h)
+		}
+	}
+	r.event(node, line)
+}
+
+// event records what a line says, if it is an event.
+func (r *recorder) event(node faults.NodeID, line []byte) {
 	e, when, ok := r.chain.Parse(node, line)
 	if !ok {
 		return

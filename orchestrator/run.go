@@ -82,6 +82,8 @@ type run struct {
 	layers []faults.Layer
 	epoch  uint64 // counts changes of layers
 
+	watched map[faults.NodeID]*watched // of a watched chain
+
 	trafficAt map[string]faults.Traffic // when each fault began; of the fault lane alone
 
 	// Lanes that the run must not end before, by purpose: those that carry out faults and those that measure them.
@@ -130,6 +132,7 @@ func (r *run) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.firstLook(ctx)
 	r.zero = r.Runtime.Clock().Now()
 	for _, n := range net.order {
 		r.rec.lifecycle(r.zero, n, trace.Lifecycle{State: trace.StateUp})
@@ -158,7 +161,9 @@ func (r *run) describe(ctx context.Context) trace.Run {
 		return d // the nodes were planned, and the run ended before there were any
 	}
 	d.Chain = r.net.Facts
+	_, d.Chain.Measured = r.Chain.(driver.Watched) // the watch lanes say it of every arrival
 	for i, n := range r.net.Network.Nodes {
+		d.Nodes[i].Mine = n.Mine
 		d.Nodes[i].Account, d.Nodes[i].Addr = r.net.prepared.Nodes[i].Account, n.Addr.String()
 	}
 	return d

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/netsplit/netsplit/faults/agent"
 	"github.com/netsplit/netsplit/orchestrator"
 	"github.com/netsplit/netsplit/orchestrator/driver/netsplit"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
@@ -19,14 +22,22 @@ import (
 	"github.com/netsplit/netsplit/testnets"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The test binary is also the fault agent of the testnets in containers that tests start.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "agent" {
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer stop()
+		os.Exit(agent.Main(ctx, os.Args[2:], os.Stdout, os.Stderr))
+	}
+	goleak.VerifyTestMain(m)
+}
 
-// quiet is a Progress that keeps what it is told.
-type quiet struct{ notes []string }
+// quiet is a Progress that forgets what it is told.
+type quiet struct{}
 
-func (q *quiet) Phase(string, int)              {}
-func (q *quiet) Part()                          {}
-func (q *quiet) Note(_ time.Duration, s string) { q.notes = append(q.notes, s) }
+func (quiet) Phase(string, int)          {}
+func (quiet) Part()                      {}
+func (quiet) Note(time.Duration, string) {}
 
 func parse(t *testing.T, src string) *testnets.Spec {
 	t.Helper()

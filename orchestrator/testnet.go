@@ -56,18 +56,25 @@ type Testnet struct {
 // print. When it fails, what was made is left for Runtime.Close.
 func Up(ctx context.Context, id string, spec *testnets.Spec, rt runtime.Runtime, chain driver.Chain,
 	dir string, sink runtime.Sink, progress Progress) (*Testnet, error) {
-	t, err := create(ctx, id, spec, rt, chain, dir, sink)
+	t, err := Start(ctx, id, spec, rt, chain, dir, sink, progress)
 	if err != nil {
-		return nil, err
-	}
-	if err := t.launch(ctx, progress); err != nil {
 		return t, err
 	}
 	return t, t.connect(ctx, progress)
 }
 
+// Start is Up without the wait: the nodes' processes run. Its Testnet is nil when it failed before any could.
+func Start(ctx context.Context, id string, spec *testnets.Spec, rt runtime.Runtime, chain driver.Chain,
+	dir string, sink runtime.Sink, progress Progress) (*Testnet, error) {
+	t, err := create(ctx, id, spec, rt, chain, dir, sink, progress)
+	if err != nil {
+		return nil, err
+	}
+	return t, t.launch(ctx, progress)
+}
+
 func create(ctx context.Context, id string, spec *testnets.Spec, rt runtime.Runtime, chain driver.Chain,
-	dir string, sink runtime.Sink) (*Testnet, error) {
+	dir string, sink runtime.Sink, progress Progress) (*Testnet, error) {
 	plan := runtime.Plan{ID: id, Name: spec.Name, Dir: dir, Sink: sink}
 	for _, n := range spec.NodeIDs() {
 		plan.Nodes = append(plan.Nodes, runtime.PlanNode{ID: n.ID, Role: n.Role})
@@ -80,10 +87,17 @@ func create(ctx context.Context, id string, spec *testnets.Spec, rt runtime.Runt
 	if err != nil {
 		return nil, err
 	}
-	if err := SaveNetwork(dir, net); err != nil {
+	if e, ok := chain.(driver.Elector); ok {
+		var note string
+		if net.Nodes, note = e.Elect(net.Nodes); note != "" {
+			progress.Note(0, note)
+		}
+	}
+	t, err := Attach(ctx, rt, chain, net)
+	if err != nil {
 		return nil, err
 	}
-	return Attach(ctx, rt, chain, net)
+	return t, SaveNetwork(dir, net, chain)
 }
 
 // Attach returns the Testnet that a network describes, on a runtime that already hosts it.
@@ -116,11 +130,11 @@ func (t *Testnet) launch(ctx context.Context, progress Progress) error {
 	launches := make([]runtime.Launch, len(t.order))
 	for i, id := range t.order {
 		p := t.prepared.Nodes[i]
-		launches[i] = runtime.Launch{ID: id, Image: p.Image, Args: p.Args, Env: p.Env, Files: p.Files}
+		launches[i] = runtime.Launch{ID: id, Image: p.Image, Args: p.Args, Env: p.Env, Sysctls: p.Sysctls, Files: p.Files}
 	}
 	progress.Phase(fmt.Sprintf("starting %d nodes", len(launches)), len(launches))
 	if err := t.Runtime.Launch(ctx, launches, func(faults.NodeID) { progress.Part() }); err != nil {
-		return fmt.Errorf("start testnet %s: %w", t.ID, err)
+		return fmt.Errorf("start testnet %s: %w", t.ID, t.redact(err))
 	}
 	return nil
 }
@@ -134,13 +148,19 @@ func (t *Testnet) connect(ctx context.Context, progress Progress) error {
 	clock := t.Runtime.Clock()
 	deadline := clock.Now() + connectTimeout + time.Duration(len(t.order))*connectPerNode
 	ready := make(map[faults.NodeID]bool, len(t.order))
-	for {
+	for compare := clock.Now() + strangeAfter; ; {
 		waiting, err := t.look(ctx, ready, progress)
 		if err != nil {
 			return err
 		}
 		if waiting == nil {
 			return nil
+		}
+		if clock.Now() > compare {
+			if err := t.stranger(ctx); err != nil {
+				return err
+			}
+			compare = clock.Now() + strangeAfter
 		}
 		if clock.Now() > deadline {
 			return t.fail(ctx, "connect", t.worst(ctx, *waiting))
@@ -157,23 +177,43 @@ func (t *Testnet) introduce(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	clock := t.Runtime.Clock()
-	deadline := clock.Now() + connectTimeout
+	deadline := t.Runtime.Clock().Now() + connectTimeout
 	for _, id := range t.order {
-		for {
-			_, err := t.ask(ctx, id)
-			if err == nil {
-				break
-			}
-			if clock.Now() > deadline {
-				return t.fail(ctx, "connect", unready{id, err})
-			}
-			if err := clock.Sleep(ctx, clock.Now()+pollStep); err != nil {
-				return err
-			}
+		if err := t.awaitAnswer(ctx, id, deadline); err != nil {
+			return err
 		}
 	}
 	return in.Connect(ctx)
+}
+
+// Reintroduce tells a foreign node that was started again of its peers, once it answers. Nodes that know them from their
+// start need nothing.
+func (t *Testnet) Reintroduce(ctx context.Context, id faults.NodeID) error {
+	in, ok := t.Chain.(driver.Introducer)
+	if !ok {
+		return nil
+	}
+	if err := t.awaitAnswer(ctx, id, t.Runtime.Clock().Now()+connectTimeout); err != nil {
+		return err
+	}
+	return in.Connect(ctx, id)
+}
+
+// awaitAnswer waits until a node answers.
+func (t *Testnet) awaitAnswer(ctx context.Context, id faults.NodeID, deadline time.Duration) error {
+	clock := t.Runtime.Clock()
+	for {
+		_, err := t.ask(ctx, id)
+		if err == nil {
+			return nil
+		}
+		if clock.Now() > deadline {
+			return t.fail(ctx, "connect", unready{id, err})
+		}
+		if err := clock.Sleep(ctx, clock.Now()+pollStep); err != nil {
+			return err
+		}
+	}
 }
 
 // unready is a node that connect still waits for, and why.
@@ -235,7 +275,7 @@ func fewPeers(has, want int) error {
 // fail makes the error for a node that did not become ready, with the last lines that it printed.
 func (t *Testnet) fail(ctx context.Context, op string, u unready) error {
 	err := &runtime.NodeError{Node: u.node, Op: op, Err: u.err}
-	tail, logErr := t.Runtime.Logs(ctx, u.node, tailLines)
+	tail, logErr := t.Logs(ctx, u.node, tailLines)
 	if logErr != nil {
 		return errors.Join(err, fmt.Errorf("read its log: %w", logErr))
 	}

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,8 +11,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// blindAfter is for how long a node that is up may leave questions unanswered before the trace says that it was not
-// seen.
+// blindAfter is for how long a node that is up may leave questions unanswered before that is worth a word.
 const blindAfter = 3 * time.Second
 
 // watchChain starts the lanes that a foreign chain needs: one for each node that is asked what is new, and one for each
@@ -19,81 +19,120 @@ const blindAfter = 3 * time.Second
 func (r *run) watchChain(ctx context.Context) {
 	if w, ok := r.Chain.(driver.Watched); ok {
 		for _, n := range r.net.order {
-			r.lane(ctx, "watch "+string(n), func(ctx context.Context) error { return r.watchLane(ctx, w, n) })
+			r.lane(ctx, "watch "+string(n), func(ctx context.Context) error { return r.watchLane(ctx, w, r.watched[n]) })
+			if a, ok := r.Chain.(driver.Announcer); ok && a.Subscribes() {
+				r.lane(ctx, "listen to "+string(n), func(ctx context.Context) error { return r.listenLane(ctx, a, n) })
+			}
 		}
 	}
-	p, ok := r.Chain.(driver.Producer)
-	if !ok || !p.Produces() {
-		return
-	}
-	var power float64
-	for _, n := range r.net.Network.Nodes {
-		power += n.Mine
-	}
-	for i, n := range r.net.Network.Nodes {
-		if n.Mine > 0 {
-			mean := time.Duration(float64(r.net.Facts.BlockInterval) * power / n.Mine)
-			r.lane(ctx, "produce "+string(n.ID), func(ctx context.Context) error {
-				return r.produceLane(ctx, p, n.ID, mean, uint64(i))
-			})
-		}
-	}
+	r.net.Produce(func(name string, fn func(context.Context) error) { r.lane(ctx, name, fn) },
+		func(n faults.NodeID) bool { return r.rec.state(n) == trace.StateUp },
+		func(_ faults.NodeID, err error) error { return err })
 }
 
-// watchLane asks one node at a steady rate until ctx ends. While the node is not up it is left alone.
-func (r *run) watchLane(ctx context.Context, w driver.Watched, node faults.NodeID) error {
+const (
+	// lookAgain is how often a node is asked again, after lookAgainAfter each, that hinted at a block and does not show it
+	// yet: some tell of a block before their answers do.
+	lookAgain      = 2
+	lookAgainAfter = 10 * time.Millisecond
+)
+
+// watched is one node of a watched chain. Its lane alone uses it while there is one.
+type watched struct {
+	node faults.NodeID
+	// since is when it was asked the last time that it answered: what was there then, that answer told. Meaningless unless
+	// known.
+	since time.Duration
+	known bool
+}
+
+// firstLook asks every node once before run time 0, so that what comes to light later came later.
+func (r *run) firstLook(ctx context.Context) {
+	w, ok := r.Chain.(driver.Watched)
+	if !ok {
+		return
+	}
+	r.watched = make(map[faults.NodeID]*watched, len(r.net.order))
+	for _, n := range r.net.order {
+		x := &watched{node: n}
+		r.watched[n] = x
+		r.lane(ctx, "first look at "+string(n), func(ctx context.Context) error {
+			_ = r.lookAll(ctx, w, x) // what was missed comes with the next look
+			return nil
+		})
+	}
+	r.Runtime.Clock().Wait()
+}
+
+// watchLane asks one node at a steady rate until ctx ends. While the node is not up it is left alone. A node that leaves
+// questions unanswered for a while and then answers has told all that it went through, only later, and its events say how
+// much later; one that goes down, or is asked for the last time, without an answer has left something untold.
+func (r *run) watchLane(ctx context.Context, w driver.Watched, x *watched) error {
 	clock := r.Runtime.Clock()
-	seen, blind := clock.Now(), false
+	answered, blind := clock.Now(), false
+	early := 0
 	for next := clock.Now(); ; next = max(next+w.Every(), clock.Now()) {
-		if err := clock.Sleep(ctx, next); err != nil {
+		hinted, err := r.rec.hints.sleep(ctx, clock, x.node, next)
+		if err != nil {
 			return nil //nolint:nilerr // the end of the run ends the lane
 		}
-		if r.rec.state(node) != trace.StateUp {
-			seen, blind = clock.Now(), false
+		if hinted {
+			next, early = clock.Now(), lookAgain
+		}
+		if r.rec.state(x.node) != trace.StateUp {
+			if blind {
+				r.rec.Gap(x.node, fmt.Errorf("it did not answer for the last %s before it went down", round(clock.Now()-answered)))
+			}
+			answered, blind = clock.Now(), false
 			continue
 		}
-		err := r.look(ctx, w, node)
+		news, err := r.look(ctx, w, x)
+		if news > 0 {
+			early = 0
+		} else if early > 0 {
+			early--
+			next = clock.Now() + lookAgainAfter - w.Every()
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case err == nil:
-			seen, blind = clock.Now(), false
-		case !blind && clock.Now()-seen > blindAfter:
+		case err == nil || errors.Is(err, driver.ErrMore):
+			if blind {
+				r.note("%s answers again, after %s", x.node, round(clock.Now()-answered))
+			}
+			answered, blind = clock.Now(), false
+		case !blind && clock.Now()-answered > blindAfter:
 			blind = true
-			r.rec.Gap(node, fmt.Errorf("it did not answer for %s: %w", blindAfter, err))
+			r.note("%s does not answer: %v", x.node, err)
 		}
 	}
 }
 
-// look asks a node once and records what is new, at the time of the answer.
-func (r *run) look(ctx context.Context, w driver.Watched, node faults.NodeID) error {
+// look asks a node once and records what is new, at the time of the answer. What the node has now and did not have when
+// it was asked before came in between: not earlier than that question, whose answer could have told it.
+func (r *run) look(ctx context.Context, w driver.Watched, x *watched) (news int, err error) {
 	ask, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	events, err := w.Look(ask, node)
-	r.rec.observed(r.Runtime.Clock().Now(), node, events)
-	return err
+	asked := r.Runtime.Clock().Now()
+	events, err := w.Look(ask, x.node)
+	r.rec.observed(r.Runtime.Clock().Now(), x, events)
+	if err == nil {
+		x.since, x.known = asked, true
+	}
+	return len(events), err
 }
 
-// produceLane lets a node make blocks at times that are exponentially distributed with the given mean, as proof of work
-// would. A node that is not up makes none.
-func (r *run) produceLane(ctx context.Context, p driver.Producer, node faults.NodeID, mean time.Duration, index uint64) error {
-	clock := r.Runtime.Clock()
-	rng := r.net.rng(index | 1<<62)
-	for at := clock.Now(); ; {
-		at += time.Duration(rng.ExpFloat64() * float64(mean))
-		if err := clock.Sleep(ctx, at); err != nil {
-			return nil //nolint:nilerr // the end of the run ends the lane
-		}
-		if r.rec.state(node) != trace.StateUp {
-			continue
-		}
-		ask, cancel := context.WithTimeout(ctx, answerWithin)
-		err := p.Produce(ask, node)
-		cancel()
-		if err != nil && ctx.Err() == nil && r.rec.state(node) == trace.StateUp {
-			return fmt.Errorf("make a block on %s: %w", node, err)
+// maxLooks is how many looks in a row a node may need to tell all that is new.
+const maxLooks = 20
+
+// lookAll asks a node until it has told all that is new.
+func (r *run) lookAll(ctx context.Context, w driver.Watched, x *watched) (err error) {
+	for range maxLooks {
+		if _, err = r.look(ctx, w, x); !errors.Is(err, driver.ErrMore) || ctx.Err() != nil {
+			break
 		}
 	}
+	return err
 }
 
 // lastLook asks every node of a watched chain once more, after its lane has ended.
@@ -103,20 +142,8 @@ func (r *run) lastLook(ctx context.Context) {
 		return
 	}
 	for _, n := range r.rec.up(r.net.order) {
-		if err := r.look(ctx, w, n); err != nil && ctx.Err() == nil {
+		if err := r.lookAll(ctx, w, r.watched[n]); err != nil && ctx.Err() == nil {
 			r.rec.Gap(n, fmt.Errorf("it did not answer at the end: %w", err))
 		}
-	}
-}
-
-// observed records what a node was found to have done by a time.
-func (r *recorder) observed(at time.Duration, node faults.NodeID, events []trace.Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range events {
-		if e.Kind != trace.KindBlock {
-			e.Node = trace.NodeID(node)
-		}
-		r.addLocked(at, e)
 	}
 }

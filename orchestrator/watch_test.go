@@ -3,14 +3,19 @@ package orchestrator_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/driver"
 	"github.com/netsplit/netsplit/orchestrator/driver/netsplit"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
@@ -18,7 +23,14 @@ import (
 // asked is our own chain as one that prints nothing: its nodes are asked instead.
 type asked struct {
 	*netsplit.Chain
-	blindTo faults.NodeID // never answers
+	blindTo               faults.NodeID // does not answer between these times of the runtime's clock
+	blindFrom, blindUntil time.Duration
+	clock                 runtime.Clock
+	hints                 bool          // what nodes print hints at their blocks
+	every                 time.Duration // how often they are asked; 100ms at least
+	listen                func(ctx context.Context, a *asked, node faults.NodeID, tell func(driver.Hint)) error
+	elected               func(nodes []driver.Node) ([]driver.Node, string)
+	slow                  time.Duration // how long an answer takes
 
 	mu       sync.Mutex
 	heads    map[faults.NodeID]trace.Status
@@ -26,17 +38,44 @@ type asked struct {
 	produces bool
 	produced map[faults.NodeID]int
 	refuse   error // of Produce
+
+	told noted
+
+	met     [][]faults.NodeID // calls of Connect
+	meeting error             // of Connect with nodes
+}
+
+func (a *asked) Connect(ctx context.Context, nodes ...faults.NodeID) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.met = append(a.met, nodes)
+	if len(nodes) > 0 {
+		return a.meeting
+	}
+	return nil
+}
+
+func (a *asked) Elect(nodes []driver.Node) ([]driver.Node, string) {
+	if a.elected == nil {
+		return nodes, ""
+	}
+	return a.elected(nodes)
 }
 
 func (a *asked) Parse(faults.NodeID, []byte) (trace.Event, time.Time, bool) {
 	return trace.Event{}, time.Time{}, false
 }
 
-func (a *asked) Every() time.Duration { return 100 * time.Millisecond }
+func (a *asked) Every() time.Duration { return max(a.every, 100*time.Millisecond) }
 
 func (a *asked) Look(ctx context.Context, id faults.NodeID) ([]trace.Event, error) {
-	if id == a.blindTo {
+	if now := a.clock.Now(); id == a.blindTo && a.blindFrom <= now && now < a.blindUntil {
 		return nil, errors.New("no answer")
+	}
+	if a.slow > 0 {
+		if err := a.clock.Sleep(ctx, a.clock.Now()+a.slow); err != nil {
+			return nil, err
+		}
 	}
 	now, err := a.Client(id).Status(ctx)
 	if err != nil {
@@ -72,6 +111,19 @@ func (a *asked) Produce(_ context.Context, id faults.NodeID) error {
 	return a.refuse
 }
 
+// noted is a Progress that keeps the notes.
+type noted struct {
+	quiet
+	mu    sync.Mutex
+	notes []string
+}
+
+func (n *noted) Note(_ time.Duration, text string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.notes = append(n.notes, text)
+}
+
 const calm = `
 name: calm
 seed: 5
@@ -83,19 +135,19 @@ expect: [agreement]
 duration: 20s
 `
 
-// recordAsked runs calm with the chain as one that is asked.
-func recordAsked(t *testing.T, change func(*asked)) ([]trace.Event, *asked, error) {
+// recordAsked runs calm, with more of a scenario at its end, with the chain as one that is asked.
+func recordAsked(t *testing.T, change func(*asked), more ...string) ([]trace.Event, *asked, error) {
 	t.Helper()
-	spec := parse(t, calm)
+	spec := parse(t, calm+strings.Join(more, ""))
 	s := sim.New(sim.Options{Seed: spec.Seed})
 	a := &asked{
 		Chain: netsplit.New(s.Transport()), heads: make(map[faults.NodeID]trace.Status), known: make(map[trace.Hash]bool),
-		produced: make(map[faults.NodeID]int),
+		produced: make(map[faults.NodeID]int), clock: s.Clock(),
 	}
 	change(a)
 	dir := t.TempDir()
 	err := orchestrator.Run(context.Background(), orchestrator.Options{
-		ID: "t", Spec: spec, Runtime: s, Chain: a, Dir: dir, Version: "test", Progress: &quiet{},
+		ID: "t", Spec: spec, Runtime: s, Chain: a, Dir: dir, Version: "test", Progress: &a.told,
 	})
 	if closeErr := s.Close(context.Background()); closeErr != nil {
 		t.Fatal(closeErr)
@@ -145,19 +197,32 @@ func TestNodesThatAreAskedAreRecorded(t *testing.T) {
 }
 
 func TestANodeThatDoesNotAnswerIsAGap(t *testing.T) {
-	events, _, err := recordAsked(t, func(a *asked) { a.blindTo = "full-1" })
-	if err != nil {
-		t.Fatal(err)
-	}
-	gaps := 0
-	for _, e := range events {
-		if e.Kind == trace.KindGap && e.Node == "full-1" && strings.Contains(e.Gap.Reason, "no answer") {
-			gaps++
-		}
-	}
-	// One while it was watched, one at the end.
-	if gaps != 2 {
-		t.Errorf("%d gaps of the node that never answers", gaps)
+	const killed = "faults: [{at: 10s, for: 5s, kill: full-1}]\n"
+	for _, test := range []struct {
+		name        string
+		from, until time.Duration // run times between which full-1 does not answer
+		more        string
+		want        []string
+	}{
+		{"never", -time.Hour, time.Hour, "", []string{"at the end: no answer"}},
+		{"for a while", 3 * time.Second, 9 * time.Second, "", nil},
+		{"not before it was killed", 3 * time.Second, time.Hour, killed, []string{"before it went down", "at the end: no answer"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			events, _, err := recordAsked(t, func(a *asked) { a.blindTo, a.blindFrom, a.blindUntil = "full-1", test.from, test.until }, test.more)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var gaps []string
+			for _, e := range events {
+				if e.Kind == trace.KindGap && e.Node == "full-1" {
+					gaps = append(gaps, e.Gap.Reason)
+				}
+			}
+			if !slices.EqualFunc(gaps, test.want, strings.Contains) {
+				t.Errorf("gaps %q", gaps)
+			}
+		})
 	}
 }
 
@@ -173,5 +238,47 @@ func TestBlocksAreMadeOnCommandByWhoHasPower(t *testing.T) {
 	_, _, err = recordAsked(t, func(a *asked) { a.produces, a.refuse = true, errors.New("not now") })
 	if err == nil || !strings.Contains(err.Error(), "make a block on miner-") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestNodesStartedAgainAreToldOfTheirPeers(t *testing.T) {
+	const crashes = `faults:
+  - {at: 3s, for: 2s, kill: full-1}
+  - {at: 8s, for: 1s, pause: miner-1}
+  - {at: 12s, restart: miner-2}
+`
+	_, a, err := recordAsked(t, func(*asked) {}, crashes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// All at the start; then who was started again. Who was paused has lost nothing.
+	if d := cmp.Diff([][]faults.NodeID{nil, {"full-1"}, {"miner-2"}}, a.met); d != "" {
+		t.Error(d)
+	}
+	_, _, err = recordAsked(t, func(a *asked) { a.meeting = errors.New("it refuses") }, crashes)
+	if err == nil || !strings.Contains(err.Error(), "introduce full-1: it refuses") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAChainMayElectItsProducers(t *testing.T) {
+	events, _, err := recordAsked(t, func(a *asked) {
+		a.elected = func(nodes []driver.Node) ([]driver.Node, string) {
+			nodes[1].Mine = 0
+			return nodes, "miner-2 makes no blocks"
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range events[0].Run.Nodes {
+		if power := map[trace.NodeID]float64{"miner-1": 100}[n.ID]; n.Mine != power {
+			t.Errorf("%s has power %v in the trace", n.ID, n.Mine)
+		}
+	}
+	for _, e := range events {
+		if e.Kind == trace.KindBlock && e.Block.Height > 0 && e.Block.Producer != events[0].Run.Nodes[0].Account {
+			t.Fatalf("block %d is not of miner-1", e.Block.Height)
+		}
 	}
 }

@@ -5,7 +5,7 @@ import "time"
 // Chain is a chain file: how to build, prepare, start, ask and judge one kind of node. Every field's YAML key, meaning
 // and default is given here. Texts are templates (see Text), queries are jq (see Query).
 type Chain struct {
-	// File is where the chain came from, for messages: a path or "chain:btcd".
+	// File is where the chain came from, for messages: a path, or ChainPrefix and the name of a ready one.
 	File string
 	// Source is the text that was decoded, byte for byte.
 	Source []byte
@@ -25,12 +25,20 @@ type Chain struct {
 	Ready *Ready
 	// Peers is how nodes are told of each other after the start. peers: default topology, which leaves it to start.
 	Peers Peers
-	RPC   RPC // rpc: required
+	// FirstBlock is how every node gets the first block before the nodes are told of each other; nil: none does.
+	// first_block: optional.
+	FirstBlock *FirstBlock
+	// WarmUp makes the blocks that must be there before anything is measured, in order, once nodes are told of each other.
+	// warm_up: optional.
+	WarmUp []WarmUp
+	RPC    RPC // rpc: required
 	// Calls are the requests that can be made, by name. calls: required.
 	Calls   map[string]Call
 	Observe Observe // observe: required
 	Act     Act     // act: optional
 	Facts   Facts   // facts: required
+	// Wallet is what people need to use a testnet that stays up; nil: nothing. wallet: optional.
+	Wallet *Wallet
 }
 
 // ImageSpec is where a node's image comes from. Exactly one of Go, Binary, Ref and Dockerfile is set.
@@ -65,8 +73,8 @@ type Step struct {
 	EachNode bool
 	Files    []File    // files: put there before, by absolute path; optional
 	Capture  []Capture // capture: what later templates may use; optional
-	// Keep lists absolute paths; files at and below them go into the node's own file system before it starts. keep:
-	// optional, with each: node only.
+	// Keep lists absolute paths; files at and below them go into the node's own file system before it starts, into every
+	// node's where the step runs once. keep: optional.
 	Keep []string
 	Pos  Pos
 }
@@ -86,8 +94,11 @@ type Capture struct {
 	File   string
 	Stdout bool
 	// JQ, if not nil, is applied to the text read as JSON and must give a string or number. jq: optional.
-	JQ  *Query
-	Pos Pos
+	JQ *Query
+	// Match, if not nil, is what to take of the text: the first match, or its group where it has one. match: optional,
+	// not with jq.
+	Match *Pattern
+	Pos   Pos
 }
 
 // Start is how a node is started.
@@ -95,7 +106,9 @@ type Start struct {
 	Args  []Arg  // args: after the image's entry point; optional
 	Env   []Text // env: "NAME=VALUE"; optional
 	Files []File // files: by absolute path; optional
-	Pos   Pos
+	// Sysctls are settings of the node's own network stack, "net.ipv4.tcp_retries2" and the like. sysctls: optional.
+	Sysctls map[string]string
+	Pos     Pos
 }
 
 // The nodes for which an Arg is repeated.
@@ -128,6 +141,23 @@ type Peers struct {
 	Pos   Pos
 }
 
+// FirstBlock is for nodes that take themselves for out of date, and believe hardly anybody, while they have no recent block:
+// the first producer makes one, or the first node where nobody produces, and all others are given it.
+type FirstBlock struct {
+	Make []CallRef // make: a name or a list; the last call's result is the block; required
+	Give []CallRef // give: a name or a list, with that result as .Last; required
+	Pos  Pos
+}
+
+// WarmUp is calls that make a block. The next is made when all nodes have as high a chain as the maker.
+type WarmUp struct {
+	Calls []CallRef // call: a name or a list; required
+	Times int       // times: how often each maker does it, 1 to 1000; default 1
+	// EachNode repeats the calls at every node in turn. each: node; default: once, at the first producer.
+	EachNode bool
+	Pos      Pos
+}
+
 // The kinds of RPC.
 const (
 	HTTPGet  = "http-get"
@@ -153,11 +183,13 @@ type Basic struct {
 	Password Text // password: required
 }
 
-// Call is a request. With http-get it has a path, with JSON-RPC a method and parameters.
+// Call is a request. With http-get it has a path, and is a POST where there are parameters; with JSON-RPC it has a method
+// and parameters.
 type Call struct {
 	Name   string
 	Method string // method: of JSON-RPC; required there
-	// Params are the parameters, a list or a mapping whose strings are templates; nil: none. params: with JSON-RPC only.
+	// Params are the parameters, a list or a mapping whose strings are templates; nil: none. With http-get they
+	// are the body of a POST, as JSON. params: optional.
 	Params *Value
 	Path   *Text // path: path and query of http-get; required there
 	Pos    Pos
@@ -178,6 +210,12 @@ type Observe struct {
 	Finalized *Observation
 	// Peers is the number of connected peers. peers: optional.
 	Peers *Observation
+	// Genesis is how the node's chain begins, any value; nodes of one network give the same. genesis: optional, for nodes
+	// that cannot be asked for a block at height 0.
+	Genesis *Observation
+	// Arrival is how nodes tell by themselves that a block came, which gives its time better than asking can. arrival:
+	// optional.
+	Arrival *Arrival
 	// Every is how often nodes are asked. every: 10ms to 1m; default 100ms.
 	Every time.Duration
 	Pos   Pos
@@ -191,7 +229,7 @@ type Observation struct {
 	Pos   Pos
 }
 
-// BlockObservation is the block at .Height, asked for as an Observation is; all queries read the last call's result.
+// BlockObservation is a block, asked for as an Observation is; all queries read the last call's result.
 type BlockObservation struct {
 	Calls    []CallRef // call: a name or a list; required
 	Hash     Query     // hash: required
@@ -200,6 +238,9 @@ type BlockObservation struct {
 	Proposer *Query    // proposer: optional
 	Txs      *Query    // txs: list of the transactions' ids; optional
 	Pos      Pos
+	// ByHash is true where the calls use .Hash: then blocks are asked for from the head down, parent by parent. Otherwise
+	// the calls have .Height alone.
+	ByHash bool
 }
 
 // Act is what a node can be told to do.
@@ -209,9 +250,15 @@ type Act struct {
 	Submit *Action
 	// Tx is the text of the transaction, for calls that need one. It has what Submit has. tx: optional.
 	Tx *Text
+	// Coins is what a node can spend, of chains with Bitcoin's transactions: Submit then has a signed one as .Tx. coins:
+	// optional, not with tx.
+	Coins *Coins
 	// MakeBlock makes the node make a block. make_block: optional; without it, blocks come by themselves.
 	MakeBlock *Action
-	Pos       Pos
+	// Leader names the node that is to make the next block: the address or public half of one of its keys, or its name.
+	// leader: optional; without it, nobody knows beforehand.
+	Leader *Observation
+	Pos    Pos
 }
 
 // Action is a call, or several in turn as in an Observation.
@@ -219,6 +266,19 @@ type Action struct {
 	Calls []CallRef // call: a name or a list; required
 	// JQ gives the transaction's id from the last call's result; nil: the result is the id. jq: optional.
 	JQ  *Query
+	Pos Pos
+}
+
+// Coins asks a node what its account can spend, once: what comes back of a transaction is spent in its turn. A transaction
+// spends one of them to pay another node's account, both by the hashes of public keys (P2PKH).
+type Coins struct {
+	Key   string    // key: a secp256k1 key of Keys, whose holder a node is; required
+	Calls []CallRef // call: a name or a list; required
+	// JQ gives a list of unspent outputs: {id, output, amount, script}, the transaction's id as others write it, the
+	// output's number, its amount in the least unit and its script in hex. Those that pay others are left out. jq: required.
+	JQ Query
+	// Fee is what each transaction leaves to the miner, in the least unit. fee: 0 to 10^9, default 0.
+	Fee int
 	Pos Pos
 }
 
@@ -241,5 +301,14 @@ type Facts struct {
 	// BlockInterval is the time between blocks where the chain fixes it; 0: the scenario's. block_interval: optional,
 	// 100ms to 1h.
 	BlockInterval time.Duration
-	Pos           Pos
+	// BlockIntervalStep is what the scenario's time between blocks is rounded up to a multiple of, for chains that count
+	// in whole seconds, say; 0: any time will do. block_interval_step: optional, 1ms to 1h, not with block_interval.
+	BlockIntervalStep time.Duration
+	// EqualVotes says that producers have one vote each, whatever power the scenario gives them. votes: power, the default,
+	// or equal.
+	EqualVotes bool
+	// MaxProducers is how many nodes may make blocks: of a scenario that has more, the first ones do; 0: any number.
+	// max_producers: optional, 1 to 10000.
+	MaxProducers int
+	Pos          Pos
 }

@@ -37,11 +37,14 @@ func (d *chainDecoder) chain(n ast.Node) *Chain {
 		{"ports", true, func(_ Pos, v ast.Node) { c.Ports = d.ports(v) }},
 		{"ready", false, func(at Pos, v ast.Node) { c.Ready = d.ready(at, v) }},
 		{"peers", false, func(at Pos, v ast.Node) { d.peers(at, v, &c.Peers) }},
+		{"first_block", false, func(at Pos, v ast.Node) { c.FirstBlock = d.firstBlock(at, v) }},
+		{"warm_up", false, func(_ Pos, v ast.Node) { c.WarmUp = d.warmUp(v) }},
 		{"rpc", true, func(at Pos, v ast.Node) { d.rpc(at, v, &c.RPC) }},
 		{"calls", true, func(_ Pos, v ast.Node) { c.Calls = d.calls(v) }},
 		{"observe", true, func(at Pos, v ast.Node) { d.observe(at, v, &c.Observe) }},
 		{"act", false, func(at Pos, v ast.Node) { d.act(at, v, &c.Act) }},
 		{"facts", true, func(at Pos, v ast.Node) { d.facts(at, v, &c.Facts) }},
+		{"wallet", false, func(at Pos, v ast.Node) { c.Wallet = d.wallet(at, v) }},
 	})
 	return c
 }

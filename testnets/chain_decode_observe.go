@@ -13,17 +13,20 @@ import (
 const defaultEvery = 100 * time.Millisecond
 
 // call is the field that names one call or several.
-func (d *chainDecoder) call(out *[]CallRef) field {
-	return field{"call", true, func(_ Pos, v ast.Node) {
+func (d *chainDecoder) call(out *[]CallRef) field { return d.callNamed("call", out) }
+
+// callNamed is call with another key.
+func (d *chainDecoder) callNamed(key string, out *[]CallRef) field {
+	return field{key, true, func(_ Pos, v ast.Node) {
 		items := []ast.Node{v}
 		if list, ok := v.(*ast.SequenceNode); ok {
 			items = list.Values
 			if len(items) == 0 {
-				d.failf(nodePos(v), "", "call is empty")
+				d.failf(nodePos(v), "", "%s is empty", key)
 			}
 		}
 		for _, item := range items {
-			if name, ok := d.text(item, "call"); ok {
+			if name, ok := d.text(item, key); ok {
 				*out = append(*out, CallRef{Name: name, Pos: nodePos(item)})
 			}
 		}
@@ -52,6 +55,30 @@ func (d *chainDecoder) peers(at Pos, n ast.Node, p *Peers) {
 	d.object(n, "peers", []field{d.call(&p.Calls)})
 }
 
+// firstBlock decodes how nodes get the first block.
+func (d *chainDecoder) firstBlock(at Pos, n ast.Node) *FirstBlock {
+	f := &FirstBlock{Pos: at}
+	d.object(n, "first_block", []field{d.callNamed("make", &f.Make), d.callNamed("give", &f.Give)})
+	return f
+}
+
+// maxWarmUp is how often a step of warm_up can be repeated.
+const maxWarmUp = 1000
+
+// warmUp decodes what makes the blocks that must be there first.
+func (d *chainDecoder) warmUp(n ast.Node) []WarmUp {
+	var out []WarmUp
+	for _, item := range d.steps(n, "warm_up") {
+		w := WarmUp{Times: 1, Pos: nodePos(item)}
+		d.object(item, "a step of warm_up", []field{
+			d.call(&w.Calls), d.eachNode(&w.EachNode),
+			{"times", false, func(_ Pos, v ast.Node) { d.integer(v, "times", 1, maxWarmUp, &w.Times) }},
+		})
+		out = append(out, w)
+	}
+	return out
+}
+
 // observe decodes what nodes are asked.
 func (d *chainDecoder) observe(at Pos, n ast.Node, o *Observe) {
 	o.Pos = at
@@ -67,6 +94,8 @@ func (d *chainDecoder) observe(at Pos, n ast.Node, o *Observe) {
 		{"block", true, func(at Pos, v ast.Node) { d.block(at, v, &o.Block) }},
 		optional("finalized", &o.Finalized),
 		optional("peers", &o.Peers),
+		optional("genesis", &o.Genesis),
+		{"arrival", false, func(at Pos, v ast.Node) { o.Arrival = d.arrival(at, v) }},
 		{"every", false, func(_ Pos, v ast.Node) {
 			d.duration(v, "every", bounds{10 * time.Millisecond, time.Minute}, &o.Every)
 		}},
@@ -107,18 +136,50 @@ func (d *chainDecoder) act(at Pos, n ast.Node, a *Act) {
 			t := d.template(v, "tx")
 			a.Tx = &t
 		}},
+		{"coins", false, func(at Pos, v ast.Node) { a.Coins = d.coins(at, v) }},
 		{"make_block", false, func(at Pos, v ast.Node) {
 			a.MakeBlock = &Action{Pos: at}
 			d.object(v, "make_block", []field{d.call(&a.MakeBlock.Calls)})
 		}},
+		{"leader", false, func(at Pos, v ast.Node) {
+			a.Leader = &Observation{}
+			d.observation(at, v, "leader", a.Leader)
+		}},
 	})
-	if a.Tx != nil && a.Submit == nil {
-		d.failf(a.Tx.Pos, "add submit: {call: NAME}", "act has a tx, but nothing submits it")
+	const submits = "add submit: {call: NAME}"
+	switch {
+	case a.Tx != nil && a.Coins != nil:
+		d.failf(a.Coins.Pos, "remove one of them", "act has both tx and coins, and each makes the transaction")
+	case a.Tx != nil && a.Submit == nil:
+		d.failf(a.Tx.Pos, submits, "act has a tx, but nothing submits it")
+	case a.Coins != nil && a.Submit == nil:
+		d.failf(a.Coins.Pos, submits, "act has coins, but nothing submits what spends them")
 	}
+}
+
+// maxFee is the largest fee of a transaction that spends coins.
+const maxFee = 1_000_000_000
+
+// coins decodes what nodes can spend.
+func (d *chainDecoder) coins(at Pos, n ast.Node) *Coins {
+	c := &Coins{Pos: at}
+	d.object(n, "coins", []field{
+		{"key", true, func(_ Pos, v ast.Node) { c.Key, _ = d.text(v, "key") }},
+		d.call(&c.Calls),
+		{"jq", true, func(_ Pos, v ast.Node) { c.JQ = d.query(v, "jq") }},
+		{"fee", false, func(_ Pos, v ast.Node) { d.integer(v, "fee", 0, maxFee, &c.Fee) }},
+	})
+	return c
 }
 
 // families are the families of consensus.
 var families = []string{FamilyPoW, FamilyBFT, FamilyPoA}
+
+// votes are the ways in which producers weigh: by what the scenario gives them, or each the same.
+var votes = []string{"power", "equal"}
+
+// maxProducers is the largest limit on the number of producers.
+const maxProducers = 10_000
 
 // maxForkDepth is the deepest reorganisation that a chain can allow.
 const maxForkDepth = 1_000_000
@@ -126,7 +187,7 @@ const maxForkDepth = 1_000_000
 // facts decodes what the consensus promises.
 func (d *chainDecoder) facts(at Pos, n ast.Node, f *Facts) {
 	f.Pos = at
-	var quorum Pos
+	var quorum, step Pos
 	d.object(n, "facts", []field{
 		{"family", true, func(_ Pos, v ast.Node) { d.word(v, "family", families, &f.Family) }},
 		{"quorum", true, func(_ Pos, v ast.Node) {
@@ -138,7 +199,20 @@ func (d *chainDecoder) facts(at Pos, n ast.Node, f *Facts) {
 		{"block_interval", false, func(_ Pos, v ast.Node) {
 			d.duration(v, "block_interval", bounds{100 * time.Millisecond, time.Hour}, &f.BlockInterval)
 		}},
+		{"block_interval_step", false, func(at Pos, v ast.Node) {
+			step = at
+			d.duration(v, "block_interval_step", bounds{time.Millisecond, time.Hour}, &f.BlockIntervalStep)
+		}},
+		{"votes", false, func(_ Pos, v ast.Node) {
+			var word string
+			d.word(v, "votes", votes, &word)
+			f.EqualVotes = word == votes[1]
+		}},
+		{"max_producers", false, func(_ Pos, v ast.Node) { d.integer(v, "max_producers", 1, maxProducers, &f.MaxProducers) }},
 	})
+	if f.BlockInterval > 0 && step.Line > 0 {
+		d.failf(step, "remove one of them", "block_interval_step is for chains whose block_interval is the scenario's, and this one has its own")
+	}
 	if f.Family == FamilyBFT && quorum.Line > 0 && f.Quorum < 0.5 {
 		d.failf(quorum, "most chains of this family need more than 2/3", "quorum: in a bft chain no two components can both have it, so it is 1/2 or more")
 	}

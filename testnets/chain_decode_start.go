@@ -1,6 +1,7 @@
 package testnets
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -12,22 +13,34 @@ const maxSteps = 100
 // prepare decodes the steps before the start.
 func (d *chainDecoder) prepare(n ast.Node) []Step {
 	var steps []Step
-	items, _ := d.items(n, "prepare")
-	if len(items) > maxSteps {
-		d.failf(nodePos(items[maxSteps]), "", "prepare has more than %d steps", maxSteps)
-		return nil
-	}
-	for _, item := range items {
+	for _, item := range d.steps(n, "prepare") {
 		steps = append(steps, d.step(item))
 	}
 	return steps
 }
 
+// steps returns the items of a list of steps, if there are not too many.
+func (d *chainDecoder) steps(n ast.Node, key string) []ast.Node {
+	items, _ := d.items(n, key)
+	if len(items) > maxSteps {
+		d.failf(nodePos(items[maxSteps]), "", "%s has more than %d steps", key, maxSteps)
+		return nil
+	}
+	return items
+}
+
+// eachNode is the field by which a step is repeated for every node.
+func (d *chainDecoder) eachNode(out *bool) field {
+	return field{"each", false, func(_ Pos, v ast.Node) {
+		var word string
+		d.word(v, "each", []string{"node"}, &word)
+		*out = word == "node"
+	}}
+}
+
 // step decodes one step.
 func (d *chainDecoder) step(n ast.Node) Step {
 	s := Step{Pos: nodePos(n)}
-	var keep Pos
-	var each string
 	d.object(n, "a step", []field{
 		{"run", true, func(at Pos, v ast.Node) {
 			s.Run = d.templates(v, "run", "an argument")
@@ -35,11 +48,10 @@ func (d *chainDecoder) step(n ast.Node) Step {
 				d.failf(at, "for example: run: [init, --home, /data]", "run is empty")
 			}
 		}},
-		{"each", false, func(_ Pos, v ast.Node) { d.word(v, "each", []string{"node"}, &each) }},
+		d.eachNode(&s.EachNode),
 		{"files", false, func(_ Pos, v ast.Node) { s.Files = d.files(v) }},
 		{"capture", false, func(_ Pos, v ast.Node) { s.Capture = d.captures(v) }},
-		{"keep", false, func(at Pos, v ast.Node) {
-			keep = at
+		{"keep", false, func(_ Pos, v ast.Node) {
 			items, _ := d.items(v, "keep")
 			for _, item := range items {
 				if p, ok := d.text(item, "a path to keep"); ok && d.absolute(nodePos(item), "keep", p) {
@@ -48,10 +60,6 @@ func (d *chainDecoder) step(n ast.Node) Step {
 			}
 		}},
 	})
-	s.EachNode = each == "node"
-	if keep.Line > 0 && !s.EachNode {
-		d.failf(keep, "add each: node, or capture a file and write it with start.files", "keep is for steps with each: node only")
-	}
 	return s
 }
 
@@ -70,7 +78,11 @@ func (d *chainDecoder) captures(n ast.Node) []Capture {
 			}},
 			{"stdout", false, func(_ Pos, v ast.Node) { d.boolean(v, "stdout", &c.Stdout) }},
 			d.optionalQuery("jq", &c.JQ),
+			d.optionalPattern("match", &c.Match),
 		})
+		if c.JQ != nil && c.Match != nil {
+			d.failf(c.Match.Pos, "jq is for JSON, match for other text", "capture %s cannot have both jq and match", name)
+		}
 		_, null := v.(*ast.NullNode)
 		if known && !null && file == c.Stdout {
 			d.failf(nodePos(v), "", "capture %s needs one of file: /path and stdout: true", name)
@@ -118,7 +130,26 @@ func (d *chainDecoder) start(at Pos, n ast.Node, s *Start) {
 			}
 		}},
 		{"files", false, func(_ Pos, v ast.Node) { s.Files = d.files(v) }},
+		{"sysctls", false, func(_ Pos, v ast.Node) { s.Sysctls = d.sysctls(v) }},
 	})
+}
+
+// sysctlName is what a setting of a network stack looks like: those that every network namespace has its own of.
+var sysctlName = regexp.MustCompile(`^net(\.[a-z0-9_-]+)+$`)
+
+// sysctls decodes settings of a node's network stack.
+func (d *chainDecoder) sysctls(n ast.Node) map[string]string {
+	out := make(map[string]string)
+	d.mapping(n, "sysctls", func(key string, at Pos, v ast.Node) bool {
+		if !sysctlName.MatchString(key) {
+			d.failf(at, "for example net.ipv4.tcp_retries2", "sysctls: %q is no setting of a node's own network stack", shorten(key))
+			return false
+		}
+		value, ok := d.text(v, key)
+		out[key] = value
+		return ok
+	})
+	return out
 }
 
 // repeats are the nodes for which an argument can be repeated.

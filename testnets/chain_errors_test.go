@@ -22,6 +22,9 @@ func exampleChain(t testing.TB) string {
 // and lines "+TEXT" to put in its place. What is no edit is a whole file.
 func editedChain(t *testing.T, title, edits string) string {
 	if !strings.HasPrefix(edits, "-") || strings.HasPrefix(edits, "- ") {
+		if strings.Contains(edits, "\n+") {
+			t.Fatalf("%s: an edit begins at the first character after the indentation", title)
+		}
 		return edits
 	}
 	src, lines := exampleChain(t), strings.Split(edits, "\n")

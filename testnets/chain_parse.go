@@ -59,7 +59,7 @@ func (c *Chain) ErrorAt(pos Pos, msg, hint string) *Error {
 
 // secretValue finds values that no message may show, by the key before them. The value may begin in the next line.
 var secretValue = regexp.MustCompile(`(?i)` +
-	`(\b(?:pas\w*|pwd|bear\w*)["']?[ \t]*:[ \t]*(?:[|>][-+0-9]*[ \t]*)?(?:\r?\n[ \t]+)?|\bbasic["']?[ \t]*:[ \t]+)` +
+	`(\b(?:pas\w*|pwd|bear\w*|private_?key)["']?[ \t]*:[ \t]*(?:[|>][-+0-9]*[ \t]*)?(?:\r?\n[ \t]+)?|\bbasic["']?[ \t]*:[ \t]+)` +
 	`("[^"\n]*"|'[^'\n]*'|[^ \t\n][^\n]*)`)
 
 // hideSecrets returns src with stars in place of secrets, for excerpts. Templates are no secrets: what they render to is.
@@ -111,6 +111,9 @@ func chainNames() []string {
 	return names
 }
 
+// ChainPrefix begins Chain.File where the chain is a ready one and not a file of the user's.
+const ChainPrefix = "chain:"
+
 // OpenChain decodes a chain: a file where nameOrPath contains a slash or ends in .yaml or .yml, else a ready one.
 func OpenChain(nameOrPath string) (*Chain, error) {
 	if strings.ContainsAny(nameOrPath, "/"+string(os.PathSeparator)) ||
@@ -132,7 +135,7 @@ func loadChain(name string) (*Chain, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read chain %s: %w", name, err)
 	}
-	return ParseChain("chain:"+name, src)
+	return ParseChain(ChainPrefix+name, src)
 }
 
 // loadChainFile decodes a chain file, of which it never reads more than one may have.

@@ -51,10 +51,13 @@ func TestChainSchema(t *testing.T) {
 	// Where each object stands in a chain file; X is put there.
 	probes := map[string]string{
 		"": "X", "image": "image: X", "step": "prepare: [X]", "step.capture.*": "prepare: [{capture: {a: X}}]",
-		"start": "start: X", "start.args.*": "start: {args: [X]}", "ready": "ready: X", "peers": "peers: X", "rpc": "rpc: X",
+		"start": "start: X", "start.args.*": "start: {args: [X]}", "ready": "ready: X", "peers": "peers: X", "first_block": "first_block: X", "rpc": "rpc: X",
 		"rpc.basic": "rpc: {basic: X}", "calls.*": "calls: {a: X}", "observe": "observe: X", "observation": "observe: {head: X}",
-		"observe.block": "observe: {block: X}", "act": "act: X", "act.submit": "act: {submit: X}",
+		"observe.block": "observe: {block: X}", "observe.arrival": "observe: {arrival: X}",
+		"observe.arrival.log": "observe: {arrival: {log: X}}", "observe.arrival.websocket": "observe: {arrival: {websocket: X}}", "act": "act: X", "act.submit": "act: {submit: X}",
+		"warm_up.*": "warm_up: [X]", "act.coins": "act: {coins: X}",
 		"act.make_block": "act: {make_block: X}", "facts": "facts: X",
+		"wallet": "wallet: X",
 	}
 	objects := make(map[string]map[string]any)
 	schemaObjects("", schema, objects)
@@ -137,7 +140,8 @@ func TestChainSchemaWords(t *testing.T) {
 	}
 	walk("", schema)
 	want := map[string][]string{
-		"keys": keyKinds, "for": repeats, "each": {"node"}, "kind": {HTTPGet, JSONRPC1, JSONRPC2}, "tls": {"self-signed"}, "family": families,
+		"keys": keyKinds, "for": repeats, "each": {"node", "node"}, "kind": {HTTPGet, JSONRPC1, JSONRPC2}, "tls": {"self-signed"}, "family": families,
+		"votes": votes,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

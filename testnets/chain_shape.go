@@ -46,6 +46,7 @@ func objectOf(what string, part *shape, names []string) *shape {
 // keyParts are the parts of a key.
 var keyParts = []string{
 	"Private", "Public", "Address", "PrivateHex", "PublicHex", "AddressHex", "PrivateBase64", "PublicBase64",
+	"P2PKH", "WIF",
 }
 
 // roots builds what templates can name at the top, after the first steps captured what they capture.

@@ -28,6 +28,7 @@ func parseExample(t testing.TB, oldnew ...string) *Chain {
 func TestParseChain(t *testing.T) {
 	text := func(s string) Text { return Text{Source: s} }
 	query := func(s string) Query { return Query{Source: s} }
+	texts := func(s string) *Text { return &Text{Source: s} }
 	ptr := func(s string) *Query { return &Query{Source: s} }
 	tx := text("{{.From.Name}} {{.To.Name}} {{.Amount}} {{.Nonce}}")
 	refs := func(names ...string) (out []CallRef) {
@@ -48,7 +49,7 @@ func TestParseChain(t *testing.T) {
 			Capture: []Capture{{Name: "genesis", File: "/out/genesis.json"}, {Name: "id", File: "/out/genesis.json", JQ: ptr(".id")}},
 		}, {
 			Run: []Text{text("enrol"), text("{{.captured.id}}"), text("{{.Node.Name}}")}, EachNode: true,
-			Capture: []Capture{{Name: "token", Stdout: true}}, Keep: []string{"/data"},
+			Capture: []Capture{{Name: "token", Stdout: true, Match: &Pattern{Source: "token ([a-z]+)"}}}, Keep: []string{"/data"},
 		}},
 		Start: Start{
 			Args: []Arg{{Text: text("--port={{.Ports.p2p}}")}, {For: ForPeers, Text: text("--peer={{.Peer.Name}}:{{.Ports.p2p}}")}},
@@ -69,13 +70,18 @@ func TestParseChain(t *testing.T) {
 				Time: query(".time"), Proposer: ptr(".by"), Txs: ptr(".txs")},
 			Finalized: &Observation{Calls: refs("status"), JQ: query(".final")},
 			Peers:     &Observation{Calls: refs("status"), JQ: query(".peers")},
-			Every:     200 * time.Millisecond,
+			Arrival: &Arrival{Websocket: &WebsocketArrival{Port: "p2p", Path: "/ws", Send: []Text{text(`{"subscribe":"{{.Node.Name}}"}`)},
+				Hash: ptr(".block"), Height: ptr(".number")}},
+			Every: 200 * time.Millisecond,
 		},
-		Act:   Act{Submit: &Action{Calls: refs("send"), JQ: ptr(".id")}, Tx: &tx, MakeBlock: &Action{Calls: refs("generate")}},
-		Facts: Facts{Family: FamilyPoW, Quorum: 0.5, ForkDepth: 6, BlockInterval: 2 * time.Second},
+		Act: Act{Submit: &Action{Calls: refs("send"), JQ: ptr(".id")}, Tx: &tx, MakeBlock: &Action{Calls: refs("generate")},
+			Leader: &Observation{Calls: refs("status"), JQ: query(".next")}},
+		Facts: Facts{Family: FamilyPoW, Quorum: 0.5, ForkDepth: 6, BlockInterval: 2 * time.Second, EqualVotes: true, MaxProducers: 5},
+		Wallet: &Wallet{ChainID: texts("{{.Network}}"), Account: texts("0x{{.Node.Keys.account.AddressHex}}"),
+			PrivateKey: texts("{{.Node.Keys.account.PrivateHex}}"), Funds: texts("1000")},
 	}
 	got := parseExample(t)
-	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Text{}, Query{}), cmpopts.IgnoreTypes(Pos{}),
+	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Text{}, Query{}, Pattern{}), cmpopts.IgnoreTypes(Pos{}),
 		cmpopts.IgnoreFields(Chain{}, "Calls")); d != "" {
 		t.Error(d)
 	}
@@ -87,7 +93,7 @@ func TestParseChain(t *testing.T) {
 // TestChainDefaults: what a file leaves out.
 func TestChainDefaults(t *testing.T) {
 	c := parseExample(t, "  every: 200ms\n", "", "port: rpc, path: /rpc, tls: self-signed, ", "", "peers: {call: add_peer}", "peers: topology",
-		"ready: {call: status, jq: .ready}\n", "", ", block_interval: 2s", "", "quorum: 1/2", "quorum: 0.25")
+		"ready: {call: status, jq: .ready}\n", "", ", block_interval: 2s, votes: equal, max_producers: 5", "", "quorum: 1/2", "quorum: 0.25")
 	if c.Observe.Every != 100*time.Millisecond || c.RPC.Port != "rpc" || c.RPC.Path != "/" || c.RPC.SelfSigned ||
 		len(c.Peers.Calls) != 0 || c.Ready != nil || c.Facts.BlockInterval != 0 || c.Facts.Quorum != 0.25 {
 		t.Errorf("%+v %+v %+v %+v", c.RPC, c.Observe, c.Peers, c.Facts)
@@ -95,6 +101,15 @@ func TestChainDefaults(t *testing.T) {
 	c = parseExample(t, "kind: jsonrpc2", "kind: jsonrpc1", "basic: {user: admin, password: correct-horse}", `bearer: "{{.Node.Keys.salt.PrivateHex}}"`)
 	if c.RPC.Kind != JSONRPC1 || c.RPC.Bearer == nil || c.RPC.Basic != nil {
 		t.Errorf("%+v", c.RPC)
+	}
+}
+
+// TestChainSysctls: settings are kept as they are written, numbers too.
+func TestChainSysctls(t *testing.T) {
+	c := parseExample(t, `env: ["HOME=/data"]`, "sysctls: {net.ipv4.tcp_retries2: 6, net.ipv4.tcp_rmem: 4096 8192 16384}")
+	want := map[string]string{"net.ipv4.tcp_retries2": "6", "net.ipv4.tcp_rmem": "4096 8192 16384"}
+	if d := cmp.Diff(want, c.Start.Sysctls); d != "" {
+		t.Error(d)
 	}
 }
 
@@ -138,6 +153,7 @@ func TestHideSecrets(t *testing.T) {
 		"basic:\n  user: a":              "basic:\n  user: a",
 		`password: "{{.Seed}}"`:          `password: "{{.Seed}}"`,
 		"bearer: a\nPASSWD: b":           "bearer: *\nPASSWD: *",
+		"private_key: 5KJvsngH":          "private_key: ********",
 		"nothing: here":                  "nothing: here",
 	} {
 		if got := string(hideSecrets([]byte(src))); got != want {

@@ -48,8 +48,8 @@ func (v *chainValidator) rpc() {
 		call := v.c.Calls[name]
 		get := r.Kind == HTTPGet
 		switch {
-		case get && (call.Method != "" || call.Params != nil):
-			v.failf(call.Pos, "write path: /status?height={{.Height}}", "call %s: %s has no method and params", name, r.Kind)
+		case get && call.Method != "":
+			v.failf(call.Pos, "write path: /status?height={{.Height}}, and params: {...} for a POST with them", "call %s: %s has no method", name, r.Kind)
 		case get && call.Path == nil:
 			v.failf(call.Pos, "", "call %s has no \"path\"", name)
 		case !get && call.Path != nil:
@@ -122,6 +122,12 @@ func (v *chainValidator) texts() {
 	if c.RPC.Bearer != nil {
 		v.text(*c.RPC.Bearer, node)
 	}
+	if c.Wallet != nil {
+		for _, t := range c.Wallet.texts() {
+			v.text(t, node)
+		}
+	}
+	v.arrival(node)
 	if c.Act.Tx != nil {
 		v.text(*c.Act.Tx, only(roots, namesTx))
 	}
@@ -157,25 +163,49 @@ func (v *chainValidator) uses() {
 	v.use("height", o.Height.Calls, namesNode)
 	v.use("head", o.Head.Calls, namesNode)
 	v.use("block", o.Block.Calls, namesBlock)
+	for _, ref := range o.Block.Calls {
+		o.Block.ByHash = o.Block.ByHash || v.used[ref.Name]["Hash"]
+	}
 	if o.Finalized != nil {
 		v.use("finalized", o.Finalized.Calls, namesNode)
 	}
 	if o.Peers != nil {
 		v.use("observe.peers", o.Peers.Calls, namesNode)
 	}
+	if o.Genesis != nil {
+		v.use("observe.genesis", o.Genesis.Calls, namesNode)
+	}
 	if c.Ready != nil {
 		v.use("ready", c.Ready.Calls, namesNode)
 	}
 	v.use("peers", c.Peers.Calls, namesPeer)
+	if f := c.FirstBlock; f != nil {
+		v.use("first_block.make", f.Make, namesNode)
+		v.use("first_block.give", f.Give, append(slices.Clone(namesNode), "Last"))
+	}
+	for _, w := range c.WarmUp {
+		v.use("warm_up", w.Calls, namesNode)
+	}
+	if coins := c.Act.Coins; coins != nil {
+		v.use("coins", coins.Calls, namesNode)
+		if kind, ok := c.Keys[coins.Key]; !ok {
+			v.failf(coins.Pos, suggest(coins.Key, "keys", c.KeyNames), "coins: there is no key %q", shorten(coins.Key))
+		} else if kind != KeySecp256k1 {
+			v.failf(coins.Pos, "write it so in keys: "+coins.Key+": secp256k1", "coins: key %s is %s, and transactions are signed by secp256k1", coins.Key, kind)
+		}
+	}
 	if c.Act.Submit != nil {
 		names := namesTx
-		if c.Act.Tx != nil {
+		if c.Act.Tx != nil || c.Act.Coins != nil {
 			names = namesSubmit
 		}
 		v.use("submit", c.Act.Submit.Calls, names)
 	}
 	if c.Act.MakeBlock != nil {
 		v.use("make_block", c.Act.MakeBlock.Calls, namesNode)
+	}
+	if c.Act.Leader != nil {
+		v.use("leader", c.Act.Leader.Calls, namesNode)
 	}
 }
 

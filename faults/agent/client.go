@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 
 	"github.com/netsplit/netsplit/faults"
 )
@@ -63,6 +64,19 @@ func (c *Client) Probe(ctx context.Context, links []faults.Link, plan faults.Pro
 	var m []faults.Measurement
 	err := c.call(ctx, http.MethodPost, "/v1/probe", ProbeRequest{Links: links, Plan: plan}, &m)
 	return m, err
+}
+
+// Forward returns, for each target, an address on the agent's loopback that leads there until the agent ends: the same
+// one each time. Targets are ports of the testnet's nodes.
+func (c *Client) Forward(ctx context.Context, targets []netip.AddrPort) ([]netip.AddrPort, error) {
+	var out []netip.AddrPort
+	if err := c.call(ctx, http.MethodPut, "/v1/forwards", targets, &out); err != nil {
+		return nil, err
+	}
+	if len(out) != len(targets) {
+		return nil, fmt.Errorf("agent PUT /v1/forwards: %d addresses for %d targets", len(out), len(targets))
+	}
+	return out, nil
 }
 
 // Stop makes the agent heal everything and end.

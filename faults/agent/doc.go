@@ -3,7 +3,8 @@
 // over a Unix socket; Client is the other end.
 //
 // The API: GET /v1/state returns State; PUT /v1/hosts takes a list of Host; PUT /v1/layers takes a ShapeRequest and
-// returns faults.Applied; POST /v1/probe takes a ProbeRequest and returns a list of faults.Measurement; POST /v1/lease
+// returns faults.Applied; POST /v1/probe takes a ProbeRequest and returns a list of faults.Measurement; PUT /v1/forwards
+// takes a list of ports of nodes and returns the addresses on the agent's loopback that lead there; POST /v1/lease
 // (or GET) answers at once and is held as long as its connection; POST /v1/stop heals and ends the agent. A refusal is
 // plain text with status 400 (wrong request), 409 (the layers changed), 412 (nobody holds the lease), 501 (the kernel
 // cannot), 500 (it failed) or 503 (the agent is stopping).

@@ -112,6 +112,7 @@ func newRig(t *testing.T, strict bool) *rig {
 		r.Close()
 		srv.Close()
 		<-done
+		r.server.forwards.close()
 		if err := r.core.close(); err != nil {
 			t.Error(err)
 		}

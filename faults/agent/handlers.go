@@ -14,6 +14,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("PUT /v1/hosts", s.putHosts)
 	mux.HandleFunc("PUT /v1/layers", s.putLayers)
 	mux.HandleFunc("POST /v1/probe", s.postProbe)
+	mux.HandleFunc("PUT /v1/forwards", s.putForwards)
 	mux.HandleFunc("GET /v1/lease", s.lease)
 	mux.HandleFunc("POST /v1/lease", s.lease)
 	mux.HandleFunc("POST /v1/stop", s.postStop)

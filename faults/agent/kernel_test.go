@@ -235,7 +235,7 @@ func TestDelaysOfLayersAdd(t *testing.T) {
 func TestLayerEndsByItself(t *testing.T) {
 	f := serve(t, shapetest.Lab(t, 2), agent.Config{})
 	brief := layer("brief", faults.Rule{From: f.nodes, To: f.nodes, Cut: true})
-	brief.Until = time.Now().Add(700 * time.Millisecond)
+	brief.Until = time.Now().Add(2 * time.Second) // probing must be over by then
 	over := layer("over", faults.Rule{From: f.nodes, To: f.nodes, Cut: true})
 	over.Until = time.Now().Add(-time.Second)
 	f.shape(t, brief, over)

@@ -44,8 +44,9 @@ const shutdownTime = 5 * time.Second
 
 // Server is a running agent.
 type Server struct {
-	core   *core
-	prober prober
+	core     *core
+	prober   prober
+	forwards forwarder
 
 	once     sync.Once
 	stopping chan struct{}
@@ -135,6 +136,7 @@ func (s *Server) serve(ctx context.Context, socket string, ready func()) error {
 	// Heal before anything that may take time.
 	healed := s.core.close()
 	cancel()
+	s.forwards.close()
 	grace, done := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer done()
 	if err := srv.Shutdown(grace); err != nil {

@@ -230,10 +230,11 @@ func TestCutStopsPacketsThatAreHeld(t *testing.T) {
 	link := pair(t, l, 0, 1)
 	w.send(t)
 	w.expect(t, 0, 0)
-	apply(t, e, delayed(faults.Shape{Delay: 50 * time.Millisecond}, link))
+	const delay = time.Second // the cut must come sooner, on a busy machine too
+	apply(t, e, delayed(faults.Shape{Delay: delay}, link))
 	w.send(t)
 	apply(t, e, shape.Desired{Cut: map[nft.Pair]struct{}{link: {}}})
-	if n, ok := w.receive(t, 200*time.Millisecond); ok {
+	if n, ok := w.receive(t, delay+delay/4); ok {
 		t.Errorf("datagram %d got through the cut", n)
 	}
 	if tr := traffic(t, e); tr.Dropped != 1 || tr.Lost != 0 {
@@ -292,11 +293,12 @@ func TestPacketsThatAForeignHookTookAreCountedAsLost(t *testing.T) {
 	w := newWire(t, l.Nodes[0], l.Nodes[1])
 	w.send(t)
 	w.expect(t, 0, 0)
-	apply(t, e, delayed(faults.Shape{Delay: 100 * time.Millisecond}, pair(t, l, 0, 1)))
+	const delay = time.Second // the other must be closed sooner, on a busy machine too
+	apply(t, e, delayed(faults.Shape{Delay: delay}, pair(t, l, 0, 1)))
 	w.send(t)
 	arrived(t, e, 1)
 	closing(t, other)
-	if n, ok := w.receive(t, 300*time.Millisecond); ok {
+	if n, ok := w.receive(t, delay+delay/4); ok {
 		t.Fatalf("datagram %d survived; then this kernel does not lose packets here, and the test is void", n)
 	}
 	if tr := traffic(t, e); tr.Flushed != 1 || tr.Lost != 0 {

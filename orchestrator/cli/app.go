@@ -62,7 +62,7 @@ func (e *env) app() *ucli.App {
 		Commands: []*ucli.Command{
 			e.runCommand(), e.checkCommand(), e.reportCommand(),
 			e.upCommand(), e.downCommand(), e.lsCommand(), e.statusCommand(), e.logsCommand(),
-			e.faultCommand(), e.txCommand(), e.walletCommand(),
+			e.faultCommand(), e.txCommand(), e.blockCommand(), e.walletCommand(),
 			e.validateCommand(), e.catalogCommand(), e.chainCommand(), e.doctorCommand(), e.helpCommand(),
 		},
 	}

@@ -26,7 +26,14 @@ func (e *env) attachHost(c *ucli.Context, spec *testnets.Spec, id string) (*host
 			return nil, usagef("", "--%s and --attach contradict each other: the nodes are there already", name)
 		}
 	}
-	f, err := docker.AttachForeign(c.Context, selectorOf(strings.Split(c.String(flagAttach), ",")), docker.ForeignOptions{
+	if rt := c.String(flagRuntime); rt != runtimeAuto && rt != runtimeDocker {
+		return nil, usagef("leave --runtime away", "--runtime %s and --attach contradict each other: containers are attached to", rt)
+	}
+	sel := selectorOf(c.StringSlice(flagAttach))
+	if len(sel.Labels)+len(sel.Names) == 0 {
+		return nil, usagef("--attach com.docker.compose.project=NAME, or names of containers", "--attach names no containers")
+	}
+	f, err := docker.AttachForeign(c.Context, sel, docker.ForeignOptions{
 		Network: c.String(flagNetwork), Lease: true,
 	})
 	if err != nil {
@@ -60,11 +67,13 @@ func place(c *ucli.Context, spec *testnets.Spec, f *docker.Foreign) error {
 func selectorOf(values []string) docker.Selector {
 	var s docker.Selector
 	for _, v := range values {
-		if strings.Contains(v, "=") {
+		v = strings.TrimSpace(v)
+		switch {
+		case strings.Contains(v, "="):
 			s.Labels = append(s.Labels, v)
-			continue
+		case v != "":
+			s.Names = append(s.Names, v)
 		}
-		s.Names = append(s.Names, v)
 	}
 	return s
 }

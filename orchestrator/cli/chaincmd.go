@@ -42,6 +42,7 @@ func (e *env) chainCommand() *ucli.Command {
 					return err
 				},
 			},
+			e.chainInitCommand(), e.chainCheckCommand(), e.chainImageCommand(),
 		},
 	}
 }

@@ -3,10 +3,9 @@ package cli
 import (
 	"context"
 	"errors"
-	"net/http"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator/driver/netsplit"
+	"github.com/netsplit/netsplit/orchestrator/driver"
 )
 
 // sortChains finds out which nodes follow one chain, gives each chain a letter and returns how many there are. A node is
@@ -56,9 +55,9 @@ var errMoved = errors.New("the node's chain has changed meanwhile")
 func (a *attached) onChain(ctx context.Context, high, low *nodeStatus) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	client, ok := a.Client(faults.NodeID(high.Node)).(*netsplit.Client)
+	client, ok := a.Client(faults.NodeID(high.Node)).(driver.Historian)
 	if !ok {
-		return false, errors.New("the node's driver cannot look up blocks by height")
+		return false, errors.New("the chain's driver cannot look up blocks by height")
 	}
 	if has, err := hasBlock(ctx, client, low); has || err != nil {
 		return has, err
@@ -71,10 +70,12 @@ func (a *attached) onChain(ctx context.Context, high, low *nodeStatus) (bool, er
 }
 
 // hasBlock reports whether the head of n is on the best chain of the client's node.
-func hasBlock(ctx context.Context, client *netsplit.Client, n *nodeStatus) (bool, error) {
+func hasBlock(ctx context.Context, client driver.Historian, n *nodeStatus) (bool, error) {
+	if n.Height == 0 && n.Head == "" {
+		return true, nil // a node that has no block yet contradicts nobody
+	}
 	hash, err := client.HashAt(ctx, n.Height)
-	var refused *netsplit.Refused
-	if errors.As(err, &refused) && refused.Code == http.StatusNotFound {
+	if errors.Is(err, driver.ErrNoBlock) {
 		return false, nil // its chain is shorter now
 	}
 	return hash == n.Head, err

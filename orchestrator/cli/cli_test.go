@@ -14,9 +14,17 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"github.com/netsplit/netsplit/faults/agent"
 )
 
+// The test binary is also netsplit where it goes by that name, and the fault agent of the containers that tests attach to.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "agent" {
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer stop()
+		os.Exit(agent.Main(ctx, os.Args[2:], os.Stdout, os.Stderr))
+	}
 	testscript.Main(leakChecked{m}, map[string]func(){
 		"netsplit": func() {
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

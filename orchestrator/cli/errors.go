@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/testnets"
 )
 
@@ -77,15 +80,32 @@ func (e *env) explain(ctx context.Context, err error) int {
 	if errors.As(err, &exit) && exit.err == nil {
 		return exit.code
 	}
-	var spec *testnets.Error
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		fmt.Fprintln(e.err, "netsplit: interrupted")
+		return exitInterrupted
+	}
+	var (
+		spec    *testnets.Error
+		file    *chainfile.FileError
+		call    *chainfile.CallError
+		node    *runtime.NodeError
+		advised interface{ Hint() string }
+	)
+	if errors.As(err, &advised) && exit.hint == "" {
+		exit = &exitError{code: exit.code, hint: advised.Hint()}
+	}
 	switch {
+	case docker.Unreachable(err):
+		// Whatever was being done then, it was the engine that failed.
+	case errors.As(err, &file):
+		fmt.Fprintln(e.err, file)
+		return exitUsage
+	case errors.As(err, &call), errors.As(err, &node):
+		// Nodes run by then: it is no longer the file alone that is to blame.
 	case errors.As(err, &spec):
 		// Its lines begin with the file, line and column, as a compiler's do, and hold their own hints.
 		fmt.Fprintln(e.err, err)
 		return exitUsage
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		fmt.Fprintln(e.err, "netsplit: interrupted")
-		return exitInterrupted
 	}
 	fmt.Fprintf(e.err, "netsplit: %v\n", err)
 	if exit.hint != "" {

@@ -9,8 +9,32 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/testnets"
 )
+
+// noImage is a runtime that has no images.
+type noImage struct{ driver.Tools }
+
+func (noImage) Image(context.Context, driver.ImageSource, func(string)) (string, error) {
+	return "", errors.New("not there")
+}
+
+// fileError is what a chain says whose image is not there.
+func fileError(t *testing.T) error {
+	t.Helper()
+	file, err := testnets.ParseChain("c.yaml", []byte("name: c\n\nimage: {ref: nosuch}\nstart: {}\nports: {rpc: 1}\nrpc: {kind: http-get}\n"+
+		"calls: {a: {path: /}}\nobserve: {height: {call: a, jq: .}, head: {call: a, jq: .}, block: {call: a, hash: ., parent: ., time: .}}\n"+
+		"facts: {family: pow, quorum: 0, fork_depth: 1}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = chainfile.New(file, noImage{}, nil, nil).Prepare(t.Context(), driver.Network{})
+	return err
+}
 
 func TestExit(t *testing.T) {
 	spec := &testnets.Error{File: "a.yaml", Pos: testnets.Pos{Line: 3, Column: 5}, Msg: "wrong", Hint: "do it right"}
@@ -37,6 +61,14 @@ func TestExit(t *testing.T) {
 			"netsplit: interrupted\nnetsplit: stuck\n  hint: down --all\n"},
 		{"nested", errors.Join(errors.Join(errors.New("a"), &exitError{code: exitViolated}), usagef("", "b")), false, 3,
 			"netsplit: a\nnetsplit: b\n"},
+		{"a chain file, before the start", fmt.Errorf("prepare chain: %w", fileError(t)), false, 2, "c.yaml:3:1: make the image of chain c: not there\n  3 | image: {ref: nosuch}\n    | ^\n" +
+			"  hint: `docker images` lists what there is; nothing is pulled\n"},
+		{"a chain file, without an engine", fmt.Errorf("prepare chain: %w: %w", docker.ErrUnavailable, spec), false, 3,
+			"netsplit: prepare chain: docker is not available: a.yaml:3:5: wrong\n  hint: do it right\n"},
+		{"a call, after the start", &runtime.NodeError{Node: "a", Op: "connect", Err: &chainfile.CallError{Node: "a", Call: "head", At: "c.yaml:7:3", Err: spec}},
+			false, 3, "netsplit: connect node a: node a, call head (c.yaml:7:3): a.yaml:3:5: wrong\n  hint: do it right\n"},
+		{"an answer, after the start", fmt.Errorf("watch a: %w", &chainfile.AnswerError{Node: "a", What: "observe.head", At: "c.yaml:7:3", JQ: ".x", Problem: "gives null", Reply: "{}"}),
+			false, 3, "netsplit: watch a: c.yaml:7:3: node a, observe.head: jq .x gives null; the reply was {}\n  hint: try the expression with jq on the reply\n"},
 		{"says more than its parts", fmt.Errorf("both: %w, %w", errors.New("a"), errors.New("b")), false, 3, "netsplit: both: a, b\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

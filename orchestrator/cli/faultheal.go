@@ -103,6 +103,11 @@ func (a *attached) healNodes(ctx context.Context) ([]string, error) {
 		if err := a.runtime.Do(ctx, faults.Action{Verb: verb, Node: n}); err != nil {
 			return done, fmt.Errorf("%s %s: %w", verb, n, err)
 		}
+		if verb == faults.Start {
+			if err := a.Reintroduce(ctx, n); err != nil {
+				return done, fmt.Errorf("tell %s of its peers: %w", n, err)
+			}
+		}
 		done = append(done, fmt.Sprintf("%s: %s", n, verb))
 	}
 	return done, nil

@@ -119,7 +119,7 @@ func (b *bench) netsplit(code int, line string) string {
 	var out, errs bytes.Buffer
 	e := &env{out: &out, err: &errs, attach: func(context.Context, string) (*attached, error) {
 		b.attached++
-		return &attached{Testnet: b.testnet, runtime: b, chain: b.chain}, nil
+		return &attached{Testnet: b.testnet, runtime: b}, nil
 	}}
 	if got := e.run(b.t.Context(), append([]string{"netsplit"}, strings.Fields(line)...)); got != code {
 		b.t.Errorf("netsplit %s: exit code %d, want %d\n%s%s", line, got, code, &out, &errs)
@@ -282,7 +282,11 @@ func TestPickTestnet(t *testing.T) {
 
 func TestNodesOfATestnetThatIsUp(t *testing.T) {
 	b := newBench(t)
-	rows := nodeTable(nodeRows(b.testnet))
+	access, err := b.testnet.Access(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rows := nodeTable(nodeRows(b.testnet, access))
 	if len(rows) != 5 {
 		t.Fatalf("%d rows", len(rows))
 	}
@@ -300,7 +304,7 @@ func TestStatusOfNodesThatMove(t *testing.T) {
 	b.pass(5 * time.Second)
 	b.netsplit(0, "fault partition --halves ordered")
 	b.pass(20 * time.Second)
-	a := &attached{Testnet: b.testnet, runtime: b, chain: b.chain}
+	a := &attached{Testnet: b.testnet, runtime: b}
 	nodes, err := a.askAll(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -29,7 +29,7 @@ func (e *env) logsCommand() *ucli.Command {
 			if err != nil {
 				return err
 			}
-			lines, err := a.runtime.Logs(c.Context, node, c.Int("tail"))
+			lines, err := a.Logs(c.Context, node, c.Int("tail"))
 			if err != nil {
 				return infrastructure(err, "")
 			}

@@ -15,7 +15,8 @@ import (
 // anything starts, and so that what an earlier run left is not taken for this one's.
 type outputs struct {
 	strict         bool
-	junit, summary *os.File // nil where not asked for
+	junit, summary *os.File         // nil where not asked for
+	reports        []*report.Report // for junit, which is one document for all
 }
 
 // openOutputs opens the files that the flags name.
@@ -35,21 +36,21 @@ func openOutputs(c *ucli.Context) (*outputs, error) {
 	return o, nil
 }
 
-// write writes a report to the files.
+// write adds a report to the files.
 func (o *outputs) write(r *report.Report) error {
-	var errs []error
-	if o.junit != nil {
-		errs = append(errs, ci.JUnit(o.junit, r, o.strict))
+	o.reports = append(o.reports, r)
+	if o.summary == nil {
+		return nil
 	}
-	if o.summary != nil {
-		errs = append(errs, ci.Summary(o.summary, r))
-	}
-	return errors.Join(errs...)
+	return ci.Summary(o.summary, r)
 }
 
-// close closes the files.
+// close completes the files. Without a report the one for JUnit stays empty, which build servers take for a failure.
 func (o *outputs) close() error {
 	var errs []error
+	if o.junit != nil && len(o.reports) > 0 {
+		errs = append(errs, ci.JUnit(o.junit, o.strict, o.reports...))
+	}
 	for _, f := range []*os.File{o.junit, o.summary} {
 		if f != nil {
 			errs = append(errs, f.Close())

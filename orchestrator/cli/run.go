@@ -28,27 +28,33 @@ func (e *env) runCommand() *ucli.Command {
 			"1 when one failed, 2 for a bad scenario, 3 when the infrastructure failed, 130 when interrupted.",
 		Flags: append(append(specFlags(), chainFlags()...), judgeFlags()...),
 		Action: func(c *ucli.Context) error {
-			if chains := chainNames(c); len(chains) > 1 {
-				return e.runSeveral(c, chains)
+			spec, err := e.specOf(c, "")
+			if err != nil {
+				return err
 			}
-			_, err := e.runOne(c)
-			return err
+			chains := chainNames(c)
+			if err := checkChains(c, chains); err != nil {
+				return err
+			}
+			out, err := openOutputs(c)
+			if err != nil {
+				return err
+			}
+			if len(chains) > 1 {
+				err = e.runSeveral(c, spec, chains, out)
+			} else {
+				_, err = e.runOne(c, spec, out)
+			}
+			return errors.Join(err, out.close())
 		},
 	}
 }
 
-// runOne runs a scenario on one chain and shows its report; it returns the run's directory, if there is one.
-func (e *env) runOne(c *ucli.Context) (string, error) {
-	spec, err := e.specOf(c, "")
-	if err != nil {
-		return "", err
-	}
-	out, err := openOutputs(c)
-	if err != nil {
-		return "", err
-	}
+// runOne runs a scenario on one chain and shows its report, which it also hands to out. recorded is false when it did not
+// get so far that there was anything to record.
+func (e *env) runOne(c *ucli.Context, spec *testnets.Spec, out *outputs) (recorded bool, err error) {
 	dir, err := e.carryOut(c, spec)
-	return dir, errors.Join(err, e.conclude(c, spec, out, dir, err), out.close())
+	return dir != "", errors.Join(err, e.conclude(c, spec, out, dir, err))
 }
 
 // carryOut runs a scenario and removes all that it made but the run's directory, which it returns; empty when nothing

@@ -3,11 +3,15 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
 	"strings"
 
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/orchestrator/report"
+	"github.com/netsplit/netsplit/testnets"
 )
 
 // chainNames are the chains that the command line asks for, in its order.
@@ -21,53 +25,76 @@ func chainNames(c *ucli.Context) []string {
 	return names
 }
 
-// runSeveral runs the scenario on one chain after the other, shows each report, and in the end all verdicts in one table.
-// The most severe outcome gives the exit code. Ctrl-C ends the whole.
-func (e *env) runSeveral(c *ucli.Context, chains []string) error {
-	for _, name := range []string{flagOut, flagJUnit, flagAttach} {
-		if c.IsSet(name) {
-			return usagef("run the chains one by one", "--%s is for one chain, and %d are named", name, len(chains))
-		}
+// checkChains finds mistakes in all that the command line names before anything starts.
+func checkChains(c *ucli.Context, chains []string) error {
+	if len(chains) > 1 && c.IsSet(flagAttach) {
+		return usagef("run the chains one by one", "--%s is for one chain, and %d are named", flagAttach, len(chains))
 	}
-	var all error
-	var reports []*report.Report
 	for _, chain := range chains {
-		if err := c.Set(flagChain, chain); err != nil {
+		if _, err := openChain(chain); err != nil {
 			return err
 		}
-		dir, err := e.runOne(c)
-		all = errors.Join(all, err)
-		if rep, loadErr := report.Load(dir); dir != "" && loadErr == nil {
-			reports = append(reports, rep)
-		}
-		if errors.Is(c.Context.Err(), context.Canceled) {
-			break
-		}
 	}
-	if c.Bool(flagJSON) || len(reports) == 0 {
-		return all
-	}
-	return errors.Join(all, e.compare(reports))
+	return nil
 }
 
-// compare prints the verdicts of several runs side by side.
-func (e *env) compare(reports []*report.Report) error {
-	header := []string{"invariant"}
+// runSeveral runs the scenario on one chain after the other, shows each report, and in the end all verdicts in one table;
+// as JSON, a list of the reports. With --out each chain has a directory of its own in the one that is named. The most
+// severe outcome gives the exit code. Ctrl-C ends the whole.
+func (e *env) runSeveral(c *ucli.Context, spec *testnets.Spec, chains []string, out *outputs) error {
+	each, parent := *e, c.String(flagOut)
+	if c.Bool(flagJSON) {
+		each.out = io.Discard
+	}
+	var all error
+	var names []string // of the chains that have a report
+	for _, chain := range chains {
+		err := c.Set(flagChain, chain)
+		if parent != "" {
+			name := strings.TrimSuffix(filepath.Base(chain), filepath.Ext(chain))
+			err = errors.Join(err, c.Set(flagOut, filepath.Join(parent, name)))
+		}
+		if err != nil {
+			return err
+		}
+		recorded, err := each.runOne(c, spec, out)
+		all = errors.Join(all, err)
+		if len(out.reports) > len(names) {
+			names = append(names, chain)
+		}
+		if !recorded || errors.Is(c.Context.Err(), context.Canceled) {
+			break // what kept this chain from being run would keep the others
+		}
+	}
+	if c.Bool(flagJSON) {
+		return errors.Join(all, writeJSON(e.out, out.reports))
+	}
+	return errors.Join(all, e.compare(names, out.reports))
+}
+
+// compare prints the verdicts of several runs side by side, what was measured below each. names head the columns.
+func (e *env) compare(names []string, reports []*report.Report) error {
+	header := append([]string{"invariant"}, names...)
 	verdicts := make(map[string][]string)
 	var order []string
 	for i, rep := range reports {
-		header = append(header, rep.Run.Chain.Name)
 		for _, r := range rep.Results {
 			if verdicts[r.Invariant] == nil {
 				order = append(order, r.Invariant)
 				verdicts[r.Invariant] = make([]string, len(reports))
 			}
-			verdicts[r.Invariant][i] = string(r.Verdict) + "  " + r.Figure
+			verdicts[r.Invariant][i] = string(r.Verdict) + "\n" + strings.ReplaceAll(r.Figure, ", ", "\n")
 		}
+	}
+	if len(order) == 0 {
+		return nil
 	}
 	var rows [][]string
 	for _, name := range order {
 		rows = append(rows, append([]string{name}, verdicts[name]...))
+	}
+	if _, err := fmt.Fprintf(e.out, "\n%s on %s\n", reports[0].Run.Scenario, strings.Join(names, ", ")); err != nil {
+		return err
 	}
 	return report.Table(e.out, header, rows)
 }

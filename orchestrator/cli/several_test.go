@@ -29,8 +29,8 @@ func TestVerdictsOfSeveralChainsAreComparedByInvariant(t *testing.T) {
 	}
 	var out bytes.Buffer
 	e := &env{out: &out}
-	if err := e.compare([]*report.Report{
-		rep("btcd", invariant.Result{Invariant: "agreement", Verdict: invariant.Pass, Figure: "deepest 2"}),
+	if err := e.compare([]string{"btcd", "geth"}, []*report.Report{
+		rep("btcd", invariant.Result{Invariant: "agreement", Verdict: invariant.Pass, Figure: "deepest 2, over 9"}),
 		rep("geth", invariant.Result{Invariant: "convergence", Verdict: invariant.Fail, Figure: "never"},
 			invariant.Result{Invariant: "agreement", Verdict: invariant.Unknown}),
 	}); err != nil {
@@ -40,7 +40,8 @@ func TestVerdictsOfSeveralChainsAreComparedByInvariant(t *testing.T) {
 	for line := range strings.Lines(out.String()) {
 		rows = append(rows, strings.Join(strings.Fields(line), " "))
 	}
-	if rows[0] != "invariant btcd geth" || rows[2] != "agreement PASS deepest 2 UNKNOWN" || rows[3] != "convergence FAIL never" {
+	want := []string{"", "on btcd, geth", "invariant btcd geth", rows[3], "agreement PASS UNKNOWN", "deepest 2", "over 9", "convergence FAIL", "never"}
+	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Errorf("printed\n%s", out.String())
 	}
 }

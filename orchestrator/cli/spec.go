@@ -51,6 +51,14 @@ func calledAs(c *ucli.Context) string {
 			words = append(words, dashed(name), shellWord(c.Value(name)))
 		}
 	}
+	if flagNamed(c.Command.Flags, flagAttach) != nil {
+		for _, which := range c.StringSlice(flagAttach) {
+			words = append(words, dashed(flagAttach), shellWord(which))
+		}
+		if c.IsSet(flagNetwork) {
+			words = append(words, dashed(flagNetwork), shellWord(c.String(flagNetwork)))
+		}
+	}
 	if len(words) == changed {
 		return ""
 	}
@@ -76,6 +84,26 @@ func withoutCall(source []byte) []byte {
 	}
 	_, rest, _ := strings.Cut(text, "\n")
 	return []byte(rest)
+}
+
+// recordedFlag matches a flag of a recorded call, with its value as shellWord writes it.
+var recordedFlag = regexp.MustCompile(` --([a-z]+) ((?:[A-Za-z0-9_./:@%+=,-]|\\'|\$?'[^']*')+)`)
+
+// recorded returns the values of a flag in the call that markCall put before a scenario's text, as words of a shell
+// command; none where it was not given.
+func recorded(source []byte, flag string) []string {
+	line, _, _ := strings.Cut(string(source), "\n")
+	if !strings.HasPrefix(line, callMark) {
+		return nil
+	}
+	var values []string
+	for _, m := range recordedFlag.FindAllStringSubmatchIndex(line, -1) {
+		end := m[1]
+		if line[m[2]:m[3]] == flag && (end == len(line) || line[end] == ' ') {
+			values = append(values, line[m[4]:m[5]])
+		}
+	}
+	return values
 }
 
 // plainWord matches what a shell takes as it is.

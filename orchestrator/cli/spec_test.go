@@ -76,8 +76,15 @@ func TestReproduce(t *testing.T) {
 	marked := write("marked", markCall(quickstart.Source, "netsplit run quickstart --nodes 6"))
 	changed := write("it's changed", append([]byte("# mine\n"), quickstart.Source...))
 	broken := write("broken", []byte("nonsense"))
+	attached := write("attached", markCall(quickstart.Source, `netsplit run quickstart --chain './my chain.yaml' --attach a=b --attach 'it'\''s' --network n`))
+	hostile := write("hostile", markCall(quickstart.Source, `netsplit run quickstart --attach $(touch) --attach a;b --chain x,y`))
 	run := func(runtime string, nodes int) *trace.Run {
 		return &trace.Run{Scenario: "quickstart", Seed: 7, Runtime: runtime, Nodes: make([]trace.RunNode, nodes)}
+	}
+	foreign := func(name, file string) *trace.Run {
+		r := run("docker 20.10", 5)
+		r.Chain.Name, r.Chain.File = name, file
+		return r
 	}
 	for _, c := range []struct {
 		dir  string
@@ -89,7 +96,11 @@ func TestReproduce(t *testing.T) {
 		{same, run("moon; rm -rf", 5), "netsplit run quickstart --seed 7"},
 		{marked, run("sim", 6), "netsplit run quickstart --seed 7 --runtime sim --nodes 6"},
 		{changed, run("sim", 5), "netsplit run " + shellWord(changed+"/spec.yaml") + " --seed 7 --runtime sim"},
+		{same, foreign("btcd", ""), "netsplit run quickstart --seed 7 --chain btcd --runtime docker"},
+		{same, foreign("btcd", "./my chain.yaml"), "netsplit run quickstart --seed 7 --chain './my chain.yaml' --runtime docker"},
 		{same, &trace.Run{Scenario: "/etc/passwd", Runtime: ""}, "netsplit run " + same + "/spec.yaml --seed 0"},
+		{attached, foreign("mine", "./my chain.yaml"), `netsplit run quickstart --seed 7 --chain './my chain.yaml' --attach a=b --attach 'it'\''s' --network n`},
+		{hostile, foreign("mine", ""), "netsplit run quickstart --seed 7 --chain mine --runtime docker"},
 		{broken, run("sim", 5), ""},
 		{t.TempDir(), run("sim", 5), ""},
 	} {

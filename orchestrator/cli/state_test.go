@@ -66,16 +66,21 @@ func TestWatch(t *testing.T) {
 	w := newWatch()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := w.wait(ctx); err != nil {
-		t.Errorf("the user ended it: %v", err)
+	w.tell(ctx, func(d death) { t.Errorf("%s died", d.node) })
+	for range maxDeaths + 1 {
+		w.Exit("miner-1", errors.New("exit status 1"))
 	}
-	w.Exit("miner-1", errors.New("exit status 1"))
-	w.Exit("miner-2", errors.New("later"))
 	ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	err := w.wait(ctx)
-	var exit *exitError
-	if !errors.As(err, &exit) || exit.code != exitInfrastructure || err.Error() != "node miner-1 ended by itself: exit status 1" {
-		t.Errorf("a node died: %v", err)
+	told := 0
+	w.tell(ctx, func(d death) {
+		if told++; d.node != "miner-1" || d.err.Error() != "exit status 1" {
+			t.Errorf("told of %s: %v", d.node, d.err)
+		}
+		if told == maxDeaths {
+			cancel() // the one more was not waited for
+		}
+	})
+	if told != maxDeaths {
+		t.Errorf("told %d times", told)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	ucli "github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/driver"
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
@@ -41,7 +43,8 @@ func (e *env) statusCommand() *ucli.Command {
 			if c.Bool(flagJSON) {
 				return writeJSON(e.out, s)
 			}
-			if err := e.table(c, nil, statusHeader, s.table()); err != nil {
+			header, rows := filled(statusHeader, s.table())
+			if err := e.table(c, nil, header, rows); err != nil {
 				return err
 			}
 			fmt.Fprintln(e.out, s.summary())
@@ -59,6 +62,10 @@ type testnetStatus struct {
 	Faults int `json:"faults"` // on links
 	// FaultsError says why it is not known which faults hold.
 	FaultsError string `json:"faults_error,omitempty"`
+	// Leader is the node that makes the next block, as the highest node sees it; LeaderError says why that is not known of a
+	// chain that can tell.
+	Leader      string `json:"leader,omitempty"`
+	LeaderError string `json:"leader_error,omitempty"`
 }
 
 // nodeStatus is one node's own word.
@@ -66,9 +73,9 @@ type nodeStatus struct {
 	Node    string     `json:"node"`
 	Height  uint64     `json:"height"`
 	Head    trace.Hash `json:"head"`
-	Peers   int        `json:"peers"`
-	Mempool int        `json:"mempool"`
-	Chain   string     `json:"chain"` // A, B ...: nodes with one letter are on one chain
+	Peers   int        `json:"peers"`   // -1: the chain does not say
+	Mempool int        `json:"mempool"` // -1: the chain does not say
+	Chain   string     `json:"chain"`   // A, B ...: nodes with one letter are on one chain
 	Error   string     `json:"error,omitempty"`
 }
 
@@ -95,9 +102,34 @@ func (a *attached) status(ctx context.Context) (*testnetStatus, error) {
 			return same, err
 		})
 		if !errors.Is(err, errMoved) {
+			a.leader(ctx, s)
 			return s, infrastructure(err, "")
 		}
 	}
+}
+
+// leader asks the node that is highest who makes the next block, where the chain can tell.
+func (a *attached) leader(ctx context.Context, s *testnetStatus) {
+	led, ok := a.Chain.(driver.Led)
+	if !ok || !led.Leads() {
+		return
+	}
+	var highest *nodeStatus
+	for i := range s.Nodes {
+		if n := &s.Nodes[i]; n.Error == "" && (highest == nil || n.Height > highest.Height) {
+			highest = n
+		}
+	}
+	if highest == nil {
+		return // the table says so
+	}
+	ask, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	leader, err := led.Leader(ask, faults.NodeID(highest.Node))
+	if err != nil {
+		s.LeaderError = err.Error()
+	}
+	s.Leader = string(leader)
 }
 
 // askAll asks every node for its head, several at a time.
@@ -124,17 +156,31 @@ func (a *attached) askAll(ctx context.Context) ([]nodeStatus, error) {
 }
 
 func (s *testnetStatus) table() [][]string {
+	mempool := "" // of nodes that do not answer: nothing where no node says
+	for _, n := range s.Nodes {
+		if n.Error == "" && n.Mempool >= 0 {
+			mempool = "-"
+		}
+	}
 	var rows [][]string
 	for _, n := range s.Nodes {
 		if n.Error != "" {
-			rows = append(rows, []string{n.Node, "-", "no answer", "-", "-", "-"})
+			rows = append(rows, []string{n.Node, "-", "no answer", "-", "-", mempool})
 			continue
 		}
 		rows = append(rows, []string{
-			n.Node, fmt.Sprint(n.Height), report.ShortHash(n.Head), n.Chain, fmt.Sprint(n.Peers), fmt.Sprint(n.Mempool),
+			n.Node, fmt.Sprint(n.Height), report.ShortHash(n.Head), n.Chain, known(n.Peers), known(n.Mempool),
 		})
 	}
 	return rows
+}
+
+// known is a number of a table; -1, which nobody knows, is nothing.
+func known(n int) string {
+	if n < 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
 }
 
 func (s *testnetStatus) summary() string {
@@ -143,6 +189,12 @@ func (s *testnetStatus) summary() string {
 		chains = fmt.Sprintf("%d chains", s.Chains)
 	}
 	text := fmt.Sprintf("%s: %d nodes, %s", s.Testnet, len(s.Nodes), chains)
+	switch {
+	case s.Leader != "":
+		text += ", " + s.Leader + " leads next"
+	case s.LeaderError != "":
+		text += ", who leads next is not known: " + s.LeaderError
+	}
 	switch {
 	case s.FaultsError != "":
 		text += ", faults not known: " + s.FaultsError

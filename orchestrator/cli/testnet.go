@@ -9,8 +9,8 @@ import (
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator"
 	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
 	"github.com/netsplit/netsplit/orchestrator/driver/netsplit"
-	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 )
 
@@ -18,13 +18,11 @@ import (
 type attached struct {
 	*orchestrator.Testnet
 	runtime control
-	chain   *netsplit.Chain
 }
 
 // control is what the command line does with a running testnet, beside speaking with its nodes.
 type control interface {
 	Do(ctx context.Context, action faults.Action) error
-	Logs(ctx context.Context, node faults.NodeID, n int) ([]string, error)
 	// States returns the state of every node: one of docker.NodeRunning and its like.
 	States(ctx context.Context) (map[faults.NodeID]string, error)
 	// Layers returns the faults that hold and their version, ShapeIf replaces them if that is still their version.
@@ -45,19 +43,26 @@ func attachDocker(ctx context.Context, id string) (*attached, error) {
 	if err != nil {
 		return nil, infrastructure(err, "")
 	}
-	a := &attached{runtime: rt, chain: netsplit.New(rt.Transport())}
-	if a.Testnet, err = openTestnet(ctx, rt, a.chain, t.Dir); err != nil {
+	a := &attached{runtime: rt}
+	if a.Testnet, err = openTestnet(ctx, rt, t.Dir); err != nil {
 		a.detach()
 		return nil, err
 	}
 	return a, nil
 }
 
-// openTestnet reads a testnet's description from its directory.
-func openTestnet(ctx context.Context, rt runtime.Runtime, chain driver.Chain, dir string) (*orchestrator.Testnet, error) {
-	net, err := orchestrator.LoadNetwork(dir)
+// openTestnet reads a testnet's description from its directory, and opens the chain that it runs.
+func openTestnet(ctx context.Context, rt hosting, dir string) (*orchestrator.Testnet, error) {
+	const hint = "its directory must be where and as it was when the testnet was made; `netsplit down` still removes it"
+	net, kept, err := orchestrator.LoadNetwork(dir)
 	if err != nil {
-		return nil, infrastructure(err, "its directory must be where it was when the testnet was made; `netsplit down` still removes it")
+		return nil, infrastructure(err, hint)
+	}
+	var chain driver.Chain = netsplit.New(rt.Transport())
+	if kept != nil {
+		if chain, err = chainfile.Restore(kept, rt.Transport()); err != nil {
+			return nil, infrastructure(fmt.Errorf("open the chain of testnet %s: %w", net.ID, err), hint)
+		}
 	}
 	t, err := orchestrator.Attach(ctx, rt, chain, net)
 	return t, infrastructure(err, "")

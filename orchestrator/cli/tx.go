@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -10,12 +11,10 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/node/chain"
-	"github.com/netsplit/netsplit/orchestrator/driver/netsplit"
+	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
-
-// txPoll is how often `tx send --wait` asks for the transaction.
-const txPoll = 200 * time.Millisecond
 
 func (e *env) txCommand() *ucli.Command {
 	return &ucli.Command{
@@ -24,8 +23,8 @@ func (e *env) txCommand() *ucli.Command {
 		Subcommands: []*ucli.Command{{
 			Name:  "send",
 			Usage: "sign a transfer and hand it to a node",
-			Description: "FROM and TO are nodes of the testnet, whose accounts have funds, wallet files, or (TO) an address.\n" +
-				"For example: netsplit tx send --from miner-1 --to full-1 --amount 5 --wait",
+			Description: "FROM and TO are nodes of the testnet, whose accounts have funds, wallet files, or (TO) an address; on chains of\n" +
+				"a chain file they are nodes. For example: netsplit tx send --from miner-1 --to full-1 --amount 5 --wait",
 			Flags: []ucli.Flag{testnetFlag(), jsonFlag(),
 				&ucli.StringFlag{Name: "from", Usage: "node or wallet file `FROM` that pays; required"},
 				&ucli.StringFlag{Name: "to", Usage: "node, wallet file or address `TO` that is paid; required"},
@@ -33,7 +32,7 @@ func (e *env) txCommand() *ucli.Command {
 				&ucli.Uint64Flag{Name: "fee", Value: 1, Usage: "`FEE` for the miner"},
 				&ucli.StringFlag{Name: "node", Usage: "`NODE` that the transfer is handed to; default: FROM, else the first"},
 				&ucli.BoolFlag{Name: "wait", Usage: "return when it is in a block"},
-				&ucli.DurationFlag{Name: "timeout", Value: time.Minute, Usage: "wait at most `DURATION`"},
+				&ucli.DurationFlag{Name: "timeout", Value: time.Minute, Usage: "with --wait, wait at most `DURATION`"},
 			},
 			Before: required("from", "to", "amount"),
 			Action: e.sendTx,
@@ -58,33 +57,52 @@ func (e *env) sendTx(c *ucli.Context) error {
 		return err
 	}
 	defer a.detach()
-	key, err := a.payer(c.String("from"))
+	t, err := a.transfer(c)
 	if err != nil {
 		return err
 	}
-	to, err := a.payee(c.String("to"))
-	if err != nil {
+	sent := sentTx{Node: string(t.node), Status: "pending"}
+	if !c.Bool("wait") {
+		if sent.ID, err = t.send(c.Context); err != nil {
+			return refusedTx(err)
+		}
+	} else if err := t.sendAndWait(c, &sent); err != nil {
 		return err
 	}
-	client, node, err := a.entrance(c.String("node"), c.String("from"))
-	if err != nil {
-		return err
+	return e.table(c, sent, []string{"transaction", "node", "status"}, [][]string{{string(sent.ID), sent.Node, sent.text()}})
+}
+
+// sendAndWait sends a transfer and returns when it is in a block.
+func (t *transfer) sendAndWait(c *ucli.Context, sent *sentTx) error {
+	finder, ok := t.client.(driver.Finder)
+	if !ok {
+		return usagef("", "--wait: the chain's driver does not find transactions")
 	}
-	id, err := client.Send(c.Context, key, to, chain.Amount(c.Uint64("amount")), chain.Amount(c.Uint64("fee")))
+	if err := finder.CanFind(); err != nil {
+		return usagef("send without --wait", "--wait: %w", err)
+	}
+	before, err := t.client.Status(c.Context)
 	if err != nil {
 		return infrastructure(err, "")
 	}
-	sent := sentTx{ID: id, Node: string(node), Status: "pending"}
-	if c.Bool("wait") {
-		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
-		defer cancel()
-		status, err := awaitTx(ctx, client, id)
-		if err != nil {
-			return infrastructure(fmt.Errorf("wait for transaction %s: %w", id, err), "is the network cut? netsplit fault ls")
-		}
-		sent.Status, sent.Height = status.Status, status.Height
+	if sent.ID, err = t.send(c.Context); err != nil {
+		return refusedTx(err)
 	}
-	return e.table(c, sent, []string{"transaction", "node", "status"}, [][]string{{string(id), sent.Node, sent.text()}})
+	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
+	defer cancel()
+	if sent.Height, err = finder.Find(ctx, sent.ID, before.Height); err != nil {
+		return infrastructure(fmt.Errorf("wait for transaction %s: %w", sent.ID, err), "is the network cut? netsplit fault ls")
+	}
+	sent.Status = "included"
+	return nil
+}
+
+// refusedTx is the error of a transfer that did not get in.
+func refusedTx(err error) error {
+	if errors.Is(err, chainfile.ErrNoSubmit) {
+		return usageError(err)
+	}
+	return infrastructure(err, "")
 }
 
 func (s sentTx) text() string {
@@ -94,26 +112,90 @@ func (s sentTx) text() string {
 	return s.Status
 }
 
-// awaitTx returns when a transaction is in a block of the node's best chain.
-func awaitTx(ctx context.Context, client *netsplit.Client, id trace.Hash) (netsplit.TxStatus, error) {
-	tick := time.NewTicker(txPoll)
-	defer tick.Stop()
-	for {
-		s, err := client.Tx(ctx, id)
-		if err != nil || s.Status == "included" {
-			return s, err
-		}
-		select {
-		case <-ctx.Done():
-			return s, ctx.Err()
-		case <-tick.C:
-		}
+// transfer is a transfer that was asked for, ready to be sent.
+type transfer struct {
+	node   faults.NodeID // that it is handed to
+	client driver.Client
+	send   func(ctx context.Context) (trace.Hash, error)
+}
+
+// keyed is a chain whose accounts are open to whoever has a key, in a wallet file or of a node.
+type keyed interface {
+	Key(node faults.NodeID) (chain.Key, bool)
+}
+
+// payable is a client that takes transfers of any account.
+type payable interface {
+	Send(ctx context.Context, key chain.Key, to chain.Address, amount, fee chain.Amount) (trace.Hash, error)
+}
+
+// transfer reads the transfer that the command line asks for.
+func (a *attached) transfer(c *ucli.Context) (*transfer, error) {
+	if keys, ok := a.Chain.(keyed); ok {
+		return a.walletTransfer(c, keys)
 	}
+	return a.nodeTransfer(c)
+}
+
+// nodeTransfer is a transfer on a chain where only nodes themselves pay, each from its own account, and decide on fees.
+func (a *attached) nodeTransfer(c *ucli.Context) (*transfer, error) {
+	if c.IsSet("fee") {
+		return nil, usagef("", "--fee: on chain %s the node that pays decides on the fee", a.Facts.Name)
+	}
+	from, err := a.payingNode(c.String("from"))
+	if err != nil {
+		return nil, err
+	}
+	to, err := a.payingNode(c.String("to"))
+	if err != nil {
+		return nil, err
+	}
+	if n := c.String("node"); n != "" && n != string(from) {
+		return nil, usagef("leave --node away", "--node: on chain %s a transfer is handed to the node that pays, %s", a.Facts.Name, from)
+	}
+	client := a.Client(from)
+	return &transfer{from, client, func(ctx context.Context) (trace.Hash, error) {
+		return client.Transfer(ctx, to, c.Uint64("amount"))
+	}}, nil
+}
+
+// payingNode finds a node that pays or is paid, on a chain that knows no wallet files.
+func (a *attached) payingNode(name string) (faults.NodeID, error) {
+	_, missing := os.Stat(name)
+	_, other := chain.ParseAddress(name)
+	node, err := a.node(name)
+	if err != nil && (missing == nil || other == nil) {
+		return "", usagef("name a node", "wallet files and addresses are not for chain %s: its nodes pay each other", a.Facts.Name)
+	}
+	return node, err
+}
+
+// walletTransfer is a transfer of whoever has a key.
+func (a *attached) walletTransfer(c *ucli.Context, keys keyed) (*transfer, error) {
+	key, err := a.payer(keys, c.String("from"))
+	if err != nil {
+		return nil, err
+	}
+	to, err := a.payee(keys, c.String("to"))
+	if err != nil {
+		return nil, err
+	}
+	node, err := a.entrance(c.String("node"), c.String("from"))
+	if err != nil {
+		return nil, err
+	}
+	client, ok := a.Client(node).(payable)
+	if !ok {
+		return nil, fmt.Errorf("node %s does not take transfers", node)
+	}
+	return &transfer{node, a.Client(node), func(ctx context.Context) (trace.Hash, error) {
+		return client.Send(ctx, key, to, chain.Amount(c.Uint64("amount")), chain.Amount(c.Uint64("fee")))
+	}}, nil
 }
 
 // payer returns the key of a node's account or of a wallet file.
-func (a *attached) payer(name string) (chain.Key, error) {
-	if key, ok := a.chain.Key(faults.NodeID(name)); ok {
+func (a *attached) payer(keys keyed, name string) (chain.Key, error) {
+	if key, ok := keys.Key(faults.NodeID(name)); ok {
 		return key, nil
 	}
 	if _, err := os.Stat(name); err != nil {
@@ -128,36 +210,30 @@ func (a *attached) payer(name string) (chain.Key, error) {
 }
 
 // payee returns the address of a node's account, of a wallet file, or that is written out.
-func (a *attached) payee(name string) (chain.Address, error) {
+func (a *attached) payee(keys keyed, name string) (chain.Address, error) {
 	if address, err := chain.ParseAddress(name); err == nil {
 		return address, nil
 	}
-	key, err := a.payer(name)
+	key, err := a.payer(keys, name)
 	if err != nil {
 		return chain.Address{}, err
 	}
 	return key.Address(), nil
 }
 
-// entrance returns the client of the node that a transfer is handed to.
-func (a *attached) entrance(names ...string) (*netsplit.Client, faults.NodeID, error) {
-	node := a.Nodes()[0]
+// entrance returns the node that a transfer is handed to.
+func (a *attached) entrance(names ...string) (faults.NodeID, error) {
 	for i, name := range names {
 		if name == "" {
 			continue
 		}
 		found, err := a.node(name)
 		if err == nil {
-			node = found
-			break
+			return found, nil
 		}
 		if i == 0 {
-			return nil, "", err // --node names it, so it must be there; FROM may be a wallet
+			return "", err // --node names it, so it must be there; FROM may be a wallet
 		}
 	}
-	client, ok := a.Client(node).(*netsplit.Client)
-	if !ok {
-		return nil, "", fmt.Errorf("node %s does not take transfers", node)
-	}
-	return client, node, nil
+	return a.Nodes()[0], nil
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/driver"
 	"github.com/netsplit/netsplit/testnets"
 )
 
@@ -20,7 +20,7 @@ func (e *env) upCommand() *ucli.Command {
 		ArgsUsage: "[SCENARIO]",
 		Description: "Starts the nodes of SCENARIO (default: quickstart) in containers, without its load and faults, and prints\n" +
 			"where to reach them. The testnet is removed at Ctrl-C, or by `netsplit down` when started with --detach.",
-		Flags: append(specFlags(), jsonFlag(),
+		Flags: append(specFlags(), chainFlag(), jsonFlag(),
 			&ucli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when the testnet is up and leave it running"}),
 		Action: e.up,
 	}
@@ -51,17 +51,43 @@ func (e *env) up(c *ucli.Context) error {
 	watch := newWatch()
 	t, err := e.start(c.Context, spec, h, dir, watch)
 	if err == nil {
-		err = e.table(c, nodeRows(t), nodeHeader, nodeTable(nodeRows(t)))
+		err = e.showNodes(c, t)
 	}
 	if err == nil && detach {
 		fmt.Fprintf(e.err, "testnet %s is up; `netsplit down %s` removes it\n", id, id)
+		e.sayHowBlocksCome(t, detach)
 		return nil
 	}
 	if err == nil {
 		fmt.Fprintf(e.err, "testnet %s is up; Ctrl-C removes it\n", id)
-		err = watch.wait(c.Context)
+		e.sayHowBlocksCome(t, detach)
+		e.attend(c.Context, t, watch)
 	}
 	return errors.Join(err, e.closeHost(c.Context, h), removeState(dir))
+}
+
+// sayHowBlocksCome tells the user of a chain whose blocks are made on command who gives the command.
+func (e *env) sayHowBlocksCome(t *orchestrator.Testnet, detach bool) {
+	if p, ok := t.Chain.(driver.Producer); !ok || !p.Produces() {
+		return
+	}
+	if !detach {
+		fmt.Fprintf(e.err, "this chain makes blocks on command: one every %v on average, until Ctrl-C\n", t.Facts.BlockInterval)
+		return
+	}
+	fmt.Fprintf(e.err, "this chain makes blocks on command: netsplit block make %s\n", firstMiner(t))
+}
+
+// attend lets blocks be made, where that takes a command, and tells of nodes that end, until the user ends the testnet.
+func (e *env) attend(ctx context.Context, t *orchestrator.Testnet, watch *watch) {
+	clock := t.Runtime.Clock()
+	t.Produce(func(_ string, lane func(context.Context) error) {
+		clock.Go(func() { _ = lane(ctx) }) // which ends without an error: a node that cannot is left out
+	}, func(faults.NodeID) bool { return true }, func(faults.NodeID, error) error { return nil })
+	watch.tell(ctx, func(d death) {
+		fmt.Fprintf(e.err, "node %s ended: %v; `netsplit fault heal` starts it again\n", d.node, d.err)
+	})
+	clock.Wait()
 }
 
 // noAddresses is the error about a testnet that is to stay up in the simulator.
@@ -82,12 +108,18 @@ func (e *env) start(ctx context.Context, spec *testnets.Spec, h *host, dir strin
 }
 
 // watch is a runtime.Sink that only looks out for nodes that die.
-type watch struct {
-	once sync.Once
-	died chan error
+type watch struct{ died chan death }
+
+// death is the end of a node that this process did not ask for. A user may have, with `fault kill`.
+type death struct {
+	node faults.NodeID
+	err  error
 }
 
-func newWatch() *watch { return &watch{died: make(chan error, 1)} }
+// maxDeaths is how many deaths wait to be told; more are not told.
+const maxDeaths = 100
+
+func newWatch() *watch { return &watch{died: make(chan death, maxDeaths)} }
 
 // Line implements runtime.Sink.
 func (*watch) Line(faults.NodeID, []byte) {}
@@ -97,50 +129,20 @@ func (*watch) Gap(faults.NodeID, error) {}
 
 // Exit implements runtime.Sink.
 func (w *watch) Exit(node faults.NodeID, err error) {
-	w.once.Do(func() { w.died <- fmt.Errorf("node %s ended by itself: %w", node, err) })
-}
-
-// wait returns nil when ctx ends, which is how the user ends a testnet, and an error when a node dies.
-func (w *watch) wait(ctx context.Context) error {
 	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-w.died:
-		return infrastructure(err, "")
+	case w.died <- death{node, err}:
+	default:
 	}
 }
 
-// nodeRow is what `up` prints of a node.
-type nodeRow struct {
-	Node  string `json:"node"`
-	Role  string `json:"role"`
-	Addr  string `json:"addr"`
-	API   string `json:"api"`
-	Mines string `json:"mines"`
-	Peers int    `json:"peers"`
-}
-
-var nodeHeader = []string{"node", "role", "address", "mines", "peers", "API"}
-
-func nodeRows(t *orchestrator.Testnet) []nodeRow {
-	var rows []nodeRow
-	for _, n := range t.Network.Nodes {
-		r := nodeRow{Node: string(n.ID), Role: n.Role, Addr: n.Addr.String(), Peers: len(n.Peers)}
-		if u, ok := t.Client(n.ID).(interface{ URL() string }); ok {
-			r.API = u.URL() + "/v1/status"
+// tell calls told for each node that dies until ctx ends, which is how the user ends a testnet.
+func (w *watch) tell(ctx context.Context, told func(death)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case d := <-w.died:
+			told(d)
 		}
-		if n.Mine > 0 {
-			r.Mines = fmt.Sprintf("%g/s", n.Mine)
-		}
-		rows = append(rows, r)
 	}
-	return rows
-}
-
-func nodeTable(nodes []nodeRow) [][]string {
-	var rows [][]string
-	for _, n := range nodes {
-		rows = append(rows, []string{n.Node, n.Role, n.Addr, n.Mines, fmt.Sprint(n.Peers), n.API})
-	}
-	return rows
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -75,8 +76,17 @@ func reproduce(dir string, run *trace.Run) string {
 		}
 	}
 	words := []string{"netsplit run", shellWord(scenario), "--seed", shellWord(run.Seed)}
-	if chain := run.Chain.Name; chain != "" && chain != ourChain {
+	if chain := cmp.Or(run.Chain.File, run.Chain.Name); chain != "" && chain != ourChain {
 		words = append(words, "--chain", shellWord(chain))
+	}
+	if which := recorded(spec.Source, flagAttach); len(which) > 0 {
+		for _, w := range which {
+			words = append(words, "--attach", w)
+		}
+		for _, n := range recorded(spec.Source, flagNetwork) {
+			words = append(words, "--network", n)
+		}
+		return strings.Join(words, " ") // on the nodes that are there
 	}
 	if where := strings.FieldsFunc(run.Runtime, func(r rune) bool { return r == ' ' || r == ',' }); len(where) > 0 &&
 		slices.Contains([]string{runtimeDocker, runtimeSim}, where[0]) {

@@ -42,7 +42,8 @@ type PreparedNode struct {
 	// Image is the container image; empty: the runtime's own, which is netsplit's node.
 	Image   string
 	Args    []string
-	Env     []string // "NAME=VALUE"
+	Env     []string          // "NAME=VALUE"
+	Sysctls map[string]string // settings of the node's own network stack
 	Files   map[string][]byte
 	Account string // hex
 }

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
@@ -10,14 +11,34 @@ import (
 
 // Watched is a Chain whose nodes do not print what happens to them: the runner asks each of them again and again.
 type Watched interface {
-	// Every is how often each node is asked. No time that the trace then gives is known better than this.
+	// Every is how often each node is asked.
 	Every() time.Duration
 	// Look asks a node for what is new since the last look, in the order in which it must have happened: a seen event for
-	// each block, with its body before it, then the head. The runner gives the events their time and node. Calls for one
+	// each block, with its body before it, then the head, then what it calls final. The runner gives the events their time and node. Calls for one
 	// node are serial, calls for different nodes concurrent. A node that does not answer is an error, and what was missed
-	// comes with the next look.
+	// comes with the next look. Where the node had more to tell than one look takes, the error wraps ErrMore.
 	Look(ctx context.Context, node faults.NodeID) ([]trace.Event, error)
 }
+
+// Hint is a node's own word that a block came. Hash may be empty, or Height 0, but not both.
+type Hint struct {
+	Hash   trace.Hash
+	Height uint64
+}
+
+// Announcer is a Watched chain whose nodes may tell by themselves that a block came. That gives its arrival a time; what
+// the block is, and that it is on the node's chain, is for Look to say. Hints may be lost, repeated or wrong.
+type Announcer interface {
+	// Subscribes reports whether nodes can be listened to; a chain file may or may not say how.
+	Subscribes() bool
+	// Listen calls tell, in order, for each hint that a node sends until the connection ends, which is an error, or ctx.
+	Listen(ctx context.Context, node faults.NodeID, tell func(Hint)) error
+	// Heard reads a line that a node printed. The second result is false for lines that tell of no block.
+	Heard(node faults.NodeID, line []byte) (Hint, bool)
+}
+
+// ErrMore is wrapped by the error of a look that took in only a part of what is new.
+var ErrMore = errors.New("the node has more blocks than one look reads")
 
 // Producer is a Chain whose blocks are made on command.
 type Producer interface {
@@ -27,11 +48,34 @@ type Producer interface {
 	Produce(ctx context.Context, node faults.NodeID) error
 }
 
+// Led is a Chain whose nodes know who is to make the next block.
+type Led interface {
+	// Leads reports whether this chain is one; a chain file may or may not say how to ask who leads.
+	Leads() bool
+	// Leader returns who is to make the next block, as a node sees it now. Another may make it where that one does not in
+	// time, and nodes of a divided network see different ones.
+	Leader(ctx context.Context, node faults.NodeID) (faults.NodeID, error)
+}
+
+// Elector is a Chain that does not let every node produce, or not with the power, that the scenario would have it.
+type Elector interface {
+	// Elect returns the nodes as this chain has them, and a line for people on what it changed, empty for nothing.
+	Elect(nodes []Node) (elected []Node, note string)
+}
+
 // Introducer is a Chain whose nodes may have to be told of their peers after they have started.
 type Introducer interface {
 	// Connect tells nodes of their peers; it does nothing where they know already. It is called when all nodes answer,
 	// without nodes, and may be repeated; and again with every node that was started again.
 	Connect(ctx context.Context, nodes ...faults.NodeID) error
+}
+
+// Comparer is a Chain that can tell which of its nodes is on another network than the others.
+type Comparer interface {
+	// Stranger compares how the nodes' chains begin. It returns a node whose chain begins otherwise than those of most, and
+	// what differs, for people; empty when there is none, or when nothing can be told. Nodes that do not answer are left
+	// out.
+	Stranger(ctx context.Context) (node faults.NodeID, what string)
 }
 
 // ImageSource says where the container image of a foreign node comes from; exactly one of its ways is set.

@@ -125,7 +125,7 @@ func (c *accuracy) spoke(w *World, what string) {
 		return
 	}
 	n := &w.nodes[w.node]
-	if n.state != trace.StateDown && n.state != trace.StatePaused || w.now-n.changed <= lastWords+w.facts.Resolution || c.silent[w.node] {
+	if n.state != trace.StateDown && n.state != trace.StatePaused || w.since-n.changed <= lastWords || c.silent[w.node] {
 		return
 	}
 	f := lastFaultOn(w, w.node)
@@ -216,7 +216,7 @@ func (c *accuracy) link(w *World, p *trace.Probe, m *measured, f *linkFigures, l
 			p.Fault, l.From, l.To, l.Sent-l.Received, l.Sent), l.From, l.To)
 	case l.Median-base < (l.WantDelay-l.WantJitter)/2:
 		c.fail(m, w, fmt.Sprintf("%s: %s was asked from %s to %s, %s was measured",
-			p.Fault, l.WantDelay, l.From, l.To, round(l.Median-base)), l.From, l.To)
+			p.Fault, l.WantDelay, l.From, l.To, Round(l.Median-base)), l.From, l.To)
 	}
 }
 
@@ -251,7 +251,7 @@ func (c *accuracy) Finish(w *World) Result {
 			}
 		}
 	}
-	r.Figure = fmt.Sprintf("%d faults, worst delay error %s", len(w.faults), round(worst))
+	r.Figure = fmt.Sprintf("%s, worst delay error %s", Count(len(w.faults), "fault"), Round(worst))
 	r.Metrics["worst_delay_error_seconds"], r.Metrics["failures"] = worst.Seconds(), float64(c.failures)
 	r.Evidence = c.evidence
 	switch {
@@ -313,15 +313,15 @@ func (c *accuracy) finishFault(w *World, f *window, m *measured) (unknown string
 
 func (c *accuracy) checkTimes(w *World, f *window, m *measured) {
 	if late := f.begin - f.asked; late > c.late {
-		c.fail(m, w, fmt.Sprintf("%s: it began %s late", f.id, round(late)))
+		c.fail(m, w, fmt.Sprintf("%s: it began %s late", f.id, Round(late)))
 	}
 	if !f.over(trace.FaultHealing) || f.askedFor == 0 {
 		return
 	}
 	if late := f.healing - (f.asked + f.askedFor); late > c.late {
-		c.fail(m, w, fmt.Sprintf("%s: it began to end %s late", f.id, round(late)))
+		c.fail(m, w, fmt.Sprintf("%s: it began to end %s late", f.id, Round(late)))
 	} else if -late > c.late {
-		c.fail(m, w, fmt.Sprintf("%s: it began to end %s early", f.id, round(-late)))
+		c.fail(m, w, fmt.Sprintf("%s: it began to end %s early", f.id, Round(-late)))
 	}
 }
 
@@ -336,6 +336,6 @@ func (c *accuracy) checkError(w *World, f *window, m *measured, p trace.ProbePha
 	}
 	allowed := max(c.tolerance, fig.want/10) + jitter
 	if e := median(fig.errors); e.Abs() > allowed {
-		c.fail(m, w, fmt.Sprintf("%s: the delay %s the fault is off by %s, at most %s is allowed", f.id, p, round(e), allowed))
+		c.fail(m, w, fmt.Sprintf("%s: the delay %s the fault is off by %s, at most %s is allowed", f.id, p, Round(e), allowed))
 	}
 }

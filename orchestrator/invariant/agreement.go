@@ -17,6 +17,8 @@ one that most nodes have at the end.
 Where a quorum carries the chain on (the chain's facts say so), a cut is no excuse: a group without quorum cannot go on. Where
 the fork depth is 0 as well, every block is final: a replaced block, or two blocks at one height on any two nodes, is a
 violation whatever the scenario's depth says; and two blocks of one maker at one height are named with him.
+Where nodes tell up to which height their chain is final, that is judged whatever the fork depth: a final block that is
+replaced, a final height that goes back, and two final blocks at one height are violations.
 Elsewhere a dropped block is excused when it was made while its maker and the maker of a block that took its place could not reach
 each other, or had not converged since: because of a cut, because one of them was down, or before the nodes were
 connected. At the end of the run nodes that are up and can reach each other are excused nothing. Nodes whose chains never
@@ -44,15 +46,17 @@ type agreement struct {
 	evidence []Evidence
 	failed   bool
 	final    finality
+	promised promises
 }
 
 func (c *agreement) Observe(w *World, e *trace.Event) {
 	if e.Kind == trace.KindRun && (!c.given || w.facts.instant()) {
 		c.depth = w.facts.ForkDepth
 	}
-	if w.facts.instant() && w.block != noBlock && w.node != noNode {
+	if (w.facts.instant() || e.Kind == trace.KindFinal) && w.block != noBlock && w.node != noNode {
 		c.final.observe(w)
 	}
+	c.promised.observe(w, e)
 	if w.reorg.depth == 0 {
 		return
 	}
@@ -115,8 +119,8 @@ func reorgEvidence(w *World, n nodeID, at time.Duration, r reorg, to blockID) Ev
 	from, x := w.tree.at(r.from), w.tree.at(to)
 	e := Evidence{
 		At: at, Nodes: []trace.NodeID{w.nodes[n].id}, Blocks: []trace.Hash{from.hash, x.hash}, Windows: w.Windows(at),
-		Text: fmt.Sprintf("%s dropped %d blocks: from %s at height %d to %s at height %d; ",
-			w.nodes[n].id, r.depth, short(from.hash), from.height, short(x.hash), x.height),
+		Text: fmt.Sprintf("%s dropped %s: from %s at height %d to %s at height %d; ",
+			w.nodes[n].id, Count(r.depth, "block"), short(from.hash), from.height, short(x.hash), x.height),
 	}
 	if r.fork == noBlock {
 		e.Text += "the chains share no known block"
@@ -149,7 +153,7 @@ func (c *agreement) Finish(w *World) Result {
 		return r.vacuous("no block was made")
 	}
 	unlinked := w.unlinked + c.compareEnds(w)
-	if worse := append(c.final.evidence(w), equivocations(w)...); len(worse) > 0 {
+	if worse := append(append(c.final.evidence(w), c.promised.found...), equivocations(w)...); len(worse) > 0 {
 		c.failed = true
 		c.evidence = append(worse, c.evidence...)
 		c.evidence = c.evidence[:min(len(c.evidence), MaxEvidence)]
@@ -158,8 +162,12 @@ func (c *agreement) Finish(w *World) Result {
 	if w.facts.voted() {
 		r.Bound = fmt.Sprintf("<= %d always", c.depth)
 	}
-	if w.facts.instant() {
+	height, told := c.promised.shared()
+	if w.facts.instant() || told {
 		r.Metrics["conflicting_heights"] = float64(len(c.final.conflicts))
+	}
+	if told {
+		r.Metrics["final_height"], r.Metrics["broken_promises"] = float64(height), float64(c.promised.broken)
 	}
 	r.Evidence = c.evidence
 	switch {
@@ -167,6 +175,9 @@ func (c *agreement) Finish(w *World) Result {
 		r.Figure = fmt.Sprintf("deepest unexcused reorg %d", c.worst)
 		if n := len(c.final.conflicts); n > 0 {
 			r.Figure += fmt.Sprintf(", %d heights with two final blocks", n)
+		}
+		if n := c.promised.broken; n > 0 {
+			r.Figure += fmt.Sprintf(", finality broken %d times", n)
 		}
 		return r.fail(c.evidence[0].Text)
 	case w.tree.malformed != "":
@@ -177,6 +188,9 @@ func (c *agreement) Finish(w *World) Result {
 	if c.deepest > 0 {
 		r.Figure = fmt.Sprintf("deepest reorg %d, %d unexcused", c.deepest, c.worst)
 		r.Evidence = []Evidence{c.where}
+	}
+	if told {
+		r.Figure += fmt.Sprintf(", final up to height %d", height)
 	}
 	r.Verdict = Pass
 	return r

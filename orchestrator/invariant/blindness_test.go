@@ -180,6 +180,45 @@ func TestPropagationOfAskedNodes(t *testing.T) {
 	}
 }
 
+// Nodes that have run for long show all their blocks when they are asked first: that is no propagation.
+func TestBlocksFromBeforeTheRunDoNotSpread(t *testing.T) {
+	run := func(before, during int) Result {
+		h := newBFT(t)
+		h.run.Started = time.Unix(1_700_000_000, 0)
+		for i := range before + during {
+			hash := trace.Hash(fmt.Sprint("x", i))
+			b := trace.Block{Hash: hash, Parent: h.heads["a"], Height: uint64(i + 1), Time: h.run.Started.Add(time.Duration(i-before) * time.Second)}
+			h.add("", &trace.Event{Kind: trace.KindBlock, Block: &b})
+			h.tell(hash, "a", "b", "c", "d")
+		}
+		h.end(20 * time.Second)
+		return h.result("block_propagation")
+	}
+	want(t, run(100, 0), Vacuous)
+	r := run(100, 7)
+	want(t, r, Pass)
+	if r.Metrics["blocks"] != 7 {
+		t.Errorf("%v blocks count", r.Metrics["blocks"])
+	}
+}
+
+// An earlier run on the same nodes may have left transactions of the same ids: these are not this run's.
+func TestTransactionsFromBeforeTheRunAreNotIncluded(t *testing.T) {
+	for made, verdict := range map[time.Duration]Verdict{-time.Minute: Fail, time.Minute: Pass} {
+		h := newBFT(t)
+		h.run.Started = time.Unix(1_700_000_000, 0)
+		h.blocks["x"] = trace.Block{Hash: "x", Height: 1, Time: h.run.Started.Add(made)}
+		h.body("x", "t")
+		for _, n := range ids("a", "b", "c", "d") {
+			h.hear(n, h.blocks["x"])
+		}
+		h.submit("a", "t")
+		h.blocksUntil("y", time.Minute, "a", "b", "c", "d")
+		h.end(time.Second)
+		want(t, h.result("inclusion"), verdict)
+	}
+}
+
 func TestIsolationOfAskedNodes(t *testing.T) {
 	run := func(crossing time.Duration, dropped int64) Result {
 		h := newHistory(t, "a", "b").asked("pow", 0, 6)

@@ -19,11 +19,15 @@ type block struct {
 	parent  blockID // noBlock: not known (or genesis)
 	height  uint64
 	first   time.Duration // when a node first had it; meaningless while firstBy is noNode
+	since   time.Duration // when at the earliest that can have been
 	firstBy nodeID        // noNode: no seen event yet
 	calm    int32         // number of the calm partition at first, see separation
 	maker   nodeID        // noNode: not known
 	adopter nodeID        // the node whose chain it was on first; noNode: on no chain yet
 	adopted time.Duration
+	// old is true for a block that says itself that it was made before the run, of nodes that are asked: when it came to
+	// light says nothing.
+	old bool
 	// producer is the number of the maker's own name for itself, as the chain states it; 0: not stated.
 	producer int32
 }
@@ -178,6 +182,17 @@ func (t *tree) name(b blockID, producer string) {
 		t.producerNo[producer] = no
 	}
 	t.at(b).producer = no
+}
+
+// ancestor is the block at a height of the chain that ends with tip, noBlock where that is higher or not known.
+func (t *tree) ancestor(tip blockID, height uint64) blockID {
+	for tip != noBlock && t.at(tip).height > height {
+		tip = t.at(tip).parent
+	}
+	if tip == noBlock || t.at(tip).height != height {
+		return noBlock
+	}
+	return tip
 }
 
 // onChain says whether b is on the chain that ends with tip.

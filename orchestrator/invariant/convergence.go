@@ -79,7 +79,7 @@ func (c *convergence) Finish(w *World) Result {
 		reorgs += len(j.reorgs)
 		deepes = max(deepes, j.deepest)
 	}
-	r.Figure = fmt.Sprintf("worst %s of %d", w.facts.within(worst), judged)
+	r.Figure = fmt.Sprintf("worst %s of %d", within(worst, w.resolution()), judged)
 	if w.facts.voted() {
 		r.Metrics["without_quorum"] = float64(short)
 	}
@@ -126,7 +126,7 @@ func lateEvidence(w *World, j *join, took time.Duration) Evidence {
 	if j.fresh && j.outcome != converged {
 		state = "had not converged on a new block"
 	}
-	e.Text = fmt.Sprintf("%s after %s at %s, %d nodes %s", round(took), j.cause, round(j.at), size, state)
+	e.Text = fmt.Sprintf("%s after %s at %s, %d nodes %s", Round(took), j.cause, Round(j.at), size, state)
 	return e
 }
 
@@ -135,17 +135,4 @@ func appendEvidence(list []Evidence, e Evidence) []Evidence {
 		list = append(list, e)
 	}
 	return list
-}
-
-// round makes a duration readable: three digits or so.
-func round(d time.Duration) time.Duration {
-	switch {
-	case d > 10*time.Second:
-		return d.Round(100 * time.Millisecond)
-	case d > time.Second:
-		return d.Round(10 * time.Millisecond)
-	case d > time.Millisecond:
-		return d.Round(100 * time.Microsecond)
-	}
-	return d
 }

@@ -39,7 +39,7 @@ func (c *crash) Observe(w *World, e *trace.Event) {
 
 func (c *crash) Finish(*World) Result {
 	r := Result{
-		Figure: fmt.Sprintf("%d exits", c.died), Bound: "0 exits", Evidence: c.evidence,
+		Figure: Count(c.died, "exit"), Bound: "0 exits", Evidence: c.evidence,
 		Metrics: map[string]float64{"exits": float64(c.died), "starts": float64(c.started)},
 	}
 	switch {

@@ -37,12 +37,55 @@ func (f *facts) quorate(share float64) bool { return share > f.Quorum+1e-9 }
 // flight is how long after a cut what was sent before it may still be read and acted upon.
 const flight = 2 * time.Second
 
-// inFlight is how long after a cut blocks may come to light that were decided before it.
+// inFlight is how long after a cut blocks may arrive that were decided before it.
 func (f *facts) inFlight() time.Duration {
 	if f.voted() {
-		return flight + f.Resolution
+		return flight
 	}
-	return f.Resolution
+	return 0
+}
+
+// earliest is when at the earliest that can have happened of which the current event tells: where nodes are asked it may
+// have been any time since they were asked before. A negative or missing statement of that time is no knowledge.
+func (w *World) earliest(e *trace.Event) time.Duration {
+	if !w.facts.Measured {
+		return w.now - w.facts.Resolution
+	}
+	if e.Kind == trace.KindSeen && e.Seen.Within >= 0 {
+		return w.now - min(e.Seen.Within, maxWithin)
+	}
+	if n := w.node; n != noNode && w.nodes[n].heard && w.nodes[n].spoke == w.now {
+		return w.nodes[n].since // told of in the same answer
+	}
+	return w.now - w.facts.Resolution
+}
+
+// narrow raises the time at which the node of a seen event can have had the block at the earliest: not before anybody had it,
+// and not while the node was down or paused. It may be called when the block is known.
+func (w *World) narrow() {
+	if !w.facts.Measured {
+		return
+	}
+	b, n := w.tree.at(w.block), &w.nodes[w.node]
+	if b.firstBy == noNode {
+		return
+	}
+	since := max(w.since, b.since)
+	if n.state == trace.StateUp && b.since >= n.left {
+		since = max(since, n.changed) // it came into being while the node was away
+	}
+	w.since = min(since, w.now)
+}
+
+// maxWithin keeps what a trace says within what can be reckoned with; no run is that long.
+const maxWithin = 100 * 365 * 24 * time.Hour
+
+// resolution is how well times are known: what 95 % of the arrivals kept to.
+func (w *World) resolution() time.Duration {
+	if !w.facts.Measured || w.widths.total == 0 {
+		return w.facts.Resolution
+	}
+	return w.widths.quantile(.95)
 }
 
 // lastSteps is the number of blocks that a component without quorum may still add after a cut. Where makers take turns
@@ -54,15 +97,32 @@ func (f *facts) lastSteps(makers int) uint64 {
 	return 0
 }
 
-// within states how well a time is known.
-func (f *facts) within(d time.Duration) string {
-	if !f.asked() {
-		return round(d).String()
+// within states how well a time is known; a resolution of zero is exact.
+func within(d, resolution time.Duration) string {
+	s := atLeast(d, resolution)
+	if resolution > 0 && d >= resolution {
+		s += fmt.Sprintf(" ± %s", coarse(resolution))
 	}
-	if d < f.Resolution {
-		return fmt.Sprintf("< %s", f.Resolution)
+	return s
+}
+
+// atLeast states a time, or that it is below what can be told.
+func atLeast(d, resolution time.Duration) string {
+	switch {
+	case resolution == 0:
+		return Round(d).String()
+	case d < resolution:
+		return fmt.Sprintf("< %s", coarse(resolution))
 	}
-	return fmt.Sprintf("%s ± %s", round(d), f.Resolution)
+	return coarse(d).String()
+}
+
+// coarse is Round for times that are not known to fractions of a millisecond.
+func coarse(d time.Duration) time.Duration {
+	if d < 10*time.Millisecond {
+		return Round(d)
+	}
+	return Round(d.Round(time.Millisecond))
 }
 
 // share is the part of all power that the nodes hold.

@@ -63,15 +63,21 @@ func (f *finality) evidence(w *World) []Evidence {
 	return out
 }
 
-// makers says who made two blocks of one height, as far as the chain states it.
+// makers says who made two blocks of one height, as far as the chain states it. Two first blocks that one maker did not
+// make are most likely those of two networks.
 func (w *World) makers(a, b *block) string {
+	text := ""
 	switch {
 	case a.producer == 0 || b.producer == 0:
-		return ""
 	case a.producer == b.producer:
-		return fmt.Sprintf("; %s made both", w.tree.producers[a.producer])
+		return fmt.Sprintf("; %s made both, as if its key were used twice", w.tree.producers[a.producer])
+	default:
+		text = fmt.Sprintf("; made by %s and %s", w.tree.producers[a.producer], w.tree.producers[b.producer])
 	}
-	return fmt.Sprintf("; made by %s and %s", w.tree.producers[a.producer], w.tree.producers[b.producer])
+	if a.height == 1 {
+		text += "; no block is below them: another genesis?"
+	}
+	return text
 }
 
 // holders are the nodes whose last chain has the block; if none has, who was the first to have it.
@@ -139,7 +145,7 @@ func equivocations(w *World) []Evidence {
 		out = appendEvidence(out, Evidence{
 			At: b.first, Nodes: []trace.NodeID{w.nodes[a.firstBy].id, w.nodes[b.firstBy].id},
 			Blocks: []trace.Hash{a.hash, b.hash}, Windows: w.Windows(b.first),
-			Text: fmt.Sprintf("%s made two blocks at height %d: %s, first seen on %s, and %s, first seen on %s",
+			Text: fmt.Sprintf("%s made two blocks at height %d, as if its key were used twice: %s, first seen on %s, and %s, first seen on %s",
 				w.tree.producers[b.producer], b.height, a.hash, w.nodes[a.firstBy].id, b.hash, w.nodes[b.firstBy].id),
 		})
 	}

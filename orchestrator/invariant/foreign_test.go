@@ -50,6 +50,45 @@ func (h *history) blocksUntil(prefix string, until time.Duration, nodes ...trace
 	h.at(until)
 }
 
+// TestNodesOnOtherBranchesHideBlocks: who has another block at a height does not show whether a block reached it, which
+// counts neither way; who has none there did not get it.
+func TestNodesOnOtherBranchesHideBlocks(t *testing.T) {
+	run := func(rounds, lost int, behind bool) Result {
+		h := newHistory(t, "a", "b", "c").asked("poa", .5, 3)
+		all := ids("a", "b", "c")
+		h.blocksUntil("x", 10*time.Second, all...)
+		for i := range rounds {
+			base := h.heads["a"]
+			if i < lost {
+				h.hear("c", h.block(trace.Hash(fmt.Sprintf("lost-%d", i)), base))
+			}
+			told := all
+			if behind {
+				told = ids("a", "b")
+			}
+			h.tell(trace.Hash(fmt.Sprintf("y-%d", i)), told...)
+			h.sleep(500 * ms)
+		}
+		h.end(20 * time.Second)
+		return h.result("block_propagation", "p95", "5s")
+	}
+	r := run(10, 3, false)
+	want(t, r, Pass)
+	if r.Metrics["pairs_hidden"] != 6 || r.Metrics["coverage"] != 1 {
+		t.Errorf("metrics %v", r.Metrics)
+	}
+	want(t, run(10, 0, true), Fail)
+	h := newHistory(t, "a", "b").asked("poa", .5, 3)
+	h.tell("x-1", "a", "b")
+	for i := range 10 {
+		h.hear("a", h.block(trace.Hash(fmt.Sprintf("a-%d", i)), h.heads["a"]))
+		h.hear("b", h.block(trace.Hash(fmt.Sprintf("b-%d", i)), h.heads["b"]))
+		h.sleep(time.Second)
+	}
+	h.end(20 * time.Second)
+	want(t, h.result("block_propagation", "p95", "5s"), Unknown)
+}
+
 func (h *history) probes(p trace.ProbePhase, cut bool) {
 	l := link(ms)
 	if cut {

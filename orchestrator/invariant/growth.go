@@ -239,8 +239,8 @@ func (c *growth) judge(w *World, p growingPart, at time.Duration) {
 		return
 	}
 	e := Evidence{At: at, Windows: w.Windows(c.start), Text: fmt.Sprintf(
-		"%d nodes with %.0f%% of the block-making power grew their chain by %d blocks from %s to %s, %.1f were expected, at least %d are demanded",
-		len(p.nodes), 100*p.share, to-p.from, round(p.start), round(at), mean, floor)}
+		"%s with %.0f%% of the block-making power grew their chain by %s from %s to %s, %.1f were expected, at least %d are demanded",
+		Count(len(p.nodes), "node"), 100*p.share, Count(int(to-p.from), "block"), Round(p.start), Round(at), mean, floor)}
 	for _, n := range p.nodes[:min(len(p.nodes), MaxEvidence)] {
 		e.Nodes = append(e.Nodes, w.nodes[n].id)
 	}
@@ -274,8 +274,8 @@ func (c *growth) Finish(w *World) Result {
 		c.note(int(height-c.base), c.expected)
 		if int(height-c.base) < floor {
 			c.evidence = appendEvidence(c.evidence, Evidence{At: c.last, Windows: w.Windows(c.last), Text: fmt.Sprintf(
-				"the chain grew by %d blocks from %s on, %.1f were expected by %s, at least %d are demanded",
-				height-c.base, round(c.first), c.expected, round(c.last), floor)})
+				"the chain grew by %s from %s on, %.1f were expected by %s, at least %d are demanded",
+				Count(int(height-c.base), "block"), Round(c.first), c.expected, Round(c.last), floor)})
 		}
 	}
 	undecided := c.fresh(w)
@@ -290,7 +290,7 @@ func (c *growth) Finish(w *World) Result {
 		r.Metrics["components_without_quorum"] = float64(c.halt.judged)
 		r.Metrics["blocks_without_quorum"] = float64(c.halt.broken)
 		if c.halt.judged+c.halt.broken > 0 {
-			r.Figure += fmt.Sprintf(", %d blocks in %d components without quorum", c.halt.broken, c.halt.judged)
+			r.Figure += fmt.Sprintf(", %s in %s without quorum", Count(c.halt.broken, "block"), Count(c.halt.judged, "component"))
 		}
 	}
 	r.Metrics["expected_blocks"], r.Metrics["height"] = c.expected, float64(height)
@@ -349,15 +349,15 @@ func (c *growth) fresh(w *World) string {
 		if !w.facts.quorate(p.share) || p.shared == noBlock {
 			continue
 		}
-		if b := w.tree.at(p.shared); b.firstBy != noNode && b.first > w.settlingAt+w.facts.Resolution {
+		if b := w.tree.at(p.shared); b.firstBy != noNode && b.since > w.settlingAt {
 			continue
 		}
 		if c.floor(w, p.share, c.mean(w, p.share, owed)) == 0 {
-			return fmt.Sprintf("no new block reached all nodes in settling, and its %s were too short to demand one", round(length))
+			return fmt.Sprintf("no new block reached all nodes in settling, and its %s were too short to demand one", Round(length))
 		}
 		c.evidence = appendEvidence(c.evidence, Evidence{At: w.horizon(), Blocks: []trace.Hash{w.tree.at(p.shared).hash},
 			Text: fmt.Sprintf("no new block reached all %d nodes in the %s of settling; they share height %d",
-				p.nodes, round(length), w.tree.at(p.shared).height)})
+				p.nodes, Round(length), w.tree.at(p.shared).height)})
 	}
 	return ""
 }

@@ -19,7 +19,7 @@ func TestHostileTraces(t *testing.T) {
 		if rng.IntN(2) == 0 { // a chain that needs a quorum, and is asked
 			h.run.Chain.Family = string(pick(rng, "bft", "poa", "odd"))
 			h.run.Chain.Quorum, h.run.Chain.ForkDepth = 1/(1.5+rng.Float64()), rng.IntN(2)
-			h.run.Chain.Resolution = 100 * ms
+			h.run.Chain.Resolution, h.run.Chain.Measured = 100*ms, rng.IntN(2) == 0
 			h.run.Chain.GenesisHash = trace.Hash(pick(rng, "", string(genesis)))
 		}
 		for range 200 {
@@ -49,6 +49,9 @@ func pick(rng *rand.Rand, of ...string) trace.NodeID { return trace.NodeID(of[rn
 func hostileEvent(rng *rand.Rand) *trace.Event {
 	hash := func() trace.Hash { return trace.Hash(fmt.Sprint(rng.IntN(12))) }
 	height := uint64(rng.IntN(6))
+	if rng.IntN(10) == 0 {
+		return &trace.Event{Kind: trace.KindFinal, Final: &trace.Final{Height: height, Hash: hash()}}
+	}
 	if rng.IntN(20) == 0 {
 		height = rng.Uint64()
 	}

@@ -51,7 +51,7 @@ func (c *isolation) Observe(w *World, e *trace.Event) {
 
 func (c *isolation) seen(w *World, s *trace.Seen) {
 	c.blocks++
-	if s.Made || w.facts.asked() && w.fresh && w.now > w.hard.since+w.facts.Resolution+c.grace {
+	if s.Made || w.facts.asked() && w.fresh && w.since > w.hard.since+c.grace {
 		c.made[w.block] = w.node
 		return
 	}
@@ -117,7 +117,7 @@ func (w *World) idleCuts() string {
 
 func (c *isolation) Finish(w *World) Result {
 	r := Result{
-		Figure: fmt.Sprintf("%d crossings", c.crossed), Bound: "0 crossings", Evidence: c.evidence,
+		Figure: Count(c.crossed, "crossing"), Bound: "0 crossings", Evidence: c.evidence,
 		Metrics: map[string]float64{
 			"crossings": float64(c.crossed), "blocks_under_cut": float64(c.blocks), "probe_packets": float64(c.probes),
 		},

@@ -278,8 +278,8 @@ func (w *World) tryConverge(j *join) bool {
 		}
 	}
 	if j.fresh {
-		// Where nodes are asked, what came to light within the resolution may have been there before.
-		if b := w.tree.at(shared); b.firstBy == noNode || b.first <= j.at+w.facts.Resolution {
+		// Where nodes are asked, what came to light may have been there before.
+		if b := w.tree.at(shared); b.firstBy == noNode || b.since <= j.at {
 			return false
 		}
 	}

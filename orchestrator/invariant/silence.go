@@ -42,7 +42,7 @@ func (s *silence) look(w *World, at time.Duration) {
 			since = max(since, n.spoke)
 		}
 		if last := min(at, latest[w.sep.labels[i]]); last-since > allowed {
-			s.note("nothing was heard of node %s for %s, although it was up and others went on", n.id, round(last-since))
+			s.note("nothing was heard of node %s for %s, although it was up and others went on", n.id, Round(last-since))
 		}
 	}
 }

@@ -55,7 +55,8 @@ type PropagationSummary struct {
 	P95        time.Duration `json:"p95"`
 	P99        time.Duration `json:"p99"`
 	Max        time.Duration `json:"max"`
-	// Resolution is how well these times are known, where nodes were asked at intervals; zero where they told by themselves.
+	// Resolution is how well 95 % of these times are known, where nodes were asked at intervals; zero where they told by
+	// themselves.
 	Resolution time.Duration `json:"resolution,omitempty"`
 	Coverage   float64       `json:"coverage"`
 }
@@ -181,7 +182,7 @@ func (w *World) summarize(t *inclusion, p *propagation, a *accuracy) Summary {
 	}
 	s.Propagation = PropagationSummary{
 		Blocks: p.blocks, Deliveries: p.delays.total, P50: p.delays.quantile(.5), P95: p.delays.quantile(.95),
-		P99: p.delays.quantile(.99), Max: p.delays.max, Coverage: p.covered(), Resolution: w.facts.Resolution,
+		P99: p.delays.quantile(.99), Max: p.delays.max, Coverage: p.covered(), Resolution: p.resolution(w),
 	}
 	for _, f := range w.faults {
 		if f.part != nil && len(f.part.sides) > 1 {

@@ -49,7 +49,7 @@ func (f *window) countMade(w *World) {
 	if f.part == nil || !f.part.counting || f.part.side[w.node] < 0 {
 		return
 	}
-	if w.facts.asked() && w.now <= f.active+w.facts.inFlight() {
+	if w.facts.asked() && w.since <= f.active+w.facts.inFlight() {
 		return
 	}
 	f.part.sides[f.part.side[w.node]].mined++

@@ -33,10 +33,11 @@ type World struct {
 	hard   hardCut
 
 	// What the current event is about.
-	node   nodeID  // noNode: the whole run, or a node that the run event does not name
-	block  blockID // of a seen or head event; noBlock otherwise
-	fresh  bool    // no node was known to have that block before
-	reorg  reorg   // of a head event
+	node   nodeID        // noNode: the whole run, or a node that the run event does not name
+	block  blockID       // of a seen or head event; noBlock otherwise
+	fresh  bool          // no node was known to have that block before
+	since  time.Duration // when at the earliest that can have happened
+	reorg  reorg         // of a head event
 	counts map[trace.Kind]int
 
 	gaps     []string
@@ -45,6 +46,7 @@ type World struct {
 	unlinked int // head events whose chain is not known down to where it could be compared
 
 	silence silence
+	widths  histogram // of how well arrivals are known, where every seen event says it
 
 	epochObservers []epochObserver
 }
@@ -79,7 +81,9 @@ type node struct {
 	lowest uint64        // the least height of a block that it told of; meaningless unless it told of one
 	told   bool          // it told of a block
 	spoke  time.Duration // when it last told of a block or a head; meaningless unless heard
+	since  time.Duration // when at the earliest that can have happened
 	heard  bool
+	left   time.Duration // when it was up last, if it ever was down or paused
 }
 
 // reorg is what a head event did to the node's chain.
@@ -212,6 +216,7 @@ func (w *World) observe(e *trace.Event) {
 		}
 		w.node = n
 	}
+	w.since = w.earliest(e)
 	if !w.sep.started && e.At >= 0 && e.Kind != trace.KindNode {
 		w.startSeparation()
 	}
@@ -222,6 +227,7 @@ func (w *World) observe(e *trace.Event) {
 	case trace.KindBlock:
 		w.block = w.tree.link(e.Block.Hash, e.Block.Parent, e.Block.Height)
 		w.tree.name(w.block, e.Block.Producer)
+		w.tree.at(w.block).old = w.facts.asked() && !e.Block.Time.IsZero() && e.Block.Time.Before(w.run.Started)
 		return
 	}
 	w.refresh()
@@ -230,6 +236,8 @@ func (w *World) observe(e *trace.Event) {
 		w.seen(e.Seen)
 	case trace.KindHead:
 		w.head(e.Head)
+	case trace.KindFinal:
+		w.finalized(e.Final)
 	case trace.KindFault:
 		w.fault(e.Fault)
 	case trace.KindPhase:
@@ -268,6 +276,9 @@ func (w *World) lifecycle(l *trace.Lifecycle) {
 	if n.state == l.State {
 		return
 	}
+	if n.state == trace.StateUp {
+		n.left = w.now
+	}
 	n.state, n.changed = l.State, w.now
 	w.sep.dirty, w.sep.dirtyAt = true, w.now
 	w.sep.cause = l.Fault
@@ -282,6 +293,10 @@ func (w *World) seen(s *trace.Seen) {
 		return
 	}
 	w.touch(w.block)
+	w.narrow()
+	if w.facts.Measured && !s.Sync && w.sep.started {
+		w.widths.add(w.now - w.since)
+	}
 	b, n := w.tree.at(w.block), &w.nodes[w.node]
 	if !n.told || s.Height < n.lowest {
 		n.told, n.lowest = true, s.Height
@@ -301,10 +316,10 @@ func (w *World) seen(s *trace.Seen) {
 // touch records the first time that a node had a block.
 func (w *World) touch(id blockID) {
 	n := &w.nodes[w.node]
-	n.spoke, n.heard = w.now, true
+	n.spoke, n.heard, n.since = w.now, true, w.since
 	if b := w.tree.at(id); b.firstBy == noNode {
 		w.fresh = true
-		b.first, b.firstBy, b.calm = w.now, w.node, w.sep.calmNo
+		b.first, b.since, b.firstBy, b.calm = w.now, w.since, w.node, w.sep.calmNo
 	}
 }
 

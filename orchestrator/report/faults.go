@@ -81,7 +81,7 @@ func (p *printer) around(faults []invariant.FaultSummary) {
 func affected(f *invariant.FaultSummary) string {
 	for _, l := range []*invariant.LinkSummary{f.Before, f.After, f.During} {
 		if l != nil {
-			return count(l.Links, "link")
+			return invariant.Count(l.Links, "link")
 		}
 	}
 	return "-"
@@ -153,7 +153,7 @@ func (p *printer) partitions(partitions []invariant.Partition) {
 		switch {
 		case part.Converged && part.Reorganised > 0:
 			p.line(" one chain %s after the heal; %s reorganised, at most %s deep",
-				short(part.ConvergedIn), count(part.Reorganised, "node"), count(part.DeepestReorg, "block"))
+				short(part.ConvergedIn), invariant.Count(part.Reorganised, "node"), invariant.Count(part.DeepestReorg, "block"))
 		case part.Converged:
 			p.line(" one chain %s after the heal; no node had to reorganise", short(part.ConvergedIn))
 		case part.Ended:
@@ -184,9 +184,13 @@ func (p *printer) propagation(x *invariant.PropagationSummary) {
 	if x.Deliveries == 0 {
 		return
 	}
-	p.table("Block propagation, from made to seen", []string{"blocks", "deliveries", "p50", "p95", "p99", "max", "coverage"},
-		[][]string{{
-			strconv.Itoa(x.Blocks), strconv.FormatUint(x.Deliveries, 10), short(x.P50), short(x.P95), short(x.P99), short(x.Max),
-			fmt.Sprintf("%.2f%%", 100*x.Coverage),
-		}})
+	columns := []string{"blocks", "deliveries", "p50", "p95", "p99", "max", "coverage"}
+	row := []string{
+		strconv.Itoa(x.Blocks), strconv.FormatUint(x.Deliveries, 10), short(x.P50), short(x.P95), short(x.P99), short(x.Max),
+		fmt.Sprintf("%.2f%%", 100*x.Coverage),
+	}
+	if x.Resolution > 0 {
+		columns, row = append(columns, "times known to"), append(row, "± "+short(x.Resolution))
+	}
+	p.table("Block propagation, from made to seen", columns, [][]string{row})
 }

@@ -25,9 +25,9 @@ func (p *printer) nodes(s *invariant.Summary) {
 	} else {
 		p.nodeGroups(s.Nodes)
 	}
-	text := fmt.Sprintf(" %s made, %d of them stale", count(s.Blocks, "block"), s.Stale)
+	text := fmt.Sprintf(" %s made, %d of them stale", invariant.Count(s.Blocks, "block"), s.Stale)
 	if s.Txs.Submitted > 0 {
-		text += fmt.Sprintf("; %d of %s included", s.Txs.Included, count(s.Txs.Submitted, "transfer"))
+		text += fmt.Sprintf("; %d of %s included", s.Txs.Included, invariant.Count(s.Txs.Submitted, "transfer"))
 	}
 	p.line("%s", text)
 }
@@ -75,7 +75,7 @@ func (p *printer) nodeGroups(nodes []invariant.NodeSummary) {
 		for _, g := range more {
 			left += len(g.nodes)
 		}
-		p.line(" and %s more (see %s)", count(left, "node"), File)
+		p.line(" and %s more (see %s)", invariant.Count(left, "node"), File)
 	}
 }
 

@@ -51,7 +51,7 @@ func (p *printer) table(title string, header []string, rows [][]string) {
 
 // Headline says in one line what ran where.
 func (r *Report) Headline() string {
-	return fmt.Sprintf("%s on %s: %s of %s, seed %d, %s", r.Run.Scenario, r.place(), count(len(r.Run.Nodes), "node"),
+	return fmt.Sprintf("%s on %s: %s of %s, seed %d, %s", r.Run.Scenario, r.place(), invariant.Count(len(r.Run.Nodes), "node"),
 		r.Run.Chain.Name, r.Run.Seed, r.Run.Duration)
 }
 
@@ -59,7 +59,7 @@ func (r *Report) Headline() string {
 func (r *Report) place() string {
 	var parts []string
 	for _, part := range strings.Split(r.Run.Runtime, ", ") {
-		if part != count(len(r.Run.Nodes), "node") && part != fmt.Sprintf("seed %d", r.Run.Seed) {
+		if part != invariant.Count(len(r.Run.Nodes), "node") && part != fmt.Sprintf("seed %d", r.Run.Seed) {
 			parts = append(parts, part)
 		}
 	}
@@ -142,7 +142,7 @@ func tally(r *Report) string {
 	for _, x := range r.Results {
 		counts[x.Verdict]++
 	}
-	text := fmt.Sprintf("%d of %s hold", counts[invariant.Pass], count(len(r.Results), "invariant"))
+	text := fmt.Sprintf("%d of %s hold", counts[invariant.Pass], invariant.Count(len(r.Results), "invariant"))
 	for _, v := range []struct {
 		verdict invariant.Verdict
 		text    string

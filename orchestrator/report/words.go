@@ -1,28 +1,19 @@
 package report
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/netsplit/netsplit/orchestrator/invariant"
 )
 
 // width is the most columns of a line that holds more than one word.
 const width = 120
 
 // short prints a duration to the precision that people read.
-func short(d time.Duration) string {
-	switch {
-	case d.Abs() >= time.Second:
-		return d.Round(10 * time.Millisecond).String()
-	case d.Abs() >= 100*time.Millisecond:
-		return d.Round(time.Millisecond).String()
-	case d.Abs() >= time.Millisecond:
-		return d.Round(100 * time.Microsecond).String()
-	}
-	return d.Round(time.Microsecond).String()
-}
+func short(d time.Duration) string { return invariant.Round(d).String() }
 
 // dash prints a number, and nothing as a dash.
 func dash(n int) string {
@@ -30,14 +21,6 @@ func dash(n int) string {
 		return "-"
 	}
 	return strconv.Itoa(n)
-}
-
-// count prints a number of things: "1 node", "2 nodes".
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // fold breaks a text into lines of at most width columns. The first line begins at column first, the others at indent.

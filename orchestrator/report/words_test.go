@@ -44,18 +44,6 @@ func TestNodeWords(t *testing.T) {
 
 func ids(n ...trace.NodeID) []trace.NodeID { return n }
 
-func TestShort(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "0s", 1234 * time.Nanosecond: "1µs", 999 * time.Microsecond: "999µs", 1549 * time.Microsecond: "1.5ms",
-		123456 * time.Microsecond: "123ms", 1591 * time.Millisecond: "1.59s", -1591 * time.Millisecond: "-1.59s",
-		61234 * time.Millisecond: "1m1.23s",
-	} {
-		if got := short(d); got != want {
-			t.Errorf("%v: %q, want %q", int64(d), got, want)
-		}
-	}
-}
-
 func TestLinkWords(t *testing.T) {
 	for _, c := range []struct {
 		l    *invariant.LinkSummary

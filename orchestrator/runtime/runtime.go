@@ -33,13 +33,20 @@ type PlanNode struct {
 // Sink receives what happens to nodes. Calls for one node are serial, in order; calls for different nodes may be
 // concurrent. Calls must return quickly and must not call back into the runtime.
 type Sink interface {
-	// Line is one line of a node's standard output, without the newline, valid only during the call. Every line is
+	// Line is one line of a node's standard output (of a foreign node's standard error too), without the newline, valid only during the call. Every line is
 	// delivered exactly once, across restarts.
 	Line(node faults.NodeID, line []byte)
 	// Gap says that lines of a node may have been lost.
 	Gap(node faults.NodeID, err error)
 	// Exit says that a node ended without the runtime having been asked to end it.
 	Exit(node faults.NodeID, err error)
+}
+
+// TimedSink is a Sink that wants to know when a line was printed. Runtimes that can tell call LineAt in place of Line.
+type TimedSink interface {
+	Sink
+	// LineAt is Line with the moment at which the engine took the line from the node, in the clock's own wall time.
+	LineAt(node faults.NodeID, at time.Time, line []byte)
 }
 
 // Host is where a node lives. It keeps its address across restarts.
@@ -58,6 +65,8 @@ type Launch struct {
 	Image string
 	// Env are environment variables, "NAME=VALUE".
 	Env []string
+	// Sysctls are settings of the node's own network stack, such as net.ipv4.tcp_retries2; foreign nodes only.
+	Sysctls map[string]string
 	// Files are put into the node's file system before its first start, by absolute path.
 	Files map[string][]byte
 }
@@ -105,6 +114,13 @@ type Shaper interface {
 	Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error)
 	// Traffic returns the counts since Create.
 	Traffic(ctx context.Context) (faults.Traffic, error)
+}
+
+// Publisher is the ability to lead people's own tools to nodes.
+type Publisher interface {
+	// Publish returns, for each port of a node, an address on this host's loopback that leads there for as long as the
+	// testnet lives: the same one each time. Faults do not touch it, and it outlives the node's process.
+	Publish(ctx context.Context, ports []netip.AddrPort) ([]netip.AddrPort, error)
 }
 
 // Describer tells what a runtime is, for reports.

@@ -70,6 +70,9 @@ func (d *decoder) fast(line []byte) *Event {
 		}
 		m.Seen.Made = s.lit(`,"made":true`)
 		m.Seen.Sync = s.lit(`,"sync":true`)
+		if s.lit(`,"within":`) {
+			m.Seen.Within = time.Duration(s.int())
+		}
 		return s.done(e)
 	case s.lit(`,"kind":"head","node":`):
 		m := new(struct {

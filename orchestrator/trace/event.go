@@ -19,6 +19,7 @@ const (
 	KindBlock  Kind = "block"  // Block: a block's body, once per run, in any order
 	KindSeen   Kind = "seen"   // Seen: a node accepted a block for the first time
 	KindHead   Kind = "head"   // Head: a node's best block changed
+	KindFinal  Kind = "final"  // Final: what a node says can no longer change did
 	KindSubmit Kind = "submit" // Submit: a transaction was handed to a node
 	KindFault  Kind = "fault"  // Fault: a fault window began, was active, ended
 	KindProbe  Kind = "probe"  // Probe: links were measured
@@ -43,6 +44,7 @@ type Event struct {
 	Block     *Block     `json:"block,omitempty"`
 	Seen      *Seen      `json:"seen,omitempty"`
 	Head      *Head      `json:"head,omitempty"`
+	Final     *Final     `json:"final,omitempty"`
 	Submit    *Submit    `json:"submit,omitempty"`
 	Fault     *Fault     `json:"fault,omitempty"`
 	Probe     *Probe     `json:"probe,omitempty"`
@@ -85,7 +87,9 @@ type RunNode struct {
 
 // Facts states what the chain's consensus promises. Checkers decide by these, never by the chain's name.
 type Facts struct {
-	Name          string        `json:"name"`
+	Name string `json:"name"`
+	// File is the chain file as it was given; empty where the chain is one of netsplit's own, known by its name.
+	File          string        `json:"file,omitempty"`
 	Family        string        `json:"family"` // "pow"
 	BlockInterval time.Duration `json:"block_interval"`
 	// ForkDepth is the number of blocks a reorganisation may drop while the network is whole.
@@ -93,9 +97,11 @@ type Facts struct {
 	// Quorum is the share of all block-making power that a component must exceed to make blocks: 0 where any power will
 	// do (proof of work), 2/3 for Byzantine fault tolerance, 1/2 for clique.
 	Quorum float64 `json:"quorum,omitempty"`
-	// Resolution is how well the times of seen and head events are known, where nodes were asked at intervals; zero where
-	// they told by themselves.
+	// Resolution is at which intervals nodes were asked; zero where they told by themselves.
 	Resolution time.Duration `json:"resolution,omitempty"`
+	// Measured is true where every seen event says by itself how well its time is known (Seen.Within), nothing meaning
+	// exactly. Where it is false, as in all traces before there was Within, Resolution is all that is known.
+	Measured bool `json:"measured,omitempty"`
 	// Genesis is the chain's own description of its genesis, as JSON; the validity checker re-executes from it.
 	Genesis []byte `json:"genesis,omitempty"`
 	// GenesisHash is the hash of block 0.
@@ -154,8 +160,13 @@ type Seen struct {
 	// From is the peer that it came from; empty when the node made the block itself or read it from its own disk.
 	From NodeID `json:"from,omitempty"`
 	Made bool   `json:"made,omitempty"` // the node produced it
-	// Sync is true when the block came in answer to a request for history (catching up), not by relay.
+	// Sync is true when the block came in answer to a request for history (catching up), not by relay; or was there
+	// already when the node was asked for the first time.
 	Sync bool `json:"sync,omitempty"`
+	// Within is how much earlier than Event.At the node may have accepted the block: it did so after At - Within, and at At
+	// at the latest. It is for nodes that are asked (Facts.Measured): the time since they were asked before. Zero for an
+	// arrival whose moment is known.
+	Within time.Duration `json:"within,omitempty"`
 }
 
 // Head says that Event.Node's best block changed from Old to Hash.
@@ -167,6 +178,14 @@ type Head struct {
 	Dropped int `json:"dropped,omitempty"`
 	// Restored is true for the head that a node read from its disk when it started.
 	Restored bool `json:"restored,omitempty"`
+}
+
+// Final says that the height up to which Event.Node calls its chain final changed. A node that keeps its promise never
+// tells of a lower one, nor replaces what is below.
+type Final struct {
+	Height uint64 `json:"height"`
+	// Hash is that of the block there on the node's chain; empty where it is not known.
+	Hash Hash `json:"hash,omitempty"`
 }
 
 // Submit is a transaction handed to Event.Node.
@@ -258,8 +277,8 @@ type LinkProbe struct {
 type Status struct {
 	Head       Hash   `json:"head"`
 	Height     uint64 `json:"height"`
-	Peers      int    `json:"peers"` // -1: the chain does not say
-	Mempool    int    `json:"mempool"`
+	Peers      int    `json:"peers"`           // -1: the chain does not say
+	Mempool    int    `json:"mempool"`         // -1: the chain does not say
 	Final      bool   `json:"final,omitempty"` // asked at the very end of the run
 	Sent       uint64 `json:"sent,omitempty"`  // block and transaction messages sent
 	Received   uint64 `json:"received,omitempty"`

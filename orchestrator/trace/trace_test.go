@@ -33,9 +33,11 @@ func samples() []*Event {
 		{Kind: KindBlock, Block: &Block{Hash: "h", Parent: "g", Height: 1, Time: time.Unix(3, 0).UTC(), Txs: []Hash{"t"}, Raw: []byte{1, 2}}},
 		{Kind: KindSeen, At: 7, Node: "a", Seen: &Seen{Hash: "h", Parent: "g", Height: 1, Made: true}},
 		{Kind: KindSeen, At: 8, Node: "b", Seen: &Seen{Hash: "h", Parent: "g", Height: 1, From: "a", Sync: true}},
+		{Kind: KindSeen, At: 8, Node: "b", Seen: &Seen{Hash: "h", Parent: "g", Height: 1, Made: true, Sync: true, Within: 12 * time.Millisecond}},
 		{Kind: KindSeen, At: -8, Node: "ü", Seen: &Seen{Hash: "h\"<", Parent: "g", Height: 1 << 63, From: "a"}},
 		{Kind: KindHead, At: 9, Node: "b", Head: &Head{Hash: "h", Height: 1, Old: "g", Dropped: 2}},
 		{Kind: KindHead, At: 9, Node: "b", Head: &Head{Hash: "h", Height: 1, Restored: true}},
+		{Kind: KindFinal, At: 9, Node: "b", Final: &Final{Height: 1, Hash: "h"}},
 		{Kind: KindSubmit, Node: "a", Submit: &Submit{Tx: "t", Error: "a < b & c"}},
 		{Kind: KindFault, Fault: &Fault{ID: "f", Phase: FaultBegin, Rules: []Rule{{From: []NodeID{"a"}, To: []NodeID{"b"}, Cut: true}}}},
 		{Kind: KindProbe, Probe: &Probe{Fault: "f", Phase: ProbeDuring, Links: []LinkProbe{{From: "a", To: "b", Sent: 5}}}},
@@ -430,8 +432,8 @@ func TestFastDecoderAgrees(t *testing.T) {
 			}
 		}
 	}
-	if fast != 4 {
-		t.Errorf("%d events went the fast way, want the 4 plain seen and head events", fast)
+	if fast != 5 {
+		t.Errorf("%d events went the fast way, want the 5 plain seen and head events", fast)
 	}
 	for i := range 2*maxKnown + 10 {
 		if s := fmt.Sprint(i); d.share([]byte(s)) != s {

@@ -10,7 +10,7 @@ func Validate(e *Event) error {
 		set  bool
 	}{
 		{KindRun, e.Run != nil}, {KindNode, e.Lifecycle != nil}, {KindPeer, e.Peer != nil}, {KindBlock, e.Block != nil},
-		{KindSeen, e.Seen != nil}, {KindHead, e.Head != nil}, {KindSubmit, e.Submit != nil},
+		{KindSeen, e.Seen != nil}, {KindHead, e.Head != nil}, {KindFinal, e.Final != nil}, {KindSubmit, e.Submit != nil},
 		{KindFault, e.Fault != nil}, {KindProbe, e.Probe != nil}, {KindStatus, e.Status != nil},
 		{KindPhase, e.Phase != nil}, {KindGap, e.Gap != nil}, {KindEnd, e.End != nil},
 	} {

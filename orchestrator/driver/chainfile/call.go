@@ -17,6 +17,9 @@ func (c *Chain) credentials() error {
 		if _, err := c.auth(n); err != nil {
 			return fmt.Errorf("credentials of node %s: %w", n.node.ID, err)
 		}
+		if _, err := c.wallet(n); err != nil {
+			return fmt.Errorf("wallet of node %s: %w", n.node.ID, err)
+		}
 	}
 	return nil
 }
@@ -44,8 +47,8 @@ func (c *Chain) auth(n *node) (a auth, err error) {
 	return a, nil
 }
 
-// call makes calls in turn, each with the result of the one before as .Last, and returns the last one's result. Errors
-// name the node, the call and its place, and hold no secrets.
+// call makes calls in turn, each with the result of the one before as .Last, and returns the last one's result. The error
+// of a call is a *CallError.
 func (c *Chain) call(ctx context.Context, n *node, calls []testnets.CallRef, extra map[string]any) (any, error) {
 	data := c.with(n, extra)
 	var last any
@@ -56,7 +59,7 @@ func (c *Chain) call(ctx context.Context, n *node, calls []testnets.CallRef, ext
 		}
 		var err error
 		if last, err = c.one(ctx, n, call, data); err != nil {
-			return nil, c.secrets.err(fmt.Errorf("node %s, call %s (%s): %w", n.node.ID, ref.Name, c.at(call.Pos), err))
+			return nil, &CallError{Node: n.node.ID, Call: ref.Name, At: c.at(call.Pos), Err: c.secrets.err(err)}
 		}
 		data["Last"] = last
 	}
@@ -65,14 +68,22 @@ func (c *Chain) call(ctx context.Context, n *node, calls []testnets.CallRef, ext
 
 // one makes a call.
 func (c *Chain) one(ctx context.Context, n *node, call testnets.Call, data map[string]any) (any, error) {
-	q := request{base: c.base(n), method: call.Method}
-	var err error
-	if q.auth, err = c.auth(n); err != nil {
+	q, err := c.request(n, call, data)
+	if err != nil {
 		return nil, err
+	}
+	return c.rpc.do(ctx, q)
+}
+
+// request renders a call.
+func (c *Chain) request(n *node, call testnets.Call, data map[string]any) (q request, err error) {
+	q = request{base: c.base(n), method: call.Method}
+	if q.auth, err = c.auth(n); err != nil {
+		return q, err
 	}
 	if call.Path != nil {
 		if q.path, err = call.Path.Render(data); err != nil {
-			return nil, err
+			return q, err
 		}
 		if !strings.HasPrefix(q.path, "/") {
 			q.path = "/" + q.path
@@ -81,10 +92,10 @@ func (c *Chain) one(ctx context.Context, n *node, call testnets.Call, data map[s
 	}
 	if call.Params != nil {
 		if q.params, err = call.Params.Render(data); err != nil {
-			return nil, err
+			return q, err
 		}
 	}
-	return c.rpc.do(ctx, q)
+	return q, nil
 }
 
 // base is the URL of a node's RPC.
@@ -108,19 +119,4 @@ func (c *Chain) URL(id string) string {
 		}
 	}
 	return ""
-}
-
-// query applies a query to an answer. Errors show the answer, shortened, and hold no secrets.
-func (c *Chain) query(ctx context.Context, n *node, what string, q testnets.Query, answer any) (any, error) {
-	v, err := q.Run(ctx, answer)
-	if err != nil {
-		return nil, c.secrets.err(fmt.Errorf("node %s, %s: %w", n.node.ID, what, err))
-	}
-	return v, nil
-}
-
-// bad is the error for a query's result that is not what it should be.
-func (c *Chain) bad(n *node, what string, q testnets.Query, result, answer any, want string) error {
-	return c.secrets.err(fmt.Errorf("%s: node %s, %s: jq %s gives %s, which is not %s; the reply was %s",
-		c.at(q.Pos), n.node.ID, what, q.Source, show(result), want, show(answer)))
 }

@@ -12,28 +12,39 @@ import (
 	"github.com/netsplit/netsplit/testnets"
 )
 
-// Chain is a driver.Chain, driver.Watched, driver.Producer and driver.Introducer for one network of the nodes that a
-// chain file describes. It must be prepared before it is used otherwise; after that it is safe for concurrent use.
+// Chain is a driver.Chain, with the optional abilities listed below it, for one network of the nodes that a chain file
+// describes. It must be prepared before it is used otherwise; after that it is safe for concurrent use.
 type Chain struct {
 	file     *testnets.Chain
 	tools    driver.Tools
 	rpc      *rpc
 	progress func(string)
-	attached bool // the nodes run already
+	attached bool  // the nodes run already
+	begun    bool  // all nodes have the first block; for Connect, whose calls without nodes are serial
+	warmed   int   // how many steps of warm_up are done; likewise
+	restored *kept // what the process that started them told, if one did
 	secrets  redactor
 
-	data  map[string]any // what every text can use
-	nodes map[faults.NodeID]*node
-	order []*node
-	makes map[string]string // address of a node's key to the node's account
-	seen  blocks
+	data   map[string]any    // what every text can use
+	common map[string][]byte // files that steps kept for all nodes
+	nodes  map[faults.NodeID]*node
+	order  []*node
+	names  map[string]*node // what stands for a node in blocks and for who leads, see named
+	seen   blocks
 }
 
 var (
 	_ driver.Chain      = (*Chain)(nil)
 	_ driver.Watched    = (*Chain)(nil)
+	_ driver.Announcer  = (*Chain)(nil)
 	_ driver.Producer   = (*Chain)(nil)
+	_ driver.Led        = (*Chain)(nil)
 	_ driver.Introducer = (*Chain)(nil)
+	_ driver.Elector    = (*Chain)(nil)
+	_ driver.Comparer   = (*Chain)(nil)
+	_ driver.Accessible = (*Chain)(nil)
+	_ driver.Secretive  = (*Chain)(nil)
+	_ driver.Kept       = (*Chain)(nil)
 )
 
 // New returns the driver of the chain that file describes. tools prepares its nodes; without any, Prepare fails.

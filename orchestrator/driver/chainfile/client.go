@@ -7,6 +7,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/trace"
+	"github.com/netsplit/netsplit/testnets"
 )
 
 // ErrNoSubmit is wrapped by the error of a transfer on a chain whose file has no act.submit.
@@ -23,7 +24,7 @@ type Client struct {
 }
 
 // Status implements driver.Client. It fails until the node is ready as the chain file says. Peers is -1 where the file
-// does not say how to count them.
+// does not say how to count them, Mempool always.
 func (l *Client) Status(ctx context.Context) (trace.Status, error) {
 	n, err := l.chain.node(l.id)
 	if err != nil {
@@ -40,7 +41,7 @@ func (l *Client) Status(ctx context.Context) (trace.Status, error) {
 	if err != nil {
 		return trace.Status{}, err
 	}
-	return trace.Status{Head: t.hash, Height: t.height, Peers: peers}, nil
+	return trace.Status{Head: t.hash, Height: t.height, Peers: peers, Mempool: -1}, nil
 }
 
 // ready returns nil when a node is or was ready.
@@ -83,6 +84,9 @@ func (l *Client) Block(ctx context.Context, hash trace.Hash) (trace.Block, error
 	if b, ok := c.seen.get(hash); ok {
 		return b, nil
 	}
+	if c.byHash() {
+		return c.blockOf(ctx, n, hash, height)
+	}
 	b, err := c.block(ctx, n, height)
 	if err != nil {
 		return trace.Block{}, err
@@ -120,26 +124,36 @@ func (l *Client) Transfer(ctx context.Context, to faults.NodeID, amount uint64) 
 func (c *Chain) send(ctx context.Context, from, to *node, amount uint64) (trace.Hash, error) {
 	act := c.file.Act
 	extra := map[string]any{"From": from.data, "To": to.data, "Amount": amount, "Nonce": from.nonce}
-	if act.Tx != nil {
+	switch {
+	case act.Coins != nil:
+		return c.spend(ctx, from, to, amount, extra)
+	case act.Tx != nil:
 		tx, err := act.Tx.Render(c.with(from, extra))
 		if err != nil {
 			return "", err
 		}
 		extra["Tx"] = tx
 	}
+	return c.handOver(ctx, from, extra)
+}
+
+// handOver submits a transaction and returns its id.
+func (c *Chain) handOver(ctx context.Context, from *node, extra map[string]any) (trace.Hash, error) {
+	act := c.file.Act
 	answer, err := c.call(ctx, from, act.Submit.Calls, extra)
 	if err != nil {
 		return "", err
 	}
-	id := answer
+	id, q := answer, testnets.Query{Source: ".", Pos: act.Submit.Pos}
 	if act.Submit.JQ != nil {
-		if id, err = c.query(ctx, from, "act.submit", *act.Submit.JQ, answer); err != nil {
+		q = *act.Submit.JQ
+		if id, err = c.query(ctx, from, "act.submit", q, answer); err != nil {
 			return "", err
 		}
 	}
 	s, _ := id.(string)
 	if s == "" {
-		return "", fmt.Errorf("node %s gave no transaction id but %s; the reply was %s", from.node.ID, show(id), show(answer))
+		return "", c.bad(from, "act.submit", q, id, answer, "a transaction's id")
 	}
 	return normal(s), nil
 }

@@ -17,7 +17,7 @@ func TestStatus(t *testing.T) {
 	w := newWorld(t, 1, parse(t, plain))
 	w.toys[0].set(1, "p", "q")
 	s, err := w.Client("a").Status(t.Context())
-	if diff := cmp.Diff(trace.Status{Head: "x-q", Height: 2, Peers: 2}, s); diff != "" || err != nil {
+	if diff := cmp.Diff(trace.Status{Head: "x-q", Height: 2, Peers: 2, Mempool: -1}, s); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
 	if s, err := w.Client("nobody").Status(t.Context()); err == nil {
@@ -77,7 +77,7 @@ func TestReadyIsAskedUntilItIs(t *testing.T) {
 	}
 	bad := newWorld(t, 1, parse(t, plain, "rpc: {kind: jsonrpc2}",
 		"rpc: {kind: jsonrpc2}\nready: {call: [status], jq: .ready.x}", "calls:\n", "calls:\n  status: {method: status}\n"))
-	if _, err := bad.Client("a").Status(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "not ready: node a, ready: ") {
+	if _, err := bad.Client("a").Status(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "not ready: toy.yaml:10:29: node a, ready: jq .ready.x fails: expected an object") {
 		t.Errorf("%v", err)
 	}
 	bad.toys[0].hook = func(*toy, string, int) *RPCError { return &RPCError{Code: 9, Message: "starting"} }
@@ -172,7 +172,7 @@ func TestTransfer(t *testing.T) {
 func TestTransferFails(t *testing.T) {
 	const submit = "  submit: {call: send, jq: .id}\n  tx: \"{{.From.Name}} {{.To.Name}} {{.Amount}} {{.Nonce}}\"\n"
 	for want, replace := range map[string][]string{
-		"gave no transaction id but 5":  {"jq: .id", "jq: '5'"},
+		"gives 5, which is not a transaction's id": {"jq: .id", "jq: '5'"},
 		"observe":                       {"jq: .id", "jq: 'error(\"observe\")'"},
 		"index out of range":            {"{{.From.Name}}", "{{index .Nodes 9}}"},
 		"the chain does not say how to": {submit, "", `"{{.Tx}}"`, `x`},
@@ -209,6 +209,42 @@ func TestProduceFails(t *testing.T) {
 	none := newWorld(t, 1, parse(t, plain, "  make_block: {call: generate}\n", "", "  generate: {method: generate}\n", ""))
 	if err := none.Produce(t.Context(), "a"); none.Produces() || err == nil || !strings.Contains(err.Error(), "act.make_block") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestFirstBlock: the first producer makes it, all others are given it, once; and none is made where the nodes are
+// somebody's own.
+func TestFirstBlock(t *testing.T) {
+	file := parse(t, plain, "rpc: {kind: jsonrpc2}", "rpc: {kind: jsonrpc2}\nfirst_block: {make: [generate, head], give: connect}",
+		"calls:\n", "calls:\n  connect: {method: connect, params: [\"{{.Last}} for {{.Node.Name}}\"]}\n")
+	w := newWorld(t, 3, file)
+	refuse := true
+	w.toys[2].hook = func(y *toy, method string, _ int) *RPCError {
+		if refuse && method == "connect" {
+			return &RPCError{Code: 1, Message: "no"}
+		}
+		return nil
+	}
+	if err := w.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "give the first block to c: node c, call connect") {
+		t.Errorf("%v", err)
+	}
+	refuse = false
+	for range 2 {
+		if err := w.Connect(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	// The second attempt made another block.
+	want := [][]string{nil, {"x-made1 for b", "x-made2 for b"}, {"x-made2 for c"}}
+	for i, y := range w.toys {
+		if diff := cmp.Diff(want[i], y.sent); diff != "" {
+			t.Errorf("node %d: %s", i, diff)
+		}
+	}
+	w = newWorld(t, 3, file)
+	w.attached = true
+	if err := w.Connect(t.Context()); err != nil || w.toys[0].count("generate") != 0 {
+		t.Errorf("a block was made on nodes that ran already, or %v", err)
 	}
 }
 
@@ -255,6 +291,14 @@ func TestConnect(t *testing.T) {
 	}
 	if err := w.Connect(t.Context(), "nobody"); err == nil {
 		t.Error("nobody was told")
+	}
+	w.attached, fail = true, false
+	sent()
+	if err := errors.Join(w.Connect(t.Context()), w.Connect(t.Context(), "b")); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([][]string{nil, nil, nil}, sent()); diff != "" {
+		t.Errorf("nodes that ran already were told of peers: %s", diff)
 	}
 	if err := newWorld(t, 2, parse(t, plain)).Connect(context.Background()); err != nil {
 		t.Error(err)

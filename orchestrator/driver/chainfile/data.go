@@ -1,6 +1,8 @@
 package chainfile
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,7 +18,7 @@ var accountKeys = []string{"account", "validator"}
 // join makes the keys of a network's nodes and what texts can use of them.
 func (c *Chain) join(net driver.Network) error {
 	c.nodes, c.order = make(map[faults.NodeID]*node, len(net.Nodes)), nil
-	c.makes, c.seen = make(map[string]string), newBlocks()
+	c.names, c.seen, c.common = make(map[string]*node), newBlocks(), make(map[string][]byte)
 	var all, producers []map[string]any
 	for i, n := range net.Nodes {
 		m := &node{
@@ -60,6 +62,7 @@ func (c *Chain) join(net driver.Network) error {
 func (c *Chain) keys(seed uint64, m *node) (map[string]Key, error) {
 	keys := make(map[string]Key, len(c.file.Keys))
 	addresses := make(map[string]string)
+	c.name(m, string(m.node.ID))
 	for _, name := range slices.Sorted(maps.Keys(c.file.Keys)) {
 		k, err := newKey(string(c.file.Keys[name]), seed, string(m.node.ID), name)
 		if err != nil {
@@ -69,6 +72,11 @@ func (c *Chain) keys(seed uint64, m *node) (map[string]Key, error) {
 		c.secrets.add(k.secrets()...)
 		if a, err := k.AddressHex(); err == nil {
 			addresses[name] = a
+			c.name(m, a)
+		}
+		if k.Public != nil {
+			c.name(m, hex.EncodeToString(k.Public))
+			c.name(m, base64.StdEncoding.EncodeToString(k.Public))
 		}
 	}
 	for _, name := range slices.Concat(accountKeys, c.file.KeyNames, slices.Sorted(maps.Keys(addresses))) {
@@ -76,9 +84,6 @@ func (c *Chain) keys(seed uint64, m *node) (map[string]Key, error) {
 			m.account = a
 			break
 		}
-	}
-	for _, a := range addresses {
-		c.makes[a] = m.account
 	}
 	return keys, nil
 }

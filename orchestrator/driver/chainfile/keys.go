@@ -7,7 +7,11 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"math"
+	"slices"
 
+	"github.com/btcsuite/btcd/btcutil"
+	"github.com/btcsuite/btcd/btcutil/base58"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"golang.org/x/crypto/sha3"
 )
@@ -108,6 +112,38 @@ func (k Key) Address() ([]byte, error) {
 func (k Key) AddressHex() (string, error) {
 	a, err := k.Address()
 	return hex.EncodeToString(a), err
+}
+
+// P2PKH is the address by which Bitcoin's kin pay a secp256k1 key: Base58Check of a version (a byte, which tells the
+// networks apart) and HASH160 of the compressed public key.
+func (k Key) P2PKH(version int) (string, error) {
+	hash, err := k.hash160()
+	if err != nil {
+		return "", err
+	}
+	if version < 0 || version > math.MaxUint8 {
+		return "", fmt.Errorf("P2PKH %d: a version is 0 to 255", version)
+	}
+	return base58.CheckEncode(hash, byte(version)), nil
+}
+
+// WIF is a secp256k1 key's private half in Bitcoin's wallet import format with a version, for a compressed public key.
+func (k Key) WIF(version int) (string, error) {
+	if k.kind != kindSecp256k1 {
+		return "", fmt.Errorf("a key of kind %s has no WIF", k.kind)
+	}
+	if version < 0 || version > math.MaxUint8 {
+		return "", fmt.Errorf("WIF %d: a version is 0 to 255", version)
+	}
+	return base58.CheckEncode(append(slices.Clone(k.Private), 1), byte(version)), nil
+}
+
+// hash160 is RIPEMD-160 of SHA-256 of the compressed public key.
+func (k Key) hash160() ([]byte, error) {
+	if k.kind != kindSecp256k1 {
+		return nil, fmt.Errorf("a key of kind %s has no P2PKH address", k.kind)
+	}
+	return btcutil.Hash160(secp256k1.PrivKeyFromBytes(k.Private).PubKey().SerializeCompressed()), nil
 }
 
 // secrets lists the ways in which the private half may be written.

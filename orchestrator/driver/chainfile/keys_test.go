@@ -128,13 +128,15 @@ func TestAKeyDoesNotPrintItself(t *testing.T) {
 
 func TestRedaction(t *testing.T) {
 	var r redactor
-	r.add("hunter2!", "hunter2!-longer", "abc", "deadBEEF")
+	r.add("hunter2!", "hunter2!-longer", "abc", "deadBEEF", "beefcake", "dead", "dead")
 	for in, want := range map[string]string{
 		"":                                 "",
 		"nothing to hide":                  "nothing to hide",
 		"hunter2!":                         "[secret]",
 		"HUNTER2!-Longer and hunter2!":     "[secret] and [secret]",
 		"abc is too short":                 "abc is too short",
+		"hunter2!hunter2! hunter2":         "[secret] hunter2",
+		"a deadbeefcake, a dead b":         "a [secret], a [secret] b", // no end of one shows where two overlap
 		"0xDEADBEEF, deadbeef; \u212a\xff": "0x[secret], [secret]; \u212a\xff",
 	} {
 		if got := r.text(in); got != want {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/driver"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -25,24 +26,28 @@ func (w *walk) top() uint64 { return w.base + uint64(len(w.hashes)) - 1 }
 func (w *walk) hash(height uint64) trace.Hash { return w.hashes[height-w.base] }
 
 // Look implements driver.Watched. A head whose chain was replaced in part comes with the number of blocks that are not on
-// it any more.
+// it any more. The height that the node calls final comes last.
 func (c *Chain) Look(ctx context.Context, id faults.NodeID) ([]trace.Event, error) {
 	n, err := c.node(id)
 	if err != nil {
 		return nil, err
 	}
-	t, err := c.tip(ctx, n)
+	t, final, err := c.sight(ctx, n)
 	if err != nil {
 		return nil, err
 	}
-	w := &n.walk
-	if w.begun && t.height == w.top() && t.hash == w.hash(t.height) {
-		return nil, nil
+	var events []trace.Event
+	switch w := &n.walk; {
+	case w.begun && t.height == w.top() && t.hash == w.hash(t.height):
+	case !w.begun || t.height < w.base:
+		events, err = c.begin(ctx, n, t)
+	default:
+		events, err = c.advance(ctx, n, t)
 	}
-	if !w.begun || t.height < w.base {
-		return c.begin(ctx, n, t)
+	if err == nil && final != nil {
+		events = append(events, n.finalized(*final)...)
 	}
-	return c.advance(ctx, n, t)
+	return events, err
 }
 
 // begin starts a node's walk: the first time, or when it fell below where it began.
@@ -52,7 +57,7 @@ func (c *Chain) begin(ctx context.Context, n *node, t tip) ([]trace.Event, error
 	w.begun, w.base, w.hashes = true, c.seen.from(t.height), []trace.Hash{""}
 	if t.height > w.base {
 		events, err := c.advance(ctx, n, t)
-		if err != nil {
+		if err != nil && !errors.Is(err, driver.ErrMore) {
 			*w = old
 		}
 		return events, err
@@ -73,6 +78,9 @@ var errMoved = errors.New("its chain changed while it was read, twice")
 
 // advance brings a walk to a node's head, or as near as one look may go.
 func (c *Chain) advance(ctx context.Context, n *node, t tip) ([]trace.Event, error) {
+	if c.byHash() {
+		return c.descend(ctx, n, t)
+	}
 	for range 2 {
 		fork, err := c.fork(ctx, n, t.height)
 		if err != nil {
@@ -90,6 +98,9 @@ func (c *Chain) advance(ctx context.Context, n *node, t tip) ([]trace.Event, err
 		events := c.commit(n, fork, fresh)
 		if n.walk.top() == t.height && n.walk.hash(t.height) != t.hash {
 			return events, c.settle(ctx, n, t)
+		}
+		if n.walk.top() < t.height {
+			return events, driver.ErrMore
 		}
 		return events, nil
 	}

@@ -16,7 +16,9 @@ type node struct {
 	data    map[string]any // .Node of texts
 	files   map[string][]byte
 
-	walk walk // by Look only, whose calls are serial
+	walk  walk                       // by Look only, whose calls are serial
+	below map[trace.Hash]trace.Block // read on the way down from a head, see descend; likewise
+	final uint64                     // the height that it last called final; likewise
 	// making is full while the node is told to make a block: whoever saw a block must wait to know whether it is that one.
 	making chan struct{}
 
@@ -30,6 +32,7 @@ type node struct {
 
 	submit sync.Mutex // held while a transaction is handed over, so that nonces go in order
 	nonce  uint64
+	coins  []coin // what is left to spend, the next one first; while submit is held
 }
 
 // madeHere notes the hashes in a node's answer to the command to make a block: a text or a list of texts.

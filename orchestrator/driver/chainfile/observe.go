@@ -3,7 +3,6 @@ package chainfile
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
@@ -17,16 +16,29 @@ type tip struct {
 
 // tip asks a node for its head. Where height and head come from the same calls they come from one answer.
 func (c *Chain) tip(ctx context.Context, n *node) (tip, error) {
+	height, answer, err := c.height(ctx, n)
+	if err != nil {
+		return tip{}, err
+	}
+	return c.head(ctx, n, height, answer)
+}
+
+// height asks a node for the height of its head, and returns the answer that holds it too.
+func (c *Chain) height(ctx context.Context, n *node) (uint64, any, error) {
+	o := c.file.Observe.Height
+	answer, err := c.call(ctx, n, o.Calls, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	height, err := c.number(ctx, n, "observe.height", o.JQ, answer)
+	return height, answer, err
+}
+
+// head asks a node for the hash of its head, given the height and the answer that held it.
+func (c *Chain) head(ctx context.Context, n *node, height uint64, answer any) (tip, error) {
 	o := c.file.Observe
-	answer, err := c.call(ctx, n, o.Height.Calls, nil)
-	if err != nil {
-		return tip{}, err
-	}
-	height, err := c.number(ctx, n, "observe.height", o.Height.JQ, answer)
-	if err != nil {
-		return tip{}, err
-	}
 	if !sameCalls(o.Height.Calls, o.Head.Calls) {
+		var err error
 		if answer, err = c.call(ctx, n, o.Head.Calls, map[string]any{"Height": height}); err != nil {
 			return tip{}, err
 		}
@@ -86,6 +98,9 @@ func (c *Chain) peers(ctx context.Context, n *node) (int, error) {
 
 // block asks a node for the block at a height of its chain.
 func (c *Chain) block(ctx context.Context, n *node, height uint64) (trace.Block, error) {
+	if c.byHash() {
+		return c.blockAt(ctx, n, height)
+	}
 	o := c.file.Observe.Block
 	answer, err := c.call(ctx, n, o.Calls, map[string]any{"Height": height})
 	if err != nil {
@@ -99,75 +114,92 @@ func (c *Chain) block(ctx context.Context, n *node, height uint64) (trace.Block,
 }
 
 func (c *Chain) readBlock(ctx context.Context, n *node, height uint64, answer any) (trace.Block, error) {
-	o := c.file.Observe.Block
 	b := trace.Block{Height: height}
-	v, err := c.query(ctx, n, "observe.block.hash", o.Hash, answer)
-	if err != nil {
-		return b, err
+	for _, part := range c.blockParts() {
+		if err := c.readPart(ctx, n, part, answer, &b); err != nil {
+			return b, err
+		}
 	}
-	hash, _ := v.(string)
-	if hash == "" {
-		return b, c.bad(n, "observe.block.hash", o.Hash, v, answer, "a hash")
-	}
-	b.Hash = normal(hash)
-	if v, err = c.query(ctx, n, "observe.block.parent", o.Parent, answer); err != nil {
-		return b, err
-	}
-	// The first block of a chain may have no parent.
-	parent, ok := v.(string)
-	if !ok && v != nil || parent == "" && height > 1 {
-		return b, c.bad(n, "observe.block.parent", o.Parent, v, answer, "a hash")
-	}
-	b.Parent = normal(parent)
-	if v, err = c.query(ctx, n, "observe.block.time", o.Time, answer); err != nil {
-		return b, err
-	}
-	if b.Time, ok = moment(v); !ok {
-		return b, c.bad(n, "observe.block.time", o.Time, v, answer, "unix seconds or an RFC 3339 time")
-	}
-	return b, c.readMore(ctx, n, answer, &b)
+	return b, nil
 }
 
-// readMore reads what a chain file need not say of blocks.
-func (c *Chain) readMore(ctx context.Context, n *node, answer any, b *trace.Block) error {
-	o := c.file.Observe.Block
-	if o.Proposer != nil {
-		v, err := c.query(ctx, n, "observe.block.proposer", *o.Proposer, answer)
-		if err != nil {
-			return err
-		}
-		name, ok := v.(string)
-		if !ok && v != nil {
-			return c.bad(n, "observe.block.proposer", *o.Proposer, v, answer, "text")
-		}
-		b.Producer = c.producer(name)
-	}
-	if o.Txs == nil {
-		return nil
-	}
-	v, err := c.query(ctx, n, "observe.block.txs", *o.Txs, answer)
+// readPart reads one part of a block from an answer.
+func (c *Chain) readPart(ctx context.Context, n *node, part blockPart, answer any, b *trace.Block) error {
+	v, err := c.query(ctx, n, part.name, part.jq, answer)
 	if err != nil {
 		return err
 	}
-	list, ok := v.([]any)
-	if !ok && v != nil {
-		return c.bad(n, "observe.block.txs", *o.Txs, v, answer, "a list of texts")
-	}
-	for _, item := range list {
-		id, ok := item.(string)
-		if !ok {
-			return c.bad(n, "observe.block.txs", *o.Txs, v, answer, "a list of texts")
-		}
-		b.Txs = append(b.Txs, normal(id))
+	if !part.set(b, v) {
+		return c.bad(n, part.name, part.jq, v, answer, part.want)
 	}
 	return nil
 }
 
+// blockPart is one thing that the chain file says of blocks.
+type blockPart struct {
+	name string // in the chain file
+	jq   testnets.Query
+	want string                           // what the expression must give
+	set  func(b *trace.Block, v any) bool // false where v is something else
+}
+
+// blockParts are the parts of blocks that the chain file has.
+func (c *Chain) blockParts() []blockPart {
+	o := c.file.Observe.Block
+	parts := []blockPart{
+		{"observe.block.hash", o.Hash, "a hash", setHash},
+		{"observe.block.parent", o.Parent, "a hash", setParent},
+		{"observe.block.time", o.Time, "unix seconds or an RFC 3339 time", setTime},
+	}
+	if o.Proposer != nil {
+		parts = append(parts, blockPart{"observe.block.proposer", *o.Proposer, "text", c.setProducer})
+	}
+	if o.Txs != nil {
+		parts = append(parts, blockPart{"observe.block.txs", *o.Txs, "a list of texts", setTxs})
+	}
+	return parts
+}
+
+func setHash(b *trace.Block, v any) bool {
+	hash, _ := v.(string)
+	b.Hash = normal(hash)
+	return hash != ""
+}
+
+// setParent takes it that the first block of a chain may have none.
+func setParent(b *trace.Block, v any) bool {
+	parent, ok := v.(string)
+	b.Parent = normal(parent)
+	return (ok || v == nil) && (parent != "" || b.Height <= 1)
+}
+
+func setTime(b *trace.Block, v any) (ok bool) {
+	b.Time, ok = moment(v)
+	return ok
+}
+
+func (c *Chain) setProducer(b *trace.Block, v any) bool {
+	name, ok := v.(string)
+	b.Producer = c.producer(name)
+	return ok || v == nil
+}
+
+func setTxs(b *trace.Block, v any) bool {
+	list, ok := v.([]any)
+	for _, item := range list {
+		id, ok := item.(string)
+		if !ok {
+			return false
+		}
+		b.Txs = append(b.Txs, normal(id))
+	}
+	return ok || v == nil
+}
+
 // producer gives a block's maker his account where he is one of the nodes.
 func (c *Chain) producer(name string) string {
-	h := string(normal(name))
-	if account, ok := c.makes[strings.TrimPrefix(h, "0x")]; ok {
-		return account
+	if n, ok := c.named(name); ok && n.account != "" {
+		return n.account
 	}
-	return h
+	return string(normal(name))
 }

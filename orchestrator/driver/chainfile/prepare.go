@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/driver"
@@ -16,7 +17,7 @@ import (
 var errNoTools = errors.New("this runtime has no containers, which the nodes of a chain file need")
 
 // Prepare implements driver.Chain. Errors name the place in the chain file, the step, the node and the command; they hold
-// no secrets.
+// no secrets. What the file says and what does not work is a *FileError.
 func (c *Chain) Prepare(ctx context.Context, net driver.Network) (driver.Prepared, error) {
 	out, err := c.prepare(ctx, net)
 	return out, c.secrets.err(err)
@@ -28,6 +29,9 @@ func (c *Chain) prepare(ctx context.Context, net driver.Network) (driver.Prepare
 		return out, err
 	}
 	if c.attached {
+		if err := c.restore(net.Start); err != nil {
+			return out, err
+		}
 		for _, n := range c.order {
 			out.Nodes = append(out.Nodes, driver.PreparedNode{Account: n.account})
 		}
@@ -36,9 +40,9 @@ func (c *Chain) prepare(ctx context.Context, net driver.Network) (driver.Prepare
 	if c.tools == nil {
 		return out, fmt.Errorf("prepare chain %s: %w", c.file.Name, errNoTools)
 	}
-	image, err := c.tools.Image(ctx, c.source(), c.progress)
+	image, err := c.tools.Image(ctx, Source(c.file), c.progress)
 	if err != nil {
-		return out, fmt.Errorf("%s: make the image of chain %s: %w", c.at(c.file.Image.Pos), c.file.Name, err)
+		return out, c.mistake(ctx, c.file.Image.Pos, c.imageHint(), fmt.Errorf("make the image of chain %s: %w", c.file.Name, err))
 	}
 	for i, s := range c.file.Prepare {
 		if err := c.step(ctx, image, i, s); err != nil {
@@ -46,12 +50,12 @@ func (c *Chain) prepare(ctx context.Context, net driver.Network) (driver.Prepare
 		}
 	}
 	if err := c.credentials(); err != nil {
-		return out, err
+		return out, c.mistake(ctx, c.file.RPC.Pos, "", err)
 	}
 	for _, n := range c.order {
 		p, err := c.launch(n)
 		if err != nil {
-			return out, fmt.Errorf("start of node %s: %w", n.node.ID, err)
+			return out, c.mistake(ctx, c.file.Start.Pos, "", fmt.Errorf("start of node %s: %w", n.node.ID, err))
 		}
 		p.Image = image
 		out.Nodes = append(out.Nodes, p)
@@ -67,9 +71,9 @@ func (c *Chain) know(net driver.Network) error {
 	return c.join(net)
 }
 
-// source is the chain file's image as the runtime must be told of it.
-func (c *Chain) source() driver.ImageSource {
-	i := c.file.Image
+// Source is a chain file's image as a runtime must be told of it.
+func Source(file *testnets.Chain) driver.ImageSource {
+	i := file.Image
 	return driver.ImageSource{
 		Go: i.Go, LDFlags: i.LDFlags, Ref: i.Ref, Binary: i.Binary, Dockerfile: i.Dockerfile,
 	}
@@ -80,13 +84,17 @@ func (c *Chain) interval(net driver.Network) time.Duration {
 	if own := c.file.Facts.BlockInterval; own > 0 {
 		return own
 	}
-	return net.BlockInterval
+	step := max(c.file.Facts.BlockIntervalStep, 1)
+	return (net.BlockInterval + step - 1) / step * step
 }
 
 func (c *Chain) facts(net driver.Network) trace.Facts {
-	f := c.file.Facts
+	f, file := c.file.Facts, c.file.File
+	if strings.HasPrefix(file, testnets.ChainPrefix) {
+		file = ""
+	}
 	return trace.Facts{
-		Name: c.file.Name, Family: f.Family, BlockInterval: c.interval(net), ForkDepth: f.ForkDepth, Quorum: f.Quorum,
+		Name: c.file.Name, File: file, Family: f.Family, BlockInterval: c.interval(net), ForkDepth: f.ForkDepth, Quorum: f.Quorum,
 		Resolution: c.file.Observe.Every,
 	}
 }
@@ -94,7 +102,7 @@ func (c *Chain) facts(net driver.Network) trace.Facts {
 // launch renders how a node is started. What the node itself says wins over what steps kept for it.
 func (c *Chain) launch(n *node) (driver.PreparedNode, error) {
 	data := c.with(n, nil)
-	out := driver.PreparedNode{Account: n.account, Files: maps.Clone(n.files)}
+	out := driver.PreparedNode{Account: n.account, Files: maps.Clone(n.files), Sysctls: maps.Clone(c.file.Start.Sysctls)}
 	for _, a := range c.file.Start.Args {
 		args, err := c.arg(a, n, data)
 		if err != nil {

@@ -34,7 +34,7 @@ prepare:
       id: {file: /out/genesis.json, jq: .id}
   - run: [enrol, "{{.captured.id}}", "{{.Node.Name}}", "{{.Node.Keys.node.PrivateHex}}"]
     each: node
-    capture: {token: {stdout: true}}
+    capture: {token: {stdout: true, match: "(?m)^secret: (.*)$"}}
     keep: [/data, /etc/one]
   - run: [seal, "{{.Node.captured.token}}"]
     each: node
@@ -107,7 +107,7 @@ func tooling(o driver.Once) (r driver.OnceResult, err error) {
 	case "genesis":
 		r.Files = map[string][]byte{"/out/genesis.json": []byte(`{"id": 12345678901234567890, "seed": ` + string(o.Files["/seed"]) + `}`)}
 	case "enrol":
-		r.Stdout = []byte("token of " + o.Args[2] + "\n")
+		r.Stdout = []byte("welcome\nsecret: token of " + o.Args[2] + "\nuse it well\n")
 		r.Files = map[string][]byte{"/data/db/1": []byte("db " + o.Args[2]), "/data/old": []byte("old"), "/etc/one": []byte("x")}
 	case "seal":
 		r.Stdout = fmt.Appendf(nil, `{"n": %d}`, len(o.Files))
@@ -168,6 +168,35 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
+// TestKeptOnce: what a step that runs once keeps is every node's, for later steps too; what a later step keeps for a node is
+// that node's alone.
+func TestKeptOnce(t *testing.T) {
+	f := &tools{}
+	c := New(parse(t, stepped, "    files: {/seed: \"{{.Seed}}\"}", "    files: {/seed: \"{{.Seed}}\"}\n    keep: [/out]",
+		"  - run: [enrol", "  - run: [again]\n  - run: [enrol"), f, nil, nil)
+	p, err := c.Prepare(t.Context(), network(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const kept, own = "/out/genesis.json", "/data/db/1"
+	for _, o := range f.onces {
+		if _, has := o.Files[kept]; has != (o.Args[0] != "genesis") {
+			t.Errorf("step %s has %s: %v", o.Args[0], kept, has)
+		}
+	}
+	for i, n := range p.Nodes {
+		want := "db " + string(network(3).Nodes[i].ID)
+		if len(n.Files[kept]) == 0 || string(n.Files[own]) != want {
+			t.Errorf("node %d: %s is %q, %s is %q", i, kept, n.Files[kept], own, n.Files[own])
+		}
+	}
+	f = &tools{run: func(driver.Once) (r driver.OnceResult, err error) { return r, nil }}
+	c = New(parse(t, stepped, "    files: {/seed: \"{{.Seed}}\"}\n    capture:\n      genesis: {file: /out/genesis.json}\n      id: {file: /out/genesis.json, jq: .id}", "    keep: [/out]\n    capture: {genesis: {stdout: true}, id: {stdout: true}}"), f, nil, nil)
+	if _, err := c.Prepare(t.Context(), network(3)); err == nil || !strings.Contains(err.Error(), "keep /out: the command left no file there") {
+		t.Errorf("%v", err)
+	}
+}
+
 // golden compares a text with a file, which NETSPLIT_GOLDEN=write makes anew.
 func golden(t *testing.T, path, got string) {
 	t.Helper()
@@ -190,7 +219,7 @@ func TestFacts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := trace.Facts{Name: "toy", Family: "pow", BlockInterval: 2 * time.Second, ForkDepth: 6, Resolution: 100 * time.Millisecond}
+	want := trace.Facts{Name: "toy", File: "toy.yaml", Family: "pow", BlockInterval: 2 * time.Second, ForkDepth: 6, Resolution: 100 * time.Millisecond}
 	if diff := cmp.Diff(want, p.Facts); diff != "" {
 		t.Error(diff)
 	}
@@ -248,7 +277,9 @@ func TestPrepareFails(t *testing.T) {
 			[]string{first, "capture id: jq gave [1], which is neither text nor a number"}},
 		{"jq that fails", &tools{run: result("genesis", files("/out/genesis.json", `[7]`), nil)},
 			[]string{first, "capture id: ", "stepped.yaml:11:", "[7]"}},
-		{"nothing to keep", &tools{run: result("enrol", files("/data2/x", "", "/etc/one", ""), nil)},
+		{"text without what is looked for", &tools{run: result("enrol", driver.OnceResult{Stdout: []byte("no, sorry\n"), Files: files("/data/x", "", "/etc/one", "").Files}, nil)},
+			[]string{second, "capture token: ", "stepped.yaml:14:44: match (?m)^secret: (.*)$: it is nowhere in the text", `the text was "no, sorry"`}},
+		{"nothing to keep", &tools{run: result("enrol", driver.OnceResult{Stdout: []byte("secret: x"), Files: files("/data2/x", "", "/etc/one", "").Files}, nil)},
 			[]string{second + "keep /data: the command left no file there"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package chainfile
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -12,50 +13,70 @@ const minSecret = 4
 
 // redactor hides secrets in what is shown to people. It is safe for concurrent use.
 type redactor struct {
-	mu      sync.RWMutex
-	secrets []string // longest first, in lower case
+	mu sync.RWMutex
+	// secrets are in lower case, the longest first, by their first minSecret bytes: a text is walked once, however many
+	// there are.
+	secrets map[string][]string
 }
 
 // add makes texts secret, in whatever case they are written.
 func (r *redactor) add(secrets ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.secrets == nil {
+		r.secrets = make(map[string][]string)
+	}
 	for _, s := range secrets {
 		s = lowerASCII(s)
-		if len(s) >= minSecret && !slices.Contains(r.secrets, s) {
-			r.secrets = append(r.secrets, s)
+		if len(s) < minSecret {
+			continue
+		}
+		list := r.secrets[s[:minSecret]]
+		i, known := slices.BinarySearchFunc(list, s, func(a, b string) int {
+			return cmp.Or(len(b)-len(a), strings.Compare(a, b))
+		})
+		if !known {
+			r.secrets[s[:minSecret]] = slices.Insert(list, i, s)
 		}
 	}
-	slices.SortFunc(r.secrets, func(a, b string) int { return len(b) - len(a) })
 }
 
-// text returns s without secrets.
+// text returns s without secrets. Secrets that overlap or touch are hidden as one.
 func (r *redactor) text(s string) string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for _, secret := range r.secrets {
-		s = replaceFold(s, secret)
-	}
-	return s
-}
-
-// replaceFold replaces every occurrence of an ASCII text, given in lower case, in whatever case.
-func replaceFold(s, secret string) string {
-	lower := lowerASCII(s)
-	if !strings.Contains(lower, secret) {
+	if len(r.secrets) == 0 {
 		return s
 	}
+	lower := lowerASCII(s)
 	var b strings.Builder
-	for {
-		i := strings.Index(lower, secret)
-		if i < 0 {
-			b.WriteString(s)
-			return b.String()
+	done := 0 // s is written, or hidden, up to here
+	for i := 0; i+minSecret <= len(lower); i++ {
+		length := r.at(lower[i:])
+		if length == 0 {
+			continue
 		}
-		b.WriteString(s[:i])
-		b.WriteString("[secret]")
-		s, lower = s[i+len(secret):], lower[i+len(secret):]
+		if i > done || done == 0 {
+			b.WriteString(s[done:i])
+			b.WriteString("[secret]")
+		}
+		done = max(done, i+length)
 	}
+	if done == 0 {
+		return s
+	}
+	b.WriteString(s[done:])
+	return b.String()
+}
+
+// at returns the length of the longest secret that a text in lower case begins with, 0 for none.
+func (r *redactor) at(lower string) int {
+	for _, secret := range r.secrets[lower[:minSecret]] {
+		if strings.HasPrefix(lower, secret) {
+			return len(secret)
+		}
+	}
+	return 0
 }
 
 // lowerASCII keeps the length of every character, so that places in the result are places in s.

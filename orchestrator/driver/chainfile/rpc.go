@@ -47,7 +47,7 @@ type request struct {
 	base   string // URL of the node's RPC
 	path   string // of http-get
 	method string // of JSON-RPC
-	params any
+	params any    // of JSON-RPC; the body of a POST with http-get
 	auth   auth
 }
 
@@ -125,17 +125,30 @@ func (r *rpc) do(ctx context.Context, q request) (any, error) {
 	if len(text) > maxAnswer {
 		return nil, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
 	}
+	if req.Method == http.MethodPost && r.kind == testnets.HTTPGet && resp.StatusCode < 300 && len(bytes.TrimSpace(text)) == 0 {
+		return nil, nil // what was to be done is done, and there is nothing to say
+	}
 	return r.result(resp, text, id)
 }
 
 func (r *rpc) build(ctx context.Context, q request, id uint64) (*http.Request, error) {
 	if r.kind == testnets.HTTPGet {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, q.base+q.path, nil)
-		if err != nil {
-			return nil, fmt.Errorf("the path %q makes no URL: %w", q.path, bare(err))
-		}
-		return req, nil
+		return r.plain(ctx, q)
 	}
+	body, err := r.message(q, id)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, q.base, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("no URL: %w", bare(err))
+	}
+	req.Header.Set("Content-Type", "application/json")
+	return req, nil
+}
+
+// message is the body of a request of JSON-RPC.
+func (r *rpc) message(q request, id uint64) ([]byte, error) {
 	message := map[string]any{"jsonrpc": "2.0", "id": id, "method": q.method}
 	if q.params != nil {
 		message["params"] = q.params
@@ -150,11 +163,26 @@ func (r *rpc) build(ctx context.Context, q request, id uint64) (*http.Request, e
 	if err != nil {
 		return nil, fmt.Errorf("encode the request: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, q.base, bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("no URL: %w", bare(err))
+	return body, nil
+}
+
+// plain builds a request to a path: a GET, or a POST of the parameters where there are any.
+func (r *rpc) plain(ctx context.Context, q request) (*http.Request, error) {
+	method, body := http.MethodGet, io.Reader(nil)
+	if q.params != nil {
+		text, err := json.Marshal(q.params)
+		if err != nil {
+			return nil, fmt.Errorf("encode the request: %w", err)
+		}
+		method, body = http.MethodPost, bytes.NewReader(text)
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req, err := http.NewRequestWithContext(ctx, method, q.base+q.path, body)
+	if err != nil {
+		return nil, fmt.Errorf("the path %q makes no URL: %w", q.path, bare(err))
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	return req, nil
 }
 

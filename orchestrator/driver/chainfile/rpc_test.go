@@ -295,6 +295,41 @@ func TestHTTPGet(t *testing.T) {
 	}
 }
 
+// With http-get, a call that has parameters is a POST of them; its answer may be empty.
+func TestHTTPPost(t *testing.T) {
+	f := newFabric(t)
+	var asked []string
+	status, reply := 200, ""
+	f.serve(t, "10.0.0.1:7001", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		asked = append(asked, fmt.Sprintf("%s %s %s %s", r.Method, r.URL, r.Header.Get("Content-Type"), body))
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, reply)
+	}))
+	c := New(parse(t, get, "calls:\n", `act: {make_block: {call: mine}}
+calls:
+  mine: {path: "/mine/{{.Node.Name}}", params: {blocks: 1, to: "{{.Node.Name}}", at: "{{int .Node.Index}}"}}
+`), image{}, f.transport, nil)
+	t.Cleanup(c.CloseIdleConnections)
+	if _, err := c.Prepare(t.Context(), network(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Produce(t.Context(), "a"); err != nil {
+		t.Error(err)
+	}
+	if want := `POST /api/mine/a application/json {"at":0,"blocks":1,"to":"a"}`; len(asked) != 1 || asked[0] != want {
+		t.Errorf("%q, want %q", asked, want)
+	}
+	status, reply = 500, ""
+	if err := c.Produce(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "error 500") {
+		t.Errorf("a failure is none: %v", err)
+	}
+	status, reply = 200, "<html>"
+	if err := c.Produce(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "not JSON") {
+		t.Errorf("no JSON: %v", err)
+	}
+}
+
 // FuzzResult: whatever a node answers is a result or an error.
 func FuzzResult(f *testing.F) {
 	for _, s := range []string{`{"id":1,"result":{}}`, `{"id":1,"error":{"code":1e400,"message":5,"data":[]}}`, `{"error":"x"}`, "[]", "null", "\xff", ""} {

@@ -17,14 +17,17 @@ import (
 // stepsAtOnce is how many nodes a step is run for at a time.
 const stepsAtOnce = 4
 
+// stepHint is what to do about a step that fails.
+const stepHint = "a step's container has the image's files, those of `files` and those kept by steps before it, and no network"
+
 // step runs a step of the preparation: once, or for every node. What it captures can be used when all of it is done.
 func (c *Chain) step(ctx context.Context, image string, number int, s testnets.Step) error {
-	name := fmt.Sprintf("%s: prepare step %d of %d", c.at(s.Pos), number+1, len(c.file.Prepare))
+	name := fmt.Sprintf("prepare step %d of %d", number+1, len(c.file.Prepare))
 	if !s.EachNode {
 		c.progress(fmt.Sprintf("preparing chain %s: step %d of %d", c.file.Name, number+1, len(c.file.Prepare)))
 		captured, err := c.runStep(ctx, image, s, nil)
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return c.mistake(ctx, s.Pos, stepHint, fmt.Errorf("%s: %w", name, err))
 		}
 		maps.Copy(c.data["captured"].(map[string]any), captured)
 		return nil
@@ -36,7 +39,7 @@ func (c *Chain) step(ctx context.Context, image string, number int, s testnets.S
 	for i, n := range c.order {
 		group.Go(func() (err error) {
 			if captured[i], err = c.runStep(ctx, image, s, n); err != nil {
-				return fmt.Errorf("%s, node %s: %w", name, n.node.ID, err)
+				return c.mistake(ctx, s.Pos, stepHint, fmt.Errorf("%s, node %s: %w", name, n.node.ID, err))
 			}
 			return nil
 		})
@@ -51,15 +54,15 @@ func (c *Chain) step(ctx context.Context, image string, number int, s testnets.S
 }
 
 // runStep runs a step's command, for a node unless that is nil, and returns what it captured. Files that earlier steps
-// kept for the node are there.
+// kept for the node, or for all nodes, are there.
 func (c *Chain) runStep(ctx context.Context, image string, s testnets.Step, n *node) (map[string]any, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	data := c.with(n, nil)
-	once := driver.Once{Image: image, Files: make(map[string][]byte), Collect: slices.Clone(s.Keep)}
+	once := driver.Once{Image: image, Files: maps.Clone(c.common), Collect: slices.Clone(s.Keep)}
 	if n != nil {
-		maps.Copy(once.Files, n.files)
+		once.Files = maps.Clone(n.files)
 	}
 	if err := render(s.Files, data, once.Files); err != nil {
 		return nil, err
@@ -87,9 +90,14 @@ func (c *Chain) runStep(ctx context.Context, image string, s testnets.Step, n *n
 		}
 	}
 	if n != nil {
-		return captured, c.keep(s, n, result)
+		return captured, c.keep(s, n.files, result)
 	}
-	return captured, nil
+	for _, all := range c.order {
+		if err := c.keep(s, all.files, result); err != nil {
+			return nil, err
+		}
+	}
+	return captured, c.keep(s, c.common, result)
 }
 
 // capture takes one value out of what a step gave.
@@ -101,6 +109,13 @@ func (c *Chain) capture(ctx context.Context, capture testnets.Capture, result dr
 			return "", fmt.Errorf("%s: capture %s: the command left no file %s", c.at(capture.Pos), capture.Name, capture.File)
 		}
 		text = string(content)
+	}
+	if capture.Match != nil {
+		found, err := capture.Match.Find(text)
+		if err != nil {
+			return "", fmt.Errorf("capture %s: %w", capture.Name, err)
+		}
+		return found, nil
 	}
 	if capture.JQ == nil {
 		return text, nil
@@ -122,13 +137,13 @@ func (c *Chain) capture(ctx context.Context, capture testnets.Capture, result dr
 	return string(number), err
 }
 
-// keep puts what a step is to leave into the node's files.
-func (c *Chain) keep(s testnets.Step, n *node, result driver.OnceResult) error {
+// keep puts what a step is to leave among the files of a node, or those of all.
+func (c *Chain) keep(s testnets.Step, files map[string][]byte, result driver.OnceResult) error {
 	for _, root := range s.Keep {
 		found := false
 		for path, content := range result.Files {
 			if path == root || strings.HasPrefix(path, strings.TrimSuffix(root, "/")+"/") {
-				n.files[path] = content
+				files[path] = content
 				found = true
 			}
 		}

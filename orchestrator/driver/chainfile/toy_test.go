@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -17,8 +18,13 @@ type toy struct {
 	by    map[string]string // makers of words
 	calls map[string]int    // how often each method was called
 	// hook, if not nil, is called before each answer, with the toy locked; what it returns, if not nil, is the error.
-	hook func(y *toy, method string, height int) *RPCError
-	sent []string // parameters of send and connect
+	hook         func(y *toy, method string, height int) *RPCError
+	lie, endless bool     // it answers "of" with another block, with blocks down to no beginning
+	final        int      // the height that it calls final
+	sent         []string // parameters of send and connect
+	// takes lets every block list all that was sent until it is asked for.
+	takes bool
+	coins []string // what it says of what can be spent, each as JSON
 }
 
 // set replaces the chain from a height on.
@@ -46,6 +52,17 @@ func (y *toy) hash(height int) any {
 		return nil
 	}
 	return "x-" + y.chain[height]
+}
+
+// txs are what a block lists.
+func (y *toy) txs(height int) []string {
+	out := []string{"0xAB" + fmt.Sprint(height)}
+	for i := range 3 {
+		if y.takes {
+			out = append(out, fmt.Sprintf("0xT%d", i+1))
+		}
+	}
+	return out
 }
 
 // count returns how often a method was called since the last count.
@@ -101,14 +118,32 @@ func (y *toy) answer(method string, params []any) (any, *RPCError) {
 		return map[string]any{"height": top, "hash": y.hash(top), "ready": top > 0}, nil
 	case "peers":
 		return 2, nil
+	case "coins":
+		return json.RawMessage("[" + strings.Join(y.coins, ",") + "]"), nil
+	case "final":
+		return y.final, nil
 	case "block":
 		if height < 0 || height > top {
 			return nil, &RPCError{Code: -8, Message: "no such height"}
 		}
 		return map[string]any{
 			"hash": y.hash(height), "parent": y.hash(height - 1), "time": 1_700_000_000 + height,
-			"by": y.by[y.chain[height]], "txs": []string{"0xAB" + fmt.Sprint(height)},
+			"by": y.by[y.chain[height]], "txs": y.txs(height),
 		}, nil
+	case "of":
+		word, _ := strings.CutPrefix(params[0].(string), "x-")
+		height := slices.Index(y.chain, word)
+		switch {
+		case y.lie:
+			height = 0
+		case y.endless:
+			return map[string]any{"hash": params[0], "parent": fmt.Sprint(params[0], "'"), "time": 1_700_000_000}, nil
+		case height < 0:
+			return nil, &RPCError{Code: -5, Message: "no such block"}
+		}
+		return map[string]any{"hash": y.hash(height), "parent": y.hash(height - 1), "time": 1_700_000_000 + height, "txs": y.txs(height)}, nil
+	case "echo":
+		return map[string]any{"long": strings.Repeat("x", maxShown-60), "said": params}, nil
 	case "generate":
 		y.chain = append(y.chain, fmt.Sprintf("made%d", top+1))
 		return []any{y.hash(top + 1)}, nil
@@ -140,6 +175,8 @@ func brief(events []trace.Event) string {
 				s += fmt.Sprintf(", dropped %d", e.Head.Dropped)
 			}
 			out = append(out, s+")")
+		case trace.KindFinal:
+			out = append(out, fmt.Sprintf("final %d %s", e.Final.Height, word(e.Final.Hash)))
 		}
 	}
 	return strings.Join(out, " ")

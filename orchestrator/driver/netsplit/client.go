@@ -194,12 +194,3 @@ func refusal(code int, text []byte) error {
 	}
 	return &Refused{Code: code, Reason: e.Error}
 }
-
-// HashAt returns the hash of the block at a height of the node's best chain.
-func (c *Client) HashAt(ctx context.Context, height uint64) (trace.Hash, error) {
-	var b struct {
-		Hash trace.Hash `json:"hash"`
-	}
-	err := c.do(ctx, http.MethodGet, fmt.Sprintf("/v1/blocks/%d", height), nil, &b)
-	return b.Hash, err
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -59,6 +60,7 @@ type agentClient interface {
 	Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error)
 	ShapeIf(ctx context.Context, req agent.ShapeRequest) (faults.Applied, error)
 	Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error)
+	Forward(ctx context.Context, targets []netip.AddrPort) ([]netip.AddrPort, error)
 	AcquireLease(ctx context.Context) (*agent.Lease, error)
 	Close()
 }

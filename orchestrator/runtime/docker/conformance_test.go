@@ -11,12 +11,16 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime/runtimetest"
 )
 
+// buildDir is where netsplit put the program; TestMain removes it.
+var buildDir string
+
 // netsplit builds the real program once, and returns the path of its file.
 var netsplit = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "netsplit-test")
 	if err != nil {
 		return "", err
 	}
+	buildDir = dir
 	file := filepath.Join(dir, "netsplit")
 	build := exec.Command("go", "build", "-o", file, "github.com/netsplit/netsplit")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -37,6 +37,7 @@ func (r *Runtime) dress(ctx context.Context, req *testcontainers.ContainerReques
 	req.HostConfigModifier = func(h *container.HostConfig) {
 		host(h)
 		h.CapAdd = foreignCaps
+		h.Sysctls = l.Sysctls
 	}
 	req.LifecycleHooks = nil
 	if len(l.Files) == 0 {

@@ -14,6 +14,11 @@ import (
 // ErrUnavailable is wrapped by errors that say that no usable engine answers here.
 var ErrUnavailable = errors.New("docker is not available")
 
+// Unreachable reports whether an error says that no engine answers, or that one that did no longer does.
+func Unreachable(err error) bool {
+	return errors.Is(err, ErrUnavailable) || client.IsErrConnectionFailed(err)
+}
+
 // pingTimeout bounds the first word with the engine; one that answers at all does so in milliseconds.
 const pingTimeout = 900 * time.Millisecond
 

@@ -8,9 +8,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
@@ -147,6 +150,37 @@ func TestSocketDir(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", "/nowhere")
 	if got := socketBase(); !strings.HasPrefix(got, "/tmp/netsplit-") {
 		t.Errorf("socketBase = %s", got)
+	}
+}
+
+// The last testnet to end removes the directory that holds all, which must not fail one that begins at that moment.
+func TestSocketDirsOfTestnetsThatComeAndGo(t *testing.T) {
+	run, err := os.MkdirTemp("", "run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(run) })
+	t.Setenv("XDG_RUNTIME_DIR", run)
+	var g errgroup.Group
+	for i := range 8 {
+		g.Go(func() error {
+			for range 500 {
+				dir, err := makeSocketDir(strconv.Itoa(i))
+				if err != nil {
+					return err
+				}
+				if err := removeSocketDir(dir); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(run, "netsplit")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory that holds all is left: %v", err)
 	}
 }
 

@@ -38,6 +38,9 @@ type follower struct {
 func newFollower(src logSource, name string, n *node, sink runtime.Sink) *follower {
 	f := &follower{src: src, container: name, node: n, sink: sink}
 	f.lines.line = func(b []byte) { sink.Line(n.id, b) }
+	if timed, ok := sink.(runtime.TimedSink); ok {
+		f.lines.line = func(b []byte) { timed.LineAt(n.id, f.lines.last, b) }
+	}
 	f.lines.gap = func(err error) { sink.Gap(n.id, err) }
 	return f
 }
@@ -117,14 +120,19 @@ func (f *follower) readUntilLate(ctx context.Context) error {
 
 // read delivers what the engine has beyond the last line, and with follow what comes until the log ends.
 func (f *follower) read(ctx context.Context, follow bool) error {
+	both := f.node.isForeign()
 	body, err := f.src.ContainerLogs(ctx, f.container, container.LogsOptions{
-		ShowStdout: true, Timestamps: true, Follow: follow, Since: f.lines.reopen(),
+		ShowStdout: true, ShowStderr: both, Timestamps: true, Follow: follow, Since: f.lines.reopen(),
 	})
 	if err != nil {
 		return fmt.Errorf("read the log of %s: %w", f.container, err)
 	}
 	defer body.Close()
-	if _, err := stdcopy.StdCopy(&f.lines, io.Discard, body); err != nil {
+	stderr := io.Discard
+	if both {
+		stderr = &f.lines
+	}
+	if _, err := stdcopy.StdCopy(&f.lines, stderr, body); err != nil {
 		return fmt.Errorf("read the log of %s: %w", f.container, err)
 	}
 	return nil

@@ -86,6 +86,9 @@ func (f *Foreign) watchGuests() {
 	for _, n := range f.order {
 		g, _ := f.guest(n.id) // every node is one
 		ids[g.full] = n.id
+		n.mu.Lock()
+		n.foreign = true
+		n.mu.Unlock()
 		n.started()
 		fl := newFollower(f.logs(g), n.container, n, f.plan.Sink)
 		fl.lines.last = now

@@ -76,7 +76,12 @@ func (b goBuilder) install(ctx context.Context, work string, env []string, key b
 	if key.LDFlags != "" {
 		args = append(args, "-ldflags="+key.LDFlags)
 	}
-	if _, err := b.run(ctx, work, append(env, "GOBIN="+bin), append(args, key.Program)...); err != nil {
+	env = append(env, "GOBIN="+bin)
+	_, err := b.run(ctx, work, env, append(args, key.Program)...)
+	if err != nil && ctx.Err() == nil && unlisted(err) {
+		err = b.installInModule(ctx, work, env, args, key)
+	}
+	if err != nil {
 		return "", hintGo(err)
 	}
 	made, err := os.ReadDir(bin)

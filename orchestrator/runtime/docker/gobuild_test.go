@@ -23,6 +23,7 @@ type fakeGo struct {
 	fails    map[string]error
 	began    chan struct{} // closed by the first install, if not nil
 	goOn     chan struct{} // that install then waits for
+	mod      string        // what mod edit says of a go.mod
 }
 
 func (f *fakeGo) run(_ context.Context, _ string, env []string, args ...string) ([]byte, error) {
@@ -36,7 +37,14 @@ func (f *fakeGo) run(_ context.Context, _ string, env []string, args ...string) 
 	case "env":
 		return []byte(`{"GOVERSION":"go1.99","GOFLAGS":"-mod=vendor -buildvcs=false"}`), nil
 	case "list":
+		if slices.Contains(args, "-f") {
+			return []byte("/cache/m.mod\n"), nil
+		}
 		return []byte(`{"Version":"v1.2.3"}`), nil
+	case "mod":
+		return []byte(f.mod), nil
+	case "get":
+		return nil, nil
 	}
 	if f.began != nil {
 		close(f.began)

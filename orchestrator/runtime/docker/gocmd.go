@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -37,18 +38,25 @@ func runGo(ctx context.Context, dir string, env []string, args ...string) ([]byt
 	return out.Bytes(), nil
 }
 
-// withTail adds the last lines of a text to an error.
+// headLines is how many of the first lines of a long text stay: programs that print their usage say before it what is wrong.
+const headLines = 5
+
+// withTail adds the last lines of a text to an error, and the first where it is long.
 func withTail(err error, text string) error {
 	text = strings.TrimRight(text, "\n")
 	if text == "" {
 		return err
 	}
 	lines := strings.Split(text, "\n")
-	lines = lines[max(0, len(lines)-tailLines):]
+	if over := len(lines) - tailLines; over > 0 {
+		last := lines[headLines+over:]
+		lines = append(slices.Clone(lines[:headLines]), fmt.Sprintf("... (%d lines)", over))
+		lines = append(lines, last...)
+	}
 	return &tailed{err, lines}
 }
 
-// tailed is an error with the last lines of what failed.
+// tailed is an error with lines of what failed.
 type tailed struct {
 	err  error
 	tail []string

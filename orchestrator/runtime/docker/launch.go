@@ -87,6 +87,7 @@ func (r *Runtime) launch(ctx context.Context, l runtime.Launch) error {
 	n.mu.Lock()
 	again := n.launched
 	n.launched = true
+	n.foreign = l.Image != ""
 	n.mu.Unlock()
 	if again {
 		return fmt.Errorf("it was launched before: %w", runtime.ErrState)

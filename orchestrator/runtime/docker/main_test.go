@@ -32,7 +32,12 @@ func TestMain(m *testing.M) {
 			os.Exit(agent.Main(ctx, os.Args[2:], os.Stdout, os.Stderr))
 		}
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if buildDir != "" && os.RemoveAll(buildDir) != nil {
+			code = max(code, 1)
+		}
+		os.Exit(code)
+	}))
 }
 
 // testNode prints numbered lines, on over restarts, and does what it is told over HTTP.

@@ -28,6 +28,15 @@ type node struct {
 	owed []error
 	// launched is true once the container may exist.
 	launched bool
+	// foreign is true for a node that is not ours: many programs print what they do to their standard error.
+	foreign bool
+}
+
+// isForeign reports whether the node is not ours.
+func (n *node) isForeign() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.foreign
 }
 
 // started takes the engine's word that the node's process began.

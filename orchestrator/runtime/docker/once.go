@@ -22,6 +22,8 @@ import (
 const (
 	// maxStdout bounds what a command may print to be captured.
 	maxStdout = 1 << 20
+	// onceLines is how many of the last lines of a command that failed are looked at.
+	onceLines = 1000
 	// removeTimeout bounds the removal of a command's container.
 	removeTimeout = 30 * time.Second
 )
@@ -154,7 +156,7 @@ func runToEnd(ctx context.Context, e onceEngine, id string) error {
 	}
 	lctx, done := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
 	defer done()
-	tail, terr := tailOf(lctx, e, id, tailLines)
+	tail, terr := tailOf(lctx, e, id, onceLines)
 	if terr != nil {
 		return err // what it printed would only have explained it
 	}

@@ -31,7 +31,8 @@ type Options struct {
 	executable string
 }
 
-// Runtime hosts one testnet in containers. It implements runtime.Runtime, Reacher, Shaper and Describer.
+// Runtime hosts one testnet in containers. It implements runtime.Runtime, Reacher, Shaper, Publisher
+// and Describer.
 type Runtime struct {
 	opts    Options
 	clock   runtime.Clock
@@ -65,6 +66,7 @@ var (
 	_ runtime.Runtime   = (*Runtime)(nil)
 	_ runtime.Reacher   = (*Runtime)(nil)
 	_ runtime.Shaper    = (*Runtime)(nil)
+	_ runtime.Publisher = (*Runtime)(nil)
 	_ runtime.Describer = (*Runtime)(nil)
 )
 

@@ -26,20 +26,31 @@ func socketBase() string {
 // makeSocketDir makes the directory of a testnet's socket. Nobody else can enter it.
 func makeSocketDir(testnet string) (string, error) {
 	base := socketBase()
-	if err := os.Mkdir(base, 0o700); err != nil && !os.IsExist(err) {
-		return "", fmt.Errorf("make the directory for sockets: %w", err)
-	}
-	if err := checkPrivate(base); err != nil {
-		return "", err
-	}
 	dir := filepath.Join(base, testnet)
 	if n := len(filepath.Join(dir, socketFile)); n > maxSocketPath {
 		return "", fmt.Errorf("the path of a socket in %s has %d bytes, the kernel allows %d; set XDG_RUNTIME_DIR to a shorter one", dir, n, maxSocketPath)
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return "", fmt.Errorf("make the directory for the testnet's socket: %w", err)
+	for {
+		err := makePrivate(base, dir)
+		if err == nil {
+			return dir, nil
+		}
+		if _, gone := os.Stat(filepath.Dir(base)); gone != nil || !errors.Is(err, os.ErrNotExist) {
+			return "", fmt.Errorf("make the directory for the testnet's socket: %w", err)
+		}
+		// Another testnet was the last in base, and its end removed base under us: once more.
 	}
-	return dir, nil
+}
+
+// makePrivate makes base, where it is not, and dir in it. It fails with os.ErrNotExist when base is removed meanwhile.
+func makePrivate(base, dir string) error {
+	if err := os.Mkdir(base, 0o700); err != nil && !os.IsExist(err) {
+		return err
+	}
+	if err := checkPrivate(base); err != nil {
+		return err
+	}
+	return os.Mkdir(dir, 0o700)
 }
 
 // checkPrivate refuses a directory that someone else prepared for us in a place open to all.

@@ -111,7 +111,7 @@ func TestOnceFails(t *testing.T) {
 		once driver.Once
 		want string
 	}{
-		{"status", driver.Once{Args: []string{"fail", "30"}}, "status 7; it printed:\n    | line 11"},
+		{"status", driver.Once{Args: []string{"fail", "30"}}, "status 7; it printed:\n    | line 1\n    | line 2\n    | line 3\n    | line 4\n    | line 5\n    | ... (10 lines)\n    | line 16\n"},
 		{"no file", driver.Once{Args: []string{"say", "x"}, Collect: []string{"/nowhere"}}, "did not make it"},
 		{"bad path", driver.Once{Collect: []string{"out/../x"}}, "absolute"},
 		{"bad file", driver.Once{Files: map[string][]byte{"x": nil}}, "absolute"},

@@ -1,0 +1,256 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/orchestrator/report"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
+)
+
+// split cuts four nodes in halves for a short time.
+const split = `
+name: split
+nodes: [{name: val, count: 4, mine: 100/s}]
+consensus: {pow: {block_interval: 1s}}
+faults: [{at: 3s, for: 6s, partition: {halves: ordered}}]
+expect: [agreement, {convergence: {within: 15s}}, chain_growth, {block_propagation: {p95: 2s}}, isolation, fault_accuracy]
+duration: 22s
+settle: 15s
+`
+
+// verdicts gives the verdict of each invariant.
+func verdicts(rep *report.Report) map[string]invariant.Verdict {
+	out := map[string]invariant.Verdict{}
+	for _, r := range rep.Results {
+		out[r.Invariant] = r.Verdict
+	}
+	return out
+}
+
+func TestAttachedNodesAreSplitJudgedAndLeft(t *testing.T) {
+	c := newCrowd(t, 4, "full")
+	code, said, rep := c.run(split, "--attach", c.label())
+	if code != exitOK || rep == nil {
+		t.Fatalf("exit code %d: %s", code, said)
+	}
+	for _, name := range []string{"agreement", "convergence", "chain_growth", "block_propagation", "isolation", "fault_accuracy"} {
+		if got := verdicts(rep)[name]; got != invariant.Pass {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	// One node has nobody to be cut from.
+	code, said, _ = c.run(split, "--attach", c.name("val-1"))
+	if code != exitUsage || !strings.Contains(said, "scenario.yaml:5:") {
+		t.Errorf("one node: exit code %d: %s", code, said)
+	}
+	code, said, rep = c.run("name: alone\nnodes: [{name: val, mine: 100/s}]\nconsensus: {pow: {block_interval: 1s}}\n"+
+		"expect: [agreement, convergence]\nduration: 5s\nsettle: 5s\n", "--strict", "--attach", c.name("val-1"))
+	if code == exitOK {
+		t.Errorf("one node passes strictly: %s", said)
+	}
+	if rep != nil && (verdicts(rep)["agreement"] != invariant.Vacuous || verdicts(rep)["convergence"] != invariant.Vacuous) {
+		t.Errorf("one node: %v", verdicts(rep))
+	}
+}
+
+// Four of five nodes in a line are attached to. The one in the middle joins the halves, whatever is cut between them.
+func TestACutThatNoConnectionOfAttachedNodesCrossesDoesNotPass(t *testing.T) {
+	c := newCrowd(t, 5, "line")
+	code, said, rep := c.run(split, "--attach", c.name("val-1")+","+c.name("val-2"), "--attach", c.name("val-4"), "--attach", c.name("val-5"))
+	if code == exitOK || rep == nil {
+		t.Fatalf("exit code %d: %s", code, said)
+	}
+	got := verdicts(rep)
+	if got["fault_accuracy"] != invariant.Vacuous || got["isolation"] == invariant.Pass || got["chain_growth"] == invariant.Pass {
+		t.Errorf("verdicts %v", got)
+	}
+}
+
+func TestTwoNetworksAttachedToDoNotPass(t *testing.T) {
+	c := newCrowd(t, 4, "full",
+		`"chain_id": {{json .Network}}`, `"chain_id": "net-{{lt .Node.Index 2}}"`,
+		`{{range $i, $n := .Producers}}`, `{{$m := slice .Producers 2 4}}{{if lt .Node.Index 2}}{{$m = slice .Producers 0 2}}{{end}}{{range $i, $n := $m}}`)
+	code, said, rep := c.run("name: two\nnodes: [{name: val, count: 4, mine: 100/s}]\nconsensus: {pow: {block_interval: 1s}}\n"+
+		"expect: [agreement, {convergence: {within: 4s}}]\nduration: 10s\nsettle: 6s\n", "--attach", c.label())
+	switch {
+	case rep == nil: // one of them is more than a block ahead
+		if code != exitInfrastructure || !strings.Contains(said, "it has another genesis: chain_id is net-") {
+			t.Errorf("exit code %d: %s", code, said)
+		}
+	case code != exitViolated || verdicts(rep)["agreement"] != invariant.Fail || verdicts(rep)["convergence"] == invariant.Pass:
+		t.Errorf("exit code %d, verdicts %v", code, verdicts(rep))
+	}
+}
+
+func TestAnAttachedNodeThatCannotBeAskedIsNamed(t *testing.T) {
+	c := newCrowd(t, 4, "full", `tcp://0.0.0.0:{{.Ports.rpc}}`, `tcp://{{if eq .Node.Name "val-4"}}127.0.0.1{{else}}0.0.0.0{{end}}:{{.Ports.rpc}}`)
+	code, said, rep := c.run(split, "--attach", c.label())
+	if code != exitInfrastructure || rep != nil || !strings.Contains(said, "connect node val-4: ") || !strings.Contains(said, "refused") {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+}
+
+func TestAHeightThatIsFrozenDoesNotPass(t *testing.T) {
+	c := newCrowd(t, 4, "full")
+	reach(t, c, 3)
+	for _, id := range c.ids[2:] { // half of the power is gone before anything begins
+		if err := c.engine.ContainerPause(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, said, rep := c.run(split, "--attach", c.name("val-1"), "--attach", c.name("val-2"))
+	for _, id := range c.ids[2:] {
+		if err := c.engine.ContainerUnpause(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code == exitOK || rep == nil {
+		t.Fatalf("exit code %d: %s", code, said)
+	}
+	for _, name := range []string{"convergence", "chain_growth", "block_propagation"} {
+		if got := verdicts(rep)[name]; got == invariant.Pass {
+			t.Errorf("%s: PASS", name)
+		}
+	}
+}
+
+// reach waits until the crowd's first node is at a height.
+func reach(t *testing.T, c *crowd, height int) {
+	t.Helper()
+	until(t, time.Minute, "a height", func() bool {
+		resp, err := http.Get("http://" + c.first.String() + ":26657/status")
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		var s struct {
+			Result struct {
+				SyncInfo struct {
+					Height string `json:"latest_block_height"`
+				} `json:"sync_info"`
+			}
+		}
+		err = json.NewDecoder(resp.Body).Decode(&s)
+		got, _ := strconv.Atoi(s.Result.SyncInfo.Height)
+		return err == nil && got >= height
+	})
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// until waits for a condition.
+func until(t *testing.T, limit time.Duration, what string, cond func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("%s: not within %s", what, limit)
+		}
+	}
+}
+
+// TestFaultsOnAttachedNodesEndWithTheirOwner kills netsplit in the middle of a cut. A second one, which only measures,
+// sees the links cut, and whole again.
+func TestFaultsOnAttachedNodesEndWithTheirOwner(t *testing.T) {
+	c := newCrowd(t, 4, "full")
+	probe := c.prober()
+	if got := probe(); got != "whole" {
+		t.Fatalf("the links are %s at first", got)
+	}
+	dir := t.TempDir()
+	file, out := filepath.Join(dir, "long.yaml"), filepath.Join(dir, "run")
+	long := strings.NewReplacer("for: 6s", "for: 10m", "duration: 22s", "duration: 11m").Replace(split)
+	if err := os.WriteFile(file, []byte(long), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	cmd := exec.CommandContext(t.Context(), exe, "run", file, "--attach", c.label(), "--chain", "cometbft", "--out", out)
+	cmd.Args[0], cmd.Stderr = "netsplit", &said // TestMain goes by the name
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if t.Failed() {
+			t.Log(said.String())
+		}
+	}()
+	until(t, time.Minute, "the cut", func() bool { return probe() == "cut" })
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	until(t, 10*time.Second, "the heal", func() bool { return probe() == "whole" })
+	c.same()
+	net, _, err := orchestrator.LoadNetwork(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := docker.Remove(t.Context(), net.ID); err != nil {
+		t.Fatal(err)
+	}
+	c.same()
+}
+
+// prober returns a function that measures the links from val-1 to val-4 and back.
+func (c *crowd) prober() func() string {
+	c.t.Helper()
+	f, err := docker.AttachForeign(c.t.Context(), docker.Selector{Labels: []string{c.label()}}, docker.ForeignOptions{Lease: true})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() {
+		if err := f.Close(context.WithoutCancel(c.t.Context())); err != nil {
+			c.t.Error(err)
+		}
+	})
+	hosts, err := f.Hosts(c.t.Context())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	plan := runtime.Plan{ID: c.who, Name: "probe", Dir: c.t.TempDir()}
+	for _, h := range hosts {
+		plan.Nodes = append(plan.Nodes, runtime.PlanNode{ID: h.ID, Role: h.Role})
+	}
+	if _, err := f.Create(c.t.Context(), plan); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := f.Launch(c.t.Context(), nil, nil); err != nil {
+		c.t.Fatal(err)
+	}
+	links := []faults.Link{{From: "val-1", To: "val-4"}, {From: "val-4", To: "val-1"}}
+	return func() string {
+		m, err := f.Probe(c.t.Context(), links, faults.ProbePlan{Count: 3, Interval: 10 * time.Millisecond, Wait: 300 * time.Millisecond})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		switch got := []int{m[0].Received, m[1].Received}; {
+		case slices.Equal(got, []int{3, 3}):
+			return "whole"
+		case slices.Equal(got, []int{0, 0}):
+			return "cut"
+		}
+		return "neither"
+	}
+}

@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
+	"github.com/netsplit/netsplit/orchestrator/invariant"
+)
+
+func TestWhatACheckPrints(t *testing.T) {
+	long := strings.Repeat("0123456789", 30)
+	bad := &chainfile.Problem{
+		Text: "all of it", Node: "node-1", At: "c.yaml:7:3", JQ: ".x", Got: "gives null", Reply: "{}", Hint: "look there",
+	}
+	out := &chainChecked{
+		Chain: "c", File: "c.yaml", Asked: "./c.yaml",
+		Stages: []checkStage{
+			{Nodes: 1, Findings: []chainfile.Finding{
+				{Name: "observe.height", Outcome: chainfile.Works, Value: long},
+				{Name: "observe.head", Outcome: chainfile.Failed, Problem: bad},
+				{Name: "both", Outcome: chainfile.Skipped, Note: "needs two nodes"},
+			}},
+			{Nodes: 2, Died: "node node-2 ended by itself: exit 1", Node: "node-2", Start: "c.yaml:4:1", Printed: []string{long}, Findings: []chainfile.Finding{
+				{Name: "observe.height", Outcome: chainfile.Absent, Note: "costs much"},
+				{Name: "observe.head", Outcome: chainfile.Failed, Problem: &chainfile.Problem{Text: "no answer", At: "c.yaml:9:1"}},
+				{Name: "both", Outcome: chainfile.Works, Value: "yes"},
+			}},
+		},
+		Invariants: []invariant.Result{{Invariant: "agreement", Verdict: invariant.Pass}, {Invariant: "validity", Verdict: invariant.Unknown, Reason: "opaque"}},
+	}
+	var text strings.Builder
+	e := &env{out: &text}
+	if err := e.showChecked(ucli.NewContext(nil, nil, nil), out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		" observe.height  0123456789012345678901234567890123456789"[:len(" observe.height  ")+maxCell-1] + "…  -",
+		"not in the file: costs much\n", " observe.head    FAILED (1)", "FAILED (2)\n", " both ", "yes\n",
+		"\n(1) observe.head, one node\n    at     c.yaml:7:3\n    jq     .x\n    reply  {} of node node-1\n    it     gives null\n    hint   look there\n",
+		"\n(2) observe.head, two nodes\n    no answer\n    at     c.yaml:9:1\n",
+		"\ntwo nodes: node node-2 ended by itself: exit 1\n    at     c.yaml:4:1\n", "    | " + long[:maxPrinted-1] + "…\n",
+		" agreement  judged\n", " validity   UNKNOWN  opaque\n", "\nchain c: not all that its file says works\n",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%q is not in\n%s", want, &text)
+		}
+	}
+	if strings.Contains(text.String(), "needs two nodes") {
+		t.Errorf("says that two nodes are needed, which there were\n%s", &text)
+	}
+}

@@ -1,0 +1,265 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
+)
+
+// toychain is a chain file for testdata/toychain.
+const toychain = `name: toychain
+description: A chain for tests.
+image: {binary: ./toychain}
+ports: {rpc: 7001}
+prepare:
+  - run: [init, /data]
+    each: node
+    files: {/data/x: x}
+    keep: [/data]
+start:
+  args:
+    - run
+    - --rpc=0.0.0.0:{{.Ports.rpc}}
+    - --network={{.Network}}
+    - '--peers={{range .Node.Peers}}{{.Addr}}:{{$.Ports.rpc}} {{end}}'
+    - '--make={{if eq .Node.Index 0}}100ms{{else}}0s{{end}}'
+rpc: {kind: jsonrpc2}
+calls:
+  status: {method: status}
+  block: {method: block, params: ["{{int .Height}}"]}
+  peers: {method: peers}
+  send: {method: send, params: ["{{.From.Name}}-{{.Nonce}}"]}
+observe:
+  height: {call: status, jq: .height}
+  head: {call: status, jq: .hash}
+  block: {call: block, hash: .hash, parent: .parent, time: .time, txs: .txs}
+  peers: {call: peers, jq: .}
+act:
+  submit: {call: send}
+facts: {family: pow, quorum: 0, fork_depth: 6, block_interval: 100ms}
+`
+
+// bed is where real commands check real chains: a directory with netsplit and toychain.
+type bed struct {
+	t   *testing.T
+	dir string
+}
+
+// needDocker skips the test where no engine answers, unless NETSPLIT_REQUIRE asks for one.
+func needDocker(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("containers for up to a minute")
+	}
+	if _, err := docker.Available(t.Context()); err != nil {
+		if strings.Contains(os.Getenv("NETSPLIT_REQUIRE"), "docker") {
+			t.Fatalf("NETSPLIT_REQUIRE demands docker: %v", err)
+		}
+		t.Skip(err)
+	}
+}
+
+func newBed(t *testing.T) *bed {
+	t.Helper()
+	needDocker(t)
+	b := &bed{t: t, dir: t.TempDir()}
+	for name, pkg := range map[string]string{"netsplit": "../..", "toychain": "./testdata/toychain"} {
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(b.dir, name), pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if text, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("go build %s: %v\n%s", pkg, err, text)
+		}
+	}
+	t.Cleanup(func() {
+		if left := b.left(); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	})
+	return b
+}
+
+// command is a call of netsplit with a state directory of its own.
+func (b *bed) command(ctx context.Context, args ...string) (cmd *exec.Cmd, out, errs *bytes.Buffer) {
+	cmd = exec.CommandContext(ctx, filepath.Join(b.dir, "netsplit"), args...)
+	out, errs = new(bytes.Buffer), new(bytes.Buffer)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = b.dir, out, errs
+	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+filepath.Join(b.dir, "state"))
+	return cmd, out, errs
+}
+
+// file writes a chain file with replacements, given in pairs, and returns its name.
+func (b *bed) file(replace ...string) string {
+	b.t.Helper()
+	text := toychain
+	for i := 0; i < len(replace); i += 2 {
+		if !strings.Contains(text, replace[i]) {
+			b.t.Fatalf("nothing to replace: %q", replace[i])
+		}
+		text = strings.Replace(text, replace[i], replace[i+1], 1)
+	}
+	if err := os.WriteFile(filepath.Join(b.dir, "toy.yaml"), []byte(text), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	return "./toy.yaml"
+}
+
+// left lists the testnets whose directory is this bed's.
+func (b *bed) left() []string {
+	all, err := docker.List(context.WithoutCancel(b.t.Context()))
+	if err != nil {
+		b.t.Error(err)
+	}
+	var ids []string
+	for _, t := range all {
+		if strings.HasPrefix(t.Dir, b.dir+"/") {
+			ids = append(ids, t.ID)
+		}
+	}
+	return ids
+}
+
+func TestCheckOfAChainInContainers(t *testing.T) {
+	b := newBed(t)
+	cmd, out, errs := b.command(t.Context(), "chain", "check", b.file(), "--json")
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s%s", err, out, errs)
+	}
+	var got chainChecked
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if !got.OK || len(got.Stages) != 2 || got.Stages[1].Nodes != 2 || len(got.Invariants) == 0 {
+		t.Errorf("%s", out)
+	}
+	for _, f := range got.Stages[1].Findings {
+		if f.Outcome != "ok" && f.Outcome != "absent" {
+			t.Errorf("%s is %s: %s", f.Name, f.Outcome, f.Note)
+		}
+	}
+}
+
+// TestMistakesInAChainFile makes each mistake in a chain file that shows only when it is used.
+func TestMistakesInAChainFile(t *testing.T) {
+	b := newBed(t)
+	for name, x := range map[string]struct {
+		replace []string
+		code    int
+		want    []string // patterns in what is printed
+	}{
+		"an image that is not there": {[]string{"{binary: ./toychain}", "{ref: netsplit-no-such-image:1}"}, 2, []string{
+			`^./toy.yaml:3:1: make the image of chain toychain: image netsplit-no-such-image:1 is not on this machine`, `^ +3 \| image`, `hint: .*docker images`}},
+		"a binary that is not there": {[]string{"./toychain", "./toychian"}, 2, []string{
+			`^./toy.yaml:3:1: .*toychian: no such file`, `hint: the path begins where the chain file is: ` + regexp.QuoteMeta(b.dir) + `/toychian`}},
+		"a module version that is not there": {[]string{"{binary: ./toychain}", "{go: github.com/netsplit/netsplit/no/such/module@v9.9.9}"}, 2, []string{
+			`^./toy.yaml:3:1: .*go install`, `hint: .go install`}},
+		"a step that fails": {[]string{"run: [init, /data]", "run: [fail, 40]"}, 2, []string{
+			`^./toy.yaml:6:5: prepare step 1 of 1, node node-1: run \["fail" "40"\]: .*ended with status 4; it printed:$`,
+			`^    \| the first line says why$`, `^    \| usage line 39$`, `^ +6 \| +- run`, "hint: "}},
+		"a step that leaves nothing": {[]string{"keep: [/data]", "keep: [/nothing]"}, 2, []string{`^./toy.yaml:6:5: prepare step 1 of 1, node node-1: .*/nothing`}},
+		"a node that exits at once": {[]string{"    - run\n", "    - ruin\n"}, 3, []string{
+			`node node-1 ended by itself: exited with status 2$`, `at     ./toy.yaml:10:1$`, `^    \| unknown command ruin$`}},
+		"a port on which nothing listens": {[]string{"0.0.0.0:{{.Ports.rpc}}", "0.0.0.0:7002"}, 3, []string{
+			`^ observe.height +FAILED \(1\)`, `call status \(./toy.yaml:19:3\): .*connection refused$`, `hint   nothing listens there`, `^    \| block height=`}},
+		"a method that the node does not have": {[]string{"{method: peers}", "{method: pears}"}, 3, []string{
+			`^ observe.peers +FAILED \(1\) +FAILED \(2\)`, `error -32601: no method pears$`, `at     ./toy.yaml:21:3$`, `hint   the node does not know this request`}},
+		"jq that gives null": {[]string{"jq: .height", "jq: .heigth"}, 3, []string{
+			`at     ./toy.yaml:24:30$`, `jq     .heigth$`, `reply  .*"hash"`, `it     gives null, which is not a whole number$`, `the reply has no heigth; did you mean height\?`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd, out, errs := b.command(t.Context(), "chain", "check", b.file(x.replace...))
+			_ = cmd.Run() // the code says it
+			if code := cmd.ProcessState.ExitCode(); code != x.code {
+				t.Errorf("exit code %d, want %d", code, x.code)
+			}
+			text := out.String() + errs.String()
+			for _, p := range x.want {
+				if !regexp.MustCompile("(?m)" + p).MatchString(text) {
+					t.Errorf("no match for %s", p)
+				}
+			}
+			if t.Failed() {
+				t.Log(text)
+			}
+			if left := b.left(); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+			if left, _ := filepath.Glob(filepath.Join(b.dir, "state", "netsplit", "runs", "*")); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+// waiting starts a check whose preparation never ends and waits until it is under way.
+func (b *bed) waiting() *exec.Cmd {
+	b.t.Helper()
+	cmd, out, errs := b.command(b.t.Context(), "chain", "check", b.file("run: [init, /data]", "run: [wait]"))
+	if err := cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	deadline := time.Now().Add(time.Minute)
+	for b.running("once") == 0 {
+		if time.Now().After(deadline) {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			b.t.Fatalf("the step did not begin\n%s%s", out, errs)
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+	return cmd
+}
+
+// running counts the containers of this bed that are of a kind.
+func (b *bed) running(kind string) int {
+	text, err := exec.CommandContext(context.WithoutCancel(b.t.Context()), "docker", "ps", "--filter", "label=dev.netsplit.kind="+kind,
+		"--format", `{{.Label "dev.netsplit.dir"}}`).Output()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return strings.Count(string(text), b.dir+"/")
+}
+
+func TestACheckThatIsInterruptedLeavesNothing(t *testing.T) {
+	b := newBed(t)
+	cmd := b.waiting()
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted {
+		t.Errorf("exit code %d", code)
+	}
+	if left, _ := filepath.Glob(filepath.Join(b.dir, "state", "netsplit", "runs", "*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestDownFindsWhatAKilledPreparationLeft: nobody cleans up after SIGKILL, so what is left has the testnet's name.
+func TestDownFindsWhatAKilledPreparationLeft(t *testing.T) {
+	b := newBed(t)
+	cmd := b.waiting()
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	left := b.left()
+	if len(left) != 1 || b.running("once") != 1 {
+		t.Fatalf("left %v, %d commands, want one testnet with its command", left, b.running("once"))
+	}
+	down, out, errs := b.command(t.Context(), "down", left[0])
+	if err := down.Run(); err != nil {
+		t.Fatalf("%v\n%s%s", err, out, errs)
+	}
+	if left := b.left(); len(left) > 0 || b.running("once") > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}

@@ -1,0 +1,230 @@
+package cli
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/client"
+
+	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
+	"github.com/netsplit/netsplit/orchestrator/report"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// crowd is containers that somebody else started: the test, with the engine's own client. Their nodes are val-1, val-2 ...
+// At the end of the test they must be what they were.
+type crowd struct {
+	t      *testing.T
+	engine *client.Client
+	who    string // value of the label "crowd", and the network's name
+	ids    []string
+	first  netip.Addr // of val-1
+	before []string
+}
+
+// newCrowd starts a network of CometBFT validators, with pieces of their chain file replaced, in pairs.
+func newCrowd(t *testing.T, n int, topology string, replace ...string) *crowd {
+	t.Helper()
+	needDocker(t)
+	t.Parallel()
+	engine, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &crowd{t: t, engine: engine, who: fmt.Sprintf("crowd-%d-%d", os.Getpid(), time.Now().UnixNano()%1e9)}
+	t.Cleanup(c.remove)
+	subnet := c.network()
+	spec, err := testnets.Parse("crowd.yaml", fmt.Appendf(nil, `
+name: crowd
+nodes: [{name: val, count: %d, mine: 100/s}]
+topology: {%s: }
+consensus: {pow: {block_interval: 1s}}
+duration: 1s
+`, n, topology))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hosts []runtime.Host
+	for i, info := range spec.NodeIDs() {
+		b := subnet.Addr().As4()
+		b[3] = byte(11 + i)
+		hosts = append(hosts, runtime.Host{ID: info.ID, Addr: netip.AddrFrom4(b)})
+	}
+	net, err := orchestrator.NewNetwork(c.who, spec, hosts, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.first = hosts[0].Addr
+	for i, p := range c.prepare(net, replace) {
+		c.start(net.Nodes[i], p)
+	}
+	c.before = c.state()
+	return c
+}
+
+// network makes the crowd's network, on a subnet that is free.
+func (c *crowd) network() netip.Prefix {
+	c.t.Helper()
+	var err error
+	for range 20 {
+		subnet := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(200 + rand.IntN(50)), byte(rand.IntN(250)), 0}), 24)
+		if _, err = c.engine.NetworkCreate(c.t.Context(), c.who, network.CreateOptions{
+			Driver: "bridge", IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet.String()}}},
+		}); err == nil {
+			return subnet
+		}
+	}
+	c.t.Fatal(err)
+	return netip.Prefix{}
+}
+
+// prepare makes keys and files, as netsplit does for nodes of its own.
+func (c *crowd) prepare(net driver.Network, replace []string) []driver.PreparedNode {
+	c.t.Helper()
+	file, err := testnets.OpenChain("cometbft")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	src := string(file.Source)
+	for i := 0; i < len(replace); i += 2 {
+		if !strings.Contains(src, replace[i]) {
+			c.t.Fatalf("cometbft has no %s", replace[i])
+		}
+		src = strings.Replace(src, replace[i], replace[i+1], 1)
+	}
+	if file, err = testnets.ParseChain("crowd.yaml", []byte(src)); err != nil {
+		c.t.Fatal(err)
+	}
+	d, err := docker.New(c.t.Context(), docker.Options{})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer d.Detach()
+	p, err := chainfile.New(file, d, d.Transport(), nil).Prepare(c.t.Context(), net)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return p.Nodes
+}
+
+// start starts a node's container.
+func (c *crowd) start(n driver.Node, p driver.PreparedNode) {
+	c.t.Helper()
+	service, number, _ := strings.Cut(string(n.ID), "-")
+	made, err := c.engine.ContainerCreate(c.t.Context(), &container.Config{
+		Image: p.Image, Cmd: p.Args, Env: p.Env,
+		Labels: map[string]string{"crowd": c.who, "com.docker.compose.service": service, "com.docker.compose.container-number": number},
+	}, &container.HostConfig{NetworkMode: container.NetworkMode(c.who), Sysctls: p.Sysctls}, &network.NetworkingConfig{
+		EndpointsConfig: map[string]*network.EndpointSettings{c.who: {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: n.Addr.String()}}},
+	}, nil, c.name(string(n.ID)))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.ids = append(c.ids, made.ID)
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	for path, text := range p.Files {
+		if err := w.WriteHeader(&tar.Header{Name: strings.TrimPrefix(path, "/"), Mode: 0o600, Size: int64(len(text))}); err != nil {
+			c.t.Fatal(err)
+		}
+		if _, err := w.Write(text); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.engine.CopyToContainer(c.t.Context(), made.ID, "/", &archive, container.CopyToContainerOptions{}); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.engine.ContainerStart(c.t.Context(), made.ID, container.StartOptions{}); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// name is the name of a node's container.
+func (c *crowd) name(node string) string { return c.who + "_" + node }
+
+// label selects the whole crowd.
+func (c *crowd) label() string { return "crowd=" + c.who }
+
+// state is all that the engine knows of the containers.
+func (c *crowd) state() []string {
+	c.t.Helper()
+	var out []string
+	for _, id := range c.ids {
+		_, raw, err := c.engine.ContainerInspectWithRaw(context.WithoutCancel(c.t.Context()), id, false)
+		if err != nil {
+			c.t.Error(err)
+		}
+		out = append(out, string(raw))
+	}
+	return out
+}
+
+// same checks that the containers are what they were.
+func (c *crowd) same() {
+	c.t.Helper()
+	for i, now := range c.state() {
+		if now != c.before[i] {
+			c.t.Errorf("container %d was changed: it was\n%s\nand is\n%s", i+1, c.before[i], now)
+		}
+	}
+}
+
+func (c *crowd) remove() {
+	ctx := context.WithoutCancel(c.t.Context())
+	if c.before != nil {
+		c.same()
+	}
+	for _, id := range c.ids {
+		if err := c.engine.ContainerRemove(ctx, id, container.RemoveOptions{Force: true}); err != nil {
+			c.t.Error(err)
+		}
+	}
+	if err := c.engine.NetworkRemove(ctx, c.who); err != nil {
+		c.t.Error(err)
+	}
+	if err := c.engine.Close(); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// run runs a scenario on containers of the crowd. It returns the exit code, what was said, and the report, nil where the
+// schedule never began.
+func (c *crowd) run(scenario string, args ...string) (int, string, *report.Report) {
+	c.t.Helper()
+	dir := c.t.TempDir()
+	file, out := filepath.Join(dir, "scenario.yaml"), filepath.Join(dir, "run")
+	if err := os.WriteFile(file, []byte(scenario), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	e := &env{out: &stdout, err: &stderr}
+	code := e.run(c.t.Context(), append([]string{"netsplit", "run", file, "--chain", "cometbft", "--out", out, "--json"}, args...))
+	rep := new(report.Report)
+	if err := json.Unmarshal(stdout.Bytes(), rep); err != nil || !rep.Began {
+		rep = nil
+	} else {
+		for _, r := range rep.Results {
+			c.t.Logf("%s %s: %s %s", r.Invariant, r.Verdict, r.Figure, r.Reason)
+		}
+	}
+	return code, stderr.String(), rep
+}

@@ -1,0 +1,70 @@
+package netsplit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// findEvery is how often a node is asked for a transaction by somebody who waits for it.
+const findEvery = 200 * time.Millisecond
+
+var (
+	_ driver.Accessible = (*Chain)(nil)
+	_ driver.Historian  = (*Client)(nil)
+	_ driver.Finder     = (*Client)(nil)
+)
+
+// Access implements driver.Accessible: the node's API needs no credentials, and accounts are used through `tx send`.
+func (c *Chain) Access(node faults.NodeID) (driver.Access, error) {
+	m, ok := c.members[node]
+	if !ok {
+		return driver.Access{}, fmt.Errorf("no node %s", node)
+	}
+	u := url.URL{Scheme: "http", Host: netip.AddrPortFrom(m.node.Addr, apiPort).String(), Path: "/v1/status"}
+	return driver.Access{URL: u, Example: func(at string) string {
+		u.Host = at
+		return "curl -s " + u.String()
+	}}, nil
+}
+
+// HashAt implements driver.Historian.
+func (c *Client) HashAt(ctx context.Context, height uint64) (trace.Hash, error) {
+	var b struct {
+		Hash trace.Hash `json:"hash"`
+	}
+	err := c.do(ctx, http.MethodGet, fmt.Sprintf("/v1/blocks/%d", height), nil, &b)
+	var refused *Refused
+	if errors.As(err, &refused) && refused.Code == http.StatusNotFound {
+		err = fmt.Errorf("height %d: %w", height, driver.ErrNoBlock)
+	}
+	return b.Hash, err
+}
+
+// CanFind implements driver.Finder.
+func (c *Client) CanFind() error { return nil }
+
+// Find implements driver.Finder. The node itself knows where a transaction is.
+func (c *Client) Find(ctx context.Context, id trace.Hash, _ uint64) (uint64, error) {
+	tick := time.NewTicker(findEvery)
+	defer tick.Stop()
+	for {
+		s, err := c.Tx(ctx, id)
+		if err != nil || s.Status == "included" {
+			return s.Height, err
+		}
+		select {
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package orchestrator
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+func TestHintsGiveBlocksTheirTimes(t *testing.T) {
+	const ms = time.Millisecond
+	seen := func(hash trace.Hash, height uint64) trace.Event {
+		return trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: hash, Height: height}}
+	}
+	head := func(hash trace.Hash, height uint64) trace.Event {
+		return trace.Event{Kind: trace.KindHead, Head: &trace.Head{Hash: hash, Height: height}}
+	}
+	body := trace.Event{Kind: trace.KindBlock, Block: &trace.Block{}}
+	final := trace.Event{Kind: trace.KindFinal, Final: &trace.Final{Height: 1}}
+	at := func(d time.Duration, hash trace.Hash, height uint64) hint {
+		return hint{driver.Hint{Hash: hash, Height: height}, d}
+	}
+	// Each look lasts from 1000ms, when the node was asked before, to 1100ms.
+	for _, c := range []struct {
+		name   string
+		hints  []hint
+		events []trace.Event
+		times  []time.Duration // after 1000ms, in ms
+		exact  []int           // of the events
+	}{
+		{"none", nil, []trace.Event{seen("a", 5), head("a", 5)}, []time.Duration{100, 100}, nil},
+		{"by hash", []hint{at(1040*ms, "a", 0)}, []trace.Event{body, seen("a", 5), head("a", 5), final}, []time.Duration{40, 40, 40, 100}, []int{1}},
+		{"by height", []hint{at(1040*ms, "", 5)}, []trace.Event{seen("a", 5), head("a", 5)}, []time.Duration{40, 40}, []int{0}},
+		{"a wrong hash", []hint{at(1040*ms, "b", 5)}, []trace.Event{seen("a", 5)}, []time.Duration{100}, nil},
+		{"before the last look, which did not show it", []hint{at(1000*ms, "a", 5)}, []trace.Event{seen("a", 5)}, []time.Duration{100}, nil},
+		{"after this look", []hint{at(1101*ms, "a", 5)}, []trace.Event{seen("a", 5)}, []time.Duration{100}, nil},
+		{"twice", []hint{at(1060*ms, "a", 5), at(1050*ms, "a", 5)}, []trace.Event{seen("a", 5)}, []time.Duration{50}, []int{0}},
+		{"a block came no later than its child", []hint{at(1030*ms, "b", 6)}, []trace.Event{seen("a", 5), seen("b", 6), seen("c", 7), head("c", 7)},
+			[]time.Duration{30, 30, 100, 100}, []int{1}},
+		{"in the wrong order", []hint{at(1070*ms, "a", 5), at(1030*ms, "b", 6)}, []trace.Event{seen("a", 5), seen("b", 6)}, []time.Duration{30, 30}, []int{1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var h hints
+			for _, x := range c.hints {
+				h.tell("n", x.at, x.Hint)
+			}
+			times, exact := h.times("n", time.Second, 1100*ms, c.events)
+			for i := range c.events {
+				if times[i] != time.Second+c.times[i]*ms || exact[i] != slices.Contains(c.exact, i) {
+					t.Errorf("event %d: %v, exact %v", i, times[i], exact[i])
+				}
+			}
+		})
+	}
+	t.Run("too old to be put in its place", func(t *testing.T) {
+		var h hints
+		h.tell("n", 1100*ms, driver.Hint{Hash: "a"})
+		if times, exact := h.times("n", time.Second, 5*time.Second, []trace.Event{seen("a", 5)}); exact[0] || times[0] != 5*time.Second {
+			t.Errorf("%v, %v", times, exact)
+		}
+	})
+	t.Run("a flood", func(t *testing.T) {
+		var h hints
+		for i := range 10 * maxHints {
+			h.tell("n", time.Duration(i), driver.Hint{Height: 1 << 60})
+		}
+		if n := len(h.of["n"].list); n != maxHints {
+			t.Errorf("%d hints are kept", n)
+		}
+	})
+}

@@ -1,0 +1,33 @@
+package orchestrator
+
+import (
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// withinStep is to what the statement how well a time is known is rounded up, lest the trace be full of digits.
+const withinStep = 100 * time.Microsecond
+
+// observed records what a node was found to have done by a time. Blocks of a node's first look were there before, nobody
+// knows for how long; in a testnet, not longer than its clock runs.
+func (r *recorder) observed(at time.Duration, x *watched, events []trace.Event) {
+	var since time.Duration
+	if x.known {
+		since = x.since
+	}
+	times, exact := r.hints.times(x.node, since, at, events)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, e := range events {
+		if e.Kind != trace.KindBlock {
+			e.Node = trace.NodeID(x.node)
+		}
+		if e.Kind == trace.KindSeen {
+			if e.Seen.Sync = e.Seen.Sync || !x.known; !exact[i] {
+				e.Seen.Within = (times[i] - since + withinStep - 1).Truncate(withinStep)
+			}
+		}
+		r.addLocked(times[i], e)
+	}
+}

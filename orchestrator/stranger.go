@@ -1,0 +1,32 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/driver"
+)
+
+const (
+	// strangeAfter is how long nodes may fail to come together before they are asked whether they can at all.
+	strangeAfter = 5 * time.Second
+	// compareTimeout bounds that question.
+	compareTimeout = 5 * time.Second
+)
+
+// stranger is the error about a node that cannot come together with the others because its chain begins otherwise; nil
+// when no such node is known.
+func (t *Testnet) stranger(ctx context.Context) error {
+	c, ok := t.Chain.(driver.Comparer)
+	if !ok {
+		return nil
+	}
+	ask, cancel := context.WithTimeout(ctx, compareTimeout)
+	defer cancel()
+	node, what := c.Stranger(ask)
+	if what == "" {
+		return ctx.Err()
+	}
+	return t.fail(ctx, "connect", unready{node, errors.New(what)})
+}
