@@ -97,6 +97,17 @@ func (f *facts) lastSteps(makers int) uint64 {
 	return 0
 }
 
+// known states how well the times beside it are known, where nodes are asked.
+func (f *facts) known(resolution time.Duration) string {
+	switch {
+	case resolution > 0:
+		return fmt.Sprintf(" (± %s)", coarse(resolution))
+	case f.asked():
+		return " (as nodes told)"
+	}
+	return ""
+}
+
 // within states how well a time is known; a resolution of zero is exact.
 func within(d, resolution time.Duration) string {
 	s := atLeast(d, resolution)

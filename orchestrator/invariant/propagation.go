@@ -226,12 +226,8 @@ func (c *propagation) Finish(w *World) Result {
 	p50, p95, p99 := c.delays.quantile(.50), c.delays.quantile(.95), c.delays.quantile(.99)
 	covered := c.covered()
 	resolution := c.resolution(w)
-	known := ""
-	if resolution > 0 {
-		known = fmt.Sprintf(" (± %s)", coarse(resolution))
-	}
 	r.Figure = fmt.Sprintf("p50 %s, p95 %s, p99 %s%s, coverage %.2f%%", atLeast(p50, resolution), atLeast(p95, resolution),
-		atLeast(p99, resolution), known, 100*covered)
+		atLeast(p99, resolution), w.facts.known(resolution), 100*covered)
 	r.Bound = fmt.Sprintf("coverage >= %.4g%%", 100*c.coverage)
 	bad, unsure := c.quantileFailures(&r, resolution, []quantileBound{{"p50", p50, c.p50}, {"p95", p95, c.p95}, {"p99", p99, c.p99}})
 	r.Metrics["coverage"], r.Metrics["deliveries"] = covered, float64(c.delays.total)
@@ -290,9 +286,7 @@ type quantileBound struct {
 // quantileFailures fills in metrics and bounds and returns the first bound that is broken, and the first of which that cannot
 // be told because it is too near to what was measured.
 func (c *propagation) quantileFailures(r *Result, resolution time.Duration, all []quantileBound) (bad, unsure string) {
-	if resolution > 0 {
-		r.Metrics["resolution_seconds"] = resolution.Seconds()
-	}
+	r.Metrics["resolution_seconds"] = resolution.Seconds()
 	for _, q := range all {
 		r.Metrics[q.name+"_seconds"] = max(q.got, resolution).Seconds()
 		if q.bound == 0 {

@@ -55,9 +55,10 @@ type PropagationSummary struct {
 	P95        time.Duration `json:"p95"`
 	P99        time.Duration `json:"p99"`
 	Max        time.Duration `json:"max"`
-	// Resolution is how well 95 % of these times are known, where nodes were asked at intervals; zero where they told by
-	// themselves.
-	Resolution time.Duration `json:"resolution,omitempty"`
+	// Asked is true where nodes were asked at intervals.
+	Asked bool `json:"asked"`
+	// Resolution is how well 95 % of these times are known; zero where nodes told of their blocks by themselves.
+	Resolution time.Duration `json:"resolution"`
 	Coverage   float64       `json:"coverage"`
 }
 
@@ -182,7 +183,8 @@ func (w *World) summarize(t *inclusion, p *propagation, a *accuracy) Summary {
 	}
 	s.Propagation = PropagationSummary{
 		Blocks: p.blocks, Deliveries: p.delays.total, P50: p.delays.quantile(.5), P95: p.delays.quantile(.95),
-		P99: p.delays.quantile(.99), Max: p.delays.max, Coverage: p.covered(), Resolution: p.resolution(w),
+		P99: p.delays.quantile(.99), Max: p.delays.max, Coverage: p.covered(),
+		Asked: w.facts.asked(), Resolution: p.resolution(w),
 	}
 	for _, f := range w.faults {
 		if f.part != nil && len(f.part.sides) > 1 {

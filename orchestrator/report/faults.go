@@ -189,8 +189,11 @@ func (p *printer) propagation(x *invariant.PropagationSummary) {
 		strconv.Itoa(x.Blocks), strconv.FormatUint(x.Deliveries, 10), short(x.P50), short(x.P95), short(x.P99), short(x.Max),
 		fmt.Sprintf("%.2f%%", 100*x.Coverage),
 	}
-	if x.Resolution > 0 {
+	switch {
+	case x.Resolution > 0:
 		columns, row = append(columns, "times known to"), append(row, "± "+short(x.Resolution))
+	case x.Asked:
+		columns, row = append(columns, "times"), append(row, "as nodes told")
 	}
 	p.table("Block propagation, from made to seen", columns, [][]string{row})
 }

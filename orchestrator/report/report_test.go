@@ -381,3 +381,21 @@ func (f *full) Write(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
+
+// TestPropagationSaysHowWellItIsKnown: beside its figures, wherever nodes were asked.
+func TestPropagationSaysHowWellItIsKnown(t *testing.T) {
+	for _, c := range []struct {
+		asked      bool
+		resolution time.Duration
+		want       string
+	}{{false, 0, ""}, {true, 0, "as nodes told"}, {true, 40 * time.Millisecond, "± 40ms"}} {
+		r := quiet(t)
+		r.Summary.Propagation.Asked, r.Summary.Propagation.Resolution = c.asked, c.resolution
+		text := render(t, r, report.Style{})
+		for _, words := range []string{"as nodes told", "± 40ms"} {
+			if got := strings.Contains(text, words); got != (words == c.want) {
+				t.Errorf("asked %v, resolution %v: %q is said: %v", c.asked, c.resolution, words, got)
+			}
+		}
+	}
+}
