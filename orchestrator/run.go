@@ -83,6 +83,7 @@ type run struct {
 	epoch  uint64 // counts changes of layers
 
 	watched map[faults.NodeID]*watched // of a watched chain
+	shown   atomic.Bool                // one of them has told of a block
 
 	trafficAt map[string]faults.Traffic // when each fault began; of the fault lane alone
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
@@ -11,8 +12,13 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// blindAfter is for how long a node that is up may leave questions unanswered before that is worth a word.
-const blindAfter = 3 * time.Second
+const (
+	// blindAfter is for how long a node that is up may leave questions unanswered before that is worth a word.
+	blindAfter = 3 * time.Second
+	// hopelessAfter is after how long that ends a run in which no node has shown a block yet: then it is not a node that is
+	// in trouble, but the questions are wrong or nobody is there, and nothing could be judged in the end.
+	hopelessAfter = 10 * time.Second
+)
 
 // watchChain starts the lanes that a foreign chain needs: one for each node that is asked what is new, and one for each
 // node that makes blocks on command. A chain that needs neither gets none.
@@ -66,7 +72,8 @@ func (r *run) firstLook(ctx context.Context) {
 
 // watchLane asks one node at a steady rate until ctx ends. While the node is not up it is left alone. A node that leaves
 // questions unanswered for a while and then answers has told all that it went through, only later, and its events say how
-// much later; one that goes down, or is asked for the last time, without an answer has left something untold.
+// much later; one that goes down, or is asked for the last time, without an answer has left something untold. It fails when
+// no node of the run has ever shown a block and this one does not answer.
 func (r *run) watchLane(ctx context.Context, w driver.Watched, x *watched) error {
 	clock := r.Runtime.Clock()
 	answered, blind := clock.Now(), false
@@ -101,6 +108,8 @@ func (r *run) watchLane(ctx context.Context, w driver.Watched, x *watched) error
 				r.note("%s answers again, after %s", x.node, round(clock.Now()-answered))
 			}
 			answered, blind = clock.Now(), false
+		case !r.shown.Load() && clock.Now()-answered > hopelessAfter:
+			return r.net.fail(ctx, "observe", unready{x.node, err})
 		case !blind && clock.Now()-answered > blindAfter:
 			blind = true
 			r.note("%s does not answer: %v", x.node, err)
@@ -116,6 +125,9 @@ func (r *run) look(ctx context.Context, w driver.Watched, x *watched) (news int,
 	asked := r.Runtime.Clock().Now()
 	events, err := w.Look(ask, x.node)
 	r.rec.observed(r.Runtime.Clock().Now(), x, events)
+	if slices.ContainsFunc(events, func(e trace.Event) bool { return e.Kind == trace.KindSeen }) {
+		r.shown.Store(true)
+	}
 	if err == nil {
 		x.since, x.known = asked, true
 	}

@@ -31,6 +31,7 @@ type asked struct {
 	listen                func(ctx context.Context, a *asked, node faults.NodeID, tell func(driver.Hint)) error
 	elected               func(nodes []driver.Node) ([]driver.Node, string)
 	slow                  time.Duration // how long an answer takes
+	mute                  error         // of every look
 
 	mu       sync.Mutex
 	heads    map[faults.NodeID]trace.Status
@@ -76,6 +77,9 @@ func (a *asked) Look(ctx context.Context, id faults.NodeID) ([]trace.Event, erro
 		if err := a.clock.Sleep(ctx, a.clock.Now()+a.slow); err != nil {
 			return nil, err
 		}
+	}
+	if a.mute != nil {
+		return nil, a.mute
 	}
 	now, err := a.Client(id).Status(ctx)
 	if err != nil {
@@ -223,6 +227,22 @@ func TestANodeThatDoesNotAnswerIsAGap(t *testing.T) {
 				t.Errorf("gaps %q", gaps)
 			}
 		})
+	}
+}
+
+// TestAChainThatShowsNoBlockEndsTheRun: a query that is wrong, say, is not found by asking for heights alone.
+func TestAChainThatShowsNoBlockEndsTheRun(t *testing.T) {
+	misread := errors.New("observe.block.hash: jq .hush gives null")
+	events, _, err := recordAsked(t, func(a *asked) { a.mute = misread })
+	var at *runtime.NodeError
+	if !errors.As(err, &at) || at.Op != "observe" || !errors.Is(err, misread) {
+		t.Fatalf("the run ended with %v", err)
+	}
+	if end := events[len(events)-1]; end.Kind != trace.KindEnd || !strings.Contains(end.End.Error, ".hush") || end.At > 15*time.Second {
+		t.Errorf("the trace ends with %+v at %v", end.End, end.At)
+	}
+	if len(at.Tail) == 0 {
+		t.Error("without the last lines of the node")
 	}
 }
 

@@ -300,6 +300,14 @@ func TestConnect(t *testing.T) {
 	if diff := cmp.Diff([][]string{nil, nil, nil}, sent()); diff != "" {
 		t.Errorf("nodes that ran already were told of peers: %s", diff)
 	}
+	// Of a testnet that another process made, those that this one starts again are.
+	w.restored = &kept{}
+	if err := errors.Join(w.Connect(t.Context()), w.Connect(t.Context(), "b")); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([][]string{nil, {"c", "a"}, nil}, sent()); diff != "" {
+		t.Error(diff)
+	}
 	if err := newWorld(t, 2, parse(t, plain)).Connect(context.Background()); err != nil {
 		t.Error(err)
 	}

@@ -9,14 +9,17 @@ import (
 )
 
 // Connect implements driver.Introducer: where the chain file has a first_block, nodes get it, once; where it has
-// peers: {call: ...}, nodes are told of each of their peers; where it has a warm_up, its blocks are made, once. It is to be called when nodes answer, and again with the nodes
-// that were started again. Without nodes it is about those of the whole network that have not been told yet. Nodes that
-// somebody else started are left as they are connected.
+// peers: {call: ...}, nodes are told of each of their peers; where it has a warm_up, its blocks are made, once. It is to be
+// called when nodes answer, and again with the nodes that were started again. Without nodes it is about those of the whole
+// network that have not been told yet. Nodes that something else started are left as they are connected.
 func (c *Chain) Connect(ctx context.Context, ids ...faults.NodeID) error {
-	if c.attached {
+	if c.attached && c.restored == nil {
 		return nil
 	}
 	if len(ids) == 0 {
+		if c.restored != nil {
+			return nil // who started them has done all this
+		}
 		if err := c.firstBlock(ctx); err != nil {
 			return err
 		}
