@@ -138,7 +138,7 @@ func (r *run) keepLogs(ctx context.Context) error {
 	return nil
 }
 
-// explain adds the last lines of a node that died to the error about it.
+// explain adds the last lines of a node that died to the error about it, and what to do.
 func (r *run) explain(ctx context.Context, err error) error {
 	var died *runtime.NodeError
 	if !errors.As(err, &died) || len(died.Tail) > 0 || r.net == nil {
@@ -146,10 +146,8 @@ func (r *run) explain(ctx context.Context, err error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
-	tail, logErr := r.net.Logs(ctx, died.Node, tailLines)
-	if logErr != nil {
+	if logErr := r.net.explain(ctx, died); logErr != nil {
 		return fmt.Errorf("%w (its log could not be read: %v)", err, logErr)
 	}
-	died.Tail = tail
 	return err
 }

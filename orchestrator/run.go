@@ -177,12 +177,18 @@ func (r *run) describeRuntime(ctx context.Context) string {
 	return "unknown"
 }
 
-// lane runs fn in a lane of the runtime's clock; its failure ends the run.
+// lane runs fn in a lane of the runtime's clock; its failure ends the run. The error is given the lane's name, unless it
+// names a node by itself.
 func (r *run) lane(ctx context.Context, name string, fn func(context.Context) error) {
 	r.Runtime.Clock().Go(func() {
-		if err := fn(ctx); err != nil && ctx.Err() == nil {
-			r.cancel(fmt.Errorf("%s: %w", name, err))
+		err := fn(ctx)
+		if err == nil || ctx.Err() != nil {
+			return
 		}
+		if _, named := err.(*runtime.NodeError); !named {
+			err = fmt.Errorf("%s: %w", name, err)
+		}
+		r.cancel(err)
 	})
 }
 
@@ -233,7 +239,7 @@ func (r *run) tickLane(ctx context.Context) error {
 
 // nodeDied is told by the recorder that a node ended by itself; that ends the run.
 func (r *run) nodeDied(node faults.NodeID, err error) {
-	died := &runtime.NodeError{Node: node, Op: "run", Err: err}
+	died := &runtime.NodeError{Node: node, Op: opRun, Err: err}
 	r.mu.Lock()
 	first := r.died == nil
 	if first {

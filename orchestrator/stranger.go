@@ -28,5 +28,7 @@ func (t *Testnet) stranger(ctx context.Context) error {
 	if what == "" {
 		return ctx.Err()
 	}
-	return t.fail(ctx, "connect", unready{node, errors.New(what)})
+	return t.fail(ctx, "connect", unready{
+		node, errors.New(what), t.advice("all nodes must begin with the same genesis."),
+	})
 }

@@ -183,7 +183,7 @@ func (t *Testnet) introduce(ctx context.Context) error {
 			return err
 		}
 	}
-	return in.Connect(ctx)
+	return t.meet(ctx, in.Connect(ctx))
 }
 
 // Reintroduce tells a foreign node that was started again of its peers, once it answers. Nodes that know them from their
@@ -196,7 +196,7 @@ func (t *Testnet) Reintroduce(ctx context.Context, id faults.NodeID) error {
 	if err := t.awaitAnswer(ctx, id, t.Runtime.Clock().Now()+connectTimeout); err != nil {
 		return err
 	}
-	return in.Connect(ctx, id)
+	return t.meet(ctx, in.Connect(ctx, id))
 }
 
 // awaitAnswer waits until a node answers.
@@ -208,7 +208,7 @@ func (t *Testnet) awaitAnswer(ctx context.Context, id faults.NodeID, deadline ti
 			return nil
 		}
 		if clock.Now() > deadline {
-			return t.fail(ctx, "connect", unready{id, err})
+			return t.fail(ctx, "connect", unready{node: id, err: err})
 		}
 		if err := clock.Sleep(ctx, clock.Now()+pollStep); err != nil {
 			return err
@@ -216,10 +216,11 @@ func (t *Testnet) awaitAnswer(ctx context.Context, id faults.NodeID, deadline ti
 	}
 }
 
-// unready is a node that connect still waits for, and why.
+// unready is a node that connect still waits for, why, and what to do about it, where that is known.
 type unready struct {
 	node faults.NodeID
 	err  error
+	hint string
 }
 
 // look asks every node once and returns the first that is not ready, nil when all are.
@@ -231,23 +232,29 @@ func (t *Testnet) look(ctx context.Context, ready map[faults.NodeID]bool, progre
 			return nil, ctx.Err()
 		}
 		if err != nil {
-			return &unready{id, err}, nil
+			return &unready{node: id, err: err}, nil
 		}
 		if want := t.degree[id]; s.Peers >= 0 && s.Peers < want {
-			return &unready{id, fewPeers(s.Peers, want)}, nil
+			return t.fewPeers(id, s.Peers, want), nil
 		}
 		if !ready[id] {
 			ready[id] = true
 			progress.Part()
 		}
 		if s.Height < t.moving {
-			return &unready{id, fmt.Errorf("its chain is at height %d, waiting for %d", s.Height, t.moving)}, nil
+			return &unready{
+				id, fmt.Errorf("its chain is at height %d, waiting for %d", s.Height, t.moving),
+				t.advice("no block comes: do enough nodes make blocks, and do they know each other?"),
+			}, nil
 		}
 		heights = append(heights, s.Height)
 	}
 	low, high := bounds(heights)
 	if behind := heights[high] - heights[low]; behind > 1 {
-		return &unready{t.order[low], fmt.Errorf("its chain is %d blocks shorter than that of %s", behind, t.order[high])}, nil
+		return &unready{
+			t.order[low], fmt.Errorf("its chain is %d blocks shorter than that of %s", behind, t.order[high]),
+			t.advice("the node does not get the blocks of the others: does it know them, and what does it print?"),
+		}, nil
 	}
 	return nil, nil
 }
@@ -259,27 +266,62 @@ func (t *Testnet) worst(ctx context.Context, first unready) unready {
 	for _, id := range t.order {
 		s, err := t.ask(ctx, id)
 		if err != nil {
-			return unready{id, err}
+			return unready{node: id, err: err}
 		}
 		if lacks := t.degree[id] - s.Peers; s.Peers >= 0 && lacks > most {
-			most, worst = lacks, unready{id, fewPeers(s.Peers, t.degree[id])}
+			most, worst = lacks, *t.fewPeers(id, s.Peers, t.degree[id])
 		}
 	}
 	return worst
 }
 
-func fewPeers(has, want int) error {
-	return fmt.Errorf("connected to %d peers, waiting for %d", has, want)
+func (t *Testnet) fewPeers(id faults.NodeID, has, want int) *unready {
+	return &unready{
+		id, fmt.Errorf("connected to %d peers, waiting for %d", has, want),
+		t.advice("the nodes do not find each other: how is each told of its peers, and what does it print?"),
+	}
+}
+
+// advice is what to do about a node, with the place that says how nodes are started, where there is one.
+func (t *Testnet) advice(text string) string {
+	if w, ok := t.Chain.(driver.Written); ok {
+		return fmt.Sprintf("%s It is started as %s says", text, w.StartPlace())
+	}
+	return text
+}
+
+// meet is a call of the chain's that nodes were to answer, and whose error tells which did not.
+func (t *Testnet) meet(ctx context.Context, err error) error {
+	var fault driver.NodeFault
+	if ctx.Err() != nil || !errors.As(err, &fault) {
+		return err
+	}
+	return t.fail(ctx, "connect", unready{node: fault.Of(), err: err})
 }
 
 // fail makes the error for a node that did not become ready, with the last lines that it printed.
 func (t *Testnet) fail(ctx context.Context, op string, u unready) error {
-	err := &runtime.NodeError{Node: u.node, Op: op, Err: u.err}
-	tail, logErr := t.Logs(ctx, u.node, tailLines)
-	if logErr != nil {
+	err := &runtime.NodeError{Node: u.node, Op: op, Err: u.err, Advice: u.hint}
+	if logErr := t.explain(ctx, err); logErr != nil {
 		return errors.Join(err, fmt.Errorf("read its log: %w", logErr))
 	}
-	err.Tail = tail
+	return err
+}
+
+// Died makes the error for a node that ended by itself, with the last lines that it printed.
+func (t *Testnet) Died(ctx context.Context, node faults.NodeID, cause error) error {
+	return t.fail(ctx, opRun, unready{node: node, err: cause})
+}
+
+// opRun is what a node does that ends by itself.
+const opRun = "run"
+
+// explain adds to an error the last lines that the node printed, and what to do.
+func (t *Testnet) explain(ctx context.Context, e *runtime.NodeError) (err error) {
+	if e.Op == opRun && e.Advice == "" {
+		e.Advice = t.advice("the node ended by itself; what it printed last may say why.")
+	}
+	e.Tail, err = t.Logs(ctx, e.Node, tailLines)
 	return err
 }
 

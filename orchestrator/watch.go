@@ -105,14 +105,14 @@ func (r *run) watchLane(ctx context.Context, w driver.Watched, x *watched) error
 			return nil
 		case err == nil || errors.Is(err, driver.ErrMore):
 			if blind {
-				r.note("%s answers again, after %s", x.node, round(clock.Now()-answered))
+				r.note("%s can be observed again, after %s", x.node, round(clock.Now()-answered))
 			}
 			answered, blind = clock.Now(), false
 		case !r.shown.Load() && clock.Now()-answered > hopelessAfter:
-			return r.net.fail(ctx, "observe", unready{x.node, err})
+			return r.net.fail(ctx, "observe", unready{node: x.node, err: err})
 		case !blind && clock.Now()-answered > blindAfter:
 			blind = true
-			r.note("%s does not answer: %v", x.node, err)
+			r.note("%s cannot be observed: %v", x.node, err)
 		}
 	}
 }

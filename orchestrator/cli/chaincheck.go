@@ -10,6 +10,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/driver"
 	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
@@ -166,14 +167,14 @@ func (e *env) checkOn(ctx context.Context, file *testnets.Chain, nodes int, p *p
 func tryOut(ctx context.Context, spec *testnets.Spec, h *host, chain *chainfile.Chain, dir string, p *progress) (*checkStage, error) {
 	run, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	sink := &deaths{cancel: cancel}
+	sink := &checkSink{chain: chain, cancel: cancel, heard: make(chan driver.Hint, 1)}
 	stage := &checkStage{Nodes: len(spec.NodeIDs())}
 	t, err := orchestrator.Start(run, h.id, spec, h.runtime, chain, dir, sink, p)
 	if err != nil && (t == nil || context.Cause(run) == nil || ctx.Err() != nil) {
 		return nil, err
 	}
 	stage.Facts = t.Facts
-	stage.Findings = chain.Check(run, h.runtime.Clock(), func(text string) { p.Phase(text, 0) })
+	stage.Findings = chain.Check(run, h.runtime.Clock(), sink.heard, func(text string) { p.Phase(text, 0) })
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -205,35 +206,46 @@ func checkSpec(nodes int) (*testnets.Spec, error) {
 		"consensus: {pow: {block_interval: 1s}}\ntopology: full\nduration: 1s\n", checkName, nodes))
 }
 
-// deaths is a runtime.Sink that ends a context when a node ends by itself.
-type deaths struct {
+// checkSink is a runtime.Sink that ends a context when a node ends by itself, and keeps the first block of which a node
+// prints a line.
+type checkSink struct {
+	chain  *chainfile.Chain
 	cancel context.CancelCauseFunc
-	mu     sync.Mutex
-	node   faults.NodeID
-	err    error
+	heard  chan driver.Hint
+
+	mu   sync.Mutex
+	node faults.NodeID
+	err  error
 }
 
-var _ runtime.Sink = (*deaths)(nil)
+var _ runtime.Sink = (*checkSink)(nil)
 
 // Line implements runtime.Sink.
-func (*deaths) Line(faults.NodeID, []byte) {}
+func (s *checkSink) Line(node faults.NodeID, line []byte) {
+	if h, ok := s.chain.Heard(node, line); ok {
+		select {
+		case s.heard <- h:
+		default:
+		}
+	}
+}
 
 // Gap implements runtime.Sink.
-func (*deaths) Gap(faults.NodeID, error) {}
+func (*checkSink) Gap(faults.NodeID, error) {}
 
 // Exit implements runtime.Sink.
-func (d *deaths) Exit(node faults.NodeID, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.err == nil {
-		d.node, d.err = node, fmt.Errorf("node %s ended by itself: %w", node, err)
-		d.cancel(d.err)
+func (s *checkSink) Exit(node faults.NodeID, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.node, s.err = node, fmt.Errorf("node %s ended by itself: %w", node, err)
+		s.cancel(s.err)
 	}
 }
 
 // first returns the first node that ended by itself, and how.
-func (d *deaths) first() (faults.NodeID, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.node, d.err
+func (s *checkSink) first() (faults.NodeID, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.node, s.err
 }

@@ -263,3 +263,43 @@ func TestDownFindsWhatAKilledPreparationLeft(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+// TestNodesThatFailUnderWay: what shows only when nodes run ends a command with the node, its last lines and what to do.
+func TestNodesThatFailUnderWay(t *testing.T) {
+	b := newBed(t)
+	const ruin, first = "{{if eq .Node.Name \"full-1\"}}ruin{{else}}run{{end}}", "    - run\n"
+	for name, x := range map[string]struct {
+		args    []string
+		replace []string
+		want    []string // patterns in what is printed
+	}{
+		"up: a node that exits at once": {[]string{"up", "--detach"}, []string{first, "    - '" + ruin + "'\n"}, []string{
+			`^netsplit: run node full-1: exited with status 2`, `^    \| unknown command ruin$`, `hint: .*It is started as ./toy.yaml:10:1 says$`}},
+		"run: a node that exits at once": {[]string{"run", "quickstart"}, []string{first, "    - '" + ruin + "'\n"}, []string{
+			`^netsplit: run node full-1: exited with status 2`, `^    \| unknown command ruin$`, `hint: .*It is started as ./toy.yaml:10:1 says$`}},
+		"run: blocks of which nothing can be made": {[]string{"run", "quickstart"}, []string{"hash: .hash, parent", "hash: .hush, parent"}, []string{
+			`^netsplit: observe node .*./toy.yaml:26:30: node .*, observe.block.hash: jq .hush gives null`, `^    \| block height=`, `hint: the reply has no hush; did you mean hash\?`}},
+		"run: nobody knows anybody": {[]string{"run", "quickstart"}, []string{"peers={{range .Node.Peers}}{{.Addr}}:{{$.Ports.rpc}} {{end}}", "peers="}, []string{
+			`^netsplit: connect node .*: connected to 0 peers, waiting for 1`, `hint: the nodes do not find each other: .*It is started as ./toy.yaml:10:1 says$`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd, out, errs := b.command(t.Context(), append(x.args, "--chain", b.file(x.replace...))...)
+			_ = cmd.Run() // the code says it
+			if code := cmd.ProcessState.ExitCode(); code != exitInfrastructure {
+				t.Errorf("exit code %d, want %d", code, exitInfrastructure)
+			}
+			text := out.String() + errs.String()
+			for _, p := range x.want {
+				if !regexp.MustCompile("(?m)" + p).MatchString(text) {
+					t.Errorf("no match for %s", p)
+				}
+			}
+			if t.Failed() {
+				t.Log(text)
+			}
+			if left := b.left(); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -85,7 +86,7 @@ func (e *env) attend(ctx context.Context, t *orchestrator.Testnet, watch *watch)
 		clock.Go(func() { _ = lane(ctx) }) // which ends without an error: a node that cannot is left out
 	}, func(faults.NodeID) bool { return true }, func(faults.NodeID, error) error { return nil })
 	watch.tell(ctx, func(d death) {
-		fmt.Fprintf(e.err, "node %s ended: %v; `netsplit fault heal` starts it again\n", d.node, d.err)
+		fmt.Fprintf(e.err, "%v; `netsplit fault heal` starts it again\n", &d)
 	})
 	clock.Wait()
 }
@@ -100,21 +101,49 @@ func noAddresses(c *ucli.Context) error {
 		hint+"; `netsplit doctor` shows what was found")
 }
 
-// start brings the nodes up.
+// start brings the nodes up. A node that dies meanwhile ends that.
 func (e *env) start(ctx context.Context, spec *testnets.Spec, h *host, dir string, sink *watch) (*orchestrator.Testnet, error) {
 	p := e.newProgress()
 	defer p.end()
-	return orchestrator.Up(ctx, h.id, spec, h.runtime, h.chain, dir, sink, p)
+	starting, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := sink.during(cancel)
+	defer stop()
+	t, err := orchestrator.Up(starting, h.id, spec, h.runtime, h.chain, dir, sink, p)
+	var died *death
+	if t != nil && ctx.Err() == nil && errors.As(context.Cause(starting), &died) {
+		return t, t.Died(ctx, died.node, died.err)
+	}
+	return t, err
 }
 
 // watch is a runtime.Sink that only looks out for nodes that die.
-type watch struct{ died chan death }
+type watch struct {
+	died chan death
+
+	mu       sync.Mutex
+	starting context.CancelCauseFunc // of the start, while it goes on
+}
+
+// during has the first death end a context, of which it is the cause, until stop is called.
+func (w *watch) during(cancel context.CancelCauseFunc) (stop func()) {
+	set := func(cancel context.CancelCauseFunc) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.starting = cancel
+	}
+	set(cancel)
+	return func() { set(nil) }
+}
 
 // death is the end of a node that this process did not ask for. A user may have, with `fault kill`.
 type death struct {
 	node faults.NodeID
 	err  error
 }
+
+// Error implements error.
+func (d *death) Error() string { return fmt.Sprintf("node %s ended: %v", d.node, d.err) }
 
 // maxDeaths is how many deaths wait to be told; more are not told.
 const maxDeaths = 100
@@ -129,8 +158,16 @@ func (*watch) Gap(faults.NodeID, error) {}
 
 // Exit implements runtime.Sink.
 func (w *watch) Exit(node faults.NodeID, err error) {
+	d := death{node, err}
+	w.mu.Lock()
+	cancel := w.starting
+	w.mu.Unlock()
+	if cancel != nil {
+		cancel(&d)
+		return
+	}
 	select {
-	case w.died <- death{node, err}:
+	case w.died <- d:
 	default:
 	}
 }

@@ -9,14 +9,28 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
+// Written is a Chain that a file describes.
+type Written interface {
+	// StartPlace is where the file says how nodes are started: file, line and column.
+	StartPlace() string
+}
+
+// NodeFault is an error about one node.
+type NodeFault interface {
+	error
+	// Of names the node.
+	Of() faults.NodeID
+}
+
 // Watched is a Chain whose nodes do not print what happens to them: the runner asks each of them again and again.
 type Watched interface {
 	// Every is how often each node is asked.
 	Every() time.Duration
 	// Look asks a node for what is new since the last look, in the order in which it must have happened: a seen event for
-	// each block, with its body before it, then the head, then what it calls final. The runner gives the events their time and node. Calls for one
-	// node are serial, calls for different nodes concurrent. A node that does not answer is an error, and what was missed
-	// comes with the next look. Where the node had more to tell than one look takes, the error wraps ErrMore.
+	// each block, with its body before it, then the head, then what it calls final. The runner gives the events their time
+	// and node. Calls for one node are serial, calls for different nodes concurrent. A node that does not answer is an error,
+	// and what was missed comes with the next look. Where the node had more to tell than one look takes, the error wraps
+	// ErrMore.
 	Look(ctx context.Context, node faults.NodeID) ([]trace.Event, error)
 }
 

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -154,6 +155,17 @@ type NodeError struct {
 	Op   string // "start", "connect" ...
 	Err  error
 	Tail []string
+	// Advice is what to do about it; empty where Err says it, or nobody knows.
+	Advice string
+}
+
+// Hint returns what to do about it, the cause's own word where that has one. It may be empty.
+func (e *NodeError) Hint() string {
+	var advised interface{ Hint() string }
+	if errors.As(e.Err, &advised) && advised.Hint() != "" {
+		return advised.Hint()
+	}
+	return e.Advice
 }
 
 // Error implements error: one line, then the node's last lines, indented.

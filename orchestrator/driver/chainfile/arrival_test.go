@@ -153,3 +153,24 @@ func TestACheckListensToo(t *testing.T) {
 		t.Errorf("%+v %v", f, f.Problem)
 	}
 }
+
+// TestACheckReadsWhatNodesPrint: a pattern that no line matches is a mistake, which would be found late otherwise.
+func TestACheckReadsWhatNodesPrint(t *testing.T) {
+	file := parse(t, plain, "\n  peers: {call: peers", `
+  arrival: {log: {pattern: 'block (?P<height>[0-9]+)'}}
+  peers: {call: peers`)
+	w := newWorld(t, 1, file)
+	f := checked(t, w, pair(w))[rowArrival]
+	if f.Outcome != Failed || !strings.Contains(f.Problem.Text, "printed no line that matches block (?P<height>[0-9]+)") ||
+		f.Problem.At != "toy.yaml:21:13" || !f.Problem.Look {
+		t.Errorf("%+v %+v", f, f.Problem)
+	}
+	w = newWorld(t, 1, file)
+	heard := make(chan driver.Hint, 1)
+	heard <- driver.Hint{Height: 3}
+	for _, f := range w.Check(t.Context(), pair(w), heard, nil) {
+		if f.Name == rowArrival && (f.Outcome != Works || f.Value != "a block at height 3") {
+			t.Errorf("%+v %+v", f, f.Problem)
+		}
+	}
+}

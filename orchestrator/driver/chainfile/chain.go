@@ -45,6 +45,7 @@ var (
 	_ driver.Accessible = (*Chain)(nil)
 	_ driver.Secretive  = (*Chain)(nil)
 	_ driver.Kept       = (*Chain)(nil)
+	_ driver.Written    = (*Chain)(nil)
 )
 
 // New returns the driver of the chain that file describes. tools prepares its nodes; without any, Prepare fails.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/netsplit/netsplit/orchestrator/driver"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -70,6 +71,7 @@ const (
 type check struct {
 	*Chain
 	clock    Clock
+	heard    <-chan driver.Hint
 	progress func(string)
 	interval time.Duration
 	found    map[string]Finding
@@ -78,12 +80,13 @@ type check struct {
 
 // Check tries out all that the chain file says on the nodes of the prepared network, which must have been started, and
 // whether the answers fit together. It returns a finding for each of the same rows, whatever happens; when ctx ends the
-// rest is not tried. progress, if not nil, is told what takes long.
-func (c *Chain) Check(ctx context.Context, clock Clock, progress func(string)) []Finding {
+// rest is not tried. heard gives the blocks of which lines that nodes print tell, see Heard; the first that is not yet
+// taken is enough. progress, if not nil, is told what takes long.
+func (c *Chain) Check(ctx context.Context, clock Clock, heard <-chan driver.Hint, progress func(string)) []Finding {
 	if progress == nil {
 		progress = func(string) {}
 	}
-	k := &check{Chain: c, clock: clock, progress: progress, interval: c.data["BlockInterval"].(time.Duration), found: make(map[string]Finding)}
+	k := &check{Chain: c, clock: clock, heard: heard, progress: progress, interval: c.data["BlockInterval"].(time.Duration), found: make(map[string]Finding)}
 	k.absent()
 	if err := k.run(ctx); err != nil && ctx.Err() != nil {
 		k.why = "not tried: " + c.secrets.text(context.Cause(ctx).Error())

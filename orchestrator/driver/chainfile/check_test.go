@@ -46,7 +46,7 @@ func included(y *toy) { y.takes = true }
 func checked(t *testing.T, w *world, clock Clock) map[string]Finding {
 	t.Helper()
 	out := make(map[string]Finding)
-	found := w.Check(t.Context(), clock, nil)
+	found := w.Check(t.Context(), clock, nil, nil)
 	for i, f := range found {
 		if f.Name != checkRows[i].name {
 			t.Errorf("row %d is %s, want %s", i, f.Name, checkRows[i].name)
@@ -287,7 +287,7 @@ func TestACheckThatIsInterruptedFailsNothing(t *testing.T) {
 		}
 		return nil
 	}
-	for _, f := range w.Check(ctx, &ticker{}, nil) {
+	for _, f := range w.Check(ctx, &ticker{}, nil, nil) {
 		if f.Outcome == Failed {
 			t.Errorf("%s: %+v", f.Name, f.Problem)
 		}

@@ -111,5 +111,5 @@ func ShownBy(findings []Finding) Shown {
 	return s
 }
 
-// StartPlace is where the chain file says how nodes are started.
+// StartPlace implements driver.Written.
 func (c *Chain) StartPlace() string { return c.at(c.file.Start.Pos) }

@@ -79,6 +79,9 @@ func (e *CallError) Error() string {
 // Unwrap implements errors.Unwrap.
 func (e *CallError) Unwrap() error { return e.Err }
 
+// Of implements driver.NodeFault.
+func (e *CallError) Of() faults.NodeID { return e.Node }
+
 // methodNotFound is JSON-RPC's code for a method that there is not.
 const methodNotFound = -32601
 
@@ -126,6 +129,9 @@ func (e *AnswerError) Error() string {
 
 // Unwrap gives the end of the context, where that is why there is no result.
 func (e *AnswerError) Unwrap() error { return e.cause }
+
+// Of implements driver.NodeFault.
+func (e *AnswerError) Of() faults.NodeID { return e.Node }
 
 // Hint says what to do.
 func (e *AnswerError) Hint() string {
