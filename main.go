@@ -14,7 +14,11 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	code := run(ctx, os.Args)
 	stop()
 	os.Exit(code)
@@ -30,5 +34,7 @@ func run(ctx context.Context, args []string) int {
 			return agent.Main(ctx, args[2:], os.Stdout, os.Stderr)
 		}
 	}
+	// A reader of what is printed that goes away is no reason to die at once and leave a testnet behind.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return cli.Main(ctx, args, os.Stdout, os.Stderr)
 }

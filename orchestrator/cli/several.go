@@ -30,13 +30,23 @@ func checkChains(c *ucli.Context, chains []string) error {
 	if len(chains) > 1 && c.IsSet(flagAttach) {
 		return usagef("run the chains one by one", "--%s is for one chain, and %d are named", flagAttach, len(chains))
 	}
+	places := make(map[string]string)
 	for _, chain := range chains {
 		if _, err := openChain(chain); err != nil {
 			return err
 		}
+		place := placeOf(chain)
+		if first, taken := places[place]; taken && len(chains) > 1 && c.IsSet(flagOut) {
+			return usagef("run them one by one, or leave out --out", "%s and %s would both be recorded in %s", first, chain,
+				filepath.Join(c.String(flagOut), place))
+		}
+		places[place] = chain
 	}
 	return nil
 }
+
+// placeOf is the name of a chain's directory among those of several.
+func placeOf(chain string) string { return strings.TrimSuffix(filepath.Base(chain), filepath.Ext(chain)) }
 
 // runSeveral runs the scenario on one chain after the other, shows each report, and in the end all verdicts in one table;
 // as JSON, a list of the reports. With --out each chain has a directory of its own in the one that is named. The most
@@ -51,8 +61,7 @@ func (e *env) runSeveral(c *ucli.Context, spec *testnets.Spec, chains []string, 
 	for _, chain := range chains {
 		err := c.Set(flagChain, chain)
 		if parent != "" {
-			name := strings.TrimSuffix(filepath.Base(chain), filepath.Ext(chain))
-			err = errors.Join(err, c.Set(flagOut, filepath.Join(parent, name)))
+			err = errors.Join(err, c.Set(flagOut, filepath.Join(parent, placeOf(chain))))
 		}
 		if err != nil {
 			return err
