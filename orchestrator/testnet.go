@@ -75,6 +75,11 @@ func Start(ctx context.Context, id string, spec *testnets.Spec, rt runtime.Runti
 
 func create(ctx context.Context, id string, spec *testnets.Spec, rt runtime.Runtime, chain driver.Chain,
 	dir string, sink runtime.Sink, progress Progress) (*Testnet, error) {
+	if i, ok := chain.(driver.Imaged); ok {
+		if _, err := i.Image(ctx); err != nil {
+			return nil, fmt.Errorf("prepare chain: %w", err)
+		}
+	}
 	plan := runtime.Plan{ID: id, Name: spec.Name, Dir: dir, Sink: sink}
 	for _, n := range spec.NodeIDs() {
 		plan.Nodes = append(plan.Nodes, runtime.PlanNode{ID: n.ID, Role: n.Role})
@@ -83,7 +88,7 @@ func create(ctx context.Context, id string, spec *testnets.Spec, rt runtime.Runt
 	if err != nil {
 		return nil, fmt.Errorf("create testnet %s: %w", id, err)
 	}
-	net, err := NewNetwork(id, spec, hosts, rt.Clock().Epoch())
+	net, err := NewNetwork(id, spec, hosts, rt.Clock().Epoch().Add(rt.Clock().Now()))
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,7 @@ type asked struct {
 	elected               func(nodes []driver.Node) ([]driver.Node, string)
 	slow                  time.Duration // how long an answer takes
 	mute                  error         // of every look
+	building              time.Duration // how long its image takes
 
 	mu       sync.Mutex
 	heads    map[faults.NodeID]trace.Status
@@ -42,6 +43,7 @@ type asked struct {
 
 	told noted
 
+	began   time.Time         // of the network that it was prepared for
 	met     [][]faults.NodeID // calls of Connect
 	meeting error             // of Connect with nodes
 }
@@ -54,6 +56,18 @@ func (a *asked) Connect(ctx context.Context, nodes ...faults.NodeID) error {
 		return a.meeting
 	}
 	return nil
+}
+
+func (a *asked) Image(ctx context.Context) (string, error) {
+	if a.building == 0 {
+		return "", nil
+	}
+	return "", a.clock.Sleep(ctx, a.clock.Now()+a.building)
+}
+
+func (a *asked) Prepare(ctx context.Context, net driver.Network) (driver.Prepared, error) {
+	a.began = net.Start
+	return a.Chain.Prepare(ctx, net)
 }
 
 func (a *asked) Elect(nodes []driver.Node) ([]driver.Node, string) {
@@ -243,6 +257,17 @@ func TestAChainThatShowsNoBlockEndsTheRun(t *testing.T) {
 	}
 	if len(at.Tail) == 0 {
 		t.Error("without the last lines of the node")
+	}
+}
+
+// TestAnImageIsMadeBeforeTheNetworkBegins: a genesis must not be minutes old when its nodes start.
+func TestAnImageIsMadeBeforeTheNetworkBegins(t *testing.T) {
+	_, a, err := recordAsked(t, func(a *asked) { a.building = time.Minute })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := a.began.Sub(a.clock.Epoch()); got != time.Minute {
+		t.Errorf("the network begins %v after the clock, its image took a minute", got)
 	}
 }
 

@@ -29,11 +29,11 @@ func (e *env) chainImageCommand() *ucli.Command {
 			if err != nil {
 				return noEngine(err)
 			}
-			ref, err := d.Image(c.Context, chainfile.Source(file), func(text string) { fmt.Fprintf(e.err, "  %s\n", text) })
-			if err != nil {
-				return errors.Join(infrastructure(fmt.Errorf("chain %s: %w", file.Name, err), ""), d.Detach())
+			chain := chainfile.New(file, d, d.Transport(), func(text string) { fmt.Fprintf(e.err, "  %s\n", text) })
+			ref, err := chain.Image(c.Context)
+			if err == nil {
+				_, err = fmt.Fprintln(e.out, ref)
 			}
-			_, err = fmt.Fprintln(e.out, ref)
 			return errors.Join(err, d.Detach())
 		},
 	}

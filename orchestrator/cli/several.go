@@ -46,7 +46,9 @@ func checkChains(c *ucli.Context, chains []string) error {
 }
 
 // placeOf is the name of a chain's directory among those of several.
-func placeOf(chain string) string { return strings.TrimSuffix(filepath.Base(chain), filepath.Ext(chain)) }
+func placeOf(chain string) string {
+	return strings.TrimSuffix(filepath.Base(chain), filepath.Ext(chain))
+}
 
 // runSeveral runs the scenario on one chain after the other, shows each report, and in the end all verdicts in one table;
 // as JSON, a list of the reports. With --out each chain has a directory of its own in the one that is named. The most

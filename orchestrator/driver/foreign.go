@@ -15,6 +15,13 @@ type Written interface {
 	StartPlace() string
 }
 
+// Imaged is a Chain whose nodes need an image that may have to be made.
+type Imaged interface {
+	// Image makes the image, if it is not there yet, and returns its reference. Prepare does so too; where this is called
+	// before, the network's start is not minutes before its nodes'.
+	Image(ctx context.Context) (ref string, err error)
+}
+
 // NodeFault is an error about one node.
 type NodeFault interface {
 	error

@@ -24,6 +24,7 @@ type Chain struct {
 	warmed   int   // how many steps of warm_up are done; likewise
 	restored *kept // what the process that started them told, if one did
 	secrets  redactor
+	image    string // once it is made
 
 	data   map[string]any    // what every text can use
 	common map[string][]byte // files that steps kept for all nodes
@@ -46,6 +47,7 @@ var (
 	_ driver.Secretive  = (*Chain)(nil)
 	_ driver.Kept       = (*Chain)(nil)
 	_ driver.Written    = (*Chain)(nil)
+	_ driver.Imaged     = (*Chain)(nil)
 )
 
 // New returns the driver of the chain that file describes. tools prepares its nodes; without any, Prepare fails.

@@ -37,12 +37,9 @@ func (c *Chain) prepare(ctx context.Context, net driver.Network) (driver.Prepare
 		}
 		return out, nil
 	}
-	if c.tools == nil {
-		return out, fmt.Errorf("prepare chain %s: %w", c.file.Name, errNoTools)
-	}
-	image, err := c.tools.Image(ctx, Source(c.file), c.progress)
+	image, err := c.Image(ctx)
 	if err != nil {
-		return out, c.mistake(ctx, c.file.Image.Pos, c.imageHint(), fmt.Errorf("make the image of chain %s: %w", c.file.Name, err))
+		return out, err
 	}
 	for i, s := range c.file.Prepare {
 		if err := c.step(ctx, image, i, s); err != nil {
@@ -63,6 +60,21 @@ func (c *Chain) prepare(ctx context.Context, net driver.Network) (driver.Prepare
 	return out, nil
 }
 
+// Image implements driver.Imaged. That of nodes which run already is not known: it is empty.
+func (c *Chain) Image(ctx context.Context) (ref string, err error) {
+	switch {
+	case c.attached || c.image != "":
+		return c.image, nil
+	case c.tools == nil:
+		return "", fmt.Errorf("prepare chain %s: %w", c.file.Name, errNoTools)
+	}
+	c.image, err = c.tools.Image(ctx, c.source(), c.progress)
+	if err != nil {
+		return "", c.mistake(ctx, c.file.Image.Pos, c.imageHint(), fmt.Errorf("make the image of chain %s: %w", c.file.Name, err))
+	}
+	return c.image, nil
+}
+
 // know is the part of the preparation that a chain needs to talk to nodes: keys, accounts, a way to them.
 func (c *Chain) know(net driver.Network) error {
 	if c.rpc.err != nil {
@@ -71,9 +83,9 @@ func (c *Chain) know(net driver.Network) error {
 	return c.join(net)
 }
 
-// Source is a chain file's image as a runtime must be told of it.
-func Source(file *testnets.Chain) driver.ImageSource {
-	i := file.Image
+// source is the image as a runtime must be told of it.
+func (c *Chain) source() driver.ImageSource {
+	i := c.file.Image
 	return driver.ImageSource{
 		Go: i.Go, LDFlags: i.LDFlags, Ref: i.Ref, Binary: i.Binary, Dockerfile: i.Dockerfile,
 	}
