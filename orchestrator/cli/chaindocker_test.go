@@ -303,3 +303,13 @@ func TestNodesThatFailUnderWay(t *testing.T) {
 		})
 	}
 }
+
+func TestTheImageOfAMistake(t *testing.T) {
+	b := newBed(t)
+	cmd, out, errs := b.command(t.Context(), "chain", "image", b.file("./toychain", "./toychian"))
+	_ = cmd.Run() // the code says it
+	if code := cmd.ProcessState.ExitCode(); code != exitUsage || out.Len() > 0 ||
+		!strings.HasPrefix(errs.String(), "./toy.yaml:3:1: make the image of chain toychain: ") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+}

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"encoding/json"
+	"net"
+	"net/url"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestWhatNoNodeHasIsNotShown(t *testing.T) {
+	rows := []nodeRow{
+		{Node: "a", Role: "miner", Addr: "10.0.0.1", RPC: "http://127.0.0.1:1/", Mines: 2, Peers: 1, ChainID: "7", Account: "0xa", PrivateKey: "0xb", Funds: "5"},
+		{Node: "b", Role: "full", Addr: "10.0.0.2", RPC: "http://127.0.0.1:2/", Peers: 1, User: "u", Password: "p", ChainID: "7", Account: "0xc"},
+	}
+	header, cells := nodeTable(rows)
+	if diff := cmp.Diff([]string{"node", "role", "address", "mines", "peers", "RPC", "user", "password", "chain id"}, header); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"b", "full", "10.0.0.2", "", "1", "http://127.0.0.1:2/", "u", "p", "7"}, cells[1]); diff != "" {
+		t.Error(diff)
+	}
+	header, cells = accountTable(rows)
+	if diff := cmp.Diff([]string{"node", "account", "private key", "funds"}, header); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"a", "0xa", "0xb", "5"}, cells[0]); diff != "" {
+		t.Error(diff)
+	}
+	if header, _ = accountTable([]nodeRow{{Node: "a"}}); len(header) != 1 {
+		t.Errorf("accounts of a chain without any: %v", header)
+	}
+}
+
+// TestUpTellsHowToUseAChain: addresses on loopback that answer, credentials, chain id and funded keys, for programs too.
+func TestUpTellsHowToUseAChain(t *testing.T) {
+	b := newBed(t)
+	file := b.file("ports: {rpc: 7001}", "keys: {account: secp256k1, rpc: random}\nports: {rpc: 7001}",
+		"rpc: {kind: jsonrpc2}", "rpc: {kind: jsonrpc2, basic: {user: me, password: \"{{.Node.Keys.rpc.PrivateHex}}\"}}\n"+
+			"wallet: {chain_id: toy-7, account: \"0x{{.Node.Keys.account.AddressHex}}\", private_key: \"{{.Node.Keys.account.PrivateHex}}\", funds: 5 toys}")
+	cmd, out, errs := b.command(t.Context(), "up", "--detach", "--json", "--chain", file)
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, errs)
+	}
+	up := regexp.MustCompile(`testnet (\S+) is up`).FindStringSubmatch(errs.String())
+	if up == nil {
+		t.Fatalf("which testnet is up? %s", errs)
+	}
+	defer func() {
+		down, _, errs := b.command(t.Context(), "down", up[1])
+		if err := down.Run(); err != nil {
+			t.Errorf("%v\n%s", err, errs)
+		}
+	}()
+	var rows []nodeRow
+	if err := json.Unmarshal(out.Bytes(), &rows); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	secret := regexp.MustCompile(`^[0-9a-f]{64}$`)
+	for _, r := range rows {
+		at, err := url.Parse(r.RPC)
+		if err != nil || !net.ParseIP(at.Hostname()).IsLoopback() || at.Port() == "7001" {
+			t.Errorf("%s: RPC %s, %v", r.Node, r.RPC, err)
+		}
+		if r.User != "me" || !secret.MatchString(r.Password) || r.ChainID != "toy-7" || !strings.HasPrefix(r.Account, "0x") ||
+			!secret.MatchString(r.PrivateKey) || r.Funds != "5 toys" {
+			t.Errorf("%+v", r)
+		}
+		answer, err := exec.CommandContext(t.Context(), "sh", "-c", r.Example).Output()
+		if err != nil || !strings.Contains(string(answer), `"height"`) {
+			t.Errorf("%s\n%s %v", r.Example, answer, err)
+		}
+	}
+	if len(rows) != 5 {
+		t.Errorf("%d nodes", len(rows))
+	}
+}
