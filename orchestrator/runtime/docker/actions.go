@@ -15,7 +15,7 @@ import (
 
 // actor is what actions on nodes need of the engine.
 type actor interface {
-	ContainerInspect(ctx context.Context, id string) (container.InspectResponse, error)
+	inspector
 	ContainerStart(ctx context.Context, id string, o container.StartOptions) error
 	ContainerStop(ctx context.Context, id string, o container.StopOptions) error
 	ContainerKill(ctx context.Context, id, signal string) error
@@ -96,7 +96,7 @@ func start(ctx context.Context, e actor, name string) error {
 
 // need fails unless the container is in one of the states. The engine is asked every time: another process may have
 // acted on the testnet, and it says nothing itself when it is told to start what runs.
-func need(ctx context.Context, e actor, name string, states ...container.ContainerState) (*container.State, error) {
+func need(ctx context.Context, e inspector, name string, states ...container.ContainerState) (*container.State, error) {
 	c, err := e.ContainerInspect(ctx, name)
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ const (
 
 // reach calls do and waits until the engine says that the container is in the state: it answers a pause and a resume
 // before it has noted them, and would refuse what comes next.
-func reach(ctx context.Context, e actor, name string, state container.ContainerState,
+func reach(ctx context.Context, e inspector, name string, state container.ContainerState,
 	do func(context.Context, string) error) error {
 	if err := asState(do(ctx, name)); err != nil {
 		return err

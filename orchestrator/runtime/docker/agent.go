@@ -169,6 +169,9 @@ func (a *agentHandle) run(ctx context.Context, r *Runtime) error {
 func (a *agentHandle) request(r *Runtime) testcontainers.ContainerRequest {
 	labels := r.labels()
 	labels[labelSocket] = a.dir + "/" + socketFile
+	if r.undoFile != "" {
+		labels[labelUndo] = r.undoFile
+	}
 	req := r.request(a.container, agentArgs(r.plan.ID, r.bridge, r.opts.Lease), labels)
 	lock := req.HostConfigModifier
 	req.HostConfigModifier = func(h *container.HostConfig) {

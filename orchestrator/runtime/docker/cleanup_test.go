@@ -109,6 +109,16 @@ func (e *fakeEngine) NetworkRemove(_ context.Context, id string) error {
 	return nil
 }
 
+func (e *fakeEngine) ContainerInspect(context.Context, string) (container.InspectResponse, error) {
+	return container.InspectResponse{}, errdefs.ErrNotFound
+}
+
+func (e *fakeEngine) ContainerStart(context.Context, string, container.StartOptions) error {
+	return errdefs.ErrNotFound
+}
+
+func (e *fakeEngine) ContainerUnpause(context.Context, string) error { return errdefs.ErrNotFound }
+
 func TestSweepTouchesOnlyItsTestnet(t *testing.T) {
 	e := newFakeEngine()
 	e.add("a", 20)

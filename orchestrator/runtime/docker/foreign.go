@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -27,14 +31,16 @@ type ForeignOptions struct {
 }
 
 // Foreign is a Runtime on containers that something else started: it takes them as they are, and makes nothing but a
-// fault agent. Close heals all faults, brings back what actions paused or ended, and removes the agent.
+// fault agent. Close heals all faults, brings back what actions paused or ended, and removes the agent. After Detach, or
+// the end of the process, links heal if there is a lease, and Remove does the rest.
 type Foreign struct {
 	*Runtime
 	guests  []guest
-	network string // its id
+	network string     // its id
+	lowest  netip.Addr // the lowest address that was free there; the zero Addr where that is not known
 
 	act    sync.Mutex
-	undo   map[faults.NodeID]faults.Verb // what ends an action that still holds
+	undo   *undoList // what ends the actions that still hold; nil before Create
 	closed bool
 }
 
@@ -53,7 +59,7 @@ func AttachForeign(ctx context.Context, sel Selector, opts ForeignOptions) (*For
 	if err != nil {
 		return nil, fmt.Errorf("attach to containers: %w", err)
 	}
-	f := &Foreign{Runtime: r, undo: map[faults.NodeID]faults.Verb{}}
+	f := &Foreign{Runtime: r}
 	if err := f.find(ctx, r.cli, sel, opts.Network); err != nil {
 		return nil, errors.Join(fmt.Errorf("attach to containers: %w", err), r.Detach())
 	}
@@ -100,6 +106,7 @@ func (f *Foreign) find(ctx context.Context, e finder, sel Selector, net string) 
 			return fmt.Errorf("container %s: %w", f.guests[i].name, err)
 		}
 	}
+	f.lowest = lowestFree(n, f.guests[0].addr)
 	return nil
 }
 
@@ -109,9 +116,10 @@ func (g *guest) inspect(ctx context.Context, e inspector, net string) error {
 	if err != nil {
 		return err
 	}
-	g.keep = c.HostConfig != nil && c.HostConfig.AutoRemove
+	g.autoRemove = c.HostConfig != nil && c.HostConfig.AutoRemove
 	g.console = c.Config != nil && c.Config.Tty
 	g.addr, err = addrOn(c.NetworkSettings.Networks, net)
+	g.fixed = fixedOn(c.NetworkSettings.Networks, net)
 	return err
 }
 
@@ -179,7 +187,11 @@ func (f *Foreign) host(ctx context.Context, plan runtime.Plan) ([]runtime.Host, 
 	if f.prov, err = newProvider(f.lean); err != nil {
 		return nil, err
 	}
-	f.plan, f.nodes, f.order = plan, nodes, order
+	undo, err := f.newUndo(plan)
+	if err != nil {
+		return nil, err
+	}
+	f.plan, f.nodes, f.order, f.undo, f.undoFile = plan, nodes, order, undo, undo.file
 	if plan.Sink != nil {
 		f.watchGuests()
 	}
@@ -190,6 +202,19 @@ func (f *Foreign) host(ctx context.Context, plan runtime.Plan) ([]runtime.Host, 
 	f.agent = a
 	a.begin(f.Runtime)
 	return hosts, nil
+}
+
+// newUndo returns an empty list of what is to be undone, in a directory that has none.
+func (f *Foreign) newUndo(plan runtime.Plan) (*undoList, error) {
+	l := &undoList{Testnet: plan.ID, Network: f.network}
+	if plan.Dir == "" {
+		return l, nil
+	}
+	l.file = filepath.Join(plan.Dir, undoFile)
+	if _, err := os.Lstat(l.file); !errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.Join(fmt.Errorf("%s is there: it says what an earlier run left undone, which netsplit down does", l.file), err)
+	}
+	return l, nil
 }
 
 // names lists the nodes' names for messages.
@@ -230,16 +255,4 @@ func (f *Foreign) guest(id faults.NodeID) (guest, bool) {
 		return guest{}, false
 	}
 	return f.guests[i], true
-}
-
-// sameAddr fails when a container that was started again has another address than before.
-func (f *Foreign) sameAddr(ctx context.Context, e inspector, g guest) error {
-	now := guest{full: g.full}
-	if err := now.inspect(ctx, e, f.network); err != nil {
-		return err
-	}
-	if now.addr != g.addr {
-		return fmt.Errorf("it came back at %s instead of %s; give it a fixed address (ipv4_address in compose, --ip in docker run)", now.addr, g.addr)
-	}
-	return nil
 }

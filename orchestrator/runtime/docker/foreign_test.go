@@ -3,9 +3,13 @@ package docker
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,19 +18,21 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/pkg/stdcopy"
+	"github.com/docker/go-connections/nat"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 // strangers starts n containers of the helper on a network of their own, as someone else would, and returns their label.
-func strangers(t *testing.T, n int, remove bool) string {
+// change, if there is one, is told of each container before it is made.
+func strangers(t *testing.T, n int, change ...func(*container.HostConfig)) string {
 	t.Helper()
 	r := open(t)
 	ref := helperImage(t, r)
 	who := fmt.Sprintf("stranger-%d-%d", os.Getpid(), time.Now().UnixNano()%1e9)
 	ctx := context.Background() // clean-up outlives the test's context
-	net, err := r.cli.NetworkCreate(ctx, who, network.CreateOptions{Driver: "bridge"})
+	made, err := r.cli.NetworkCreate(ctx, who, network.CreateOptions{Driver: "bridge"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,15 +52,19 @@ func strangers(t *testing.T, n int, remove bool) string {
 				t.Error(err)
 			}
 		}
-		if err := r.cli.NetworkRemove(ctx, net.ID); err != nil {
+		if err := r.cli.NetworkRemove(ctx, made.ID); err != nil {
 			t.Error(err)
 		}
 	})
 	for i := range n {
+		h := &container.HostConfig{NetworkMode: container.NetworkMode(who)}
+		for _, c := range change {
+			c(h)
+		}
 		c, err := r.cli.ContainerCreate(ctx, &container.Config{
-			Image: ref, Cmd: []string{"serve"}, Tty: i == 1,
+			Image: ref, Cmd: []string{"serve"}, Tty: i == 1, ExposedPorts: nat.PortSet{"80/tcp": {}},
 			Labels: map[string]string{"who": who, composeService: "val", composeNumber: fmt.Sprint(i + 1)},
-		}, &container.HostConfig{NetworkMode: container.NetworkMode(who), AutoRemove: remove}, nil, nil, fmt.Sprintf("%s_val_%d", who, i+1))
+		}, h, nil, nil, fmt.Sprintf("%s_val_%d", who, i+1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +106,7 @@ func attached(t *testing.T, who string, sink runtime.Sink) (*Foreign, []runtime.
 }
 
 func TestStrangersAreSplitAndLeftAsTheyWere(t *testing.T) {
-	who := strangers(t, 3, false)
+	who := strangers(t, 3)
 	sink := newRecord()
 	f, hosts := attached(t, who, sink)
 	if len(hosts) != 3 || hosts[0].ID != "val-1" || hosts[2].ID != "val-3" {
@@ -151,12 +161,147 @@ func TestStrangersAreSplitAndLeftAsTheyWere(t *testing.T) {
 	}
 }
 
+// What a run that was killed did to containers is undone by whoever removes its testnet.
+func TestStrangersOfAKilledRunGoOn(t *testing.T) {
+	for name, remove := range map[string]func(ctx context.Context, id string) error{
+		"one": Remove,
+		"all": func(ctx context.Context, id string) error {
+			r := open(t)
+			// As RemoveAll does, without what other tests have running.
+			return only(ctx, r, id)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			who := strangers(t, 4)
+			f, _ := attached(t, who, nil)
+			file := f.undo.file
+			for _, a := range []faults.Action{
+				{Verb: faults.Kill, Node: "val-4"}, {Verb: faults.Start, Node: "val-4"},
+				{Verb: faults.Pause, Node: "val-1"}, {Verb: faults.Kill, Node: "val-3"}, {Verb: faults.Stop, Node: "val-2"},
+			} {
+				if err := f.Do(t.Context(), a); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if l, err := readUndo(file, f.plan.ID); err != nil || len(l.Held) != 3 {
+				t.Errorf("on disk: %+v, %v", l, err)
+			}
+			if err := f.Detach(); err != nil { // as far as the engine can tell, it was killed
+				t.Fatal(err)
+			}
+			states := func() (map[faults.NodeID]string, error) { return f.States(t.Context()) }
+			if is, err := states(); err != nil || is["val-1"] != NodePaused || is["val-2"] != NodeExited || is["val-3"] != NodeExited {
+				t.Errorf("after the end of the run: %v, %v", is, err)
+			}
+			if err := remove(t.Context(), f.plan.ID); err != nil {
+				t.Fatal(err)
+			}
+			is, err := states()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for id, state := range is {
+				if state != NodeRunning {
+					t.Errorf("%s is %s", id, state)
+				}
+			}
+			for _, g := range f.guests {
+				if err := sameAddr(t.Context(), f.cli, undoStep{Container: g.full, Addr: g.addr}, f.network); err != nil {
+					t.Errorf("%s: %v", g.id, err)
+				}
+			}
+			if left, err := remainingOf(t, f.plan.ID); err != nil || len(left) > 0 {
+				t.Errorf("left %v, %v", left, err)
+			}
+			if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the note is still there: %v", err)
+			}
+		})
+	}
+}
+
+// only removes one testnet as RemoveAll removes each.
+func only(ctx context.Context, r *Runtime, id string) error {
+	removed, err := removeAll(ctx, oneTestnet{r.cli, id}, "/nowhere")
+	if err == nil && !slices.Equal(removed, []string{id}) {
+		err = fmt.Errorf("removed %v", removed)
+	}
+	return err
+}
+
+// oneTestnet is an engine that shows one testnet only.
+type oneTestnet struct {
+	remover
+	id string
+}
+
+func (o oneTestnet) ContainerList(ctx context.Context, l container.ListOptions) ([]container.Summary, error) {
+	l.Filters = byTestnet(o.id)
+	return o.remover.ContainerList(ctx, l)
+}
+
+func (o oneTestnet) NetworkList(ctx context.Context, l network.ListOptions) ([]network.Summary, error) {
+	l.Filters = byTestnet(o.id)
+	return o.remover.NetworkList(ctx, l)
+}
+
+// Where a container cannot be made to go on, the testnet stays until it can.
+func TestStrangersThatCannotGoOnYet(t *testing.T) {
+	port := freePort(t)
+	who := strangers(t, 1, func(h *container.HostConfig) {
+		h.PortBindings = nat.PortMap{"80/tcp": {{HostIP: "127.0.0.1", HostPort: port}}}
+	})
+	f, _ := attached(t, who, nil)
+	if err := f.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "val-1"}); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for name, end := range map[string]func() error{
+		"close":  func() error { return f.Close(t.Context()) },
+		"remove": func() error { return Remove(t.Context(), f.plan.ID) },
+	} {
+		err := end()
+		if err == nil || !strings.Contains(err.Error(), "start container "+who+"_val_1, which a fault had ended or paused") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if left, err := remainingOf(t, f.plan.ID); err != nil || len(left) != 1 {
+			t.Errorf("%s: left %v, %v", name, left, err)
+		}
+	}
+	taken.Close()
+	if err := Remove(t.Context(), f.plan.ID); err != nil {
+		t.Error(err)
+	}
+	if left, err := remainingOf(t, f.plan.ID); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// freePort returns a port of the loopback on which nobody listens.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
 func remainingOf(t *testing.T, id string) ([]string, error) {
 	return remaining(t.Context(), open(t).cli, byTestnet(id))
 }
 
 func TestAStrangerThatExits(t *testing.T) {
-	who := strangers(t, 2, false)
+	who := strangers(t, 2)
 	sink := newRecord()
 	f, hosts := attached(t, who, sink)
 	get(t, f.Runtime, hosts[0], "/exit")
@@ -164,8 +309,8 @@ func TestAStrangerThatExits(t *testing.T) {
 		return len(sink.exits["val-1"]) == 1 && strings.Contains(sink.exits["val-1"][0], "status 3")
 	})
 	err := f.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "val-1"})
-	if err == nil || len(f.undo) > 0 {
-		t.Errorf("%v, undo %v", err, f.undo)
+	if err == nil || len(f.undo.Held) > 0 {
+		t.Errorf("%v, undo %v", err, f.undo.Held)
 	}
 	if err := f.Do(t.Context(), faults.Action{Verb: faults.Start, Node: "val-1"}); err != nil {
 		t.Error(err)
@@ -173,13 +318,21 @@ func TestAStrangerThatExits(t *testing.T) {
 }
 
 func TestStrangersThatWouldBeGone(t *testing.T) {
-	who := strangers(t, 2, true)
+	who := strangers(t, 2, func(h *container.HostConfig) { h.AutoRemove = true })
 	f, hosts := attached(t, who, nil)
 	for _, v := range []faults.Verb{faults.Kill, faults.Stop, faults.Restart} {
 		err := f.Do(t.Context(), faults.Action{Verb: v, Node: hosts[0].ID})
 		if err == nil || !strings.Contains(err.Error(), "--rm") {
 			t.Errorf("%s: %v", v, err)
 		}
+	}
+	list := []faults.Scheduled{{At: time.Second, For: time.Second, Fault: faults.KillNodes{Nodes: faults.Select{Names: []string{"val-1"}}}}}
+	planned, err := faults.Plan(list, faults.Net{Nodes: []faults.NodeID{"val-1", "val-2"}}, 1, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Admit(planned); err == nil || !strings.Contains(err.Error(), "fault kill-1: container "+who+"_val_1 was started with --rm") {
+		t.Errorf("admitted: %v", err)
 	}
 	if _, err := f.Create(t.Context(), f.plan); err == nil {
 		t.Error("created twice")

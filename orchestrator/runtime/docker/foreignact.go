@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
-	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 
 	"github.com/netsplit/netsplit/faults"
@@ -17,7 +15,11 @@ import (
 // healTimeout bounds the healing of links before the agent is removed, which heals them too.
 const healTimeout = 10 * time.Second
 
-// Do implements runtime.Runtime. An action that would make the engine remove the container is refused.
+// actTimeout bounds an action: what is done to containers of others is seen through, so that Close finds what came of it.
+const actTimeout = time.Minute
+
+// Do implements runtime.Runtime. An action that would make the engine remove the container is refused. What ends the
+// action is on disk before it begins.
 func (f *Foreign) Do(ctx context.Context, a faults.Action) error {
 	f.act.Lock()
 	defer f.act.Unlock()
@@ -25,29 +27,53 @@ func (f *Foreign) Do(ctx context.Context, a faults.Action) error {
 		return fmt.Errorf("%s node %s: %w", a.Verb, a.Node, ErrClosed)
 	}
 	g, known := f.guest(a.Node)
-	if known && g.keep && ends(a.Verb) {
-		return fmt.Errorf("%s node %s: container %s was started with --rm and would be gone for good; start it without", a.Verb, a.Node, g.name)
+	if !known || f.nodes[a.Node] == nil || ctx.Err() != nil {
+		return f.Runtime.Do(ctx, a)
 	}
-	before, held := f.undo[a.Node]
-	if back, ok := undoOf[a.Verb]; ok && f.nodes[a.Node] != nil {
-		f.undo[a.Node] = back // whatever becomes of it, Close looks
+	if err := g.survives(a.Verb); err != nil {
+		return fmt.Errorf("%s node %s: %w", a.Verb, a.Node, err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actTimeout)
+	defer cancel()
+	before, held := f.undo.of(g.full)
+	if err := f.promise(ctx, g, a.Verb); err != nil {
+		return fmt.Errorf("%s node %s: %w", a.Verb, a.Node, err)
 	}
 	err := f.Runtime.Do(ctx, a)
 	switch {
 	case errors.Is(err, runtime.ErrState):
 		// It did not act, and whatever the container is in is not our doing.
-		if delete(f.undo, a.Node); held {
-			f.undo[a.Node] = before
+		if held {
+			return errors.Join(err, f.undo.put(before))
 		}
-	case err == nil && (a.Verb == faults.Start || a.Verb == faults.Restart || a.Verb == faults.Resume):
-		delete(f.undo, a.Node)
-	}
-	if err == nil && (a.Verb == faults.Start || a.Verb == faults.Restart) {
-		if err := f.sameAddr(ctx, f.cli, g); err != nil {
+		return errors.Join(err, f.undo.drop(g.full))
+	case err != nil:
+		return err // whatever became of it, Close looks
+	case a.Verb == faults.Resume:
+		return f.undo.drop(g.full)
+	case a.Verb == faults.Start || a.Verb == faults.Restart:
+		err := errors.Join(f.undo.drop(g.full), sameAddr(ctx, f.cli, undoStep{Container: g.full, Addr: g.addr}, f.network))
+		if err != nil {
 			return fmt.Errorf("%s node %s: %w", a.Verb, a.Node, err)
 		}
 	}
-	return err
+	return nil
+}
+
+// promise notes what ends an action on a container that is in a state for it.
+func (f *Foreign) promise(ctx context.Context, g guest, verb faults.Verb) error {
+	back, ok := undoOf[verb]
+	if !ok {
+		return nil
+	}
+	c, err := f.cli.ContainerInspect(ctx, g.full)
+	if err != nil {
+		return err
+	}
+	if c.State.Status != container.StateRunning && c.State.Status != container.StatePaused {
+		return nil // it will not be acted on
+	}
+	return f.undo.put(undoStep{Container: g.full, Name: g.name, Addr: g.addr, Verb: back, Started: c.State.StartedAt})
 }
 
 // undoOf says what ends an action.
@@ -57,6 +83,14 @@ var undoOf = map[faults.Verb]faults.Verb{
 
 // ends reports whether an action ends the container's process.
 func ends(v faults.Verb) bool { return undoOf[v] == faults.Start }
+
+// survives fails for an action that would make the engine remove the container.
+func (g *guest) survives(v faults.Verb) error {
+	if g.autoRemove && ends(v) {
+		return misfit("start it without --rm", "container %s was started with --rm and would be gone for good", g.name)
+	}
+	return nil
+}
 
 // Logs implements runtime.Runtime.
 func (f *Foreign) Logs(ctx context.Context, id faults.NodeID, n int) ([]string, error) {
@@ -100,73 +134,33 @@ func (f *Foreign) watchGuests() {
 }
 
 // Close implements runtime.Runtime: all faults end, what actions paused or ended goes on, and the agent is removed. The
-// containers stay. It does its work even when ctx has ended.
+// containers stay. It does its work even when ctx has ended. Where something could not be made to go on, the agent stays
+// too, with its links healed, so that Remove finds the testnet and tries again.
 func (f *Foreign) Close(ctx context.Context) error {
-	return errors.Join(f.restore(ctx), f.Runtime.Close(ctx))
+	err := f.restore(ctx)
+	if f.undo != nil && len(f.undo.Held) > 0 {
+		f.retire()
+		return errors.Join(err, fmt.Errorf("testnet %s is not gone: netsplit down %s tries again", f.plan.ID, f.plan.ID), f.cli.Close())
+	}
+	return errors.Join(err, f.Runtime.Close(ctx))
 }
 
-// Detach lets go of the containers like Close; a testnet of theirs has nobody to attach to it later.
-func (f *Foreign) Detach() error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(f.life), closeTimeout)
-	defer cancel()
-	return f.Close(ctx)
-}
-
-// restore ends all that faults did to links and containers. Only the first call does.
+// restore ends all that faults did to links and containers. Later calls try again what failed.
 func (f *Foreign) restore(ctx context.Context) error {
 	f.act.Lock()
 	defer f.act.Unlock()
-	if f.closed {
-		return nil
-	}
+	first := !f.closed
 	f.closed = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	var failed error
-	if f.agent != nil {
+	if first && f.agent != nil {
 		hctx, cancel := context.WithTimeout(ctx, healTimeout)
 		// Should this fail, the links heal with the end of the agent; only packets held for a delay would be lost.
 		_, _ = f.Shape(hctx, nil)
 		cancel()
 	}
-	// In the order of their addresses: the engine gives each the lowest that is free.
-	byAddr := slices.SortedFunc(slices.Values(f.guests), func(a, b guest) int { return a.addr.Compare(b.addr) })
-	for _, g := range byAddr {
-		verb, held := f.undo[g.id]
-		if !held {
-			continue
-		}
-		if err := f.bringBack(ctx, f.cli, g, verb); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("%s container %s, which a fault had ended or paused: %w", verb, g.name, err))
-		}
-	}
-	return failed
-}
-
-// bringBack makes a container go on that an action paused or ended, unless someone else did, or removed it.
-func (f *Foreign) bringBack(ctx context.Context, e reviver, g guest, verb faults.Verb) error {
-	c, err := e.ContainerInspect(ctx, g.full)
-	if errdefs.IsNotFound(err) {
+	if f.undo == nil {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	switch {
-	case c.State.Status == container.StatePaused:
-		return e.ContainerUnpause(ctx, g.full)
-	case verb == faults.Start && c.State.Status == container.StateExited:
-		if err := e.ContainerStart(ctx, g.full, container.StartOptions{}); err != nil {
-			return err
-		}
-		return f.sameAddr(ctx, e, g)
-	}
-	return nil
-}
-
-// reviver is what bringing a container back needs of the engine.
-type reviver interface {
-	inspector
-	ContainerStart(ctx context.Context, id string, o container.StartOptions) error
-	ContainerUnpause(ctx context.Context, id string) error
+	return f.undo.carryOut(ctx, f.cli)
 }

@@ -20,6 +20,9 @@ const (
 	labelAddr     = "dev.netsplit.addr"
 	// labelSocket is on the agent's container alone: the path of its socket on the host.
 	labelSocket = "dev.netsplit.socket"
+	// labelUndo is on the agent of containers that something else started: the path of the file that says what faults did to
+	// them, where there is one.
+	labelUndo = "dev.netsplit.undo"
 	// labelContent is on images: the hash of what is in them.
 	labelContent = "dev.netsplit.content"
 	// labelKind is on containers that are neither node nor agent, and says what they are.

@@ -38,6 +38,8 @@ type Testnet struct {
 	Agent string
 	// Socket is the path of the agent's socket; empty when there is no agent.
 	Socket string
+
+	undo string // the file of what is to be undone; empty where the containers are ours
 }
 
 // NodeInfo is one node of a Testnet.
@@ -98,7 +100,7 @@ func list(ctx context.Context, e lister, f filters.Args) ([]Testnet, error) {
 		}
 		t := at(c.Labels, time.Unix(c.Created, 0))
 		if socket := c.Labels[labelSocket]; socket != "" {
-			t.Agent, t.Socket = c.State, socket
+			t.Agent, t.Socket, t.undo = c.State, socket, c.Labels[labelUndo]
 			continue
 		}
 		if c.Labels[labelKind] != "" {
@@ -141,7 +143,7 @@ func (r *Runtime) attach(ctx context.Context, id string) error {
 		return fmt.Errorf("%w: %s (netsplit ls shows those there are)", ErrNotFound, id)
 	}
 	t := found[0]
-	r.plan.ID, r.plan.Name, r.plan.Dir = t.ID, t.Scenario, t.Dir
+	r.plan.ID, r.plan.Name, r.plan.Dir, r.undoFile = t.ID, t.Scenario, t.Dir, t.undo
 	r.nodes = map[faults.NodeID]*node{}
 	for _, info := range t.Nodes {
 		n := &node{id: info.ID, role: info.Role, addr: info.Addr, inbox: newInbox(), container: info.Container, launched: true}
@@ -170,17 +172,22 @@ func (r *Runtime) Hosts(ctx context.Context) ([]NodeInfo, error) {
 	return found[0].Nodes, nil
 }
 
-// Remove ends a testnet and removes all that belongs to it. The error wraps ErrNotFound when there is nothing.
+// Remove ends a testnet and removes all that belongs to it. Containers that something else started, and that a run which
+// was killed left paused or ended, go on first; where one cannot, the testnet stays for another try. The error wraps
+// ErrNotFound when there is nothing.
 func Remove(ctx context.Context, id string) error {
 	r, err := Attach(ctx, id)
 	if err != nil {
 		return fmt.Errorf("remove testnet %s: %w", id, err)
 	}
+	if err := undo(ctx, r.cli, r.undoFile, id); err != nil {
+		return errors.Join(fmt.Errorf("remove testnet %s: %w", id, err), r.Detach())
+	}
 	return r.Close(ctx)
 }
 
-// RemoveAll ends every testnet on the engine, removes what crashed orchestrators left, and returns the ids of what is
-// gone. It touches nothing that is not labelled as ours.
+// RemoveAll ends every testnet on the engine, as Remove does, removes what crashed orchestrators left, and returns the ids
+// of what is gone. It touches nothing that is not labelled as ours.
 func RemoveAll(ctx context.Context) ([]string, error) {
 	cli, _, err := connect(ctx)
 	if err != nil {
@@ -194,9 +201,15 @@ func RemoveAll(ctx context.Context) ([]string, error) {
 	return removed, nil
 }
 
+// remover is what removing testnets needs of the engine.
+type remover interface {
+	cleaner
+	reviver
+}
+
 // removeAll removes every testnet, and the sockets in base that belong to none. A testnet that resists does not save the
 // others.
-func removeAll(ctx context.Context, e cleaner, base string) ([]string, error) {
+func removeAll(ctx context.Context, e remover, base string) ([]string, error) {
 	found, err := list(ctx, e, byTool())
 	if err != nil {
 		return nil, err
@@ -205,7 +218,10 @@ func removeAll(ctx context.Context, e cleaner, base string) ([]string, error) {
 	var g errgroup.Group
 	for i, t := range found {
 		g.Go(func() error {
-			errs[i] = sweep(ctx, e, byTestnet(t.ID))
+			errs[i] = undo(ctx, e, t.undo, t.ID)
+			if errs[i] == nil {
+				errs[i] = sweep(ctx, e, byTestnet(t.ID))
+			}
 			if errs[i] == nil && t.Socket != "" {
 				errs[i] = removeSocketDir(filepath.Dir(t.Socket))
 			}

@@ -59,6 +59,8 @@ type Runtime struct {
 	lean   *lean
 	prov   *testcontainers.DockerProvider
 	agent  *agentHandle
+	// undoFile is where it says what faults did to containers that are not ours; empty where all are.
+	undoFile string
 }
 
 // The capabilities of this runtime.

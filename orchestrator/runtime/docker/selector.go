@@ -22,8 +22,8 @@ const (
 // maxNode is the longest name of a node that is made from the name of a container.
 const maxNode = 40
 
-// Selector says which containers to attach to: the running ones that have all of the labels, if there are any, and those
-// with one of the names.
+// Selector says which containers to attach to: those that have all of the labels, if there are any, and those with one of
+// the names. All must be running.
 type Selector struct {
 	Labels []string // "KEY=VALUE" or "KEY"
 	Names  []string // whole names, or ids of at least 12 digits
@@ -31,40 +31,35 @@ type Selector struct {
 
 // guest is a container that something else started.
 type guest struct {
-	id      faults.NodeID
-	role    string
-	name    string // of the container
-	full    string // the container's id
-	addr    netip.Addr
-	keep    bool // it is removed by the engine when it ends
-	console bool // its log is one raw stream
+	id         faults.NodeID
+	role       string
+	name       string // of the container
+	full       string // the container's id
+	addr       netip.Addr
+	fixed      bool // it gets that address again when it is started
+	autoRemove bool // the engine removes it when it ends
+	console    bool // its log is one raw stream
 }
 
-// selected returns the containers that the selector picks out of all.
+// selected returns the containers that the selector picks out of all. Its errors are *MisfitError.
 func (s Selector) selected(all []container.Summary) ([]container.Summary, error) {
 	if len(s.Labels) == 0 && len(s.Names) == 0 {
-		return nil, errors.New("neither a label nor a name was given")
+		return nil, misfit("", "neither a label nor a name was given")
 	}
-	var out []container.Summary
-	if len(s.Labels) > 0 {
-		for _, c := range all {
-			if c.State == container.StateRunning && c.Labels[labelTestnet] == "" && hasLabels(c, s.Labels) {
-				out = append(out, c)
-			}
-		}
-		if len(out) == 0 {
-			return nil, fmt.Errorf("no running container has label %s (docker ps shows those there are)", strings.Join(s.Labels, " and "))
-		}
+	out, err := s.labelled(all)
+	if err != nil {
+		return nil, err
 	}
 	for _, name := range s.Names {
 		i := slices.IndexFunc(all, func(c container.Summary) bool { return isNamed(c, name) })
 		switch {
 		case i < 0:
-			return nil, fmt.Errorf("no container is named %s (docker ps shows those there are)", name)
-		case all[i].Labels[labelTestnet] != "":
-			return nil, fmt.Errorf("container %s is netsplit's own; use netsplit fault and status with testnet %s", name, all[i].Labels[labelTestnet])
+			return nil, misfit(nameHint(all, name), "no container is named %s", name)
+		case isOurs(all[i]):
+			return nil, misfit("netsplit fault and status work on it with --testnet "+all[i].Labels[labelTestnet],
+				"container %s is netsplit's own, of testnet %s", name, all[i].Labels[labelTestnet])
 		case all[i].State != container.StateRunning:
-			return nil, fmt.Errorf("container %s is %s, not running", name, all[i].State)
+			return nil, misfit(wakeHint(all[i:i+1]), "container %s is %s, not running", name, all[i].State)
 		}
 		if !slices.ContainsFunc(out, func(c container.Summary) bool { return c.ID == all[i].ID }) {
 			out = append(out, all[i])
@@ -73,6 +68,38 @@ func (s Selector) selected(all []container.Summary) ([]container.Summary, error)
 	slices.SortFunc(out, func(a, b container.Summary) int { return compareNames(nameOf(a), nameOf(b)) })
 	return out, nil
 }
+
+// labelled returns the containers that have all of the labels; none where there are no labels. One that does not run is an
+// error: it may be a node of the network, with a share of its power, and the rest would be judged as if it were not.
+func (s Selector) labelled(all []container.Summary) ([]container.Summary, error) {
+	if len(s.Labels) == 0 {
+		return nil, nil
+	}
+	var running, idle []container.Summary
+	for _, c := range all {
+		switch {
+		case isOurs(c) || !hasLabels(c, s.Labels):
+		case c.State == container.StateRunning:
+			running = append(running, c)
+		default:
+			idle = append(idle, c)
+		}
+	}
+	label := strings.Join(s.Labels, " and ")
+	switch {
+	case len(running)+len(idle) == 0:
+		return nil, misfit(labelHint(all, s.Labels), "no container has label %s", label)
+	case len(running) == 0:
+		return nil, misfit(wakeHint(idle), "no container with label %s runs: %s", label, states(idle))
+	case len(idle) > 0:
+		return nil, misfit(wakeHint(idle)+"; or attach to some by their names: --attach "+strings.Join(namesOf(running), ","),
+			"not all containers with label %s run: %s; nodes that are down would count for nothing", label, states(idle))
+	}
+	return running, nil
+}
+
+// isOurs reports whether netsplit made a container.
+func isOurs(c container.Summary) bool { return c.Labels[labelTestnet] != "" }
 
 func hasLabels(c container.Summary, labels []string) bool {
 	return !slices.ContainsFunc(labels, func(l string) bool {
@@ -122,7 +149,7 @@ func named(list []container.Summary) ([]guest, error) {
 			g.role = string(g.id)
 		}
 		if other, ok := taken[g.id]; ok || g.id == "" {
-			return nil, fmt.Errorf("containers %q and %q would both be node %q; rename one", other, g.name, g.id)
+			return nil, misfit("rename one", "containers %q and %q would both be node %q", other, g.name, g.id)
 		}
 		taken[g.id] = g.name
 		out[i] = g
@@ -150,7 +177,8 @@ func nodeName(s string) string {
 	return strings.Trim(s[max(0, len(s)-maxNode):], "-")
 }
 
-// common returns the id of the one network that all containers are on, the one of that name if it is given.
+// common returns the id of the one network that all containers are on, the one of that name if it is given. Its errors are
+// *MisfitError.
 func common(list []container.Summary, name string) (string, error) {
 	on := map[string]string{} // networks that all are on so far: id to name
 	for i, c := range list {
@@ -178,11 +206,15 @@ func common(list []container.Summary, name string) (string, error) {
 	slices.Sort(names)
 	switch {
 	case name != "":
-		return "", fmt.Errorf("not all of the containers are on network %s; they share: %s", name, orNone(names))
+		hint := "they share: " + orNone(names)
+		if near := faults.Nearest(name, names); near != "" {
+			hint = "did you mean --network " + near + "?"
+		}
+		return "", misfit(hint, "not all of the containers are on network %s", name)
 	case len(on) == 0:
-		return "", fmt.Errorf("the containers share no network: %s", whereAll(list))
+		return "", misfit("", "the containers share no network: %s", whereAll(list))
 	case len(on) > 1:
-		return "", fmt.Errorf("the containers share %d networks (%s); choose one with --network", len(on), strings.Join(names, ", "))
+		return "", misfit("choose one with --network", "the containers share %d networks (%s)", len(on), strings.Join(names, ", "))
 	}
 	for id := range on {
 		return id, nil
@@ -194,11 +226,11 @@ func common(list []container.Summary, name string) (string, error) {
 func networksOf(c container.Summary) (map[string]string, error) {
 	switch mode := c.HostConfig.NetworkMode; {
 	case mode == "host":
-		return nil, fmt.Errorf("container %s uses the host's network, which cannot be split; give it a bridge network", nameOf(c))
+		return nil, misfit("give it a bridge network", "container %s uses the host's network, which cannot be split", nameOf(c))
 	case mode == "none":
-		return nil, fmt.Errorf("container %s has no network", nameOf(c))
+		return nil, misfit("give it a bridge network", "container %s has no network", nameOf(c))
 	case strings.HasPrefix(mode, "container:"):
-		return nil, fmt.Errorf("container %s lives in another container's network; attach to that one", nameOf(c))
+		return nil, misfit("attach to that one", "container %s lives in another container's network", nameOf(c))
 	}
 	out := map[string]string{}
 	if c.NetworkSettings != nil {
@@ -209,7 +241,7 @@ func networksOf(c container.Summary) (map[string]string, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("container %s has no IPv4 address", nameOf(c))
+		return nil, misfit("", "container %s has no IPv4 address", nameOf(c))
 	}
 	return out, nil
 }
@@ -242,9 +274,9 @@ func orNone(names []string) string {
 func bridgeOf(n network.Inspect) (string, error) {
 	switch {
 	case n.Driver != "bridge":
-		return "", fmt.Errorf("network %s is of driver %s; faults need a bridge of this host", n.Name, n.Driver)
+		return "", misfit("faults need a bridge of this host", "network %s is of driver %s", n.Name, n.Driver)
 	case n.EnableIPv6:
-		return "", fmt.Errorf("network %s carries IPv6 too, which faults would not touch; switch IPv6 off there", n.Name)
+		return "", misfit("switch IPv6 off there", "network %s carries IPv6 too, which faults would not touch", n.Name)
 	case n.Options["com.docker.network.bridge.name"] != "":
 		return n.Options["com.docker.network.bridge.name"], nil
 	case len(n.ID) < 12:
@@ -261,4 +293,14 @@ func addrOn(nets map[string]*network.EndpointSettings, id string) (netip.Addr, e
 		}
 	}
 	return netip.Addr{}, errors.New("it is no longer on the network")
+}
+
+// fixedOn reports whether a container was given its address on a network, and so gets it again when it is started.
+func fixedOn(nets map[string]*network.EndpointSettings, id string) bool {
+	for _, e := range nets {
+		if e != nil && e.NetworkID == id {
+			return e.IPAMConfig != nil && e.IPAMConfig.IPv4Address != ""
+		}
+	}
+	return false
 }

@@ -1,17 +1,13 @@
 package docker
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
-
-	"github.com/netsplit/netsplit/faults"
 )
 
 // stranger is a running container with labels "k=v" on networks "name=address".
@@ -30,27 +26,41 @@ func stranger(name, labels string, nets ...string) container.Summary {
 }
 
 func TestSelector(t *testing.T) {
-	dead := stranger("dead", "app=x")
-	dead.State = "exited"
+	dead, frozen := stranger("dead", "app=z"), stranger("frozen", "app=z zone=c")
+	dead.State, frozen.State = "exited", "paused"
 	all := []container.Summary{
-		stranger("n-10", "app=x zone=a"), stranger("n-2", "app=x zone=b"), dead, stranger("other", ""),
-		stranger("ours", "app=x "+labelTestnet+"=t-1"),
+		stranger("n-10", "app=x zone=a"), stranger("n-2", "app=x zone=b"), dead, frozen, stranger("other", ""),
+		stranger("ours", "app=x mine "+labelTestnet+"=t-1"), stranger("n-3", "app=z zone=d"),
+		stranger("p_val_1", composeProject+"=prj "+composeService+"=val"),
 	}
 	for _, c := range []struct {
-		sel        Selector
-		want, fail string
+		sel              Selector
+		want, fail, hint string
 	}{
-		{Selector{}, "", "neither"},
-		{Selector{Labels: []string{"app=x"}}, "n-2 n-10", ""},
-		{Selector{Labels: []string{"app"}}, "n-2 n-10", ""},
-		{Selector{Labels: []string{"app=x", "zone=a"}}, "n-10", ""},
-		{Selector{Labels: []string{"app=y"}}, "", "no running container has label app=y"},
-		{Selector{Names: []string{"other", "/n-2", "other"}}, "n-2 other", ""},
-		{Selector{Names: []string{strings.Repeat("other", 12)[:12]}}, "other", ""},
-		{Selector{Names: []string{"othe"}}, "", "no container is named othe"},
-		{Selector{Names: []string{"dead"}}, "", "is exited"},
-		{Selector{Names: []string{"ours"}}, "", "testnet t-1"},
-		{Selector{Labels: []string{"zone=a"}, Names: []string{"other", "n-10"}}, "n-10 other", ""},
+		{Selector{}, "", "neither", ""},
+		{Selector{Labels: []string{"app=x"}}, "n-2 n-10", "", ""},
+		{Selector{Labels: []string{"app", "zone=b"}}, "n-2", "", ""},
+		{Selector{Labels: []string{"app=x", "zone=a"}}, "n-10", "", ""},
+		{Selector{Labels: []string{"app=q"}}, "", "no container has label app=q", "values of app that containers have: x, z"},
+		{Selector{Labels: []string{composeProject + "=prjj"}}, "", "no container has label", "did you mean " + composeProject + "=prj?"},
+		{Selector{Labels: []string{"zone=west"}}, "", "no container has label zone=west", "values of zone that containers have: a, b, c, d"},
+		{Selector{Labels: []string{"zones=a"}}, "", "no container has label", "did you mean the label zone?"},
+		{Selector{Labels: []string{"mine"}}, "", "no container has label mine", "compose projects here, by the label " + composeProject + ": prj"},
+		{Selector{Labels: []string{"app=z", "zone=a"}}, "", "label app=z and zone=a", "must have all"},
+		// A node that is down has a share of the power, whether we see it or not.
+		{Selector{Labels: []string{"app=z"}}, "", "not all containers with label app=z run: dead is exited, frozen is paused",
+			"docker start dead, or docker rm what is no node; docker unpause frozen; or attach to some by their names: --attach n-3"},
+		{Selector{Labels: []string{"zone=c"}}, "", "no container with label zone=c runs: frozen is paused", "docker unpause frozen"},
+		{Selector{Names: []string{"other", "/n-2", "other"}}, "n-2 other", "", ""},
+		{Selector{Names: []string{strings.Repeat("other", 12)[:12]}}, "other", "", ""},
+		{Selector{Names: []string{"othre"}}, "", "no container is named othre", "did you mean other?"},
+		{Selector{Names: []string{"10"}}, "", "no container is named 10", "did you mean n-10?"},
+		{Selector{Names: []string{"prj"}}, "", "no container is named prj", "did you mean --attach " + composeProject + "=prj"},
+		{Selector{Names: []string{"val"}}, "", "no container is named val", "did you mean p_val_1?"},
+		{Selector{Names: []string{"elsewhere"}}, "", "no container is named elsewhere", "containers that run: n-2, n-3, n-10, other, p_val_1"},
+		{Selector{Names: []string{"dead"}}, "", "is exited", "docker start dead"},
+		{Selector{Names: []string{"ours"}}, "", "netsplit's own, of testnet t-1", "--testnet t-1"},
+		{Selector{Labels: []string{"zone=a"}, Names: []string{"other", "n-10"}}, "n-10 other", "", ""},
 	} {
 		got, err := c.sel.selected(all)
 		var names []string
@@ -60,7 +70,26 @@ func TestSelector(t *testing.T) {
 		if strings.Join(names, " ") != c.want || (err == nil) != (c.fail == "") || err != nil && !strings.Contains(err.Error(), c.fail) {
 			t.Errorf("%+v: %v, %v", c.sel, names, err)
 		}
+		var bad *MisfitError
+		if err != nil && (!errors.As(err, &bad) || !strings.Contains(bad.Hint(), c.hint)) {
+			t.Errorf("%+v: %T %v, hint %q, want %q", c.sel, err, err, bad.Hint(), c.hint)
+		}
 	}
+	if _, err := (Selector{Labels: []string{"x"}}).selected(all[4:5]); hintOf(err) != "labels that containers have: none" {
+		t.Errorf("nothing is labelled: %v, hint %q", err, hintOf(err))
+	}
+	if got := listed(strings.Fields("c1 c9 c8 c7 c6 c5 c4 c3 c2 c10"), ", "); got != "c1, c2, c3, c4, c5, c6, c7, c8, and 2 more" {
+		t.Errorf("a long list: %s", got)
+	}
+}
+
+// hintOf is the hint of an error about what was asked for.
+func hintOf(err error) string {
+	var bad *MisfitError
+	if errors.As(err, &bad) {
+		return bad.Hint()
+	}
+	return ""
 }
 
 func TestStrangersBecomeNodes(t *testing.T) {
@@ -99,22 +128,23 @@ func TestTheNetworkOfStrangers(t *testing.T) {
 		return c
 	}
 	for _, c := range []struct {
-		list             []container.Summary
-		name, want, fail string
+		list                   []container.Summary
+		name, want, fail, hint string
 	}{
-		{[]container.Summary{stranger("x", "", "a=10.0.0.1"), stranger("y", "", "a=10.0.0.2", "b=10.1.0.1")}, "", "id-of-a", ""},
-		{[]container.Summary{stranger("x", "", "a=1.1.1.1"), stranger("y", "", "b=1.1.1.1")}, "", "", "share no network: x is on a; y is on b"},
-		{[]container.Summary{stranger("x", "", "a=1.1.1.1", "b=1.1.1.2")}, "", "", "(a, b); choose one with --network"},
-		{[]container.Summary{stranger("x", "", "a=1.1.1.1", "b=1.1.1.2")}, "b", "id-of-b", ""},
-		{[]container.Summary{stranger("x", "", "a=1.1.1.1")}, "c", "", "not all of the containers are on network c; they share: a"},
-		{[]container.Summary{stranger("x", "", "a=")}, "", "", "no IPv4 address"},
-		{[]container.Summary{mode("host")}, "", "", "host's network"},
-		{[]container.Summary{mode("none")}, "", "", "has no network"},
-		{[]container.Summary{mode("container:1234")}, "", "", "another container's network"},
+		{[]container.Summary{stranger("x", "", "a=10.0.0.1"), stranger("y", "", "a=10.0.0.2", "b=10.1.0.1")}, "", "id-of-a", "", ""},
+		{[]container.Summary{stranger("x", "", "a=1.1.1.1"), stranger("y", "", "b=1.1.1.1")}, "", "", "share no network: x is on a; y is on b", ""},
+		{[]container.Summary{stranger("x", "", "a=1.1.1.1", "b=1.1.1.2")}, "", "", "share 2 networks (a, b)", "choose one with --network"},
+		{[]container.Summary{stranger("x", "", "a=1.1.1.1", "b=1.1.1.2")}, "b", "id-of-b", "", ""},
+		{[]container.Summary{stranger("x", "", "a=1.1.1.1")}, "c", "", "not all of the containers are on network c", "they share: a"},
+		{[]container.Summary{stranger("x", "", "mynet=1.1.1.1")}, "mynte", "", "network mynte", "did you mean --network mynet?"},
+		{[]container.Summary{stranger("x", "", "a=")}, "", "", "no IPv4 address", ""},
+		{[]container.Summary{mode("host")}, "", "", "host's network", "give it a bridge network"},
+		{[]container.Summary{mode("none")}, "", "", "has no network", "give it a bridge network"},
+		{[]container.Summary{mode("container:1234")}, "", "", "another container's network", "attach to that one"},
 	} {
 		got, err := common(c.list, c.name)
-		if got != c.want || (err == nil) != (c.fail == "") || err != nil && !strings.Contains(err.Error(), c.fail) {
-			t.Errorf("%s %v: %q, %v", c.name, c.list, got, err)
+		if got != c.want || (err == nil) != (c.fail == "") || err != nil && !strings.Contains(err.Error(), c.fail) || hintOf(err) != c.hint {
+			t.Errorf("%s %v: %q, %v, hint %q", c.name, c.list, got, err, hintOf(err))
 		}
 	}
 }
@@ -135,60 +165,5 @@ func TestTheBridgeOfANetwork(t *testing.T) {
 		if got != c.want || (err == nil) != (c.fail == "") || err != nil && !strings.Contains(err.Error(), c.fail) {
 			t.Errorf("%+v: %q, %v", c.net, got, err)
 		}
-	}
-}
-
-// fakeStranger is a container in a state, at an address on network "n".
-type fakeStranger struct {
-	state container.ContainerState
-	addr  string
-	err   error
-	did   string
-}
-
-func (f *fakeStranger) ContainerInspect(context.Context, string) (container.InspectResponse, error) {
-	c := container.InspectResponse{
-		ContainerJSONBase: &container.ContainerJSONBase{State: &container.State{Status: f.state}},
-		NetworkSettings:   &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{"x": {NetworkID: "n", IPAddress: f.addr}}},
-	}
-	return c, f.err
-}
-
-func (f *fakeStranger) ContainerStart(context.Context, string, container.StartOptions) error {
-	f.did += "start"
-	return nil
-}
-
-func (f *fakeStranger) ContainerUnpause(context.Context, string) error {
-	f.did += "unpause"
-	return nil
-}
-
-func TestStrangersAreBroughtBack(t *testing.T) {
-	f := &Foreign{network: "n"}
-	g := guest{full: "x"}
-	g.addr, _ = addrOn(map[string]*network.EndpointSettings{"x": {NetworkID: "n", IPAddress: "10.0.0.1"}}, "n")
-	for _, c := range []struct {
-		is        fakeStranger
-		verb      faults.Verb
-		did, fail string
-	}{
-		{fakeStranger{state: "paused", addr: "10.0.0.1"}, faults.Resume, "unpause", ""},
-		{fakeStranger{state: "running", addr: "10.0.0.1"}, faults.Resume, "", ""},
-		{fakeStranger{state: "exited", addr: "10.0.0.1"}, faults.Resume, "", ""},
-		{fakeStranger{state: "exited", addr: "10.0.0.1"}, faults.Start, "start", ""},
-		{fakeStranger{state: "running", addr: "10.0.0.1"}, faults.Start, "", ""},
-		{fakeStranger{state: "exited", addr: "10.0.0.2"}, faults.Start, "start", "10.0.0.2 instead of 10.0.0.1"},
-		{fakeStranger{err: errdefs.ErrNotFound}, faults.Start, "", ""},
-		{fakeStranger{err: errors.New("busy")}, faults.Start, "", "busy"},
-	} {
-		err := f.bringBack(t.Context(), &c.is, g, c.verb)
-		if c.is.did != c.did || (err == nil) != (c.fail == "") || err != nil && !strings.Contains(err.Error(), c.fail) {
-			t.Errorf("%+v: %v", c, err)
-		}
-	}
-	gone := network.EndpointSettings{NetworkID: "other"}
-	if _, err := addrOn(map[string]*network.EndpointSettings{"x": &gone}, "n"); err == nil {
-		t.Error("an address on a network that it left")
 	}
 }
