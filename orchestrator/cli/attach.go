@@ -6,6 +6,7 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
+	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/testnets"
@@ -37,7 +38,7 @@ func (e *env) attachHost(c *ucli.Context, spec *testnets.Spec, id string) (*host
 		Network: c.String(flagNetwork), Lease: true,
 	})
 	if err != nil {
-		return nil, infrastructure(err, "docker ps shows the containers that run")
+		return nil, notAttached(err)
 	}
 	h := &host{id: id, name: runtimeDocker, why: "attached", runtime: f, chain: chainfile.Attach(chain, f.Transport())}
 	if err := place(c, spec, f); err != nil {
@@ -60,7 +61,49 @@ func place(c *ucli.Context, spec *testnets.Spec, f *docker.Foreign) error {
 	if err := spec.Place(nodes); err != nil {
 		return usageError(err)
 	}
+	planned, err := spec.PlanFaults()
+	if err != nil {
+		return usageError(err)
+	}
+	if err := f.Admit(planned); err != nil {
+		return usageError(unfit(spec, err))
+	}
 	return nil
+}
+
+// unfit gives faults that the containers cannot be put through their places in the scenario.
+func unfit(spec *testnets.Spec, err error) error {
+	var out []error
+	for _, one := range apart(err) {
+		var plan *faults.PlanError
+		if !errors.As(one, &plan) {
+			return err
+		}
+		hint := ""
+		var misfit *docker.MisfitError
+		if errors.As(one, &misfit) {
+			hint = misfit.Hint()
+		}
+		out = append(out, spec.ErrorAt(spec.Faults[plan.Index].Pos, plan.Error(), hint))
+	}
+	return errors.Join(out...)
+}
+
+// notAttached sorts errors into those about what the user asked for and those of the engine.
+func notAttached(err error) error {
+	var misfit *docker.MisfitError
+	if errors.As(err, &misfit) {
+		return &exitError{code: exitUsage, err: err, hint: misfit.Hint()}
+	}
+	return infrastructure(err, "`netsplit doctor` shows what was found")
+}
+
+// networkNeedsAttach refuses --network where nothing is attached to.
+func networkNeedsAttach(c *ucli.Context, name string) error {
+	if c.IsSet(flagAttach) {
+		return nil
+	}
+	return usagef("--attach WHICH names the containers that are on network "+name, "--network is of use with --attach only")
 }
 
 // selectorOf sorts the values of --attach into labels and names.

@@ -17,7 +17,9 @@ func chainFlags() []ucli.Flag {
 			Name:  flagAttach,
 			Usage: "run on containers that are there: `WHICH`, LABEL=VALUE or a name; repeat it, or use commas",
 		},
-		&ucli.StringFlag{Name: flagNetwork, Usage: "with --attach: the network `NAME` to split"},
+		&ucli.StringFlag{
+			Name: flagNetwork, Usage: "with --attach: the network `NAME` to split", Action: networkNeedsAttach,
+		},
 	}
 }
 
