@@ -17,6 +17,9 @@ const (
 	// hintAge is how old a hint may be when the look comes that shows its block: readers of the trace put right what is
 	// out of order within trace.ReorderWindow only.
 	hintAge = trace.ReorderWindow - 500*time.Millisecond
+	// lateHint is how long after an answer that shows a block the node may take to hint at it. The hint says then that the
+	// block had come just before, where without it nothing was known but that the question before did not find it.
+	lateHint = 200 * time.Millisecond
 	// listenAgain is the pause before a node is listened to again, doubled up to listenAgainMost with each failure.
 	listenAgain     = 100 * time.Millisecond
 	listenAgainMost = 5 * time.Second
@@ -31,6 +34,8 @@ type hints struct {
 
 type nodeHints struct {
 	list []hint
+	// hinted is set by the first hint.
+	hinted bool
 	// news is set by a hint until somebody has looked; wake, if not nil, ends a sleep.
 	news bool
 	wake context.CancelFunc
@@ -71,7 +76,7 @@ func (h *hints) tell(node faults.NodeID, at time.Duration, x driver.Hint) {
 		n.list = n.list[1:]
 	}
 	n.list = append(n.list, hint{x, at})
-	n.news = true
+	n.news, n.hinted = true, true
 	if n.wake != nil {
 		n.wake()
 	}
@@ -101,9 +106,38 @@ func (h *hints) sleep(ctx context.Context, clock runtime.Clock, node faults.Node
 	return hinted, err
 }
 
+// await waits until a node that hints at blocks has hinted at all that the answer at a time showed, or lateHint is over.
+func (h *hints) await(ctx context.Context, clock runtime.Clock, node faults.NodeID, since, at time.Duration, events []trace.Event) {
+	for !h.all(node, since, at, events) && clock.Now() < at+lateHint {
+		if clock.Sleep(ctx, clock.Now()+lookAgainAfter) != nil {
+			return
+		}
+	}
+}
+
+// all reports whether a node has hinted at all blocks of one look, or never hints.
+func (h *hints) all(node faults.NodeID, since, at time.Duration, events []trace.Event) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := h.get(node)
+	if !n.hinted {
+		return true
+	}
+	for _, e := range events {
+		if e.Kind != trace.KindSeen {
+			continue
+		}
+		if _, ok := n.find(since, at+lateHint, e.Seen.Hash, e.Seen.Height); !ok {
+			return false
+		}
+	}
+	return true
+}
+
 // times gives the events of one look their times, and says which are exact. A block came when the node hinted at it, if
-// that was after since, when it did not have it yet, and not after at, when it had; else at some time in between. It came
-// no later than a block that stands on it, and the head changed no later than its hint says.
+// that was after since, when it did not have it yet, and not after at, when it had; when the answer at at came, if the hint
+// came right after; else at some time in between. It came no later than a block that stands on it, and the head changed no
+// later than its hint says.
 func (h *hints) times(node faults.NodeID, since, at time.Duration, events []trace.Event) (times []time.Duration, exact []bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -120,9 +154,10 @@ func (h *hints) times(node faults.NodeID, since, at time.Duration, events []trac
 				times[i], latest = t, t
 			}
 		case trace.KindSeen:
-			t, ok := n.find(max(since, at-hintAge), latest, e.Seen.Hash, e.Seen.Height)
-			if ok {
+			if t, ok := n.find(max(since, at-hintAge), latest, e.Seen.Hash, e.Seen.Height); ok {
 				times[i], latest, exact[i] = t, t, true
+			} else if _, late := n.find(at, at+lateHint, e.Seen.Hash, e.Seen.Height); late {
+				exact[i] = true
 			}
 		}
 	}

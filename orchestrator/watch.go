@@ -124,7 +124,11 @@ func (r *run) look(ctx context.Context, w driver.Watched, x *watched) (news int,
 	defer cancel()
 	asked := r.Runtime.Clock().Now()
 	events, err := w.Look(ask, x.node)
-	r.rec.observed(r.Runtime.Clock().Now(), x, events)
+	answered := r.Runtime.Clock().Now()
+	if x.known {
+		r.rec.hints.await(ctx, r.Runtime.Clock(), x.node, x.since, answered, events)
+	}
+	r.rec.observed(answered, x, events)
 	if slices.ContainsFunc(events, func(e trace.Event) bool { return e.Kind == trace.KindSeen }) {
 		r.shown.Store(true)
 	}

@@ -190,3 +190,24 @@ func TestListeningEndsWithTheRun(t *testing.T) {
 		t.Errorf("%d subscriptions are open", e.open)
 	}
 }
+
+// TestAHintMayComeRightAfterTheAnswer: a node that shows its blocks before it tells of them is asked just then now and again.
+func TestAHintMayComeRightAfterTheAnswer(t *testing.T) {
+	for lag, want := range map[time.Duration]bool{60 * time.Millisecond: true, 400 * time.Millisecond: false} {
+		var e listened
+		start := e.listen(func(ctx context.Context, a *asked, node faults.NodeID, tell func(driver.Hint)) error {
+			return heads(ctx, a, node, func(h driver.Hint) {
+				if a.clock.Sleep(ctx, a.clock.Now()+lag) == nil {
+					tell(h)
+				}
+			})
+		})
+		events, _, err := recordAsked(t, start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if exact, all := exactly(events, "full-1", 0); all < 10 || want != (exact > all*9/10) {
+			t.Errorf("hints that lag %v: %d of %d arrivals are exact", lag, exact, all)
+		}
+	}
+}
