@@ -39,12 +39,8 @@ func plan(t *testing.T, faultsOf ...string) []faults.Planned {
 		if _, err := fmt.Sscan(f, &kind, &who, &at, &until); err != nil {
 			t.Fatalf("%s: %v", f, err)
 		}
-		var names []string
-		for _, n := range strings.Split(who, ",") {
-			names = append(names, n)
-		}
 		list = append(list, faults.Scheduled{
-			At: time.Duration(at) * time.Second, For: time.Duration(until-at) * time.Second, Fault: kinds[kind](faults.Select{Names: names}),
+			At: time.Duration(at) * time.Second, For: time.Duration(until-at) * time.Second, Fault: kinds[kind](faults.Select{Names: strings.Split(who, ",")}),
 		})
 	}
 	planned, err := faults.Plan(list, faults.Net{Nodes: []faults.NodeID{"a", "b", "c"}}, 1, time.Minute)

@@ -25,6 +25,8 @@ const lockPoll = 100 * time.Millisecond
 type built struct {
 	Program string `json:"program"` // with its version
 	LDFlags string `json:"ldflags,omitempty"`
+	Flags   string `json:"goflags"`       // the user's, as far as they were kept
+	Env     string `json:"env,omitempty"` // other variables that change the result
 	Go      string `json:"go"`
 	Arch    string `json:"arch"`
 	File    string `json:"file"`
@@ -120,20 +122,12 @@ func hashFile(name string) (string, error) {
 
 // lockFile takes a lock that other processes respect and that ends with this one. waits is called once if it must wait.
 func lockFile(ctx context.Context, name string, waits func()) (unlock func(), err error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open lock: %w", err)
-	}
 	tick := time.NewTicker(lockPoll)
 	defer tick.Stop()
 	for told := false; ; told = true {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", name, err)
+		unlock, err := tryLock(name)
+		if !errors.Is(err, errLocked) {
+			return unlock, err
 		}
 		if !told {
 			waits()
@@ -141,8 +135,32 @@ func lockFile(ctx context.Context, name string, waits func()) (unlock func(), er
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			f.Close()
 			return nil, fmt.Errorf("wait for lock %s: %w", name, context.Cause(ctx))
 		}
 	}
+}
+
+// errLocked is returned by tryLock when someone else has the lock.
+var errLocked = errors.New("another process has the lock")
+
+// tryLock is lockFile without waiting.
+func tryLock(name string) (unlock func(), err error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open lock: %w", err)
+	}
+	for {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if err == nil {
+		return func() { f.Close() }, nil
+	}
+	f.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, errLocked
+	}
+	return nil, fmt.Errorf("lock %s: %w", name, err)
 }

@@ -179,13 +179,20 @@ func TestBuildContext(t *testing.T) {
 	if got := strings.Join(names, " "); got != ".dockerignore Dockerfile a keep/ keep.tmp keep/y link" && got != ".dockerignore Dockerfile a keep/ keep/y keep.tmp link" {
 		t.Errorf("packed %s", got)
 	}
+	t.Setenv("TMPDIR", t.TempDir())
 	sum := func() string {
 		f, s, err := packContext(filepath.Join(dir, "Dockerfile"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.Close()
-		os.Remove(f.Name())
+		defer f.Close()
+		// A killed build leaves nothing.
+		if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
+			t.Errorf("left %v, %v", left, err)
+		}
+		if b, err := io.ReadAll(f); err != nil || len(b) == 0 {
+			t.Errorf("packed %d bytes, %v", len(b), err)
+		}
 		return s
 	}
 	before := sum()

@@ -36,10 +36,7 @@ func dockerfileImage(ctx context.Context, e imageBuilder, file string, progress 
 	if err != nil {
 		return "", err
 	}
-	defer func() {
-		packed.Close()
-		os.Remove(packed.Name())
-	}()
+	defer packed.Close()
 	ref := chainRepo + ":" + sum[:12]
 	img, err := e.ImageInspect(ctx, ref)
 	if err == nil && img.Config != nil && img.Config.Labels[labelContent] == sum {
@@ -71,7 +68,7 @@ func dockerfileImage(ctx context.Context, e imageBuilder, file string, progress 
 }
 
 // packContext packs the directory of a Dockerfile into a temporary file, at its beginning, and returns its hash in hex.
-// The caller closes and removes the file.
+// The file has no name and is gone when the caller closes it, or is killed.
 func packContext(file string) (*os.File, string, error) {
 	f, err := os.CreateTemp("", "netsplit-context-")
 	if err != nil {
@@ -79,13 +76,15 @@ func packContext(file string) (*os.File, string, error) {
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\x00", filepath.Base(file))
-	err = writeContext(io.MultiWriter(f, h), filepath.Dir(file), filepath.Base(file))
+	err = os.Remove(f.Name())
+	if err == nil {
+		err = writeContext(io.MultiWriter(f, h), filepath.Dir(file), filepath.Base(file))
+	}
 	if err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}
 	if err != nil {
 		f.Close()
-		os.Remove(f.Name())
 		return nil, "", fmt.Errorf("pack the build's context: %w", err)
 	}
 	return f, hex.EncodeToString(h.Sum(nil)), nil

@@ -30,8 +30,12 @@ type goBuilder struct {
 // last lines of standard error.
 type goRunner func(ctx context.Context, dir string, env []string, args ...string) ([]byte, error)
 
-// goEnv is what the go command says of itself.
-type goEnv struct{ GOVERSION, GOFLAGS string }
+// goVars are the variables of the user's that change what is built, beside the version and the flags: the go command takes
+// them from the environment and from what `go env -w` wrote down.
+var goVars = []string{
+	"GOEXPERIMENT", "GOFIPS140",
+	"GO386", "GOAMD64", "GOARM", "GOARM64", "GOMIPS", "GOMIPS64", "GOPPC64", "GORISCV64",
+}
 
 // build returns the executable of a program named "MODULE/cmd@VERSION".
 func (b goBuilder) build(ctx context.Context, program, ldflags string) (string, error) {
@@ -39,29 +43,31 @@ func (b goBuilder) build(ctx context.Context, program, ldflags string) (string, 
 	if err != nil {
 		return "", err
 	}
-	work, err := os.MkdirTemp(b.cache, ".build-")
-	if err != nil {
-		return "", fmt.Errorf("make a build directory: %w", err)
-	}
-	// What a killed build leaves behind is in the user's cache, where everything may be deleted.
-	defer os.RemoveAll(work)
-	out, err := b.run(ctx, work, nil, "env", "-json", "GOVERSION", "GOFLAGS")
+	work, done, err := b.workDir(ctx)
 	if err != nil {
 		return "", err
 	}
-	var host goEnv
+	defer done()
+	out, err := b.run(ctx, work, nil, append([]string{"env", "-json", "GOVERSION", "GOFLAGS"}, goVars...)...)
+	if err != nil {
+		return "", err
+	}
+	var host map[string]string
 	if err := json.Unmarshal(out, &host); err != nil {
 		return "", fmt.Errorf("read go env: %w", err)
 	}
-	env := buildEnv(host.GOFLAGS)
+	flags := keptFlags(host["GOFLAGS"])
+	env := append(buildEnv(flags), "GOTMPDIR="+filepath.Join(work, goTmp))
 	if !exactVersion(version) {
 		if version, err = b.resolve(ctx, work, env, pkg, version); err != nil {
 			return "", err
 		}
 	}
-	key := built{Program: pkg + "@" + version, LDFlags: ldflags, Go: host.GOVERSION, Arch: goruntime.GOARCH}
+	key := built{
+		Program: pkg + "@" + version, LDFlags: ldflags, Flags: flags, Env: keptVars(host), Go: host["GOVERSION"], Arch: goruntime.GOARCH,
+	}
 	return b.keep(ctx, key, func(ctx context.Context) (string, error) {
-		b.progress(fmt.Sprintf("building %s with %s", key.Program, host.GOVERSION))
+		b.progress(fmt.Sprintf("building %s with %s", key.Program, key.Go))
 		return b.install(ctx, work, env, key)
 	})
 }
@@ -136,18 +142,32 @@ func exactVersion(v string) bool {
 	return strings.HasPrefix(v, "v") && strings.Count(core, ".") == 2 && strings.Trim(core, "0123456789.") == ""
 }
 
-// buildEnv is the environment of a build, given the user's GOFLAGS: static, for containers of this host, and not in the
-// module or workspace that the user happens to be in.
-func buildEnv(goflags string) []string {
+// keptFlags are the user's GOFLAGS without those that are about the module that the user happens to be in. They are never
+// empty: the go command would fall back on what `go env -w` wrote down.
+func keptFlags(goflags string) string {
 	kept := slices.DeleteFunc(strings.Fields(goflags), func(f string) bool {
 		name, _, _ := strings.Cut(strings.TrimLeft(f, "-"), "=")
 		return name == "mod" || name == "modfile" || name == "overlay"
 	})
-	// Never empty: the go command would fall back on what `go env -w` wrote down.
-	kept = append(kept, "-trimpath")
+	return strings.Join(append(kept, "-trimpath"), " ")
+}
+
+// keptVars are the goVars that have a value.
+func keptVars(host map[string]string) string {
+	var kept []string
+	for _, name := range goVars {
+		if v := host[name]; v != "" {
+			kept = append(kept, name+"="+v)
+		}
+	}
+	return strings.Join(kept, " ")
+}
+
+// buildEnv is the environment of a build with some GOFLAGS: static, for containers of this host, and not in a workspace
+// that the user happens to be in.
+func buildEnv(flags string) []string {
 	return []string{
-		"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + goruntime.GOARCH, "GO111MODULE=on", "GOWORK=off",
-		"GOFLAGS=" + strings.Join(kept, " "),
+		"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + goruntime.GOARCH, "GO111MODULE=on", "GOWORK=off", "GOFLAGS=" + flags,
 	}
 }
 
@@ -169,7 +189,7 @@ func hintGo(err error) error {
 // hash names a build in the cache.
 func (k built) hash() string {
 	h := sha256.New()
-	for _, s := range []string{k.Program, k.LDFlags, k.Go, k.Arch} {
+	for _, s := range []string{k.Program, k.LDFlags, k.Flags, k.Env, k.Go, k.Arch} {
 		fmt.Fprintf(h, "%d %s\n", len(s), s)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])

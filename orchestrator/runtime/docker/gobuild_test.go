@@ -24,6 +24,9 @@ type fakeGo struct {
 	began    chan struct{} // closed by the first install, if not nil
 	goOn     chan struct{} // that install then waits for
 	mod      string        // what mod edit says of a go.mod
+	goflags  string        // what env says beside the usual
+	amd64    string
+	env      []string // of the last install
 }
 
 func (f *fakeGo) run(_ context.Context, _ string, env []string, args ...string) ([]byte, error) {
@@ -35,7 +38,7 @@ func (f *fakeGo) run(_ context.Context, _ string, env []string, args ...string) 
 	}
 	switch args[0] {
 	case "env":
-		return []byte(`{"GOVERSION":"go1.99","GOFLAGS":"-mod=vendor -buildvcs=false"}`), nil
+		return fmt.Appendf(nil, `{"GOVERSION":"go1.99","GOFLAGS":"-mod=vendor -buildvcs=false%s","GOAMD64":%q,"GOEXPERIMENT":""}`, f.goflags, f.amd64), nil
 	case "list":
 		if slices.Contains(args, "-f") {
 			return []byte("/cache/m.mod\n"), nil
@@ -50,6 +53,9 @@ func (f *fakeGo) run(_ context.Context, _ string, env []string, args ...string) 
 		close(f.began)
 		<-f.goOn
 	}
+	f.mu.Lock()
+	f.env = env
+	f.mu.Unlock()
 	bin := ""
 	for _, e := range env {
 		if b, ok := strings.CutPrefix(e, "GOBIN="); ok {
@@ -120,6 +126,33 @@ func TestProgramsAreBuiltOnce(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(b.cache, ".build-*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// What the user's environment puts into a program tells it apart from others.
+func TestProgramsAreKeptByTheirFlagsAndVariables(t *testing.T) {
+	f := &fakeGo{amd64: "v1"}
+	b, _ := builder(t, f)
+	files := map[string]bool{}
+	for i, set := range []func(){
+		func() {}, func() { f.goflags = " -tags=x" }, func() { f.amd64 = "v3" }, func() { f.goflags = " -tags=y" }, func() { f.goflags, f.amd64 = "", "" },
+	} {
+		set()
+		for range 2 {
+			file, err := b.build(t.Context(), "example.com/m@v1.0.0", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[file] = true
+		}
+		if f.installs() != i+1 || len(files) != i+1 {
+			t.Errorf("case %d: %d builds, %d programs", i, f.installs(), len(files))
+		}
+	}
+	// What is only about the module that the user is in changes nothing.
+	f.goflags = " -modfile=other.mod"
+	if _, err := b.build(t.Context(), "example.com/m@v1.0.0", ""); err != nil || f.installs() != 5 {
+		t.Errorf("%v, %d builds", err, f.installs())
 	}
 }
 
@@ -205,7 +238,7 @@ func TestProgramsThatCannotBeBuilt(t *testing.T) {
 }
 
 func TestTheGoCommand(t *testing.T) {
-	env := buildEnv("-mod=vendor -buildvcs=false --modfile=x")
+	env := buildEnv(keptFlags("-mod=vendor -buildvcs=false --modfile=x"))
 	if !slices.Contains(env, "GOFLAGS=-buildvcs=false -trimpath") || !slices.Contains(env, "CGO_ENABLED=0") {
 		t.Errorf("environment %q", env)
 	}

@@ -21,7 +21,7 @@ func TestModulesWithoutAListOfVersions(t *testing.T) {
 		t.Errorf("built %q, %v", got, err)
 	}
 	want := []string{
-		"env -json GOVERSION GOFLAGS", "install -trimpath -ldflags=-s " + program, "mod init netsplit.invalid/build", "get " + program,
+		"env -json GOVERSION GOFLAGS " + strings.Join(goVars, " "), "install -trimpath -ldflags=-s " + program, "mod init netsplit.invalid/build", "get " + program,
 		"list -f {{.Module.GoMod}} example.com/m/cmd/tool", "mod edit -json /cache/m.mod", "install -trimpath -ldflags=-s example.com/m/cmd/tool",
 	}
 	if got := strings.Join(f.calls, "\n"); got != strings.Join(want, "\n") {

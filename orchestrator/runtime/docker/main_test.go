@@ -26,6 +26,10 @@ func TestMain(m *testing.M) {
 		case "node":
 			testNode(os.Args[2:])
 			return
+		case "build":
+			b := goBuilder{cache: os.Args[2], run: runGo, progress: func(string) {}}
+			fmt.Println(b.build(context.Background(), "example.com/m@v1.0.0", ""))
+			return
 		case "agent":
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 			defer stop()
