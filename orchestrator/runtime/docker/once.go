@@ -24,6 +24,8 @@ const (
 	maxStdout = 1 << 20
 	// onceLines is how many of the last lines of a command that failed are looked at.
 	onceLines = 1000
+	// onceLimit bounds a command: what prepares keys or a genesis takes seconds.
+	onceLimit = 2 * time.Minute
 	// removeTimeout bounds the removal of a command's container.
 	removeTimeout = 30 * time.Second
 )
@@ -130,7 +132,8 @@ func onceHost() *container.HostConfig {
 	}
 }
 
-// runToEnd starts a container and waits for its end. A command that fails is an error with its last lines.
+// runToEnd starts a container and waits for its end, but not for longer than onceLimit. A command that fails is an error
+// with its last lines.
 func runToEnd(ctx context.Context, e onceEngine, id string) error {
 	wctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -139,6 +142,8 @@ func runToEnd(ctx context.Context, e onceEngine, id string) error {
 	if err := e.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
+	limit := time.NewTimer(onceLimit)
+	defer limit.Stop()
 	var err error
 	select {
 	case w := <-exited:
@@ -151,6 +156,8 @@ func runToEnd(ctx context.Context, e onceEngine, id string) error {
 		}
 	case err = <-errs:
 		err = fmt.Errorf("wait for its end: %w", err)
+	case <-limit.C:
+		err = fmt.Errorf("it did not end within %v; a step must end by itself, and what serves belongs under start", onceLimit)
 	case <-ctx.Done():
 		err = fmt.Errorf("wait for its end: %w", context.Cause(ctx))
 	}
