@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
@@ -49,11 +50,11 @@ func (b *bodies) done(h trace.Hash) {
 	delete(b.holders, h)
 }
 
-// takeBodies empties the queue of wanted blocks.
+// takeBodies empties the queue of wanted blocks, without those that were recorded since.
 func (r *recorder) takeBodies() []trace.Hash {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	q := r.bodies.queue
+	q := slices.DeleteFunc(r.bodies.queue, func(h trace.Hash) bool { return r.bodies.known[h] })
 	r.bodies.queue = nil
 	return q
 }

@@ -67,8 +67,12 @@ func (r *run) collect(ctx context.Context) error {
 	clock := r.Runtime.Clock()
 	r.lastLook(ctx)
 	for _, n := range r.rec.up(r.net.order) {
-		r.net.recordStatus(ctx, r.rec, n, true)
+		r.lane(ctx, "last status of "+string(n), func(ctx context.Context) error {
+			r.net.recordStatus(ctx, r.rec, n, true)
+			return nil
+		})
 	}
+	clock.Wait()
 	r.rec.seal(clock.Now())
 	for range bodyTries {
 		_ = r.net.fetchBodies(ctx, r.rec) // what is missing stays wanted

@@ -82,8 +82,12 @@ func (h *hints) tell(node faults.NodeID, at time.Duration, x driver.Hint) {
 	}
 }
 
-// sleep is clock.Sleep that a hint of the node ends before its time, or one that came since the last sleep at once.
-func (h *hints) sleep(ctx context.Context, clock runtime.Clock, node faults.NodeID, until time.Duration) (hinted bool, err error) {
+// sleep is clock.Sleep that a hint of the node ends before its time, or one that came since the last sleep at once; until
+// deaf, hints wait.
+func (h *hints) sleep(ctx context.Context, clock runtime.Clock, node faults.NodeID, until, deaf time.Duration) (hinted bool, err error) {
+	if err := clock.Sleep(ctx, min(until, deaf)); err != nil || until <= deaf {
+		return false, err
+	}
 	wait, wake := context.WithCancel(ctx)
 	defer wake()
 	h.mu.Lock()
@@ -134,30 +138,32 @@ func (h *hints) all(node faults.NodeID, since, at time.Duration, events []trace.
 	return true
 }
 
-// times gives the events of one look their times, and says which are exact. A block came when the node hinted at it, if
-// that was after since, when it did not have it yet, and not after at, when it had; when the answer at at came, if the hint
-// came right after; else at some time in between. It came no later than a block that stands on it, and the head changed no
-// later than its hint says.
-func (h *hints) times(node faults.NodeID, since, at time.Duration, events []trace.Event) (times []time.Duration, exact []bool) {
+// times gives the events of one look their times, and the times before which none of them happened. A block came when the
+// node hinted at it, if that was after since, when it did not have it yet, and not after at, when it had; when the answer
+// at at came, if the hint came right after; else at some time in between. It came no later than a block that stands on it,
+// and the head changed no later than its hint says. Nothing is put before floor, when the node's last event was recorded.
+func (h *hints) times(node faults.NodeID, since, floor, at time.Duration, events []trace.Event) (times, earliest []time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := h.get(node)
-	times, exact = make([]time.Duration, len(events)), make([]bool, len(events))
+	times, earliest = make([]time.Duration, len(events)), make([]time.Duration, len(events))
 	latest := at
 	for i := len(events) - 1; i >= 0; i-- {
-		times[i] = latest
+		times[i], earliest[i] = latest, since
 		switch e := &events[i]; e.Kind {
 		case trace.KindFinal:
 			times[i] = at
 		case trace.KindHead:
 			if t, ok := n.find(max(since, at-hintAge), at, e.Head.Hash, e.Head.Height); ok {
-				times[i], latest = t, t
+				latest = max(t, floor)
+				times[i] = latest
 			}
 		case trace.KindSeen:
 			if t, ok := n.find(max(since, at-hintAge), latest, e.Seen.Hash, e.Seen.Height); ok {
-				times[i], latest, exact[i] = t, t, true
+				latest = max(t, floor)
+				times[i], earliest[i] = latest, t
 			} else if _, late := n.find(at, at+lateHint, e.Seen.Hash, e.Seen.Height); late {
-				exact[i] = true
+				earliest[i] = times[i]
 			}
 		}
 	}
@@ -168,7 +174,7 @@ func (h *hints) times(node faults.NodeID, since, at time.Duration, events []trac
 		}
 	}
 	n.list = keep
-	return times, exact
+	return times, earliest
 }
 
 // find returns the time of the earliest hint at a block after since and not after until.

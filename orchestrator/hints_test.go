@@ -49,10 +49,11 @@ func TestHintsGiveBlocksTheirTimes(t *testing.T) {
 			for _, x := range c.hints {
 				h.tell("n", x.at, x.Hint)
 			}
-			times, exact := h.times("n", time.Second, 1100*ms, c.events)
+			times, earliest := h.times("n", time.Second, 0, 1100*ms, c.events)
 			for i := range c.events {
-				if times[i] != time.Second+c.times[i]*ms || exact[i] != slices.Contains(c.exact, i) {
-					t.Errorf("event %d: %v, exact %v", i, times[i], exact[i])
+				exact := c.events[i].Kind == trace.KindSeen && times[i] == earliest[i]
+				if times[i] != time.Second+c.times[i]*ms || exact != slices.Contains(c.exact, i) || !exact && earliest[i] != time.Second {
+					t.Errorf("event %d: %v, at the earliest %v", i, times[i], earliest[i])
 				}
 			}
 		})
@@ -60,8 +61,17 @@ func TestHintsGiveBlocksTheirTimes(t *testing.T) {
 	t.Run("too old to be put in its place", func(t *testing.T) {
 		var h hints
 		h.tell("n", 1100*ms, driver.Hint{Hash: "a"})
-		if times, exact := h.times("n", time.Second, 5*time.Second, []trace.Event{seen("a", 5)}); exact[0] || times[0] != 5*time.Second {
-			t.Errorf("%v, %v", times, exact)
+		if times, earliest := h.times("n", time.Second, 0, 5*time.Second, []trace.Event{seen("a", 5)}); earliest[0] != time.Second || times[0] != 5*time.Second {
+			t.Errorf("%v, %v", times, earliest)
+		}
+	})
+	// The look before was asked at 1000ms and answered at 1080ms, which is when its last block was recorded.
+	t.Run("hinted at before the last look's answer", func(t *testing.T) {
+		var h hints
+		h.tell("n", 1050*ms, driver.Hint{Hash: "b"})
+		times, earliest := h.times("n", time.Second, 1080*ms, 1100*ms, []trace.Event{seen("b", 6), head("b", 6)})
+		if times[0] != 1080*ms || times[1] != 1080*ms || earliest[0] != 1050*ms {
+			t.Errorf("%v, %v", times, earliest)
 		}
 	})
 	t.Run("a flood", func(t *testing.T) {

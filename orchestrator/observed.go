@@ -16,7 +16,7 @@ func (r *recorder) observed(at time.Duration, x *watched, events []trace.Event) 
 	if x.known {
 		since = x.since
 	}
-	times, exact := r.hints.times(x.node, since, at, events)
+	times, earliest := r.hints.times(x.node, since, x.recorded, at, events)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, e := range events {
@@ -24,10 +24,10 @@ func (r *recorder) observed(at time.Duration, x *watched, events []trace.Event) 
 			e.Node = trace.NodeID(x.node)
 		}
 		if e.Kind == trace.KindSeen {
-			if e.Seen.Sync = e.Seen.Sync || !x.known; !exact[i] {
-				e.Seen.Within = (times[i] - since + withinStep - 1).Truncate(withinStep)
-			}
+			e.Seen.Sync = e.Seen.Sync || !x.known
+			e.Seen.Within = (times[i] - earliest[i] + withinStep - 1).Truncate(withinStep)
 		}
 		r.addLocked(times[i], e)
+		x.recorded = max(x.recorded, times[i])
 	}
 }

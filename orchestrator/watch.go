@@ -38,7 +38,8 @@ func (r *run) watchChain(ctx context.Context) {
 
 const (
 	// lookAgain is how often a node is asked again, after lookAgainAfter each, that hinted at a block and does not show it
-	// yet: some tell of a block before their answers do.
+	// yet: some tell of a block before their answers do. More hints do not have it asked sooner than an interval after the
+	// first, until there is news: one whose hints mean nothing, such as lines about requests, is not asked all the time.
 	lookAgain      = 2
 	lookAgainAfter = 10 * time.Millisecond
 )
@@ -50,6 +51,8 @@ type watched struct {
 	// known.
 	since time.Duration
 	known bool
+	// recorded is the time of its last event in the trace, in which the events of a node stand in their order.
+	recorded time.Duration
 }
 
 // firstLook asks every node once before run time 0, so that what comes to light later came later.
@@ -71,20 +74,20 @@ func (r *run) firstLook(ctx context.Context) {
 }
 
 // watchLane asks one node at a steady rate until ctx ends. While the node is not up it is left alone. A node that leaves
-// questions unanswered for a while and then answers has told all that it went through, only later, and its events say how
-// much later; one that goes down, or is asked for the last time, without an answer has left something untold. It fails when
+// questions unanswered for a while and then answers tells of all blocks that it has then, and its events say how much later;
+// what it took and gave up again in between is lost. One that goes down, or is asked for the last time, without an answer has left something untold. It fails when
 // no node of the run has ever shown a block and this one does not answer.
 func (r *run) watchLane(ctx context.Context, w driver.Watched, x *watched) error {
 	clock := r.Runtime.Clock()
 	answered, blind := clock.Now(), false
-	early := 0
+	early, deaf := 0, time.Duration(0)
 	for next := clock.Now(); ; next = max(next+w.Every(), clock.Now()) {
-		hinted, err := r.rec.hints.sleep(ctx, clock, x.node, next)
+		hinted, err := r.rec.hints.sleep(ctx, clock, x.node, next, deaf)
 		if err != nil {
 			return nil //nolint:nilerr // the end of the run ends the lane
 		}
 		if hinted {
-			next, early = clock.Now(), lookAgain
+			next, early, deaf = clock.Now(), lookAgain, clock.Now()+w.Every()
 		}
 		if r.rec.state(x.node) != trace.StateUp {
 			if blind {
@@ -95,7 +98,7 @@ func (r *run) watchLane(ctx context.Context, w driver.Watched, x *watched) error
 		}
 		news, err := r.look(ctx, w, x)
 		if news > 0 {
-			early = 0
+			early, deaf = 0, 0
 		} else if early > 0 {
 			early--
 			next = clock.Now() + lookAgainAfter - w.Every()
@@ -151,15 +154,19 @@ func (r *run) lookAll(ctx context.Context, w driver.Watched, x *watched) (err er
 	return err
 }
 
-// lastLook asks every node of a watched chain once more, after its lane has ended.
+// lastLook asks every node of a watched chain once more, all at the same time, after their lanes have ended.
 func (r *run) lastLook(ctx context.Context) {
 	w, ok := r.Chain.(driver.Watched)
 	if !ok {
 		return
 	}
 	for _, n := range r.rec.up(r.net.order) {
-		if err := r.lookAll(ctx, w, r.watched[n]); err != nil && ctx.Err() == nil {
-			r.rec.Gap(n, fmt.Errorf("it did not answer at the end: %w", err))
-		}
+		r.lane(ctx, "last look at "+string(n), func(ctx context.Context) error {
+			if err := r.lookAll(ctx, w, r.watched[n]); err != nil && ctx.Err() == nil {
+				r.rec.Gap(n, fmt.Errorf("it did not answer at the end: %w", err))
+			}
+			return nil
+		})
 	}
+	r.Runtime.Clock().Wait()
 }

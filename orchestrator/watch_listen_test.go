@@ -211,3 +211,31 @@ func TestAHintMayComeRightAfterTheAnswer(t *testing.T) {
 		}
 	}
 }
+
+// TestHintsThatMeanNothingAreNotFollowed: a node that says something whenever it is asked is not asked all the time.
+func TestHintsThatMeanNothingAreNotFollowed(t *testing.T) {
+	var looks int
+	var e listened
+	start := e.listen(func(ctx context.Context, a *asked, node faults.NodeID, tell func(driver.Hint)) error {
+		for {
+			if err := a.clock.Sleep(ctx, a.clock.Now()+time.Millisecond); err != nil {
+				return err
+			}
+			tell(driver.Hint{Hash: "nothing"})
+		}
+	})
+	_, _, err := recordAsked(t, func(a *asked) {
+		start(a)
+		a.every, a.looked = 500*time.Millisecond, func(node faults.NodeID) {
+			if node == "full-1" {
+				looks++
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if most := 5 * 25 * 2; looks > most { // of some 25 s: two in a second, and the tries that follow a hint
+		t.Errorf("%d looks", looks)
+	}
+}

@@ -33,6 +33,7 @@ type asked struct {
 	slow                  time.Duration // how long an answer takes
 	mute                  error         // of every look
 	building              time.Duration // how long its image takes
+	looked                func(faults.NodeID)
 
 	mu       sync.Mutex
 	heads    map[faults.NodeID]trace.Status
@@ -84,6 +85,9 @@ func (a *asked) Parse(faults.NodeID, []byte) (trace.Event, time.Time, bool) {
 func (a *asked) Every() time.Duration { return max(a.every, 100*time.Millisecond) }
 
 func (a *asked) Look(ctx context.Context, id faults.NodeID) ([]trace.Event, error) {
+	if a.looked != nil {
+		a.looked(id)
+	}
 	if now := a.clock.Now(); id == a.blindTo && a.blindFrom <= now && now < a.blindUntil {
 		return nil, errors.New("no answer")
 	}

@@ -66,6 +66,7 @@ func (c *Chain) begin(ctx context.Context, n *node, t tip) ([]trace.Event, error
 	if t.hash == "" {
 		return nil, nil
 	}
+	n.has(t.hash, t.height) // it can be asked for, though no look reads it
 	head := &trace.Head{Hash: t.hash, Height: t.height}
 	if old.begun {
 		head.Old, head.Dropped = old.hash(old.top()), int(old.top()-t.height)
