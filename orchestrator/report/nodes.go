@@ -15,33 +15,46 @@ const maxNodeRows = 24
 
 // nodes shows every node at the end or, of many, those that are alike together.
 func (p *printer) nodes(s *invariant.Summary) {
+	made := slices.ContainsFunc(s.Nodes, func(n invariant.NodeSummary) bool { return n.Made > 0 })
 	if len(s.Nodes) <= maxNodeRows {
 		var rows [][]string
 		for i := range s.Nodes {
 			n := &s.Nodes[i]
-			rows = append(rows, append([]string{string(n.ID)}, nodeCells(n)...))
+			rows = append(rows, append([]string{string(n.ID)}, nodeCells(n, made)...))
 		}
-		p.table("Nodes at the end", append([]string{"node"}, nodeHeader...), rows)
+		p.table("Nodes at the end", append([]string{"node"}, nodeHeader(made)...), rows)
 	} else {
-		p.nodeGroups(s.Nodes)
+		p.nodeGroups(s.Nodes, made)
 	}
 	text := fmt.Sprintf(" %s made, %d of them stale", invariant.Count(s.Blocks, "block"), s.Stale)
+	if s.Blocks > 0 && !made {
+		text += "; the chain does not tell by whom"
+	}
 	if s.Txs.Submitted > 0 {
 		text += fmt.Sprintf("; %d of %s included", s.Txs.Included, invariant.Count(s.Txs.Submitted, "transfer"))
 	}
 	p.line("%s", text)
 }
 
-var nodeHeader = []string{"role", "state", "height", "head", "made", "stale", "reorgs"}
-
-func nodeCells(n *invariant.NodeSummary) []string {
-	return []string{
-		n.Role, string(n.State), strconv.FormatUint(n.Height, 10), ShortHash(n.Head), dash(n.Made), dash(n.Stale), dash(n.Reorgs),
+// nodeHeader heads nodeCells; made is false where nobody is known to have made a block.
+func nodeHeader(made bool) []string {
+	header := []string{"role", "state", "height", "head"}
+	if made {
+		header = append(header, "made", "stale")
 	}
+	return append(header, "reorgs")
+}
+
+func nodeCells(n *invariant.NodeSummary, made bool) []string {
+	cells := []string{n.Role, string(n.State), strconv.FormatUint(n.Height, 10), ShortHash(n.Head)}
+	if made {
+		cells = append(cells, dash(n.Made), dash(n.Stale))
+	}
+	return append(cells, dash(n.Reorgs))
 }
 
 // nodeGroups shows nodes of one role, state and head in one row, largest groups first.
-func (p *printer) nodeGroups(nodes []invariant.NodeSummary) {
+func (p *printer) nodeGroups(nodes []invariant.NodeSummary, made bool) {
 	type key struct {
 		role  string
 		state trace.State
@@ -67,9 +80,9 @@ func (p *printer) nodeGroups(nodes []invariant.NodeSummary) {
 	slices.SortStableFunc(groups, func(a, b *group) int { return cmp.Compare(len(b.nodes), len(a.nodes)) })
 	var rows [][]string
 	for _, g := range groups[:min(len(groups), maxNodeRows)] {
-		rows = append(rows, append([]string{strconv.Itoa(len(g.nodes)), nodeWords(g.nodes)}, nodeCells(&g.sum)...))
+		rows = append(rows, append([]string{strconv.Itoa(len(g.nodes)), nodeWords(g.nodes)}, nodeCells(&g.sum, made)...))
 	}
-	p.table("Nodes at the end, those alike together", append([]string{"nodes", "which"}, nodeHeader...), rows)
+	p.table("Nodes at the end, those alike together", append([]string{"nodes", "which"}, nodeHeader(made)...), rows)
 	if more := groups[len(rows):]; len(more) > 0 {
 		left := 0
 		for _, g := range more {
