@@ -26,10 +26,11 @@ func (p *printer) nodes(s *invariant.Summary) {
 	} else {
 		p.nodeGroups(s.Nodes, made)
 	}
-	text := fmt.Sprintf(" %s made, %d of them stale", invariant.Count(s.Blocks, "block"), s.Stale)
+	text := " " + invariant.Count(s.Blocks, "block") + " made"
 	if s.Blocks > 0 && !made {
-		text += "; the chain does not tell by whom"
+		text += " (by whom is not known)"
 	}
+	text += fmt.Sprintf(", %d of them stale", s.Stale)
 	if s.Txs.Submitted > 0 {
 		text += fmt.Sprintf("; %d of %s included", s.Txs.Included, invariant.Count(s.Txs.Submitted, "transfer"))
 	}
