@@ -122,11 +122,15 @@ func lowestFree(n network.Inspect, addr netip.Addr) netip.Addr {
 				taken[a] = true
 			}
 		}
-		if a, err := netip.ParseAddr(c.Gateway); err == nil {
-			taken[a] = true
-		}
+		gateway, err := netip.ParseAddr(c.Gateway)
+		taken[gateway] = true
+		unnamed := err != nil // older engines do not name the one that they chose: the first
 		for a := from.Masked().Addr(); from.Contains(a); a = a.Next() {
-			if !taken[a] {
+			switch {
+			case taken[a]:
+			case unnamed:
+				unnamed = false
+			default:
 				return a
 			}
 		}

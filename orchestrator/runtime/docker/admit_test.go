@@ -1,13 +1,16 @@
 package docker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 
 	"github.com/netsplit/netsplit/faults"
@@ -107,6 +110,8 @@ func TestTheLowestFreeAddress(t *testing.T) {
 		}
 		return n
 	}
+	unnamed := on("10.0.0.0/24", "", "10.0.0.2")
+	unnamed.IPAM.Config[1].Gateway, unnamed.IPAM.Config[1].AuxAddress = "", nil
 	for _, c := range []struct {
 		net        network.Inspect
 		want, here string
@@ -116,10 +121,64 @@ func TestTheLowestFreeAddress(t *testing.T) {
 		{on("10.0.0.0/24", "10.0.0.64/26", "10.0.0.2", "10.0.0.64"), "10.0.0.65", "10.0.0.64"},
 		{on("10.0.0.0/30", "", "10.0.0.2"), "invalid IP", "10.0.0.2"},
 		{on("10.0.0.0/24", "", "10.0.0.2"), "invalid IP", "10.9.0.2"},
+		{unnamed, "10.0.0.3", "10.0.0.2"},
 		{network.Inspect{}, "invalid IP", "10.0.0.2"},
 	} {
 		if got := lowestFree(c.net, netip.MustParseAddr(c.here)); got.String() != c.want {
 			t.Errorf("%+v: %s, want %s", c.net, got, c.want)
 		}
+	}
+}
+
+// The engine gives a container the address that lowestFree tells, on networks of either way to make them.
+func TestTheEngineGivesTheLowestFreeAddress(t *testing.T) {
+	r := open(t)
+	ref := helperImage(t, r)
+	for name, ipam := range map[string]*network.IPAM{
+		"its own subnet": nil,
+		"a subnet":       {Config: []network.IPAMConfig{{Subnet: "10.249.77.0/24"}}},
+		"a range":        {Config: []network.IPAMConfig{{Subnet: "10.249.78.0/24", IPRange: "10.249.78.64/26"}}},
+		"a gateway":      {Config: []network.IPAMConfig{{Subnet: "10.249.79.0/24", Gateway: "10.249.79.2"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			who := fmt.Sprintf("lowest-%d-%d", os.Getpid(), time.Now().UnixNano()%1e9)
+			ctx := context.Background() // clean-up outlives the test's context
+			made, err := r.cli.NetworkCreate(ctx, who, network.CreateOptions{Driver: "bridge", IPAM: ipam})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := r.cli.NetworkRemove(ctx, made.ID); err != nil {
+					t.Error(err)
+				}
+			}()
+			for i := range 3 {
+				c, err := r.cli.ContainerCreate(ctx, &container.Config{Image: ref, Cmd: []string{"serve"}},
+					&container.HostConfig{NetworkMode: container.NetworkMode(who)}, nil, nil, fmt.Sprintf("%s_%d", who, i))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() {
+					if err := r.cli.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true}); err != nil {
+						t.Error(err)
+					}
+				}()
+				before, err := r.cli.NetworkInspect(ctx, made.ID, network.InspectOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := r.cli.ContainerStart(ctx, c.ID, container.StartOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				is, err := r.cli.ContainerInspect(ctx, c.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := addrOn(is.NetworkSettings.Networks, made.ID)
+				if want := lowestFree(before, got); err != nil || got != want {
+					t.Errorf("container %d is at %s, not %s (%v)", i, got, want, err)
+				}
+			}
+		})
 	}
 }
