@@ -137,7 +137,11 @@ func (t *Testnet) launch(ctx context.Context, progress Progress) error {
 		p := t.prepared.Nodes[i]
 		launches[i] = runtime.Launch{ID: id, Image: p.Image, Args: p.Args, Env: p.Env, Sysctls: p.Sysctls, Files: p.Files}
 	}
-	progress.Phase(fmt.Sprintf("starting %d nodes", len(launches)), len(launches))
+	doing := "starting"
+	if _, ok := t.Runtime.(runtime.Adopter); ok {
+		doing = "attaching to"
+	}
+	progress.Phase(fmt.Sprintf("%s %d nodes", doing, len(launches)), len(launches))
 	if err := t.Runtime.Launch(ctx, launches, func(faults.NodeID) { progress.Part() }); err != nil {
 		return fmt.Errorf("start testnet %s: %w", t.ID, t.redact(err))
 	}

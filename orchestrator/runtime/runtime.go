@@ -124,6 +124,12 @@ type Publisher interface {
 	Publish(ctx context.Context, ports []netip.AddrPort) ([]netip.AddrPort, error)
 }
 
+// Adopter is a Runtime whose nodes run already: Launch starts none.
+type Adopter interface {
+	// Adopts does nothing; it is there to tell such runtimes by.
+	Adopts()
+}
+
 // Describer tells what a runtime is, for reports.
 type Describer interface {
 	// Describe returns a line such as "docker 20.10.24, bridge-family nftables, nfqueue delay engine".

@@ -50,6 +50,7 @@ var (
 	_ runtime.Reacher   = (*Foreign)(nil)
 	_ runtime.Shaper    = (*Foreign)(nil)
 	_ runtime.Describer = (*Foreign)(nil)
+	_ runtime.Adopter   = (*Foreign)(nil)
 )
 
 // AttachForeign finds running containers and checks that they can be hosted: all have an IPv4 address on one bridge
@@ -65,6 +66,9 @@ func AttachForeign(ctx context.Context, sel Selector, opts ForeignOptions) (*For
 	}
 	return f, nil
 }
+
+// Adopts implements runtime.Adopter.
+func (*Foreign) Adopts() {}
 
 // inspector looks at a container.
 type inspector interface {
