@@ -98,7 +98,9 @@ type Capture struct {
 	// Match, if not nil, is what to take of the text: the first match, or its group where it has one. match: optional,
 	// not with jq.
 	Match *Pattern
-	Pos   Pos
+	// Public says that what is captured may be shown. public: true; default: it is a secret, as keys and cookies are.
+	Public bool
+	Pos    Pos
 }
 
 // Start is how a node is started.

@@ -79,6 +79,7 @@ func (d *chainDecoder) captures(n ast.Node) []Capture {
 			{"stdout", false, func(_ Pos, v ast.Node) { d.boolean(v, "stdout", &c.Stdout) }},
 			d.optionalQuery("jq", &c.JQ),
 			d.optionalPattern("match", &c.Match),
+			{"public", false, func(_ Pos, v ast.Node) { d.boolean(v, "public", &c.Public) }},
 		})
 		if c.JQ != nil && c.Match != nil {
 			d.failf(c.Match.Pos, "jq is for JSON, match for other text", "capture %s cannot have both jq and match", name)

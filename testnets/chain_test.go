@@ -46,7 +46,7 @@ func TestParseChain(t *testing.T) {
 		Prepare: []Step{{
 			Run:     []Text{text("genesis"), text("--time={{.Start.Unix}}"), text("--out"), text("/out/genesis.json")},
 			Files:   []File{{Path: "/seed", Text: text("{{.Seed}}")}},
-			Capture: []Capture{{Name: "genesis", File: "/out/genesis.json"}, {Name: "id", File: "/out/genesis.json", JQ: ptr(".id")}},
+			Capture: []Capture{{Name: "genesis", File: "/out/genesis.json", Public: true}, {Name: "id", File: "/out/genesis.json", JQ: ptr(".id")}},
 		}, {
 			Run: []Text{text("enrol"), text("{{.captured.id}}"), text("{{.Node.Name}}")}, EachNode: true,
 			Capture: []Capture{{Name: "token", Stdout: true, Match: &Pattern{Source: "token ([a-z]+)"}}}, Keep: []string{"/data"},
