@@ -19,13 +19,13 @@ func (c *Chain) Access(id faults.NodeID) (driver.Access, error) {
 	}
 	out, err := c.access(n)
 	if err != nil {
-		return driver.Access{}, c.secrets.err(fmt.Errorf("access to node %s: %w", id, err))
+		return driver.Access{}, c.clean(fmt.Errorf("access to node %s: %w", id, err))
 	}
 	return out, nil
 }
 
 func (c *Chain) access(n *node) (driver.Access, error) {
-	out, err := c.wallet(n)
+	out, err := c.wallet(c.with(n, nil))
 	if err != nil {
 		return out, err
 	}
@@ -67,26 +67,18 @@ func (c *Chain) body(q request) (string, error) {
 	return string(text), nil
 }
 
-// wallet renders what the chain file says of a node's account. Its key is a secret from then on.
-func (c *Chain) wallet(n *node) (out driver.Access, err error) {
+// wallet renders what the chain file says of a node's account, with what texts about it can use. Its key is a secret from
+// then on.
+func (c *Chain) wallet(data map[string]any) (out driver.Access, err error) {
 	w := c.file.Wallet
 	if w == nil {
 		return out, nil
 	}
-	data := c.with(n, nil)
-	for _, part := range []struct {
-		text *testnets.Text
-		into *string
-	}{{w.ChainID, &out.ChainID}, {w.Account, &out.Account}, {w.PrivateKey, &out.PrivateKey}, {w.Funds, &out.Funds}} {
-		if part.text == nil {
-			continue
-		}
-		if *part.into, err = part.text.Render(data); err != nil {
-			return out, err
-		}
-	}
+	err = fill([]part{
+		{w.ChainID, &out.ChainID}, {w.Account, &out.Account}, {w.PrivateKey, &out.PrivateKey}, {w.Funds, &out.Funds},
+	}, data)
 	c.secrets.add(out.PrivateKey)
-	return out, nil
+	return out, err
 }
 
 // curl writes a request to a node at an address as a command.

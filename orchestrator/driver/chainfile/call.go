@@ -17,34 +17,59 @@ func (c *Chain) credentials() error {
 		if _, err := c.auth(n); err != nil {
 			return fmt.Errorf("credentials of node %s: %w", n.node.ID, err)
 		}
-		if _, err := c.wallet(n); err != nil {
+		if _, err := c.wallet(c.with(n, nil)); err != nil {
 			return fmt.Errorf("wallet of node %s: %w", n.node.ID, err)
 		}
 	}
 	return nil
 }
 
+// foresee hides the credentials that data is enough for; what else they need is not known yet. A literal password may stand
+// in what comes before credentials are needed: in the image and in the steps of the preparation.
+func (c *Chain) foresee(data map[string]any) {
+	_, _ = c.authOf(data)
+	_, _ = c.wallet(data)
+}
+
 // auth renders a node's credentials.
-func (c *Chain) auth(n *node) (a auth, err error) {
-	data := c.with(n, nil)
+func (c *Chain) auth(n *node) (auth, error) { return c.authOf(c.with(n, nil)) }
+
+// authOf renders credentials with what texts about a node can use. Those that can be rendered are secrets from then on, also
+// when it fails.
+func (c *Chain) authOf(data map[string]any) (a auth, err error) {
+	var parts []part
 	if b := c.file.RPC.Basic; b != nil {
-		if a.user, err = b.User.Render(data); err != nil {
-			return a, err
-		}
-		if a.password, err = b.Password.Render(data); err != nil {
-			return a, err
-		}
+		parts = append(parts, part{&b.User, &a.user}, part{&b.Password, &a.password})
 	}
 	if b := c.file.RPC.Bearer; b != nil {
-		if a.bearer, err = b.Render(data); err != nil {
-			return a, err
-		}
+		parts = append(parts, part{b, &a.bearer})
 	}
+	err = fill(parts, data)
 	c.secrets.add(a.password, a.bearer)
 	if a.password != "" {
 		c.secrets.add(base64.StdEncoding.EncodeToString([]byte(a.user + ":" + a.password)))
 	}
-	return a, nil
+	return a, err
+}
+
+// part is a text and what it is rendered into; nil: nothing.
+type part struct {
+	text *testnets.Text
+	into *string
+}
+
+// fill renders all parts that can be rendered, and returns the first error.
+func fill(parts []part, data map[string]any) (first error) {
+	for _, p := range parts {
+		if p.text == nil {
+			continue
+		}
+		var err error
+		if *p.into, err = p.text.Render(data); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
 }
 
 // call makes calls in turn, each with the result of the one before as .Last, and returns the last one's result. The error
@@ -59,7 +84,7 @@ func (c *Chain) call(ctx context.Context, n *node, calls []testnets.CallRef, ext
 		}
 		var err error
 		if last, err = c.one(ctx, n, call, data); err != nil {
-			return nil, &CallError{Node: n.node.ID, Call: ref.Name, At: c.at(call.Pos), Err: c.secrets.err(err)}
+			return nil, &CallError{Node: n.node.ID, Call: ref.Name, At: c.at(call.Pos), Err: c.refused(err)}
 		}
 		data["Last"] = last
 	}

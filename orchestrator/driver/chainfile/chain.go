@@ -25,6 +25,7 @@ type Chain struct {
 	restored *kept // what the process that started them told, if one did
 	secrets  redactor
 	image    string // once it is made
+	wif      []int  // versions in which texts write keys as WIF
 
 	data   map[string]any    // what every text can use
 	common map[string][]byte // files that steps kept for all nodes
@@ -56,7 +57,9 @@ func New(file *testnets.Chain, tools driver.Tools, transport http.RoundTripper, 
 	if progress == nil {
 		progress = func(string) {}
 	}
-	return &Chain{file: file, tools: tools, rpc: newRPC(file.RPC, transport), progress: progress, seen: newBlocks()}
+	c := &Chain{file: file, tools: tools, rpc: newRPC(file.RPC, transport), progress: progress, seen: newBlocks(), wif: wifVersions(file.Source)}
+	c.foresee(map[string]any{})
+	return c
 }
 
 // Attach returns the driver of a chain whose nodes run already: its Prepare runs and builds nothing, and says of nodes no

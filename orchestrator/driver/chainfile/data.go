@@ -69,7 +69,7 @@ func (c *Chain) keys(seed uint64, m *node) (map[string]Key, error) {
 			return nil, err
 		}
 		keys[name] = k
-		c.secrets.add(k.secrets()...)
+		c.secrets.add(k.secrets(c.wif)...)
 		if a, err := k.AddressHex(); err == nil {
 			addresses[name] = a
 			c.name(m, a)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -38,7 +37,47 @@ func (c *Chain) mistake(ctx context.Context, pos testnets.Pos, hint string, err 
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", c.at(pos), err)
 	}
-	return &FileError{c.file.ErrorAt(pos, c.secrets.text(err.Error()), hint), c.secrets.err(err)}
+	text := c.told(err)
+	return &FileError{c.hidden().ErrorAt(pos, text, hint), retold(err, text)}
+}
+
+// hidden is the chain file with stars in the place of secrets, wherever they stand in its text.
+func (c *Chain) hidden() *testnets.Chain {
+	file := *c.file
+	file.Source = []byte(c.secrets.mask(string(file.Source)))
+	return &file
+}
+
+// told is the text of an error without secrets. An excerpt of the file in it is made anew, of the file without them: it
+// may have cut one in two.
+func (c *Chain) told(err error) string {
+	text := err.Error()
+	var at *testnets.Error
+	if errors.As(err, &at) && at.Excerpt != "" {
+		text = strings.Replace(text, at.Error(), c.hidden().ErrorAt(at.Pos, at.Msg, at.Hint).Error(), 1)
+	}
+	return c.secrets.text(text)
+}
+
+// clean returns an error whose text is told's and which is err otherwise, nil for nil.
+func (c *Chain) clean(err error) error {
+	if err == nil {
+		return nil
+	}
+	return retold(err, c.told(err))
+}
+
+// refused is clean for an error of a request. What a node said is shortened, too, once secrets are hidden in it.
+func (c *Chain) refused(err error) error {
+	var answered *RPCError
+	var unfit *unfitError
+	switch {
+	case errors.As(err, &answered):
+		return &RPCError{answered.Code, c.secrets.brief(answered.Message), c.secrets.brief(answered.Data)}
+	case errors.As(err, &unfit):
+		return &unfitError{unfit.problem, c.secrets.brief(unfit.text)}
+	}
+	return c.clean(err)
 }
 
 // imageHint is what to do about an image that cannot be had.
@@ -164,7 +203,7 @@ func (c *Chain) bad(n *node, what string, q testnets.Query, result, answer any, 
 func (c *Chain) answerError(n *node, what string, q testnets.Query, problem string, answer any, cause error) error {
 	return &AnswerError{
 		Node: n.node.ID, What: what, At: c.at(q.Pos), JQ: c.secrets.text(q.Source), Problem: c.secrets.text(problem),
-		Reply: c.show(answer), hint: shorten([]byte(c.secrets.text(pathHint(q.Source, answer)))), cause: cause,
+		Reply: c.show(answer), hint: c.secrets.brief(pathHint(q.Source, answer)), cause: cause,
 	}
 }
 
@@ -207,22 +246,15 @@ func kindOf(v any) string {
 		return "a text"
 	case []any:
 		return "a list"
+	case map[string]any:
+		return "a mapping"
 	}
 	return "a number"
 }
 
-// show writes a decoded value without secrets, shortened: in this order, so that no secret is cut in two and then missed.
-func (c *Chain) show(v any) string {
-	if s, ok := v.(string); ok {
-		return shorten([]byte(c.secrets.text(s)))
-	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Sprintf("a %T", v)
-	}
-	return shorten([]byte(c.secrets.text(string(text))))
-}
+// show writes a decoded value without secrets, shortened.
+func (c *Chain) show(v any) string { return c.secrets.brief(asText(v)) }
 
 // Redact implements driver.Secretive: it hides, in a text that nodes printed, the private halves of all keys, the
-// credentials of RPC and the private keys of accounts.
+// credentials of RPC, the private keys of accounts, and what steps captured that is not public.
 func (c *Chain) Redact(text string) string { return c.secrets.text(text) }

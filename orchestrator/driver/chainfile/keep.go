@@ -60,5 +60,13 @@ func (c *Chain) restore(start time.Time) error {
 		maps.Copy(n.data["captured"].(map[string]any), c.restored.Nodes[n.node.ID])
 		n.nonce = base
 	}
+	for _, step := range c.file.Prepare {
+		for _, capture := range step.Capture {
+			c.conceal(capture, c.restored.Captured[capture.Name])
+			for _, captured := range c.restored.Nodes {
+				c.conceal(capture, captured[capture.Name])
+			}
+		}
+	}
 	return c.credentials()
 }

@@ -150,7 +150,7 @@ func TestRedaction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.add(k.secrets()...)
+	r.add(k.secrets(nil)...)
 	seed := k.Private[:ed25519.SeedSize]
 	for _, s := range []string{
 		k.PrivateHex(), strings.ToUpper(k.PrivateHex()), k.PrivateBase64(), hex.EncodeToString(seed),

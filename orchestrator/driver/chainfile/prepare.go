@@ -20,7 +20,7 @@ var errNoTools = errors.New("this runtime has no containers, which the nodes of 
 // no secrets. What the file says and what does not work is a *FileError.
 func (c *Chain) Prepare(ctx context.Context, net driver.Network) (driver.Prepared, error) {
 	out, err := c.prepare(ctx, net)
-	return out, c.secrets.err(err)
+	return out, c.clean(err)
 }
 
 func (c *Chain) prepare(ctx context.Context, net driver.Network) (driver.Prepared, error) {
@@ -80,7 +80,13 @@ func (c *Chain) know(net driver.Network) error {
 	if c.rpc.err != nil {
 		return fmt.Errorf("%s: rpc: %w", c.at(c.file.RPC.Pos), c.rpc.err)
 	}
-	return c.join(net)
+	if err := c.join(net); err != nil {
+		return err
+	}
+	for _, n := range c.order {
+		c.foresee(c.with(n, nil))
+	}
+	return nil
 }
 
 // source is the image as a runtime must be told of it.

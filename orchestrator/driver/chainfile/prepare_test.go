@@ -260,6 +260,7 @@ func TestPrepareFails(t *testing.T) {
 		return r
 	}
 	const first, second = "stepped.yaml:7:5: prepare step 1 of 3: ", "stepped.yaml:12:5: prepare step 2 of 3, node b: "
+	public := strings.NewReplacer("jq: .id}", "jq: .id, public: true}", `(.*)$"}`, `(.*)$", public: true}`).Replace(stepped)
 	for _, c := range []struct {
 		name string
 		f    *tools
@@ -272,9 +273,9 @@ func TestPrepareFails(t *testing.T) {
 		{"a file that is not there", &tools{run: result("genesis", driver.OnceResult{}, nil)},
 			[]string{first, "stepped.yaml:10:7: capture genesis: the command left no file /out/genesis.json"}},
 		{"no JSON", &tools{run: result("genesis", files("/out/genesis.json", "sorry"), nil)},
-			[]string{first, "stepped.yaml:11:7: capture id: what was captured is not JSON: ", "sorry"}},
+			[]string{first, "capture id: stepped.yaml:11:7: what was captured is not JSON: ", "sorry"}},
 		{"neither text nor number", &tools{run: result("genesis", files("/out/genesis.json", `{"id": [1]}`), nil)},
-			[]string{first, "capture id: jq gave [1], which is neither text nor a number"}},
+			[]string{first, "capture id: stepped.yaml:11:41: jq gave [1], which is neither text nor a number"}},
 		{"jq that fails", &tools{run: result("genesis", files("/out/genesis.json", `[7]`), nil)},
 			[]string{first, "capture id: ", "stepped.yaml:11:", "[7]"}},
 		{"text without what is looked for", &tools{run: result("enrol", driver.OnceResult{Stdout: []byte("no, sorry\n"), Files: files("/data/x", "", "/etc/one", "").Files}, nil)},
@@ -283,7 +284,7 @@ func TestPrepareFails(t *testing.T) {
 			[]string{second + "keep /data: the command left no file there"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			chain := parse(t, stepped)
+			chain := parse(t, public)
 			chain.File = "stepped.yaml"
 			_, err := New(chain, c.f, nil, nil).Prepare(t.Context(), network(3))
 			if err == nil {

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -26,11 +25,12 @@ const (
 	maxSessions = 1024
 )
 
-// RPCError is an error that a node itself answered with.
+// RPCError is an error that a node itself answered with. In an error of a Chain its texts are shortened and hold no
+// secrets; before that they are what the node said.
 type RPCError struct {
 	Code    int64 // of JSON-RPC; the HTTP status where the answer is no JSON-RPC error
 	Message string
-	Data    string // what else the node said, shortened; may be empty
+	Data    string // what else the node said; may be empty
 }
 
 // Error implements error.
@@ -41,6 +41,18 @@ func (e *RPCError) Error() string {
 	}
 	return s
 }
+
+// unfitError is an answer without a result. Its text is the answer: see RPCError.
+type unfitError struct {
+	problem error
+	text    string
+}
+
+// Error implements error.
+func (e *unfitError) Error() string { return fmt.Sprintf("%v: %s", e.problem, e.text) }
+
+// Unwrap implements errors.Unwrap.
+func (e *unfitError) Unwrap() error { return e.problem }
 
 // request is one rendered call.
 type request struct {
@@ -205,20 +217,20 @@ func (r *rpc) result(resp *http.Response, text []byte, id uint64) (any, error) {
 		}
 	}
 	if resp.StatusCode >= 300 {
-		return nil, &RPCError{Code: int64(resp.StatusCode), Message: http.StatusText(resp.StatusCode), Data: shorten(text)}
+		return nil, &RPCError{Code: int64(resp.StatusCode), Message: http.StatusText(resp.StatusCode), Data: string(text)}
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, errors.New("the answer is empty")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the answer is not JSON: %w: %s", err, shorten(text))
+		return nil, &unfitError{fmt.Errorf("the answer is not JSON: %w", err), string(text)}
 	}
 	if r.kind == testnets.HTTPGet {
 		return answer, nil
 	}
 	result, ok := envelope["result"]
 	if !ok {
-		return nil, fmt.Errorf("the answer is not JSON-RPC, it has no result: %s", shorten(text))
+		return nil, &unfitError{errors.New("the answer is not JSON-RPC, it has no result"), string(text)}
 	}
 	if got := fmt.Sprint(envelope["id"]); got != fmt.Sprint(id) {
 		return nil, fmt.Errorf("the answer is to another request: id %s instead of %d", got, id)
@@ -231,7 +243,7 @@ func rpcError(v any) *RPCError {
 	switch v := v.(type) {
 	case string:
 		if v != "" {
-			return &RPCError{Message: shorten([]byte(v))}
+			return &RPCError{Message: v}
 		}
 	case map[string]any:
 		e := &RPCError{}
@@ -240,11 +252,11 @@ func rpcError(v any) *RPCError {
 		}
 		message, ok := v["message"].(string)
 		if !ok {
-			message = show(v)
+			message = asJSON(v)
 		}
-		e.Message = shorten([]byte(message))
+		e.Message = message
 		if d, ok := v["data"]; ok && d != nil {
-			e.Data = show(d)
+			e.Data = asText(d)
 		}
 		return e
 	}
@@ -263,29 +275,4 @@ func decode(from io.Reader) (any, error) {
 		return nil, errors.New("there is more after the first value")
 	}
 	return v, nil
-}
-
-// maxShown is the most bytes of an answer that a message shows.
-const maxShown = 300
-
-// shorten makes an answer fit for a message.
-func shorten(text []byte) string {
-	s := strings.ToValidUTF8(string(text[:min(len(text), maxShown)]), "?")
-	s = strings.Join(strings.Fields(s), " ")
-	if len(text) > maxShown {
-		s += "..."
-	}
-	return s
-}
-
-// show is shorten for a decoded value.
-func show(v any) string {
-	if s, ok := v.(string); ok {
-		return shorten([]byte(s))
-	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Sprintf("a %T", v)
-	}
-	return shorten(text)
 }

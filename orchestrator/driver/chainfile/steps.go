@@ -2,7 +2,6 @@ package chainfile
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -100,7 +99,7 @@ func (c *Chain) runStep(ctx context.Context, image string, s testnets.Step, n *n
 	return captured, c.keep(s, c.common, result)
 }
 
-// capture takes one value out of what a step gave.
+// capture takes one value out of what a step gave. It is a secret from then on, unless the file says that it is public.
 func (c *Chain) capture(ctx context.Context, capture testnets.Capture, result driver.OnceResult) (string, error) {
 	text := strings.TrimSpace(string(result.Stdout))
 	if capture.File != "" {
@@ -110,31 +109,67 @@ func (c *Chain) capture(ctx context.Context, capture testnets.Capture, result dr
 		}
 		text = string(content)
 	}
-	if capture.Match != nil {
+	value, misfit := c.extract(ctx, capture, text)
+	if misfit != nil {
+		return "", fmt.Errorf("capture %s: %w", capture.Name, misfit.err(capture.Public))
+	}
+	c.conceal(capture, value)
+	return value, nil
+}
+
+// conceal hides what a step captured.
+func (c *Chain) conceal(capture testnets.Capture, value any) {
+	if text, ok := value.(string); ok && !capture.Public {
+		c.secrets.add(secretsIn(text)...)
+	}
+}
+
+// extract takes one value out of a text.
+func (c *Chain) extract(ctx context.Context, capture testnets.Capture, text string) (string, *noCapture) {
+	failed := func(pos testnets.Pos, what string, shown error) *noCapture {
+		return &noCapture{plain: fmt.Errorf("%s: %s", c.at(pos), what), shown: shown, size: len(text)}
+	}
+	switch {
+	case capture.Match != nil:
 		found, err := capture.Match.Find(text)
 		if err != nil {
-			return "", fmt.Errorf("capture %s: %w", capture.Name, err)
+			return "", failed(capture.Match.Pos, "match "+capture.Match.Source+": it is nowhere in the text", err)
 		}
 		return found, nil
-	}
-	if capture.JQ == nil {
+	case capture.JQ == nil:
 		return text, nil
 	}
 	value, err := decode(strings.NewReader(text))
 	if err != nil {
-		return "", fmt.Errorf("%s: capture %s: what was captured is not JSON: %w: %s", c.at(capture.Pos), capture.Name, err, shorten([]byte(text)))
+		const what = "what was captured is not JSON"
+		return "", failed(capture.Pos, what, fmt.Errorf("%s: %s: %w: %s", c.at(capture.Pos), what, err, c.secrets.brief(text)))
 	}
 	if value, err = capture.JQ.Run(ctx, value); err != nil {
-		return "", fmt.Errorf("capture %s: %w", capture.Name, err)
+		return "", failed(capture.JQ.Pos, "jq "+capture.JQ.Source+" fails", err)
 	}
 	switch v := value.(type) {
 	case string:
 		return v, nil
 	case nil, bool, []any, map[string]any:
-		return "", fmt.Errorf("%s: capture %s: jq gave %s, which is neither text nor a number", c.at(capture.JQ.Pos), capture.Name, show(v))
+		const what = "jq gave %s, which is neither text nor a number"
+		return "", failed(capture.JQ.Pos, fmt.Sprintf(what, kindOf(v)), fmt.Errorf("%s: "+what, c.at(capture.JQ.Pos), c.show(v)))
 	}
-	number, err := json.Marshal(value)
-	return string(number), err
+	return asJSON(value), nil
+}
+
+// noCapture is a text out of which nothing can be captured, and why.
+type noCapture struct {
+	plain error // without anything of the text
+	shown error // with some of it
+	size  int   // of the text
+}
+
+// err is the error about it. The text is shown only where it is public: what is wrong may be that it is another key.
+func (n *noCapture) err(public bool) error {
+	if public {
+		return n.shown
+	}
+	return fmt.Errorf("%w; the text, of %d bytes, may be a secret: `public: true` shows it", n.plain, n.size)
 }
 
 // keep puts what a step is to leave among the files of a node, or those of all.

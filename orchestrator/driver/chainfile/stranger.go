@@ -66,7 +66,7 @@ func (k *check) genesis(ctx context.Context) error {
 			return nil
 		}
 		if i == 0 {
-			k.works(rowGenesis, "%s", show(v))
+			k.works(rowGenesis, "%s", k.show(v))
 		}
 	}
 	if id, what := k.Stranger(ctx); what != "" {
@@ -110,7 +110,7 @@ func (c *Chain) odd(ctx context.Context, claim string, ask func(*node) (any, err
 	most, other := groups[order[0]], groups[order[1]]
 	odd := c.order[other[0]].node.ID
 	path, here, there := difference("", answers[other[0]], answers[most[0]])
-	what := fmt.Sprintf("it %s: %s is %s on %s and %s on %s", claim, path, show(here), c.listed(other), show(there), c.listed(most))
+	what := fmt.Sprintf("it %s: %s is %s on %s and %s on %s", claim, path, c.show(here), c.listed(other), c.show(there), c.listed(most))
 	return odd, c.secrets.text(what)
 }
 

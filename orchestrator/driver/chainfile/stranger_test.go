@@ -74,7 +74,7 @@ func TestDifference(t *testing.T) {
 		{[]any{1, 2}, []any{1, 3}, "[1]: 2, 3"},
 	} {
 		where, x, y := difference("", c.a, c.b)
-		if got := fmt.Sprintf("%s: %s, %s", where, show(x), show(y)); got != c.want {
+		if got := fmt.Sprintf("%s: %s, %s", where, asText(x), asText(y)); got != c.want {
 			t.Errorf("%v and %v: %s, want %s", c.a, c.b, got, c.want)
 		}
 	}
