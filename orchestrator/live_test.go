@@ -16,6 +16,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator"
 	"github.com/netsplit/netsplit/orchestrator/driver"
 	"github.com/netsplit/netsplit/orchestrator/driver/netsplit"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/fake"
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
 )
@@ -34,9 +35,20 @@ func (secretive) Keep() ([]byte, error) { return []byte(`{"secret": "` + passwor
 type open struct{ driver.Chain }
 
 // blabber is a runtime whose nodes print their password as their last line.
-type blabber struct{ *fake.Runtime }
+type blabber struct {
+	*fake.Runtime
+	dir string // the run's
+}
 
-func (b blabber) Logs(ctx context.Context, node faults.NodeID, n int) ([]string, error) {
+func (b *blabber) Create(ctx context.Context, p runtime.Plan) ([]runtime.Host, error) {
+	b.dir = p.Dir
+	return b.Runtime.Create(ctx, p)
+}
+
+func (b *blabber) Logs(ctx context.Context, node faults.NodeID, n int) ([]string, error) {
+	if _, _, err := orchestrator.LoadNetwork(b.dir); err != nil {
+		return nil, err // other commands read logs, too, and could not
+	}
 	lines, err := b.Runtime.Logs(ctx, node, n)
 	return append(lines, "my password is "+password), err
 }
@@ -67,7 +79,7 @@ func TestSecretsThatNodesPrintAreHidden(t *testing.T) {
 		"a node that does not start": {LaunchErr: map[faults.NodeID]error{"full-1": errScript}, Tail: []string{"with " + password}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rt := blabber{fake.New(sim.Options{Epoch: epoch}, script)}
+			rt := &blabber{Runtime: fake.New(sim.Options{Epoch: epoch}, script)}
 			a := attempted(t.Context(), t, brief, rt, nil, func(c driver.Chain) driver.Chain { return secretive{c.(*netsplit.Chain)} })
 			if (a.err == nil) != (name == "a run to its end") {
 				t.Fatal(a.err)
@@ -75,8 +87,8 @@ func TestSecretsThatNodesPrintAreHidden(t *testing.T) {
 			if a.err != nil && (strings.Contains(a.err.Error(), password) || !strings.Contains(a.err.Error(), "[secret]")) {
 				t.Errorf("the error shows or lacks it: %v", a.err)
 			}
-			// The testnet's description is for its owner alone.
-			if got := holding(t, a.dir, password); len(got) != 1 || got[0] != orchestrator.NetworkFile {
+			// The testnet's description, with which other commands opened it, went with it.
+			if got := holding(t, a.dir, password); len(got) != 0 {
 				t.Errorf("files with the password: %v", got)
 			}
 			if name == "a run to its end" && len(holding(t, filepath.Join(a.dir, orchestrator.LogDir), "my password is [secret]")) == 0 {
@@ -85,7 +97,7 @@ func TestSecretsThatNodesPrintAreHidden(t *testing.T) {
 		})
 	}
 	// A chain that hides nothing shows that the password gets that far.
-	rt := blabber{fake.New(sim.Options{Epoch: epoch}, fake.Script{})}
+	rt := &blabber{Runtime: fake.New(sim.Options{Epoch: epoch}, fake.Script{})}
 	a := attempted(t.Context(), t, brief, rt, nil, func(c driver.Chain) driver.Chain { return open{c} })
 	if got := holding(t, a.dir, password); len(got) == 0 {
 		t.Error("no log holds the password of a chain without secrets")
@@ -121,6 +133,34 @@ func TestADescriptionIsItsOwnersAlone(t *testing.T) {
 	}
 	if _, _, err := orchestrator.LoadNetwork(dir); err == nil {
 		t.Error("half a description is read")
+	}
+}
+
+func TestADescriptionGoesWithItsTestnet(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, orchestrator.NetworkFile)
+	if err := orchestrator.SaveNetwork(dir, driver.Network{ID: "t"}, secretive{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := orchestrator.ForgetNetwork(dir, "another"); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("that of another testnet is gone: %v", err)
+	}
+	for range 2 { // the second time there is none
+		if err := orchestrator.ForgetNetwork(dir, "t"); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("it is still there: %v", err)
+		}
+	}
+	if err := os.WriteFile(path, []byte(`{"ID": "t", "Chain": {"secr`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := orchestrator.ForgetNetwork(dir, "t"); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "secrets") {
+		t.Errorf("half of one stays and nobody is told: %v", err)
 	}
 }
 

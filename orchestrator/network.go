@@ -14,8 +14,8 @@ import (
 	"github.com/netsplit/netsplit/testnets"
 )
 
-// NetworkFile is the name of the file in a testnet's directory that describes it to later commands: with it and the
-// runtime, a running testnet can be attached to.
+// NetworkFile is the name of the file in a testnet's directory that describes it to other commands: with it and the
+// runtime, a running testnet can be attached to. It holds secrets and is there only as long as the testnet is.
 const NetworkFile = "network.json"
 
 // peersSlack is how many more connections than its topology asks for a node may hold.
@@ -65,6 +65,24 @@ func LoadNetwork(dir string) (net driver.Network, chain []byte, err error) {
 		return net, nil, fmt.Errorf("read the testnet's description %s: %w", path, err)
 	}
 	return d.Network, d.Chain, nil
+}
+
+// ForgetNetwork removes what SaveNetwork wrote of a testnet, if it is there: whoever is given a run's directory is not to
+// find its keys and passwords. What describes another testnet, to which the directory has come since, stays.
+func ForgetNetwork(dir, id string) error {
+	net, _, err := LoadNetwork(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("remove the description of testnet %s, which holds secrets, if it is that: %w", id, err)
+	case net.ID != id:
+		return nil
+	}
+	if err := os.Remove(filepath.Join(dir, NetworkFile)); err != nil {
+		return fmt.Errorf("remove the description of testnet %s, which holds secrets: %w", id, err)
+	}
+	return nil
 }
 
 // NewNetwork describes a spec's testnet to a chain. hosts are parallel to spec.NodeIDs().

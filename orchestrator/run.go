@@ -44,7 +44,8 @@ type Options struct {
 
 // Run carries out a scenario and records it in Dir. It returns an error when the infrastructure failed or ctx ended;
 // whether the invariants held is for Judge to say, from the trace. The trace is complete (it has an end event) in every
-// case but a failure to write it. The runtime is left for the caller to close.
+// case but a failure to write it. The runtime is left for the caller to close; other commands cannot open the testnet any
+// more.
 func Run(ctx context.Context, o Options) (err error) {
 	if err := Check(o.Spec, o.Runtime); err != nil {
 		return err
@@ -66,7 +67,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	err = r.explain(ctx, also(err, r.rec.failure()))
 	r.finish(ctx, err)
-	return also(err, r.rec.failure())
+	return also(also(err, r.rec.failure()), ForgetNetwork(o.Dir, o.ID))
 }
 
 // run is one run in progress.

@@ -159,7 +159,7 @@ func (e *env) checkOn(ctx context.Context, file *testnets.Chain, nodes int, p *p
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, removeState(dir)) }()
+	defer func() { err = errors.Join(err, removeState(dir, id)) }()
 	return tryOut(ctx, spec, h, chain, dir, p)
 }
 

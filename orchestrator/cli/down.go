@@ -28,7 +28,7 @@ func (e *env) downCommand() *ucli.Command {
 				return infrastructure(err, "")
 			}
 			fmt.Fprintf(e.out, "removed %s\n", t.ID)
-			return removeState(t.Dir)
+			return removeState(t.Dir, t.ID)
 		},
 	}
 }
@@ -52,7 +52,7 @@ func (e *env) downAll(c *ucli.Context) error {
 		fmt.Fprintln(e.out, "nothing to remove")
 	}
 	for _, t := range all {
-		if err := removeState(t.Dir); err != nil {
+		if err := removeState(t.Dir, t.ID); err != nil {
 			return err
 		}
 	}

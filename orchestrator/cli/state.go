@@ -104,9 +104,12 @@ func latestRun(base string) (string, error) {
 	return latest, nil
 }
 
-// removeState removes the directory of a testnet that was only brought up, never judged. Directories of other content
-// are left alone.
-func removeState(dir string) error {
+// removeState removes the directory of a testnet that is gone and was only brought up, never judged. Of directories with
+// other content it removes the testnet's description, which holds secrets.
+func removeState(dir, id string) error {
+	if err := orchestrator.ForgetNetwork(dir, id); err != nil {
+		return err
+	}
 	base, err := runsDir()
 	if err != nil || filepath.Dir(dir) != base {
 		return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/driver"
 )
 
 func TestNewID(t *testing.T) {
@@ -41,24 +42,40 @@ func TestRemoveStateTouchesOnlyWhatUpMade(t *testing.T) {
 		}
 		return dir
 	}
+	describe := func(dir, id string) string {
+		if err := orchestrator.SaveNetwork(dir, driver.Network{ID: id}, nil); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	killed := describe(make(filepath.Join(runs, "killed"), orchestrator.SpecFile, orchestrator.TraceFile), "t")
+	named := describe(make(filepath.Join(t.TempDir(), "named"), orchestrator.SpecFile), "t")
+	later := describe(make(filepath.Join(t.TempDir(), "later"), orchestrator.SpecFile), "later")
 	for _, c := range []struct {
 		dir  string
 		gone bool
 	}{
-		{make(filepath.Join(runs, "up"), orchestrator.SpecFile, orchestrator.NetworkFile), true},
+		{killed, false}, {named, false}, {later, false},
+		{describe(make(filepath.Join(runs, "up"), orchestrator.SpecFile), "t"), true},
 		{make(filepath.Join(runs, "judged"), orchestrator.SpecFile, orchestrator.TraceFile), false},
 		{make(filepath.Join(runs, "notes"), orchestrator.SpecFile, "notes.txt"), false},
 		{make(filepath.Join(t.TempDir(), "elsewhere"), orchestrator.SpecFile), false},
 	} {
-		if err := removeState(c.dir); err != nil {
+		if err := removeState(c.dir, "t"); err != nil {
 			t.Error(err)
 		}
 		if _, err := os.Stat(c.dir); errors.Is(err, os.ErrNotExist) != c.gone {
 			t.Errorf("%s: gone is not %v", c.dir, c.gone)
 		}
 	}
-	if err := removeState(filepath.Join(runs, "nothing")); err != nil {
+	if err := removeState(filepath.Join(runs, "nothing"), "t"); err != nil {
 		t.Error(err)
+	}
+	// The secrets of a run that was killed go with its testnet, those of a later testnet in the same place do not.
+	for dir, there := range map[string]bool{killed: false, named: false, later: true} {
+		if _, err := os.Stat(filepath.Join(dir, orchestrator.NetworkFile)); (err == nil) != there {
+			t.Errorf("description in %s: %v", dir, err)
+		}
 	}
 }
 

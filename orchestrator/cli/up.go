@@ -64,7 +64,7 @@ func (e *env) up(c *ucli.Context) error {
 		e.sayHowBlocksCome(t, detach)
 		e.attend(c.Context, t, watch)
 	}
-	return errors.Join(err, e.closeHost(c.Context, h), removeState(dir))
+	return errors.Join(err, e.closeHost(c.Context, h), removeState(dir, id))
 }
 
 // sayHowBlocksCome tells the user of a chain whose blocks are made on command who gives the command.
