@@ -6,11 +6,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/netsplit/netsplit/orchestrator"
 )
 
 // action is what GitHub reads of action.yml.
@@ -69,6 +72,11 @@ func TestActionIsWellFormed(t *testing.T) {
 		if expression.MatchString(s.Run) {
 			t.Errorf("step %q puts an expression into its script, where it would be run", s.Name)
 		}
+	}
+	uploaded := a.Runs.Steps[len(a.Runs.Steps)-1].With["path"]
+	const dir = "${{ steps.run.outputs.directory }}"
+	if want := dir + "\n!" + dir + "/**/" + orchestrator.NetworkFile + "\n"; uploaded != want {
+		t.Errorf("uploaded is %q, not %q: a run that was killed leaves secrets there", uploaded, want)
 	}
 	for _, m := range expression.FindAllStringSubmatch(text, -1) {
 		if name, ok := strings.CutPrefix(m[1], "inputs."); ok {
@@ -155,6 +163,7 @@ func TestGitLabPipeline(t *testing.T) {
 		Artifacts struct {
 			When    string
 			Paths   []string
+			Exclude []string
 			Reports map[string]string
 		}
 	}
@@ -178,6 +187,9 @@ func TestGitLabPipeline(t *testing.T) {
 		if file == "" || !strings.Contains(script, file) {
 			t.Errorf("the script does not write %q", file)
 		}
+	}
+	if want := []string{"netsplit-run/**/" + orchestrator.NetworkFile}; !slices.Equal(job.Artifacts.Exclude, want) {
+		t.Errorf("kept but for %q, not %q: a run that was killed leaves it, and it holds secrets", job.Artifacts.Exclude, want)
 	}
 	toolchain := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, "../go.mod"))[1]
 	if want := "golang:" + toolchain; job.Image != want {
