@@ -88,3 +88,35 @@ func TestExit(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatAChainFileIsToldOfHasNoSecrets: neither the message nor the excerpt shows a password that the file has.
+func TestWhatAChainFileIsToldOfHasNoSecrets(t *testing.T) {
+	file, err := testnets.ParseChain("c.yaml", []byte("name: c\nimage: {ref: nosuch}\nprepare: [{run: [init, --pass, hunter-22]}]\nstart: {}\n"+
+		"ports: {rpc: 1}\nrpc: {kind: http-get, basic: {user: a, password: hunter-22}}\n"+
+		"calls: {a: {path: /}}\nobserve: {height: {call: a, jq: .}, head: {call: a, jq: .}, block: {call: a, hash: ., parent: ., time: .}}\n"+
+		"facts: {family: pow, quorum: 0, fork_depth: 1}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = chainfile.New(file, oneImage{}, nil, nil).Prepare(t.Context(), driver.Network{})
+	var text strings.Builder
+	if code := (&env{err: &text}).exit(t.Context(), fmt.Errorf("prepare chain: %w", err)); code != exitUsage {
+		t.Errorf("exit code %d", code)
+	}
+	want := "c.yaml:3:11: prepare step 1 of 1: run [\"init\" \"--pass\" \"[secret]\"]: exit 1\n" +
+		"  3 | prepare: [{run: [init, --pass, *********]}]\n    |           ^\n"
+	if !strings.HasPrefix(text.String(), want) {
+		t.Errorf("it says\n%s", text.String())
+	}
+}
+
+// oneImage is a runtime that has an image whose programs fail.
+type oneImage struct{ driver.Tools }
+
+func (oneImage) Image(context.Context, driver.ImageSource, func(string)) (string, error) {
+	return "sha256:1", nil
+}
+
+func (oneImage) Once(context.Context, driver.Once) (driver.OnceResult, error) {
+	return driver.OnceResult{}, errors.New("exit 1")
+}
