@@ -58,18 +58,24 @@ func TestHintsGiveBlocksTheirTimes(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestHintsThatGiveNoTime(t *testing.T) {
+	const ms = time.Millisecond
+	seen := trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: "a", Height: 5}}
 	t.Run("too old to be put in its place", func(t *testing.T) {
 		var h hints
 		h.tell("n", 1100*ms, driver.Hint{Hash: "a"})
-		if times, earliest := h.times("n", time.Second, 0, 5*time.Second, []trace.Event{seen("a", 5)}); earliest[0] != time.Second || times[0] != 5*time.Second {
+		if times, earliest := h.times("n", time.Second, 0, 5*time.Second, []trace.Event{seen}); earliest[0] != time.Second || times[0] != 5*time.Second {
 			t.Errorf("%v, %v", times, earliest)
 		}
 	})
 	// The look before was asked at 1000ms and answered at 1080ms, which is when its last block was recorded.
 	t.Run("hinted at before the last look's answer", func(t *testing.T) {
 		var h hints
-		h.tell("n", 1050*ms, driver.Hint{Hash: "b"})
-		times, earliest := h.times("n", time.Second, 1080*ms, 1100*ms, []trace.Event{seen("b", 6), head("b", 6)})
+		h.tell("n", 1050*ms, driver.Hint{Hash: "a"})
+		head := trace.Event{Kind: trace.KindHead, Head: &trace.Head{Hash: "a", Height: 5}}
+		times, earliest := h.times("n", time.Second, 1080*ms, 1100*ms, []trace.Event{seen, head})
 		if times[0] != 1080*ms || times[1] != 1080*ms || earliest[0] != 1050*ms {
 			t.Errorf("%v, %v", times, earliest)
 		}
