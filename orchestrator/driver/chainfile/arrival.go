@@ -35,8 +35,9 @@ func (c *Chain) Heard(_ faults.NodeID, line []byte) (driver.Hint, bool) {
 	if a == nil || a.Log == nil {
 		return driver.Hint{}, false
 	}
-	hash, height, ok := a.Log.Find(line)
-	return driver.Hint{Hash: normal(hash), Height: height}, ok
+	text, height, ok := a.Log.Find(line)
+	hash, _ := hashText(text)
+	return driver.Hint{Hash: hash, Height: height}, ok && (hash != "" || height > 0)
 }
 
 // Listen implements driver.Announcer.
@@ -131,8 +132,7 @@ func (c *Chain) hint(ctx context.Context, message any) (h driver.Hint, ok bool) 
 	w := c.file.Observe.Arrival.Websocket
 	if w.Hash != nil {
 		if v, err := w.Hash.Run(ctx, message); err == nil {
-			hash, _ := v.(string)
-			h.Hash = normal(hash)
+			h.Hash, _ = hashText(v)
 		}
 	}
 	if w.Height != nil {

@@ -6,8 +6,21 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// maxBodies is how many blocks are kept whole, the latest.
-const maxBodies = 1024
+// How many blocks are kept whole, the latest, and how many bytes of them.
+const (
+	maxBodies    = 1024
+	maxBodyBytes = 64 << 20
+)
+
+// bytesOf is what a block takes in memory, about.
+func bytesOf(b trace.Block) int {
+	const header, text = 256, 24 // of a block, and of a transaction's id beside its characters
+	n := header + len(b.Hash) + len(b.Parent) + len(b.Producer)
+	for _, tx := range b.Txs {
+		n += text + len(tx)
+	}
+	return n
+}
 
 // blocks is what the nodes of a network have shown together. It is safe for concurrent use.
 type blocks struct {
@@ -15,6 +28,7 @@ type blocks struct {
 	known map[trace.Hash]bool // all hashes
 	body  map[trace.Hash]trace.Block
 	order []trace.Hash // of body, oldest first
+	bytes int          // of body
 	// base is the height below which blocks are not looked at; set by the first node.
 	base    uint64
 	settled bool
@@ -33,12 +47,12 @@ func (b *blocks) add(x trace.Block) (isNew bool) {
 	if _, ok := b.body[x.Hash]; ok {
 		return isNew
 	}
-	if len(b.order) == maxBodies {
-		delete(b.body, b.order[0])
-		b.order = b.order[1:]
-	}
 	b.body[x.Hash] = x
 	b.order = append(b.order, x.Hash)
+	for b.bytes += bytesOf(x); len(b.order) > maxBodies || b.bytes > maxBodyBytes; b.order = b.order[1:] {
+		b.bytes -= bytesOf(b.body[b.order[0]])
+		delete(b.body, b.order[0])
+	}
 	return isNew
 }
 

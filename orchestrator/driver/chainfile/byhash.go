@@ -9,8 +9,14 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// maxBelow is the most blocks below a head that are read before one is met that is known.
-const maxBelow = 5000
+// How many blocks below a node's head are read before one is met that is known, and how many bytes of them.
+const (
+	maxBelow      = 5000
+	maxBelowBytes = 64 << 20
+)
+
+// forget drops what was read on the way down from a head.
+func (n *node) forget() { n.below, n.belowBytes = nil, 0 }
 
 // byHash reports whether this chain's blocks are asked for by their hashes.
 func (c *Chain) byHash() bool { return c.file.Observe.Block.ByHash }
@@ -42,13 +48,14 @@ func (c *Chain) descend(ctx context.Context, n *node, t tip) ([]trace.Event, err
 	w := &n.walk
 	var down []trace.Block
 	hash, height := t.hash, t.height
-	for read := 0; height > w.base && (height > w.top() || w.hash(height) != hash); height-- {
+	for read, before := 0, n.belowBytes; height > w.base && (height > w.top() || w.hash(height) != hash); height-- {
 		b, ok := n.below[hash]
 		switch {
-		case len(down) == maxBelow:
-			clear(n.below)
-			return nil, fmt.Errorf("node %s: none of the %d blocks below its head at height %d is known", n.node.ID, maxBelow, t.height)
-		case !ok && read == maxLook:
+		case len(down) == maxBelow || n.belowBytes > maxBelowBytes:
+			defer n.forget()
+			return nil, fmt.Errorf("node %s: none of the %d blocks below its head at height %d is known; they take %d bytes",
+				n.node.ID, len(n.below), t.height, n.belowBytes)
+		case !ok && (read == maxLook || n.belowBytes-before > maxLookBytes):
 			return nil, driver.ErrMore
 		case !ok:
 			var err error
@@ -60,12 +67,13 @@ func (c *Chain) descend(ctx context.Context, n *node, t tip) ([]trace.Event, err
 				n.below = make(map[trace.Hash]trace.Block)
 			}
 			n.below[hash] = b
+			n.belowBytes += bytesOf(b)
 		}
 		b.Height = height
 		down = append(down, b)
 		hash = b.Parent
 	}
-	clear(n.below)
+	n.forget()
 	slices.Reverse(down)
 	n.awaitMade(ctx, down)
 	return c.commit(n, height, down), nil

@@ -151,9 +151,12 @@ func (c *Chain) handOver(ctx context.Context, from *node, extra map[string]any) 
 			return "", err
 		}
 	}
-	s, _ := id.(string)
-	if s == "" {
+	hash, ok := hashText(id)
+	if s, isText := id.(string); isText && !short(s) {
+		return "", c.bad(from, "act.submit", q, id, answer, fmt.Sprintf("a transaction's id of at most %d bytes", maxHash))
+	}
+	if !ok {
 		return "", c.bad(from, "act.submit", q, id, answer, "a transaction's id")
 	}
-	return normal(s), nil
+	return hash, nil
 }

@@ -104,7 +104,7 @@ func (s *search) on(ctx context.Context) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		s.last = b
+		s.last = trace.Block{Hash: b.Hash, Height: b.Height}
 		if slices.Contains(b.Txs, s.id) {
 			return b.Height, nil
 		}

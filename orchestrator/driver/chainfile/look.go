@@ -10,8 +10,11 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// maxLook is how many new blocks one look reads; the next look goes on.
-const maxLook = 200
+// How many new blocks one look reads, and after how many bytes of them it reads no more; the next look goes on.
+const (
+	maxLook      = 200
+	maxLookBytes = 16 << 20
+)
 
 // walk is a node's chain as far as it was read: the hash at every height from base on. The first, which is base's, is
 // known from its child only, and empty until there is one.
@@ -168,8 +171,8 @@ func (c *Chain) fork(ctx context.Context, n *node, limit uint64) (uint64, error)
 func (c *Chain) read(ctx context.Context, n *node, above, to uint64) ([]trace.Block, error) {
 	w := &n.walk
 	var fresh []trace.Block
-	parent := w.hash(above)
-	for height := above + 1; height <= min(to, above+maxLook); height++ {
+	parent, bytes := w.hash(above), 0
+	for height := above + 1; height <= min(to, above+maxLook) && bytes <= maxLookBytes; height++ {
 		b, err := c.block(ctx, n, height)
 		if err != nil {
 			return fresh, err
@@ -179,6 +182,7 @@ func (c *Chain) read(ctx context.Context, n *node, above, to uint64) ([]trace.Bl
 		}
 		fresh = append(fresh, b)
 		parent = b.Hash
+		bytes += bytesOf(b)
 	}
 	return fresh, nil
 }

@@ -18,7 +18,9 @@ type node struct {
 
 	walk  walk                       // by Look only, whose calls are serial
 	below map[trace.Hash]trace.Block // read on the way down from a head, see descend; likewise
-	final uint64                     // the height that it last called final; likewise
+	// belowBytes is what below takes; likewise.
+	belowBytes int
+	final      uint64 // the height that it last called final; likewise
 	// making is full while the node is told to make a block: whoever saw a block must wait to know whether it is that one.
 	making chan struct{}
 
@@ -35,6 +37,9 @@ type node struct {
 	coins  []coin // what is left to spend, the next one first; while submit is held
 }
 
+// maxMade is how many blocks a node may say that it made on one command.
+const maxMade = 100
+
 // madeHere notes the hashes in a node's answer to the command to make a block: a text or a list of texts.
 func (n *node) madeHere(result any) {
 	list, ok := result.([]any)
@@ -43,9 +48,9 @@ func (n *node) madeHere(result any) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, v := range list {
-		if s, ok := v.(string); ok {
-			n.made[normal(s)] = true
+	for _, v := range list[:min(len(list), maxMade)] {
+		if h, ok := hashText(v); ok {
+			n.made[h] = true
 		}
 	}
 }

@@ -3,6 +3,8 @@ package chainfile
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
@@ -47,26 +49,19 @@ func (c *Chain) head(ctx context.Context, n *node, height uint64, answer any) (t
 	if err != nil {
 		return tip{}, err
 	}
-	hash, ok := v.(string)
-	if height == 0 && v == nil {
-		ok = true
+	if s, ok := v.(string); height == 0 && (v == nil || ok && s == "") {
+		return tip{"", 0}, nil
 	}
-	if !ok || hash == "" && height > 0 {
-		return tip{}, c.bad(n, "observe.head", o.Head.JQ, v, answer, "a hash")
+	hash, ok := hashText(v)
+	if !ok {
+		return tip{}, c.bad(n, "observe.head", o.Head.JQ, v, answer, wantHash(v))
 	}
-	return tip{normal(hash), height}, nil
+	return tip{hash, height}, nil
 }
 
+// sameCalls reports whether two things are read from the answer to the same calls.
 func sameCalls(a, b []testnets.CallRef) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i].Name != b[i].Name {
-			return false
-		}
-	}
-	return true
+	return slices.EqualFunc(a, b, func(x, y testnets.CallRef) bool { return x.Name == y.Name })
 }
 
 // number applies a query that gives a whole number.
@@ -129,8 +124,8 @@ func (c *Chain) readPart(ctx context.Context, n *node, part blockPart, answer an
 	if err != nil {
 		return err
 	}
-	if !part.set(b, v) {
-		return c.bad(n, part.name, part.jq, v, answer, part.want)
+	if want := part.set(b, v); want != "" {
+		return c.bad(n, part.name, part.jq, v, answer, want)
 	}
 	return nil
 }
@@ -139,61 +134,94 @@ func (c *Chain) readPart(ctx context.Context, n *node, part blockPart, answer an
 type blockPart struct {
 	name string // in the chain file
 	jq   testnets.Query
-	want string                           // what the expression must give
-	set  func(b *trace.Block, v any) bool // false where v is something else
+	// set takes what the expression gave. It returns what that should have been, where it is something else.
+	set func(b *trace.Block, v any) (want string)
 }
 
 // blockParts are the parts of blocks that the chain file has.
 func (c *Chain) blockParts() []blockPart {
 	o := c.file.Observe.Block
 	parts := []blockPart{
-		{"observe.block.hash", o.Hash, "a hash", setHash},
-		{"observe.block.parent", o.Parent, "a hash", setParent},
-		{"observe.block.time", o.Time, "unix seconds or an RFC 3339 time", setTime},
+		{"observe.block.hash", o.Hash, setHash},
+		{"observe.block.parent", o.Parent, setParent},
+		{"observe.block.time", o.Time, setTime},
 	}
 	if o.Proposer != nil {
-		parts = append(parts, blockPart{"observe.block.proposer", *o.Proposer, "text", c.setProducer})
+		parts = append(parts, blockPart{"observe.block.proposer", *o.Proposer, c.setProducer})
 	}
 	if o.Txs != nil {
-		parts = append(parts, blockPart{"observe.block.txs", *o.Txs, "a list of texts", setTxs})
+		parts = append(parts, blockPart{"observe.block.txs", *o.Txs, setTxs})
 	}
 	return parts
 }
 
-func setHash(b *trace.Block, v any) bool {
-	hash, _ := v.(string)
-	b.Hash = normal(hash)
-	return hash != ""
+// wantHash says what a value should be that is no hash.
+func wantHash(v any) string {
+	if s, ok := v.(string); ok && !short(s) {
+		return fmt.Sprintf("a hash of at most %d bytes", maxHash)
+	}
+	return "a hash"
+}
+
+func setHash(b *trace.Block, v any) (want string) {
+	var ok bool
+	if b.Hash, ok = hashText(v); !ok {
+		return wantHash(v)
+	}
+	return ""
 }
 
 // setParent takes it that the first block of a chain may have none.
-func setParent(b *trace.Block, v any) bool {
-	parent, ok := v.(string)
-	b.Parent = normal(parent)
-	return (ok || v == nil) && (parent != "" || b.Height <= 1)
+func setParent(b *trace.Block, v any) (want string) {
+	if s, ok := v.(string); b.Height <= 1 && (v == nil || ok && s == "") {
+		b.Parent = ""
+		return ""
+	}
+	var ok bool
+	if b.Parent, ok = hashText(v); !ok {
+		return wantHash(v)
+	}
+	return ""
 }
 
-func setTime(b *trace.Block, v any) (ok bool) {
-	b.Time, ok = moment(v)
-	return ok
+func setTime(b *trace.Block, v any) (want string) {
+	var ok bool
+	if b.Time, ok = moment(v); !ok {
+		return "unix seconds or an RFC 3339 time, up to the year 9999"
+	}
+	return ""
 }
 
-func (c *Chain) setProducer(b *trace.Block, v any) bool {
+func (c *Chain) setProducer(b *trace.Block, v any) (want string) {
 	name, ok := v.(string)
-	b.Producer = c.producer(name)
-	return ok || v == nil
+	switch {
+	case !ok && v != nil:
+		return "text"
+	case !short(name):
+		return fmt.Sprintf("a text of at most %d bytes", maxHash)
+	}
+	b.Producer = c.producer(strings.Clone(name))
+	return ""
 }
 
-func setTxs(b *trace.Block, v any) bool {
+func setTxs(b *trace.Block, v any) (want string) {
 	list, ok := v.([]any)
+	if !ok && v != nil {
+		return "a list of texts"
+	}
+	total := 0
 	for _, item := range list {
 		id, ok := item.(string)
 		if !ok {
-			return false
+			return "a list of texts"
 		}
-		b.Txs = append(b.Txs, normal(id))
+		if total += onLine(id); !short(id) || total > maxTxs {
+			b.Txs = nil
+			return fmt.Sprintf("a list of texts of at most %d bytes, %d together", maxHash, maxTxs)
+		}
+		b.Txs = append(b.Txs, normal(strings.Clone(id)))
 	}
-	return ok || v == nil
+	return ""
 }
 
 // producer gives a block's maker his account where he is one of the nodes.

@@ -137,7 +137,7 @@ func (y *toy) answer(method string, params []any) (any, *RPCError) {
 		case y.lie:
 			height = 0
 		case y.endless:
-			return map[string]any{"hash": params[0], "parent": fmt.Sprint(params[0], "'"), "time": 1_700_000_000}, nil
+			return map[string]any{"hash": params[0], "parent": fmt.Sprint("x-", y.calls[method]), "time": 1_700_000_000}, nil
 		case height < 0:
 			return nil, &RPCError{Code: -5, Message: "no such block"}
 		}
