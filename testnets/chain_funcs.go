@@ -26,9 +26,16 @@ var textFuncs = template.FuncMap{
 	"mul":     func(n ...any) (int64, error) { return fold(1, n, mulInt) },
 	"seconds": seconds, // a duration as a number of seconds
 	"millis":  millis,  // a duration as a whole number of milliseconds
-	"upper":   func(v any) string { return strings.ToUpper(fmt.Sprint(v)) },
-	"lower":   func(v any) string { return strings.ToLower(fmt.Sprint(v)) },
-	"quote":   func(v any) (string, error) { return jsonText(fmt.Sprint(v)) }, // as a JSON string
+	"upper":   printer(func(v ...any) string { return strings.ToUpper(fmt.Sprint(v...)) }),
+	"lower":   printer(func(v ...any) string { return strings.ToLower(fmt.Sprint(v...)) }),
+	"quote":   quoted, // as a JSON string
+}
+
+func quoted(v any) (string, error) {
+	if _, err := writable(v); err != nil {
+		return "", err
+	}
+	return jsonText(fmt.Sprint(v))
 }
 
 func jsonText(v any) (string, error) {
@@ -38,7 +45,7 @@ func jsonText(v any) (string, error) {
 	if err := enc.Encode(v); err != nil {
 		return "", fmt.Errorf("a %T has no JSON", v)
 	}
-	return strings.TrimSuffix(b.String(), "\n"), nil
+	return printed(strings.TrimSuffix(b.String(), "\n"))
 }
 
 var errNotWhole = errors.New("the value is not a whole number of 64 bits")
@@ -85,17 +92,32 @@ func joinText(a, b any) (string, error) {
 	}
 	parts := make([]string, list.Len())
 	for i := range parts {
-		parts[i] = fmt.Sprint(list.Index(i).Interface())
+		v, err := writable(list.Index(i).Interface())
+		if err != nil {
+			return "", err
+		}
+		parts[i] = fmt.Sprint(v)
 	}
-	return strings.Join(parts, fmt.Sprint(between)), nil
+	if _, err := writable(between); err != nil {
+		return "", err
+	}
+	text := fmt.Sprint(between)
+	size := len(text) * len(parts)
+	for _, part := range parts {
+		size += len(part)
+	}
+	if size > MaxRendered {
+		return "", errTooLong
+	}
+	return strings.Join(parts, text), nil
 }
 
 func hexText(v any) (string, error) {
 	switch v := v.(type) {
 	case []byte:
-		return hex.EncodeToString(v), nil
+		return printed(hex.EncodeToString(v))
 	case string:
-		return hex.EncodeToString([]byte(v)), nil
+		return printed(hex.EncodeToString([]byte(v)))
 	case uint64:
 		return strconv.FormatUint(v, 16), nil
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"text/template/parse"
-	"unicode/utf8"
 )
 
 // nameChecker walks a template and finds names that do not exist.
@@ -56,7 +55,7 @@ func (c *nameChecker) ranged(n *parse.RangeNode, dot *shape) *shape {
 	switch over.kind {
 	case list:
 		elem = over.elem
-	case scalar:
+	case scalar, opaque:
 		// A number would do for text/template, and could be any number.
 		c.fail(int(n.Pipe.Pos), "", "range needs a list")
 	case object:
@@ -92,8 +91,11 @@ func (c *nameChecker) value(p *parse.PipeNode, dot *shape) *shape {
 		for i, arg := range cmd.Args {
 			args[i] = c.operand(arg, dot)
 		}
-		s = args[0]
-		if name, ok := cmd.Args[0].(*parse.IdentifierNode); ok {
+		name, ok := cmd.Args[0].(*parse.IdentifierNode)
+		switch {
+		case !ok:
+			s = args[0]
+		case name.Ident != walked && name.Ident != written: // which give what they get
 			s = result(name.Ident, args[1:])
 		}
 	}
@@ -151,7 +153,7 @@ func (c *nameChecker) parts(pos parse.Pos, s *shape, names []string) *shape {
 			c.used[name] = true
 		}
 		switch s.kind {
-		case anything:
+		case anything, opaque:
 			return unknownShape
 		case scalar:
 			c.fail(at, "", "this value has no parts, so no .%s", shorten(name))
@@ -180,9 +182,5 @@ func (c *nameChecker) fail(offset int, hint, format string, args ...any) {
 	if len(c.errs) > maxErrors {
 		return // more than that are not reported
 	}
-	before := c.text.Source[:max(0, min(offset, len(c.text.Source)))]
-	line := strings.Count(before, "\n") + 1
-	before = before[strings.LastIndexByte(before, '\n')+1:]
-	at := c.text.from.inside(c.text.Pos, c.text.Source, line, utf8.RuneCountInString(before)+1)
-	c.errs = append(c.errs, c.text.from.errorAt(at, "template: "+fmt.Sprintf(format, args...), hint))
+	c.errs = append(c.errs, c.text.from.errorAt(c.text.at(offset), "template: "+fmt.Sprintf(format, args...), hint))
 }

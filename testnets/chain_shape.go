@@ -21,6 +21,7 @@ type shapeKind int
 
 const (
 	anything shapeKind = iota // of which nothing is known
+	opaque                    // which cannot be walked, and of whose parts nothing is known
 	scalar                    // which has no parts and cannot be walked
 	object
 	list
@@ -28,6 +29,7 @@ const (
 
 var (
 	unknownShape = &shape{kind: anything}
+	opaqueShape  = &shape{kind: opaque}
 	scalarShape  = &shape{kind: scalar}
 )
 
@@ -70,14 +72,14 @@ func (c *Chain) roots(steps int) map[string]*shape {
 		}
 	}
 	node := &shape{kind: object, what: "a node", fields: map[string]*shape{
-		"Name": scalarShape, "Index": scalarShape, "Addr": unknownShape, "Role": scalarShape, "Mine": scalarShape,
+		"Name": scalarShape, "Index": scalarShape, "Addr": opaqueShape, "Role": scalarShape, "Mine": scalarShape,
 		"Produces": scalarShape, "captured": each,
 		"Keys": objectOf("Keys", objectOf("a key", scalarShape, keyParts), c.KeyNames),
 	}}
 	nodes := &shape{kind: list, elem: node}
 	node.fields["Peers"] = nodes
 	return map[string]*shape{
-		"Network": scalarShape, "Seed": scalarShape, "Start": unknownShape, "BlockInterval": unknownShape,
+		"Network": scalarShape, "Seed": scalarShape, "Start": opaqueShape, "BlockInterval": opaqueShape,
 		"Nodes": nodes, "Producers": nodes, "captured": once,
 		"Ports": objectOf(".Ports", scalarShape, slices.Sorted(maps.Keys(c.Ports))),
 		"Node":  node, "Peer": node,

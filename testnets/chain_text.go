@@ -7,12 +7,13 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+	"unicode/utf8"
 )
 
 // Bounds of a text.
 const (
 	MaxText     = 128 << 10 // bytes of its source
-	MaxRendered = 4 << 20   // bytes of what it renders to
+	MaxRendered = 4 << 20   // bytes of what it renders to, and of what its functions give; steps that it takes
 )
 
 // Text is a template of a chain file. The zero Text renders to nothing.
@@ -29,15 +30,12 @@ func compileText(from *origin, pos Pos, source string) (Text, *Error) {
 	if len(source) > MaxText {
 		return t, from.errorAt(pos, fmt.Sprintf("the text has more than %d bytes", MaxText), "")
 	}
-	tmpl, err := template.New("t").Option("missingkey=error").Funcs(textFuncs).Parse(source)
+	tmpl, err := template.New("t").Option("missingkey=error").Funcs(textFuncs).Funcs(guardFuncs).Parse(source)
 	if err != nil {
 		return t, t.mistake(err)
 	}
-	if len(tmpl.Templates()) > 1 {
-		return t, from.errorAt(pos, "a text cannot define templates of its own", "write it out where it is used")
-	}
 	t.tmpl = tmpl
-	return t, nil
+	return t, t.guard()
 }
 
 // Render renders the text with data, which has the names listed with the chain file's documentation as keys. Errors are
@@ -56,6 +54,9 @@ func (t Text) Render(data any) (string, error) {
 // templatePlace is how text/template begins its messages: the place, and for mistakes in use what was executed.
 var templatePlace = regexp.MustCompile(`^template: t:(\d+)(?::(\d+))?: (?:executing "t" at )?`)
 
+// guardPrefix is how messages about the functions of guard begin, which nobody wrote.
+var guardPrefix = regexp.MustCompile(`^<(?:` + walked + `|` + written + `)>: error calling (?:` + walked + `|` + written + `): `)
+
 // mistake puts an error of text/template into our form.
 func (t Text) mistake(err error) *Error {
 	msg, pos := err.Error(), t.Pos
@@ -70,20 +71,31 @@ func (t Text) mistake(err error) *Error {
 			column++ // text/template counts from 0
 		}
 		pos = t.from.inside(t.Pos, t.Source, line, column)
-		msg = msg[len(m[0]):]
+		msg = guardPrefix.ReplaceAllString(msg[len(m[0]):], "")
 	}
 	return t.from.errorAt(pos, "template: "+msg, "")
 }
 
 // errTooLong stops a template that writes without end.
-var errTooLong = fmt.Errorf("the text renders to more than %d bytes", MaxRendered)
+var errTooLong = fmt.Errorf("the text renders to more than %d bytes, or in more steps than that", MaxRendered)
 
-// bounded is a text of at most MaxRendered bytes.
-type bounded struct{ strings.Builder }
+// bounded is a text of at most MaxRendered bytes. To write nothing counts as a byte: every turn of a range does so.
+type bounded struct {
+	strings.Builder
+	steps int
+}
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > MaxRendered {
+	if b.steps += max(len(p), 1); b.steps > MaxRendered {
 		return 0, errTooLong
 	}
 	return b.Builder.Write(p)
+}
+
+// at returns where an offset of the text's source stands in the file.
+func (t Text) at(offset int) Pos {
+	before := t.Source[:max(0, min(offset, len(t.Source)))]
+	line := strings.Count(before, "\n") + 1
+	before = before[strings.LastIndexByte(before, '\n')+1:]
+	return t.from.inside(t.Pos, t.Source, line, utf8.RuneCountInString(before)+1)
 }
