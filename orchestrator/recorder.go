@@ -183,13 +183,15 @@ func (r *recorder) seal(at time.Duration) {
 }
 
 // Gap implements runtime.Sink.
-func (r *recorder) Gap(node faults.NodeID, err error) {
+func (r *recorder) Gap(node faults.NodeID, err error) { r.gapSince(node, r.clock.Now(), err) }
+
+// gapSince records that events of a node may be missing from a time of the runtime's clock on.
+func (r *recorder) gapSince(node faults.NodeID, from time.Duration, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at := r.clock.Now()
-	r.addLocked(at, trace.Event{
+	r.addLocked(r.clock.Now(), trace.Event{
 		Kind: trace.KindGap, Node: trace.NodeID(node),
-		Gap: &trace.Gap{From: at - r.zero, Reason: err.Error()},
+		Gap: &trace.Gap{From: from - r.zero, Reason: err.Error()},
 	})
 }
 

@@ -91,7 +91,7 @@ func (r *run) watchLane(ctx context.Context, w driver.Watched, x *watched) error
 		}
 		if r.rec.state(x.node) != trace.StateUp {
 			if blind {
-				r.rec.Gap(x.node, fmt.Errorf("it did not answer for the last %s before it went down", round(clock.Now()-answered)))
+				r.rec.gapSince(x.node, answered, fmt.Errorf("it did not answer for the last %s before it went down", round(clock.Now()-answered)))
 			}
 			answered, blind = clock.Now(), false
 			continue

@@ -15,6 +15,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator"
 	"github.com/netsplit/netsplit/orchestrator/driver"
 	"github.com/netsplit/netsplit/orchestrator/driver/netsplit"
+	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
 	"github.com/netsplit/netsplit/orchestrator/trace"
@@ -245,6 +246,39 @@ func TestANodeThatDoesNotAnswerIsAGap(t *testing.T) {
 				t.Errorf("gaps %q", gaps)
 			}
 		})
+	}
+}
+
+// TestWhatWasNotSeenBeforeANodeWentDownIsMissing: the node is up when it stops answering and answers after its restart, so
+// that only its gap tells that something is missing.
+func TestWhatWasNotSeenBeforeANodeWentDownIsMissing(t *testing.T) {
+	for blind, want := range map[time.Duration]invariant.Verdict{0: invariant.Pass, 9 * time.Second: invariant.Unknown} {
+		events, _, err := recordAsked(t, func(a *asked) {
+			const down = 16 * time.Second // on the runtime's clock, which is some seconds ahead of run time
+			a.blindTo, a.blindFrom, a.blindUntil = "full-1", down-blind, down
+		}, "faults: [{at: 10s, for: 5s, kill: full-1}]\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, err := invariant.Judge(func(fn func(*trace.Event) error) error {
+			for i := range events {
+				if err := fn(&events[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range j.Results {
+			if r.Invariant == "agreement" && r.Verdict != want {
+				t.Errorf("blind for %v: agreement is %s (%s), want %s", blind, r.Verdict, r.Reason, want)
+			}
+		}
+		if missing := strings.Contains(j.Incomplete, "before it went down"); missing != (blind > 0) {
+			t.Errorf("blind for %v: incomplete %q", blind, j.Incomplete)
+		}
 	}
 }
 

@@ -51,6 +51,15 @@ func TestANodeThatIsNotHeardOfNeverPasses(t *testing.T) {
 
 	h = newBFT(t)
 	h.blocksUntil("x", 30*time.Second, "a", "b", "c", "d")
+	h.state("d", trace.StateDown, "kill-1")
+	h.sleep(ms)
+	h.gapSince("d", 25*time.Second) // it did not answer before it went down
+	h.blocksUntil("y", 55*time.Second, "a", "b", "c")
+	h.stop()
+	want(t, h.result("agreement"), Unknown)
+
+	h = newBFT(t)
+	h.blocksUntil("x", 30*time.Second, "a", "b", "c", "d")
 	h.gap("d")
 	h.stop()
 	r = h.result("agreement")

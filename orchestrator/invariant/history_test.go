@@ -59,8 +59,9 @@ func (h *history) sleep(d time.Duration) { h.now += d }
 func (h *history) phase(p trace.PhaseName) {
 	h.add("", &trace.Event{Kind: trace.KindPhase, Phase: &trace.Phase{Name: p}})
 }
-func (h *history) gap(n trace.NodeID) {
-	h.add(n, &trace.Event{Kind: trace.KindGap, Gap: &trace.Gap{From: h.now, Reason: "lost lines"}})
+func (h *history) gap(n trace.NodeID) { h.gapSince(n, h.now) }
+func (h *history) gapSince(n trace.NodeID, from time.Duration) {
+	h.add(n, &trace.Event{Kind: trace.KindGap, Gap: &trace.Gap{From: from, Reason: "lost lines"}})
 }
 
 func (h *history) state(n trace.NodeID, s trace.State, fault string) {
