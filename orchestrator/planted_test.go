@@ -92,6 +92,7 @@ type planted struct {
 	scenario string
 	bug      bug
 	fails    []string
+	vacuous  []string // those that were asked for and that nothing could have violated because of the bug
 	code     int
 	// nodes are those that the evidence of each broken invariant must name, windows the faults that its first piece must
 	// fall in.
@@ -123,6 +124,12 @@ func (p planted) check(t *testing.T, rep *report.Report) {
 	for _, r := range rep.Results {
 		if slices.Contains(p.fails, r.Invariant) {
 			p.checkFailed(t, r)
+			continue
+		}
+		if slices.Contains(p.vacuous, r.Invariant) {
+			if r.Verdict != invariant.Vacuous {
+				t.Errorf("%s: %s (%s), want VACUOUS", r.Invariant, r.Verdict, r.Reason)
+			}
 			continue
 		}
 		if r.Verdict != invariant.Pass && (r.Verdict != invariant.Vacuous || r.Asked) {

@@ -92,6 +92,37 @@ func TestAHeightThatIsFrozenSinceBeforeTheFaultFails(t *testing.T) {
 	}
 }
 
+// Where any power makes blocks, equal heads are agreement at once: of a chain that stands still that shows nothing, whoever
+// asks for growth.
+func TestTheOldHeadIsNoConvergence(t *testing.T) {
+	for from, verdict := range map[time.Duration]Verdict{time.Hour: Vacuous, 70 * time.Second: Pass} {
+		h := newHistory(t, "a", "b", "c", "d").asked("pow", 0, 3)
+		h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")
+		h.at(20 * time.Second)
+		h.cut("p", ids("a", "b"), ids("c", "d"))
+		h.at(50 * time.Second)
+		h.heal("p")
+		h.at(70 * time.Second)
+		if from == h.now {
+			h.blocksUntil("y", 90*time.Second, "a", "b", "c", "d")
+		}
+		h.at(90 * time.Second)
+		h.end(60 * time.Second)
+		r := h.result("convergence")
+		want(t, r, verdict)
+		if verdict == Vacuous && !strings.Contains(r.Reason, "no new block") {
+			t.Errorf("reason %q", r.Reason)
+		}
+		var asked []trace.Expectation
+		for _, name := range []string{"agreement", "convergence", "block_propagation"} {
+			asked = append(asked, trace.Expectation{Name: name})
+		}
+		if code := h.judge(asked...).ExitCode(true); verdict == Vacuous && code == ExitPass {
+			t.Error("strict: the run passes")
+		}
+	}
+}
+
 func TestOneAskedNodeIsVacuous(t *testing.T) {
 	h := newHistory(t, "a").asked("bft", 2./3, 0)
 	h.blocksUntil("x", 60*time.Second, "a")

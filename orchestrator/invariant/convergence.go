@@ -16,9 +16,10 @@ mere beginning of a chain that one of them had at the start: every head of that 
 or given up. Where a quorum carries the chain on (the chain's facts say so), cut groups keep one chain without hearing of each
 other, so that old agreement is no evidence: all nodes must share a block that was first seen after the start. Nodes that
 together have no quorum are not judged. Blocks on their way to some nodes do not count against it. A period that another fault interrupts within
-the bound is not judged.
+the bound is not judged, nor one at whose start all nodes had one head and that brought them no new block in common: a chain
+that stands still agrees with itself.
 VACUOUS with fewer than two nodes, without blocks, or when the run had neither a heal nor a settling, or never a quorum
-after one; UNKNOWN when the
+or a new block after one; UNKNOWN when the
 run ended before the bound.`,
 	Class:  Liveness,
 	Params: []Param{{Name: "within", Type: TypeDuration, Default: "20s", Doc: "longest time to one chain"}},
@@ -46,6 +47,7 @@ func (c *convergence) Finish(w *World) Result {
 		worst          time.Duration
 		judged, open   int
 		skipped, short int
+		still          int
 		reorgs, deepes int
 	)
 	for _, j := range w.sep.all() {
@@ -74,6 +76,10 @@ func (c *convergence) Finish(w *World) Result {
 			open++
 			continue
 		}
+		if !w.proven(j) {
+			still++
+			continue
+		}
 		judged++
 		worst = max(worst, took)
 		reorgs += len(j.reorgs)
@@ -84,7 +90,7 @@ func (c *convergence) Finish(w *World) Result {
 		r.Metrics["without_quorum"] = float64(short)
 	}
 	r.Metrics["worst_seconds"] = worst.Seconds()
-	r.Metrics["judged"], r.Metrics["interrupted"] = float64(judged), float64(skipped)
+	r.Metrics["judged"], r.Metrics["interrupted"], r.Metrics["without_new_block"] = float64(judged), float64(skipped), float64(still)
 	r.Metrics["deepest_reorg"], r.Metrics["reorganised_nodes"] = float64(deepes), float64(reorgs)
 	switch {
 	case len(r.Evidence) > 0:
@@ -93,6 +99,8 @@ func (c *convergence) Finish(w *World) Result {
 		return r.unknown("the run ended before the bound, and some nodes had not converged")
 	case judged == 0 && short > 0:
 		return r.vacuous("the nodes never had a quorum after a heal")
+	case judged == 0 && still > 0:
+		return r.vacuous("no new block reached all nodes after a heal or in settling: that they have the head they had shows nothing")
 	case judged == 0:
 		return r.vacuous("there was neither a heal nor a settling to judge")
 	}

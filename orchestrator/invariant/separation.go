@@ -288,6 +288,26 @@ func (w *World) tryConverge(j *join) bool {
 	return true
 }
 
+// proven says, at the end of the run, whether it took anything to converge: the members had different heads at the start, or
+// share a block that is new since. Those that are not up any more count for neither.
+func (w *World) proven(j *join) bool {
+	if len(j.before) > 1 {
+		return true
+	}
+	shared := noBlock
+	for i := range w.nodes {
+		if !j.member.has(nodeID(i)) || !w.up(nodeID(i)) {
+			continue
+		}
+		if shared == noBlock {
+			shared = w.nodes[i].head
+		} else if shared = w.tree.fork(shared, w.nodes[i].head); shared == noBlock {
+			return false
+		}
+	}
+	return shared != noBlock && w.tree.at(shared).firstBy != noNode && w.tree.at(shared).since > j.at
+}
+
 // calmDown puts the members of a join together in calm.
 func (w *World) calmDown(j *join) {
 	calm := append([]int32(nil), w.sep.calm...)
