@@ -34,14 +34,11 @@ type block struct {
 
 // tree is every block of the run. Its parent links go strictly downwards in height, so walks end.
 //
-// Nodes that are asked may be asked from some height on. The lowest block of the chain that was observed first is the
-// tree's root: it is taken to stand on genesis, however far below. A block that leads down to neither stands on a
-// bottom of its own: its history is not known, or it is another network's.
+// Nodes that are asked may be asked from some height on. A block that does not lead down to genesis stands on a bottom of its
+// own: what is below is not known, and may be another network's.
 type tree struct {
 	byHash map[trace.Hash]blockID
 	blocks []block
-	// root is the lowest known block of the first chain when that does not lead to genesis, noBlock otherwise.
-	root blockID
 	// unnamed is true until block 0 has a hash, where the run event states none.
 	unnamed bool
 	// producers are the names that blocks state for their makers, by number.
@@ -55,7 +52,7 @@ type tree struct {
 
 func newTree(genesis trace.Hash) tree {
 	t := tree{
-		byHash: make(map[trace.Hash]blockID), root: noBlock, unnamed: genesis == "",
+		byHash: make(map[trace.Hash]blockID), unnamed: genesis == "",
 		producers: []string{""}, producerNo: make(map[string]int32),
 	}
 	t.at(t.intern(genesis, 0)).adopter = systemNode
@@ -85,7 +82,7 @@ func (t *tree) intern(h trace.Hash, height uint64) blockID {
 // link records that h, at height, is a child of parent.
 func (t *tree) link(h, parent trace.Hash, height uint64) blockID {
 	b := t.intern(h, height)
-	if x := t.at(b); x.parent != noBlock && b != t.root {
+	if x := t.at(b); x.parent != noBlock {
 		if x.height != height || t.at(x.parent).hash != parent {
 			t.contradict("block %s is given with two parents or heights", h)
 		}
@@ -98,32 +95,13 @@ func (t *tree) link(h, parent trace.Hash, height uint64) blockID {
 	if height == 0 {
 		return b
 	}
-	first := t.root == noBlock && t.lonely()
 	p := t.intern(parent, height-1)
 	if t.at(p).height != height-1 {
 		t.contradict("block %s of height %d has a parent of height %d", h, height, t.at(p).height)
 		return b
 	}
 	t.at(b).parent = p
-	if b == t.root || first && p != 0 && height > 1 {
-		t.setRoot(p)
-	}
 	return b
-}
-
-// lonely says whether no block but genesis has a parent or a node yet.
-func (t *tree) lonely() bool { return len(t.blocks) <= 2 }
-
-// setRoot makes the lowest block below b, itself included, the root, unless that is genesis.
-func (t *tree) setRoot(b blockID) {
-	t.root = noBlock
-	for t.at(b).parent != noBlock {
-		b = t.at(b).parent
-	}
-	if b != 0 && t.at(b).height > 0 {
-		t.root = b
-		t.at(b).parent = 0
-	}
 }
 
 func (t *tree) contradict(format string, args ...any) {

@@ -344,9 +344,14 @@ func (c *growth) fresh(w *World) string {
 		// The schedule may have ended just after the heal that gave the quorum back.
 		owed = w.horizon() - max(w.settlingAt, w.sep.since+c.recovery)
 	}
+	unlinked := ""
 	for _, l := range order {
 		p := parts[l]
-		if !w.facts.quorate(p.share) || p.shared == noBlock {
+		if !w.facts.quorate(p.share) {
+			continue
+		}
+		if p.shared == noBlock {
+			unlinked = fmt.Sprintf("the chains of %d nodes share no block that is known, so that none can be told to have reached all", p.nodes)
 			continue
 		}
 		if b := w.tree.at(p.shared); b.firstBy != noNode && b.since > w.settlingAt {
@@ -359,5 +364,5 @@ func (c *growth) fresh(w *World) string {
 			Text: fmt.Sprintf("no new block reached all %d nodes in the %s of settling; they share height %d",
 				p.nodes, Round(length), w.tree.at(p.shared).height)})
 	}
-	return ""
+	return unlinked
 }
