@@ -17,8 +17,8 @@ links silent; delayed links late by what all faults together asked of them, give
 jitter), relative to the measurement before, and in any case by half of it, without loss. A fault on nodes must have
 changed the state of each of its nodes; while a node is not up, it must not answer or accept blocks, and it must answer
 once it is up again. Links of nodes that are not up, or that came up less than 5s before, are left out.
-VACUOUS when the run had no fault, or when a cut dropped no packet of the testnet's own traffic, which shows that no live
-connection ran across it; UNKNOWN when a fault was too short to be measured, or the run ended before it did.`,
+VACUOUS when the run had no fault, or when a cut dropped or a delay held up no packet of the testnet's own traffic, which
+shows that no live connection ran there; UNKNOWN when a fault was too short to be measured, or the run ended before it did.`,
 	Class: Infrastructure, Always: true,
 	Params: []Param{
 		{Name: "delay_error", Type: TypeDuration, Default: "5ms", Doc: "how far the median one-way delay may be off; 10 % of the delay if that is more"},
@@ -261,8 +261,11 @@ func (c *accuracy) Finish(w *World) Result {
 		return r.unknown(unknown)
 	}
 	for _, f := range w.faults {
-		if f.idleCut() {
+		switch {
+		case f.idleCut():
 			return r.vacuous(f.id + ": the cut dropped no packet of the testnet's own traffic: no live connection ran across it")
+		case f.idleDelay():
+			return r.vacuous(f.id + ": the delay held up no packet of the testnet's own traffic: no live connection ran over its links")
 		}
 	}
 	r.Verdict = Pass

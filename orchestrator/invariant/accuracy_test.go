@@ -45,7 +45,7 @@ func linkFault(t *testing.T, rule trace.Rule, before, during, after trace.LinkPr
 	h.at(20 * time.Second)
 	f.Phase = trace.FaultHealing
 	h.fault(f)
-	f.Phase, f.Dropped = trace.FaultHealed, 9
+	f.Phase, f.Dropped, f.Delayed = trace.FaultHealed, 9, 9
 	h.fault(f)
 	h.at(21 * time.Second)
 	h.probe("f", trace.ProbeAfter, after)

@@ -305,6 +305,38 @@ func TestACutThatTouchedNoConnectionIsVacuous(t *testing.T) {
 	want(t, h.result("isolation"), Vacuous)
 }
 
+func TestADelayThatTouchedNoConnectionIsVacuous(t *testing.T) {
+	for delayed, verdict := range map[int64]Verdict{0: Vacuous, 1: Pass, -1: Pass} { // -1: the engine cannot count
+		h := linkFault(t, trace.Rule{Delay: 100 * ms}, link(ms), late(101*ms, 100*ms), link(ms))
+		for _, e := range h.events {
+			if e.Kind == trace.KindFault {
+				e.Fault.Dropped, e.Fault.Delayed = 0, delayed
+			}
+		}
+		r := h.result("fault_accuracy")
+		want(t, r, verdict)
+		if verdict == Vacuous && !strings.Contains(r.Reason, "f: the delay held up no packet") {
+			t.Errorf("reason %q", r.Reason)
+		}
+	}
+	// A cut delays nothing, and a delay drops nothing.
+	h := goodCut(t)
+	for _, e := range h.events {
+		if e.Kind == trace.KindFault {
+			e.Fault.Delayed = 0
+		}
+	}
+	want(t, h.result("fault_accuracy"), Pass)
+	// Neither rule: there is no such count to judge a loss by.
+	h = linkFault(t, trace.Rule{}, link(ms), link(ms), link(ms))
+	for _, e := range h.events {
+		if e.Kind == trace.KindFault {
+			e.Fault.Delayed = 0
+		}
+	}
+	want(t, h.result("fault_accuracy"), Pass)
+}
+
 func TestLinksOfAChainThatCannotBeExecuted(t *testing.T) {
 	broken := newBFT(t)
 	broken.blocksUntil("x", 5*time.Second, "a", "b", "c", "d")

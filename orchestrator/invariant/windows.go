@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"slices"
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/trace"
@@ -58,6 +59,12 @@ func (f *window) countMade(w *World) {
 // idleCut says whether the window is a cut that is known to have touched no packet of the testnet's own traffic.
 func (f *window) idleCut() bool {
 	return len(f.cuts) > 0 && f.over(trace.FaultHealed) && f.dropped == 0
+}
+
+// idleDelay is idleCut for what a window delays. Engines that cannot count say -1.
+func (f *window) idleDelay() bool {
+	return f.over(trace.FaultHealed) && f.delayed == 0 &&
+		slices.ContainsFunc(f.rules, func(r trace.Rule) bool { return r.Delay > 0 || r.Jitter > 0 })
 }
 
 // fault takes in a phase of a fault.
