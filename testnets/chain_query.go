@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 // Bounds of a query.
 const (
 	MaxQuery     = 4096        // bytes of its text
-	MaxQueryTime = time.Second // of one run; see Query.Run for what may come on top
+	MaxQueryTime = time.Second // of one run
 )
 
 // Query is a jq expression of a chain file.
@@ -47,24 +46,16 @@ func compileQuery(from *origin, pos Pos, source string) (Query, *Error) {
 		}
 		return q, from.errorAt(pos, "jq: "+err.Error(), "")
 	}
-	if refused := guard(parsed); refused != "" {
-		return q, from.errorAt(pos, "jq: "+refused, "")
-	}
-	if q.code, err = gojq.Compile(parsed, tollOptions()...); err != nil {
+	if q.code, err = gojq.Compile(parsed); err != nil {
 		return q, from.errorAt(pos, "jq: "+err.Error(), "")
 	}
 	return q, nil
 }
 
 // Run applies the query to a JSON value as encoding/json decodes it and returns its result, of which there must be
-// exactly one. Errors are *Error: the query's place, what went wrong, and the beginning of the value. It is safe for
-// concurrent use.
-//
-// It takes at most MaxQueryTime and a little, and obeys ctx. gojq itself cannot be interrupted inside of one operator or
-// function: where that takes longer, as a comparison of huge lists does, Run returns without its result, and a goroutine
-// goes on until the function is done. What a query makes in memory is bounded (see tolls), so that neither the query nor
-// the value can take the machine.
-func (q Query) Run(ctx context.Context, in any) (any, error) {
+// exactly one. It takes at most MaxQueryTime. Errors are *Error: the query's place, what went wrong, and the beginning
+// of the value. It is safe for concurrent use.
+func (q Query) Run(ctx context.Context, in any) (out any, err error) {
 	fail := func(format string, args ...any) error {
 		return q.from.errorAt(q.Pos, fmt.Sprintf("jq %s: ", shorten(q.Source))+fmt.Sprintf(format, args...),
 			"the reply was "+rawJSON(in))
@@ -72,70 +63,34 @@ func (q Query) Run(ctx context.Context, in any) (any, error) {
 	if q.code == nil {
 		return nil, fail("the query was not compiled")
 	}
-	limit, cancel := context.WithTimeout(ctx, MaxQueryTime)
-	defer cancel()
-	type result struct {
-		out any
-		err error
-	}
-	done := make(chan result, 1)
-	go func() {
-		out, err := q.only(limit, in)
-		done <- result{out, err}
-	}()
-	var r result
-	select {
-	case r = <-done:
-	case <-limit.Done():
-		// It ends at its next step, if it is not inside of one.
-		late := time.NewTimer(lastStep)
-		defer late.Stop()
-		select {
-		case r = <-done:
-		case <-late.C:
-			r.err = limit.Err()
-		}
-	}
-	switch {
-	case r.err != nil && ctx.Err() == nil && limit.Err() != nil:
-		return nil, fail("does not end within %v", MaxQueryTime)
-	case r.err != nil:
-		return nil, fail("%v", r.err)
-	}
-	return r.out, nil
-}
-
-// lastStep is how long a query that ran out of time may take for its last step.
-const lastStep = 100 * time.Millisecond
-
-// only returns the query's one result.
-func (q Query) only(ctx context.Context, in any) (out any, err error) {
 	// The library panics on values that are not JSON's; that must be an error about this query.
 	defer func() {
 		if p := recover(); p != nil {
-			out, err = nil, fmt.Errorf("%v", p)
+			out, err = nil, fail("%v", p)
 		}
 	}()
-	if _, err := measure(in, math.MaxInt, 0); err != nil {
-		return nil, err
-	}
-	results := q.code.RunWithContext(ctx, in, &purse{left: maxQueryBytes})
+	limit, cancel := context.WithTimeout(ctx, MaxQueryTime)
+	defer cancel()
+	results := q.code.RunWithContext(limit, in)
 	out, some := results.Next()
-	if err, ok := out.(error); ok {
-		return nil, err
+	failed, wrong := out.(error)
+	second, more := any(nil), false
+	if some && !wrong {
+		if second, more = results.Next(); more {
+			failed, wrong = second.(error)
+		}
 	}
-	if !some {
-		return nil, errors.New("gives nothing")
+	switch {
+	case wrong && ctx.Err() == nil && limit.Err() != nil:
+		return nil, fail("does not end within %v", MaxQueryTime)
+	case wrong:
+		return nil, fail("%v", failed)
+	case !some:
+		return nil, fail("gives nothing")
+	case more:
+		return nil, fail("gives more than one result")
 	}
-	second, more := results.Next()
-	if err, ok := second.(error); ok {
-		return nil, err
-	}
-	if more {
-		return nil, errors.New("gives more than one result")
-	}
-	_, err = measured(out, nil)
-	return out, err
+	return out, nil
 }
 
 // maxRaw is the most characters of a reply that an error shows.
