@@ -14,7 +14,7 @@ import (
 // Bounds of a query.
 const (
 	MaxQuery     = 4096        // bytes of its text
-	MaxQueryTime = time.Second // of one run
+	MaxQueryTime = time.Second // of one run; see Query.Run for what may come on top
 )
 
 // Query is a jq expression of a chain file.
@@ -53,9 +53,14 @@ func compileQuery(from *origin, pos Pos, source string) (Query, *Error) {
 }
 
 // Run applies the query to a JSON value as encoding/json decodes it and returns its result, of which there must be
-// exactly one. It takes at most MaxQueryTime. Errors are *Error: the query's place, what went wrong, and the beginning
-// of the value. It is safe for concurrent use.
-func (q Query) Run(ctx context.Context, in any) (out any, err error) {
+// exactly one. Errors are *Error: the query's place, what went wrong, and the beginning of the value. It is safe for
+// concurrent use.
+//
+// It takes at most MaxQueryTime and a little, and obeys ctx. gojq can be interrupted between the steps of a query only:
+// from a function that takes longer, such as a comparison of huge lists, Run returns without its result, and a goroutine goes
+// on until the function is done. What one function makes is bounded by the library alone, so an expression that lets the
+// reply choose a size (.[.n] = 1, "x" * .n) lets it choose how much memory that takes, up to some gigabytes.
+func (q Query) Run(ctx context.Context, in any) (any, error) {
 	fail := func(format string, args ...any) error {
 		return q.from.errorAt(q.Pos, fmt.Sprintf("jq %s: ", shorten(q.Source))+fmt.Sprintf(format, args...),
 			"the reply was "+rawJSON(in))
@@ -63,32 +68,63 @@ func (q Query) Run(ctx context.Context, in any) (out any, err error) {
 	if q.code == nil {
 		return nil, fail("the query was not compiled")
 	}
-	// The library panics on values that are not JSON's; that must be an error about this query.
-	defer func() {
-		if p := recover(); p != nil {
-			out, err = nil, fail("%v", p)
-		}
-	}()
 	limit, cancel := context.WithTimeout(ctx, MaxQueryTime)
 	defer cancel()
-	results := q.code.RunWithContext(limit, in)
-	out, some := results.Next()
-	failed, wrong := out.(error)
-	second, more := any(nil), false
-	if some && !wrong {
-		if second, more = results.Next(); more {
-			failed, wrong = second.(error)
+	type result struct {
+		out any
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		out, err := q.only(limit, in)
+		done <- result{out, err}
+	}()
+	var r result
+	select {
+	case r = <-done:
+	case <-limit.Done():
+		late := time.NewTimer(lastStep)
+		defer late.Stop()
+		select {
+		case r = <-done:
+		case <-late.C:
+			r.err = limit.Err()
 		}
 	}
 	switch {
-	case wrong && ctx.Err() == nil && limit.Err() != nil:
+	case r.err != nil && ctx.Err() == nil && limit.Err() != nil:
 		return nil, fail("does not end within %v", MaxQueryTime)
-	case wrong:
-		return nil, fail("%v", failed)
-	case !some:
-		return nil, fail("gives nothing")
-	case more:
-		return nil, fail("gives more than one result")
+	case r.err != nil:
+		return nil, fail("%v", r.err)
+	}
+	return r.out, nil
+}
+
+// lastStep is how long a query that ran out of time may take to end by itself.
+const lastStep = 100 * time.Millisecond
+
+// only returns the query's one result.
+func (q Query) only(ctx context.Context, in any) (out any, err error) {
+	// The library panics on values that are not JSON's; that must be an error about this query.
+	defer func() {
+		if p := recover(); p != nil {
+			out, err = nil, fmt.Errorf("%v", p)
+		}
+	}()
+	results := q.code.RunWithContext(ctx, in)
+	out, some := results.Next()
+	if err, ok := out.(error); ok {
+		return nil, err
+	}
+	if !some {
+		return nil, errors.New("gives nothing")
+	}
+	second, more := results.Next()
+	if err, ok := second.(error); ok {
+		return nil, err
+	}
+	if more {
+		return nil, errors.New("gives more than one result")
 	}
 	return out, nil
 }
