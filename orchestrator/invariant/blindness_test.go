@@ -205,8 +205,8 @@ func TestPropagationOfAskedNodes(t *testing.T) {
 	}
 	r := run(400*ms).result("block_propagation", "p95", "1s")
 	want(t, r, Pass)
-	if !strings.Contains(r.Figure, "p50 < 100ms") || !strings.Contains(r.Figure, "± 100ms") || r.Metrics["p50_seconds"] != .1 ||
-		r.Metrics["resolution_seconds"] != .1 || r.Metrics["deliveries"] != 120 {
+	if !strings.Contains(r.Figure, "p50 < 102ms, p95 300..500ms") || r.Metrics["p50_low_seconds"] != 0 ||
+		!near(r.Metrics["p50_high_seconds"], .102) || r.Metrics["deliveries"] != 120 {
 		t.Errorf("%s; %v", r.Figure, r.Metrics)
 	}
 	r = run(400*ms).result("block_propagation", "p95", "350ms")
@@ -215,7 +215,7 @@ func TestPropagationOfAskedNodes(t *testing.T) {
 		t.Errorf("reason %q", r.Reason)
 	}
 	want(t, run(400*ms).result("block_propagation", "p95", "200ms"), Fail)
-	if s := run(400 * ms).judge().Summary.Propagation; s.Resolution != 100*ms || s.Blocks != 40 {
+	if s := run(400 * ms).judge().Summary.Propagation; s.Low.Max != 300*ms || s.Max != 400*ms || s.High.Max != 500*ms || s.Blocks != 40 {
 		t.Errorf("summary %+v", s)
 	}
 }

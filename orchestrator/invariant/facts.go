@@ -97,43 +97,15 @@ func (f *facts) lastSteps(makers int) uint64 {
 	return 0
 }
 
-// known states how well the times beside it are known, where nodes are asked.
-func (f *facts) known(resolution time.Duration) string {
-	switch {
-	case resolution > 0:
-		return fmt.Sprintf(" (± %s)", coarse(resolution))
-	case f.asked():
-		return " (as nodes told)"
-	}
-	return ""
-}
-
-// within states how well a time is known; a resolution of zero is exact.
+// within states how well a time is known, or that it is below what can be told; a resolution of zero is exact.
 func within(d, resolution time.Duration) string {
-	s := atLeast(d, resolution)
-	if resolution > 0 && d >= resolution {
-		s += fmt.Sprintf(" ± %s", coarse(resolution))
-	}
-	return s
-}
-
-// atLeast states a time, or that it is below what can be told.
-func atLeast(d, resolution time.Duration) string {
 	switch {
 	case resolution == 0:
 		return Round(d).String()
 	case d < resolution:
 		return fmt.Sprintf("< %s", coarse(resolution))
 	}
-	return coarse(d).String()
-}
-
-// coarse is Round for times that are not known to fractions of a millisecond.
-func coarse(d time.Duration) time.Duration {
-	if d < 10*time.Millisecond {
-		return Round(d)
-	}
-	return Round(d.Round(time.Millisecond))
+	return fmt.Sprintf("%s ± %s", coarse(d), coarse(resolution))
 }
 
 // share is the part of all power that the nodes hold.

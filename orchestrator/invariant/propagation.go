@@ -14,11 +14,14 @@ var propagationDefinition = Definition{
 until it arrived (or for the whole window); nodes that were separated and have not converged since do not count. The
 delay is from the block's making to its first acceptance. Percentiles are over deliveries by relay; coverage is the share
 of pairs in which the block arrived within the window in any way, answers to requests for history included. A bound of
-0s is not judged. Where nodes are asked at intervals, nobody tells who made a block: its start is when it was first seen
-anywhere, blocks do not count that say themselves that they were made before the run, nodes show their own chain alone, so that pairs do not count in which the node's has another block at that height,
-and every delay is known give or take the resolution: of the two arrivals that it lies between, the wider time in which the
-node may have had the block, as measured; 95 % of the deliveries keep to what is stated. Figures below it are not claimed.
-UNKNOWN when a bound lies within the resolution of what was measured. VACUOUS with fewer than two nodes, without blocks, or when no pair counted.`,
+0s is not judged. Where nodes are asked at intervals, nobody tells who made a block: its start is when the node had it
+that told of it first. Blocks do not count there that say themselves that they were made before the run; and as nodes show
+their own chain alone, pairs do not count in which the node's has another block at that height. What is told by an answer
+was so at some time since the answer before, so that such a delay lies between two ends: each percentile is stated from
+that of all lower ends to that of all upper ends, and the true one is in between. It breaks a bound when its lower end is
+above it, and keeps it when its upper end is not. Percentiles are to 0.1 %.
+UNKNOWN when a bound lies between the ends of what it bounds. VACUOUS with fewer than two nodes, without blocks, or when no
+pair counted.`,
 	Class: Liveness,
 	Params: []Param{
 		{Name: "p50", Type: TypeDuration, Default: "0s", Doc: "most that half of the deliveries take"},
@@ -46,8 +49,7 @@ type propagation struct {
 	epoch  int
 	open   map[blockID]*spreading
 	queue  []*spreading // by time made
-	delays histogram
-	widths histogram // how well each delay is known, where the trace says it
+	spans  spans
 	slow   slowest
 	pairs  int
 	seen   int
@@ -59,8 +61,8 @@ type propagation struct {
 // spreading is a block on its way: nodes that still count and have not seen it.
 type spreading struct {
 	id     blockID
-	made   time.Duration
-	width  time.Duration // how well made is known
+	made   time.Duration // as told
+	since  time.Duration // when at the earliest it can have been made
 	maker  nodeID
 	waits  bitset
 	left   int // in waits
@@ -68,9 +70,9 @@ type spreading struct {
 	closed bool
 }
 
-// slowest is the slowest delivery.
+// slowest is the delivery that was surely the slowest.
 type slowest struct {
-	delay time.Duration
+	delay span
 	at    time.Duration
 	block blockID
 	node  nodeID
@@ -104,15 +106,19 @@ func (c *propagation) Observe(w *World, e *trace.Event) {
 	s.left--
 	s.seen++
 	if !e.Seen.Sync {
-		d := w.now - s.made
-		c.delays.add(d)
-		c.widths.add(max(s.width, w.now-w.since))
-		if d > c.slow.delay {
-			c.slow = slowest{d, w.now, w.block, w.node}
-		}
+		c.deliver(w, s)
 	}
 	if s.left == 0 {
 		c.close(s)
+	}
+}
+
+// deliver counts the delay of a delivery: the block was made between s.since and s.made, and came between w.since and now.
+func (c *propagation) deliver(w *World, s *spreading) {
+	d := span{told: w.now - s.made, low: max(0, w.since-s.made), high: w.now - s.since}
+	c.spans.add(d)
+	if slow := c.slow.delay; d.low > slow.low || d.low == slow.low && d.told > slow.told {
+		c.slow = slowest{d, w.now, w.block, w.node}
 	}
 }
 
@@ -120,7 +126,7 @@ func (c *propagation) start(w *World) {
 	if w.frozen || c.open[w.block] != nil || w.tree.at(w.block).old || !w.up(w.node) || !w.facts.asked() && w.tree.at(w.block).maker != w.node {
 		return
 	}
-	s := &spreading{id: w.block, made: w.now, width: w.now - w.since, maker: w.node, waits: newBitset(len(w.nodes))}
+	s := &spreading{id: w.block, made: w.now, since: w.since, maker: w.node, waits: newBitset(len(w.nodes))}
 	for i := range w.nodes {
 		n := nodeID(i)
 		if n != w.node && w.up(n) && !w.nodesApart(n, w.node) {
@@ -205,6 +211,18 @@ func (c *propagation) hide(w *World, s *spreading) {
 	}
 }
 
+// summary is for the report.
+func (c *propagation) summary(w *World) PropagationSummary {
+	s := PropagationSummary{
+		Blocks: c.blocks, Deliveries: c.spans.told.total, Delays: c.spans.told.delays(), Asked: w.facts.asked(), Coverage: c.covered(),
+	}
+	if c.spans.loose {
+		low, high := c.spans.low.delays(), c.spans.high.delays()
+		s.Low, s.High = &low, &high
+	}
+	return s
+}
+
 func missedEvidence(w *World, s *spreading) Evidence {
 	b := w.tree.at(s.id)
 	e := Evidence{
@@ -223,34 +241,32 @@ func missedEvidence(w *World, s *spreading) Evidence {
 func (c *propagation) Finish(w *World) Result {
 	c.expire(w)
 	r := Result{Metrics: map[string]float64{}}
-	p50, p95, p99 := c.delays.quantile(.50), c.delays.quantile(.95), c.delays.quantile(.99)
-	covered := c.covered()
-	resolution := c.resolution(w)
-	r.Figure = fmt.Sprintf("p50 %s, p95 %s, p99 %s%s, coverage %.2f%%", atLeast(p50, resolution), atLeast(p95, resolution),
-		atLeast(p99, resolution), w.facts.known(resolution), 100*covered)
+	sum := c.summary(w)
+	low, high := sum.Ends()
+	r.Figure = fmt.Sprintf("%s, coverage %.2f%%", sum.figure(), 100*sum.Coverage)
 	r.Bound = fmt.Sprintf("coverage >= %.4g%%", 100*c.coverage)
-	bad, unsure := c.quantileFailures(&r, resolution, []quantileBound{{"p50", p50, c.p50}, {"p95", p95, c.p95}, {"p99", p99, c.p99}})
-	r.Metrics["coverage"], r.Metrics["deliveries"] = covered, float64(c.delays.total)
+	bad, unsure := c.judge(&r, low, high)
+	c.spans.metrics(r.Metrics)
+	r.Metrics["coverage"], r.Metrics["deliveries"] = sum.Coverage, float64(sum.Deliveries)
 	if c.hidden > 0 {
 		r.Metrics["pairs_hidden"] = float64(c.hidden)
 	}
 	r.Metrics["blocks"], r.Metrics["pairs"] = float64(c.blocks), float64(c.pairs)
-	r.Metrics["max_seconds"] = c.delays.max.Seconds()
 	switch {
 	case len(w.nodes) < 2:
 		return r.vacuous("there is no second node")
 	case len(w.tree.blocks) < 2:
 		return r.vacuous("no block was made")
-	case c.pairs == 0 && c.delays.total == 0:
+	case c.pairs == 0 && c.spans.told.total == 0:
 		return r.vacuous("no block was made long enough before the end, by a node that others could reach")
 	}
 	if bad != "" {
 		r.Evidence = append(r.Evidence, c.slowEvidence(w))
 		return r.fail(bad)
 	}
-	if covered < c.coverage {
+	if sum.Coverage < c.coverage {
 		r.Evidence = c.missed
-		return r.fail(fmt.Sprintf("blocks reached %.2f%% of the nodes that could be reached", 100*covered))
+		return r.fail(fmt.Sprintf("blocks reached %.2f%% of the nodes that could be reached", 100*sum.Coverage))
 	}
 	if unsure != "" {
 		return r.unknown(unsure)
@@ -262,14 +278,6 @@ func (c *propagation) Finish(w *World) Result {
 	return r
 }
 
-// resolution is how well the delays are known.
-func (c *propagation) resolution(w *World) time.Duration {
-	if !w.facts.Measured || c.widths.total == 0 {
-		return w.facts.Resolution
-	}
-	return c.widths.quantile(.95)
-}
-
 // covered is the share of pairs in which the block arrived, of all closed blocks.
 func (c *propagation) covered() float64 {
 	if c.pairs == 0 {
@@ -278,31 +286,24 @@ func (c *propagation) covered() float64 {
 	return float64(c.seen) / float64(c.pairs)
 }
 
-type quantileBound struct {
-	name       string
-	got, bound time.Duration
-}
-
-// quantileFailures fills in metrics and bounds and returns the first bound that is broken, and the first of which that cannot
-// be told because it is too near to what was measured.
-func (c *propagation) quantileFailures(r *Result, resolution time.Duration, all []quantileBound) (bad, unsure string) {
-	r.Metrics["resolution_seconds"] = resolution.Seconds()
-	for _, q := range all {
-		r.Metrics[q.name+"_seconds"] = max(q.got, resolution).Seconds()
+// judge fills in the bounds of the percentiles and returns the first that is broken, and the first of which that cannot be
+// told.
+func (c *propagation) judge(r *Result, low, high Delays) (bad, unsure string) {
+	for _, q := range []struct {
+		name             string
+		low, high, bound time.Duration
+	}{{"p50", low.P50, high.P50, c.p50}, {"p95", low.P95, high.P95, c.p95}, {"p99", low.P99, high.P99, c.p99}} {
 		if q.bound == 0 {
 			continue
 		}
 		r.Bound = fmt.Sprintf("%s <= %s, %s", q.name, q.bound, r.Bound)
+		text := fmt.Sprintf("%s of the delivery delay is %s", q.name, Between(q.low, q.high))
 		switch {
-		case c.delays.total == 0:
-		case q.got-resolution > q.bound && bad == "":
-			bad = fmt.Sprintf("%s of the delivery delay is %s", q.name, Round(q.got))
-			if resolution > 0 {
-				bad += fmt.Sprintf(" ± %s", Round(resolution))
-			}
-		case q.got+resolution > q.bound && q.got-resolution <= q.bound && unsure == "":
-			unsure = fmt.Sprintf("%s of the delivery delay is %s ± %s, which cannot be told from the bound of %s", q.name,
-				Round(q.got), Round(resolution), q.bound)
+		case c.spans.told.total == 0:
+		case q.low > q.bound && bad == "":
+			bad = text
+		case q.low <= q.bound && q.high > q.bound && unsure == "":
+			unsure = fmt.Sprintf("%s: whether that is above the bound of %s cannot be told", text, q.bound)
 		}
 	}
 	return bad, unsure
@@ -314,6 +315,6 @@ func (c *propagation) slowEvidence(w *World) Evidence {
 		At: c.slow.at, Nodes: []trace.NodeID{w.nodes[c.slow.node].id}, Blocks: []trace.Hash{b.hash},
 		Windows: w.Windows(c.slow.at),
 		Text: fmt.Sprintf("the slowest: block %s at height %d took %s to reach %s", short(b.hash), b.height,
-			Round(c.slow.delay), w.nodes[c.slow.node].id),
+			Between(c.slow.delay.low, c.slow.delay.high), w.nodes[c.slow.node].id),
 	}
 }

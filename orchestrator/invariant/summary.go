@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -49,17 +50,48 @@ type TxSummary struct {
 
 // PropagationSummary is how blocks spread; see the invariant block_propagation.
 type PropagationSummary struct {
-	Blocks     int           `json:"blocks"`
-	Deliveries uint64        `json:"deliveries"`
-	P50        time.Duration `json:"p50"`
-	P95        time.Duration `json:"p95"`
-	P99        time.Duration `json:"p99"`
-	Max        time.Duration `json:"max"`
-	// Asked is true where nodes were asked at intervals.
-	Asked bool `json:"asked"`
-	// Resolution is how well 95 % of these times are known; zero where nodes told of their blocks by themselves.
-	Resolution time.Duration `json:"resolution"`
-	Coverage   float64       `json:"coverage"`
+	Blocks     int    `json:"blocks"`
+	Deliveries uint64 `json:"deliveries"`
+	// Delays are between the times that were told. Where nodes answer to questions, what they tell was so some time before.
+	Delays
+	// Low and High are the least and the most that each of the delays can have been; nil where every delivery's
+	// delay is exactly what was told.
+	Low  *Delays `json:"low,omitempty"`
+	High *Delays `json:"high,omitempty"`
+	// Asked is true where nodes were asked at intervals. Delays are from when the first of them had a block, not from its
+	// making, and those that are exact are so as far as nodes told of their blocks by themselves, at once.
+	Asked    bool    `json:"asked"`
+	Coverage float64 `json:"coverage"`
+}
+
+// Ends are the least and the most that each delay can have been; the delays themselves where all are exact.
+func (p *PropagationSummary) Ends() (low, high Delays) {
+	if p.Low == nil || p.High == nil {
+		return p.Delays, p.Delays
+	}
+	return *p.Low, *p.High
+}
+
+// Exact says which of the figures are as nodes told by themselves: "times" for all, "exact times" for those that are no
+// ranges; empty for none, and where nodes are not asked.
+func (p *PropagationSummary) Exact() string {
+	if !p.Asked || p.Deliveries == 0 {
+		return ""
+	}
+	return exactFigures(p.Ends())
+}
+
+// figure states the percentiles. Each stands by itself, so that it may be shown on a line of its own.
+func (p *PropagationSummary) figure() string {
+	if p.Deliveries == 0 {
+		return "no deliveries"
+	}
+	low, high := p.Ends()
+	s := fmt.Sprintf("p50 %s, p95 %s, p99 %s", Between(low.P50, high.P50), Between(low.P95, high.P95), Between(low.P99, high.P99))
+	if exact := p.Exact(); exact != "" {
+		s += ", " + exact + " as nodes told"
+	}
+	return s
 }
 
 // Partition is a cut that kept nodes apart, and how it ended.
@@ -181,11 +213,7 @@ func (w *World) summarize(t *inclusion, p *propagation, a *accuracy) Summary {
 		Submitted: len(t.txs), Refused: t.refused, Included: t.included, Late: t.late, Lost: t.lost,
 		Open: t.young + t.exempt,
 	}
-	s.Propagation = PropagationSummary{
-		Blocks: p.blocks, Deliveries: p.delays.total, P50: p.delays.quantile(.5), P95: p.delays.quantile(.95),
-		P99: p.delays.quantile(.99), Max: p.delays.max, Coverage: p.covered(),
-		Asked: w.facts.asked(), Resolution: p.resolution(w),
-	}
+	s.Propagation = p.summary(w)
 	for _, f := range w.faults {
 		if f.part != nil && len(f.part.sides) > 1 {
 			s.Partitions = append(s.Partitions, w.partitionSummary(f))

@@ -2,6 +2,7 @@ package invariant
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -17,6 +18,34 @@ func Round(d time.Duration) time.Duration {
 		return d.Round(100 * time.Microsecond)
 	}
 	return d.Round(time.Microsecond)
+}
+
+// coarse is Round for times that are not known to fractions of a millisecond.
+func coarse(d time.Duration) time.Duration {
+	if d < 10*time.Millisecond {
+		return Round(d)
+	}
+	return Round(d.Round(time.Millisecond))
+}
+
+// Between prints a time that is known to lie from low to high: "44.1ms" where they are one, "< 512ms" where low is nothing,
+// "150..650ms" else.
+func Between(low, high time.Duration) string {
+	if low == high {
+		return Round(high).String()
+	}
+	from, to := coarse(low).String(), coarse(high).String()
+	switch {
+	case from == to:
+		return to
+	case coarse(low) <= 0:
+		return "< " + to
+	}
+	const digits = "0123456789."
+	if unit := strings.TrimLeft(to, digits); strings.TrimLeft(from, digits) == unit {
+		from = strings.TrimSuffix(from, unit)
+	}
+	return from + ".." + to
 }
 
 // Count prints a number of things: "1 node", "2 nodes".

@@ -17,6 +17,23 @@ func TestRound(t *testing.T) {
 	}
 }
 
+func TestBetween(t *testing.T) {
+	const us = time.Microsecond
+	for _, c := range []struct {
+		low, high time.Duration
+		want      string
+	}{
+		{0, 0, "0s"}, {44_120 * us, 44_120 * us, "44.1ms"}, {0, 512 * ms, "< 512ms"}, {150 * ms, 650 * ms, "150..650ms"},
+		{650 * ms, 1200 * ms, "650ms..1.2s"}, {1200 * ms, 3456 * ms, "1.2..3.46s"}, {44_120 * us, 44_130 * us, "44ms"},
+		{900 * us, 12 * ms, "900µs..12ms"}, {5800 * us, 7 * ms, "5.8..7ms"}, {55 * time.Second, 65 * time.Second, "55s..1m5s"},
+		{63 * time.Second, 65 * time.Second, "1m3s..1m5s"}, {200 * time.Nanosecond, ms, "< 1ms"},
+	} {
+		if got := Between(c.low, c.high); got != c.want {
+			t.Errorf("%v to %v: %q, want %q", c.low, c.high, got, c.want)
+		}
+	}
+}
+
 func TestCount(t *testing.T) {
 	for n, want := range []string{"0 blocks", "1 block", "2 blocks"} {
 		if got := Count(n, "block"); got != want {

@@ -184,16 +184,19 @@ func (p *printer) propagation(x *invariant.PropagationSummary) {
 	if x.Deliveries == 0 {
 		return
 	}
+	low, high := x.Ends()
 	columns := []string{"blocks", "deliveries", "p50", "p95", "p99", "max", "coverage"}
 	row := []string{
-		strconv.Itoa(x.Blocks), strconv.FormatUint(x.Deliveries, 10), short(x.P50), short(x.P95), short(x.P99), short(x.Max),
+		strconv.Itoa(x.Blocks), strconv.FormatUint(x.Deliveries, 10), invariant.Between(low.P50, high.P50),
+		invariant.Between(low.P95, high.P95), invariant.Between(low.P99, high.P99), invariant.Between(low.Max, high.Max),
 		fmt.Sprintf("%.2f%%", 100*x.Coverage),
 	}
-	switch {
-	case x.Resolution > 0:
-		columns, row = append(columns, "times known to"), append(row, "± "+short(x.Resolution))
-	case x.Asked:
-		columns, row = append(columns, "times"), append(row, "as nodes told")
+	if exact := x.Exact(); exact != "" {
+		columns, row = append(columns, exact), append(row, "as nodes told")
 	}
-	p.table("Block propagation, from made to seen", columns, [][]string{row})
+	title := "Block propagation, from made to seen"
+	if x.Asked {
+		title = "Block propagation, from first seen to seen"
+	}
+	p.table(title, columns, [][]string{row})
 }

@@ -382,19 +382,34 @@ func (f *full) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestPropagationSaysHowWellItIsKnown: beside its figures, wherever nodes were asked.
+// TestPropagationSaysHowWellItIsKnown: each figure by itself, and where the times begin.
 func TestPropagationSaysHowWellItIsKnown(t *testing.T) {
+	const ms = time.Millisecond
+	told := invariant.Delays{P50: 44 * ms, P95: 112 * ms, P99: 400 * ms, Max: 410 * ms}
 	for _, c := range []struct {
-		asked      bool
-		resolution time.Duration
-		want       string
-	}{{false, 0, ""}, {true, 0, "as nodes told"}, {true, 40 * time.Millisecond, "± 40ms"}} {
+		asked     bool
+		low, high *invariant.Delays
+		want      []string // title, columns, figures
+	}{
+		{false, nil, nil, []string{"from made to seen", " max coverage", " 44ms 112ms 400ms 410ms 100.00%"}},
+		{true, nil, nil, []string{"from first seen to seen", " max coverage times", " 44ms 112ms 400ms 410ms 100.00% as nodes told"}},
+		{true, &invariant.Delays{P50: 44 * ms, P95: 112 * ms, P99: 150 * ms, Max: 150 * ms},
+			&invariant.Delays{P50: 44 * ms, P95: 112 * ms, P99: 650 * ms, Max: 1200 * ms},
+			[]string{"from first seen to seen", " max coverage exact times", " 44ms 112ms 150..650ms 150ms..1.2s 100.00% as nodes told"}},
+		{true, &invariant.Delays{P99: 150 * ms, Max: 410 * ms}, &invariant.Delays{P50: 500 * ms, P95: 512 * ms, P99: 650 * ms, Max: 900 * ms},
+			[]string{"from first seen to seen", " max coverage", " < 500ms < 512ms 150..650ms 410..900ms 100.00%"}},
+	} {
 		r := quiet(t)
-		r.Summary.Propagation.Asked, r.Summary.Propagation.Resolution = c.asked, c.resolution
-		text := render(t, r, report.Style{})
-		for _, words := range []string{"as nodes told", "± 40ms"} {
-			if got := strings.Contains(text, words); got != (words == c.want) {
-				t.Errorf("asked %v, resolution %v: %q is said: %v", c.asked, c.resolution, words, got)
+		x := &r.Summary.Propagation
+		x.Delays, x.Asked, x.Low, x.High = told, c.asked, c.low, c.high
+		var rows []string
+		_, table, _ := strings.Cut(render(t, r, report.Style{}), "Block propagation, ")
+		for line := range strings.Lines(table) {
+			rows = append(rows, " "+strings.Join(strings.Fields(line), " "))
+		}
+		for i, got := range []string{rows[0], rows[1], rows[3]} {
+			if !strings.HasSuffix(got, c.want[i]) {
+				t.Errorf("%q, want %q", got, c.want[i])
 			}
 		}
 	}

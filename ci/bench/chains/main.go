@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
@@ -180,7 +181,6 @@ func (b *bench) cut(ctx context.Context, chain string) (string, error) {
 // spread measures how fast blocks reach all nodes.
 func (b *bench) spread(ctx context.Context, chain string) (string, error) {
 	var cells []string
-	var resolution time.Duration
 	for _, ms := range delays {
 		faults := ""
 		if ms > 0 {
@@ -198,10 +198,15 @@ func (b *bench) spread(ctx context.Context, chain string) (string, error) {
 		if p.Deliveries == 0 {
 			return "", fmt.Errorf("with %d ms: no block spread", ms)
 		}
-		resolution = max(resolution, p.Resolution)
-		cells = append(cells, fmt.Sprintf("%s / %s", seconds(p.P50), seconds(p.P95)))
+		cells = append(cells, spreadWords(&p))
 	}
-	return fmt.Sprintf("%s (± %s)", strings.Join(cells, ", "), seconds(resolution)), nil
+	return strings.Join(cells, ", "), nil
+}
+
+// spreadWords states the median and the 95th percentile, as exactly as they are known.
+func spreadWords(p *invariant.PropagationSummary) string {
+	low, high := p.Ends()
+	return invariant.Between(low.P50, high.P50) + " / " + invariant.Between(low.P95, high.P95)
 }
 
 // start measures the time from nothing to all nodes connected and on one moving chain, the image being there.
