@@ -259,6 +259,31 @@ func TestTransactionsFromBeforeTheRunAreNotIncluded(t *testing.T) {
 	}
 }
 
+// TestBlockTimesThatMeanNothing: a chain whose blocks state one time for ever still includes transactions and spreads blocks.
+func TestBlockTimesThatMeanNothing(t *testing.T) {
+	h := newBFT(t)
+	h.run.Started = time.Unix(1_700_000_000, 0)
+	for i := range 40 {
+		hash, at := trace.Hash(fmt.Sprint("x", i)), h.now
+		h.blocks[hash] = trace.Block{Hash: hash, Parent: h.heads["a"], Height: uint64(i + 1), Time: time.Unix(0, 0)}
+		if i == 9 {
+			h.submit("a", "t")
+			h.body(hash, "t")
+		} else {
+			h.body(hash)
+		}
+		for _, n := range ids("a", "b", "c", "d") {
+			h.hear(n, h.blocks[hash])
+		}
+		h.at(at + time.Second)
+	}
+	h.end(20 * time.Second)
+	want(t, h.result("inclusion"), Pass)
+	if r := h.result("block_propagation"); r.Verdict != Pass || r.Metrics["blocks"] < 35 {
+		t.Errorf("%s: %s %s", r.Verdict, r.Figure, r.Reason)
+	}
+}
+
 func TestIsolationOfAskedNodes(t *testing.T) {
 	run := func(crossing time.Duration, dropped int64) Result {
 		h := newHistory(t, "a", "b").asked("pow", 0, 6)

@@ -25,8 +25,7 @@ type block struct {
 	maker   nodeID        // noNode: not known
 	adopter nodeID        // the node whose chain it was on first; noNode: on no chain yet
 	adopted time.Duration
-	// old is true for a block that says itself that it was made before the run, of nodes that are asked: when it came to
-	// light says nothing.
+	// old is true for a block that was there before the run, of nodes that are asked: when it came to light says nothing.
 	old bool
 	// producer is the number of the maker's own name for itself, as the chain states it; 0: not stated.
 	producer int32

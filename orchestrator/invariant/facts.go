@@ -88,10 +88,13 @@ func (w *World) resolution() time.Duration {
 	return w.widths.quantile(.95)
 }
 
+// familyPoA is the family of chains whose makers take turns.
+const familyPoA = "poa"
+
 // lastSteps is the number of blocks that a component without quorum may still add after a cut. Where makers take turns
 // under proof of authority each may sign once before it must wait for the others; votes give nobody a block.
 func (f *facts) lastSteps(makers int) uint64 {
-	if f.Family == "poa" {
+	if f.Family == familyPoA {
 		return uint64(makers)
 	}
 	return 0

@@ -16,6 +16,8 @@ type World struct {
 	facts facts
 	now   time.Duration
 	phase trace.PhaseName
+	// inherited is the height of the highest block that was shown in the beginning.
+	inherited uint64
 	// settlingAt is when the settling began; settled is false before.
 	settlingAt time.Duration
 	settled    bool
@@ -227,7 +229,7 @@ func (w *World) observe(e *trace.Event) {
 	case trace.KindBlock:
 		w.block = w.tree.link(e.Block.Hash, e.Block.Parent, e.Block.Height)
 		w.tree.name(w.block, e.Block.Producer)
-		w.tree.at(w.block).old = w.facts.asked() && !e.Block.Time.IsZero() && e.Block.Time.Before(w.run.Started)
+		w.tree.at(w.block).old = w.facts.asked() && w.fromBefore(e.Block)
 		return
 	}
 	w.refresh()
@@ -250,6 +252,18 @@ func (w *World) observe(e *trace.Event) {
 		w.end = e.End
 		w.freeze()
 	}
+}
+
+// firstSight is how long after the beginning nodes may still show blocks for the first time that had been there before.
+const firstSight = 2 * time.Second
+
+// fromBefore says whether a block that comes to light now was made before the run. It says so itself; but what stands above
+// all that was shown in the beginning is new, whatever time it states.
+func (w *World) fromBefore(b *trace.Block) bool {
+	if w.now <= firstSight {
+		w.inherited = max(w.inherited, b.Height)
+	}
+	return b.Height <= w.inherited && !b.Time.IsZero() && b.Time.Before(w.run.Started)
 }
 
 func (w *World) gap(e *trace.Event) {

@@ -90,7 +90,7 @@ type Facts struct {
 	Name string `json:"name"`
 	// File is the chain file as it was given; empty where the chain is one of netsplit's own, known by its name.
 	File          string        `json:"file,omitempty"`
-	Family        string        `json:"family"` // "pow"
+	Family        string        `json:"family"` // "pow", "bft" or "poa"
 	BlockInterval time.Duration `json:"block_interval"`
 	// ForkDepth is the number of blocks a reorganisation may drop while the network is whole.
 	ForkDepth int `json:"fork_depth"`
