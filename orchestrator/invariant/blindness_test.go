@@ -284,6 +284,28 @@ func TestBlockTimesThatMeanNothing(t *testing.T) {
 	}
 }
 
+// TestANodeThatIsSilentThroughManyFaults: its silence goes on when the components change.
+func TestANodeThatIsSilentThroughManyFaults(t *testing.T) {
+	for silent, verdict := range map[bool]Verdict{true: Unknown, false: Pass} {
+		h := newHistory(t, "a", "b", "c", "d").asked("pow", 0, 6)
+		h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")
+		rest := ids("b", "c", "d")
+		if silent {
+			rest = ids("b", "c")
+		}
+		for i := range 3 {
+			id := fmt.Sprint("p", i)
+			h.cut(id, ids("a"), ids("b", "c", "d"))
+			h.blocksUntil(id, h.now+10*time.Second, rest...)
+			h.heal(id)
+			h.adopt("a", h.heads["b"])
+			h.blocksUntil(id+"-after", h.now+10*time.Second, append(ids("a"), rest...)...)
+		}
+		h.end(time.Second)
+		want(t, h.result("agreement"), verdict)
+	}
+}
+
 func TestIsolationOfAskedNodes(t *testing.T) {
 	run := func(crossing time.Duration, dropped int64) Result {
 		h := newHistory(t, "a", "b").asked("pow", 0, 6)

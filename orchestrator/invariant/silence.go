@@ -20,7 +20,8 @@ const (
 	minSilence      = 20 * time.Second
 )
 
-// look judges the components as they have been until at.
+// look judges the components as they have been until at. A node's silence is the time in all of them, since it spoke or was
+// started, in which others of its component went on.
 func (s *silence) look(w *World, at time.Duration) {
 	if !w.sep.started || w.frozen {
 		return
@@ -41,8 +42,12 @@ func (s *silence) look(w *World, at time.Duration) {
 		if n.heard {
 			since = max(since, n.spoke)
 		}
-		if last := min(at, latest[w.sep.labels[i]]); last-since > allowed {
-			s.note("nothing was heard of node %s for %s, although it was up and others went on", n.id, Round(last-since))
+		if since > w.sep.since {
+			n.silent = 0
+		}
+		n.silent += max(0, min(at, latest[w.sep.labels[i]])-since)
+		if n.silent > allowed {
+			s.note("nothing was heard of node %s for %s, although it was up and others went on", n.id, Round(n.silent))
 		}
 	}
 }

@@ -83,6 +83,7 @@ type node struct {
 	lowest uint64        // the least height of a block that it told of; meaningless unless it told of one
 	told   bool          // it told of a block
 	spoke  time.Duration // when it last told of a block or a head; meaningless unless heard
+	silent time.Duration // how long it has told nothing while others went on, until the components changed last
 	since  time.Duration // when at the earliest that can have happened
 	heard  bool
 	left   time.Duration // when it was up last, if it ever was down or paused
