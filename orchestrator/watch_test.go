@@ -3,6 +3,8 @@ package orchestrator_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -41,7 +43,8 @@ type asked struct {
 	known    map[trace.Hash]bool
 	produces bool
 	produced map[faults.NodeID]int
-	refuse   error // of Produce
+	made     []time.Duration // when
+	refuse   error           // of Produce
 
 	told noted
 
@@ -131,6 +134,7 @@ func (a *asked) Produce(_ context.Context, id faults.NodeID) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.produced[id]++
+	a.made = append(a.made, a.clock.Now())
 	return a.refuse
 }
 
@@ -161,7 +165,13 @@ duration: 20s
 // recordAsked runs calm, with more of a scenario at its end, with the chain as one that is asked.
 func recordAsked(t *testing.T, change func(*asked), more ...string) ([]trace.Event, *asked, error) {
 	t.Helper()
-	spec := parse(t, calm+strings.Join(more, ""))
+	return recordScenario(t, calm+strings.Join(more, ""), change)
+}
+
+// recordScenario runs a scenario with the chain as one that is asked.
+func recordScenario(t *testing.T, scenario string, change func(*asked)) ([]trace.Event, *asked, error) {
+	t.Helper()
+	spec := parse(t, scenario)
 	s := sim.New(sim.Options{Seed: spec.Seed})
 	a := &asked{
 		Chain: netsplit.New(s.Transport()), heads: make(map[faults.NodeID]trace.Status), known: make(map[trace.Hash]bool),
@@ -321,6 +331,39 @@ func TestBlocksAreMadeOnCommandByWhoHasPower(t *testing.T) {
 	_, _, err = recordAsked(t, func(a *asked) { a.produces, a.refuse = true, errors.New("not now") })
 	if err == nil || !strings.Contains(err.Error(), "make a block on miner-") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestBlocksOnCommandComeAtPoissonTimes: the seed decides when, and the times between them are exponential, by the test of
+// Kolmogorov and Smirnov at one in a thousand.
+func TestBlocksOnCommandComeAtPoissonTimes(t *testing.T) {
+	times := func(seed int) []time.Duration {
+		scenario := strings.NewReplacer("seed: 5", fmt.Sprint("seed: ", seed), "duration: 20s", "duration: 1000s").Replace(calm)
+		_, a, err := recordScenario(t, scenario, func(a *asked) { a.produces, a.every = true, time.Minute })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.made
+	}
+	first := times(5)
+	if !slices.Equal(first, times(5)) {
+		t.Error("one seed gives two histories")
+	}
+	if slices.Equal(first, times(6)) {
+		t.Error("two seeds give one history")
+	}
+	var gaps []float64 // in mean intervals, of which there is one a second
+	for i := 1; i < len(first); i++ {
+		gaps = append(gaps, (first[i] - first[i-1]).Seconds())
+	}
+	slices.Sort(gaps)
+	n, worst := float64(len(gaps)), 0.
+	for i, gap := range gaps {
+		p := 1 - math.Exp(-gap)
+		worst = max(worst, p-float64(i)/n, float64(i+1)/n-p)
+	}
+	if n < 900 || worst > 1.95/math.Sqrt(n) {
+		t.Errorf("%v intervals are off an exponential distribution by %v", n, worst)
 	}
 }
 
