@@ -17,7 +17,7 @@ const (
 	probeSettle = 200 * time.Millisecond
 	// probeLimit is the most links that one measurement takes in; of more, a random sample is measured.
 	probeLimit = 10_000
-	// answerWithin bounds the wait for a node to answer after it was started or resumed, and for it to make a block.
+	// answerWithin bounds the wait for a node to answer after it was started or resumed.
 	answerWithin = 10 * time.Second
 	// askTimeout bounds one question to a node that may not answer.
 	askTimeout = time.Second

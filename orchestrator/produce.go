@@ -9,6 +9,9 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/driver"
 )
 
+// makeWithin bounds the wait for a node to make one block.
+const makeWithin = 10 * time.Second
+
 // Produce lets the nodes of a chain whose blocks are made on command make blocks, each by its power, at times from the
 // seed as proof of work would have them; on other chains it does nothing. It hands one lane for each node that makes
 // blocks to start, and returns. Lanes go on until their context ends. A node of which up reports false makes none; where
@@ -58,7 +61,7 @@ func (l *produceLane) run(ctx context.Context) error {
 		if !l.up(l.node) {
 			continue
 		}
-		ask, cancel := context.WithTimeout(ctx, answerWithin)
+		ask, cancel := context.WithTimeout(ctx, makeWithin)
 		err := l.chain.Produce(ask, l.node)
 		cancel()
 		if err == nil || ctx.Err() != nil || !l.up(l.node) {

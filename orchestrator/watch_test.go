@@ -134,7 +134,9 @@ func (a *asked) Produce(_ context.Context, id faults.NodeID) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.produced[id]++
-	a.made = append(a.made, a.clock.Now())
+	if a.clock != nil {
+		a.made = append(a.made, a.clock.Now())
+	}
 	return a.refuse
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"time"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/trace"
@@ -47,6 +48,24 @@ type Finder interface {
 	// Find returns when a transaction is in a block of the node's chain above a height, with the block's own height. It
 	// asks again and again until ctx ends.
 	Find(ctx context.Context, id trace.Hash, above uint64) (height uint64, err error)
+}
+
+// findEvery is how often a node is asked by somebody who waits for a transaction.
+const findEvery = 200 * time.Millisecond
+
+// FindAgain helps to write Finder.Find: it calls look, which asks a node once, until that is done. When ctx ends first, it
+// returns why.
+func FindAgain(ctx context.Context, look func() (done bool)) error {
+	tick := time.NewTicker(findEvery)
+	defer tick.Stop()
+	for !look() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
 }
 
 // Secretive is a Chain that knows secrets which its nodes may print.

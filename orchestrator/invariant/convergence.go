@@ -43,69 +43,72 @@ func (c *convergence) Finish(w *World) Result {
 	case len(w.tree.blocks) < 2:
 		return r.vacuous("no block was made")
 	}
-	var (
-		worst          time.Duration
-		judged, open   int
-		skipped, short int
-		still          int
-		reorgs, deepes int
-	)
+	n := c.count(w, &r)
+	r.Figure = fmt.Sprintf("worst %s of %d", within(n.worst, w.resolution()), n.judged)
+	if w.facts.voted() {
+		r.Metrics["without_quorum"] = float64(n.short)
+	}
+	r.Metrics["worst_seconds"] = n.worst.Seconds()
+	r.Metrics["judged"], r.Metrics["interrupted"] = float64(n.judged), float64(n.skipped)
+	r.Metrics["without_new_block"] = float64(n.still)
+	r.Metrics["deepest_reorg"], r.Metrics["reorganised_nodes"] = float64(n.deepest), float64(n.reorgs)
+	switch {
+	case len(r.Evidence) > 0:
+		return r.fail(r.Evidence[0].Text)
+	case n.open > 0:
+		return r.unknown("the run ended before the bound, and some nodes had not converged")
+	case n.judged == 0 && n.short > 0:
+		return r.vacuous("the nodes never had a quorum after a heal")
+	case n.judged == 0 && n.still > 0:
+		return r.vacuous("no new block reached all nodes after a heal or in settling: that they have the head they had shows nothing")
+	case n.judged == 0:
+		return r.vacuous("there was neither a heal nor a settling to judge")
+	}
+	r.Verdict = Pass
+	return r
+}
+
+// joinCount is what became of the periods in which nodes were to come to one chain.
+type joinCount struct {
+	worst   time.Duration
+	judged  int
+	open    int // when the run ended
+	skipped int // interrupted by another fault
+	short   int // without a quorum
+	still   int // without a new block
+	reorgs  int // nodes that reorganised
+	deepest int
+}
+
+// count goes through all joins; those that took too long become evidence.
+func (c *convergence) count(w *World, r *Result) (n joinCount) {
 	for _, j := range w.sep.all() {
 		took := j.ended - j.at
 		if j.outcome == pending {
 			took = w.horizon() - j.at
 		}
-		if j.halted {
-			short++
-			continue
-		}
-		if took > c.within {
-			judged++
+		switch {
+		case j.halted:
+			n.short++
+		case took > c.within:
+			n.judged++
+			n.worst = max(n.worst, took)
 			r.Evidence = appendEvidence(r.Evidence, lateEvidence(w, j, took))
-			worst = max(worst, took)
-			continue
+		case j.outcome == converged && j.cause == causeStart: // nothing had kept these nodes apart
+		case j.outcome == superseded:
+			n.skipped++
+		case j.outcome == pending:
+			n.open++
+		case !w.proven(j):
+			n.still++
+		default:
+			n.judged++
+			n.worst = max(n.worst, took)
+			n.reorgs += len(j.reorgs)
+			n.deepest = max(n.deepest, j.deepest)
 		}
-		if j.outcome == converged && j.cause == causeStart {
-			continue // nothing had kept these nodes apart
-		}
-		switch j.outcome {
-		case superseded:
-			skipped++
-			continue
-		case pending:
-			open++
-			continue
-		}
-		if !w.proven(j) {
-			still++
-			continue
-		}
-		judged++
-		worst = max(worst, took)
-		reorgs += len(j.reorgs)
-		deepes = max(deepes, j.deepest)
 	}
-	r.Figure = fmt.Sprintf("worst %s of %d", within(worst, w.resolution()), judged)
-	if w.facts.voted() {
-		r.Metrics["without_quorum"] = float64(short)
-	}
-	r.Metrics["worst_seconds"] = worst.Seconds()
-	r.Metrics["judged"], r.Metrics["interrupted"], r.Metrics["without_new_block"] = float64(judged), float64(skipped), float64(still)
-	r.Metrics["deepest_reorg"], r.Metrics["reorganised_nodes"] = float64(deepes), float64(reorgs)
-	switch {
-	case len(r.Evidence) > 0:
-		return r.fail(r.Evidence[0].Text)
-	case open > 0:
-		return r.unknown("the run ended before the bound, and some nodes had not converged")
-	case judged == 0 && short > 0:
-		return r.vacuous("the nodes never had a quorum after a heal")
-	case judged == 0 && still > 0:
-		return r.vacuous("no new block reached all nodes after a heal or in settling: that they have the head they had shows nothing")
-	case judged == 0:
-		return r.vacuous("there was neither a heal nor a settling to judge")
-	}
-	r.Verdict = Pass
-	return r
+	return n
 }
 
 func (s *separation) all() []*join { return append(append([]*join(nil), s.closed...), s.open...) }

@@ -5,14 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/driver"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
-
-// findEvery is how often a node is asked for new blocks by somebody who waits for a transaction.
-const findEvery = 200 * time.Millisecond
 
 var (
 	_ driver.Historian = (*Client)(nil)
@@ -54,23 +50,20 @@ func (l *Client) Find(ctx context.Context, id trace.Hash, above uint64) (uint64,
 	if err != nil {
 		return 0, err
 	}
-	tick := time.NewTicker(findEvery)
-	defer tick.Stop()
 	s := search{chain: l.chain, node: n, id: normal(string(id)), above: above, last: trace.Block{Height: above}}
-	for {
-		height, err := s.on(ctx)
-		if err == nil && height > 0 {
-			return height, nil
-		}
+	var height uint64
+	err = driver.FindAgain(ctx, func() bool {
+		found, err := s.on(ctx)
 		if ctx.Err() == nil {
 			s.failed = err
 		}
-		select {
-		case <-ctx.Done():
-			return 0, errors.Join(context.Cause(ctx), s.failed)
-		case <-tick.C:
-		}
+		height = found
+		return err == nil && found > 0
+	})
+	if err != nil {
+		return 0, errors.Join(err, s.failed)
 	}
+	return height, nil
 }
 
 // search looks for a transaction in a node's blocks.

@@ -7,15 +7,11 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"time"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/driver"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
-
-// findEvery is how often a node is asked for a transaction by somebody who waits for it.
-const findEvery = 200 * time.Millisecond
 
 var (
 	_ driver.Accessible = (*Chain)(nil)
@@ -53,18 +49,14 @@ func (c *Client) HashAt(ctx context.Context, height uint64) (trace.Hash, error) 
 func (c *Client) CanFind() error { return nil }
 
 // Find implements driver.Finder. The node itself knows where a transaction is.
-func (c *Client) Find(ctx context.Context, id trace.Hash, _ uint64) (uint64, error) {
-	tick := time.NewTicker(findEvery)
-	defer tick.Stop()
-	for {
+func (c *Client) Find(ctx context.Context, id trace.Hash, _ uint64) (height uint64, failed error) {
+	err := driver.FindAgain(ctx, func() bool {
 		s, err := c.Tx(ctx, id)
-		if err != nil || s.Status == "included" {
-			return s.Height, err
-		}
-		select {
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
-		case <-tick.C:
-		}
+		height, failed = s.Height, err
+		return err != nil || s.Status == "included"
+	})
+	if err != nil {
+		return 0, err
 	}
+	return height, failed
 }
