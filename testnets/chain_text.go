@@ -13,7 +13,8 @@ import (
 // Bounds of a text.
 const (
 	MaxText     = 128 << 10 // bytes of its source
-	MaxRendered = 4 << 20   // bytes of what it renders to, and of what its functions give; steps that it takes
+	MaxRendered = 4 << 20   // bytes of what it renders to, and of what its functions give
+	maxPieces   = 1 << 20   // pieces that it is written in; every turn of a range is one at least
 )
 
 // Text is a template of a chain file. The zero Text renders to nothing.
@@ -77,16 +78,16 @@ func (t Text) mistake(err error) *Error {
 }
 
 // errTooLong stops a template that writes without end.
-var errTooLong = fmt.Errorf("the text renders to more than %d bytes, or in more steps than that", MaxRendered)
+var errTooLong = fmt.Errorf("the text renders to more than %d bytes, or in more than %d steps", MaxRendered, maxPieces)
 
-// bounded is a text of at most MaxRendered bytes. To write nothing counts as a byte: every turn of a range does so.
+// bounded is a text of at most MaxRendered bytes in at most maxPieces pieces, empty ones included.
 type bounded struct {
 	strings.Builder
 	steps int
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.steps += max(len(p), 1); b.steps > MaxRendered {
+	if b.steps++; b.steps > maxPieces || b.Len()+len(p) > MaxRendered {
 		return 0, errTooLong
 	}
 	return b.Builder.Write(p)

@@ -100,7 +100,7 @@ func TestBodiesAreBoundedByTheirBytes(t *testing.T) {
 	for _, x := range b.body {
 		total += bytesOf(x)
 	}
-	if total > maxBodyBytes || total != b.bytes || len(b.body) != len(b.order) || len(b.body) < 60 {
+	if total > maxBodyBytes || total != b.bytes || len(b.body) != len(b.order) || len(b.body) < 60 || len(b.body) > 64 {
 		t.Errorf("%d blocks of %d bytes are kept, counted as %d; at most %d are meant to be", len(b.body), total, b.bytes, maxBodyBytes)
 	}
 	if _, ok := b.get("199"); !ok {
