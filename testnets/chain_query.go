@@ -111,6 +111,9 @@ func (q Query) only(ctx context.Context, in any) (out any, err error) {
 			out, err = nil, fmt.Errorf("%v", p)
 		}
 	}()
+	if err := checkDigits(in); err != nil {
+		return nil, err
+	}
 	results := q.code.RunWithContext(ctx, in)
 	out, some := results.Next()
 	if err, ok := out.(error); ok {
