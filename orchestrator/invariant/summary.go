@@ -52,14 +52,15 @@ type TxSummary struct {
 type PropagationSummary struct {
 	Blocks     int    `json:"blocks"`
 	Deliveries uint64 `json:"deliveries"`
-	// Delays are between the times that were told. Where nodes answer to questions, what they tell was so some time before.
+	// Delays are differences of the times that were told; where nodes answer to questions, what they tell was so some time
+	// before.
 	Delays
-	// Low and High are the least and the most that each of the delays can have been; nil where every delivery's
-	// delay is exactly what was told.
+	// Low and High are the least and the most that each of the delays can have been; nil where every delivery's delay is
+	// exactly what was told.
 	Low  *Delays `json:"low,omitempty"`
 	High *Delays `json:"high,omitempty"`
-	// Asked is true where nodes were asked at intervals. Delays are from when the first of them had a block, not from its
-	// making, and those that are exact are so as far as nodes told of their blocks by themselves, at once.
+	// Asked is true where nodes were asked at intervals. Delays are then not from a block's making but from when the node had
+	// it that told of it first, and what is exact is so as far as nodes told of their blocks by themselves, at once.
 	Asked    bool    `json:"asked"`
 	Coverage float64 `json:"coverage"`
 }
