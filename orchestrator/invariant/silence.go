@@ -8,20 +8,26 @@ import (
 )
 
 // silence finds nodes of which nothing was heard while others of their component went on: what they had cannot be told,
-// so nothing about them may pass.
+// so nothing about them may pass. Times in which the others said nothing either, in a component without quorum say, do not
+// count; components may change meanwhile.
 type silence struct {
-	found []string // the first few
+	looked time.Duration // until when the components have been judged
+	found  []string      // the first few
 }
 
 // silentIntervals is for how many block intervals a node may say nothing while the others of its component go on;
-// minSilence is the least time.
+// minSilence is the least time. At the end of the run, when nothing can come to light any more, less is allowed to one that is
+// asked and that the others have left behind by lostBlocks: it may answer with what it knew long ago. Nodes that tell by
+// themselves then have nothing to tell.
 const (
-	silentIntervals = 20
-	minSilence      = 20 * time.Second
+	silentIntervals     = 20
+	minSilence          = 20 * time.Second
+	lastSilentIntervals = 10
+	minLastSilence      = 10 * time.Second
+	lostBlocks          = 10
 )
 
-// look judges the components as they have been until at. A node's silence is the time in all of them, since it spoke or was
-// started, in which others of its component went on.
+// look judges the components as they have been since it looked last, until at.
 func (s *silence) look(w *World, at time.Duration) {
 	if !w.sep.started || w.frozen {
 		return
@@ -32,24 +38,57 @@ func (s *silence) look(w *World, at time.Duration) {
 			latest[w.sep.labels[i]] = max(latest[w.sep.labels[i]], n.spoke)
 		}
 	}
-	allowed := max(minSilence, silentIntervals*w.facts.BlockInterval)
+	allowed := s.allowed(w)
 	for i := range w.nodes {
 		n := &w.nodes[i]
 		if n.state != trace.StateUp {
 			continue
 		}
-		since := max(0, w.sep.since, n.changed)
-		if n.heard {
-			since = max(since, n.spoke)
-		}
-		if since > w.sep.since {
-			n.silent = 0
-		}
-		n.silent += max(0, min(at, latest[w.sep.labels[i]])-since)
-		if n.silent > allowed {
-			s.note("nothing was heard of node %s for %s, although it was up and others went on", n.id, Round(n.silent))
+		before := n.silent
+		n.silent += max(0, min(at, latest[w.sep.labels[i]])-s.since(n))
+		if before <= allowed && n.silent > allowed {
+			s.noteNode(n)
 		}
 	}
+	s.looked = max(s.looked, at)
+}
+
+func (s *silence) allowed(w *World) time.Duration {
+	return max(minSilence, silentIntervals*w.facts.BlockInterval)
+}
+
+// since is from when on the silence of a node is still to be counted.
+func (s *silence) since(n *node) time.Duration {
+	since := max(s.looked, n.changed)
+	if n.heard {
+		since = max(since, n.spoke)
+	}
+	return since
+}
+
+// last judges the nodes at the end of the run, after a look.
+func (s *silence) last(w *World) {
+	if !w.facts.asked() {
+		return
+	}
+	fronts := make(map[int32]uint64)
+	for i := range w.nodes {
+		if w.up(nodeID(i)) {
+			fronts[w.sep.labels[i]] = max(fronts[w.sep.labels[i]], w.tree.at(w.nodes[i].head).height)
+		}
+	}
+	allowed := max(minLastSilence, lastSilentIntervals*w.facts.BlockInterval)
+	for i := range w.nodes {
+		n := &w.nodes[i]
+		noted := n.silent > s.allowed(w)
+		if n.state == trace.StateUp && n.silent > allowed && !noted && w.tree.at(n.head).height+lostBlocks <= fronts[w.sep.labels[i]] {
+			s.noteNode(n)
+		}
+	}
+}
+
+func (s *silence) noteNode(n *node) {
+	s.note("nothing was heard of node %s for %s, although it was up and others went on", n.id, Round(n.silent))
 }
 
 func (s *silence) note(format string, args ...any) {

@@ -83,7 +83,7 @@ type node struct {
 	lowest uint64        // the least height of a block that it told of; meaningless unless it told of one
 	told   bool          // it told of a block
 	spoke  time.Duration // when it last told of a block or a head; meaningless unless heard
-	silent time.Duration // how long it has told nothing while others went on, until the components changed last
+	silent time.Duration // how long it has told nothing since it spoke or its state changed while others went on, see silence
 	since  time.Duration // when at the earliest that can have happened
 	heard  bool
 	left   time.Duration // when it was up last, if it ever was down or paused
@@ -292,9 +292,10 @@ func (w *World) lifecycle(l *trace.Lifecycle) {
 		return
 	}
 	if n.state == trace.StateUp {
+		w.silence.look(w, w.now)
 		n.left = w.now
 	}
-	n.state, n.changed = l.State, w.now
+	n.state, n.changed, n.silent = l.State, w.now, 0
 	w.sep.dirty, w.sep.dirtyAt = true, w.now
 	w.sep.cause = l.Fault
 	if l.Fault == "" {
@@ -331,7 +332,7 @@ func (w *World) seen(s *trace.Seen) {
 // touch records the first time that a node had a block.
 func (w *World) touch(id blockID) {
 	n := &w.nodes[w.node]
-	n.spoke, n.heard, n.since = w.now, true, w.since
+	n.spoke, n.heard, n.since, n.silent = w.now, true, w.since, 0
 	if b := w.tree.at(id); b.firstBy == noNode {
 		w.fresh = true
 		b.first, b.since, b.firstBy, b.calm = w.now, w.since, w.node, w.sep.calmNo
@@ -388,6 +389,7 @@ func (w *World) enter(p trace.PhaseName) {
 func (w *World) freeze() {
 	if !w.frozen {
 		w.silence.look(w, w.now)
+		w.silence.last(w)
 		w.frozen, w.frozenAt = true, w.now
 	}
 }
