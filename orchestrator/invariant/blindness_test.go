@@ -225,12 +225,17 @@ func TestBlocksFromBeforeTheRunDoNotSpread(t *testing.T) {
 	run := func(before, during int) Result {
 		h := newBFT(t)
 		h.run.Started = time.Unix(1_700_000_000, 0)
+		h.at(-900 * ms) // the first look
 		for i := range before + during {
+			if i == before {
+				h.at(0)
+			}
 			hash := trace.Hash(fmt.Sprint("x", i))
 			b := trace.Block{Hash: hash, Parent: h.heads["a"], Height: uint64(i + 1), Time: h.run.Started.Add(time.Duration(i-before) * time.Second)}
 			h.add("", &trace.Event{Kind: trace.KindBlock, Block: &b})
 			h.tell(hash, "a", "b", "c", "d")
 		}
+		h.at(max(h.now, 0))
 		h.end(20 * time.Second)
 		return h.result("block_propagation")
 	}

@@ -25,8 +25,9 @@ type block struct {
 	maker   nodeID        // noNode: not known
 	adopter nodeID        // the node whose chain it was on first; noNode: on no chain yet
 	adopted time.Duration
-	// old is true for a block that was there before the run, of nodes that are asked: when it came to light says nothing.
-	old bool
+	// old is true for a block that says itself that it was made before the run, of nodes that are asked; recent for one that
+	// came to light in the run, above all that had been there before.
+	old, recent bool
 	// producer is the number of the maker's own name for itself, as the chain states it; 0: not stated.
 	producer int32
 }
@@ -48,6 +49,10 @@ type tree struct {
 	// malformedAt is when; now is the time of the event that is being taken in.
 	malformedAt, now time.Duration
 }
+
+// past says whether a block was there before the run: when it came to light says nothing then. What stands above all that was
+// there is new whatever time it states; times may stand still, or lag.
+func (b *block) past() bool { return b.old && !b.recent }
 
 func newTree(genesis trace.Hash) tree {
 	t := tree{

@@ -75,9 +75,7 @@ func (c *inclusion) Observe(w *World, e *trace.Event) {
 		}
 		for _, tx := range e.Block.Txs {
 			c.bodies = true
-			if !w.tree.at(w.block).old { // it holds the like of an earlier run on these nodes
-				c.in[tx] = append(c.in[tx], w.block)
-			}
+			c.in[tx] = append(c.in[tx], w.block)
 		}
 	case trace.KindSubmit:
 		c.submit(w, e.Submit)
@@ -251,6 +249,9 @@ func (c *inclusion) blind(w *World, r *Result) bool {
 func (c *inclusion) placed(w *World, final map[blockID]bool, tx trace.Hash) (at time.Duration, found bool) {
 	for _, id := range c.in[tx] {
 		b := w.tree.at(id)
+		if b.past() { // it holds the like of an earlier run on these nodes
+			continue
+		}
 		if final[id] && b.firstBy != noNode && (!found || b.first < at) {
 			at, found = b.first, true
 		}

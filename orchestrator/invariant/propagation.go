@@ -123,7 +123,8 @@ func (c *propagation) deliver(w *World, s *spreading) {
 }
 
 func (c *propagation) start(w *World) {
-	if w.frozen || c.open[w.block] != nil || w.tree.at(w.block).old || !w.up(w.node) || !w.facts.asked() && w.tree.at(w.block).maker != w.node {
+	b := w.tree.at(w.block)
+	if w.frozen || c.open[w.block] != nil || b.past() || !w.up(w.node) || !w.facts.asked() && b.maker != w.node {
 		return
 	}
 	s := &spreading{id: w.block, made: w.now, since: w.since, maker: w.node, waits: newBitset(len(w.nodes))}

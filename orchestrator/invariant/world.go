@@ -16,7 +16,7 @@ type World struct {
 	facts facts
 	now   time.Duration
 	phase trace.PhaseName
-	// inherited is the height of the highest block that was shown in the beginning.
+	// inherited is the height of the highest block that a node's first look showed, or that came to light before time zero.
 	inherited uint64
 	// settlingAt is when the settling began; settled is false before.
 	settlingAt time.Duration
@@ -230,7 +230,7 @@ func (w *World) observe(e *trace.Event) {
 	case trace.KindBlock:
 		w.block = w.tree.link(e.Block.Hash, e.Block.Parent, e.Block.Height)
 		w.tree.name(w.block, e.Block.Producer)
-		w.tree.at(w.block).old = w.facts.asked() && w.fromBefore(e.Block)
+		w.tree.at(w.block).old = w.facts.asked() && !e.Block.Time.IsZero() && e.Block.Time.Before(w.run.Started)
 		return
 	}
 	w.refresh()
@@ -253,18 +253,6 @@ func (w *World) observe(e *trace.Event) {
 		w.end = e.End
 		w.freeze()
 	}
-}
-
-// firstSight is how long after the beginning nodes may still show blocks for the first time that had been there before.
-const firstSight = 2 * time.Second
-
-// fromBefore says whether a block that comes to light now was made before the run. It says so itself; but what stands above
-// all that was shown in the beginning is new, whatever time it states.
-func (w *World) fromBefore(b *trace.Block) bool {
-	if w.now <= firstSight {
-		w.inherited = max(w.inherited, b.Height)
-	}
-	return b.Height <= w.inherited && !b.Time.IsZero() && b.Time.Before(w.run.Started)
 }
 
 func (w *World) gap(e *trace.Event) {
@@ -309,6 +297,7 @@ func (w *World) seen(s *trace.Seen) {
 		return
 	}
 	w.touch(w.block)
+	w.inherit(s)
 	w.narrow()
 	if w.facts.Measured && !s.Sync && w.sep.started {
 		w.widths.add(w.now - w.since)
@@ -326,6 +315,17 @@ func (w *World) seen(s *trace.Seen) {
 		for _, f := range w.faults {
 			f.countMade(w)
 		}
+	}
+}
+
+// inherit tells the blocks of the run from those that were there before.
+func (w *World) inherit(s *trace.Seen) {
+	switch {
+	case !w.fresh:
+	case s.Sync || w.now <= 0:
+		w.inherited = max(w.inherited, s.Height)
+	case s.Height > w.inherited:
+		w.tree.at(w.block).recent = true
 	}
 }
 
