@@ -104,6 +104,7 @@ func (l *fakeLog) serve(ctx context.Context, pw *io.PipeWriter, o container.Logs
 		select {
 		case <-change:
 		case <-ctx.Done():
+			pw.CloseWithError(ctx.Err()) // which the deferred stop may have kept from being done
 			return
 		}
 	}
