@@ -16,7 +16,8 @@ delay is from the block's making to its first acceptance. Percentiles are over d
 of pairs in which the block arrived within the window in any way, answers to requests for history included. A bound of
 0s is not judged. Where nodes are asked at intervals, nobody tells who made a block: its start is when the node had it
 that told of it first. Blocks do not count there that say themselves that they were made before the run; and as nodes show
-their own chain alone, pairs do not count in which the node's has another block at that height. What is told by an answer
+their own chain alone, pairs do not count in which the node's has another block at that height, until the window is over or
+until it gives that one up for this one, which it may have had all the while. What is told by an answer
 was so at some time since the answer before, so that such a delay lies between two ends: each percentile is stated from
 that of all lower ends to that of all upper ends, and the true one is in between. It breaks a bound when its lower end is
 above it, and keeps it when its upper end is not. Percentiles are to 0.1 %.
@@ -104,9 +105,13 @@ func (c *propagation) Observe(w *World, e *trace.Event) {
 	}
 	s.waits.remove(w.node)
 	s.left--
-	s.seen++
-	if !e.Seen.Sync {
-		c.deliver(w, s)
+	if shadowed(w, w.node, s.id) {
+		c.hidden++ // it comes to light with the rest of its chain, whenever it came
+	} else {
+		s.seen++
+		if !e.Seen.Sync {
+			c.deliver(w, s)
+		}
 	}
 	if s.left == 0 {
 		c.close(s)
@@ -189,19 +194,20 @@ func (c *propagation) expire(w *World) {
 	}
 }
 
-// hide takes out the nodes of a chain that is asked whose own chain has another block at the block's height: they would not
-// show it if they had it.
-func (c *propagation) hide(w *World, s *spreading) {
+// shadowed says whether a node that is asked would not show a block if it had it, because its own chain has another one at
+// the block's height.
+func shadowed(w *World, n nodeID, id blockID) bool {
 	if !w.facts.asked() {
-		return
+		return false
 	}
-	height := w.tree.at(s.id).height
+	other := w.tree.ancestor(w.nodes[n].head, w.tree.at(id).height)
+	return other != noBlock && other != id
+}
+
+// hide takes out the nodes that would not show the block if they had it.
+func (c *propagation) hide(w *World, s *spreading) {
 	for i := range w.nodes {
-		n := nodeID(i)
-		if !s.waits.has(n) {
-			continue
-		}
-		if other := w.tree.ancestor(w.nodes[n].head, height); other != noBlock && other != s.id {
+		if n := nodeID(i); s.waits.has(n) && shadowed(w, n, s.id) {
 			s.waits.remove(n)
 			s.left--
 			c.hidden++
