@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -181,21 +180,7 @@ func TestFaultsOnAttachedNodesEndWithTheirOwner(t *testing.T) {
 	if err := os.WriteFile(file, []byte(long), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var said strings.Builder
-	cmd := exec.CommandContext(t.Context(), exe, "run", file, "--attach", c.label(), "--chain", "cometbft", "--out", out)
-	cmd.Args[0], cmd.Stderr = "netsplit", &said // TestMain goes by the name
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if t.Failed() {
-			t.Log(said.String())
-		}
-	}()
+	cmd := c.attachedRun(file, out)
 	until(t, time.Minute, "the cut", func() bool { return probe() == "cut" })
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,21 +26,7 @@ duration: 11m
 `), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var said strings.Builder
-	cmd := exec.CommandContext(t.Context(), exe, "run", file, "--attach", c.label(), "--chain", "cometbft", "--out", out)
-	cmd.Args[0], cmd.Stderr = "netsplit", &said // TestMain goes by the name
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if t.Failed() {
-			t.Log(said.String())
-		}
-	}()
+	cmd := c.attachedRun(file, out)
 	until(t, time.Minute, "the faults", func() bool { return c.are("running paused exited exited") })
 	c.before = nil // the run has changed them, as it was told to
 	if err := cmd.Process.Kill(); err != nil {

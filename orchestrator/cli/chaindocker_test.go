@@ -127,6 +127,28 @@ func (b *bed) left() []string {
 	return ids
 }
 
+// fails runs a command that must end with an exit code, print what matches the patterns and leave nothing behind.
+func (b *bed) fails(t *testing.T, code int, patterns []string, args ...string) {
+	t.Helper()
+	cmd, out, errs := b.command(t.Context(), args...)
+	_ = cmd.Run() // the code says it
+	if got := cmd.ProcessState.ExitCode(); got != code {
+		t.Errorf("exit code %d, want %d", got, code)
+	}
+	text := out.String() + errs.String()
+	for _, p := range patterns {
+		if !regexp.MustCompile("(?m)" + p).MatchString(text) {
+			t.Errorf("no match for %s", p)
+		}
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+	if left := b.left(); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
 func TestCheckOfAChainInContainers(t *testing.T) {
 	b := newBed(t)
 	cmd, out, errs := b.command(t.Context(), "chain", "check", b.file(), "--json")
@@ -175,23 +197,7 @@ func TestMistakesInAChainFile(t *testing.T) {
 			`at     ./toy.yaml:24:30$`, `jq     .heigth$`, `reply  .*"hash"`, `it     gives null, which is not a whole number$`, `the reply has no heigth; did you mean height\?`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd, out, errs := b.command(t.Context(), "chain", "check", b.file(x.replace...))
-			_ = cmd.Run() // the code says it
-			if code := cmd.ProcessState.ExitCode(); code != x.code {
-				t.Errorf("exit code %d, want %d", code, x.code)
-			}
-			text := out.String() + errs.String()
-			for _, p := range x.want {
-				if !regexp.MustCompile("(?m)" + p).MatchString(text) {
-					t.Errorf("no match for %s", p)
-				}
-			}
-			if t.Failed() {
-				t.Log(text)
-			}
-			if left := b.left(); len(left) > 0 {
-				t.Errorf("left behind: %v", left)
-			}
+			b.fails(t, x.code, x.want, "chain", "check", b.file(x.replace...))
 			if left, _ := filepath.Glob(filepath.Join(b.dir, "state", "netsplit", "runs", "*")); len(left) > 0 {
 				t.Errorf("left behind: %v", left)
 			}
@@ -283,23 +289,7 @@ func TestNodesThatFailUnderWay(t *testing.T) {
 			`^netsplit: connect node .*: connected to 0 peers, waiting for 1`, `hint: the nodes do not find each other: .*It is started as ./toy.yaml:10:1 says$`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd, out, errs := b.command(t.Context(), append(x.args, "--chain", b.file(x.replace...))...)
-			_ = cmd.Run() // the code says it
-			if code := cmd.ProcessState.ExitCode(); code != exitInfrastructure {
-				t.Errorf("exit code %d, want %d", code, exitInfrastructure)
-			}
-			text := out.String() + errs.String()
-			for _, p := range x.want {
-				if !regexp.MustCompile("(?m)" + p).MatchString(text) {
-					t.Errorf("no match for %s", p)
-				}
-			}
-			if t.Failed() {
-				t.Log(text)
-			}
-			if left := b.left(); len(left) > 0 {
-				t.Errorf("left behind: %v", left)
-			}
+			b.fails(t, exitInfrastructure, x.want, append(x.args, "--chain", b.file(x.replace...))...)
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -227,4 +228,26 @@ func (c *crowd) run(scenario string, args ...string) (int, string, *report.Repor
 		}
 	}
 	return code, stderr.String(), rep
+}
+
+// attachedRun starts a run of a scenario on the crowd, in a process of its own that can be killed. What it says is shown when
+// the test fails.
+func (c *crowd) attachedRun(file, out string) *exec.Cmd {
+	c.t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var said strings.Builder
+	cmd := exec.CommandContext(c.t.Context(), exe, "run", file, "--attach", c.label(), "--chain", "cometbft", "--out", out)
+	cmd.Args[0], cmd.Stderr = "netsplit", &said // TestMain goes by the name
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() {
+		if c.t.Failed() {
+			c.t.Log(said.String())
+		}
+	})
+	return cmd
 }
