@@ -23,16 +23,16 @@ var arrows = map[string][]string{
 	"orchestrator/trace":               {},
 	"testnets":                         {"faults"},
 	"orchestrator/invariant":           {"orchestrator/trace"},
-	"orchestrator/driver":              {"faults", "orchestrator/trace"},
-	"orchestrator/driver/netsplit":     {"faults", "orchestrator/trace", "orchestrator/driver", "node"},
-	"orchestrator/driver/chainfile":    {"testnets", "faults", "orchestrator/trace", "orchestrator/driver"},
+	"orchestrator/chain":               {"faults", "orchestrator/trace"},
+	"orchestrator/chain/native":        {"faults", "orchestrator/trace", "orchestrator/chain", "node"},
+	"orchestrator/chain/external":      {"testnets", "faults", "orchestrator/trace", "orchestrator/chain"},
 	"orchestrator/runtime":             {"faults"},
 	"orchestrator/runtime/sim":         {"faults", "orchestrator/runtime", "node"},
 	"orchestrator/runtime/fake":        {"faults", "orchestrator/runtime", "node"},
-	"orchestrator/runtime/docker":      {"faults", "orchestrator/runtime", "orchestrator/driver"},
+	"orchestrator/runtime/docker":      {"faults", "orchestrator/runtime", "orchestrator/chain"},
 	"orchestrator/runtime/runtimetest": {"faults", "orchestrator/runtime", "node"},
 	"orchestrator/report":              {"orchestrator/trace", "orchestrator/invariant"},
-	"orchestrator":                     {"testnets", "faults", "orchestrator/invariant", "orchestrator/trace", "orchestrator/driver", "orchestrator/runtime"},
+	"orchestrator/run":                 {"testnets", "faults", "orchestrator/invariant", "orchestrator/trace", "orchestrator/chain", "orchestrator/runtime"},
 	"orchestrator/cli":                 {"*"},
 	"ci":                               {"orchestrator/report", "orchestrator/invariant"},
 	"ci/bench":                         {"*"},
@@ -42,7 +42,7 @@ var arrows = map[string][]string{
 // forbidden lists imports that an arrow would allow but that are wrong all the same.
 var forbidden = map[string][]string{
 	// Concrete runtimes are named by the command line alone.
-	"orchestrator": {"orchestrator/runtime/docker", "orchestrator/runtime/sim", "orchestrator/runtime/fake", "orchestrator/driver/netsplit"},
+	"orchestrator/run": {"orchestrator/runtime/docker", "orchestrator/runtime/sim", "orchestrator/runtime/fake", "orchestrator/chain/native"},
 	// The independent re-execution shares no code with the node.
 	"orchestrator/invariant/ledger": {"node"},
 	// The state machine owns no sockets, disks or servers.
@@ -81,7 +81,7 @@ func TestArrowsFireOnAWrongImport(t *testing.T) {
 		{"orchestrator/invariant/ledger", "orchestrator/trace", true},
 		{"orchestrator/runtime/docker", "node", false},
 		{"orchestrator/runtime/docker", "faults/agent", true},
-		{"testnets", "orchestrator", false},
+		{"testnets", "orchestrator/run", false},
 	} {
 		if got := allowed(c.dir, c.imports); got != c.want {
 			t.Errorf("allowed(%s, %s) = %v", c.dir, c.imports, got)

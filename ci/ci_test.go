@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "rewrite testdata with what is written n
 // hostile is text that would break XML, a Markdown table or a page if it were taken as it is.
 const hostile = "a|b <script>&\"x'` *c* _d_ [e](f) @g #h\nsecond\x00line"
 
-func run() trace.Run {
+func sampleRun() trace.Run {
 	return trace.Run{
 		Scenario: "small", Seed: 7, Runtime: "sim, virtual time", Duration: time.Minute, Chain: trace.Facts{Name: "netsplit"},
 		Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600)), Nodes: make([]trace.RunNode, 4),
@@ -54,13 +54,13 @@ func violated() invariant.Result {
 
 // reports are what testdata has the JUnit XML and the summary of; strict.xml is written with strict.
 var reports = map[string]*report.Report{
-	"pass": {Verdict: invariant.Pass, Began: true, Judgement: invariant.Judgement{Run: run(), Results: []invariant.Result{
+	"pass": {Verdict: invariant.Pass, Began: true, Judgement: invariant.Judgement{Run: sampleRun(), Results: []invariant.Result{
 		pass("agreement"), pass("block_propagation"),
 	}}},
 	"fail": {
 		Verdict: invariant.Fail, Began: true, Reproduce: "netsplit run small --seed 7 --runtime sim",
 		Judgement: invariant.Judgement{
-			Run:     run(),
+			Run:     sampleRun(),
 			Results: []invariant.Result{violated(), pass("validity"), with(pass("fault_accuracy"), invariant.Fail, invariant.Infrastructure, true)},
 			Summary: invariant.Summary{Faults: []invariant.FaultSummary{
 				{ID: "partition-1", Text: "cut | 5", AskedAt: 20 * time.Second, AskedFor: 30 * time.Second, OK: true},
@@ -71,16 +71,16 @@ var reports = map[string]*report.Report{
 	"unjudged":        unjudged(),
 	"unjudged.strict": unjudged(),
 	"ended": {Verdict: invariant.Unknown, Began: true, Judgement: invariant.Judgement{
-		Run: run(), Error: "node miner-1: " + hostile, Results: []invariant.Result{with(pass("convergence"), invariant.Unknown, invariant.Liveness, true)},
+		Run: sampleRun(), Error: "node miner-1: " + hostile, Results: []invariant.Result{with(pass("convergence"), invariant.Unknown, invariant.Liveness, true)},
 	}},
 	"incomplete": {Verdict: invariant.Unknown, Began: true, Judgement: invariant.Judgement{
-		Run: run(), Incomplete: "the trace has no end", Results: []invariant.Result{with(pass("agreement"), invariant.Unknown, invariant.Safety, true)},
+		Run: sampleRun(), Incomplete: "the trace has no end", Results: []invariant.Result{with(pass("agreement"), invariant.Unknown, invariant.Safety, true)},
 	}},
 	"never-began": report.Failed(trace.Run{Scenario: "small", Seed: 7}, errors.New("no engine answers")),
 }
 
 func unjudged() *report.Report {
-	return &report.Report{Verdict: invariant.Unknown, Began: true, Judgement: invariant.Judgement{Run: run(), Results: []invariant.Result{
+	return &report.Report{Verdict: invariant.Unknown, Began: true, Judgement: invariant.Judgement{Run: sampleRun(), Results: []invariant.Result{
 		with(pass("convergence"), invariant.Unknown, invariant.Liveness, true),
 		with(pass("isolation"), invariant.Vacuous, invariant.Safety, true),
 		with(pass("fault_accuracy"), invariant.Vacuous, invariant.Infrastructure, false),

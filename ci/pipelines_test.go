@@ -13,7 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/run"
 )
 
 // action is what GitHub reads of action.yml.
@@ -75,7 +75,7 @@ func TestActionIsWellFormed(t *testing.T) {
 	}
 	uploaded := a.Runs.Steps[len(a.Runs.Steps)-1].With["path"]
 	const dir = "${{ steps.run.outputs.directory }}"
-	if want := dir + "\n!" + dir + "/**/" + orchestrator.NetworkFile + "\n"; uploaded != want {
+	if want := dir + "\n!" + dir + "/**/" + run.NetworkFile + "\n"; uploaded != want {
 		t.Errorf("uploaded is %q, not %q: a run that was killed leaves secrets there", uploaded, want)
 	}
 	for _, m := range expression.FindAllStringSubmatch(text, -1) {
@@ -188,7 +188,7 @@ func TestGitLabPipeline(t *testing.T) {
 			t.Errorf("the script does not write %q", file)
 		}
 	}
-	if want := []string{"netsplit-run/**/" + orchestrator.NetworkFile}; !slices.Equal(job.Artifacts.Exclude, want) {
+	if want := []string{"netsplit-run/**/" + run.NetworkFile}; !slices.Equal(job.Artifacts.Exclude, want) {
 		t.Errorf("kept but for %q, not %q: a run that was killed leaves it, and it holds secrets", job.Artifacts.Exclude, want)
 	}
 	toolchain := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, "../go.mod"))[1]

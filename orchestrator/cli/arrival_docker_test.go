@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -43,7 +43,7 @@ func TestLinesOfContainersDateBlocks(t *testing.T) {
 		}
 		came := make(map[trace.Hash]map[trace.NodeID]time.Duration) // blocks with exact times
 		all := 0
-		err := trace.ReadSorted(filepath.Join(dir, orchestrator.TraceFile), func(e *trace.Event) error {
+		err := trace.ReadSorted(filepath.Join(dir, run.TraceFile), func(e *trace.Event) error {
 			if e.Kind != trace.KindSeen || e.Seen.Sync || e.At < 0 || e.At > 10*time.Second {
 				return nil
 			}

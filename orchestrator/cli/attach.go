@@ -7,7 +7,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
+	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/testnets"
 )
@@ -40,7 +40,7 @@ func (e *env) attachHost(c *ucli.Context, spec *testnets.Spec, id string) (*host
 	if err != nil {
 		return nil, notAttached(err)
 	}
-	h := &host{id: id, name: runtimeDocker, why: "attached", runtime: f, chain: chainfile.Attach(chain, f.Transport())}
+	h := &host{id: id, name: runtimeDocker, why: "attached", runtime: f, chain: external.Attach(chain, f.Transport())}
 	if err := place(c, spec, f); err != nil {
 		return nil, errors.Join(err, e.closeHost(c.Context, h))
 	}

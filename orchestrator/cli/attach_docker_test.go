@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/report"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 )
@@ -188,7 +188,7 @@ func TestFaultsOnAttachedNodesEndWithTheirOwner(t *testing.T) {
 	_ = cmd.Wait() // it was killed
 	until(t, 10*time.Second, "the heal", func() bool { return probe() == "whole" })
 	c.same()
-	net, _, err := orchestrator.LoadNetwork(out)
+	net, _, err := run.LoadNetwork(out)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/run"
 )
 
 // TestWhatAKilledRunPausedAndEndedGoesOn kills netsplit while faults hold containers of others, and ends its testnet.
@@ -36,7 +36,7 @@ duration: 11m
 	if !c.are("running paused exited exited") {
 		t.Error("they go on by themselves; say so in docs/attach.md")
 	}
-	net, _, err := orchestrator.LoadNetwork(out)
+	net, _, err := run.LoadNetwork(out)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,9 +6,9 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator"
-	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/report"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -47,7 +47,7 @@ func (e *env) makeBlocks(c *ucli.Context) error {
 		return err
 	}
 	defer a.detach()
-	p, ok := a.Chain.(driver.Producer)
+	p, ok := a.Chain.(chain.Producer)
 	if !ok || !p.Produces() {
 		return usagef("`netsplit status` shows them come", "the nodes of testnet %s make blocks by themselves", a.ID)
 	}
@@ -73,7 +73,7 @@ func (e *env) makeBlocks(c *ucli.Context) error {
 }
 
 // firstMiner is the first node that mines, else the first.
-func firstMiner(t *orchestrator.Testnet) faults.NodeID {
+func firstMiner(t *run.Testnet) faults.NodeID {
 	for _, n := range t.Network.Nodes {
 		if n.Mine > 0 {
 			return n.ID

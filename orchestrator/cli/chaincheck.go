@@ -9,10 +9,10 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator"
-	"github.com/netsplit/netsplit/orchestrator/driver"
-	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
+	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/orchestrator/trace"
@@ -52,8 +52,8 @@ type chainChecked struct {
 
 // checkStage is what came of so many nodes.
 type checkStage struct {
-	Nodes    int                 `json:"nodes"`
-	Findings []chainfile.Finding `json:"findings"`
+	Nodes    int                `json:"nodes"`
+	Findings []external.Finding `json:"findings"`
 	// Facts are what the invariants are judged by.
 	Facts trace.Facts `json:"facts"`
 	// Died says how a node ended by itself, where one did, and Start where the chain file says how it is started; Printed is
@@ -68,7 +68,7 @@ type checkStage struct {
 func (s *checkStage) failures() int {
 	n := 0
 	for _, f := range s.Findings {
-		if f.Outcome == chainfile.Failed {
+		if f.Outcome == external.Failed {
 			n++
 		}
 	}
@@ -82,7 +82,7 @@ func (s *checkStage) failures() int {
 func (s *checkStage) answered() bool {
 	for _, f := range s.Findings {
 		if f.Name == "observe.head" {
-			return f.Outcome == chainfile.Works
+			return f.Outcome == external.Works
 		}
 	}
 	return false
@@ -91,7 +91,7 @@ func (s *checkStage) answered() bool {
 // forecast says what will be judged, by what the last nodes showed.
 func (o *chainChecked) forecast() (err error) {
 	s := &o.Stages[len(o.Stages)-1]
-	if shown := chainfile.ShownBy(s.Findings); shown.Blocks {
+	if shown := external.ShownBy(s.Findings); shown.Blocks {
 		o.Invariants, err = invariant.Forecast(s.Facts, invariant.Shows{Refused: shown.NoSubmit, Txs: shown.Txs})
 	}
 	return err
@@ -149,7 +149,7 @@ func (e *env) checkOn(ctx context.Context, file *testnets.Chain, nodes int, p *p
 	if err != nil {
 		return nil, noEngine(err)
 	}
-	chain := chainfile.New(file, d, d.Transport(), func(text string) { p.Phase(text, 0) })
+	chain := external.New(file, d, d.Transport(), func(text string) { p.Phase(text, 0) })
 	h := &host{id: id, name: runtimeDocker, runtime: d, chain: chain}
 	defer func() {
 		err = errors.Join(err, e.closeHost(ctx, h))
@@ -164,23 +164,23 @@ func (e *env) checkOn(ctx context.Context, file *testnets.Chain, nodes int, p *p
 }
 
 // tryOut starts a testnet and checks its chain file on it.
-func tryOut(ctx context.Context, spec *testnets.Spec, h *host, chain *chainfile.Chain, dir string, p *progress) (*checkStage, error) {
-	run, cancel := context.WithCancelCause(ctx)
+func tryOut(ctx context.Context, spec *testnets.Spec, h *host, chainFile *external.Chain, dir string, p *progress) (*checkStage, error) {
+	runCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	sink := &checkSink{chain: chain, cancel: cancel, heard: make(chan driver.Hint, 1)}
+	sink := &checkSink{chain: chainFile, cancel: cancel, heard: make(chan chain.Hint, 1)}
 	stage := &checkStage{Nodes: len(spec.NodeIDs())}
-	t, err := orchestrator.Start(run, h.id, spec, h.runtime, chain, dir, sink, p)
-	if err != nil && (t == nil || context.Cause(run) == nil || ctx.Err() != nil) {
+	t, err := run.Start(runCtx, h.id, spec, h.runtime, chainFile, dir, sink, p)
+	if err != nil && (t == nil || context.Cause(runCtx) == nil || ctx.Err() != nil) {
 		return nil, err
 	}
 	stage.Facts = t.Facts
-	stage.Findings = chain.Check(run, h.runtime.Clock(), sink.heard, func(text string) { p.Phase(text, 0) })
+	stage.Findings = chainFile.Check(runCtx, h.runtime.Clock(), sink.heard, func(text string) { p.Phase(text, 0) })
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if node, err := sink.first(); err != nil {
-		stage.Died, stage.Node = chain.Redact(err.Error()), string(node)
-		stage.Start = chain.StartPlace()
+		stage.Died, stage.Node = chainFile.Redact(err.Error()), string(node)
+		stage.Start = chainFile.StartPlace()
 	}
 	for _, f := range stage.Findings {
 		if f.Problem != nil && f.Problem.Look && stage.Node == "" {
@@ -195,7 +195,7 @@ func tryOut(ctx context.Context, spec *testnets.Spec, h *host, chain *chainfile.
 		return stage, infrastructure(fmt.Errorf("read the log of node %s: %w", stage.Node, err), "")
 	}
 	for _, l := range lines {
-		stage.Printed = append(stage.Printed, chain.Redact(l))
+		stage.Printed = append(stage.Printed, chainFile.Redact(l))
 	}
 	return stage, nil
 }
@@ -209,9 +209,9 @@ func checkSpec(nodes int) (*testnets.Spec, error) {
 // checkSink is a runtime.Sink that ends a context when a node ends by itself, and keeps the first block of which a node
 // prints a line.
 type checkSink struct {
-	chain  *chainfile.Chain
+	chain  *external.Chain
 	cancel context.CancelCauseFunc
-	heard  chan driver.Hint
+	heard  chan chain.Hint
 
 	mu   sync.Mutex
 	node faults.NodeID

@@ -6,7 +6,7 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
-	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
+	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/report"
 )
@@ -37,7 +37,7 @@ func (e *env) showChecked(c *ucli.Context, out *chainChecked) error {
 	number := 0
 	for i := range out.Stages[0].Findings {
 		for _, s := range out.Stages {
-			if f := s.Findings[i]; f.Outcome == chainfile.Failed {
+			if f := s.Findings[i]; f.Outcome == external.Failed {
 				number++
 				showProblem(e.out, number, s.Nodes, f)
 			}
@@ -76,21 +76,21 @@ func showForecast(w io.Writer, results []invariant.Result) error {
 }
 
 // checkCell is what the table shows of a finding, and the note beside it. failures counts those that are shown below.
-func checkCell(f chainfile.Finding, failures *int) (cell, note string) {
+func checkCell(f external.Finding, failures *int) (cell, note string) {
 	switch f.Outcome {
-	case chainfile.Works:
+	case external.Works:
 		return clipped(f.Value, maxCell), ""
-	case chainfile.Failed:
+	case external.Failed:
 		*failures++
 		return fmt.Sprintf("FAILED (%d)", *failures), ""
-	case chainfile.Absent:
+	case external.Absent:
 		return "-", "not in the file: " + f.Note
 	}
 	return "", f.Note
 }
 
 // showProblem prints why something failed.
-func showProblem(w io.Writer, number, nodes int, f chainfile.Finding) {
+func showProblem(w io.Writer, number, nodes int, f external.Finding) {
 	p := f.Problem
 	fmt.Fprintf(w, "\n(%d) %s, %s\n", number, f.Name, counted(nodes))
 	if p.JQ == "" {

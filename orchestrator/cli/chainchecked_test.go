@@ -6,27 +6,27 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
-	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
+	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 )
 
 func TestWhatACheckPrints(t *testing.T) {
 	long := strings.Repeat("0123456789", 30)
-	bad := &chainfile.Problem{
+	bad := &external.Problem{
 		Text: "all of it", Node: "node-1", At: "c.yaml:7:3", JQ: ".x", Got: "gives null", Reply: "{}", Hint: "look there",
 	}
 	out := &chainChecked{
 		Chain: "c", File: "c.yaml", Asked: "./c.yaml",
 		Stages: []checkStage{
-			{Nodes: 1, Findings: []chainfile.Finding{
-				{Name: "observe.height", Outcome: chainfile.Works, Value: long},
-				{Name: "observe.head", Outcome: chainfile.Failed, Problem: bad},
-				{Name: "both", Outcome: chainfile.Skipped, Note: "needs two nodes"},
+			{Nodes: 1, Findings: []external.Finding{
+				{Name: "observe.height", Outcome: external.Works, Value: long},
+				{Name: "observe.head", Outcome: external.Failed, Problem: bad},
+				{Name: "both", Outcome: external.Skipped, Note: "needs two nodes"},
 			}},
-			{Nodes: 2, Died: "node node-2 ended by itself: exit 1", Node: "node-2", Start: "c.yaml:4:1", Printed: []string{long}, Findings: []chainfile.Finding{
-				{Name: "observe.height", Outcome: chainfile.Absent, Note: "costs much"},
-				{Name: "observe.head", Outcome: chainfile.Failed, Problem: &chainfile.Problem{Text: "no answer", At: "c.yaml:9:1"}},
-				{Name: "both", Outcome: chainfile.Works, Value: "yes"},
+			{Nodes: 2, Died: "node node-2 ended by itself: exit 1", Node: "node-2", Start: "c.yaml:4:1", Printed: []string{long}, Findings: []external.Finding{
+				{Name: "observe.height", Outcome: external.Absent, Note: "costs much"},
+				{Name: "observe.head", Outcome: external.Failed, Problem: &external.Problem{Text: "no answer", At: "c.yaml:9:1"}},
+				{Name: "both", Outcome: external.Works, Value: "yes"},
 			}},
 		},
 		Invariants: []invariant.Result{{Invariant: "agreement", Verdict: invariant.Pass}, {Invariant: "validity", Verdict: invariant.Unknown, Reason: "opaque"}},

@@ -6,7 +6,7 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
-	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
+	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/testnets"
 )
@@ -29,7 +29,7 @@ func (e *env) chainImageCommand() *ucli.Command {
 			if err != nil {
 				return noEngine(err)
 			}
-			chain := chainfile.New(file, d, d.Transport(), func(text string) { fmt.Fprintf(e.err, "  %s\n", text) })
+			chain := external.New(file, d, d.Transport(), func(text string) { fmt.Fprintf(e.err, "  %s\n", text) })
 			ref, err := chain.Image(c.Context)
 			if err == nil {
 				_, err = fmt.Fprintln(e.out, ref)

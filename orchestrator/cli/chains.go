@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/chain"
 )
 
 // sortChains finds out which nodes follow one chain, gives each chain a letter and returns how many there are. A node is
@@ -55,7 +55,7 @@ var errMoved = errors.New("the node's chain has changed meanwhile")
 func (a *attached) onChain(ctx context.Context, high, low *nodeStatus) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	client, ok := a.Client(faults.NodeID(high.Node)).(driver.Historian)
+	client, ok := a.Client(faults.NodeID(high.Node)).(chain.Historian)
 	if !ok {
 		return false, errors.New("the chain's driver cannot look up blocks by height")
 	}
@@ -70,12 +70,12 @@ func (a *attached) onChain(ctx context.Context, high, low *nodeStatus) (bool, er
 }
 
 // hasBlock reports whether the head of n is on the best chain of the client's node.
-func hasBlock(ctx context.Context, client driver.Historian, n *nodeStatus) (bool, error) {
+func hasBlock(ctx context.Context, client chain.Historian, n *nodeStatus) (bool, error) {
 	if n.Height == 0 && n.Head == "" {
 		return true, nil // a node that has no block yet contradicts nobody
 	}
 	hash, err := client.HashAt(ctx, n.Height)
-	if errors.Is(err, driver.ErrNoBlock) {
+	if errors.Is(err, chain.ErrNoBlock) {
 		return false, nil // its chain is shorter now
 	}
 	return hash == n.Head, err

@@ -19,10 +19,10 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 
-	"github.com/netsplit/netsplit/orchestrator"
-	"github.com/netsplit/netsplit/orchestrator/driver"
-	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
+	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/report"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/testnets"
@@ -67,7 +67,7 @@ duration: 1s
 		b[3] = byte(11 + i)
 		hosts = append(hosts, runtime.Host{ID: info.ID, Addr: netip.AddrFrom4(b)})
 	}
-	net, err := orchestrator.NewNetwork(c.who, spec, hosts, time.Now())
+	net, err := run.NewNetwork(c.who, spec, hosts, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func (c *crowd) network() netip.Prefix {
 }
 
 // prepare makes keys and files, as netsplit does for nodes of its own.
-func (c *crowd) prepare(net driver.Network, replace []string) []driver.PreparedNode {
+func (c *crowd) prepare(net chain.Network, replace []string) []chain.PreparedNode {
 	c.t.Helper()
 	file, err := testnets.OpenChain("cometbft")
 	if err != nil {
@@ -117,7 +117,7 @@ func (c *crowd) prepare(net driver.Network, replace []string) []driver.PreparedN
 		c.t.Fatal(err)
 	}
 	defer d.Detach()
-	p, err := chainfile.New(file, d, d.Transport(), nil).Prepare(c.t.Context(), net)
+	p, err := external.New(file, d, d.Transport(), nil).Prepare(c.t.Context(), net)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func (c *crowd) prepare(net driver.Network, replace []string) []driver.PreparedN
 }
 
 // start starts a node's container.
-func (c *crowd) start(n driver.Node, p driver.PreparedNode) {
+func (c *crowd) start(n chain.Node, p chain.PreparedNode) {
 	c.t.Helper()
 	service, number, _ := strings.Cut(string(n.ID), "-")
 	made, err := c.engine.ContainerCreate(c.t.Context(), &container.Config{

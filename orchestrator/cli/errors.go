@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
+	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/testnets"
@@ -86,8 +86,8 @@ func (e *env) explain(ctx context.Context, err error) int {
 	}
 	var (
 		spec    *testnets.Error
-		file    *chainfile.FileError
-		call    *chainfile.CallError
+		file    *external.FileError
+		call    *external.CallError
 		node    *runtime.NodeError
 		advised interface{ Hint() string }
 	)

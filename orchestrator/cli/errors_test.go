@@ -9,17 +9,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/netsplit/netsplit/orchestrator/driver"
-	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
+	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/testnets"
 )
 
 // noImage is a runtime that has no images.
-type noImage struct{ driver.Tools }
+type noImage struct{ chain.Tools }
 
-func (noImage) Image(context.Context, driver.ImageSource, func(string)) (string, error) {
+func (noImage) Image(context.Context, chain.ImageSource, func(string)) (string, error) {
 	return "", errors.New("not there")
 }
 
@@ -32,7 +32,7 @@ func fileError(t *testing.T) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = chainfile.New(file, noImage{}, nil, nil).Prepare(t.Context(), driver.Network{})
+	_, err = external.New(file, noImage{}, nil, nil).Prepare(t.Context(), chain.Network{})
 	return err
 }
 
@@ -65,9 +65,9 @@ func TestExit(t *testing.T) {
 			"  hint: `docker images` lists what there is; nothing is pulled\n"},
 		{"a chain file, without an engine", fmt.Errorf("prepare chain: %w: %w", docker.ErrUnavailable, spec), false, 3,
 			"netsplit: prepare chain: docker is not available: a.yaml:3:5: wrong\n  hint: do it right\n"},
-		{"a call, after the start", &runtime.NodeError{Node: "a", Op: "connect", Err: &chainfile.CallError{Node: "a", Call: "head", At: "c.yaml:7:3", Err: spec}},
+		{"a call, after the start", &runtime.NodeError{Node: "a", Op: "connect", Err: &external.CallError{Node: "a", Call: "head", At: "c.yaml:7:3", Err: spec}},
 			false, 3, "netsplit: connect node a: node a, call head (c.yaml:7:3): a.yaml:3:5: wrong\n  hint: do it right\n"},
-		{"an answer, after the start", fmt.Errorf("watch a: %w", &chainfile.AnswerError{Node: "a", What: "observe.head", At: "c.yaml:7:3", JQ: ".x", Problem: "gives null", Reply: "{}"}),
+		{"an answer, after the start", fmt.Errorf("watch a: %w", &external.AnswerError{Node: "a", What: "observe.head", At: "c.yaml:7:3", JQ: ".x", Problem: "gives null", Reply: "{}"}),
 			false, 3, "netsplit: watch a: c.yaml:7:3: node a, observe.head: jq .x gives null; the reply was {}\n  hint: try the expression with jq on the reply\n"},
 		{"says more than its parts", fmt.Errorf("both: %w, %w", errors.New("a"), errors.New("b")), false, 3, "netsplit: both: a, b\n"},
 	} {
@@ -98,7 +98,7 @@ func TestWhatAChainFileIsToldOfHasNoSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = chainfile.New(file, oneImage{}, nil, nil).Prepare(t.Context(), driver.Network{})
+	_, err = external.New(file, oneImage{}, nil, nil).Prepare(t.Context(), chain.Network{})
 	var text strings.Builder
 	if code := (&env{err: &text}).exit(t.Context(), fmt.Errorf("prepare chain: %w", err)); code != exitUsage {
 		t.Errorf("exit code %d", code)
@@ -111,12 +111,12 @@ func TestWhatAChainFileIsToldOfHasNoSecrets(t *testing.T) {
 }
 
 // oneImage is a runtime that has an image whose programs fail.
-type oneImage struct{ driver.Tools }
+type oneImage struct{ chain.Tools }
 
-func (oneImage) Image(context.Context, driver.ImageSource, func(string)) (string, error) {
+func (oneImage) Image(context.Context, chain.ImageSource, func(string)) (string, error) {
 	return "sha256:1", nil
 }
 
-func (oneImage) Once(context.Context, driver.Once) (driver.OnceResult, error) {
-	return driver.OnceResult{}, errors.New("exit 1")
+func (oneImage) Once(context.Context, chain.Once) (chain.OnceResult, error) {
+	return chain.OnceResult{}, errors.New("exit 1")
 }

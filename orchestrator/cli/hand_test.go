@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator"
-	"github.com/netsplit/netsplit/orchestrator/driver/netsplit"
+	"github.com/netsplit/netsplit/orchestrator/chain/native"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
 	"github.com/netsplit/netsplit/testnets"
@@ -25,8 +25,8 @@ import (
 type bench struct {
 	*sim.Runtime
 	t       *testing.T
-	testnet *orchestrator.Testnet
-	chain   *netsplit.Chain
+	testnet *run.Testnet
+	chain   *native.Chain
 
 	mu       sync.Mutex
 	layers   []faults.Layer
@@ -45,8 +45,8 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{Runtime: sim.New(sim.Options{Seed: 1}), t: t, states: map[faults.NodeID]string{}, broken: map[string]error{}}
-	b.chain = netsplit.New(b.Transport())
-	b.testnet, err = orchestrator.Up(t.Context(), "calm-1", spec, b, b.chain, t.TempDir(), newWatch(), quietEnv().newProgress())
+	b.chain = native.New(b.Transport())
+	b.testnet, err = run.Up(t.Context(), "calm-1", spec, b, b.chain, t.TempDir(), newWatch(), quietEnv().newProgress())
 	if err != nil {
 		t.Fatal(err)
 	}

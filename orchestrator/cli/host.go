@@ -5,9 +5,9 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
-	"github.com/netsplit/netsplit/orchestrator/driver"
-	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
-	"github.com/netsplit/netsplit/orchestrator/driver/netsplit"
+	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/chain/external"
+	"github.com/netsplit/netsplit/orchestrator/chain/native"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
@@ -27,7 +27,7 @@ type host struct {
 	name    string // of the runtime
 	why     string // it was chosen
 	runtime runtime.Runtime
-	chain   driver.Chain
+	chain   chain.Chain
 }
 
 // hosting is what the command line needs of a runtime.
@@ -61,7 +61,7 @@ func (e *env) openHost(c *ucli.Context, spec *testnets.Spec, id string, lease bo
 		}
 		rt = d
 		if foreign != nil {
-			h.chain = chainfile.New(foreign, d, rt.Transport(), func(text string) { fmt.Fprintf(e.err, "  %s\n", text) })
+			h.chain = external.New(foreign, d, rt.Transport(), func(text string) { fmt.Fprintf(e.err, "  %s\n", text) })
 		}
 	case runtimeSim:
 		if foreign != nil {
@@ -75,7 +75,7 @@ func (e *env) openHost(c *ucli.Context, spec *testnets.Spec, id string, lease bo
 	}
 	h.runtime = rt
 	if h.chain == nil {
-		h.chain = netsplit.New(rt.Transport())
+		h.chain = native.New(rt.Transport())
 	}
 	return h, nil
 }

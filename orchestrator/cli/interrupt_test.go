@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/netsplit/netsplit/orchestrator"
 	"github.com/netsplit/netsplit/orchestrator/report"
+	"github.com/netsplit/netsplit/orchestrator/run"
 )
 
 // interrupter is a standard error that interrupts the command, as Ctrl-C does, when a text appears on it.
@@ -86,7 +86,7 @@ func TestRunThatNeverBeganLeavesNothing(t *testing.T) {
 	if code != exitInterrupted || !strings.Contains(out, `"interrupted": true`) || !strings.Contains(errs, "the schedule never began") {
 		t.Errorf("exit code %d\n%s%s", code, out, errs)
 	}
-	if _, err := os.Stat(filepath.Join(dir, orchestrator.TraceFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, run.TraceFile)); err != nil {
 		t.Error(err)
 	}
 	if rep, err := report.Load(dir); err != nil || rep.Began {

@@ -6,8 +6,8 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
-	"github.com/netsplit/netsplit/orchestrator"
-	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/run"
 )
 
 // nodeRow is what `up` prints of a node. The credentials and keys are those of this testnet alone.
@@ -32,7 +32,7 @@ type nodeRow struct {
 }
 
 // nodeRows are the rows of a testnet's nodes; access is parallel to them, or empty.
-func nodeRows(t *orchestrator.Testnet, access []driver.Access) []nodeRow {
+func nodeRows(t *run.Testnet, access []chain.Access) []nodeRow {
 	var rows []nodeRow
 	for i, n := range t.Network.Nodes {
 		r := nodeRow{Node: string(n.ID), Role: n.Role, Addr: n.Addr.String(), Mines: n.Mine, Peers: len(n.Peers)}
@@ -49,7 +49,7 @@ func nodeRows(t *orchestrator.Testnet, access []driver.Access) []nodeRow {
 
 // showNodes prints how nodes are reached, which accounts they have, and a command to begin with. What no node has is left
 // out.
-func (e *env) showNodes(c *ucli.Context, t *orchestrator.Testnet) error {
+func (e *env) showNodes(c *ucli.Context, t *run.Testnet) error {
 	access, err := t.Access(c.Context)
 	if err != nil {
 		return infrastructure(fmt.Errorf("lead to the nodes: %w", err), "")

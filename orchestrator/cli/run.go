@@ -10,8 +10,8 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
-	"github.com/netsplit/netsplit/orchestrator"
 	"github.com/netsplit/netsplit/orchestrator/report"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
 )
@@ -70,7 +70,7 @@ func (e *env) carryOut(c *ucli.Context, spec *testnets.Spec) (dir string, err er
 		return "", err
 	}
 	defer func() { err = errors.Join(err, e.closeHost(ctx, h)) }()
-	if err := orchestrator.Check(spec, h.runtime); err != nil {
+	if err := run.Check(spec, h.runtime); err != nil {
 		return "", usageError(err)
 	}
 	if dir, err = newRunDir(c.String(flagOut), id, spec, calledAs(c)); err != nil {
@@ -79,7 +79,7 @@ func (e *env) carryOut(c *ucli.Context, spec *testnets.Spec) (dir string, err er
 	e.announce(spec, h)
 	p := e.newProgress()
 	defer p.end()
-	return dir, orchestrator.Run(ctx, orchestrator.Options{
+	return dir, run.Run(ctx, run.Options{
 		ID: h.id, Spec: spec, Runtime: h.runtime, Chain: h.chain, Dir: dir, Version: Version, Progress: p,
 	})
 }
@@ -129,7 +129,7 @@ func (e *env) conclude(c *ucli.Context, spec *testnets.Spec, out *outputs, dir s
 	if rep.Interrupted && c.String(flagOut) == "" {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
-	if logs := filepath.Join(dir, orchestrator.LogDir); isDir(logs) {
+	if logs := filepath.Join(dir, run.LogDir); isDir(logs) {
 		fmt.Fprintf(e.err, "the schedule never began; the nodes' logs are in %s\n", logs)
 	} else {
 		fmt.Fprintf(e.err, "the schedule never began; what was recorded is in %s\n", dir)

@@ -8,7 +8,7 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
-	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/testnets"
 )
 
@@ -33,7 +33,7 @@ func (e *env) specOf(c *ucli.Context, fallback string) (*testnets.Spec, error) {
 			return nil, usageError(err)
 		}
 	}
-	if err := orchestrator.Check(spec, nil); err != nil {
+	if err := run.Check(spec, nil); err != nil {
 		return nil, usageError(err)
 	}
 	return spec, nil

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
 )
@@ -67,7 +67,7 @@ func TestReproduce(t *testing.T) {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, orchestrator.SpecFile), source, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, run.SpecFile), source, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return dir

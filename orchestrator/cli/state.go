@@ -13,7 +13,7 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
-	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/testnets"
 )
 
@@ -50,13 +50,13 @@ func newRunDir(out, id string, spec *testnets.Spec, call string) (string, error)
 		}
 		dir = filepath.Join(base, id)
 	}
-	if _, err := os.Stat(filepath.Join(dir, orchestrator.TraceFile)); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, run.TraceFile)); err == nil {
 		return "", usagef("name another with --out", "%s already holds a run", dir)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", usagef("name another with --out", "make the run's directory: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, orchestrator.SpecFile), markCall(spec.Source, call), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, run.SpecFile), markCall(spec.Source, call), 0o644); err != nil {
 		return "", usagef("name another with --out", "write the run's scenario: %w", err)
 	}
 	return filepath.Abs(dir)
@@ -66,7 +66,7 @@ func newRunDir(out, id string, spec *testnets.Spec, call string) (string, error)
 func findRun(c *ucli.Context) (string, error) {
 	name := c.Args().First()
 	if name != "" {
-		if _, err := os.Stat(filepath.Join(name, orchestrator.TraceFile)); err == nil {
+		if _, err := os.Stat(filepath.Join(name, run.TraceFile)); err == nil {
 			return filepath.Abs(name)
 		}
 	}
@@ -75,7 +75,7 @@ func findRun(c *ucli.Context) (string, error) {
 		return "", err
 	}
 	if name != "" && filepath.Base(name) == name {
-		if _, err := os.Stat(filepath.Join(base, name, orchestrator.TraceFile)); err == nil {
+		if _, err := os.Stat(filepath.Join(base, name, run.TraceFile)); err == nil {
 			return filepath.Join(base, name), nil
 		}
 	}
@@ -93,7 +93,7 @@ func latestRun(base string) (string, error) {
 	var latest string
 	var at int64
 	for _, e := range entries {
-		info, err := os.Stat(filepath.Join(base, e.Name(), orchestrator.TraceFile))
+		info, err := os.Stat(filepath.Join(base, e.Name(), run.TraceFile))
 		if err == nil && info.ModTime().UnixNano() > at {
 			latest, at = filepath.Join(base, e.Name()), info.ModTime().UnixNano()
 		}
@@ -107,7 +107,7 @@ func latestRun(base string) (string, error) {
 // removeState removes the directory of a testnet that is gone and was only brought up, never judged. Of directories with
 // other content it removes the testnet's description, which holds secrets.
 func removeState(dir, id string) error {
-	if err := orchestrator.ForgetNetwork(dir, id); err != nil {
+	if err := run.ForgetNetwork(dir, id); err != nil {
 		return err
 	}
 	base, err := runsDir()
@@ -119,7 +119,7 @@ func removeState(dir, id string) error {
 		return nil //nolint:nilerr // it is gone already
 	}
 	for _, e := range entries {
-		if !slices.Contains([]string{orchestrator.NetworkFile, orchestrator.SpecFile}, e.Name()) {
+		if !slices.Contains([]string{run.NetworkFile, run.SpecFile}, e.Name()) {
 			return nil
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/netsplit/netsplit/orchestrator"
-	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/run"
 )
 
 func TestNewID(t *testing.T) {
@@ -43,23 +43,23 @@ func TestRemoveStateTouchesOnlyWhatUpMade(t *testing.T) {
 		return dir
 	}
 	describe := func(dir, id string) string {
-		if err := orchestrator.SaveNetwork(dir, driver.Network{ID: id}, nil); err != nil {
+		if err := run.SaveNetwork(dir, chain.Network{ID: id}, nil); err != nil {
 			t.Fatal(err)
 		}
 		return dir
 	}
-	killed := describe(make(filepath.Join(runs, "killed"), orchestrator.SpecFile, orchestrator.TraceFile), "t")
-	named := describe(make(filepath.Join(t.TempDir(), "named"), orchestrator.SpecFile), "t")
-	later := describe(make(filepath.Join(t.TempDir(), "later"), orchestrator.SpecFile), "later")
+	killed := describe(make(filepath.Join(runs, "killed"), run.SpecFile, run.TraceFile), "t")
+	named := describe(make(filepath.Join(t.TempDir(), "named"), run.SpecFile), "t")
+	later := describe(make(filepath.Join(t.TempDir(), "later"), run.SpecFile), "later")
 	for _, c := range []struct {
 		dir  string
 		gone bool
 	}{
 		{killed, false}, {named, false}, {later, false},
-		{describe(make(filepath.Join(runs, "up"), orchestrator.SpecFile), "t"), true},
-		{make(filepath.Join(runs, "judged"), orchestrator.SpecFile, orchestrator.TraceFile), false},
-		{make(filepath.Join(runs, "notes"), orchestrator.SpecFile, "notes.txt"), false},
-		{make(filepath.Join(t.TempDir(), "elsewhere"), orchestrator.SpecFile), false},
+		{describe(make(filepath.Join(runs, "up"), run.SpecFile), "t"), true},
+		{make(filepath.Join(runs, "judged"), run.SpecFile, run.TraceFile), false},
+		{make(filepath.Join(runs, "notes"), run.SpecFile, "notes.txt"), false},
+		{make(filepath.Join(t.TempDir(), "elsewhere"), run.SpecFile), false},
 	} {
 		if err := removeState(c.dir, "t"); err != nil {
 			t.Error(err)
@@ -73,7 +73,7 @@ func TestRemoveStateTouchesOnlyWhatUpMade(t *testing.T) {
 	}
 	// The secrets of a run that was killed go with its testnet, those of a later testnet in the same place do not.
 	for dir, there := range map[string]bool{killed: false, named: false, later: true} {
-		if _, err := os.Stat(filepath.Join(dir, orchestrator.NetworkFile)); (err == nil) != there {
+		if _, err := os.Stat(filepath.Join(dir, run.NetworkFile)); (err == nil) != there {
 			t.Errorf("description in %s: %v", dir, err)
 		}
 	}

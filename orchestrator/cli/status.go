@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
@@ -110,7 +110,7 @@ func (a *attached) status(ctx context.Context) (*testnetStatus, error) {
 
 // leader asks the node that is highest who makes the next block, where the chain can tell.
 func (a *attached) leader(ctx context.Context, s *testnetStatus) {
-	led, ok := a.Chain.(driver.Led)
+	led, ok := a.Chain.(chain.Led)
 	if !ok || !led.Leads() {
 		return
 	}

@@ -6,13 +6,13 @@ import (
 	"testing"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator"
-	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/run"
 )
 
 // led is a chain of which every node says that it leads itself, but for one that does not know.
 type led struct {
-	driver.Chain
+	chain.Chain
 	leads bool
 }
 
@@ -29,7 +29,7 @@ func TestStatusSaysWhoLeadsNext(t *testing.T) {
 	low, high := nodeStatus{Node: "low", Height: 3}, nodeStatus{Node: "high", Height: 5}
 	for _, c := range []struct {
 		name  string
-		chain driver.Chain
+		chain chain.Chain
 		nodes []nodeStatus
 		want  string
 	}{
@@ -41,7 +41,7 @@ func TestStatusSaysWhoLeadsNext(t *testing.T) {
 		{"the file does not say", led{}, []nodeStatus{low}, "t: 1 nodes, one chain"},
 		{"a chain that cannot tell", nil, []nodeStatus{low}, "t: 1 nodes, one chain"},
 	} {
-		a := &attached{Testnet: &orchestrator.Testnet{ID: "t", Chain: c.chain}}
+		a := &attached{Testnet: &run.Testnet{ID: "t", Chain: c.chain}}
 		s := &testnetStatus{Testnet: "t", Nodes: c.nodes, Chains: 1}
 		a.leader(t.Context(), s)
 		if got := s.summary(); got != c.want {

@@ -7,16 +7,16 @@ import (
 	"strings"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator"
-	"github.com/netsplit/netsplit/orchestrator/driver"
-	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
-	"github.com/netsplit/netsplit/orchestrator/driver/netsplit"
+	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/chain/external"
+	"github.com/netsplit/netsplit/orchestrator/chain/native"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 )
 
 // attached is a running testnet that another process started.
 type attached struct {
-	*orchestrator.Testnet
+	*run.Testnet
 	runtime control
 }
 
@@ -52,19 +52,19 @@ func attachDocker(ctx context.Context, id string) (*attached, error) {
 }
 
 // openTestnet reads a testnet's description from its directory, and opens the chain that it runs.
-func openTestnet(ctx context.Context, rt hosting, dir string) (*orchestrator.Testnet, error) {
+func openTestnet(ctx context.Context, rt hosting, dir string) (*run.Testnet, error) {
 	const hint = "its directory must be where and as it was when the testnet was made; `netsplit down` still removes it"
-	net, kept, err := orchestrator.LoadNetwork(dir)
+	net, kept, err := run.LoadNetwork(dir)
 	if err != nil {
 		return nil, infrastructure(err, hint)
 	}
-	var chain driver.Chain = netsplit.New(rt.Transport())
+	var chain chain.Chain = native.New(rt.Transport())
 	if kept != nil {
-		if chain, err = chainfile.Restore(kept, rt.Transport()); err != nil {
+		if chain, err = external.Restore(kept, rt.Transport()); err != nil {
 			return nil, infrastructure(fmt.Errorf("open the chain of testnet %s: %w", net.ID, err), hint)
 		}
 	}
-	t, err := orchestrator.Attach(ctx, rt, chain, net)
+	t, err := run.Attach(ctx, rt, chain, net)
 	return t, infrastructure(err, "")
 }
 

@@ -10,9 +10,9 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/node/chain"
-	"github.com/netsplit/netsplit/orchestrator/driver"
-	"github.com/netsplit/netsplit/orchestrator/driver/chainfile"
+	nodechain "github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -74,7 +74,7 @@ func (e *env) sendTx(c *ucli.Context) error {
 
 // sendAndWait sends a transfer and returns when it is in a block.
 func (t *transfer) sendAndWait(c *ucli.Context, sent *sentTx) error {
-	finder, ok := t.client.(driver.Finder)
+	finder, ok := t.client.(chain.Finder)
 	if !ok {
 		return usagef("", "--wait: the chain's driver does not find transactions")
 	}
@@ -99,7 +99,7 @@ func (t *transfer) sendAndWait(c *ucli.Context, sent *sentTx) error {
 
 // refusedTx is the error of a transfer that did not get in.
 func refusedTx(err error) error {
-	if errors.Is(err, chainfile.ErrNoSubmit) {
+	if errors.Is(err, external.ErrNoSubmit) {
 		return usageError(err)
 	}
 	return infrastructure(err, "")
@@ -115,18 +115,18 @@ func (s sentTx) text() string {
 // transfer is a transfer that was asked for, ready to be sent.
 type transfer struct {
 	node   faults.NodeID // that it is handed to
-	client driver.Client
+	client chain.Client
 	send   func(ctx context.Context) (trace.Hash, error)
 }
 
 // keyed is a chain whose accounts are open to whoever has a key, in a wallet file or of a node.
 type keyed interface {
-	Key(node faults.NodeID) (chain.Key, bool)
+	Key(node faults.NodeID) (nodechain.Key, bool)
 }
 
 // payable is a client that takes transfers of any account.
 type payable interface {
-	Send(ctx context.Context, key chain.Key, to chain.Address, amount, fee chain.Amount) (trace.Hash, error)
+	Send(ctx context.Context, key nodechain.Key, to nodechain.Address, amount, fee nodechain.Amount) (trace.Hash, error)
 }
 
 // transfer reads the transfer that the command line asks for.
@@ -162,7 +162,7 @@ func (a *attached) nodeTransfer(c *ucli.Context) (*transfer, error) {
 // payingNode finds a node that pays or is paid, on a chain that knows no wallet files.
 func (a *attached) payingNode(name string) (faults.NodeID, error) {
 	_, missing := os.Stat(name)
-	_, other := chain.ParseAddress(name)
+	_, other := nodechain.ParseAddress(name)
 	node, err := a.node(name)
 	if err != nil && (missing == nil || other == nil) {
 		return "", usagef("name a node", "wallet files and addresses are not for chain %s: its nodes pay each other", a.Facts.Name)
@@ -189,18 +189,18 @@ func (a *attached) walletTransfer(c *ucli.Context, keys keyed) (*transfer, error
 		return nil, fmt.Errorf("node %s does not take transfers", node)
 	}
 	return &transfer{node, a.Client(node), func(ctx context.Context) (trace.Hash, error) {
-		return client.Send(ctx, key, to, chain.Amount(c.Uint64("amount")), chain.Amount(c.Uint64("fee")))
+		return client.Send(ctx, key, to, nodechain.Amount(c.Uint64("amount")), nodechain.Amount(c.Uint64("fee")))
 	}}, nil
 }
 
 // payer returns the key of a node's account or of a wallet file.
-func (a *attached) payer(keys keyed, name string) (chain.Key, error) {
+func (a *attached) payer(keys keyed, name string) (nodechain.Key, error) {
 	if key, ok := keys.Key(faults.NodeID(name)); ok {
 		return key, nil
 	}
 	if _, err := os.Stat(name); err != nil {
 		_, err := a.node(name)
-		return chain.Key{}, err
+		return nodechain.Key{}, err
 	}
 	key, err := loadWallet(name)
 	if err != nil {
@@ -210,13 +210,13 @@ func (a *attached) payer(keys keyed, name string) (chain.Key, error) {
 }
 
 // payee returns the address of a node's account, of a wallet file, or that is written out.
-func (a *attached) payee(keys keyed, name string) (chain.Address, error) {
-	if address, err := chain.ParseAddress(name); err == nil {
+func (a *attached) payee(keys keyed, name string) (nodechain.Address, error) {
+	if address, err := nodechain.ParseAddress(name); err == nil {
 		return address, nil
 	}
 	key, err := a.payer(keys, name)
 	if err != nil {
-		return chain.Address{}, err
+		return nodechain.Address{}, err
 	}
 	return key.Address(), nil
 }

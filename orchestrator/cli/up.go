@@ -9,8 +9,8 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator"
-	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/testnets"
 )
 
@@ -68,8 +68,8 @@ func (e *env) up(c *ucli.Context) error {
 }
 
 // sayHowBlocksCome tells the user of a chain whose blocks are made on command who gives the command.
-func (e *env) sayHowBlocksCome(t *orchestrator.Testnet, detach bool) {
-	if p, ok := t.Chain.(driver.Producer); !ok || !p.Produces() {
+func (e *env) sayHowBlocksCome(t *run.Testnet, detach bool) {
+	if p, ok := t.Chain.(chain.Producer); !ok || !p.Produces() {
 		return
 	}
 	if !detach {
@@ -80,7 +80,7 @@ func (e *env) sayHowBlocksCome(t *orchestrator.Testnet, detach bool) {
 }
 
 // attend lets blocks be made, where that takes a command, and tells of nodes that end, until the user ends the testnet.
-func (e *env) attend(ctx context.Context, t *orchestrator.Testnet, watch *watch) {
+func (e *env) attend(ctx context.Context, t *run.Testnet, watch *watch) {
 	clock := t.Runtime.Clock()
 	t.Produce(func(_ string, lane func(context.Context) error) {
 		clock.Go(func() { _ = lane(ctx) }) // which ends without an error: a node that cannot is left out
@@ -102,14 +102,14 @@ func noAddresses(c *ucli.Context) error {
 }
 
 // start brings the nodes up. A node that dies meanwhile ends that.
-func (e *env) start(ctx context.Context, spec *testnets.Spec, h *host, dir string, sink *watch) (*orchestrator.Testnet, error) {
+func (e *env) start(ctx context.Context, spec *testnets.Spec, h *host, dir string, sink *watch) (*run.Testnet, error) {
 	p := e.newProgress()
 	defer p.end()
 	starting, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := sink.during(cancel)
 	defer stop()
-	t, err := orchestrator.Up(starting, h.id, spec, h.runtime, h.chain, dir, sink, p)
+	t, err := run.Up(starting, h.id, spec, h.runtime, h.chain, dir, sink, p)
 	var died *death
 	if t != nil && ctx.Err() == nil && errors.As(context.Cause(starting), &died) {
 		return t, t.Died(ctx, died.node, died.err)

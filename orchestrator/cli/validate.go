@@ -6,7 +6,7 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
-	"github.com/netsplit/netsplit/orchestrator"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/testnets"
 )
 
@@ -49,7 +49,7 @@ func validate(name string) (validated, error) {
 	if err != nil {
 		return validated{}, err
 	}
-	if err := orchestrator.Check(spec, nil); err != nil {
+	if err := run.Check(spec, nil); err != nil {
 		return validated{}, err
 	}
 	return validated{

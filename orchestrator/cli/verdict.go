@@ -11,15 +11,15 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
-	"github.com/netsplit/netsplit/orchestrator"
 	"github.com/netsplit/netsplit/orchestrator/report"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
 )
 
 // judge judges a recorded run from its directory alone.
 func judge(dir string) (*report.Report, error) {
-	rep, err := report.Make(dir, filepath.Join(dir, orchestrator.TraceFile), nil)
+	rep, err := report.Make(dir, filepath.Join(dir, run.TraceFile), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -63,20 +63,20 @@ func unjudged(rep *report.Report) []string {
 
 // reproduce is the command that runs again what a directory holds, empty when that is not known. A scenario that is not
 // in the catalog, or was another when it ran, is given by the file in the directory.
-func reproduce(dir string, run *trace.Run) string {
-	file := filepath.Join(dir, orchestrator.SpecFile)
+func reproduce(dir string, info *trace.Run) string {
+	file := filepath.Join(dir, run.SpecFile)
 	spec, err := testnets.Open(file)
 	if err != nil {
 		return ""
 	}
 	scenario := file
-	if inCatalog(run.Scenario) {
-		if own, err := testnets.Open(run.Scenario); err == nil && bytes.Equal(own.Source, withoutCall(spec.Source)) {
-			scenario = run.Scenario
+	if inCatalog(info.Scenario) {
+		if own, err := testnets.Open(info.Scenario); err == nil && bytes.Equal(own.Source, withoutCall(spec.Source)) {
+			scenario = info.Scenario
 		}
 	}
-	words := []string{"netsplit run", shellWord(scenario), "--seed", shellWord(run.Seed)}
-	if chain := cmp.Or(run.Chain.File, run.Chain.Name); chain != "" && chain != ourChain {
+	words := []string{"netsplit run", shellWord(scenario), "--seed", shellWord(info.Seed)}
+	if chain := cmp.Or(info.Chain.File, info.Chain.Name); chain != "" && chain != ourChain {
 		words = append(words, "--chain", shellWord(chain))
 	}
 	if which := recorded(spec.Source, flagAttach); len(which) > 0 {
@@ -88,11 +88,11 @@ func reproduce(dir string, run *trace.Run) string {
 		}
 		return strings.Join(words, " ") // on the nodes that are there
 	}
-	if where := strings.FieldsFunc(run.Runtime, func(r rune) bool { return r == ' ' || r == ',' }); len(where) > 0 &&
+	if where := strings.FieldsFunc(info.Runtime, func(r rune) bool { return r == ' ' || r == ',' }); len(where) > 0 &&
 		slices.Contains([]string{runtimeDocker, runtimeSim}, where[0]) {
 		words = append(words, "--runtime", where[0])
 	}
-	if n := len(run.Nodes); n > 0 && n != len(spec.NodeIDs()) {
+	if n := len(info.Nodes); n > 0 && n != len(spec.NodeIDs()) {
 		words = append(words, "--nodes", shellWord(n))
 	}
 	return strings.Join(words, " ")

@@ -15,9 +15,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/netsplit/netsplit/orchestrator"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/report"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -75,7 +75,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, strings.Split(*chains, ","), *only); err != nil {
+	if err := measure(ctx, strings.Split(*chains, ","), *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -93,8 +93,8 @@ var measurements = []measurement{
 	{"start", "start of 4, 16 and 32 nodes", (*bench).start},
 }
 
-// run builds netsplit, measures and prints the table.
-func run(ctx context.Context, chains []string, only string) error {
+// measure builds netsplit, measures and prints the table.
+func measure(ctx context.Context, chains []string, only string) error {
 	dir, err := os.MkdirTemp("", "netsplit-bench-")
 	if err != nil {
 		return err
@@ -228,7 +228,7 @@ func (b *bench) start(ctx context.Context, chain string) (string, error) {
 
 // startOf returns the run time at which a run began to bring its nodes up, which is before 0.
 func startOf(dir string) (began time.Duration, err error) {
-	err = trace.ReadSorted(filepath.Join(dir, orchestrator.TraceFile), func(e *trace.Event) error {
+	err = trace.ReadSorted(filepath.Join(dir, run.TraceFile), func(e *trace.Event) error {
 		if e.Kind == trace.KindPhase && e.Phase.Name == trace.PhaseStarting {
 			began = e.At
 		}

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/chain"
 )
 
 // fakeGo is a go command that writes a program.
@@ -270,7 +270,7 @@ func TestTheGoCommand(t *testing.T) {
 func TestImageOfAGoProgram(t *testing.T) {
 	r := open(t)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	source := driver.ImageSource{Go: "github.com/rogpeppe/go-internal/cmd/txtar-x@" + goInternal(t), LDFlags: "-s -w"}
+	source := chain.ImageSource{Go: "github.com/rogpeppe/go-internal/cmd/txtar-x@" + goInternal(t), LDFlags: "-s -w"}
 	var said []string
 	ref, err := r.Image(t.Context(), source, func(s string) { said = append(said, s) })
 	if err != nil {
@@ -279,7 +279,7 @@ func TestImageOfAGoProgram(t *testing.T) {
 	if len(said) != 1 {
 		t.Errorf("progress %q", said)
 	}
-	res, err := r.Once(t.Context(), driver.Once{
+	res, err := r.Once(t.Context(), chain.Once{
 		Image: ref, Args: []string{"-C", "/out", "/in"}, Files: map[string][]byte{"/in": []byte("-- a/b --\ntext\n")}, Collect: []string{"/out"},
 	})
 	if err != nil || string(res.Files["/out/a/b"]) != "text\n" {

@@ -15,7 +15,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator/driver"
+	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
@@ -49,7 +49,7 @@ func helper(t *testing.T) string {
 
 func helperImage(t *testing.T, r *Runtime) string {
 	t.Helper()
-	ref, err := r.Image(t.Context(), driver.ImageSource{Binary: helper(t)}, nil)
+	ref, err := r.Image(t.Context(), chain.ImageSource{Binary: helper(t)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,14 +58,14 @@ func helperImage(t *testing.T, r *Runtime) string {
 
 func TestSourcesHaveOneWay(t *testing.T) {
 	for _, c := range []struct {
-		source driver.ImageSource
+		source chain.ImageSource
 		ok     bool
 	}{
-		{driver.ImageSource{}, false},
-		{driver.ImageSource{Go: "a", Ref: "b"}, false},
-		{driver.ImageSource{Ref: "b", LDFlags: "-s"}, false},
-		{driver.ImageSource{Go: "a", LDFlags: "-s"}, true},
-		{driver.ImageSource{Dockerfile: "a"}, true},
+		{chain.ImageSource{}, false},
+		{chain.ImageSource{Go: "a", Ref: "b"}, false},
+		{chain.ImageSource{Ref: "b", LDFlags: "-s"}, false},
+		{chain.ImageSource{Go: "a", LDFlags: "-s"}, true},
+		{chain.ImageSource{Dockerfile: "a"}, true},
 	} {
 		if err := oneWay(c.source); (err == nil) != c.ok {
 			t.Errorf("%+v: %v", c.source, err)
@@ -75,7 +75,7 @@ func TestSourcesHaveOneWay(t *testing.T) {
 
 func TestImageThatTheEngineLacks(t *testing.T) {
 	r := open(t)
-	_, err := r.Image(t.Context(), driver.ImageSource{Ref: "netsplit-no-such-image:1"}, nil)
+	_, err := r.Image(t.Context(), chain.ImageSource{Ref: "netsplit-no-such-image:1"}, nil)
 	if err == nil || !strings.Contains(err.Error(), "docker pull") {
 		t.Errorf("got %v", err)
 	}
@@ -84,7 +84,7 @@ func TestImageThatTheEngineLacks(t *testing.T) {
 func TestOnceGivesFilesAndOutput(t *testing.T) {
 	r := open(t)
 	ref := helperImage(t, r)
-	res, err := r.Once(t.Context(), driver.Once{
+	res, err := r.Once(t.Context(), chain.Once{
 		Image: ref, Args: []string{"copy", "/in/deep/file", "/out/a/b", "stdout"},
 		Files: map[string][]byte{"/in/deep/file": []byte("content")}, Collect: []string{"/out", "/in/deep/file"},
 	})
@@ -108,16 +108,16 @@ func TestOnceFails(t *testing.T) {
 	ref := helperImage(t, r)
 	for _, c := range []struct {
 		name string
-		once driver.Once
+		once chain.Once
 		want string
 	}{
-		{"status", driver.Once{Args: []string{"fail", "30"}}, "status 7; it printed:\n    | line 1\n    | line 2\n    | line 3\n    | line 4\n    | line 5\n    | ... (10 lines)\n    | line 16\n"},
-		{"no file", driver.Once{Args: []string{"say", "x"}, Collect: []string{"/nowhere"}}, "did not make it"},
-		{"bad path", driver.Once{Collect: []string{"out/../x"}}, "absolute"},
-		{"bad file", driver.Once{Files: map[string][]byte{"x": nil}}, "absolute"},
-		{"link", driver.Once{Args: []string{"link", "/etc/passwd", "/out"}, Collect: []string{"/out"}}, "neither a file nor a directory"},
-		{"loud", driver.Once{Args: []string{"loud", "2000000"}}, "more than 1048576 bytes"},
-		{"network", driver.Once{Args: []string{"dial", "192.0.2.1:80"}}, "unreachable"},
+		{"status", chain.Once{Args: []string{"fail", "30"}}, "status 7; it printed:\n    | line 1\n    | line 2\n    | line 3\n    | line 4\n    | line 5\n    | ... (10 lines)\n    | line 16\n"},
+		{"no file", chain.Once{Args: []string{"say", "x"}, Collect: []string{"/nowhere"}}, "did not make it"},
+		{"bad path", chain.Once{Collect: []string{"out/../x"}}, "absolute"},
+		{"bad file", chain.Once{Files: map[string][]byte{"x": nil}}, "absolute"},
+		{"link", chain.Once{Args: []string{"link", "/etc/passwd", "/out"}, Collect: []string{"/out"}}, "neither a file nor a directory"},
+		{"loud", chain.Once{Args: []string{"loud", "2000000"}}, "more than 1048576 bytes"},
+		{"network", chain.Once{Args: []string{"dial", "192.0.2.1:80"}}, "unreachable"},
 	} {
 		c.once.Image = ref
 		_, err := r.Once(t.Context(), c.once)
@@ -125,12 +125,12 @@ func TestOnceFails(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if _, err := r.Once(t.Context(), driver.Once{Image: "netsplit-no-such-image:1"}); err == nil {
+	if _, err := r.Once(t.Context(), chain.Once{Image: "netsplit-no-such-image:1"}); err == nil {
 		t.Error("ran in nothing")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	if _, err := r.Once(ctx, driver.Once{Image: ref, Args: []string{"serve"}}); err == nil || !strings.Contains(err.Error(), "deadline") {
+	if _, err := r.Once(ctx, chain.Once{Image: ref, Args: []string{"serve"}}); err == nil || !strings.Contains(err.Error(), "deadline") {
 		t.Errorf("endless: %v", err)
 	}
 }
@@ -192,7 +192,7 @@ func TestForeignNodeWithAStopSignalAndAUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	var steps []string
-	source := driver.ImageSource{Dockerfile: filepath.Join(dir, "Dockerfile")}
+	source := chain.ImageSource{Dockerfile: filepath.Join(dir, "Dockerfile")}
 	ref, err := r.Image(t.Context(), source, func(s string) { steps = append(steps, s) })
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +253,7 @@ func TestDockerfileThatFails(t *testing.T) {
 	r := open(t)
 	dir := t.TempDir()
 	write(t, dir, "Dockerfile", "FROM scratch\nCOPY nothing /x\n")
-	_, err := r.Image(t.Context(), driver.ImageSource{Dockerfile: filepath.Join(dir, "Dockerfile")}, nil)
+	_, err := r.Image(t.Context(), chain.ImageSource{Dockerfile: filepath.Join(dir, "Dockerfile")}, nil)
 	if err == nil || !strings.Contains(err.Error(), "nothing") || !strings.Contains(err.Error(), "| Step 2/") {
 		t.Errorf("got %v", err)
 	}

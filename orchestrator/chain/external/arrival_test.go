@@ -1,0 +1,176 @@
+package external
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"github.com/netsplit/netsplit/orchestrator/chain"
+)
+
+const wsFile = `
+  arrival:
+    websocket:
+      path: /ws
+      send: ['{"login":"{{.Node.Name}}"}', '{"subscribe":"blocks"}']
+      hash: .block.hash
+      height: .block.height
+  peers: {call: peers`
+
+// TestASubscriptionTellsOfBlocks, with TLS and authentication as the RPC has them.
+func TestASubscriptionTellsOfBlocks(t *testing.T) {
+	file := parse(t, plain, "\n  peers: {call: peers", wsFile,
+		"rpc: {kind: jsonrpc2}", `rpc: {kind: jsonrpc2, tls: self-signed, basic: {user: u, password: correct-horse}}`)
+	f := newFabric(t)
+	c := New(file, image{}, f.transport, nil)
+	if _, err := c.Prepare(t.Context(), network(1)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.CloseIdleConnections)
+	var got []string
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "u" || password != "correct-horse" || r.URL.Path != "/ws" {
+			http.Error(w, "go away", http.StatusUnauthorized)
+			return
+		}
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.CloseNow()
+		for range 2 {
+			_, text, err := conn.Read(r.Context())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			got = append(got, string(text))
+		}
+		for _, text := range []string{
+			`{"result":"subscribed"}`, `no JSON`, `{"block":{"hash":"0xAB","height":"0x7"}}`, `{"block":{"hash":5,"height":-1}}`, `{"block":{"height":8}}`, `[1,2]`,
+		} {
+			if err := conn.Write(r.Context(), websocket.MessageText, []byte(text)); err != nil {
+				t.Error(err)
+			}
+		}
+		_ = conn.Close(websocket.StatusNormalClosure, "done")
+	}))
+	t.Cleanup(s.Close)
+	f.servers["10.0.0.1:7001"] = s.Listener.Addr().String()
+	var hints []string
+	err := c.Listen(t.Context(), "a", func(h chain.Hint) { hints = append(hints, fmt.Sprint(h.Hash, h.Height)) })
+	if err == nil || !strings.Contains(err.Error(), "node a, observe.arrival (toy.yaml:") {
+		t.Errorf("%v", err)
+	}
+	if s := strings.Join(hints, " "); s != "0xab7 8" {
+		t.Errorf("hints %s", s)
+	}
+	if s := strings.Join(got, " "); s != `{"login":"a"} {"subscribe":"blocks"}` {
+		t.Errorf("sent %s", s)
+	}
+}
+
+func TestASubscriptionThatFails(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		serve      func(conn *websocket.Conn, ctx context.Context)
+	}{
+		{"refused", "error -32601: no such thing", func(conn *websocket.Conn, ctx context.Context) {
+			_ = conn.Write(ctx, websocket.MessageText, []byte(`{"jsonrpc":"2.0","error":{"code":-32601,"message":"no such thing"}}`))
+		}},
+		{"too long", "read limited at", func(conn *websocket.Conn, ctx context.Context) {
+			_ = conn.Write(ctx, websocket.MessageText, make([]byte, maxMessage+2))
+		}},
+		{"no websocket", "error 404: Not Found (no websocket at /ws)", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFabric(t)
+			w := New(parse(t, plain, "\n  peers: {call: peers", wsFile), image{}, f.transport, nil)
+			if _, err := w.Prepare(t.Context(), network(1)); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(w.CloseIdleConnections)
+			f.serve(t, "10.0.0.1:7001", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if c.serve == nil {
+					http.NotFound(w, r)
+					return
+				}
+				conn, err := websocket.Accept(w, r, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer conn.CloseNow()
+				c.serve(conn, r.Context())
+				_, _, _ = conn.Read(r.Context())
+				_, _, _ = conn.Read(r.Context())
+				_, _, _ = conn.Read(r.Context())
+			}))
+			err := w.Listen(t.Context(), "a", func(chain.Hint) { t.Error("a hint") })
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %s", err, c.want)
+			}
+		})
+	}
+	t.Run("the end of the run", func(t *testing.T) {
+		w := newWorld(t, 1, parse(t, plain, "\n  peers: {call: peers", wsFile))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := w.Listen(ctx, "a", nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestLinesTellOfBlocks(t *testing.T) {
+	w := newWorld(t, 1, parse(t, plain, "\n  peers: {call: peers", `
+  arrival: {log: {pattern: 'block (?:number=(?P<height>[0-9,]+) )?hash=(?P<hash>\w+)'}}
+  peers: {call: peers`))
+	for line, want := range map[string]chain.Hint{
+		"block number=1,234 hash=0xAB": {Hash: "0xab", Height: 1234}, "block hash=word": {Hash: "word"}, "nothing": {},
+		"block number=99999999999999999999 hash=x": {},
+	} {
+		if h, ok := w.Heard("a", []byte(line)); h != want || ok != (want != chain.Hint{}) {
+			t.Errorf("%s: %+v %v", line, h, ok)
+		}
+	}
+	if w.Subscribes() {
+		t.Error("it subscribes")
+	}
+}
+
+func TestACheckListensToo(t *testing.T) {
+	w := newWorld(t, 1, parse(t, plain, "\n  peers: {call: peers", wsFile)) // toys have no websocket
+	f := checked(t, w, pair(w))[rowArrival]
+	if f.Outcome != Failed || !strings.Contains(fmt.Sprint(f.Problem), "no websocket at /ws") && !strings.Contains(fmt.Sprint(f.Problem), "no message told of a block") {
+		t.Errorf("%+v %v", f, f.Problem)
+	}
+}
+
+// TestACheckReadsWhatNodesPrint: a pattern that no line matches is a mistake, which would be found late otherwise.
+func TestACheckReadsWhatNodesPrint(t *testing.T) {
+	file := parse(t, plain, "\n  peers: {call: peers", `
+  arrival: {log: {pattern: 'block (?P<height>[0-9]+)'}}
+  peers: {call: peers`)
+	w := newWorld(t, 1, file)
+	f := checked(t, w, pair(w))[rowArrival]
+	if f.Outcome != Failed || !strings.Contains(f.Problem.Text, "printed no line that matches block (?P<height>[0-9]+)") ||
+		f.Problem.At != "toy.yaml:21:13" || !f.Problem.Look {
+		t.Errorf("%+v %+v", f, f.Problem)
+	}
+	w = newWorld(t, 1, file)
+	heard := make(chan chain.Hint, 1)
+	heard <- chain.Hint{Height: 3}
+	for _, f := range w.Check(t.Context(), pair(w), heard, nil) {
+		if f.Name == rowArrival && (f.Outcome != Works || f.Value != "a block at height 3") {
+			t.Errorf("%+v %+v", f, f.Problem)
+		}
+	}
+}

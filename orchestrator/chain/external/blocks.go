@@ -1,0 +1,85 @@
+package external
+
+import (
+	"sync"
+
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// How many blocks are kept whole, the latest, and how many bytes of them.
+const (
+	maxBodies    = 1024
+	maxBodyBytes = 64 << 20
+)
+
+// bytesOf is what a block takes in memory, about.
+func bytesOf(b trace.Block) int {
+	const header, text = 256, 24 // of a block, and of a transaction's id beside its characters
+	n := header + len(b.Hash) + len(b.Parent) + len(b.Producer)
+	for _, tx := range b.Txs {
+		n += text + len(tx)
+	}
+	return n
+}
+
+// blocks is what the nodes of a network have shown together. It is safe for concurrent use.
+type blocks struct {
+	mu    *sync.Mutex
+	known map[trace.Hash]bool // all hashes
+	body  map[trace.Hash]trace.Block
+	order []trace.Hash // of body, oldest first
+	bytes int          // of body
+	// base is the height below which blocks are not looked at; set by the first node.
+	base    uint64
+	settled bool
+}
+
+func newBlocks() blocks {
+	return blocks{mu: new(sync.Mutex), known: make(map[trace.Hash]bool), body: make(map[trace.Hash]trace.Block)}
+}
+
+// add keeps a block and reports whether no node had shown it.
+func (b *blocks) add(x trace.Block) (isNew bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	isNew = !b.known[x.Hash]
+	b.known[x.Hash] = true
+	if _, ok := b.body[x.Hash]; ok {
+		return isNew
+	}
+	b.body[x.Hash] = x
+	b.order = append(b.order, x.Hash)
+	for b.bytes += bytesOf(x); len(b.order) > maxBodies || b.bytes > maxBodyBytes; b.order = b.order[1:] {
+		b.bytes -= bytesOf(b.body[b.order[0]])
+		delete(b.body, b.order[0])
+	}
+	return isNew
+}
+
+// get returns a block that is kept.
+func (b *blocks) get(h trace.Hash) (trace.Block, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	x, ok := b.body[h]
+	return x, ok
+}
+
+const (
+	// fromStart is up to which height a network is looked at from its first block on.
+	fromStart = 1000
+	// before is how many blocks of a higher network are looked at that were there already.
+	before = 100
+)
+
+// from returns the height above which blocks are looked at, given that of the first node that answers.
+func (b *blocks) from(height uint64) uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.settled {
+		b.settled = true
+		if height > fromStart {
+			b.base = height - before
+		}
+	}
+	return min(b.base, height)
+}

@@ -1,0 +1,310 @@
+package external
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// ticker is a Clock that passes as fast as it is slept on; every is called after each sleep.
+type ticker struct {
+	now   time.Duration
+	every func()
+}
+
+func (c *ticker) Now() time.Duration { return c.now }
+
+// Epoch is that of the toys' blocks.
+func (c *ticker) Epoch() time.Time { return time.Unix(1_700_000_000, 0) }
+
+func (c *ticker) Sleep(ctx context.Context, until time.Duration) error {
+	c.now = max(c.now, until)
+	if c.every != nil {
+		c.every()
+	}
+	return ctx.Err()
+}
+
+// pair makes two toys one network: blocks and transactions of the first are the second's.
+func pair(w *world) *ticker {
+	return &ticker{every: func() {
+		if len(w.toys) > 1 {
+			w.toys[1].set(0, slices.Clone(w.toys[0].chain)...)
+		}
+	}}
+}
+
+// included makes a toy put what was sent to it into the next block that it tells of.
+func included(y *toy) { y.takes = true }
+
+// checked runs a check and returns its findings by row.
+func checked(t *testing.T, w *world, clock Clock) map[string]Finding {
+	t.Helper()
+	out := make(map[string]Finding)
+	found := w.Check(t.Context(), clock, nil, nil)
+	for i, f := range found {
+		if f.Name != checkRows[i].name {
+			t.Errorf("row %d is %s, want %s", i, f.Name, checkRows[i].name)
+		}
+		if (f.Outcome == Failed) != (f.Problem != nil) {
+			t.Errorf("%s: %+v", f.Name, f)
+		}
+		if f.Outcome == Works && f.Value == "" || (f.Outcome == Absent || f.Outcome == Skipped) && f.Note == "" {
+			t.Errorf("%s says nothing: %+v", f.Name, f)
+		}
+		out[f.Name] = f
+	}
+	return out
+}
+
+func TestCheckOfAGoodFile(t *testing.T) {
+	for n := 1; n <= 2; n++ {
+		w := newWorld(t, n, parse(t, plain))
+		included(w.toys[0])
+		if n == 2 {
+			included(w.toys[1])
+		}
+		found := checked(t, w, pair(w))
+		for _, row := range checkRows {
+			want := Works
+			switch {
+			case row.name == rowReady || row.name == rowFinalized || row.name == rowFirst || row.name == rowWarm || row.name == rowGenesis ||
+				row.name == rowArrival || row.name == rowLeader:
+				want = Absent
+			case row.pair && n == 1:
+				want = Skipped
+			}
+			if f := found[row.name]; f.Outcome != want {
+				t.Errorf("%d nodes: %s is %s, want %s: %+v %+v", n, row.name, f.Outcome, want, f, f.Problem)
+			}
+		}
+		if got := found[rowGrows].Value; got != "on command only" {
+			t.Errorf("the chain grows %s", got)
+		}
+	}
+}
+
+// TestEveryPartOfAChainFileIsChecked fails when something can be observed or done that a check has no row for.
+func TestEveryPartOfAChainFileIsChecked(t *testing.T) {
+	elsewhere := []string{ // nothing that is asked or done by itself, or made of what is below
+		"File", "Source", "Name", "Description", "Image", "Keys", "KeyNames", "Prepare", "Start", "Ports", "RPC", "Calls", "Observe",
+		"Act", "Facts", "Wallet", "Every", "Pos", "Block", "ByHash", "Tx", "Coins",
+	}
+	var rows []string
+	for _, r := range checkRows {
+		rows = append(rows, strings.NewReplacer("_", "", ".", "").Replace(r.name))
+	}
+	for prefix, of := range map[string]any{
+		"": testnets.Chain{}, "observe": testnets.Observe{}, "observeblock": testnets.BlockObservation{}, "act": testnets.Act{},
+	} {
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(of)) {
+			if !slices.Contains(elsewhere, field.Name) && !slices.Contains(rows, prefix+strings.ToLower(field.Name)) {
+				t.Errorf("%T.%s can be in a chain file, and `chain check` has no row for it: add one to checkRows", of, field.Name)
+			}
+		}
+	}
+}
+
+// TestChecksThatFail gives each row a chain file or a node with which it fails.
+func TestChecksThatFail(t *testing.T) {
+	block := "block: {call: block, hash: .hash, parent: .parent, time: .time, proposer: .by, txs: .txs}"
+	for name, x := range map[string]struct {
+		file []string // replacements in plain
+		toy  func(a, b *toy)
+		row  string
+		want string // in the problem
+		jq   string
+	}{
+		"ready never":          {file: []string{"calls:\n", "ready: {call: peers, jq: . > 5}\ncalls:\n"}, row: rowReady, want: "gives false, which is not true", jq: ". > 5"},
+		"height is null":       {file: []string{"height: {call: height, jq: .}", "height: {call: height, jq: .x?}"}, row: rowHeight, want: "gives nothing"},
+		"head is a number":     {file: []string{"head: {call: head, jq: .}", "head: {call: head, jq: length}"}, row: rowHead, want: "which is not a hash", jq: "length"},
+		"an RPC error":         {toy: func(a, _ *toy) { a.hook = failing("height", -28) }, row: rowHeight, want: "error -28"},
+		"no such method":       {file: []string{"{method: peers}", "{method: piers}"}, row: rowPeers, want: "error -32601"},
+		"hash":                 {file: []string{block, strings.Replace(block, ".hash", ".hush", 1)}, row: rowHash, want: "gives null, which is not a hash", jq: ".hush"},
+		"parent":               {file: []string{block, strings.Replace(block, ".parent", ".time", 1)}, row: rowParent, want: "which is not a hash"},
+		"time":                 {file: []string{block, strings.Replace(block, "time: .time", "time: .hash", 1)}, row: rowTime, want: "which is not unix seconds"},
+		"proposer":             {file: []string{block, strings.Replace(block, ".by", ".time", 1)}, row: rowProposer, want: "which is not text"},
+		"txs":                  {file: []string{block, strings.Replace(block, "txs: .txs", "txs: .hash", 1)}, row: rowTxs, want: "not a list of texts", jq: ".hash"},
+		"finalized":            {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  finalized: {call: height, jq: . + 9}"}, row: rowFinalized, want: "its head is at"},
+		"genesis is null":      {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: height, jq: .x?}"}, row: rowGenesis, want: "gives nothing"},
+		"genesis is nothing":   {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: height, jq: 'null'}"}, row: rowGenesis, want: "which is not anything that tells networks apart"},
+		"warm-up":              {file: []string{"calls:\n", "warm_up: [{call: generate}, {call: melt}]\ncalls:\n  melt: {method: melt}\n"}, toy: func(a, b *toy) { spreading(a, b) }, row: rowWarm, want: "warm_up, step 2 of 2: node a, call melt"},
+		"no coins":             {file: []string{`tx: "{{.From.Name}} {{.To.Name}} {{.Amount}} {{.Nonce}}"`, "coins: {key: account, call: coins, jq: .}", "calls:\n", "calls:\n  coins: {method: coins}\n"}, row: rowSubmit, want: "the node has no coin for it"},
+		"two geneses":          {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: head, jq: .}"}, toy: func(_, b *toy) { b.set(0, "other") }, row: rowGenesis, want: "it has another genesis"},
+		"leader is a number":   {file: []string{"  make_block:", "  leader: {call: height, jq: .}\n  make_block:"}, row: rowLeader, want: "which is not a node's name, or the address", jq: "."},
+		"leader is a stranger": {file: []string{"  make_block:", "  leader: {call: head, jq: .}\n  make_block:"}, row: rowLeader, want: "which is not a node's name, or the address", jq: "."},
+		"leader is not told":   {file: []string{"  make_block:", "  leader: {call: lead, jq: .}\n  make_block:", "calls:\n", "calls:\n  lead: {method: lead}\n"}, row: rowLeader, want: "error -32601"},
+		"no peers":             {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: . - 2}"}, row: rowPeers, want: "counts no peer"},
+		"peers by call":        {file: []string{"calls:\n", "peers: {call: greet}\ncalls:\n  greet: {method: greet}\n"}, row: rowConnect, want: "error -32601"},
+		"make_block":           {toy: func(a, _ *toy) { a.hook = failing("generate", -1) }, row: rowMake, want: "error -1"},
+		"makes none":           {file: []string{"generate: {method: generate}", "generate: {method: peers}"}, row: rowMake, want: "stays there"},
+		"submit":               {file: []string{"jq: .id}", "jq: .no}"}, row: rowSubmit, want: "gives null, which is not a transaction's id", jq: ".no"},
+		"submit to nobody":     {toy: func(a, b *toy) { a.takes, b.takes = false, false }, row: rowIncluded, want: "is in none of the blocks"},
+		"another id":           {file: []string{"jq: .id}", "jq: .id + \"x\"}"}, row: rowIncluded, want: "they list"},
+		"head is no hash":      {file: []string{"head: {call: head, jq: .}", "head: {call: head, jq: . + \"0\"}"}, row: rowSameHead, want: "toy.yaml:19:"},
+		"parent of another":    {file: []string{block, strings.Replace(block, ".parent", ".hash", 1)}, row: rowLinked, want: "says that it stands on"},
+		"old blocks":           {file: []string{block, strings.Replace(block, "time: .time", "time: .time / 1000", 1)}, row: rowClock, want: "the newest block is of 1970"},
+		"stands still":         {file: []string{"  make_block: {call: generate}\n", ""}, row: rowGrows, want: "stays there"},
+		"two networks":         {toy: func(_, b *toy) { b.chain = []string{"g", "other", "chain", "here", "x"} }, row: rowOneChain, want: "node a has block"},
+		"finalized null":       {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  finalized: {call: stat, jq: .final}", "calls:\n", "calls:\n  stat: {method: status}\n"}, row: rowFinalized, want: "gives null, which is not a height", jq: ".final"},
+		"first block":          {file: []string{"calls:\n", "first_block: {make: generate, give: greet}\ncalls:\n  greet: {method: greet, params: [\"{{.Last}}\"]}\n"}, row: rowFirst, want: "give the first block to b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 2, parse(t, plain, x.file...))
+			clock := pair(w)
+			for _, y := range w.toys {
+				included(y)
+			}
+			if x.toy != nil {
+				x.toy(w.toys[0], w.toys[1])
+			}
+			if x.row == rowOneChain {
+				clock.every = nil
+			}
+			f := checked(t, w, clock)[x.row]
+			if f.Outcome != Failed || !strings.Contains(f.Problem.Text, x.want) {
+				t.Fatalf("%s: %+v, %+v, want %q", x.row, f, f.Problem, x.want)
+			}
+			if x.jq != "" && (f.Problem.JQ != x.jq || f.Problem.Reply == "" || !strings.HasPrefix(f.Problem.At, "toy.yaml:")) {
+				t.Errorf("%+v, want the jq %s, the reply and the place", f.Problem, x.jq)
+			}
+		})
+	}
+}
+
+// failing makes a toy answer a method with an error.
+func failing(method string, code int64) func(*toy, string, int) *RPCError {
+	return func(_ *toy, m string, _ int) *RPCError {
+		if m == method {
+			return &RPCError{Code: code, Message: "no"}
+		}
+		return nil
+	}
+}
+
+func TestCheckOfUnusualFiles(t *testing.T) {
+	for name, x := range map[string]struct {
+		file       []string
+		row, value string
+	}{
+		"nothing final yet": {[]string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  finalized: {call: height, jq: 'null'}"}, rowFinalized, "null: nothing yet"},
+		"blocks by hash":    {[]string{`{method: block, params: ["{{int .Height}}"]}`, `{method: of, params: ["{{.Hash}}"]}`}, rowHash, ""},
+		"told of peers":     {[]string{"calls:\n", "peers: {call: greet}\ncalls:\n  greet: {method: connect, params: [\"{{.Peer.Name}}\"]}\n"}, rowConnect, "told"},
+		"who leads":         {[]string{"  make_block:", "  leader: {call: height, jq: '\"b\"'}\n  make_block:"}, rowLeader, "node b"},
+		"ready":             {[]string{"calls:\n", "ready: {call: height, jq: . >= 0}\ncalls:\n"}, rowReady, "yes"},
+		"warm-up":           {[]string{"calls:\n", "warm_up: [{call: generate}]\ncalls:\n"}, rowWarm, "to height 1"},
+	} {
+		w := newWorld(t, 2, parse(t, plain, x.file...))
+		for _, y := range w.toys {
+			included(y)
+		}
+		if x.row == rowWarm {
+			w.spread()
+		}
+		found := checked(t, w, pair(w))
+		if f := found[x.row]; f.Outcome != Works || x.value != "" && f.Value != x.value {
+			t.Errorf("%s: %+v, %+v", name, f, f.Problem)
+		}
+		for _, f := range found {
+			if f.Outcome == Failed || f.Outcome == Skipped {
+				t.Errorf("%s: %s is %s: %+v", name, f.Name, f.Outcome, f.Problem)
+			}
+		}
+	}
+}
+
+func TestHintsOfPaths(t *testing.T) {
+	answer := map[string]any{"result": map[string]any{"height": 1, "list": []any{}, "none": nil}}
+	for jq, want := range map[string]string{
+		".result.heigth":      ".result has no heigth; did you mean height?",
+		".result.x | length":  ".result has no x; it has height, list, none",
+		".reslut":             "the reply has no reslut; did you mean result?",
+		".result.list.x":      ".result.list is a list and has no parts",
+		".result.none.x":      ".result.none is null and has no parts",
+		".result.height":      "",
+		"[.result.x]":         "",
+		".result[\"x\"]":      "",
+		".result.list[0].any": "",
+	} {
+		if got := pathHint(jq, answer); got != want {
+			t.Errorf("%s: %q, want %q", jq, got, want)
+		}
+	}
+}
+
+func TestWhatACheckShows(t *testing.T) {
+	all := map[string]Outcome{}
+	for _, r := range checkRows {
+		all[r.name] = Works
+	}
+	for name, x := range map[string]struct {
+		change map[string]Outcome
+		want   Shown
+	}{
+		"all works":          {nil, Shown{Blocks: true, Txs: true}},
+		"no parents":         {map[string]Outcome{rowLinked: Failed}, Shown{Txs: true}},
+		"no way to submit":   {map[string]Outcome{rowSubmit: Absent, rowIncluded: Skipped}, Shown{Blocks: true, NoSubmit: ErrNoSubmit.Error(), Txs: true}},
+		"submitting fails":   {map[string]Outcome{rowSubmit: Failed}, Shown{Blocks: true, NoSubmit: "act.submit does not work", Txs: true}},
+		"ids do not match":   {map[string]Outcome{rowIncluded: Failed}, Shown{Blocks: true}},
+		"txs are not listed": {map[string]Outcome{rowTxs: Absent}, Shown{Blocks: true}},
+	} {
+		var findings []Finding
+		for row, outcome := range all {
+			if o, ok := x.change[row]; ok {
+				outcome = o
+			}
+			findings = append(findings, Finding{Name: row, Outcome: outcome})
+		}
+		if got := ShownBy(findings); got != x.want {
+			t.Errorf("%s: %+v, want %+v", name, got, x.want)
+		}
+	}
+}
+
+func TestABlockThatDoesNotArrive(t *testing.T) {
+	w := newWorld(t, 2, parse(t, plain, "  submit: {call: send, jq: .id}\n  tx: \"{{.From.Name}} {{.To.Name}} {{.Amount}} {{.Nonce}}\"\n", "",
+		"  send: {method: send, params: [\"{{.Tx}}\"]}\n", ""))
+	for _, y := range w.toys {
+		y.set(1, "one", "two")
+	}
+	f := checked(t, w, &ticker{})[rowPropagate]
+	if f.Outcome != Failed || !strings.Contains(f.Problem.Text, "still at height 2") {
+		t.Errorf("%+v %+v", f, f.Problem)
+	}
+}
+
+func TestACheckThatIsInterruptedFailsNothing(t *testing.T) {
+	w := newWorld(t, 1, parse(t, plain))
+	ctx, cancel := context.WithCancel(t.Context())
+	w.toys[0].hook = func(_ *toy, m string, _ int) *RPCError {
+		if m == "generate" {
+			cancel()
+		}
+		return nil
+	}
+	for _, f := range w.Check(ctx, &ticker{}, nil, nil) {
+		if f.Outcome == Failed {
+			t.Errorf("%s: %+v", f.Name, f.Problem)
+		}
+	}
+}
+
+func TestACheckShowsNoSecrets(t *testing.T) {
+	file := parse(t, plain, "head: {call: head, jq: .}", "head: {call: who, jq: .nothing}",
+		"calls:\n", "calls:\n  who: {method: \"echo\", params: [\"{{.Node.Keys.salt.PrivateHex}}\"]}\n")
+	w := newWorld(t, 1, file)
+	w.toys[0].set(1, "one")
+	secret := w.order[0].data["Keys"].(map[string]Key)["salt"].PrivateHex()
+	f := checked(t, w, &ticker{})[rowHead]
+	if f.Outcome != Failed || !strings.Contains(f.Problem.Reply, "[secret]") {
+		t.Fatalf("%+v %+v", f, f.Problem)
+	}
+	if strings.Contains(f.Problem.Reply+f.Problem.Text+f.Problem.Got, secret[:8]) {
+		t.Errorf("the secret is in %+v", f.Problem)
+	}
+}

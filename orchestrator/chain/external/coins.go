@@ -1,0 +1,171 @@
+package external
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
+	"github.com/btcsuite/btcd/txscript"
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/netsplit/netsplit/orchestrator/trace"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// coin is an output of a transaction that nobody has spent.
+type coin struct {
+	at     wire.OutPoint
+	amount uint64 // in the least unit
+}
+
+// ErrNoCoins is wrapped by the error of a transfer from a node that has no coin which is large enough.
+var ErrNoCoins = errors.New("the node has no coin for it")
+
+// spend submits a transfer that spends one of the sender's coins. A coin that the node does not take may have been spent by
+// somebody else since it was asked: it is asked once more.
+func (c *Chain) spend(ctx context.Context, from, to *node, amount uint64, extra map[string]any) (trace.Hash, error) {
+	for {
+		asked := len(from.coins) == 0
+		if asked {
+			var err error
+			if from.coins, err = c.coins(ctx, from); err != nil {
+				return "", err
+			}
+		}
+		id, err := c.spendOne(ctx, from, to, amount, extra)
+		if err == nil {
+			return id, nil
+		}
+		from.coins = nil
+		var refused *RPCError
+		if asked || !errors.As(err, &refused) && !errors.Is(err, ErrNoCoins) {
+			return "", err
+		}
+	}
+}
+
+// spendOne spends the first of the coins that a node is known to have and that is large enough. What is left of it
+// becomes the node's last coin.
+func (c *Chain) spendOne(ctx context.Context, from, to *node, amount uint64, extra map[string]any) (trace.Hash, error) {
+	how := c.file.Act.Coins
+	need := amount + uint64(how.Fee)
+	i := slices.IndexFunc(from.coins, func(x coin) bool { return x.amount >= need })
+	if need < amount || i < 0 {
+		return "", fmt.Errorf("%s: node %s, a transfer of %d with a fee of %d: %w (it has %d coins)",
+			c.at(how.Pos), from.node.ID, amount, how.Fee, ErrNoCoins, len(from.coins))
+	}
+	spent := from.coins[i]
+	tx, err := pay(key(from, how), key(to, how), spent, amount, uint64(how.Fee))
+	if err != nil {
+		return "", err
+	}
+	var raw bytes.Buffer
+	if err := tx.Serialize(&raw); err != nil {
+		return "", fmt.Errorf("encode a transaction: %w", err)
+	}
+	extra["Tx"] = hex.EncodeToString(raw.Bytes())
+	id, err := c.handOver(ctx, from, extra)
+	if err != nil {
+		return "", err
+	}
+	from.coins = slices.Delete(from.coins, i, i+1)
+	if left := spent.amount - need; left > 0 {
+		from.coins = append(from.coins, coin{wire.OutPoint{Hash: tx.TxHash(), Index: 1}, left})
+	}
+	return id, nil
+}
+
+// key is a node's key for coins.
+func key(n *node, how *testnets.Coins) Key { return n.data["Keys"].(map[string]Key)[how.Key] }
+
+// coins asks a node what its account can spend.
+func (c *Chain) coins(ctx context.Context, n *node) ([]coin, error) {
+	how := c.file.Act.Coins
+	const what = "act.coins"
+	own, err := script(key(n, how))
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.call(ctx, n, how.Calls, nil)
+	if err != nil {
+		return nil, err
+	}
+	result, err := c.query(ctx, n, what, how.JQ, answer)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := result.([]any)
+	if !ok {
+		return nil, c.bad(n, what, how.JQ, result, answer, "a list of coins")
+	}
+	out := []coin{}
+	for _, v := range list {
+		one, pays, ok := readCoin(v)
+		if !ok {
+			return nil, c.bad(n, what, how.JQ, v, answer, "a coin: {id: hex, output: number, amount: number, script: hex}")
+		}
+		if bytes.Equal(pays, own) {
+			out = append(out, one)
+		}
+	}
+	return out, nil
+}
+
+// readCoin reads a coin and the script that can spend it.
+func readCoin(v any) (x coin, pays []byte, ok bool) {
+	m, _ := v.(map[string]any)
+	id, _ := m["id"].(string)
+	hash, err := chainhash.NewHashFromStr(strings.TrimPrefix(id, "0x"))
+	output, isNumber := whole(m["output"])
+	amount, isAmount := whole(m["amount"])
+	text, isText := m["script"].(string)
+	pays, scriptErr := hex.DecodeString(text)
+	if err != nil || len(id) < 2*chainhash.HashSize || !isText || scriptErr != nil || !isNumber || output > math.MaxUint32 || !isAmount {
+		return x, nil, false
+	}
+	return coin{wire.OutPoint{Hash: *hash, Index: uint32(output)}, amount}, pays, true
+}
+
+// pay makes a signed transaction that spends a coin: its output 0 pays the receiver, output 1 gives back what is left, if
+// anything is. The coin must hold amount and fee.
+func pay(from, to Key, spent coin, amount, fee uint64) (*wire.MsgTx, error) {
+	own, err := script(from)
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := script(to)
+	if err != nil {
+		return nil, err
+	}
+	if spent.amount > math.MaxInt64 {
+		return nil, fmt.Errorf("a coin of %d", spent.amount)
+	}
+	tx := wire.NewMsgTx(wire.TxVersion)
+	tx.AddTxIn(wire.NewTxIn(&spent.at, nil, nil))
+	tx.AddTxOut(wire.NewTxOut(int64(amount), theirs))
+	if left := spent.amount - amount - fee; left > 0 {
+		tx.AddTxOut(wire.NewTxOut(int64(left), own))
+	}
+	private, _ := btcec.PrivKeyFromBytes(from.Private)
+	if tx.TxIn[0].SignatureScript, err = txscript.SignatureScript(tx, 0, own, txscript.SigHashAll, private, true); err != nil {
+		return nil, fmt.Errorf("sign a transaction: %w", err)
+	}
+	return tx, nil
+}
+
+// script is what pays a key by the hash of its public half.
+func script(k Key) ([]byte, error) {
+	hash, err := k.hash160()
+	if err != nil {
+		return nil, err
+	}
+	return txscript.NewScriptBuilder().AddOp(txscript.OP_DUP).AddOp(txscript.OP_HASH160).AddData(hash).
+		AddOp(txscript.OP_EQUALVERIFY).AddOp(txscript.OP_CHECKSIG).Script()
+}

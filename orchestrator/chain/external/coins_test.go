@@ -1,0 +1,192 @@
+package external
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/btcsuite/btcd/btcutil"
+	"github.com/btcsuite/btcd/chaincfg"
+	"github.com/btcsuite/btcd/txscript"
+	"github.com/btcsuite/btcd/wire"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// coined is plain with transactions that spend coins.
+func coined(t *testing.T, coins string) *testnets.Chain {
+	return parse(t, plain, `tx: "{{.From.Name}} {{.To.Name}} {{.Amount}} {{.Nonce}}"`, "coins: {key: account, call: coins, jq: "+coins+", fee: 10}",
+		"calls:\n", "calls:\n  coins: {method: coins}\n")
+}
+
+// listed is a coin as jq gives it.
+func listed(w *world, owner string, id byte, amount int) string {
+	own, err := script(w.nodes["a"].data["Keys"].(map[string]Key)["account"])
+	if owner != "a" {
+		own = []byte{txscript.OP_RETURN}
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return fmt.Sprintf(`{"id": "%064x", "output": %d, "amount": %d, "script": "%x"}`, id, id, amount, own)
+}
+
+// TestCoinsAreSpent: a node's coins are spent in turn and what is left of each is its last one, in transactions that
+// Bitcoin's own rules take; the node is asked what it has once.
+func TestCoinsAreSpent(t *testing.T) {
+	w := newWorld(t, 2, coined(t, "."))
+	w.toys[0].coins = []string{listed(w, "b", 9, 1000), listed(w, "a", 1, 100), listed(w, "a", 2, 60)}
+	has := map[wire.OutPoint]int64{}
+	for i := range 2 {
+		has[wire.OutPoint{Hash: [32]byte{byte(i + 1)}, Index: uint32(i + 1)}] = []int64{100, 60}[i]
+	}
+	own, err := script(key(w.nodes["a"], w.file.Act.Coins))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var outs [][]int64
+	for range 4 { // 100, 60, then what is left of the first: 70, and of the third: 40
+		if _, err := w.Client("a").Transfer(t.Context(), "b", 20); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := hex.DecodeString(w.toys[0].sent[len(w.toys[0].sent)-1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tx wire.MsgTx
+		if err := tx.Deserialize(bytes.NewReader(raw)); err != nil {
+			t.Fatal(err)
+		}
+		in := tx.TxIn[0].PreviousOutPoint
+		amount, ok := has[in]
+		if !ok {
+			t.Fatalf("it spends %v, which is not there", in)
+		}
+		delete(has, in)
+		vm, err := txscript.NewEngine(own, &tx, 0, txscript.StandardVerifyFlags, nil, nil, amount, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := vm.Execute(); err != nil {
+			t.Error(err)
+		}
+		values := []int64{amount}
+		for i, out := range tx.TxOut {
+			values = append(values, out.Value)
+			if i == 1 {
+				has[wire.OutPoint{Hash: tx.TxHash(), Index: 1}] = out.Value
+			}
+		}
+		outs = append(outs, values)
+	}
+	if diff := cmp.Diff([][]int64{{100, 20, 70}, {60, 20, 30}, {70, 20, 40}, {30, 20}}, outs); diff != "" {
+		t.Errorf("amounts spent, paid and given back:\n%s", diff)
+	}
+	if n := w.toys[0].count("coins"); n != 1 {
+		t.Errorf("asked for coins %d times", n)
+	}
+}
+
+// TestCoinsAreAskedForAgain when somebody else spent them, and no more than once.
+func TestCoinsAreAskedForAgain(t *testing.T) {
+	w := newWorld(t, 2, coined(t, "."))
+	y := w.toys[0]
+	y.coins = []string{listed(w, "a", 1, 100), listed(w, "a", 2, 100)}
+	refused := 0
+	y.hook = func(_ *toy, method string, _ int) *RPCError {
+		if method == "send" && refused > 0 {
+			refused--
+			return &RPCError{Code: -26, Message: "already spent"}
+		}
+		return nil
+	}
+	pay := func() error {
+		_, err := w.Client("a").Transfer(t.Context(), "b", 20)
+		return err
+	}
+	if err := pay(); err != nil {
+		t.Fatal(err)
+	}
+	refused = 1
+	if err := pay(); err != nil || y.count("coins") != 2 {
+		t.Errorf("%v", err)
+	}
+	refused = 2
+	if err := pay(); err == nil || !strings.Contains(err.Error(), "already spent") || y.count("coins") != 1 {
+		t.Errorf("%v", err)
+	}
+	y.coins = []string{listed(w, "a", 3, 25), listed(w, "b", 4, 100)}
+	if err := pay(); !errors.Is(err, ErrNoCoins) || !strings.Contains(err.Error(), "toy.yaml:25:3: node a, a transfer of 20 with a fee of 10: ") {
+		t.Errorf("%v", err)
+	}
+	y.coins = append(y.coins, listed(w, "a", 5, 30))
+	if err := pay(); err != nil {
+		t.Error(err)
+	}
+	// What is known is too small: the node is asked.
+	y.coins = []string{listed(w, "a", 6, 1030)}
+	if _, err := w.Client("a").Transfer(t.Context(), "b", 1000); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.Client("a").Transfer(t.Context(), "b", 1<<64-5); !errors.Is(err, ErrNoCoins) {
+		t.Errorf("more than there can be: %v", err)
+	}
+}
+
+// TestCoinsThatAreNone: what a jq gives is not taken for coins unless it is.
+func TestCoinsThatAreNone(t *testing.T) {
+	for _, jq := range []string{
+		".[0]", "[1]", "map(del(.id))", "map(.id |= .[1:])", "map(.id |= \"zz\" + .[2:])", "map(.output = -1)", "map(.output = 5000000000)",
+		"map(.amount = 1.5)", "map(.amount = null)", "map(.script = 5)", "map(.script = \"0\")",
+	} {
+		w := newWorld(t, 2, coined(t, "'"+jq+"'"))
+		w.toys[0].coins = []string{listed(w, "a", 1, 100)}
+		_, err := w.Client("a").Transfer(t.Context(), "b", 20)
+		var answer *AnswerError
+		if !errors.As(err, &answer) || answer.What != "act.coins" || answer.JQ != jq {
+			t.Errorf("%s: %v", jq, err)
+		}
+	}
+}
+
+// TestBitcoinKeys: addresses and private keys are those that btcutil reads as the same key.
+func TestBitcoinKeys(t *testing.T) {
+	k, err := newKey(kindSecp256k1, 7, "a", "account")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := k.WIF(int(chaincfg.SimNetParams.PrivateKeyID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wif, err := btcutil.DecodeWIF(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !wif.IsForNet(&chaincfg.SimNetParams) || !bytes.Equal(wif.PrivKey.Serialize(), k.Private) || !wif.CompressPubKey {
+		t.Errorf("%s is another key", text)
+	}
+	address, err := btcutil.NewAddressPubKeyHash(btcutil.Hash160(wif.SerializePubKey()), &chaincfg.SimNetParams)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := k.P2PKH(0x3f); err != nil || got != address.EncodeAddress() {
+		t.Errorf("%s, %v, want %s", got, err, address)
+	}
+	other, err := newKey(kindEd25519, 7, "a", "node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range map[string]func() (string, error){
+		"P2PKH": func() (string, error) { return other.P2PKH(0) }, "WIF": func() (string, error) { return other.WIF(0) },
+		"P2PKH 256": func() (string, error) { return k.P2PKH(256) }, "WIF -1": func() (string, error) { return k.WIF(-1) },
+	} {
+		if s, err := f(); err == nil {
+			t.Errorf("%s: %s", name, s)
+		}
+	}
+}

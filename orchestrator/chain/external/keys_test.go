@@ -1,0 +1,166 @@
+package external
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestEd25519AgainstCometBFT uses what `cometbft init` of v1.0.1 wrote.
+func TestEd25519AgainstCometBFT(t *testing.T) {
+	const private = "1bgpLgQDl7dfwOjGASyHcQpTQ9X855xp4t9OowVo5aVtYI7WQBQ7uFa1p/JmI9WhQHIi0IM3QVel0Ig5NQPxXw=="
+	b, err := base64.StdEncoding.DecodeString(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := Key{kindEd25519, b, ed25519.NewKeyFromSeed(b[:32])[32:]}
+	public, err := k.PublicBase64()
+	if err != nil || public != "bWCO1kAUO7hWtafyZiPVoUByItCDN0FXpdCIOTUD8V8=" {
+		t.Errorf("public key %s, %v", public, err)
+	}
+	address, err := k.AddressHex()
+	if err != nil || strings.ToUpper(address) != "0B6D4FE41353D7BC13A7AF364CD3929D47CC654F" {
+		t.Errorf("address %s, %v", address, err)
+	}
+	if k.PrivateBase64() != private {
+		t.Errorf("private key %s", k.PrivateBase64())
+	}
+}
+
+// TestSecp256k1AgainstEthereum uses the best-known keys there are: 1, and the first of the test mnemonic.
+func TestSecp256k1AgainstEthereum(t *testing.T) {
+	for private, want := range map[string]string{
+		"0000000000000000000000000000000000000000000000000000000000000001": "7e5f4552091a69125d5dfcb7b8c2659029395bdf",
+		"ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80": "f39fd6e51aad88f6f4ce6ab8827279cfffb92266",
+	} {
+		b, err := hex.DecodeString(private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := newSecp256k1(func(uint32) [32]byte { return [32]byte(b) })
+		if a, err := k.AddressHex(); err != nil || a != want {
+			t.Errorf("address of %s...: %s, %v", private[:4], a, err)
+		}
+		if public, err := k.PublicHex(); err != nil || len(public) != 128 || k.PrivateHex() != private {
+			t.Errorf("keys %s %s, %v", public, k.PrivateHex(), err)
+		}
+	}
+}
+
+func TestSecp256k1SkipsWhatIsNoScalar(t *testing.T) {
+	var drawn []uint32
+	k := newSecp256k1(func(try uint32) (b [32]byte) {
+		drawn = append(drawn, try)
+		switch try {
+		case 0: // zero
+		case 1: // above the order
+			for i := range b {
+				b[i] = 0xff
+			}
+		default:
+			b[31] = 1
+		}
+		return b
+	})
+	if len(drawn) != 3 || k.Private[31] != 1 {
+		t.Errorf("drew %v", drawn)
+	}
+}
+
+func TestKeysDependOnSeedNodeAndName(t *testing.T) {
+	for _, kind := range []string{kindEd25519, kindSecp256k1, kindRandom} {
+		get := func(seed uint64, node, name string) string {
+			k, err := newKey(kind, seed, node, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return k.PrivateHex()
+		}
+		first := get(1, "a", "bc")
+		if first != get(1, "a", "bc") {
+			t.Errorf("%s: not repeatable", kind)
+		}
+		for _, other := range []string{get(2, "a", "bc"), get(1, "b", "bc"), get(1, "a", "c"), get(1, "ab", "c")} {
+			if other == first {
+				t.Errorf("%s: one key for two", kind)
+			}
+		}
+	}
+	// What a seed gives must not change from one release to the next.
+	k, err := newKey(kindRandom, 7, "miner-1", "rpc")
+	if err != nil || k.PrivateHex() != goldenRandom {
+		t.Errorf("%s, %v", k.PrivateHex(), err)
+	}
+}
+
+const goldenRandom = "cac1fb5fd908e11acf1da5c1e080de0e4916f92a8b5deab28ef81e74185b5ab6"
+
+func TestARandomKeyIsPrivateOnly(t *testing.T) {
+	k, err := newKey(kindRandom, 1, "a", "x")
+	if err != nil || len(k.Private) != 32 {
+		t.Fatalf("%v %v", k, err)
+	}
+	for what, f := range map[string]func() (string, error){"hex": k.PublicHex, "base64": k.PublicBase64, "address": k.AddressHex} {
+		if s, err := f(); err == nil || s != "" {
+			t.Errorf("%s: %q, %v", what, s, err)
+		}
+	}
+	if _, err := newKey("rsa", 1, "a", "x"); err == nil {
+		t.Error("a kind that does not exist made a key")
+	}
+}
+
+func TestAKeyDoesNotPrintItself(t *testing.T) {
+	k, err := newKey(kindSecp256k1, 1, "a", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		if s := fmt.Sprintf(format, k); s != "secp256k1 key" {
+			t.Errorf("%s prints %s", format, s)
+		}
+	}
+}
+
+func TestRedaction(t *testing.T) {
+	var r redactor
+	r.add("hunter2!", "hunter2!-longer", "abc", "deadBEEF", "beefcake", "dead", "dead")
+	for in, want := range map[string]string{
+		"":                                 "",
+		"nothing to hide":                  "nothing to hide",
+		"hunter2!":                         "[secret]",
+		"HUNTER2!-Longer and hunter2!":     "[secret] and [secret]",
+		"abc is too short":                 "abc is too short",
+		"hunter2!hunter2! hunter2":         "[secret] hunter2",
+		"a deadbeefcake, a dead b":         "a [secret], a [secret] b", // no end of one shows where two overlap
+		"0xDEADBEEF, deadbeef; \u212a\xff": "0x[secret], [secret]; \u212a\xff",
+	} {
+		if got := r.text(in); got != want {
+			t.Errorf("%q became %q", in, got)
+		}
+	}
+	if r.err(nil) != nil {
+		t.Error("an error of nothing")
+	}
+	k, err := newKey(kindEd25519, 1, "a", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.add(k.secrets(nil)...)
+	seed := k.Private[:ed25519.SeedSize]
+	for _, s := range []string{
+		k.PrivateHex(), strings.ToUpper(k.PrivateHex()), k.PrivateBase64(), hex.EncodeToString(seed),
+		base64.StdEncoding.EncodeToString(seed), base64.URLEncoding.EncodeToString(seed),
+	} {
+		if got := r.text("<" + s + ">"); len(got) > 20 {
+			t.Errorf("%s became %s", s, got)
+		}
+	}
+	if bytes.Contains([]byte(r.text(k.PrivateHex())), []byte(hex.EncodeToString(seed[:4]))) {
+		t.Error("the beginning of a key is shown")
+	}
+}

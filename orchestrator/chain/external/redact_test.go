@@ -1,0 +1,291 @@
+package external
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// cookie is what must not be shown, not even a part of it.
+const cookie = "correct-horse-battery-staple"
+
+// shows reports whether a text shows a part of the cookie that is worth anything.
+func shows(text string) bool { return strings.Contains(strings.ToLower(text), cookie[:8]) }
+
+func TestSecretsAreHiddenHoweverTheyAreWritten(t *testing.T) {
+	var r redactor
+	const odd = "a<b&c>\"d\\e\x01"
+	r.add(odd)
+	for _, s := range []string{odd, asJSON(odd), fmt.Sprintf("%q", odd), `"a\u003cb\u0026c\u003e\"d\\e\u0001"`} {
+		if got := strings.Trim(r.text(s), `"`); got != "[secret]" {
+			t.Errorf("%s became %s", s, got)
+		}
+	}
+}
+
+func TestSecretsThatWereCutAreHidden(t *testing.T) {
+	var r redactor
+	r.add(cookie, "correct")
+	for in, want := range map[string]string{
+		"it is corr...":                     "it is [secret]...",
+		`jq: string ("correct-ho ...")`:     `jq: string ("[secret] ...")`,
+		"correct-horse…":                    "[secret]…",
+		"correct-horse":                     "[secret]-horse", // nothing says that it was cut
+		"cor...":                            "cor...",
+		"correct-horse-battery-staple... x": "[secret]... x",
+		"corr is the beginning of no other": "corr is the beginning of no other",
+	} {
+		if got := r.text(in); got != want {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestMaskKeepsPlaces(t *testing.T) {
+	var r redactor
+	r.add(cookie, "zwei\nzeilen äöü")
+	in := "x: " + cookie + ", y\nzwei\nzeilen äöü, z"
+	want := "x: " + strings.Repeat("*", len(cookie)) + ", y\n****\n**********, z"
+	if got := r.mask(in); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestBriefHidesBeforeItShortens(t *testing.T) {
+	var r redactor
+	r.add(cookie)
+	for _, before := range []int{0, 1, maxShown - 20, maxShown - 4, maxShown, maxLooked - 10, maxLooked} {
+		got := r.brief(strings.Repeat("y", before) + cookie + strings.Repeat("z", 10))
+		if shows(got) || len(got) > maxShown+3 {
+			t.Errorf("after %d bytes: %s", before, got)
+		}
+	}
+	// What hides secrets is so much shorter than they are that the limit of what is looked at is reached.
+	if got := r.brief(strings.Repeat(cookie+" ", maxLooked)); shows(got) {
+		t.Error(got)
+	}
+}
+
+func TestWhatIsHiddenOfACapture(t *testing.T) {
+	for captured, want := range map[string]string{
+		"":                                      "",
+		"short77":                               "",
+		"longer77":                              "longer77",
+		" longer77\n":                           "longer77|longer77",
+		"12345678":                              "",
+		"18446744073709551615":                  "",
+		"-1234567.5":                            "",
+		"123456789012345678901":                 "123456789012345678901|123456789012345678901", // no number that a chain would count to
+		"0xdeadbeefcafe":                        "deadbeefcafe|deadbeefcafe",
+		"-----BEGIN-----\nQUJD\nQUJDREVGR0g=\n": "-----BEGIN-----\nQUJD\nQUJDREVGR0g=|-----BEGIN-----|QUJDREVGR0g=",
+		strings.Repeat("a line of a genesis\n", maxCapturedLines+1): strings.TrimSpace(strings.Repeat("a line of a genesis\n", maxCapturedLines+1)),
+	} {
+		got := secretsIn(captured)
+		if captured == "longer77" {
+			got = got[1:] // it is its only line, too
+		}
+		if strings.Join(got, "|") != want {
+			t.Errorf("%q: %q, want %q", captured, got, want)
+		}
+	}
+}
+
+// A node that answers with a secret across the place where messages are cut does not have the first half of it shown.
+func TestAnswersAreShortenedWithoutSecrets(t *testing.T) {
+	filler := strings.Repeat("y", maxShown-20)
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		want   string
+	}{
+		"a status":        {503, filler + cookie, "error 503: "},
+		"no JSON":         {200, filler + cookie, "the answer is not JSON"},
+		"no result":       {200, `{"id":ID,"x":"` + filler[20:] + cookie + `"}`, "it has no result"},
+		"a text":          {200, `{"id":ID,"error":"` + filler + cookie + `"}`, "error 0: yyy"},
+		"a message":       {200, `{"id":ID,"error":{"code":7,"message":"` + filler + cookie + `"}}`, "error 7: yyy"},
+		"data":            {200, `{"id":ID,"error":{"code":7,"message":"m","data":"` + filler + cookie + `"}}`, "error 7: m (yyy"},
+		"data with parts": {200, `{"id":ID,"error":{"code":7,"message":"m","data":["` + filler + cookie + `"]}}`, `error 7: m (["yyy`},
+		"another shape":   {200, `{"id":ID,"error":{"reason":"` + filler[10:] + cookie + `"}}`, `error 0: {"reason":"yyy`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ask(t, t.Context(), answer(c.status, c.body), "{kind: jsonrpc2}", "{kind: jsonrpc2, bearer: "+cookie+"}")
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "[secret]") {
+				t.Fatalf("%v", err)
+			}
+			var told *RPCError
+			if errors.As(err, &told) && shows(told.Message+told.Data) || shows(err.Error()) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+func TestWhatTellsNodesApartIsShortenedWithoutSecrets(t *testing.T) {
+	filler := strings.Repeat("y", maxShown-20)
+	w := newWorld(t, 2, parse(t, plain, "peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: block0, jq: .hash}",
+		"generate: {method: generate}", "generate: {method: generate}\n  block0: {method: block, params: [0]}"))
+	w.secrets.add(cookie)
+	w.toys[1].set(0, filler+cookie)
+	if id, what := w.Stranger(t.Context()); id != "b" || shows(what) || !strings.Contains(what, "yyy") {
+		t.Errorf("%s: %s", id, what)
+	}
+	w.toys[0].set(0, filler+cookie)
+	k := &check{Chain: w.Chain, found: make(map[string]Finding)}
+	if err := k.genesis(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := k.found[rowGenesis]; got.Outcome != Works || shows(got.Value) || !strings.Contains(got.Value, "yyy") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A literal password may stand in what comes before the credentials are needed.
+func TestPasswordsAreHiddenFromTheFirst(t *testing.T) {
+	boom := errors.New("exit 1:\n  | cannot log in with " + cookie)
+	literal := func(run string) *testnets.Chain {
+		return parse(t, stepped, `"pw-{{.Node.Keys.salt.PrivateHex}}"`, cookie, `[genesis, "--time={{.Start.Unix}}"`, run)
+	}
+	fail := func(chain.Once) (chain.OnceResult, error) { return chain.OnceResult{}, boom }
+	long := strings.Repeat("x", 60)
+	for name, c := range map[string]struct {
+		file *testnets.Chain
+		f    *tools
+	}{
+		"the image":                 {literal(`[genesis, "--time={{.Start.Unix}}"`), &tools{imgErr: boom}},
+		"a step":                    {literal(`[genesis, --password, ` + cookie), &tools{run: fail}},
+		"a step, cut by an excerpt": {literal(`[genesis, ` + long + `, ` + cookie), &tools{run: fail}},
+		"a template":                {literal(`["{{index .Nodes 99}}", "` + long[:48] + `, ` + cookie + `"`), &tools{}},
+		"a part that nodes add to": {parse(t, stepped, `"pw-{{.Node.Keys.salt.PrivateHex}}"`, `"`+cookie[:20]+`-{{.Node.Name}}"`,
+			`run: [enrol, "{{.captured.id}}"`, `run: [enrol, "{{.captured.id}}", `+cookie[:20]+`-b, `+cookie[:20]+`-a`),
+			&tools{run: func(o chain.Once) (chain.OnceResult, error) {
+				if o.Args[0] == "enrol" {
+					return chain.OnceResult{}, errors.New("exit 1")
+				}
+				return tooling(o)
+			}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			chain := New(c.file, c.f, nil, nil)
+			_, err := chain.Image(t.Context()) // which is made before there is a network
+			if err == nil {
+				_, err = chain.Prepare(t.Context(), network(2))
+			}
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if shows(err.Error()) || !strings.Contains(err.Error(), "*") && !strings.Contains(err.Error(), "[secret]") {
+				t.Error(err)
+			}
+			var at *FileError
+			if !errors.As(err, &at) || shows(at.Error()) || errors.Unwrap(at) == nil || shows(errors.Unwrap(at).Error()) {
+				t.Errorf("inside: %v", at)
+			}
+		})
+	}
+}
+
+// captures is a file whose only step captures something, which its nodes then have.
+func captures(t *testing.T, how string) *testnets.Chain {
+	t.Helper()
+	return parse(t, plain, "start:\n", "prepare: [{run: [make], capture: {it: {"+how+"}}}]\nstart:\n  env: [\"IT={{.captured.it}}\"]\n")
+}
+
+// printing is a step that prints a text.
+func printing(text string) *tools {
+	return &tools{run: func(chain.Once) (chain.OnceResult, error) { return chain.OnceResult{Stdout: []byte(text)}, nil }}
+}
+
+func TestCapturesAreSecret(t *testing.T) {
+	for name, c := range map[string]struct {
+		how, printed, said, want string
+	}{
+		"a key":           {"stdout: true", cookie + "\n", "my key is " + cookie, "my key is [secret]"},
+		"public":          {"stdout: true, public: true", cookie, "my key is " + cookie, "my key is " + cookie},
+		"a match":         {"stdout: true, match: 'key (.*)'", "key " + cookie, cookie, "[secret]"},
+		"jq":              {"stdout: true, jq: .key", `{"key": "` + cookie + `"}`, cookie, "[secret]"},
+		"a number by jq":  {"stdout: true, jq: .n", `{"n": 26657000}`, "port 26657000", "port 26657000"},
+		"a short word":    {"stdout: true", "node-1", "node-1 runs", "node-1 runs"},
+		"a key of lines":  {"stdout: true", "-----BEGIN KEY-----\nc2VjcmV0IGtleQ==\n-----END KEY-----", "  c2VjcmV0IGtleQ==", "  [secret]"},
+		"hex with its 0x": {"stdout: true", "0xDEADBEEFCAFE", "deadbeefcafe, 0xdeadbeefcafe", "[secret], 0x[secret]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			once := captures(t, c.how)
+			each := parse(t, string(once.Source), "run: [make]", "run: [make], each: node", "{{.captured.it}}", "{{.Node.captured.it}}")
+			for _, file := range []*testnets.Chain{once, each} {
+				chain := New(file, printing(c.printed), nil, nil)
+				net := network(2)
+				if _, err := chain.Prepare(t.Context(), net); err != nil {
+					t.Fatal(err)
+				}
+				if got := chain.Redact(c.said); got != c.want {
+					t.Errorf("%q", got)
+				}
+				if got := reopen(t, chain, net).Redact(c.said); got != c.want {
+					t.Errorf("in another process: %q", got)
+				}
+			}
+		})
+	}
+}
+
+// Of what a step gave and the file makes nothing of, nothing is shown either.
+func TestWhatCannotBeCapturedIsSecret(t *testing.T) {
+	long := strings.Repeat("y", maxShown-20)
+	for name, c := range map[string]struct{ how, printed, want string }{
+		"no match":    {"match: 'token (.*)'", cookie, "toy.yaml:6:61: match token (.*): it is nowhere in the text"},
+		"no JSON":     {"jq: .key", cookie, "what was captured is not JSON"},
+		"jq fails":    {"jq: .key.key", `{"key": "` + cookie + `"}`, "jq .key.key fails"},
+		"a list":      {"jq: .", `["` + cookie + `"]`, "jq gave a list, which is neither text nor a number"},
+		"half a pair": {"jq: .", `{"key": "` + long + cookie + `"}`, "jq gave a mapping, which is neither text nor a number"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := New(captures(t, "stdout: true, "+c.how), printing(c.printed), nil, nil).Prepare(t.Context(), network(1))
+			hint := fmt.Sprintf("; the text, of %d bytes, may be a secret: `public: true` shows it", len(c.printed))
+			if err == nil || shows(err.Error()) || !strings.Contains(err.Error(), c.want+hint) {
+				t.Errorf("%v", err)
+			}
+			// What is public may hold a secret that is known.
+			file := captures(t, "stdout: true, public: true, "+c.how)
+			chain := New(file, printing(c.printed), nil, nil)
+			chain.secrets.add(cookie)
+			if _, err = chain.Prepare(t.Context(), network(1)); err == nil || shows(err.Error()) || strings.Contains(err.Error(), "may be a secret") {
+				t.Errorf("public: %v", err)
+			}
+		})
+	}
+}
+
+func TestWIFsAreSecret(t *testing.T) {
+	for source, want := range map[string]string{
+		"":                          "[]",
+		"{{.Node.Keys.a.WIF 0x64}}": "[100]",
+		"{{.Node.Keys.a.WIF 100}} {{(index .Nodes 0).Keys.a.WIF 239}}": "[100 239]",
+		"{{.Node.Keys.a.WIFI 7}}":                                      "[]",
+	} {
+		if got := fmt.Sprint(wifVersions([]byte(source))); got != want {
+			t.Errorf("%s: %s, want %s", source, got, want)
+		}
+	}
+	for _, source := range []string{"{{$v := 7}}{{.Node.Keys.a.WIF $v}}", "{{7 | .Node.Keys.a.WIF}}", "{{.Node.Keys.a.WIF 1}}{{.Node.Keys.a.WIF (add 1 2)}}"} {
+		if got := wifVersions([]byte(source)); len(got) != 256 || got[255] != 255 {
+			t.Errorf("%s: %v", source, got)
+		}
+	}
+	// The node has it in a file, and another process reads what it prints.
+	chain := New(parse(t, plain, "start:\n", "start:\n  files: {/wif: \"{{.Node.Keys.account.WIF 0x64}}\"}\n"), image{}, nil, nil)
+	net := network(1)
+	p, err := chain.Prepare(t.Context(), net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wif := string(p.Nodes[0].Files["/wif"])
+	for _, c := range []*Chain{chain, reopen(t, chain, net)} {
+		if got := c.Redact("imported " + wif); got != "imported [secret]" {
+			t.Error(got)
+		}
+	}
+}

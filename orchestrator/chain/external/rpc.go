@@ -1,0 +1,278 @@
+package external
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/netsplit/netsplit/testnets"
+)
+
+const (
+	// maxAnswer bounds what is read of a node's answer.
+	maxAnswer = 16 << 20
+	// callTimeout bounds one request, within what the caller's context allows.
+	callTimeout = 10 * time.Second
+	// maxSessions is with how many nodes TLS sessions can be taken up again.
+	maxSessions = 1024
+)
+
+// RPCError is an error that a node itself answered with. In an error of a Chain its texts are shortened and hold no
+// secrets; before that they are what the node said.
+type RPCError struct {
+	Code    int64 // of JSON-RPC; the HTTP status where the answer is no JSON-RPC error
+	Message string
+	Data    string // what else the node said; may be empty
+}
+
+// Error implements error.
+func (e *RPCError) Error() string {
+	s := fmt.Sprintf("the node answered with error %d: %s", e.Code, e.Message)
+	if e.Data != "" {
+		s += " (" + e.Data + ")"
+	}
+	return s
+}
+
+// unfitError is an answer without a result. Its text is the answer: see RPCError.
+type unfitError struct {
+	problem error
+	text    string
+}
+
+// Error implements error.
+func (e *unfitError) Error() string { return fmt.Sprintf("%v: %s", e.problem, e.text) }
+
+// Unwrap implements errors.Unwrap.
+func (e *unfitError) Unwrap() error { return e.problem }
+
+// request is one rendered call.
+type request struct {
+	base   string // URL of the node's RPC
+	path   string // of http-get
+	method string // of JSON-RPC
+	params any    // of JSON-RPC; the body of a POST with http-get
+	auth   auth
+}
+
+// auth is how a node wants to be convinced; empty fields are not sent.
+type auth struct{ user, password, bearer string }
+
+// rpc makes requests of one kind.
+type rpc struct {
+	kind string
+	http *http.Client
+	err  error // why it cannot be used
+	id   atomic.Uint64
+}
+
+func newRPC(spec testnets.RPC, transport http.RoundTripper) *rpc {
+	r := &rpc{kind: spec.Kind}
+	if spec.SelfSigned {
+		transport, r.err = trusting(transport)
+	}
+	r.http = &http.Client{
+		Transport: transport,
+		// Credentials are for the node alone.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return r
+}
+
+// trusting returns a transport that takes the certificates that nodes made for themselves: there is nobody who could
+// vouch for them, and the connection does not leave this host.
+func trusting(transport http.RoundTripper) (http.RoundTripper, error) {
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	t, ok := transport.(*http.Transport)
+	if !ok {
+		return transport, fmt.Errorf("this runtime's connections (%T) cannot do TLS with self-signed certificates", transport)
+	}
+	t = t.Clone()
+	if t.TLSClientConfig == nil {
+		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	t.TLSClientConfig.InsecureSkipVerify = true
+	// Some nodes close the connection after each answer, and full handshakes are dear to both sides.
+	t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(maxSessions)
+	return t, nil
+}
+
+// do makes a request and returns the answer's result: all of it for http-get. Numbers are json.Number.
+func (r *rpc) do(ctx context.Context, q request) (any, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	id := r.id.Add(1)
+	req, err := r.build(ctx, q, id)
+	if err != nil {
+		return nil, err
+	}
+	switch a := q.auth; {
+	case a.bearer != "":
+		req.Header.Set("Authorization", "Bearer "+a.bearer)
+	case a.user != "" || a.password != "":
+		req.SetBasicAuth(a.user, a.password)
+	}
+	resp, err := r.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	if len(text) > maxAnswer {
+		return nil, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
+	}
+	if req.Method == http.MethodPost && r.kind == testnets.HTTPGet && resp.StatusCode < 300 && len(bytes.TrimSpace(text)) == 0 {
+		return nil, nil // what was to be done is done, and there is nothing to say
+	}
+	return r.result(resp, text, id)
+}
+
+func (r *rpc) build(ctx context.Context, q request, id uint64) (*http.Request, error) {
+	if r.kind == testnets.HTTPGet {
+		return r.plain(ctx, q)
+	}
+	body, err := r.message(q, id)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, q.base, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("no URL: %w", bare(err))
+	}
+	req.Header.Set("Content-Type", "application/json")
+	return req, nil
+}
+
+// message is the body of a request of JSON-RPC.
+func (r *rpc) message(q request, id uint64) ([]byte, error) {
+	message := map[string]any{"jsonrpc": "2.0", "id": id, "method": q.method}
+	if q.params != nil {
+		message["params"] = q.params
+	}
+	if r.kind == testnets.JSONRPC1 {
+		message["jsonrpc"] = "1.0"
+		if q.params == nil {
+			message["params"] = []any{}
+		}
+	}
+	body, err := json.Marshal(message)
+	if err != nil {
+		return nil, fmt.Errorf("encode the request: %w", err)
+	}
+	return body, nil
+}
+
+// plain builds a request to a path: a GET, or a POST of the parameters where there are any.
+func (r *rpc) plain(ctx context.Context, q request) (*http.Request, error) {
+	method, body := http.MethodGet, io.Reader(nil)
+	if q.params != nil {
+		text, err := json.Marshal(q.params)
+		if err != nil {
+			return nil, fmt.Errorf("encode the request: %w", err)
+		}
+		method, body = http.MethodPost, bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, q.base+q.path, body)
+	if err != nil {
+		return nil, fmt.Errorf("the path %q makes no URL: %w", q.path, bare(err))
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return req, nil
+}
+
+// bare is an error without the URL that it is about.
+func bare(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// result takes the result or the error out of an answer.
+func (r *rpc) result(resp *http.Response, text []byte, id uint64) (any, error) {
+	answer, err := decode(bytes.NewReader(text))
+	envelope, isObject := answer.(map[string]any)
+	if err == nil && isObject {
+		if e := rpcError(envelope["error"]); e != nil {
+			return nil, e
+		}
+	}
+	if resp.StatusCode >= 300 {
+		return nil, &RPCError{Code: int64(resp.StatusCode), Message: http.StatusText(resp.StatusCode), Data: string(text)}
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, errors.New("the answer is empty")
+	}
+	if err != nil {
+		return nil, &unfitError{fmt.Errorf("the answer is not JSON: %w", err), string(text)}
+	}
+	if r.kind == testnets.HTTPGet {
+		return answer, nil
+	}
+	result, ok := envelope["result"]
+	if !ok {
+		return nil, &unfitError{errors.New("the answer is not JSON-RPC, it has no result"), string(text)}
+	}
+	if got := fmt.Sprint(envelope["id"]); got != fmt.Sprint(id) {
+		return nil, fmt.Errorf("the answer is to another request: id %s instead of %d", got, id)
+	}
+	return result, nil
+}
+
+// rpcError reads the error of a JSON-RPC answer, nil where there is none.
+func rpcError(v any) *RPCError {
+	switch v := v.(type) {
+	case string:
+		if v != "" {
+			return &RPCError{Message: v}
+		}
+	case map[string]any:
+		e := &RPCError{}
+		if n, ok := v["code"].(json.Number); ok {
+			e.Code, _ = n.Int64()
+		}
+		message, ok := v["message"].(string)
+		if !ok {
+			message = asJSON(v)
+		}
+		e.Message = message
+		if d, ok := v["data"]; ok && d != nil {
+			e.Data = asText(d)
+		}
+		return e
+	}
+	return nil
+}
+
+// decode reads exactly one JSON value.
+func decode(from io.Reader) (any, error) {
+	d := json.NewDecoder(from)
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("there is more after the first value")
+	}
+	return v, nil
+}

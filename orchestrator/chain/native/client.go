@@ -1,0 +1,196 @@
+package native
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	nodechain "github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// maxAnswer bounds what is read of a node's answer: a full block as JSON with room to spare.
+const maxAnswer = 16 << 20
+
+// Client is a driver.Client for one netsplit node.
+type Client struct {
+	chain *Chain
+	self  *member
+}
+
+// Client implements driver.Chain. The node must be part of the prepared network.
+func (c *Chain) Client(id faults.NodeID) chain.Client {
+	return &Client{chain: c, self: c.members[id]}
+}
+
+// Status implements driver.Client.
+func (c *Client) Status(ctx context.Context) (trace.Status, error) {
+	var s struct {
+		Head       trace.Hash `json:"head"`
+		Height     uint64     `json:"height"`
+		Peers      int        `json:"peers"`
+		Mempool    int        `json:"mempool"`
+		Sent       uint64     `json:"sent"`
+		Received   uint64     `json:"received"`
+		Duplicates uint64     `json:"duplicates"`
+	}
+	if err := c.do(ctx, http.MethodGet, "/v1/status", nil, &s); err != nil {
+		return trace.Status{}, err
+	}
+	return trace.Status{
+		Head: s.Head, Height: s.Height, Peers: s.Peers, Mempool: s.Mempool,
+		Sent: s.Sent, Received: s.Received, Duplicates: s.Duplicates,
+	}, nil
+}
+
+// Block implements driver.Client.
+func (c *Client) Block(ctx context.Context, h trace.Hash) (trace.Block, error) {
+	var b struct {
+		Hash   trace.Hash `json:"hash"`
+		Parent trace.Hash `json:"parent"`
+		Height uint64     `json:"height"`
+		TimeMS int64      `json:"time_ms"`
+		Miner  string     `json:"miner"`
+		Txs    []struct {
+			ID trace.Hash `json:"id"`
+		} `json:"txs"`
+		Raw []byte `json:"raw"`
+	}
+	if err := c.do(ctx, http.MethodGet, "/v1/blocks/"+string(h), nil, &b); err != nil {
+		return trace.Block{}, err
+	}
+	if b.Hash != h {
+		return trace.Block{}, fmt.Errorf("asked for block %s and got %s", h, b.Hash)
+	}
+	out := trace.Block{
+		Hash: b.Hash, Parent: b.Parent, Height: b.Height,
+		Time: time.UnixMilli(b.TimeMS).UTC(), Producer: b.Miner, Raw: b.Raw,
+	}
+	for _, t := range b.Txs {
+		out.Txs = append(out.Txs, t.ID)
+	}
+	return out, nil
+}
+
+// Transfer implements driver.Client; the fee is 1.
+func (c *Client) Transfer(ctx context.Context, to faults.NodeID, amount uint64) (trace.Hash, error) {
+	dest, ok := c.chain.members[to]
+	if !ok {
+		return "", fmt.Errorf("no node %s", to)
+	}
+	return c.Send(ctx, c.self.key, dest.key.Address(), nodechain.Amount(amount), 1)
+}
+
+// Send signs a transfer with key and submits it to the client's node; it returns the transaction's id. The nonce is the
+// next one that the node expects of the sender.
+func (c *Client) Send(ctx context.Context, key nodechain.Key, to nodechain.Address, amount, fee nodechain.Amount) (trace.Hash, error) {
+	account, err := c.Account(ctx, key.Address())
+	if err != nil {
+		return "", err
+	}
+	tx := nodechain.Tx{From: key.Address(), To: to, Amount: amount, Fee: fee, Nonce: account.NextNonce}
+	key.Sign(c.chain.genesis, &tx)
+	var answer struct {
+		ID trace.Hash `json:"id"`
+	}
+	if err := c.do(ctx, http.MethodPost, "/v1/transactions", tx, &answer); err != nil {
+		return "", err
+	}
+	return answer.ID, nil
+}
+
+// Account is an account as a node knows it at its head; NextNonce counts the sender's pending transfers too.
+type Account struct {
+	Address   nodechain.Address `json:"address"`
+	Balance   nodechain.Amount  `json:"balance"`
+	Nonce     uint64            `json:"nonce"`
+	NextNonce uint64            `json:"next_nonce"`
+}
+
+// Account asks the node for an account; an account that the ledger does not have is empty, not an error.
+func (c *Client) Account(ctx context.Context, a nodechain.Address) (Account, error) {
+	var out Account
+	err := c.do(ctx, http.MethodGet, "/v1/accounts/"+a.String(), nil, &out)
+	return out, err
+}
+
+// TxStatus is what a node knows of a transaction.
+type TxStatus struct {
+	Status        string     `json:"status"` // "unknown", "pending" or "included"
+	Block         trace.Hash `json:"block"`
+	Height        uint64     `json:"height"`
+	Confirmations uint64     `json:"confirmations"`
+}
+
+// Tx asks the node for a transaction.
+func (c *Client) Tx(ctx context.Context, id trace.Hash) (TxStatus, error) {
+	var out TxStatus
+	err := c.do(ctx, http.MethodGet, "/v1/transactions/"+string(id), nil, &out)
+	return out, err
+}
+
+// URL returns the base URL of the node's API.
+func (c *Client) URL() string { return c.self.base }
+
+// do makes one request and decodes the answer into out. An answer of 4xx or 5xx is an error with the node's own words.
+func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
+	if c.self == nil {
+		return fmt.Errorf("%s %s: no such node", method, path)
+	}
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", method, path, err)
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.self.base+path, body)
+	if err != nil {
+		return err
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.chain.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("node %s: %w", c.self.node.ID, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("node %s: %s %s: %w", c.self.node.ID, method, path, err)
+	}
+	if resp.StatusCode >= 400 {
+		return fmt.Errorf("node %s: %s %s: %w", c.self.node.ID, method, path, refusal(resp.StatusCode, text))
+	}
+	if err := json.Unmarshal(text, out); err != nil {
+		return fmt.Errorf("node %s: %s %s: undecodable answer: %w", c.self.node.ID, method, path, err)
+	}
+	return nil
+}
+
+// Refused is a node's own refusal of a request.
+type Refused struct {
+	Code   int // HTTP status
+	Reason string
+}
+
+// Error implements error.
+func (r *Refused) Error() string { return fmt.Sprintf("refused: %s", r.Reason) }
+
+func refusal(code int, text []byte) error {
+	var e struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(text, &e) != nil || e.Error == "" {
+		e.Error = http.StatusText(code)
+	}
+	return &Refused{Code: code, Reason: e.Error}
+}

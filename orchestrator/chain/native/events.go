@@ -1,0 +1,57 @@
+package native
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// Parse implements driver.Chain for lines of the node's event log.
+func (c *Chain) Parse(id faults.NodeID, line []byte) (trace.Event, time.Time, bool) {
+	if len(line) == 0 || line[0] != '{' {
+		return trace.Event{}, time.Time{}, false
+	}
+	var e node.Event
+	if err := json.Unmarshal(line, &e); err != nil {
+		return trace.Event{}, time.Time{}, false
+	}
+	out := trace.Event{Node: trace.NodeID(id)}
+	switch {
+	case e.Kind == node.EventStart && e.Hash != nil:
+		out.Kind = trace.KindHead
+		out.Head = &trace.Head{Hash: hash(e.Hash), Height: uint64(e.Height), Restored: true}
+	case e.Kind == node.EventBlock && e.Hash != nil:
+		out.Kind = trace.KindSeen
+		out.Seen = &trace.Seen{
+			Hash: hash(e.Hash), Parent: hash(e.Parent), Height: uint64(e.Height),
+			From: c.peer(e.Peer), Made: e.Made, Sync: e.Sync,
+		}
+	case e.Kind == node.EventHead && e.Hash != nil:
+		out.Kind = trace.KindHead
+		out.Head = &trace.Head{Hash: hash(e.Hash), Height: uint64(e.Height), Old: hash(e.Old), Dropped: e.Dropped}
+	case e.Kind == node.EventPeerUp || e.Kind == node.EventPeerDown:
+		out.Kind = trace.KindPeer
+		out.Peer = &trace.Peer{Peer: c.peer(e.Peer), Up: e.Kind == node.EventPeerUp, Reason: e.Reason}
+	default:
+		return trace.Event{}, time.Time{}, false
+	}
+	return out, time.Unix(0, int64(e.Time)), true
+}
+
+func (c *Chain) peer(id *chain.PeerID) trace.NodeID {
+	if id == nil {
+		return ""
+	}
+	return trace.NodeID(c.name(*id))
+}
+
+func hash(h *chain.Hash) trace.Hash {
+	if h == nil {
+		return ""
+	}
+	return trace.Hash(h.String())
+}

@@ -1,0 +1,342 @@
+package run_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/chain/external"
+	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/orchestrator/report"
+	"github.com/netsplit/netsplit/orchestrator/run"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// The tests in this file run btcd, CometBFT and geth in containers with one thing planted, and look whether it is caught,
+// with the right cause.
+
+// real is a scenario on a chain of the catalog, in containers.
+type real struct {
+	chain    string
+	replace  []string // texts of the chain file and what stands for them, in pairs
+	scenario string
+	// runtime, if not nil, puts something around the runtime; progress, if not nil, is told what the run does.
+	runtime  func(*docker.Runtime) runtime.Runtime
+	progress func(*docker.Runtime) run.Progress
+}
+
+// run carries the scenario out and returns the report on it, nil where the schedule never began, and the run's error.
+func (r real) run(t *testing.T) (*report.Report, error) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("containers for up to a minute")
+	}
+	if _, err := docker.Available(t.Context()); err != nil {
+		if strings.Contains(os.Getenv("NETSPLIT_REQUIRE"), "docker") {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	t.Parallel()
+	d, err := docker.New(t.Context(), docker.Options{Lease: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	var rt runtime.Runtime = d
+	if r.runtime != nil {
+		rt = r.runtime(d)
+	}
+	var progress run.Progress = &quiet{}
+	if r.progress != nil {
+		progress = r.progress(d)
+	}
+	chain := external.New(r.file(t), d, d.Transport(), nil)
+	defer chain.CloseIdleConnections()
+	spec, dir := parse(t, r.scenario), t.TempDir()
+	runErr := run.Run(t.Context(), run.Options{
+		ID: fmt.Sprintf("%s-%d-%d", spec.Name, os.Getpid(), time.Now().UnixNano()%1e9), Spec: spec, Runtime: rt, Chain: chain,
+		Dir: dir, Version: "test", Progress: progress,
+	})
+	rep := judged(t, dir)
+	if !rep.Began {
+		return nil, runErr
+	}
+	for _, x := range rep.Results {
+		t.Logf("%s %s: %s %s", x.Invariant, x.Verdict, x.Figure, x.Reason)
+	}
+	return rep, runErr
+}
+
+// file is the chain file with its replacements.
+func (r real) file(t *testing.T) *testnets.Chain {
+	t.Helper()
+	file, err := testnets.OpenChain(r.chain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := string(file.Source)
+	for i := 0; i < len(r.replace); i += 2 {
+		if !strings.Contains(src, r.replace[i]) {
+			t.Fatalf("%s has no %s", r.chain, r.replace[i])
+		}
+		src = strings.Replace(src, r.replace[i], r.replace[i+1], 1)
+	}
+	if file, err = testnets.ParseChain(r.chain+"-planted.yaml", []byte(src)); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// fails checks that an invariant failed, for a reason that says all of the words.
+func fails(t *testing.T, rep *report.Report, name string, words ...string) invariant.Result {
+	t.Helper()
+	r := result(t, rep, name)
+	if r.Verdict != invariant.Fail || len(r.Evidence) == 0 {
+		t.Fatalf("%s: %s (%s) with %d pieces of evidence, want FAIL", name, r.Verdict, r.Reason, len(r.Evidence))
+	}
+	for _, w := range words {
+		if !strings.Contains(r.Reason, w) {
+			t.Errorf("%s: the reason does not say %q: %s", name, w, r.Reason)
+		}
+	}
+	return r
+}
+
+// unhealed is a runtime whose links stay cut when they should heal.
+type unhealed struct{ *docker.Runtime }
+
+func (u unhealed) Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error) {
+	if len(layers) == 0 {
+		return faults.Applied{Engine: "none"}, nil
+	}
+	return u.Runtime.Shape(ctx, layers)
+}
+
+func TestAHealThatDoesNotHappenIsCaught(t *testing.T) {
+	rep, err := real{
+		chain:   "cometbft",
+		runtime: func(d *docker.Runtime) runtime.Runtime { return unhealed{d} },
+		scenario: `
+name: unhealed
+nodes: [{name: validator, count: 4, mine: 100/s}]
+topology: {full: }
+consensus: {pow: {block_interval: 1s}}
+faults: [{at: 4s, for: 5s, partition: {groups: [[validator-1, validator-2], [validator-3, validator-4]]}}]
+expect: [agreement, {convergence: {within: 15s}}]
+duration: 20s
+settle: 12s
+`}.run(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := fails(t, rep, "fault_accuracy", "partition-1: none of 5 packets from validator-", "after the fault")
+	if len(r.Evidence[0].Nodes) != 2 {
+		t.Errorf("the evidence names %v, not the link's two ends", r.Evidence[0].Nodes)
+	}
+	r = fails(t, rep, "convergence", "after partition-1", "4 nodes had not converged")
+	if len(r.Evidence[0].Nodes) != 4 {
+		t.Errorf("the evidence names %v", r.Evidence[0].Nodes)
+	}
+	if result(t, rep, "agreement").Verdict != invariant.Pass {
+		t.Error("agreement does not hold, although no block was made")
+	}
+	// A fault that did not do what was asked is the infrastructure's failure.
+	if code := rep.ExitCode(false); code != invariant.ExitInfrastructure {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+const withStranger = `
+name: stranger
+nodes: [{name: maker, count: 3, mine: 100/s}, {name: full, count: 2}]
+topology: {full: }
+consensus: {pow: {block_interval: 1s}}
+expect: [agreement, {convergence: {within: 4s}}]
+duration: 15s
+settle: 6s
+`
+
+func TestAnotherGenesisIsCaught(t *testing.T) {
+	for name, c := range map[string]struct {
+		real
+		words []string
+	}{
+		"cometbft, another chain id": {
+			real{chain: "cometbft", replace: []string{
+				`"chain_id": {{json .Network}}`, `"chain_id": {{if eq .Node.Name "full-2"}}"elsewhere"{{else}}{{json .Network}}{{end}}`,
+			}},
+			[]string{"it has another genesis: chain_id is elsewhere on full-2 and stranger-", " on maker-1, maker-2, maker-3, full-1"},
+		},
+		"cometbft, other validators": {
+			real{chain: "cometbft", replace: []string{
+				`"power": "{{printf "%.0f" $n.Mine}}"`, `"power": "{{if eq $.Node.Name "full-2"}}7{{else}}{{printf "%.0f" $n.Mine}}{{end}}"`,
+			}},
+			[]string{"it has another genesis: validators[0].power is 7 on full-2 and 100 on maker-1, maker-2, maker-3, full-1"},
+		},
+		"geth, another time": {
+			real{chain: "geth", replace: []string{
+				"    keep: [/data/geth]\n", "    keep: [/data/geth]\n    each: node\n", // it is made once otherwise
+				`"timestamp": "`, `"timestamp": "{{if eq .Node.Name "full-2"}}1{{end}}`,
+			}},
+			[]string{"it is on another chain: block 0 is 0x", " on full-2 and 0x", " on maker-1, maker-2, maker-3, full-1"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.scenario = withStranger
+			rep, err := c.run(t)
+			var failed *runtime.NodeError
+			if rep != nil || !errors.As(err, &failed) || failed.Node != "full-2" || failed.Op != "connect" {
+				t.Fatalf("error %v, want one about connecting full-2", err)
+			}
+			for _, w := range c.words {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("it does not say %q: %v", w, err)
+				}
+			}
+		})
+	}
+}
+
+func TestANodeWithAChainOfItsOwnIsCaught(t *testing.T) {
+	// full-2 takes itself for the only validator. It has the right chain id, so the others let it in.
+	rep, err := real{
+		chain: "cometbft", scenario: withStranger,
+		replace: []string{
+			`{{range $i, $n := .Producers}}{{if $i}},{{end}}`,
+			`{{$makers := .Producers}}{{if eq .Node.Name "full-2"}}{{$makers = slice .Nodes 4 5}}{{end}}{{range $i, $n := $makers}}{{if $i}},{{end}}`,
+			`"{{printf "%.0f" $n.Mine}}"`, `"10"`,
+		},
+	}.run(t)
+	if err != nil {
+		// They did not even stay connected.
+		if !strings.Contains(err.Error(), "it has another genesis: validators is ") {
+			t.Fatal(err)
+		}
+		return
+	}
+	fails(t, rep, "agreement", "two final blocks at height 1", "full-2", "another genesis")
+	fails(t, rep, "convergence", "5 nodes had not converged")
+}
+
+func TestAValidatorKeyThatIsUsedTwiceIsCaught(t *testing.T) {
+	// The key has 36 % of the power and each of the others 32 %: with either of them it is more than two thirds.
+	rep, err := real{
+		chain: "cometbft",
+		replace: []string{
+			`{{.Node.Keys.validator.PrivateBase64}}`,
+			`{{if eq .Node.Name "twin-1"}}{{(index .Nodes 0).Keys.validator.PrivateBase64}}{{else}}{{.Node.Keys.validator.PrivateBase64}}{{end}}`,
+		},
+		scenario: `
+name: twins
+nodes: [{name: key, mine: 36/s}, {name: left, mine: 32/s}, {name: right, mine: 32/s}, {name: twin}]
+topology: {full: }
+consensus: {pow: {block_interval: 1s}}
+faults: [{at: 2s, for: 25s, partition: {groups: [[key, left], [twin, right]]}}]
+expect: [agreement]
+duration: 30s
+settle: 3s
+`}.run(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := fails(t, rep, "agreement", "two final blocks at height ")
+	var named []string
+	made := false
+	for _, e := range r.Evidence {
+		for _, n := range e.Nodes {
+			named = append(named, string(n))
+		}
+		made = made || len(e.Blocks) == 2 && (strings.Contains(e.Text, " made both") || strings.Contains(e.Text, " made two blocks at height "))
+	}
+	if !made {
+		t.Errorf("nothing says that one key made two blocks: %+v", r.Evidence)
+	}
+	for _, n := range []string{"key-1", "twin-1"} {
+		if !slices.Contains(named, n) {
+			t.Errorf("the evidence names %v, not %s", named, n)
+		}
+	}
+	// A block that was proposed before the cut may be decided on both sides after it; on a very busy host so late that it
+	// counts as having crossed, which is the infrastructure's failure and has a code of its own.
+	crossed := result(t, rep, "isolation").Verdict == invariant.Fail
+	if code := rep.ExitCode(false); code != invariant.ExitFail && !crossed {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// secretCut is a Progress that cuts links behind the run's back, from one second of the schedule to another.
+type secretCut struct {
+	quiet
+	t           *testing.T
+	d           *docker.Runtime
+	layers      []faults.Layer
+	from, until int
+	running     atomic.Bool
+	second      int // of the lane alone that counts them
+}
+
+func (s *secretCut) Phase(text string, _ int) { s.running.Store(strings.HasPrefix(text, "running ")) }
+
+func (s *secretCut) Part() {
+	if !s.running.Load() {
+		return
+	}
+	var layers []faults.Layer
+	switch s.second++; s.second {
+	case s.from:
+		layers = s.layers
+	case s.until:
+	default:
+		return
+	}
+	if _, err := s.d.Shape(s.t.Context(), layers); err != nil {
+		s.t.Error(err)
+	}
+}
+
+func TestASecretLongerBranchIsCaught(t *testing.T) {
+	left, right := []faults.NodeID{"miner-1", "miner-2"}, []faults.NodeID{"miner-3", "miner-4"}
+	rep, err := real{
+		chain: "btcd",
+		progress: func(d *docker.Runtime) run.Progress {
+			return &secretCut{t: t, d: d, from: 3, until: 23, layers: []faults.Layer{{
+				ID: "secret", Kind: "partition", Text: "secret", Since: time.Now(), Links: faults.Links{Rules: []faults.Rule{
+					{From: left, To: right, Cut: true}, {From: right, To: left, Cut: true},
+				}},
+			}}}
+		},
+		scenario: `
+name: secret
+seed: 4
+nodes: [{name: miner, count: 4, mine: 100/s}]
+topology: {full: }
+consensus: {pow: {block_interval: 500ms}}
+expect: [agreement]
+duration: 35s
+settle: 20s
+`}.run(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := fails(t, rep, "agreement", " dropped ", "the chains part above ")
+	if r.Bound != "<= 6 outside separations" || r.Metrics["deepest_unexcused_reorg"] <= 6 || len(r.Evidence[0].Nodes) == 0 || len(r.Evidence[0].Windows) > 0 {
+		t.Errorf("bound %q, metrics %v, evidence %+v", r.Bound, r.Metrics, r.Evidence)
+	}
+	if code := rep.ExitCode(false); code != invariant.ExitFail {
+		t.Errorf("exit code %d", code)
+	}
+}

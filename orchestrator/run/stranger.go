@@ -1,0 +1,34 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/chain"
+)
+
+const (
+	// strangeAfter is how long nodes may fail to come together before they are asked whether they can at all.
+	strangeAfter = 5 * time.Second
+	// compareTimeout bounds that question.
+	compareTimeout = 5 * time.Second
+)
+
+// stranger is the error about a node that cannot come together with the others because its chain begins otherwise; nil
+// when no such node is known.
+func (t *Testnet) stranger(ctx context.Context) error {
+	c, ok := t.Chain.(chain.Comparer)
+	if !ok {
+		return nil
+	}
+	ask, cancel := context.WithTimeout(ctx, compareTimeout)
+	defer cancel()
+	node, what := c.Stranger(ask)
+	if what == "" {
+		return ctx.Err()
+	}
+	return t.fail(ctx, "connect", unready{
+		node, errors.New(what), t.advice("all nodes must begin with the same genesis."),
+	})
+}
