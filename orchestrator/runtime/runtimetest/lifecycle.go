@@ -216,3 +216,97 @@ func (n *testnet) cancelled(t *testing.T) {
 	}
 	n.must(t, id)
 }
+
+// failures checks nodes that cannot start.
+func (s suite) failures(t *testing.T) {
+	t.Run("bad configuration", s.badConfig)
+	t.Run("cancelled launch", s.cancelledLaunch)
+}
+
+// badConfig starts a good node and one that refuses its configuration: either the launch fails, or the node's exit is
+// reported. What the node printed can be read in both cases.
+func (s suite) badConfig(t *testing.T) {
+	net := s.create(t, 2)
+	launches := net.launches()
+	bad := launches[1].ID
+	launches[1] = launchOf(bad, []byte(`{"name": "n2", "colour": "blue"}`))
+	err := net.rt.Launch(t.Context(), launches, nil)
+	if err != nil {
+		var failed *runtime.NodeError
+		if !errors.As(err, &failed) {
+			t.Fatalf("launch: %v (%T), want a *runtime.NodeError", err, err)
+		}
+		if failed.Node != bad || failed.Op != "start" || len(failed.Tail) == 0 {
+			t.Errorf("launch: %+v, want a failed start of %s with its last lines", failed, bad)
+		}
+		return
+	}
+	net.wait(t, "the exit of "+string(bad), func() error {
+		if net.sink.exited(bad) == 0 {
+			return errors.New("not reported")
+		}
+		return nil
+	})
+	net.wait(t, "its last lines", func() error {
+		tail, err := net.rt.Logs(t.Context(), bad, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(tail) == 0 {
+			return fmt.Errorf("no lines")
+		}
+		return nil
+	})
+	if n := net.sink.exited(launches[0].ID); n != 0 {
+		t.Errorf("%d exits of the good node", n)
+	}
+	err = net.rt.Do(t.Context(), faults.Action{Verb: faults.Pause, Node: bad})
+	if !errors.Is(err, runtime.ErrState) {
+		t.Errorf("pause of a node that ended by itself: %v, want ErrState", err)
+	}
+}
+
+func (s suite) cancelledLaunch(t *testing.T) {
+	net := s.create(t, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := net.rt.Launch(ctx, net.launches(), nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("launch with a dead context: %v, want canceled", err)
+	}
+}
+
+// closing checks that a runtime can be closed at any time, and that nothing answers afterwards.
+func (s suite) closing(t *testing.T) {
+	t.Run("before create", func(t *testing.T) {
+		rt := s.open(t)
+		closeNow(t, rt)
+		closeNow(t, rt)
+	})
+	t.Run("before launch", func(t *testing.T) {
+		net := s.create(t, 2)
+		closeNow(t, net.rt)
+	})
+	t.Run("running", func(t *testing.T) {
+		net := s.up(t, 2)
+		closeNow(t, net.rt)
+		closeNow(t, net.rt)
+		if got, err := net.ask(t.Context(), net.ids()[0]); err == nil {
+			t.Errorf("a node answers after close: %+v", got)
+		}
+		if err := net.rt.Do(t.Context(), faults.Action{Verb: faults.Pause, Node: net.ids()[0]}); err == nil {
+			t.Error("pause after close: no error")
+		}
+		if n := net.sink.troubles(); n != 0 {
+			t.Errorf("close reported %d exits and gaps: %v %v", n, net.sink.exits, net.sink.gaps)
+		}
+	})
+	t.Run("cancelled create", func(t *testing.T) {
+		rt := s.open(t)
+		defer closeNow(t, rt)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := rt.Create(ctx, newPlan(t, 1, newSink())); !errors.Is(err, context.Canceled) {
+			t.Errorf("create with a dead context: %v, want canceled", err)
+		}
+	})
+}

@@ -2,14 +2,19 @@ package runtimetest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
@@ -116,3 +121,198 @@ func (n *testnet) network() Network {
 
 // launches says how to start every node.
 func (n *testnet) launches() []runtime.Launch { return n.network().Launches() }
+
+// status is the part of a node's status that the suite reads.
+type status struct {
+	ID     string `json:"id"`
+	Head   string `json:"head"`
+	Height uint64 `json:"height"`
+	Peers  int    `json:"peers"`
+}
+
+// requestTimeout bounds one request, by the machine's clock: a paused node does not answer.
+const requestTimeout = 2 * time.Second
+
+// ask asks a node for its status.
+func (n *testnet) ask(ctx context.Context, id faults.NodeID) (status, error) {
+	var s status
+	reacher, ok := n.rt.(runtime.Reacher)
+	if !ok {
+		return s, fmt.Errorf("runtime %T is not a Reacher", n.rt)
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	for _, h := range n.hosts {
+		if h.ID != id {
+			continue
+		}
+		url := fmt.Sprintf("http://%s:%d/v1/status", h.Addr, runtime.APIPort)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return s, err
+		}
+		client := &http.Client{Transport: reacher.Transport()}
+		resp, err := client.Do(req)
+		if err != nil {
+			return s, err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return s, err
+		}
+		if resp.StatusCode != http.StatusOK {
+			return s, fmt.Errorf("%s: %s", resp.Status, body)
+		}
+		return s, json.Unmarshal(body, &s)
+	}
+	return s, fmt.Errorf("no host %s", id)
+}
+
+// must asks a node that must answer.
+func (n *testnet) must(t *testing.T, id faults.NodeID) status {
+	t.Helper()
+	s, err := n.ask(t.Context(), id)
+	if err != nil {
+		t.Fatalf("status of %s: %v", id, err)
+	}
+	return s
+}
+
+// wait waits until cond returns nil.
+func (n *testnet) wait(t *testing.T, what string, cond func() error) {
+	t.Helper()
+	clock := n.rt.Clock()
+	deadline := clock.Now() + patience
+	for {
+		err := cond()
+		if err == nil {
+			return
+		}
+		if clock.Now() > deadline {
+			t.Fatalf("waited %v for %s: %v", patience, what, err)
+		}
+		n.sleep(t, pollStep)
+	}
+}
+
+// sleep lets time pass, by the runtime's clock.
+func (n *testnet) sleep(t *testing.T, d time.Duration) {
+	t.Helper()
+	clock := n.rt.Clock()
+	if err := clock.Sleep(t.Context(), clock.Now()+d); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// agree waits until all nodes (or those given) are connected to each other and at most one block apart, at least at a
+// height.
+func (n *testnet) agree(t *testing.T, height uint64, nodes ...faults.NodeID) {
+	t.Helper()
+	if len(nodes) == 0 {
+		nodes = n.ids()
+	}
+	n.wait(t, fmt.Sprintf("%v to agree above height %d", nodes, height), func() error {
+		var low, high uint64
+		for i, id := range nodes {
+			s, err := n.ask(t.Context(), id)
+			if err != nil {
+				return fmt.Errorf("%s: %w", id, err)
+			}
+			if s.Peers < len(nodes)-1 {
+				return fmt.Errorf("%s has %d peers", id, s.Peers)
+			}
+			if i == 0 || s.Height < low {
+				low = s.Height
+			}
+			high = max(high, s.Height)
+		}
+		if low < height || high-low > 1 {
+			return fmt.Errorf("heights from %d to %d", low, high)
+		}
+		return nil
+	})
+}
+
+func (n *testnet) do(t *testing.T, verb faults.Verb, id faults.NodeID) {
+	t.Helper()
+	if err := n.rt.Do(t.Context(), faults.Action{Verb: verb, Node: id}); err != nil {
+		t.Fatalf("%s %s: %v", verb, id, err)
+	}
+}
+
+// sink is a runtime.Sink that keeps what it is told.
+type sink struct {
+	mu    sync.Mutex
+	lines map[faults.NodeID][]string
+	gaps  map[faults.NodeID][]error
+	exits map[faults.NodeID][]error
+}
+
+func newSink() *sink {
+	return &sink{
+		lines: make(map[faults.NodeID][]string),
+		gaps:  make(map[faults.NodeID][]error),
+		exits: make(map[faults.NodeID][]error),
+	}
+}
+
+// Line implements runtime.Sink.
+func (s *sink) Line(id faults.NodeID, line []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines[id] = append(s.lines[id], string(line))
+}
+
+// Gap implements runtime.Sink.
+func (s *sink) Gap(id faults.NodeID, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gaps[id] = append(s.gaps[id], err)
+}
+
+// Exit implements runtime.Sink.
+func (s *sink) Exit(id faults.NodeID, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.exits[id] = append(s.exits[id], err)
+}
+
+// printed returns the lines of a node until now.
+func (s *sink) printed(id faults.NodeID) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.lines[id])
+}
+
+// events returns the events of a kind among the lines of a node.
+func (s *sink) events(id faults.NodeID, kind node.EventKind) []node.Event {
+	var out []node.Event
+	for _, line := range s.printed(id) {
+		var e node.Event
+		if json.Unmarshal([]byte(line), &e) == nil && e.Kind == kind {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// exited returns how often a node ended by itself.
+func (s *sink) exited(id faults.NodeID) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.exits[id])
+}
+
+// troubles returns how many gaps and exits there were.
+func (s *sink) troubles() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, errs := range s.gaps {
+		n += len(errs)
+	}
+	for _, errs := range s.exits {
+		n += len(errs)
+	}
+	return n
+}

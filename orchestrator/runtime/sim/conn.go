@@ -1,6 +1,10 @@
 package sim
 
 import (
+	"encoding/binary"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/wire"
@@ -138,4 +142,227 @@ func (w *world) closed(h *host, i uint32, reason string) {
 	peer := w.hosts[c.host[1-c.side(h.index)]].peer
 	w.close(h, i)
 	w.notify(h, func(m Machine, now node.Time) []node.Effect { return m.PeerDown(now, peer, reason) })
+}
+
+// attempt is a dial under way.
+type attempt struct {
+	from, to *host
+	life     uint32 // of the dialler
+	peer     chain.PeerID
+	until    int64 // when it fails for want of an answer
+}
+
+// connect starts to dial a peer at an address.
+func (w *world) connect(h *host, peer chain.PeerID, addr string) {
+	a := attempt{from: h, to: w.addrs[addr], life: h.life, peer: peer, until: w.now.Load() + w.dial}
+	switch {
+	case a.to == nil:
+		w.fail(a, a.until)
+		return
+	case a.to == h:
+		w.fail(a, w.now.Load())
+		return
+	}
+	there, back := w.linkOf(h.index, a.to.index), w.linkOf(a.to.index, h.index)
+	if there.cut || back.cut {
+		w.counts.Dropped++
+		w.fail(a, a.until)
+		return
+	}
+	first, second := w.latency(&there), w.latency(&back)
+	w.after(first, func() {
+		if a.to.state.alive() {
+			w.at(min(w.now.Load()+second+first, a.until), func() {
+				w.whenRunning(h, a.life, func() { w.connected(a) })
+			})
+			return
+		}
+		w.fail(a, min(w.now.Load()+second, a.until))
+	})
+}
+
+// connected ends a dial that was answered.
+func (w *world) connected(a attempt) {
+	now := w.now.Load()
+	cut := w.linkOf(a.from.index, a.to.index).cut || w.linkOf(a.to.index, a.from.index).cut
+	switch {
+	case cut || a.to.state == paused || now >= a.until:
+		w.fail(a, max(now, a.until))
+		return
+	case a.to.state != running || a.to.peer != a.peer:
+		w.fail(a, now)
+		return
+	}
+	if _, ok := a.from.ends.find(&a.peer); ok {
+		if _, ok := a.to.ends.find(&a.from.peer); ok {
+			return // the other side's dial was faster, and PeerUp has been said
+		}
+	}
+	w.reset(a.from, a.to)
+	w.reset(a.to, a.from)
+	w.newConn(a.from, a.to)
+	w.up(a.from, a.to, true)
+	w.up(a.to, a.from, false)
+}
+
+// reset closes what h still holds of an old connection that the other side has closed.
+func (w *world) reset(h, other *host) {
+	if i, ok := h.ends.find(&other.peer); ok {
+		w.closed(h, i, "reset by a new connection")
+	}
+}
+
+func (w *world) up(h, other *host, outbound bool) {
+	peer := other.peer
+	w.notify(h, func(m Machine, now node.Time) []node.Effect { return m.PeerUp(now, peer, outbound) })
+}
+
+// fail ends a dial without a connection at a moment.
+func (w *world) fail(a attempt, at int64) {
+	w.at(at, func() {
+		w.whenRunning(a.from, a.life, func() {
+			w.feed(a.from, func(m Machine, now node.Time) []node.Effect { return m.DialFailed(now, a.peer) })
+		})
+	})
+}
+
+// stream is one direction of a connection. Only its first packet has an event in the heap.
+type stream struct {
+	queue     []flight
+	head      int   // of queue
+	last      int64 // arrival of the latest packet
+	stalled   int64 // moment of the first loss since something got through; 0: none
+	scheduled bool  // the first packet has an event
+	link      link
+}
+
+// flight is a packet on its way.
+type flight struct {
+	at   int64
+	msg  wire.Message // nil: the sender closed the connection
+	lost bool         // counted as dropped
+}
+
+func (s *stream) empty() bool { return s.head == len(s.queue) }
+
+func (s *stream) first() *flight { return &s.queue[s.head] }
+
+func (s *stream) push(f flight) {
+	if s.head > 32 && s.head > len(s.queue)/2 {
+		n := copy(s.queue, s.queue[s.head:])
+		clear(s.queue[n:])
+		s.queue, s.head = s.queue[:n], 0
+	}
+	s.queue = append(s.queue, f)
+}
+
+// pop takes the first packet away.
+func (s *stream) pop() wire.Message {
+	f := &s.queue[s.head]
+	msg := f.msg
+	*f = flight{}
+	if s.head++; s.head == len(s.queue) {
+		s.queue, s.head = s.queue[:0], 0
+	}
+	return msg
+}
+
+// lose marks all packets as lost on the way and returns how many were not before.
+func (s *stream) lose(now int64) (n int64) {
+	if s.stalled == 0 {
+		s.stalled = max(now, 1)
+	}
+	for i := s.head; i < len(s.queue); i++ {
+		if f := &s.queue[i]; !f.lost {
+			f.lost = true
+			n++
+		}
+	}
+	return n
+}
+
+// TCP's retransmission timeout, as on Linux.
+const (
+	firstRetry = int64(200 * time.Millisecond)
+	maxRetry   = int64(120 * time.Second)
+)
+
+// retry returns the first moment from now on at which TCP sends again what it first lost at a moment.
+func retry(lost, now int64) int64 {
+	at, wait := lost+firstRetry, firstRetry
+	for at < now {
+		wait = min(2*wait, maxRetry)
+		at += wait
+	}
+	return at
+}
+
+// link is the state of one directed link, in nanoseconds.
+type link struct {
+	delay, jitter int64
+	cut           bool
+}
+
+func toLink(s faults.LinkState) link {
+	return link{delay: int64(s.Shape.Delay), jitter: int64(s.Shape.Jitter), cut: s.Cut}
+}
+
+// latency draws the time that a packet takes on a link.
+func (w *world) latency(l *link) int64 {
+	d := l.delay
+	if l.jitter > 0 {
+		d += w.rng.Int64N(2*l.jitter+1) - l.jitter
+	}
+	return w.base + max(d, 0)
+}
+
+// linkOf returns the state of the link between two hosts.
+func (w *world) linkOf(from, to int32) link {
+	return toLink(w.links.State(int(from), int(to)))
+}
+
+// ends are a host's ends of open connections. A lookup goes round from where the last one ended, so that a broadcast,
+// which names peers in the order in which they came, finds each at once.
+type ends struct {
+	list []end
+	hint int
+}
+
+type end struct {
+	key  uint64 // the first bytes of peer
+	conn uint32
+	peer chain.PeerID
+}
+
+func endKey(id *chain.PeerID) uint64 { return binary.NativeEndian.Uint64(id[:8]) }
+
+// find returns the connection to a peer.
+func (e *ends) find(id *chain.PeerID) (conn uint32, ok bool) {
+	key := endKey(id)
+	n := len(e.list)
+	i := e.hint
+	for range n {
+		if i >= n {
+			i = 0
+		}
+		if l := &e.list[i]; l.key == key && l.peer == *id {
+			e.hint = i + 1
+			return l.conn, true
+		}
+		i++
+	}
+	return 0, false
+}
+
+func (e *ends) add(id chain.PeerID, conn uint32) {
+	e.list = append(e.list, end{key: endKey(&id), conn: conn, peer: id})
+}
+
+func (e *ends) remove(conn uint32) {
+	for i := range e.list {
+		if e.list[i].conn == conn {
+			e.list = append(e.list[:i], e.list[i+1:]...)
+			return
+		}
+	}
 }

@@ -108,3 +108,116 @@ func (r *Runtime) Traffic(ctx context.Context) (faults.Traffic, error) {
 	}
 	return r.w.counts, nil
 }
+
+// flow is the probing of one link.
+type flow struct {
+	from, to *host
+	sent     int
+	last     int64 // arrival of the latest packet
+	arrivals []arrival
+}
+
+type arrival struct{ at, took int64 }
+
+// Probe implements runtime.Shaper. It takes virtual time: until the last packet has arrived, or Wait is over. Probes
+// are packets, not streams: what meets a cut is lost. A paused node's host still answers.
+func (r *Runtime) Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error) {
+	if plan.Count < 1 || plan.Interval < 0 || plan.Wait < 0 {
+		return nil, fmt.Errorf("probe: plan %+v: count must be positive, times not negative", plan)
+	}
+	flows, err := r.flows(links)
+	if err != nil {
+		return nil, fmt.Errorf("probe: %w", err)
+	}
+	for i := range plan.Count {
+		if i > 0 {
+			if err := r.clock.Sleep(ctx, r.clock.Now()+plan.Interval); err != nil {
+				return nil, fmt.Errorf("probe: %w", err)
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("probe: %w", err)
+		}
+		r.sendProbes(flows)
+	}
+	end := lastMoment(flows, r.clock.Now()+plan.Wait)
+	if err := r.clock.Sleep(ctx, end); err != nil {
+		return nil, fmt.Errorf("probe: %w", err)
+	}
+	out := make([]faults.Measurement, len(flows))
+	for i := range flows {
+		out[i] = flows[i].measure(links[i], int64(end))
+	}
+	return out, nil
+}
+
+func (r *Runtime) flows(links []faults.Link) ([]flow, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	flows := make([]flow, len(links))
+	for i, l := range links {
+		var err error
+		if flows[i].from, err = r.host(l.From); err != nil {
+			return nil, err
+		}
+		if flows[i].to, err = r.host(l.To); err != nil {
+			return nil, err
+		}
+	}
+	return flows, nil
+}
+
+// sendProbes sends one packet on every link.
+func (r *Runtime) sendProbes(flows []flow) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.w.now.Load()
+	for i := range flows {
+		f := &flows[i]
+		f.sent++
+		if f.from == f.to || !f.from.state.alive() || !f.to.state.alive() {
+			continue
+		}
+		l := r.w.linkOf(f.from.index, f.to.index)
+		if l.cut {
+			continue
+		}
+		f.last = max(f.last, now+r.w.latency(&l))
+		f.arrivals = append(f.arrivals, arrival{at: f.last, took: f.last - now})
+	}
+}
+
+// alive reports whether there is a process, running or paused.
+func (s state) alive() bool { return s == running || s == paused }
+
+// lastMoment returns when all packets have arrived, at most latest; that is latest if some were lost.
+func lastMoment(flows []flow, latest time.Duration) time.Duration {
+	var end int64
+	for i := range flows {
+		if len(flows[i].arrivals) < flows[i].sent {
+			return latest
+		}
+		end = max(end, flows[i].last)
+	}
+	return min(time.Duration(end), latest)
+}
+
+// measure sums up what has arrived by a moment.
+func (f *flow) measure(link faults.Link, end int64) faults.Measurement {
+	m := faults.Measurement{Link: link, Sent: f.sent}
+	var took []int64
+	for _, a := range f.arrivals {
+		if a.at <= end {
+			took = append(took, a.took)
+		}
+	}
+	if len(took) == 0 {
+		return m
+	}
+	slices.Sort(took)
+	m.Received = len(took)
+	m.Min = time.Duration(took[0])
+	m.Median = time.Duration(took[len(took)/2])
+	m.Max = time.Duration(took[len(took)-1])
+	return m
+}

@@ -1,10 +1,14 @@
 package sim
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +17,53 @@ import (
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
+
+// Defaults of Options.
+const (
+	DefaultBaseDelay   = 500 * time.Microsecond
+	DefaultDialTimeout = 2 * time.Second
+)
+
+// defaultEpoch is fixed, so that runs of one seed are equal to the byte.
+var defaultEpoch = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Options says what a simulated network is like. The zero value is ready for use.
+type Options struct {
+	// Seed is the seed of the network's own random choices (jitter). Nodes have their own seeds.
+	Seed uint64
+	// BaseDelay is the one-way delay of every link without faults, DefaultBaseDelay if it is not positive.
+	BaseDelay time.Duration
+	// DialTimeout is after how long a dial without an answer fails, DefaultDialTimeout if it is not positive.
+	DialTimeout time.Duration
+	// Epoch is the wall-clock time at which virtual time begins; if zero, 2025-01-01T00:00:00Z.
+	Epoch time.Time
+	// RealTime makes virtual time never run ahead of the machine's clock, which is for demonstrations and for tests of
+	// interrupts. It changes nothing in a history.
+	RealTime bool
+	// Plant, if not nil, plants bugs in nodes, for tests of those who must notice them. It is called when a process of a
+	// node starts, from the goroutine that starts it, and returns the machine that is driven in its place: usually one
+	// that embeds m and drops or changes some of the inputs that m gets and of the effects that it asks for. Requests to
+	// the node's API still go to the node itself.
+	Plant func(id faults.NodeID, m Machine) Machine
+	// Memo is what the nodes share; nil: one of the testnet's own. Tests plant one that checks signatures wrongly.
+	Memo *chain.Memo
+}
+
+func (o Options) withDefaults() Options {
+	if o.BaseDelay <= 0 {
+		o.BaseDelay = DefaultBaseDelay
+	}
+	if o.DialTimeout <= 0 {
+		o.DialTimeout = DefaultDialTimeout
+	}
+	if o.Epoch.IsZero() {
+		o.Epoch = defaultEpoch
+	}
+	if o.Memo == nil {
+		o.Memo = chain.NewMemo()
+	}
+	return o
+}
 
 // ErrClosed is returned by calls on a Runtime after Close.
 var ErrClosed = errors.New("simulated testnet is closed")
@@ -173,4 +224,199 @@ func (r *Runtime) host(id faults.NodeID) (*host, error) {
 		return nil, fmt.Errorf("unknown node %q", id)
 	}
 	return h, nil
+}
+
+// Do implements runtime.Runtime. Actions happen at the present moment and take no virtual time.
+func (r *Runtime) Do(ctx context.Context, action faults.Action) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h, err := r.host(action.Node)
+	if err != nil {
+		return fmt.Errorf("%s: %w", action.Verb, err)
+	}
+	if !fits(action.Verb, h.state) {
+		return fmt.Errorf("%s node %s: %w: %v", action.Verb, h.id, runtime.ErrState, h.state)
+	}
+	return r.w.act(h, action.Verb)
+}
+
+// fits reports whether an action fits a node's state.
+func fits(verb faults.Verb, s state) bool {
+	switch verb {
+	case faults.Kill, faults.Stop:
+		return s == running || s == paused
+	case faults.Pause, faults.Restart:
+		return s == running
+	case faults.Resume:
+		return s == paused
+	case faults.Start:
+		return s == down
+	}
+	return true // act refuses it
+}
+
+func (w *world) act(h *host, verb faults.Verb) error {
+	switch verb {
+	case faults.Kill:
+		w.end(h)
+	case faults.Stop:
+		w.stop(h)
+	case faults.Pause:
+		h.state = paused
+	case faults.Resume:
+		w.resume(h)
+	case faults.Start:
+		return w.start(h)
+	case faults.Restart:
+		w.stop(h)
+		return w.start(h)
+	default:
+		return fmt.Errorf("%s node %s: unknown verb", verb, h.id)
+	}
+	return nil
+}
+
+// stop asks a process to end and ends it. A paused process cannot answer and is just ended.
+func (w *world) stop(h *host) {
+	if h.state == running {
+		w.guard(func() { w.feed(h, Machine.Stop) })
+	}
+	if h.state != down { // it may have panicked
+		w.end(h)
+	}
+}
+
+// Launch implements runtime.Runtime. Nodes start one after the other at the present moment; the first failure ends it.
+func (r *Runtime) Launch(ctx context.Context, nodes []runtime.Launch, progress func(faults.NodeID)) error {
+	for _, l := range nodes {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := r.launch(l); err != nil {
+			return err
+		}
+		if progress != nil {
+			progress(l.ID)
+		}
+	}
+	return nil
+}
+
+func (r *Runtime) launch(l runtime.Launch) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h, err := r.host(l.ID)
+	if err != nil {
+		return &runtime.NodeError{Node: l.ID, Op: "start", Err: err}
+	}
+	if h.boot != nil {
+		err := fmt.Errorf("%w: launched before", runtime.ErrState)
+		return &runtime.NodeError{Node: l.ID, Op: "start", Err: err}
+	}
+	cfg, err := r.readConfig(l)
+	if err != nil {
+		h.log.addText("error: " + err.Error())
+		return &runtime.NodeError{Node: l.ID, Op: "start", Err: err, Tail: h.log.tail(tailLines)}
+	}
+	h.boot = func(now node.Time, stored []*chain.Block) (Machine, error) {
+		m, peer, err := r.newMachine(cfg, stored, now)
+		if err != nil {
+			return nil, err
+		}
+		h.peer = peer
+		h.node, _ = m.(*node.Node)
+		if r.opts.Plant != nil {
+			m = r.opts.Plant(h.id, m)
+		}
+		return m, nil
+	}
+	if _, taken := r.w.addrs[cfg.Advertise]; !taken && cfg.Advertise != "" {
+		r.w.addrs[cfg.Advertise] = h
+	}
+	h.state = down
+	return r.w.start(h)
+}
+
+// configPath returns the file that the arguments of `netsplit node` name.
+func configPath(args []string) (string, error) {
+	if len(args) == 0 || args[0] != "node" {
+		return "", fmt.Errorf("arguments %q: the simulator runs only the netsplit node", args)
+	}
+	for i, a := range args[1:] {
+		name, value, inline := strings.Cut(a, "=")
+		if name != "--config" && name != "-config" {
+			continue
+		}
+		if inline {
+			return value, nil
+		}
+		if i+2 < len(args) {
+			return args[i+2], nil
+		}
+	}
+	return "", fmt.Errorf("arguments %q: no --config FILE", args)
+}
+
+// readConfig decodes a node's configuration from its files, as strictly as the node itself does.
+func (r *Runtime) readConfig(l runtime.Launch) (node.Config, error) {
+	path, err := configPath(l.Args)
+	if err != nil {
+		return node.Config{}, err
+	}
+	text, ok := l.Files[path]
+	if !ok {
+		return node.Config{}, fmt.Errorf("read %s: no such file", path)
+	}
+	cfg, err := r.genesis.decode(text)
+	if err != nil {
+		return node.Config{}, fmt.Errorf("decode %s: %w", path, err)
+	}
+	return cfg, nil
+}
+
+// internedGenesis is the genesis that was decoded last: all nodes of a testnet have the same, and share it.
+type internedGenesis struct {
+	text  []byte
+	value chain.Genesis
+}
+
+// decode decodes a configuration strictly.
+func (g *internedGenesis) decode(text []byte) (node.Config, error) {
+	// The outer Genesis shadows that of Config and keeps the text, which tells whether it is known already.
+	var raw struct {
+		Genesis json.RawMessage `json:"genesis"`
+		node.Config
+	}
+	if err := strict(text, &raw); err != nil {
+		return node.Config{}, err
+	}
+	if !bytes.Equal(raw.Genesis, g.text) || g.text == nil {
+		var value chain.Genesis
+		if err := strict(raw.Genesis, &value); err != nil {
+			return node.Config{}, fmt.Errorf("genesis: %w", err)
+		}
+		g.text, g.value = raw.Genesis, value
+	}
+	cfg := raw.Config
+	cfg.Genesis = g.value
+	return cfg, nil
+}
+
+// strict decodes exactly one JSON value without unknown keys.
+func strict(text []byte, into any) error {
+	if len(text) == 0 {
+		return errors.New("missing")
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("data after the end of the object")
+	}
+	return nil
 }
