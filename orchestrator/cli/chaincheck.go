@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -221,7 +222,7 @@ type checkSink struct {
 var _ runtime.Sink = (*checkSink)(nil)
 
 // Line implements runtime.Sink.
-func (s *checkSink) Line(node faults.NodeID, line []byte) {
+func (s *checkSink) Line(node faults.NodeID, _ time.Time, line []byte) {
 	if h, ok := s.chain.Heard(node, line); ok {
 		select {
 		case s.heard <- h:

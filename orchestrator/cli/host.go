@@ -30,12 +30,6 @@ type host struct {
 	chain   chain.Chain
 }
 
-// hosting is what the command line needs of a runtime.
-type hosting interface {
-	runtime.Runtime
-	runtime.Reacher
-}
-
 // openHost opens the runtime that the command line asks for. lease binds faults to this process: they heal when it ends.
 func (e *env) openHost(c *ucli.Context, spec *testnets.Spec, id string, lease bool) (*host, error) {
 	foreign, err := chainOf(c)
@@ -52,7 +46,7 @@ func (e *env) openHost(c *ucli.Context, spec *testnets.Spec, id string, lease bo
 		}
 	}
 	h := &host{id: id, name: name, why: why}
-	var rt hosting
+	var rt runtime.Runtime
 	switch name {
 	case runtimeDocker:
 		d, err := docker.New(c.Context, docker.Options{Image: c.String(flagImage), Lease: lease})

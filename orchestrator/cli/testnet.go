@@ -11,6 +11,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/chain/native"
 	"github.com/netsplit/netsplit/orchestrator/run"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 )
 
@@ -52,7 +53,7 @@ func attachDocker(ctx context.Context, id string) (*attached, error) {
 }
 
 // openTestnet reads a testnet's description from its directory, and opens the chain that it runs.
-func openTestnet(ctx context.Context, rt hosting, dir string) (*run.Testnet, error) {
+func openTestnet(ctx context.Context, rt runtime.Runtime, dir string) (*run.Testnet, error) {
 	const hint = "its directory must be where and as it was when the testnet was made; `netsplit down` still removes it"
 	net, kept, err := run.LoadNetwork(dir)
 	if err != nil {

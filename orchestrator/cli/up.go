@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -82,8 +83,8 @@ func (e *env) sayHowBlocksCome(t *run.Testnet, detach bool) {
 // attend lets blocks be made, where that takes a command, and tells of nodes that end, until the user ends the testnet.
 func (e *env) attend(ctx context.Context, t *run.Testnet, watch *watch) {
 	clock := t.Runtime.Clock()
-	t.Produce(func(_ string, lane func(context.Context) error) {
-		clock.Go(func() { _ = lane(ctx) }) // which ends without an error: a node that cannot is left out
+	t.Produce(func(_ string, task func(context.Context) error) {
+		clock.Go(func() { _ = task(ctx) }) // which ends without an error: a node that cannot is left out
 	}, func(faults.NodeID) bool { return true }, func(faults.NodeID, error) error { return nil })
 	watch.tell(ctx, func(d death) {
 		fmt.Fprintf(e.err, "%v; `netsplit fault heal` starts it again\n", &d)
@@ -151,7 +152,7 @@ const maxDeaths = 100
 func newWatch() *watch { return &watch{died: make(chan death, maxDeaths)} }
 
 // Line implements runtime.Sink.
-func (*watch) Line(faults.NodeID, []byte) {}
+func (*watch) Line(faults.NodeID, time.Time, []byte) {}
 
 // Gap implements runtime.Sink.
 func (*watch) Gap(faults.NodeID, error) {}

@@ -29,11 +29,11 @@ func (t *Testnet) Access(ctx context.Context) ([]chain.Access, error) {
 			return nil, fmt.Errorf("address of node %s: %w", id, err)
 		}
 	}
-	p, ok := t.Runtime.(runtime.Publisher)
+	p, ok := t.Runtime.(runtime.PortForwarder)
 	if !ok {
 		return out, nil
 	}
-	ways, err := p.Publish(ctx, ports)
+	ways, err := p.ForwardPorts(ctx, ports)
 	if err != nil {
 		return nil, err
 	}

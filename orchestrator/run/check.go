@@ -23,7 +23,7 @@ func Check(spec *testnets.Spec, rt runtime.Runtime) error {
 	if err != nil {
 		return err
 	}
-	_, shapes := rt.(runtime.Shaper)
+	_, shapes := rt.(runtime.LinkShaper)
 	for i, f := range planned {
 		if len(f.Effect.Links.Rules) > 0 && !shapes {
 			return spec.ErrorAt(spec.Faults[i].Pos, f.Fault.Kind()+" changes links, which this runtime cannot do",

@@ -177,7 +177,7 @@ func TestWhatNodesDoAfterTheEndIsNotRecorded(t *testing.T) {
 	rt := &witness{Runtime: sim.New(sim.Options{Epoch: epoch})}
 	spoke := 0
 	rt.logs = func(s runtime.Sink) { // the logs are kept after the end event was written
-		s.Line("miner-1", []byte(`{"t":1750000009000000000,"ev":"head","hash":"`+strings.Repeat("ab", 32)+`","height":99}`))
+		s.Line("miner-1", time.Time{}, []byte(`{"t":1750000009000000000,"ev":"head","hash":"`+strings.Repeat("ab", 32)+`","height":99}`))
 		s.Gap("miner-1", errScript)
 		spoke++
 	}

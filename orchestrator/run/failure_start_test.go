@@ -80,7 +80,7 @@ func TestANodeThatIsNeverReady(t *testing.T) {
 	same := func(m sim.Machine) sim.Machine { return m }
 	for _, c := range []struct {
 		name string
-		rt   watched
+		rt   runtime.Runtime
 		why  string
 	}{
 		{"connects to nobody", sim.New(opts(func(m sim.Machine) sim.Machine { return hermit{m} })),
@@ -103,7 +103,7 @@ func TestACapabilityThatTheRuntimeLacks(t *testing.T) {
 	rt := fake.New(sim.Options{}, fake.Script{})
 	dir := t.TempDir()
 	err := run.Run(t.Context(), run.Options{
-		ID: "t", Spec: parse(t, brief), Runtime: fake.WithoutShaper(rt), Chain: native.New(rt.Transport()), Dir: dir,
+		ID: "t", Spec: parse(t, brief), Runtime: fake.WithoutLinkShaper(rt), Chain: native.New(rt.Transport()), Dir: dir,
 		Version: "test", Progress: &quiet{},
 	})
 	var bad *testnets.Error

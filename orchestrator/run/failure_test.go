@@ -50,15 +50,9 @@ type attempt struct {
 	ended  time.Duration // virtual time at the end
 }
 
-// watched is a Runtime whose Clock tells the time, and what HTTP goes through.
-type watched interface {
-	runtime.Runtime
-	runtime.Reacher
-}
-
 // attempted runs a scenario, closes the runtime, and checks what must be so however a run ends: the trace ends with an
 // end event and can be judged, and no goroutine is left. progress and wrap may be nil.
-func attempted(ctx context.Context, t *testing.T, src string, rt watched, progress run.Progress,
+func attempted(ctx context.Context, t *testing.T, src string, rt runtime.Runtime, progress run.Progress,
 	wrap func(chain.Chain) chain.Chain) attempt {
 	t.Helper()
 	a := attempt{dir: t.TempDir()}

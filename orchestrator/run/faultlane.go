@@ -144,7 +144,7 @@ func (r *run) endFault(ctx context.Context, f *faults.Planned) error {
 
 // traffic counts the packets that faults have touched until now; of a fault that is not about links nothing is known.
 func (r *run) traffic(ctx context.Context, f *faults.Planned) (faults.Traffic, error) {
-	shaper, ok := r.Runtime.(runtime.Shaper)
+	shaper, ok := r.Runtime.(runtime.LinkShaper)
 	if !ok || len(f.Effect.Links.Rules) == 0 {
 		return faults.Traffic{Dropped: -1, Delayed: -1}, nil
 	}
@@ -176,7 +176,7 @@ func (r *run) reshape(ctx context.Context, f *faults.Planned,
 	if len(f.Effect.Links.Rules) == 0 {
 		return faults.Applied{}, nil
 	}
-	shaper, ok := r.Runtime.(runtime.Shaper)
+	shaper, ok := r.Runtime.(runtime.LinkShaper)
 	if !ok {
 		return faults.Applied{}, fmt.Errorf("the runtime cannot change links")
 	}

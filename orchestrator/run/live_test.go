@@ -216,9 +216,9 @@ func TestAccessIsOnLoopbackWhereTheRuntimeCan(t *testing.T) {
 // ears is a sink that hears nothing.
 type ears struct{}
 
-func (*ears) Line(faults.NodeID, []byte) {}
-func (*ears) Gap(faults.NodeID, error)   {}
-func (*ears) Exit(faults.NodeID, error)  {}
+func (*ears) Line(faults.NodeID, time.Time, []byte) {}
+func (*ears) Gap(faults.NodeID, error)              {}
+func (*ears) Exit(faults.NodeID, error)             {}
 
 // TestProduceGoesOnWhereItMay: a node that cannot make a block is left out while failed says so, and does not make up for
 // it.

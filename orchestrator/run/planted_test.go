@@ -60,7 +60,7 @@ func (b bug) run(t *testing.T, src string) (*report.Report, error) {
 	} else {
 		rt = sim.New(opts)
 	}
-	transport := rt.(runtime.Reacher).Transport()
+	transport := rt.Transport()
 	c := native.New(transport)
 	var dc chain.Chain = c
 	if b.chain != nil {

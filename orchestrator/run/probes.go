@@ -46,7 +46,7 @@ func (r *run) probeAt(ctx context.Context, f *faults.Planned, phase trace.ProbeP
 	if err := clock.Sleep(ctx, r.zero+at); err != nil {
 		return err
 	}
-	shaper, ok := r.Runtime.(runtime.Shaper)
+	shaper, ok := r.Runtime.(runtime.LinkShaper)
 	if !ok {
 		return fmt.Errorf("the runtime cannot measure links")
 	}

@@ -120,13 +120,8 @@ func (r *recorder) write(e trace.Event) {
 	}
 }
 
-// Line implements runtime.Sink.
-func (r *recorder) Line(node faults.NodeID, line []byte) {
-	r.LineAt(node, r.clock.Epoch().Add(r.clock.Now()), line)
-}
-
-// LineAt implements runtime.TimedSink. The time of an event is the node's own, that of a hint the engine's.
-func (r *recorder) LineAt(node faults.NodeID, at time.Time, line []byte) {
+// Line implements runtime.Sink. The time of an event is the node's own, that of a hint the runtime's.
+func (r *recorder) Line(node faults.NodeID, at time.Time, line []byte) {
 	if a, ok := r.chain.(chain.Announcer); ok {
 		if h, ok := a.Heard(node, line); ok {
 			r.hints.tell(node, at.Sub(r.clock.Epoch()), h)

@@ -149,7 +149,7 @@ func (r *run) start(ctx context.Context) error {
 func (r *run) describe(ctx context.Context) trace.Run {
 	d := trace.Run{
 		Format: traceFormat, Version: r.Version, ID: r.ID, Scenario: r.Spec.Name, Seed: r.Spec.Seed,
-		Runtime: r.describeRuntime(ctx), Started: r.Runtime.Clock().Epoch().Add(r.zero).UTC(),
+		Runtime: r.Runtime.Info(ctx).Text, Started: r.Runtime.Clock().Epoch().Add(r.zero).UTC(),
 		Duration: r.Spec.Duration, PeerExchange: r.Spec.Topology.PeerExchange,
 		Expect: Expectations(r.Spec),
 	}
@@ -169,13 +169,6 @@ func (r *run) describe(ctx context.Context) trace.Run {
 		d.Nodes[i].Account, d.Nodes[i].Addr = r.net.prepared.Nodes[i].Account, n.Addr.String()
 	}
 	return d
-}
-
-func (r *run) describeRuntime(ctx context.Context) string {
-	if d, ok := r.Runtime.(runtime.Describer); ok {
-		return d.Describe(ctx)
-	}
-	return "unknown"
 }
 
 // lane runs fn in a lane of the runtime's clock; its failure ends the run. The error is given the lane's name, unless it

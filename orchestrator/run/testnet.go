@@ -138,7 +138,7 @@ func (t *Testnet) launch(ctx context.Context, progress Progress) error {
 		launches[i] = runtime.Launch{ID: id, Image: p.Image, Args: p.Args, Env: p.Env, Sysctls: p.Sysctls, Files: p.Files}
 	}
 	doing := "starting"
-	if _, ok := t.Runtime.(runtime.Adopter); ok {
+	if t.Runtime.Info(ctx).Attached {
 		doing = "attaching to"
 	}
 	progress.Phase(fmt.Sprintf("%s %d nodes", doing, len(launches)), len(launches))

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// realClock is the machine's monotonic clock. Its lanes are plain goroutines.
+// realClock is the machine's monotonic clock. Its tasks are plain goroutines.
 type realClock struct {
 	epoch time.Time
-	lanes sync.WaitGroup
+	tasks sync.WaitGroup
 }
 
 // NewRealClock returns a Clock that runs with the machine's clock and whose epoch is now. It is safe for concurrent use.
@@ -41,7 +41,7 @@ func (c *realClock) Sleep(ctx context.Context, until time.Duration) error {
 }
 
 // Go implements Clock.
-func (c *realClock) Go(fn func()) { c.lanes.Go(fn) }
+func (c *realClock) Go(fn func()) { c.tasks.Go(fn) }
 
 // Wait implements Clock.
-func (c *realClock) Wait() { c.lanes.Wait() }
+func (c *realClock) Wait() { c.tasks.Wait() }

@@ -46,7 +46,7 @@ func TestRealClockSleepObeysContext(t *testing.T) {
 	})
 }
 
-func TestRealClockWaitsForLanes(t *testing.T) {
+func TestRealClockWaitsForTasks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := runtime.NewRealClock()
 		woke := make([]time.Duration, 3)
@@ -61,7 +61,7 @@ func TestRealClockWaitsForLanes(t *testing.T) {
 		c.Wait()
 		for i, at := range woke {
 			if at != time.Duration(i+1)*time.Second {
-				t.Errorf("lane %d woke at %v", i, at)
+				t.Errorf("task %d woke at %v", i, at)
 			}
 		}
 	})

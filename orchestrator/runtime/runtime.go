@@ -12,7 +12,7 @@ import (
 	"github.com/netsplit/netsplit/faults"
 )
 
-// Plan is the testnet that a Runtime is asked to host.
+// Plan is the testnet that a Runtime is to host.
 type Plan struct {
 	// ID is unique on the host, [a-z0-9-], at most 40 bytes; every resource is labelled with it.
 	ID string
@@ -21,7 +21,7 @@ type Plan struct {
 	// Dir is an existing directory of the run that the runtime may put files in (sockets, logs).
 	Dir   string
 	Nodes []PlanNode
-	// Sink receives what nodes print and when they exit.
+	// Sink receives the lines that nodes print, and their unexpected exits.
 	Sink Sink
 }
 
@@ -31,23 +31,18 @@ type PlanNode struct {
 	Role string
 }
 
-// Sink receives what happens to nodes. Calls for one node are serial, in order; calls for different nodes may be
-// concurrent. Calls must return quickly and must not call back into the runtime.
+// Sink receives the output and the unexpected exits of nodes. Calls for one node are serial, in order; calls for
+// different nodes may be concurrent. Calls must return quickly and must not call back into the runtime.
 type Sink interface {
-	// Line is one line of a node's standard output (of a foreign node's standard error too), without the newline, valid only during the call. Every line is
-	// delivered exactly once, across restarts.
-	Line(node faults.NodeID, line []byte)
-	// Gap says that lines of a node may have been lost.
+	// Line is one line of a node's standard output (of standard error too, where the node runs an image other than
+	// netsplit's own), without the newline, valid only during the call. at is when the runtime received the line from the
+	// node, in the wall-clock time of Clock.Epoch; a runtime that cannot know passes the clock's present time. Every line
+	// is delivered exactly once, across restarts.
+	Line(node faults.NodeID, at time.Time, line []byte)
+	// Gap reports that lines of a node may have been lost.
 	Gap(node faults.NodeID, err error)
-	// Exit says that a node ended without the runtime having been asked to end it.
+	// Exit reports that a node's process ended although no action ended it.
 	Exit(node faults.NodeID, err error)
-}
-
-// TimedSink is a Sink that wants to know when a line was printed. Runtimes that can tell call LineAt in place of Line.
-type TimedSink interface {
-	Sink
-	// LineAt is Line with the moment at which the engine took the line from the node, in the clock's own wall time.
-	LineAt(node faults.NodeID, at time.Time, line []byte)
 }
 
 // Host is where a node lives. It keeps its address across restarts.
@@ -62,11 +57,12 @@ type Launch struct {
 	ID faults.NodeID
 	// Args are the arguments after the program's name, for example ["node", "--config", "/etc/netsplit/node.json"].
 	Args []string
-	// Image is the container image of a foreign node; empty: the runtime's own. Runtimes without containers refuse one.
+	// Image is the node's container image; empty: netsplit's own node, which the runtime provides. Runtimes without
+	// containers refuse one.
 	Image string
 	// Env are environment variables, "NAME=VALUE".
 	Env []string
-	// Sysctls are settings of the node's own network stack, such as net.ipv4.tcp_retries2; foreign nodes only.
+	// Sysctls are settings of the node's own network stack, such as net.ipv4.tcp_retries2; only with an Image.
 	Sysctls map[string]string
 	// Files are put into the node's file system before its first start, by absolute path.
 	Files map[string][]byte
@@ -94,51 +90,44 @@ type Runtime interface {
 	Logs(ctx context.Context, node faults.NodeID, n int) ([]string, error)
 	// Clock is the time of this testnet; the runner reads no other.
 	Clock() Clock
+	// Transport carries HTTP requests to http://ADDR:PORT/ for every Host's Addr. Faults do not affect it.
+	Transport() http.RoundTripper
+	// Info describes the runtime, in more detail after Create than before. It may query the host.
+	Info(ctx context.Context) Info
 	// Close stops and removes all that Create and Launch made. It may be called at any time, more than once.
 	Close(ctx context.Context) error
 }
 
-// Reacher tells how to speak HTTP with nodes. Every runtime that hosts netsplit nodes has it. Control traffic never
-// passes through a fault.
-type Reacher interface {
-	// Transport carries requests to http://ADDR:PORT/ for every Host's Addr.
-	Transport() http.RoundTripper
+// Info describes a runtime.
+type Info struct {
+	// Text is for reports, for example "docker 20.10.24, bridge-family nftables, nfqueue delay engine".
+	Text string
+	// Attached says that the nodes ran before netsplit came: Launch starts none.
+	Attached bool
 }
 
-// Shaper is the ability to change and to measure links.
-type Shaper interface {
+// LinkShaper is the optional ability to change and to measure links.
+type LinkShaper interface {
 	// Shape makes the composition of the layers true on every link, in one step, and returns when it is. An empty list
 	// heals everything.
 	Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error)
 	// Probe measures links, all at the same time, from node to node on the way that the nodes' own traffic takes. Links
-	// from or to a node that is not running are measured as silent (Received 0), without an error.
+	// from or to a node that is not running have Received 0, without an error.
 	Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error)
-	// Traffic returns the counts since Create.
+	// Traffic returns the packet counts since Create.
 	Traffic(ctx context.Context) (faults.Traffic, error)
 }
 
-// Publisher is the ability to lead people's own tools to nodes.
-type Publisher interface {
-	// Publish returns, for each port of a node, an address on this host's loopback that leads there for as long as the
-	// testnet lives: the same one each time. Faults do not touch it, and it outlives the node's process.
-	Publish(ctx context.Context, ports []netip.AddrPort) ([]netip.AddrPort, error)
+// PortForwarder is the optional ability to make nodes reachable from this host for tools other than netsplit.
+type PortForwarder interface {
+	// ForwardPorts returns, for each port of a node, an address on this host's loopback that is forwarded to it until the
+	// testnet ends: the same one each time. Faults do not affect it, and it survives restarts of the node.
+	ForwardPorts(ctx context.Context, ports []netip.AddrPort) ([]netip.AddrPort, error)
 }
 
-// Adopter is a Runtime whose nodes run already: Launch starts none.
-type Adopter interface {
-	// Adopts does nothing; it is there to tell such runtimes by.
-	Adopts()
-}
-
-// Describer tells what a runtime is, for reports.
-type Describer interface {
-	// Describe returns a line such as "docker 20.10.24, bridge-family nftables, nfqueue delay engine".
-	Describe(ctx context.Context) string
-}
-
-// Clock is a testnet's time, real or virtual. The code that drives a testnet runs in lanes: the goroutine that made
-// the clock is one, Go starts more. A lane must not wait for another lane in any way but Sleep and Wait: in virtual
-// time one lane runs at a time and time stands still while it does.
+// Clock is a testnet's time, real or virtual. The code that drives a testnet runs in tasks: the goroutine that made the
+// clock is the first task, Go starts more. A task must not wait for another task in any way but Sleep and Wait: in
+// virtual time one task runs at a time, and time stands still while it does.
 type Clock interface {
 	// Now is the time since the runtime's epoch (some moment before Create returned).
 	Now() time.Duration
@@ -146,9 +135,9 @@ type Clock interface {
 	Epoch() time.Time
 	// Sleep returns nil when Now() >= until, or ctx's error.
 	Sleep(ctx context.Context, until time.Duration) error
-	// Go starts fn in a lane of its own.
+	// Go starts fn as a task.
 	Go(fn func())
-	// Wait returns when every lane started with Go has returned. Only the first lane may call it.
+	// Wait returns when every task started with Go has returned. Only the first task may call it.
 	Wait()
 }
 
@@ -161,11 +150,11 @@ type NodeError struct {
 	Op   string // "start", "connect" ...
 	Err  error
 	Tail []string
-	// Advice is what to do about it; empty where Err says it, or nobody knows.
+	// Advice is what to do about it; empty if Err says it, or if it is not known.
 	Advice string
 }
 
-// Hint returns what to do about it, the cause's own word where that has one. It may be empty.
+// Hint returns what to do about it: the cause's own hint if it has one, else Advice. It may be empty.
 func (e *NodeError) Hint() string {
 	var advised interface{ Hint() string }
 	if errors.As(e.Err, &advised) && advised.Hint() != "" {

@@ -52,7 +52,7 @@ func (r *record) note(fn func()) {
 	r.change = make(chan struct{})
 }
 
-func (r *record) Line(n faults.NodeID, b []byte) {
+func (r *record) Line(n faults.NodeID, _ time.Time, b []byte) {
 	r.note(func() { r.lines[n] = append(r.lines[n], string(b)) })
 }
 
@@ -326,8 +326,8 @@ func TestProbesFindNodesAgainAfterARestart(t *testing.T) {
 	if traffic, err := r.Traffic(t.Context()); err != nil || traffic.Lost != 0 {
 		t.Errorf("Traffic = %+v, %v", traffic, err)
 	}
-	if got := r.Describe(t.Context()); !strings.Contains(got, ", nft") {
-		t.Errorf("Describe = %q", got)
+	if got := r.Info(t.Context()).Text; !strings.Contains(got, ", nft") {
+		t.Errorf("Info = %q", got)
 	}
 	if err := r.cli.ContainerKill(t.Context(), r.agent.container, "KILL"); err != nil {
 		t.Fatal(err)

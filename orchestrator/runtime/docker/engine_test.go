@@ -199,8 +199,8 @@ func TestCallsBeforeCreate(t *testing.T) {
 	if err := r.Launch(t.Context(), nil, nil); err == nil {
 		t.Error("launched before create")
 	}
-	if got := r.Describe(t.Context()); got != "docker 1.2.3" {
-		t.Errorf("Describe = %q", got)
+	if got := r.Info(t.Context()).Text; got != "docker 1.2.3" {
+		t.Errorf("Info = %q", got)
 	}
 	for range 2 {
 		if err := r.Close(t.Context()); err != nil {

@@ -37,10 +37,7 @@ type follower struct {
 
 func newFollower(src logSource, name string, n *node, sink runtime.Sink) *follower {
 	f := &follower{src: src, container: name, node: n, sink: sink}
-	f.lines.line = func(b []byte) { sink.Line(n.id, b) }
-	if timed, ok := sink.(runtime.TimedSink); ok {
-		f.lines.line = func(b []byte) { timed.LineAt(n.id, f.lines.last, b) }
-	}
+	f.lines.line = func(b []byte) { sink.Line(n.id, f.lines.last, b) }
 	f.lines.gap = func(err error) { sink.Gap(n.id, err) }
 	return f
 }

@@ -46,11 +46,8 @@ type Foreign struct {
 
 // The capabilities of this runtime.
 var (
-	_ runtime.Runtime   = (*Foreign)(nil)
-	_ runtime.Reacher   = (*Foreign)(nil)
-	_ runtime.Shaper    = (*Foreign)(nil)
-	_ runtime.Describer = (*Foreign)(nil)
-	_ runtime.Adopter   = (*Foreign)(nil)
+	_ runtime.Runtime    = (*Foreign)(nil)
+	_ runtime.LinkShaper = (*Foreign)(nil)
 )
 
 // AttachForeign finds running containers and checks that they can be hosted: all have an IPv4 address on one bridge
@@ -67,8 +64,12 @@ func AttachForeign(ctx context.Context, sel Selector, opts ForeignOptions) (*For
 	return f, nil
 }
 
-// Adopts implements runtime.Adopter.
-func (*Foreign) Adopts() {}
+// Info implements runtime.Runtime.
+func (f *Foreign) Info(ctx context.Context) runtime.Info {
+	info := f.Runtime.Info(ctx)
+	info.Attached = true
+	return info
+}
 
 // inspector looks at a container.
 type inspector interface {

@@ -31,8 +31,8 @@ type Options struct {
 	executable string
 }
 
-// Runtime hosts one testnet in containers. It implements runtime.Runtime, Reacher, Shaper, Publisher
-// and Describer.
+// Runtime hosts one testnet in containers. It implements runtime.Runtime, LinkShaper and
+// PortForwarder.
 type Runtime struct {
 	opts    Options
 	clock   runtime.Clock
@@ -65,11 +65,9 @@ type Runtime struct {
 
 // The capabilities of this runtime.
 var (
-	_ runtime.Runtime   = (*Runtime)(nil)
-	_ runtime.Reacher   = (*Runtime)(nil)
-	_ runtime.Shaper    = (*Runtime)(nil)
-	_ runtime.Publisher = (*Runtime)(nil)
-	_ runtime.Describer = (*Runtime)(nil)
+	_ runtime.Runtime       = (*Runtime)(nil)
+	_ runtime.LinkShaper    = (*Runtime)(nil)
+	_ runtime.PortForwarder = (*Runtime)(nil)
 )
 
 // ErrClosed is returned by calls after Close.
@@ -228,17 +226,17 @@ func seeThrough(ctx context.Context) (context.Context, context.CancelFunc) {
 // Clock implements runtime.Runtime: it is real time.
 func (r *Runtime) Clock() runtime.Clock { return r.clock }
 
-// Transport implements runtime.Reacher: requests go straight to the nodes' addresses, past any proxy.
+// Transport implements runtime.Runtime: requests go straight to the nodes' addresses, past any proxy.
 func (r *Runtime) Transport() http.RoundTripper { return r.http }
 
-// Describe implements runtime.Describer.
-func (r *Runtime) Describe(ctx context.Context) string {
-	s := "docker " + r.version
+// Info implements runtime.Runtime.
+func (r *Runtime) Info(ctx context.Context) runtime.Info {
+	info := runtime.Info{Text: "docker " + r.version}
 	if r.agent == nil {
-		return s
+		return info
 	}
 	if engine, err := r.agent.engine(ctx); err == nil {
-		s += ", " + engine
+		info.Text += ", " + engine
 	}
-	return s
+	return info
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/netsplit/netsplit/faults/agent"
 )
 
-// Shape implements runtime.Shaper.
+// Shape implements runtime.LinkShaper.
 func (r *Runtime) Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error) {
 	c, err := r.fault(ctx)
 	if err != nil {
@@ -26,7 +26,7 @@ func (r *Runtime) Shape(ctx context.Context, layers []faults.Layer) (faults.Appl
 	return done, nil
 }
 
-// Probe implements runtime.Shaper.
+// Probe implements runtime.LinkShaper.
 func (r *Runtime) Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error) {
 	c, err := r.fault(ctx)
 	if err != nil {
@@ -47,7 +47,7 @@ func (r *Runtime) Probe(ctx context.Context, links []faults.Link, plan faults.Pr
 	return m, nil
 }
 
-// Traffic implements runtime.Shaper.
+// Traffic implements runtime.LinkShaper.
 func (r *Runtime) Traffic(ctx context.Context) (faults.Traffic, error) {
 	c, err := r.fault(ctx)
 	if err != nil {

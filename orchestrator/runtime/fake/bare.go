@@ -2,11 +2,10 @@ package fake
 
 import "github.com/netsplit/netsplit/orchestrator/runtime"
 
-// bare has the methods of runtime.Runtime and runtime.Reacher and no others.
+// bare has the methods of runtime.Runtime and no others.
 type bare struct {
 	runtime.Runtime
-	runtime.Reacher
 }
 
-// WithoutShaper returns r without the ability to change links, for tests of those who need it.
-func WithoutShaper(r *Runtime) runtime.Runtime { return bare{Runtime: r, Reacher: r} }
+// WithoutLinkShaper returns r without the ability to change links, for tests of those who need it.
+func WithoutLinkShaper(r *Runtime) runtime.Runtime { return bare{r} }

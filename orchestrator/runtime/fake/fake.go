@@ -24,14 +24,12 @@ type Runtime struct {
 }
 
 var (
-	_ runtime.Runtime   = (*Runtime)(nil)
-	_ runtime.Reacher   = (*Runtime)(nil)
-	_ runtime.Shaper    = (*Runtime)(nil)
-	_ runtime.Describer = (*Runtime)(nil)
+	_ runtime.Runtime    = (*Runtime)(nil)
+	_ runtime.LinkShaper = (*Runtime)(nil)
 )
 
 // New returns a runtime that hosts nodes as a simulated network with opts does, and fails as the script says. The
-// calling goroutine is the first lane of its Clock. opts.RealTime makes it as slow as a real one.
+// calling goroutine is the first task of its Clock. opts.RealTime makes it as slow as a real one.
 func New(opts sim.Options, script Script) *Runtime {
 	return &Runtime{Runtime: sim.New(opts), script: script}
 }
@@ -128,7 +126,7 @@ func (r *Runtime) Logs(ctx context.Context, node faults.NodeID, n int) ([]string
 	return r.Runtime.Logs(ctx, node, n)
 }
 
-// Shape implements runtime.Shaper.
+// Shape implements runtime.LinkShaper.
 func (r *Runtime) Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error) {
 	s := r.called("shape", "", len(layers))
 	if s.Shape != nil {
@@ -142,7 +140,7 @@ func (r *Runtime) Shape(ctx context.Context, layers []faults.Layer) (faults.Appl
 	return r.Runtime.Shape(ctx, layers)
 }
 
-// Probe implements runtime.Shaper.
+// Probe implements runtime.LinkShaper.
 func (r *Runtime) Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error) {
 	s := r.called("probe", "", len(links))
 	if s.ProbeErr != nil {
@@ -158,7 +156,7 @@ func (r *Runtime) Probe(ctx context.Context, links []faults.Link, plan faults.Pr
 	return out, nil
 }
 
-// Traffic implements runtime.Shaper. It is not recorded.
+// Traffic implements runtime.LinkShaper. It is not recorded.
 func (r *Runtime) Traffic(ctx context.Context) (faults.Traffic, error) {
 	r.mu.Lock()
 	err := r.script.TrafficErr
@@ -169,8 +167,12 @@ func (r *Runtime) Traffic(ctx context.Context) (faults.Traffic, error) {
 	return r.Runtime.Traffic(ctx)
 }
 
-// Describe implements runtime.Describer.
-func (r *Runtime) Describe(ctx context.Context) string { return "fake: " + r.Runtime.Describe(ctx) }
+// Info implements runtime.Runtime.
+func (r *Runtime) Info(ctx context.Context) runtime.Info {
+	info := r.Runtime.Info(ctx)
+	info.Text = "fake: " + info.Text
+	return info
+}
 
 // Close implements runtime.Runtime.
 func (r *Runtime) Close(ctx context.Context) error {

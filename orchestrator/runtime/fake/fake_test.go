@@ -24,12 +24,12 @@ func TestConformance(t *testing.T) {
 	}, runtimetest.Shape)
 }
 
-func TestConformanceWithoutShaper(t *testing.T) {
+func TestConformanceWithoutLinkShaper(t *testing.T) {
 	open := func(*testing.T) runtime.Runtime {
-		return fake.WithoutShaper(fake.New(sim.Options{}, fake.Script{}))
+		return fake.WithoutLinkShaper(fake.New(sim.Options{}, fake.Script{}))
 	}
-	if _, ok := open(t).(runtime.Shaper); ok {
-		t.Fatal("a runtime without Shaper has it")
+	if _, ok := open(t).(runtime.LinkShaper); ok {
+		t.Fatal("a runtime without LinkShaper has it")
 	}
 	runtimetest.Run(t, open)
 }
@@ -43,9 +43,9 @@ type recorder struct {
 	exits []error
 }
 
-func (r *recorder) Line(faults.NodeID, []byte)      { r.lines++ }
-func (r *recorder) Gap(_ faults.NodeID, err error)  { r.gaps = append(r.gaps, err) }
-func (r *recorder) Exit(_ faults.NodeID, err error) { r.exits = append(r.exits, err) }
+func (r *recorder) Line(faults.NodeID, time.Time, []byte) { r.lines++ }
+func (r *recorder) Gap(_ faults.NodeID, err error)        { r.gaps = append(r.gaps, err) }
+func (r *recorder) Exit(_ faults.NodeID, err error)       { r.exits = append(r.exits, err) }
 func launches(r *fake.Runtime, hosts []runtime.Host) []runtime.Launch {
 	n := runtimetest.Network{ID: "fake", Hosts: hosts, Start: r.Clock().Epoch(), Interval: time.Second, Miners: 1}
 	return n.Launches()
@@ -214,8 +214,8 @@ func TestCallsAreRecorded(t *testing.T) {
 	if got := r.Calls(); !slices.Equal(got, want) {
 		t.Errorf("calls %+v\nwant %+v", got, want)
 	}
-	if got := r.Describe(t.Context()); got == r.Runtime.Describe(t.Context()) {
-		t.Errorf("described as %q", got)
+	if got := r.Info(t.Context()); got == r.Runtime.Info(t.Context()) {
+		t.Errorf("described as %+v", got)
 	}
 }
 

@@ -2,6 +2,7 @@ package fake
 
 import (
 	"errors"
+	"time"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
@@ -18,7 +19,7 @@ type lossy struct {
 }
 
 // Line implements runtime.Sink.
-func (l *lossy) Line(node faults.NodeID, line []byte) {
+func (l *lossy) Line(node faults.NodeID, at time.Time, line []byte) {
 	after, ok := l.after[node]
 	n := l.lines[node]
 	l.lines[node] = n + 1
@@ -26,5 +27,5 @@ func (l *lossy) Line(node faults.NodeID, line []byte) {
 		l.Sink.Gap(node, ErrGap)
 		return
 	}
-	l.Sink.Line(node, line)
+	l.Sink.Line(node, at, line)
 }

@@ -20,13 +20,13 @@ var probePlan = faults.ProbePlan{Count: 9, Interval: 10 * time.Millisecond, Wait
 // shaped is a testnet whose links can be changed.
 type shaped struct {
 	*testnet
-	runtime.Shaper
+	runtime.LinkShaper
 }
 
 // links checks, on one testnet of three nodes, all that can be done to links.
 func (s suite) links(t *testing.T) {
 	rt := s.open(t)
-	_, ok := rt.(runtime.Shaper)
+	_, ok := rt.(runtime.LinkShaper)
 	closeNow(t, rt)
 	switch {
 	case !ok && s.caps[Shape]:
@@ -35,7 +35,7 @@ func (s suite) links(t *testing.T) {
 		t.Skipf("%T does not shape links", rt)
 	}
 	net := s.up(t, 3)
-	n := shaped{net, net.rt.(runtime.Shaper)}
+	n := shaped{net, net.rt.(runtime.LinkShaper)}
 	t.Run("whole", n.whole)
 	t.Run("cut", n.cutBothWays)
 	t.Run("one way", n.cutOneWay)

@@ -9,11 +9,11 @@ import (
 // Cap is a capability that a runtime is expected to have.
 type Cap string
 
-// Shape is the capability of runtime.Shaper.
+// Shape is the capability of runtime.LinkShaper.
 const Shape Cap = "shape"
 
 // Open returns a new runtime that nothing was created on. What it needs to release after Runtime.Close it registers
-// with t.Cleanup. A test that opens a runtime of virtual time is the first lane of its clock.
+// with t.Cleanup. A test that opens a runtime of virtual time is the first task of its clock.
 type Open func(t *testing.T) runtime.Runtime
 
 // Run checks that runtimes made by open keep the contract. A capability that is not in caps is checked where a runtime

@@ -136,10 +136,6 @@ const requestTimeout = 2 * time.Second
 // ask asks a node for its status.
 func (n *testnet) ask(ctx context.Context, id faults.NodeID) (status, error) {
 	var s status
-	reacher, ok := n.rt.(runtime.Reacher)
-	if !ok {
-		return s, fmt.Errorf("runtime %T is not a Reacher", n.rt)
-	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	for _, h := range n.hosts {
@@ -151,7 +147,7 @@ func (n *testnet) ask(ctx context.Context, id faults.NodeID) (status, error) {
 		if err != nil {
 			return s, err
 		}
-		client := &http.Client{Transport: reacher.Transport()}
+		client := &http.Client{Transport: n.rt.Transport()}
 		resp, err := client.Do(req)
 		if err != nil {
 			return s, err
@@ -258,7 +254,7 @@ func newSink() *sink {
 }
 
 // Line implements runtime.Sink.
-func (s *sink) Line(id faults.NodeID, line []byte) {
+func (s *sink) Line(id faults.NodeID, _ time.Time, line []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lines[id] = append(s.lines[id], string(line))

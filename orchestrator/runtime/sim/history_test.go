@@ -97,16 +97,18 @@ func TestPlantedMachinesAreDrivenInPlaceOfNodes(t *testing.T) {
 // history is a Sink that keeps everything in one text.
 type history struct{ bytes.Buffer }
 
-func (h *history) Line(id faults.NodeID, line []byte) { fmt.Fprintf(h, "%s %s\n", id, line) }
-func (h *history) Gap(id faults.NodeID, err error)    { fmt.Fprintf(h, "%s gap: %v\n", id, err) }
-func (h *history) Exit(id faults.NodeID, err error)   { fmt.Fprintf(h, "%s exit: %v\n", id, err) }
+func (h *history) Line(id faults.NodeID, _ time.Time, line []byte) {
+	fmt.Fprintf(h, "%s %s\n", id, line)
+}
+func (h *history) Gap(id faults.NodeID, err error)  { fmt.Fprintf(h, "%s gap: %v\n", id, err) }
+func (h *history) Exit(id faults.NodeID, err error) { fmt.Fprintf(h, "%s exit: %v\n", id, err) }
 
 // discard is a Sink that counts lines.
 type discard struct{ lines int }
 
-func (d *discard) Line(faults.NodeID, []byte) { d.lines++ }
-func (d *discard) Gap(faults.NodeID, error)   {}
-func (d *discard) Exit(faults.NodeID, error)  {}
+func (d *discard) Line(faults.NodeID, time.Time, []byte) { d.lines++ }
+func (d *discard) Gap(faults.NodeID, error)              {}
+func (d *discard) Exit(faults.NodeID, error)             {}
 
 // graph connects each of n hosts, at least 2, to the next one and to some at random.
 func graph(n, degree int) func(int) []int {

@@ -84,7 +84,7 @@ type sinkLog struct {
 	exits []string
 }
 
-func (s *sinkLog) Line(id faults.NodeID, line []byte) {
+func (s *sinkLog) Line(id faults.NodeID, _ time.Time, line []byte) {
 	s.lines = append(s.lines, string(id)+" "+string(line))
 }
 func (s *sinkLog) Gap(faults.NodeID, error) {}

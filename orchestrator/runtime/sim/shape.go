@@ -9,7 +9,7 @@ import (
 	"github.com/netsplit/netsplit/faults"
 )
 
-// Shape implements runtime.Shaper. It takes no virtual time. A layer with an Until ends by itself.
+// Shape implements runtime.LinkShaper. It takes no virtual time. A layer with an Until ends by itself.
 func (r *Runtime) Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error) {
 	if err := ctx.Err(); err != nil {
 		return faults.Applied{}, err
@@ -95,7 +95,7 @@ func (w *world) shape(links faults.Links) {
 	}
 }
 
-// Traffic implements runtime.Shaper. Dropped counts packets that a cut held up, each once, and dials into a cut;
+// Traffic implements runtime.LinkShaper. Dropped counts packets that a cut held up, each once, and dials into a cut;
 // Delayed counts packets sent over a link with a delay or jitter. Lost is always 0.
 func (r *Runtime) Traffic(ctx context.Context) (faults.Traffic, error) {
 	if err := ctx.Err(); err != nil {
@@ -119,7 +119,7 @@ type flow struct {
 
 type arrival struct{ at, took int64 }
 
-// Probe implements runtime.Shaper. It takes virtual time: until the last packet has arrived, or Wait is over. Probes
+// Probe implements runtime.LinkShaper. It takes virtual time: until the last packet has arrived, or Wait is over. Probes
 // are packets, not streams: what meets a cut is lost. A paused node's host still answers.
 func (r *Runtime) Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error) {
 	if plan.Count < 1 || plan.Interval < 0 || plan.Wait < 0 {

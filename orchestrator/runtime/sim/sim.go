@@ -68,8 +68,8 @@ func (o Options) withDefaults() Options {
 // ErrClosed is returned by calls on a Runtime after Close.
 var ErrClosed = errors.New("simulated testnet is closed")
 
-// Runtime is a testnet in virtual time. It implements runtime.Runtime, Reacher, Shaper and Describer. Methods are safe
-// for concurrent use; a history is only then the same every time when they are called from the Clock's lanes.
+// Runtime is a testnet in virtual time. It implements runtime.Runtime and LinkShaper. Methods are safe for
+// concurrent use; a history is only then the same every time when they are called from the Clock's tasks.
 type Runtime struct {
 	opts  Options
 	clock *clock
@@ -86,13 +86,11 @@ type Runtime struct {
 }
 
 var (
-	_ runtime.Runtime   = (*Runtime)(nil)
-	_ runtime.Reacher   = (*Runtime)(nil)
-	_ runtime.Shaper    = (*Runtime)(nil)
-	_ runtime.Describer = (*Runtime)(nil)
+	_ runtime.Runtime    = (*Runtime)(nil)
+	_ runtime.LinkShaper = (*Runtime)(nil)
 )
 
-// New returns a simulated testnet without nodes. The calling goroutine is the first lane of its Clock.
+// New returns a simulated testnet without nodes. The calling goroutine is the first task of its Clock.
 func New(opts Options) *Runtime {
 	opts = opts.withDefaults()
 	r := &Runtime{opts: opts}
@@ -120,12 +118,12 @@ func (r *Runtime) run(until int64, limit int) bool {
 // Clock implements runtime.Runtime.
 func (r *Runtime) Clock() runtime.Clock { return r.clock }
 
-// Describe implements runtime.Describer.
-func (r *Runtime) Describe(context.Context) string {
+// Info implements runtime.Runtime.
+func (r *Runtime) Info(context.Context) runtime.Info {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return fmt.Sprintf("sim, virtual time, %d nodes, %v base delay, seed %d",
-		len(r.w.hosts), r.opts.BaseDelay, r.opts.Seed)
+	return runtime.Info{Text: fmt.Sprintf("sim, virtual time, %d nodes, %v base delay, seed %d",
+		len(r.w.hosts), r.opts.BaseDelay, r.opts.Seed)}
 }
 
 // maxHosts is how many addresses there are.
@@ -201,7 +199,7 @@ func (r *Runtime) Crash(id faults.NodeID, at time.Duration, reason error) error 
 	return nil
 }
 
-// Close implements runtime.Runtime. The Clock goes on, so that lanes that sleep wake.
+// Close implements runtime.Runtime. The Clock goes on, so that tasks that sleep wake.
 func (r *Runtime) Close(context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -117,9 +117,9 @@ func TestClosedRefusesEverything(t *testing.T) {
 	l.expect()
 }
 
-func TestDescribe(t *testing.T) {
+func TestInfo(t *testing.T) {
 	l := newLab(t, "a", "b")
-	if got, want := l.r.Describe(t.Context()), "sim, virtual time, 2 nodes, 500µs base delay, seed 1"; got != want {
+	if got, want := l.r.Info(t.Context()).Text, "sim, virtual time, 2 nodes, 500µs base delay, seed 1"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// Transport implements runtime.Reacher. Requests are answered by the node's own HTTP handler at the present moment and
+// Transport implements runtime.Runtime. Requests are answered by the node's own HTTP handler at the present moment and
 // take no virtual time. Connections to a node that is down are refused; those to a paused node time out, at once.
 func (r *Runtime) Transport() http.RoundTripper { return transport{r} }
 

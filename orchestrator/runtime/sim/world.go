@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/node"
@@ -195,7 +196,7 @@ func (w *world) print(h *host, e *node.Event) {
 	line = line[:len(line)-1]
 	h.log.add(line)
 	if w.sink != nil {
-		w.sink.Line(h.id, line)
+		w.sink.Line(h.id, time.Unix(0, int64(w.time())), line)
 	}
 }
 
