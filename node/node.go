@@ -221,3 +221,159 @@ func (n *Node) send(p *peer, m wire.Message) {
 }
 
 func hashPtr(h chain.Hash) *chain.Hash { return &h }
+
+// Receive takes a message from a connected peer. The node may keep m, which must not change.
+func (n *Node) Receive(now Time, from chain.PeerID, m wire.Message) []Effect {
+	n.begin(now)
+	p := n.byID[from]
+	if !n.running || p == nil || p.closing != "" {
+		return n.fx
+	}
+	p.heard = now
+	if err := wire.Check(m); err != nil {
+		n.misbehaved(p, nil, err.Error())
+		return n.end()
+	}
+	if hello, ok := m.(*wire.Hello); ok {
+		n.hello(p, hello)
+		return n.end()
+	}
+	if !p.up {
+		// Not a ban: after a reconnection it may be a straggler of the earlier connection.
+		n.disconnect(p, m.Type().String()+" before hello")
+		return n.end()
+	}
+	switch m := m.(type) {
+	case *wire.Tx:
+		n.receiveTx(p, m)
+	case *wire.Block:
+		n.receiveBlock(p, m)
+	case *wire.Inv:
+		n.receiveInv(p, m)
+	case *wire.Get:
+		n.receiveGet(p, m)
+	case *wire.Blocks:
+		n.receiveBlocks(p, m)
+	default:
+		n.receiveControl(p, m)
+	}
+	return n.end()
+}
+
+// receiveControl takes the messages that cost the sender little and the node an answer: their rate is bounded.
+func (n *Node) receiveControl(p *peer, m wire.Message) {
+	if !p.control.take(n.now, 1, controlBurst, controlRate) {
+		n.misbehaved(p, nil, "flood of "+m.Type().String())
+		return
+	}
+	switch m := m.(type) {
+	case *wire.Ping:
+		n.send(p, &wire.Pong{Nonce: m.Nonce})
+	case *wire.Pong: // that it came is all it says
+	case *wire.GetBlocks:
+		n.serveBlocks(p, m)
+	case *wire.Addrs:
+		n.learnAddrs(m)
+	}
+}
+
+// Malformed says that bytes from a peer were no message.
+func (n *Node) Malformed(now Time, from chain.PeerID, err error) []Effect {
+	n.begin(now)
+	p := n.byID[from]
+	if !n.running || p == nil {
+		return n.fx
+	}
+	n.misbehaved(p, nil, err.Error())
+	return n.end()
+}
+
+// The timers of a node. All are of the whole node: TimerID.Peer is zero.
+const (
+	// TimerTick is the periodic housekeeping.
+	TimerTick TimerKind = iota + 1
+	// TimerDial is the next dial of a configured peer.
+	TimerDial
+	// TimerMine is the miner's next find, or the end of its present chunk of attempts.
+	TimerMine
+)
+
+// The node's periods.
+const (
+	tickInterval = 500 * time.Millisecond
+	// pingInterval is how long a peer may be silent before it is pinged, pingTimeout before it is disconnected.
+	pingInterval = 2 * time.Second
+	pingTimeout  = 6 * time.Second
+	// announceInterval is how often the head is announced to peers that have not shown that they have it: whatever was
+	// lost or missed, two connected nodes find out that their heads differ.
+	announceInterval = 5 * time.Second
+)
+
+// Timer says that the time of a timer has come.
+func (n *Node) Timer(now Time, id TimerID) []Effect {
+	n.begin(now)
+	if !n.running {
+		return n.fx
+	}
+	switch id.Kind {
+	case TimerTick:
+		n.tick()
+	case TimerDial:
+		n.dialAt = 0
+		n.review = true
+	case TimerMine:
+		n.mineDue()
+	}
+	return n.end()
+}
+
+func (n *Node) tick() {
+	for i := 0; i < len(n.peers); i++ { // disconnecting does not change the list
+		n.checkPeer(n.peers[i])
+	}
+	n.ask(n.requests.Expire(int64(n.now), n.scratch[:0]))
+	n.expireSync()
+	if n.now >= n.announce {
+		n.announce = n.now + Time(announceInterval)
+		n.announceHead()
+	}
+	n.keepPeers()
+	n.setTimer(TimerTick, n.now+Time(tickInterval))
+}
+
+// checkPeer pings a silent peer and disconnects a dead one.
+func (n *Node) checkPeer(p *peer) {
+	if p.closing != "" {
+		return
+	}
+	silent := time.Duration(n.now - p.heard)
+	switch {
+	case !p.up && time.Duration(n.now-p.since) >= pingTimeout:
+		n.disconnect(p, "handshake timeout")
+	case silent >= pingTimeout:
+		n.disconnect(p, "ping timeout")
+	case p.up && silent >= pingInterval && time.Duration(n.now-p.pinged) >= pingInterval:
+		p.pinged = n.now
+		p.pingNonce++
+		n.send(p, &wire.Ping{Nonce: p.pingNonce})
+	}
+}
+
+// announceHead tells the peers that have not shown the node's head of it.
+func (n *Node) announceHead() {
+	head := n.tree.Head()
+	if head.Height == 0 {
+		return
+	}
+	h := head.Hash()
+	var inv *wire.Inv
+	for _, p := range n.peers {
+		if !p.live() || p.head == h {
+			continue
+		}
+		if inv == nil {
+			inv = &wire.Inv{Item: wire.ItemBlock, Hashes: []chain.Hash{h}}
+		}
+		n.sendInv(p, inv)
+	}
+}

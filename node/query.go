@@ -7,6 +7,12 @@ import (
 	"github.com/netsplit/netsplit/node/relay"
 )
 
+// Name is the node's name in the testnet.
+func (n *Node) Name() string { return n.cfg.Name }
+
+// Network is the name of the testnet that the node belongs to.
+func (n *Node) Network() string { return n.cfg.Genesis.Network }
+
 // Status is what a node says of itself. Counters count since New.
 type Status struct {
 	Head    chain.Hash

@@ -114,3 +114,100 @@ func (o *overlay) commit(miner Address, subsidy Amount) (State, error) {
 	}
 	return o.base.with(changes), nil
 }
+
+// Execute gives the state after b, given the state after its parent. It checks the block's TxRoot, every transaction
+// and the StateRoot, but nothing else of the header. Errors wrap ErrInvalid and the reason. A Memo that is shared must
+// be asked about a block with the state of that block's parent only.
+//
+// Without a memo it computes the genesis block at each call; callers that execute many blocks keep a Ledger.
+func Execute(parent State, b *Block, g *Genesis, memo *Memo) (State, error) {
+	l, err := NewLedger(g, memo)
+	if err != nil {
+		return State{}, err
+	}
+	return l.Execute(parent, b)
+}
+
+// Execute is the function Execute on this ledger's network.
+func (l *Ledger) Execute(parent State, b *Block) (State, error) {
+	// Outside of the memo: a header's hash says nothing about transactions that the header does not commit to, and
+	// whoever sends a good header with a wrong body must not spoil the good block.
+	if err := checkBody(b); err != nil {
+		return State{}, err
+	}
+	return l.memo.execute(b.Hash(), func() (State, error) { return l.execute(parent, b) })
+}
+
+// checkBody checks that b's transactions are those that its header commits to.
+func checkBody(b *Block) error {
+	if len(b.Txs) > MaxBlockTxs {
+		return Invalid(ErrTooManyTx, "%d, at most %d are allowed", len(b.Txs), MaxBlockTxs)
+	}
+	if !b.committed() {
+		return Invalid(ErrTxRoot, "computed %s, header has %s", TxRoot(b.Txs), b.TxRoot)
+	}
+	return nil
+}
+
+func (l *Ledger) execute(parent State, b *Block) (State, error) {
+	o := newOverlay(parent)
+	for i := range b.Txs {
+		t := &b.Txs[i]
+		err := l.CheckTx(t)
+		if err == nil {
+			err = o.apply(t)
+		}
+		if err != nil {
+			return State{}, Invalid(err, "transaction %d of %d from %s", i+1, len(b.Txs), t.From)
+		}
+	}
+	after, err := o.commit(b.Miner, l.subsidy)
+	if err != nil {
+		return State{}, Invalid(err, "after %d with subsidy %d", parent.Total(), l.subsidy)
+	}
+	if root := after.Root(); root != b.StateRoot {
+		return State{}, Invalid(ErrStateRoot, "computed %s, header has %s", root, b.StateRoot)
+	}
+	return after, nil
+}
+
+// replay is the state after a block that was executed before: nothing is checked again but what apply checks anyway.
+func (l *Ledger) replay(parent State, b *Block) (State, error) {
+	o := newOverlay(parent)
+	for i := range b.Txs {
+		if err := o.apply(&b.Txs[i]); err != nil {
+			return State{}, err
+		}
+	}
+	return o.commit(b.Miner, l.subsidy)
+}
+
+// Assemble picks the transactions that a block of miner's on top of parent can hold, in the given order, and gives the
+// state after it. It leaves out those that are invalid or do not apply where they stand, and those above MaxBlockTxs.
+// The error wraps ErrSupply: no block can be made.
+func (l *Ledger) Assemble(parent State, txs []Tx, miner Address) (kept []Tx, after State, err error) {
+	o := newOverlay(parent)
+	for i := range txs {
+		if len(kept) == MaxBlockTxs {
+			break
+		}
+		// The cheap check comes first; a bad signature after it must not leave a trace in the overlay.
+		if txs[i].Nonce != o.get(txs[i].From).Nonce || l.CheckTx(&txs[i]) != nil {
+			continue
+		}
+		if o.apply(&txs[i]) == nil {
+			kept = append(kept, txs[i])
+		}
+	}
+	after, err = o.commit(miner, l.subsidy)
+	return kept, after, err
+}
+
+// Assemble is Ledger.Assemble on g's network. Without a memo it computes the genesis block at each call.
+func Assemble(parent State, txs []Tx, miner Address, g *Genesis, memo *Memo) (kept []Tx, after State, err error) {
+	l, err := NewLedger(g, memo)
+	if err != nil {
+		return nil, State{}, err
+	}
+	return l.Assemble(parent, txs, miner)
+}

@@ -5,6 +5,45 @@ import (
 	"fmt"
 )
 
+// Engine is the consensus rules on headers.
+type Engine interface {
+	// CheckHeader checks what h claims as a child of branch's tip: difficulty, proof and time; the tree has checked
+	// version, parent and height. now is the node's clock and bounds the header's time. Errors wrap ErrFuture, or
+	// ErrInvalid and the reason.
+	CheckHeader(h *Header, branch Branch, now Millis) error
+	// NextBits is the bits that a child of branch's tip must carry.
+	NextBits(branch Branch) uint32
+	// MinTime is the earliest time that a child of branch's tip may carry.
+	MinTime(branch Branch) Millis
+}
+
+// Branch is the headers from genesis to some block, the branch's tip.
+type Branch interface {
+	// Ancestor is the header n blocks before the tip, the tip itself for 0, nil before genesis. It takes n steps.
+	Ancestor(n int) *Header
+	// First is the branch's header at height 1, nil if it has genesis alone.
+	First() *Header
+}
+
+// Headers is a Branch in a slice: index i holds height i, the last is the tip.
+type Headers []*Header
+
+// Ancestor is as Branch says.
+func (hs Headers) Ancestor(n int) *Header {
+	if n < 0 || n >= len(hs) {
+		return nil
+	}
+	return hs[len(hs)-1-n]
+}
+
+// First is as Branch says.
+func (hs Headers) First() *Header {
+	if len(hs) < 2 {
+		return nil
+	}
+	return hs[1]
+}
+
 // Tree holds all valid blocks that are known, and chooses the head: the block with the most cumulative work, the first
 // one seen among equals. It is not safe for use by many goroutines at once. Blocks whose parent is not known are not
 // kept: that is the caller's task.
@@ -193,4 +232,173 @@ func (t *Tree) head() *treeEntry { return t.best[len(t.best)-1] }
 func (t *Tree) onBest(e *treeEntry) bool {
 	h := e.block.Height
 	return h < Height(len(t.best)) && t.best[h] == e
+}
+
+// choose makes e, a new entry, the head if its chain has more work than the head's. Ties go to the one seen first.
+func (t *Tree) choose(e *treeEntry) Added {
+	old := t.head()
+	if e.work.Cmp(old.work) <= 0 {
+		return Added{}
+	}
+	a := Added{NewHead: true, Old: old.block.Hash()}
+	fork := e
+	for !t.onBest(fork) {
+		fork = fork.parent
+	}
+	base := int(fork.block.Height) + 1
+	for _, d := range t.best[base:] {
+		a.Dropped = append(a.Dropped, d.block)
+	}
+	grown := int(e.block.Height) + 1
+	clear(t.best[min(grown, len(t.best)):]) // a heavier chain may be shorter: let go of the rest
+	t.best = t.best[:min(grown, len(t.best))]
+	for len(t.best) < grown {
+		t.best = append(t.best, nil)
+	}
+	a.Adopted = make([]*Block, grown-base)
+	for n := e; n != fork; n = n.parent {
+		h := int(n.block.Height)
+		t.best[h] = n
+		a.Adopted[h-base] = n.block
+	}
+	return a
+}
+
+// maxInvalid bounds the invalid blocks that a tree remembers.
+const maxInvalid = 1024
+
+// invalidSet remembers the last maxInvalid blocks that carried their proof of work but broke the ledger's rules, and
+// their descendants, so that they are refused without executing anything. Its memory costs an attacker work.
+type invalidSet struct {
+	known map[Hash]*invalidBlock
+	order []Hash // ring, the oldest at next once it is full
+	next  int
+}
+
+type invalidBlock struct {
+	entry *treeEntry // its header alone, to judge the headers of its children
+	err   error
+}
+
+func (s *invalidSet) get(h Hash) *invalidBlock { return s.known[h] }
+
+func (s *invalidSet) put(h Hash, e *treeEntry, err error) {
+	if s.known == nil {
+		s.known = make(map[Hash]*invalidBlock)
+	}
+	if len(s.order) < maxInvalid {
+		s.order = append(s.order, h)
+	} else {
+		delete(s.known, s.order[s.next])
+		s.order[s.next] = h
+		s.next = (s.next + 1) % maxInvalid
+	}
+	e.block = &Block{Header: e.block.Header, sealed: true, hash: h}
+	s.known[h] = &invalidBlock{entry: e, err: err}
+}
+
+// A state holds what its block changed in the trie, which is several times the block itself. So the tree keeps the
+// states of the keepStates blocks added last, and of every height that stateStride divides; others are computed again
+// from the nearest one below, which only a block on an old parent asks for.
+const (
+	keepStates  = 256
+	stateStride = 128
+)
+
+// recentStates is the ring of entries added last; the oldest is at next once it is full.
+type recentStates struct {
+	ring []*treeEntry
+	next int
+}
+
+// keep notes that e was added and lets go of the state that has become too old.
+func (t *Tree) keep(e *treeEntry) {
+	r := &t.recent
+	if len(r.ring) < keepStates {
+		r.ring = append(r.ring, e)
+		return
+	}
+	old := r.ring[r.next]
+	r.ring[r.next] = e
+	r.next = (r.next + 1) % keepStates
+	if old != t.head() && old.block.Height%stateStride != 0 {
+		old.state = State{}
+	}
+}
+
+// kept says whether the entry's state is at hand. A computed state is never the zero State.
+func (e *treeEntry) kept() bool { return e.state.s != nil }
+
+// stateAfter is the state after e's block, computed again if it was let go.
+func (t *Tree) stateAfter(e *treeEntry) (State, error) {
+	var path []*treeEntry
+	base := e
+	for ; !base.kept(); base = base.parent {
+		path = append(path, base)
+	}
+	s := base.state
+	for i := len(path) - 1; i >= 0; i-- {
+		var err error
+		if s, err = t.ledger.replay(s, path[i].block); err != nil {
+			return State{}, fmt.Errorf("replay block %s: %w", path[i].block.Hash(), err)
+		}
+	}
+	return s, nil
+}
+
+// Template is the header of a child of the head, complete but for its nonce, and the transactions it commits to: those
+// of txs that apply, in their order. Its time is now, or the earliest that the rules allow if that is later. The error
+// wraps ErrSupply.
+func (t *Tree) Template(miner Address, txs []Tx, now Millis) (Header, []Tx, error) {
+	head := t.head()
+	kept, after, err := t.ledger.Assemble(head.state, txs, miner)
+	if err != nil {
+		return Header{}, nil, err
+	}
+	return Header{
+		Version:   HeaderVersion,
+		Height:    head.block.Height + 1,
+		Parent:    head.block.Hash(),
+		TxRoot:    TxRoot(kept),
+		StateRoot: after.Root(),
+		Miner:     miner,
+		Time:      max(now, t.engine.MinTime(head)),
+		Bits:      t.engine.NextBits(head),
+	}, kept, nil
+}
+
+// locatorDense is the number of blocks that a locator names one by one before its steps double.
+const locatorDense = 10
+
+// Locator names blocks of the best chain from the head backwards: the last 10 one by one, then in doubling steps, and
+// always genesis at the end. It has fewer than 64 hashes.
+func (t *Tree) Locator() []Hash {
+	var hashes []Hash
+	step := 1
+	for h := len(t.best) - 1; h > 0; h -= step {
+		hashes = append(hashes, t.best[h].block.Hash())
+		if len(hashes) >= locatorDense {
+			step *= 2
+		}
+	}
+	return append(hashes, t.Genesis().Hash())
+}
+
+// After is up to max blocks of the best chain, ascending, that follow the first hash of locator that is on it; more
+// says that others follow them. A locator of which nothing is on the best chain, not even genesis, gets nothing.
+func (t *Tree) After(locator []Hash, max int) (blocks []*Block, more bool) {
+	for _, h := range locator {
+		e := t.entries[h]
+		if e == nil || !t.onBest(e) {
+			continue
+		}
+		rest := t.best[e.block.Height+1:]
+		n := min(len(rest), max)
+		blocks = make([]*Block, n)
+		for i := range blocks {
+			blocks[i] = rest[i].block
+		}
+		return blocks, n < len(rest)
+	}
+	return nil, false
 }

@@ -3,9 +3,101 @@ package chain
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math/big"
 	"math/bits"
 )
+
+// Target is the largest hash that proves work, a 256-bit big-endian number.
+type Target [32]byte
+
+// MaxBits is the compact form of the easiest target, 0xffff * 2^240: all but one hash in 65536 meet it.
+const MaxBits uint32 = 0x2100ffff
+
+// maxTarget is the target of MaxBits.
+var maxTarget = Target{0xff, 0xff}
+
+// MaxTarget is the easiest target, that of MaxBits.
+func MaxTarget() Target { return maxTarget }
+
+// TargetFromBits expands a compact target: bits = exponent (8 bits) and mantissa (24 bits, the highest must be 0),
+// target = mantissa * 256^(exponent-3). It refuses zero, targets above MaxTarget and any form but the one that
+// Target.Bits gives.
+func TargetFromBits(bits uint32) (Target, error) {
+	exp, mant := int(bits>>24), bits&0xffffff
+	var t Target
+	switch {
+	case mant&0x800000 != 0:
+		return t, fmt.Errorf("compact target %08x: negative", bits)
+	case mant == 0:
+		return t, fmt.Errorf("compact target %08x: zero", bits)
+	}
+	for i := range 3 { // byte i of the mantissa has the weight 256^(i+exp-3)
+		digit, pos := byte(mant>>(8*i)), i+exp-3
+		if digit == 0 {
+			continue
+		}
+		if pos < 0 || pos > 31 {
+			return Target{}, fmt.Errorf("compact target %08x: out of range", bits)
+		}
+		t[31-pos] = digit
+	}
+	if t.Cmp(maxTarget) > 0 {
+		return Target{}, fmt.Errorf("compact target %08x: above the limit %08x", bits, MaxBits)
+	}
+	if t.Bits() != bits {
+		return Target{}, fmt.Errorf("compact target %08x: the canonical form is %08x", bits, t.Bits())
+	}
+	return t, nil
+}
+
+// BitsFromTarget is t.Bits.
+func BitsFromTarget(t Target) uint32 { return t.Bits() }
+
+// Bits is the compact form, which keeps the 16 to 23 highest bits of the target and rounds down.
+func (t Target) Bits() uint32 {
+	size := 32
+	for size > 0 && t[32-size] == 0 {
+		size--
+	}
+	var mant uint32
+	for i := range 3 {
+		mant <<= 8
+		if p := 32 - size + i; p < 32 {
+			mant |= uint32(t[p])
+		}
+	}
+	if mant&0x800000 != 0 { // the mantissa's sign bit must stay clear
+		mant >>= 8
+		size++
+	}
+	return uint32(size)<<24 | mant
+}
+
+// Int is the target as a new number.
+func (t Target) Int() *big.Int { return new(big.Int).SetBytes(t[:]) }
+
+// TargetFromInt is n brought into the range from 1 to MaxTarget.
+func TargetFromInt(n *big.Int) Target {
+	if n.Sign() <= 0 {
+		return Target{31: 1}
+	}
+	if n.BitLen() > 256 {
+		return maxTarget
+	}
+	var t Target
+	n.FillBytes(t[:])
+	if t.Cmp(maxTarget) > 0 {
+		return maxTarget
+	}
+	return t
+}
+
+// Cmp compares as numbers: -1, 0 or 1.
+func (t Target) Cmp(o Target) int { return Hash(t).Cmp(Hash(o)) }
+
+// Met says whether h is at most t.
+func (t Target) Met(h Hash) bool { return h.Cmp(Hash(t)) <= 0 }
 
 // Work is a number of expected hash attempts, a 256-bit big-endian number.
 type Work [32]byte

@@ -2,13 +2,21 @@ package daemon
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"net"
 	"os"
+	"reflect"
+	"strconv"
+	"strings"
 
 	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/wire"
 )
 
 // maxConfigSize bounds the configuration file, in bytes; a genesis of a hundred thousand accounts fits.
@@ -84,4 +92,233 @@ func position(text []byte, offset int64) (line, column int) {
 	}
 	before := text[:min(offset, int64(len(text)))]
 	return 1 + bytes.Count(before, []byte{'\n'}), len(before) - bytes.LastIndexByte(before, '\n')
+}
+
+// checkKeys walks through JSON text next to the type that it is to be decoded into and finds what encoding/json lets
+// pass or cannot place: unknown keys, keys in another case, keys given twice, text after the value, and hashes that are
+// none. It returns the offset of the first mistake.
+func checkKeys(text []byte, into any) (int64, error) {
+	w := keyWalker{text: text, dec: json.NewDecoder(bytes.NewReader(text))}
+	w.dec.UseNumber()
+	if err := w.value(reflect.TypeOf(into).Elem(), ""); err != nil {
+		return w.offset(err), err
+	}
+	end := w.dec.InputOffset()
+	if _, err := w.dec.Token(); !errors.Is(err, io.EOF) {
+		rest := text[end:]
+		return end + int64(len(rest)-len(bytes.TrimLeft(rest, " \t\r\n"))), errors.New("text after the end of the configuration")
+	}
+	return 0, nil
+}
+
+type keyWalker struct {
+	text []byte
+	dec  *json.Decoder
+	at   int64 // start of the last token
+}
+
+// offset is the place of a mistake: the token at which it was found, or the end of a text that ends too early.
+func (w *keyWalker) offset(err error) int64 {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return int64(len(w.text))
+	}
+	return w.at
+}
+
+func (w *keyWalker) token() (json.Token, error) {
+	before := w.dec.InputOffset()
+	t, err := w.dec.Token()
+	if errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("text ends too early: %w", io.ErrUnexpectedEOF)
+	}
+	// InputOffset stops before the white space and the separator that come before a token.
+	rest := w.text[min(before, int64(len(w.text))):]
+	w.at = before + int64(len(rest)-len(bytes.TrimLeft(rest, " \t\r\n,:")))
+	return t, err
+}
+
+var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+
+// value walks over one value. t is nil where the type does not say what belongs there: decoding will complain.
+func (w *keyWalker) value(t reflect.Type, path string) error {
+	start, err := w.token()
+	if err != nil {
+		return err
+	}
+	if text, ok := start.(string); ok && t != nil && reflect.PointerTo(t).Implements(textUnmarshaler) {
+		// Decoding would find the same mistake, but not say where.
+		if err := reflect.New(t).Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	switch start {
+	case json.Delim('{'):
+		return w.object(t, path)
+	case json.Delim('['):
+		var elem reflect.Type
+		if t != nil && t.Kind() == reflect.Slice {
+			elem = t.Elem()
+		}
+		for i := 0; w.dec.More(); i++ {
+			if err := w.value(elem, fmt.Sprintf("%s[%d]", path, i)); err != nil {
+				return err
+			}
+		}
+		_, err := w.token()
+		return err
+	}
+	return nil
+}
+
+func (w *keyWalker) object(t reflect.Type, path string) error {
+	var fields map[string]reflect.Type
+	if t != nil && t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(textUnmarshaler) {
+		fields = jsonFields(t)
+	}
+	seen := make(map[string]bool)
+	for w.dec.More() {
+		k, err := w.token()
+		if err != nil {
+			return err
+		}
+		key, _ := k.(string)
+		name := strings.TrimPrefix(path+"."+key, ".")
+		if fields != nil && fields[key] == nil {
+			return fmt.Errorf("unknown key %q", name)
+		}
+		if seen[key] {
+			return fmt.Errorf("key %q is given twice", name)
+		}
+		seen[key] = true
+		if err := w.value(fields[key], name); err != nil {
+			return err
+		}
+	}
+	_, err := w.token()
+	return err
+}
+
+// jsonFields returns the fields of a struct by their JSON names.
+func jsonFields(t reflect.Type) map[string]reflect.Type {
+	fields := make(map[string]reflect.Type, t.NumField())
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name != "" && name != "-" {
+			fields[name] = t.Field(i).Type
+		}
+	}
+	return fields
+}
+
+// Bounds of a configuration.
+const (
+	maxNameLen  = 64
+	maxMineRate = 1e9 // attempts per second
+	maxMaxPeers = 4096
+)
+
+// validate checks every field of a configuration. Errors begin with the field's key and never show the node's key.
+func validate(c *node.Config) error {
+	if len(c.Name) > maxNameLen || strings.ContainsFunc(c.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return fmt.Errorf("name: want at most %d bytes without control characters", maxNameLen)
+	}
+	if err := c.Genesis.Validate(); err != nil {
+		return fmt.Errorf("genesis: %w", err)
+	}
+	self, err := newIdentity(c.Key)
+	if err != nil {
+		return fmt.Errorf("key: %w", err)
+	}
+	if math.IsNaN(c.Mine) || c.Mine < 0 || c.Mine > maxMineRate {
+		return fmt.Errorf("mine: %v is not in 0..%v attempts per second", c.Mine, maxMineRate)
+	}
+	if c.Relay != "flood" && c.Relay != "inventory" {
+		return fmt.Errorf("relay: %q is neither \"flood\" nor \"inventory\"", c.Relay)
+	}
+	if c.MaxPeers < 0 || c.MaxPeers > maxMaxPeers {
+		return fmt.Errorf("max_peers: %d is not in 0..%d", c.MaxPeers, maxMaxPeers)
+	}
+	most := c.MaxPeers
+	if most == 0 {
+		most = node.DefaultMaxPeers
+	}
+	if c.MinPeers < 0 || c.MinPeers > most {
+		return fmt.Errorf("min_peers: %d is not in 0..%d, the most that max_peers allows", c.MinPeers, most)
+	}
+	if err := validatePeers(c.Peers, self.id); err != nil {
+		return err
+	}
+	return validateHost(c)
+}
+
+func validatePeers(peers []node.PeerAddr, self chain.PeerID) error {
+	seen := make(map[chain.PeerID]bool, len(peers))
+	for i, p := range peers {
+		if _, err := libp2pID(p.ID); err != nil || p.ID == (chain.PeerID{}) {
+			return fmt.Errorf("peers[%d].id: %s is not a node's identity", i, p.ID)
+		}
+		if p.ID == self {
+			return fmt.Errorf("peers[%d].id: %s is this node itself", i, p.ID)
+		}
+		if seen[p.ID] {
+			return fmt.Errorf("peers[%d].id: %s is listed twice", i, p.ID)
+		}
+		seen[p.ID] = true
+		if err := checkDialable(p.Addr); err != nil {
+			return fmt.Errorf("peers[%d].addr: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// validateHost checks the fields that concern the daemon alone.
+func validateHost(c *node.Config) error {
+	if err := checkHostPort(c.Listen); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if c.Advertise != "" {
+		if err := checkDialable(c.Advertise); err != nil {
+			return fmt.Errorf("advertise: %w", err)
+		}
+		if len(c.Advertise) > wire.MaxAddrLen {
+			return fmt.Errorf("advertise: %d bytes, at most %d are allowed", len(c.Advertise), wire.MaxAddrLen)
+		}
+	}
+	if err := checkHostPort(c.API); err != nil {
+		return fmt.Errorf("api: %w", err)
+	}
+	if c.Data == "" {
+		return errors.New("data: the directory of the block store is missing")
+	}
+	return nil
+}
+
+// checkHostPort checks HOST:PORT, where port 0 lets the kernel choose and no host means all.
+func checkHostPort(addr string) error {
+	if addr == "" {
+		return errors.New("host:port is missing")
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("%q is not host:port: %w", addr, err)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q: port is not a number in 0..65535", addr)
+	}
+	return nil
+}
+
+// checkDialable checks HOST:PORT of somebody else: both are needed.
+func checkDialable(addr string) error {
+	if err := checkHostPort(addr); err != nil {
+		return err
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
+		return fmt.Errorf("%q: host and port are needed", addr)
+	}
+	return nil
 }

@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -112,4 +114,103 @@ func lostReason(err error) string {
 		return "connection closed by peer"
 	}
 	return "connection lost: " + err.Error()
+}
+
+// Limits of what waits to be sent to one peer. A peer that does not take it is disconnected.
+const (
+	maxQueuedFrames = 4096
+	maxQueuedBytes  = 16 << 20
+)
+
+// sendQueue holds frames between the loop, which never waits, and a peer's writer.
+type sendQueue struct {
+	wake chan struct{} // holds a token while frames wait
+
+	mu     sync.Mutex
+	frames [][]byte
+	count  int // frames that wait or are being written
+	bytes  int // of those
+}
+
+func newSendQueue() *sendQueue { return &sendQueue{wake: make(chan struct{}, 1)} }
+
+// push adds a frame; false: the queue is full. The frame is not copied and may be shared by many queues.
+func (q *sendQueue) push(frame []byte) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.count >= maxQueuedFrames || q.bytes+len(frame) > maxQueuedBytes {
+		return false
+	}
+	q.frames = append(q.frames, frame)
+	q.count++
+	q.bytes += len(frame)
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// take returns the frames that wait, in order; each counts against the limits until it is reported to sent.
+func (q *sendQueue) take() [][]byte {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	frames := q.frames
+	q.frames = nil
+	return frames
+}
+
+func (q *sendQueue) sent(frame []byte) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.count--
+	q.bytes -= len(frame)
+}
+
+// A frame is a four-byte big-endian length and so many bytes of one encoded message. The empty frame is the choice of
+// a connection; see the package comment.
+const frameHeader = 4
+
+var chosenFrame = []byte{0, 0, 0, 0}
+
+var errFrameSize = errors.New("frame is too large")
+
+// encodeFrame returns a message as a frame.
+func encodeFrame(m wire.Message) ([]byte, error) {
+	frame := wire.Append(make([]byte, frameHeader, frameHeader+wire.Size(m)), m)
+	size := len(frame) - frameHeader
+	if size > wire.MaxMessageSize {
+		return nil, fmt.Errorf("%w: %d bytes, limit %d", errFrameSize, size, wire.MaxMessageSize)
+	}
+	binary.BigEndian.PutUint32(frame, uint32(size))
+	return frame, nil
+}
+
+// readFrame reads the payload of one frame. A claimed length costs memory only as bytes arrive.
+func readFrame(r io.Reader) ([]byte, error) {
+	var header [frameHeader]byte
+	if _, err := io.ReadFull(r, header[:]); err != nil {
+		return nil, err
+	}
+	size := binary.BigEndian.Uint32(header[:])
+	if size > wire.MaxMessageSize {
+		return nil, fmt.Errorf("%w: %d bytes, limit %d", errFrameSize, size, wire.MaxMessageSize)
+	}
+	const small = 64 << 10
+	if size <= small {
+		payload := make([]byte, size)
+		_, err := io.ReadFull(r, payload)
+		return payload, unexpected(err)
+	}
+	var payload bytes.Buffer
+	_, err := io.CopyN(&payload, r, int64(size))
+	return payload.Bytes(), unexpected(err)
+}
+
+// unexpected marks an end in the middle of a frame.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }

@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/netsplit/netsplit/node"
@@ -178,4 +180,184 @@ func (l *loop) abortAll() {
 	for _, d := range l.dials {
 		d.cancel()
 	}
+}
+
+// perform carries out effects in order. Errors are fatal: a node that cannot store or report is of no use.
+func (l *loop) perform(now node.Time, effects []node.Effect) error {
+	persisted := false
+	for i := range effects {
+		e := &effects[i]
+		switch e.Kind {
+		case node.EffectSend:
+			if err := l.send(e.Peer, e.Msg); err != nil {
+				return err
+			}
+		case node.EffectTimer:
+			l.timers.set(e.Timer, e.At)
+		case node.EffectPersist:
+			if persisted {
+				continue
+			}
+			// All blocks of one input go to disk together, before the first effect that depends on any of them.
+			if err := l.store.append(blocksOf(effects[i:])); err != nil {
+				return err
+			}
+			persisted = true
+		case node.EffectEvent:
+			if e.Event.Time == 0 {
+				e.Event.Time = now
+			}
+			if err := l.log.add(e.Event); err != nil {
+				return err
+			}
+		case node.EffectDial:
+			l.dial(e.Peer, e.Addr)
+		case node.EffectDisconnect:
+			if k := l.links[e.Peer]; k != nil {
+				l.disconnect(k, e.Reason)
+			}
+		default:
+			return fmt.Errorf("node asked for an unknown effect, kind %d", e.Kind)
+		}
+	}
+	l.lastMessage, l.lastFrame = nil, nil
+	return nil
+}
+
+func blocksOf(effects []node.Effect) []*chain.Block {
+	var blocks []*chain.Block
+	for i := range effects {
+		if effects[i].Kind == node.EffectPersist {
+			blocks = append(blocks, effects[i].Block)
+		}
+	}
+	return blocks
+}
+
+// send queues a message. A peer that is gone is none of send's business: the node has heard or is about to.
+func (l *loop) send(to chain.PeerID, m wire.Message) error {
+	k := l.links[to]
+	if k == nil {
+		return nil
+	}
+	if l.lastMessage != m {
+		frame, err := encodeFrame(m)
+		if err != nil {
+			return fmt.Errorf("encode %s message: %w", m.Type(), err)
+		}
+		l.lastMessage, l.lastFrame = m, frame
+	}
+	if !k.queue.push(l.lastFrame) {
+		l.disconnect(k, fmt.Sprintf("slow peer: more than %d messages or %d MiB wait to be sent",
+			maxQueuedFrames, maxQueuedBytes>>20))
+	}
+	return nil
+}
+
+// disconnect resets a link; the node hears of it after the effects that are being performed.
+func (l *loop) disconnect(k *link, reason string) {
+	k.abort()
+	delete(l.links, k.id)
+	l.then(func(now node.Time) []node.Effect { return l.node.PeerDown(now, k.id, reason) })
+}
+
+// simultaneous is how young a connection is for another one that the peer dialled to be taken for the other half of
+// two dials at once. Later, a peer that dials again has lost the first without our knowing.
+const simultaneous = node.Time(3 * time.Second)
+
+// decides says whether self, not peer, chooses among several connections between them.
+func decides(self, peer chain.PeerID) bool { return bytes.Compare(self[:], peer[:]) < 0 }
+
+// dial starts an attempt to connect, of which the node hears by PeerUp or DialFailed.
+func (l *loop) dial(id chain.PeerID, addr string) {
+	if l.dials[id] != nil {
+		return // that one answers for both
+	}
+	if l.links[id] != nil || id == l.net.self.id {
+		l.then(func(now node.Time) []node.Effect { return l.node.DialFailed(now, id) })
+		return
+	}
+	l.dials[id] = l.net.dial(id, addr)
+}
+
+// connected implements sink.
+func (l *loop) connected(k *link, attempt *dial) {
+	taken := l.post(k.closed, func(now node.Time) []node.Effect { return l.offer(now, k, attempt) })
+	if !taken {
+		k.abort()
+	}
+}
+
+// offer takes up a link or refuses it.
+func (l *loop) offer(now node.Time, k *link, attempt *dial) []node.Effect {
+	old := l.links[k.id]
+	extra := old != nil && decides(l.net.self.id, k.id) && (k.outbound || now-old.since < simultaneous)
+	if extra || k.id == l.net.self.id {
+		k.abort()
+		return l.dialEnded(now, attempt)
+	}
+	if old == nil {
+		return l.takeUp(now, k)
+	}
+	// Here the peer has chosen k, or has dialled again because it lost the old one.
+	l.disconnect(old, "replaced by a new connection")
+	l.then(func(now node.Time) []node.Effect { return l.takeUp(now, k) })
+	return nil
+}
+
+// takeUp makes k the link of its peer.
+func (l *loop) takeUp(now node.Time, k *link) []node.Effect {
+	if d := l.dials[k.id]; d != nil {
+		delete(l.dials, k.id)
+		d.cancel()
+	}
+	k.since = now
+	l.links[k.id] = k
+	if decides(l.net.self.id, k.id) {
+		k.queue.push(chosenFrame)
+	}
+	l.net.read(k)
+	return l.node.PeerUp(now, k.id, k.outbound)
+}
+
+// dialFailed implements sink.
+func (l *loop) dialFailed(attempt *dial) {
+	l.post(nil, func(now node.Time) []node.Effect { return l.dialEnded(now, attempt) })
+}
+
+// dialEnded tells the node of an attempt that failed, unless the peer has connected meanwhile.
+func (l *loop) dialEnded(now node.Time, attempt *dial) []node.Effect {
+	if attempt == nil || l.dials[attempt.id] != attempt {
+		return nil
+	}
+	delete(l.dials, attempt.id)
+	return l.node.DialFailed(now, attempt.id)
+}
+
+// message implements sink.
+func (l *loop) message(k *link, m wire.Message) {
+	l.fromLink(k, func(now node.Time) []node.Effect { return l.node.Receive(now, k.id, m) })
+}
+
+// malformed implements sink.
+func (l *loop) malformed(k *link, err error) {
+	l.fromLink(k, func(now node.Time) []node.Effect { return l.node.Malformed(now, k.id, err) })
+}
+
+// lost implements sink.
+func (l *loop) lost(k *link, reason string) {
+	l.fromLink(k, func(now node.Time) []node.Effect {
+		l.disconnect(k, reason)
+		return nil
+	})
+}
+
+// fromLink posts an input that counts only while k is its peer's link.
+func (l *loop) fromLink(k *link, in input) {
+	l.post(k.closed, func(now node.Time) []node.Effect {
+		if l.links[k.id] != k {
+			return nil
+		}
+		return in(now)
+	})
 }

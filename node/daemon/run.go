@@ -3,14 +3,76 @@ package daemon
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"log"
 	"net"
+	"net/http"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/daemon/api"
 )
+
+// Exit codes of Main.
+const (
+	exitOK      = 0 // stopped when told to
+	exitFailure = 1 // the node could not start or go on
+	exitUsage   = 2 // wrong arguments or a mistake in the configuration
+)
+
+const usage = `Usage: netsplit node --config FILE
+
+Runs a node until it is told to stop by SIGTERM or SIGINT. Its event log goes to standard output, one JSON object a line.
+
+  --config FILE   the node's configuration, JSON (required)
+  --version       print the version and exit
+`
+
+// Main is the command "netsplit node": args are the arguments after it, the result is the exit code. It handles SIGTERM
+// and SIGINT itself.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("netsplit node", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // errors are printed here, once
+	config := flags.String("config", "", "")
+	version := flags.Bool("version", false, "")
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		return exitOK
+	case err != nil:
+		return misused(stderr, err)
+	case *version:
+		fmt.Fprintf(stdout, "netsplit node %s\n", api.Version())
+		return exitOK
+	case flags.NArg() > 0:
+		return misused(stderr, fmt.Errorf("unexpected argument %q", flags.Arg(0)))
+	case *config == "":
+		return misused(stderr, errors.New("--config is required"))
+	}
+
+	cfg, err := LoadConfig(*config)
+	if err != nil {
+		fmt.Fprintf(stderr, "netsplit node: %v\n", err)
+		return exitUsage
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := Run(ctx, cfg, stdout); err != nil {
+		fmt.Fprintf(stderr, "netsplit node %s: %v\n", cfg.Name, err)
+		return exitFailure
+	}
+	return exitOK
+}
+
+func misused(stderr io.Writer, err error) int {
+	fmt.Fprintf(stderr, "netsplit node: %v\n\n%s", err, usage)
+	return exitUsage
+}
 
 // Addrs are the addresses that a node really listens on, which matters where the configuration has port 0.
 type Addrs struct {
@@ -98,4 +160,52 @@ func host(ctx context.Context, l *loop, s *server, apiListener net.Listener) err
 		err = errors.Join(err, <-loopDone)
 	}
 	return err
+}
+
+// server is the HTTP server of the API.
+type server struct {
+	http   *http.Server
+	failed chan error // holds at most one: Serve ended by itself
+	done   chan struct{}
+}
+
+func newServer(h http.Handler) *server {
+	return &server{
+		http: &http.Server{
+			Handler:           h,
+			ReadHeaderTimeout: 5 * time.Second,
+			ReadTimeout:       10 * time.Second,
+			WriteTimeout:      30 * time.Second,
+			IdleTimeout:       time.Minute,
+			MaxHeaderBytes:    16 << 10,
+			// What a client does wrong is the client's to report.
+			ErrorLog: log.New(io.Discard, "", 0),
+		},
+		failed: make(chan error, 1),
+		done:   make(chan struct{}),
+	}
+}
+
+func (s *server) start(l net.Listener) {
+	go func() {
+		defer close(s.done)
+		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("serve the API: %w", err)
+		}
+	}()
+}
+
+// stop lets requests finish for at most shutdownTimeout and returns when the server has ended.
+func (s *server) stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
+	defer cancel()
+	err := s.http.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.http.Close() // a client that never ends its request must not keep the node
+	}
+	<-s.done
+	if err != nil {
+		return fmt.Errorf("stop the API: %w", err)
+	}
+	return nil
 }

@@ -1,0 +1,265 @@
+package api
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/node/chain"
+)
+
+// Block is a block as /v1/head and /v1/blocks give it.
+type Block struct {
+	Hash chain.Hash `json:"hash"`
+	chain.Header
+	Txs []Tx `json:"txs"`
+	// Raw is the canonical encoding, base64: from it anybody can check all the rest.
+	Raw string `json:"raw"`
+}
+
+// Tx is a transaction with its id.
+type Tx struct {
+	chain.Tx
+	ID chain.Hash `json:"id"`
+}
+
+func blockView(b *chain.Block) Block {
+	return Block{
+		Hash: b.Hash(), Header: b.Header, Txs: txViews(b.Txs),
+		Raw: base64.StdEncoding.EncodeToString(b.Append(make([]byte, 0, b.Size()))),
+	}
+}
+
+func txViews(txs []chain.Tx) []Tx {
+	views := make([]Tx, len(txs))
+	for i := range txs {
+		views[i] = Tx{Tx: txs[i], ID: txs[i].ID()}
+	}
+	return views
+}
+
+func (s *server) head(r *http.Request) (any, error) {
+	var b *chain.Block
+	err := s.query(r.Context(), func(n *node.Node) { b, _ = n.Block(n.Status().Head) })
+	if err != nil {
+		return nil, err
+	}
+	return blockView(b), nil
+}
+
+func (s *server) block(r *http.Request) (any, error) {
+	name := r.PathValue("block")
+	find, err := finder(name)
+	if err != nil {
+		return nil, err
+	}
+	var b *chain.Block
+	if err := s.query(r.Context(), func(n *node.Node) { b, _ = find(n) }); err != nil {
+		return nil, err
+	}
+	if b == nil {
+		return nil, notFound("no block %s", name)
+	}
+	return blockView(b), nil
+}
+
+// finder returns what looks up the block of that name: a hash, which has 64 digits, or a height on the best chain.
+func finder(name string) (func(*node.Node) (*chain.Block, bool), error) {
+	if len(name) == 2*len(chain.Hash{}) {
+		h, err := chain.ParseHash(name)
+		if err != nil {
+			return nil, badRequest("block: %w", err)
+		}
+		return func(n *node.Node) (*chain.Block, bool) { return n.Block(h) }, nil
+	}
+	height, err := strconv.ParseUint(name, 10, 64)
+	if err != nil {
+		return nil, badRequest("block: %q is neither a height nor a hash of 64 hex digits", name)
+	}
+	return func(n *node.Node) (*chain.Block, bool) { return n.BlockAt(chain.Height(height)) }, nil
+}
+
+// Account is an account as /v1/accounts gives it, at the head.
+type Account struct {
+	Address   chain.Address `json:"address"`
+	Balance   chain.Amount  `json:"balance"`
+	Nonce     uint64        `json:"nonce"`
+	NextNonce uint64        `json:"next_nonce"` // counts pending transactions in
+}
+
+func (s *server) account(r *http.Request) (any, error) {
+	address, err := chain.ParseAddress(r.PathValue("address"))
+	if err != nil {
+		return nil, badRequest("account: %w", err)
+	}
+	view := Account{Address: address}
+	err = s.query(r.Context(), func(n *node.Node) {
+		a := n.Account(address)
+		view.Balance, view.Nonce, view.NextNonce = a.Balance, a.Nonce, n.NextNonce(address)
+	})
+	return view, err
+}
+
+// Status is a node as /v1/status gives it. The counters count transactions and blocks since the node started.
+type Status struct {
+	Name        string       `json:"name"`
+	ID          chain.PeerID `json:"id"`
+	Network     string       `json:"network"`
+	GenesisHash chain.Hash   `json:"genesis_hash"`
+	Head        chain.Hash   `json:"head"`
+	Height      chain.Height `json:"height"`
+	Work        chain.Work   `json:"work"`
+	Peers       int          `json:"peers"`
+	Mempool     int          `json:"mempool"`
+	Mining      bool         `json:"mining"`
+	Syncing     bool         `json:"syncing"`
+	Orphans     int          `json:"orphans"`
+	Sent        uint64       `json:"sent"`
+	Received    uint64       `json:"received"`
+	Duplicates  uint64       `json:"duplicates"`
+	Version     string       `json:"version"`
+}
+
+func (s *server) status(r *http.Request) (any, error) {
+	var view Status
+	err := s.query(r.Context(), func(n *node.Node) {
+		st := n.Status()
+		view = Status{
+			Name: n.Name(), ID: n.ID(), Network: n.Network(), GenesisHash: n.Genesis().Hash(),
+			Head: st.Head, Height: st.Height, Work: st.Work, Peers: st.Peers, Mempool: st.Mempool,
+			Mining: st.Mining, Syncing: st.Syncing, Orphans: st.Orphans,
+			Sent: st.Sent, Received: st.Received, Duplicates: st.Duplicates, Version: Version(),
+		}
+	})
+	return view, err
+}
+
+// Mempool is the pending transactions as /v1/mempool gives them: Count is of all, Txs holds the first thousand.
+type Mempool struct {
+	Count int  `json:"count"`
+	Txs   []Tx `json:"txs"`
+}
+
+func (s *server) mempool(r *http.Request) (any, error) {
+	var view Mempool
+	var txs []chain.Tx
+	err := s.query(r.Context(), func(n *node.Node) {
+		pending := n.Mempool()
+		view.Count = len(pending)
+		txs = append(txs, pending[:min(len(pending), maxMempool)]...)
+	})
+	view.Txs = txViews(txs)
+	return view, err
+}
+
+// Peer is a connected peer as /v1/peers gives it.
+type Peer struct {
+	ID          chain.PeerID `json:"id"`
+	Addr        string       `json:"addr"` // that it advertises; may be empty
+	Outbound    bool         `json:"outbound"`
+	Height      chain.Height `json:"height"`
+	ConnectedMS int64        `json:"connected_ms"` // how long it has been connected
+}
+
+func (s *server) peers(r *http.Request) (any, error) {
+	views := []Peer{}
+	err := s.backend.Do(r.Context(), func(n *node.Node, now node.Time) []node.Effect {
+		for _, p := range n.Peers() {
+			views = append(views, Peer{ID: p.ID, Addr: p.Addr, Outbound: p.Outbound, Height: p.Height,
+				ConnectedMS: int64(now-p.Since) / 1e6})
+		}
+		return nil
+	})
+	return struct {
+		Peers []Peer `json:"peers"`
+	}{views}, err
+}
+
+// TxStatus is how far a transaction has come, as /v1/transactions/{id} gives it.
+type TxStatus struct {
+	ID            chain.Hash    `json:"id"`
+	Status        node.TxState  `json:"status"`
+	Block         *chain.Hash   `json:"block,omitempty"`
+	Height        *chain.Height `json:"height,omitempty"`
+	Confirmations uint64        `json:"confirmations"`
+}
+
+func (s *server) transaction(r *http.Request) (any, error) {
+	id, err := chain.ParseHash(r.PathValue("id"))
+	if err != nil {
+		return nil, badRequest("transaction: %w", err)
+	}
+	var st node.TxStatus
+	if err := s.query(r.Context(), func(n *node.Node) { st = n.TxStatus(id) }); err != nil {
+		return nil, err
+	}
+	view := TxStatus{ID: id, Status: st.State, Confirmations: st.Confirmations}
+	if st.State == node.TxIncluded {
+		view.Block, view.Height = &st.Block, &st.Height
+	}
+	return view, nil
+}
+
+// Submitted answers POST /v1/transactions.
+type Submitted struct {
+	ID chain.Hash `json:"id"`
+}
+
+func (s *server) submit(r *http.Request) (int, any, error) {
+	tx, err := decodeTx(r.Body)
+	if err != nil {
+		return 0, nil, err
+	}
+	var refused error
+	err = s.backend.Do(r.Context(), func(n *node.Node, now node.Time) []node.Effect {
+		effects, err := n.Submit(now, tx)
+		refused = err
+		return effects
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	if refused != nil {
+		return 0, nil, &problem{http.StatusUnprocessableEntity, refused}
+	}
+	return http.StatusAccepted, Submitted{ID: tx.ID()}, nil
+}
+
+// decodeTx reads exactly one transaction, with every field given and no other.
+func decodeTx(body io.Reader) (chain.Tx, error) {
+	var tx chain.Tx
+	text, err := io.ReadAll(body)
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return tx, &problem{http.StatusRequestEntityTooLarge, errors.New("transaction: body is larger than 64 KiB")}
+	}
+	if err != nil {
+		return tx, badRequest("transaction: read body: %w", err)
+	}
+	var fields struct {
+		From   *chain.Address   `json:"from"`
+		To     *chain.Address   `json:"to"`
+		Amount *chain.Amount    `json:"amount"`
+		Fee    *chain.Amount    `json:"fee"`
+		Nonce  *uint64          `json:"nonce"`
+		Sig    *chain.Signature `json:"sig"`
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&fields); err != nil {
+		return tx, badRequest("transaction: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return tx, badRequest("transaction: text after the end of the object")
+	}
+	if fields.From == nil || fields.To == nil || fields.Amount == nil || fields.Fee == nil || fields.Nonce == nil || fields.Sig == nil {
+		return tx, badRequest("transaction: from, to, amount, fee, nonce and sig are required")
+	}
+	return chain.Tx{From: *fields.From, To: *fields.To, Amount: *fields.Amount, Fee: *fields.Fee,
+		Nonce: *fields.Nonce, Sig: *fields.Sig}, nil
+}
