@@ -1,18 +1,10 @@
 package faults
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
 )
-
-// change is one end of one fault on nodes.
-type change struct {
-	at    time.Duration
-	end   bool
-	index int // in the plan
-}
 
 // held is the fault that keeps a node from simply running.
 type held struct {
@@ -25,46 +17,21 @@ type held struct {
 func checkNodes(plan []Planned) []error {
 	nodes := make(map[NodeID]held) // those that are not simply running
 	var wrong []error
-	for _, c := range changes(plan) {
-		p := &plan[c.index]
-		if c.end {
+	for _, s := range Steps(plan) {
+		p := &plan[s.Index]
+		if !s.Begin {
 			for _, a := range p.Effect.End {
-				if nodes[a.Node].by == c.index {
+				if nodes[a.Node].by == s.Index {
 					delete(nodes, a.Node)
 				}
 			}
 			continue
 		}
-		if err := begin(plan, c.index, nodes); err != nil {
-			wrong = append(wrong, &PlanError{Index: c.index, ID: p.ID, Err: err})
+		if err := begin(plan, s.Index, nodes); err != nil {
+			wrong = append(wrong, &PlanError{Index: s.Index, ID: p.ID, Err: err})
 		}
 	}
 	return wrong
-}
-
-// changes lists begins and ends of faults on nodes in time; at one moment ends come first.
-func changes(plan []Planned) []change {
-	var out []change
-	for i := range plan {
-		p := &plan[i]
-		if len(p.Effect.Begin) == 0 {
-			continue
-		}
-		out = append(out, change{at: p.At, index: i})
-		if !p.Instant() {
-			out = append(out, change{at: p.End, end: true, index: i})
-		}
-	}
-	slices.SortFunc(out, func(a, b change) int {
-		if a.at == b.at && a.end != b.end {
-			if a.end {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.index, b.index))
-	})
-	return out
 }
 
 // begin takes the beginning of a fault into account, or says what is against it.

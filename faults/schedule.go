@@ -1,10 +1,12 @@
 package faults
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -32,6 +34,33 @@ func (p *Planned) Instant() bool { return p.End == p.At }
 
 // instant reports that the effect leaves nothing to take back.
 func (e *Effect) instant() bool { return len(e.Links.Rules) == 0 && len(e.End) == 0 }
+
+// Step is the moment at which a fault of a plan begins or ends.
+type Step struct {
+	At    time.Duration // after the start of the schedule
+	Index int           // the fault's place in the plan
+	Begin bool
+}
+
+// Steps lists the begins and ends of all faults of a plan in time. At equal times, ends come before begins, and then the
+// order is that of the plan; an instantaneous fault begins and ends in two steps that follow each other.
+func Steps(plan []Planned) []Step {
+	steps := make([]Step, 0, 2*len(plan))
+	for i := range plan {
+		steps = append(steps, Step{plan[i].At, i, true}, Step{plan[i].End, i, false})
+	}
+	first := func(s Step) int { // ends of faults that began before
+		if s.Begin || plan[s.Index].Instant() {
+			return 1
+		}
+		return 0
+	}
+	// The sort is stable: of one fault, the begin comes first.
+	slices.SortStableFunc(steps, func(a, b Step) int {
+		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(first(a), first(b)), cmp.Compare(a.Index, b.Index))
+	})
+	return steps
+}
 
 // PlanError is what is wrong with one fault of a schedule.
 type PlanError struct {

@@ -191,3 +191,22 @@ func TestPlanLimits(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestSteps_Order(t *testing.T) {
+	fault := func(at, end time.Duration) Planned { return Planned{Scheduled: Scheduled{At: at}, End: end} }
+	begin := func(at time.Duration, index int) Step { return Step{at, index, true} }
+	end := func(at time.Duration, index int) Step { return Step{at, index, false} }
+	for name, c := range map[string]struct {
+		plan []Planned
+		want []Step
+	}{
+		"end before begin":          {[]Planned{fault(5, 9), fault(2, 5)}, []Step{begin(2, 1), end(5, 1), begin(5, 0), end(9, 0)}},
+		"instant":                   {[]Planned{fault(3, 3), fault(3, 3)}, []Step{begin(3, 0), end(3, 0), begin(3, 1), end(3, 1)}},
+		"instant at another's end":  {[]Planned{fault(3, 3), fault(1, 3)}, []Step{begin(1, 1), end(3, 1), begin(3, 0), end(3, 0)}},
+		"equal times: plan's order": {[]Planned{fault(1, 2), fault(1, 2)}, []Step{begin(1, 0), begin(1, 1), end(2, 0), end(2, 1)}},
+	} {
+		if diff := cmp.Diff(c.want, Steps(c.plan)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,36 +10,6 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
-
-// step is a moment at which a fault begins or ends.
-type step struct {
-	at    time.Duration
-	fault *faults.Planned
-	begin bool
-}
-
-// timeline lists the beginnings and ends of faults in the order in which they are carried out. What ends at a moment
-// ends before what begins then.
-func timeline(planned []faults.Planned) []step {
-	var steps []step
-	for i := range planned {
-		f := &planned[i]
-		steps = append(steps, step{f.At, f, true}, step{f.End, f, false})
-	}
-	slices.SortStableFunc(steps, func(a, b step) int {
-		if c := cmp.Compare(a.at, b.at); c != 0 {
-			return c
-		}
-		if a.fault == b.fault || a.begin == b.begin {
-			return 0 // a fault of no length begins before it ends
-		}
-		if a.begin {
-			return 1
-		}
-		return -1
-	})
-	return steps
-}
 
 // schedule starts the lanes of load, faults and the probes before them.
 func (r *run) schedule(ctx context.Context) error {
@@ -59,23 +28,24 @@ func (r *run) schedule(ctx context.Context) error {
 			})
 		}
 	}
-	r.counted(ctx, &r.faulting, "faults", func(ctx context.Context) error { return r.faultLane(ctx, timeline(planned)) })
+	r.counted(ctx, &r.faulting, "faults", func(ctx context.Context) error { return r.faultLane(ctx, planned) })
 	return nil
 }
 
-// faultLane carries out the timeline.
-func (r *run) faultLane(ctx context.Context, steps []step) error {
+// faultLane carries out the planned faults.
+func (r *run) faultLane(ctx context.Context, planned []faults.Planned) error {
 	clock := r.Runtime.Clock()
-	for _, s := range steps {
-		if err := clock.Sleep(ctx, r.zero+s.at); err != nil {
+	for _, s := range faults.Steps(planned) {
+		if err := clock.Sleep(ctx, r.zero+s.At); err != nil {
 			return err
 		}
 		do := r.endFault
-		if s.begin {
+		if s.Begin {
 			do = r.beginFault
 		}
-		if err := do(ctx, s.fault); err != nil {
-			return fmt.Errorf("%s: %w", s.fault.ID, err)
+		f := &planned[s.Index]
+		if err := do(ctx, f); err != nil {
+			return fmt.Errorf("%s: %w", f.ID, err)
 		}
 	}
 	return nil

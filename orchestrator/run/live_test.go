@@ -171,7 +171,7 @@ type publisher struct {
 	err   error
 }
 
-func (p *publisher) Publish(_ context.Context, ports []netip.AddrPort) ([]netip.AddrPort, error) {
+func (p *publisher) ForwardPorts(_ context.Context, ports []netip.AddrPort) ([]netip.AddrPort, error) {
 	p.asked = ports
 	out := make([]netip.AddrPort, len(ports))
 	for i := range out {

@@ -1,11 +1,8 @@
 package docker
 
 import (
-	"cmp"
 	"errors"
 	"net/netip"
-	"slices"
-	"time"
 
 	"github.com/docker/docker/api/types/network"
 
@@ -19,32 +16,6 @@ func (f *Foreign) Admit(planned []faults.Planned) error {
 	return admit(f.guests, f.lowest, planned)
 }
 
-// moment is the beginning or end of a fault, with what it does to nodes then.
-type moment struct {
-	at      time.Duration
-	fault   int // its place in the plan
-	begin   bool
-	actions []faults.Action
-}
-
-// moments lists what a plan does to nodes, in order. What ends at a moment ends before what begins then.
-func moments(planned []faults.Planned) []moment {
-	var all []moment
-	for i, p := range planned {
-		all = append(all, moment{p.At, i, true, p.Effect.Begin}, moment{p.End, i, false, p.Effect.End})
-	}
-	slices.SortStableFunc(all, func(a, b moment) int {
-		switch c := cmp.Compare(a.at, b.at); {
-		case c != 0 || a.fault == b.fault || a.begin == b.begin:
-			return c
-		case a.begin:
-			return 1
-		}
-		return -1
-	})
-	return all
-}
-
 // admit goes through a plan. lowest is the lowest address that is free on the network, if there is one: the engine gives
 // the lowest to a container that starts without one of its own.
 func admit(guests []guest, lowest netip.Addr, planned []faults.Planned) error {
@@ -54,8 +25,12 @@ func admit(guests []guest, lowest netip.Addr, planned []faults.Planned) error {
 	}
 	down := map[faults.NodeID]bool{}
 	refused := map[int]error{}
-	for _, m := range moments(planned) {
-		for _, a := range m.actions {
+	for _, s := range faults.Steps(planned) {
+		actions := planned[s.Index].Effect.End
+		if s.Begin {
+			actions = planned[s.Index].Effect.Begin
+		}
+		for _, a := range actions {
 			g, ok := byID[a.Node]
 			if !ok {
 				continue
@@ -68,8 +43,8 @@ func admit(guests []guest, lowest netip.Addr, planned []faults.Planned) error {
 				delete(down, g.id)
 				err = errors.Join(err, g.returns(lowest, down, byID))
 			}
-			if err != nil && refused[m.fault] == nil {
-				refused[m.fault] = err
+			if err != nil && refused[s.Index] == nil {
+				refused[s.Index] = err
 			}
 		}
 	}
