@@ -1,40 +1,48 @@
 // Netsplit spins up real multi-node testnets, breaks their network on purpose, and proves from the recorded history
-// whether consensus and propagation held. One binary wears three hats: the command line, the node, the fault agent.
+// whether consensus and propagation held. One binary has three modes: the command line, the node, the fault agent.
 package main
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/netsplit/netsplit/faults/agent"
 	"github.com/netsplit/netsplit/node/daemon"
+	"github.com/netsplit/netsplit/node/version"
 	"github.com/netsplit/netsplit/orchestrator/cli"
 )
 
 func main() {
-	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
-		ends = append(ends, syscall.SIGHUP)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
+		signals = append(signals, syscall.SIGHUP)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), ends...)
-	code := run(ctx, os.Args)
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
+	code := run(ctx, os.Args, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
 
-// run hands over to the hat that the first argument names, and returns the exit code.
-func run(ctx context.Context, args []string) int {
+// run runs the mode that the first argument names and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 1 {
 		switch args[1] {
 		case "node":
-			return daemon.Main(ctx, args[2:], os.Stdout, os.Stderr)
+			return daemon.Main(ctx, args[2:], stdout, stderr)
 		case "agent":
-			return agent.Main(ctx, args[2:], os.Stdout, os.Stderr)
+			if slices.Contains(args[2:], "--version") {
+				fmt.Fprintln(stdout, "netsplit", version.String())
+				return 0
+			}
+			return agent.Main(ctx, args[2:], stdout, stderr)
 		}
 	}
-	// A reader of what is printed that goes away is no reason to die at once and leave a testnet behind.
+	// When the reader of our output goes away, the testnet must still be removed: ignore SIGPIPE.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	return cli.Main(ctx, args, os.Stdout, os.Stderr)
+	return cli.Main(ctx, args, stdout, stderr)
 }

@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 	"orchestrator/cli":                 {"*"},
 	"ci":                               {"orchestrator/report", "orchestrator/invariant"},
 	"ci/bench":                         {"*"},
-	".":                                {"node/daemon", "faults/agent", "orchestrator/cli"},
+	".":                                {"node/daemon", "node/version", "faults/agent", "orchestrator/cli"},
 }
 
 // forbidden lists imports that an arrow would allow but that are wrong all the same.

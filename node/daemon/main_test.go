@@ -37,7 +37,7 @@ func TestMainArguments(t *testing.T) {
 		"argument":     {[]string{"--config", "x", "y"}, 2, "", `unexpected argument "y"`},
 		"no file":      {[]string{"--config", "/nonexistent/x"}, 2, "", "/nonexistent/x: no such file"},
 		"bad file":     {[]string{"--config", bad}, 2, "", bad + `:2:3: unknown key "nam"`},
-		"version":      {[]string{"--version"}, 0, "netsplit node devel", ""},
+		"version":      {[]string{"--version"}, 0, "netsplit devel", ""},
 		"help":         {[]string{"--help"}, 0, "Usage: netsplit node", ""},
 	}
 	for name, tt := range tests {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/daemon/api"
+	"github.com/netsplit/netsplit/node/version"
 )
 
 // Exit codes of Main.
@@ -38,7 +39,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("netsplit node", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors are printed here, once
 	config := flags.String("config", "", "")
-	version := flags.Bool("version", false, "")
+	showVersion := flags.Bool("version", false, "")
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -46,8 +47,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	case err != nil:
 		return misused(stderr, err)
-	case *version:
-		fmt.Fprintf(stdout, "netsplit node %s\n", api.Version())
+	case *showVersion:
+		fmt.Fprintln(stdout, "netsplit", version.String())
 		return exitOK
 	case flags.NArg() > 0:
 		return misused(stderr, fmt.Errorf("unexpected argument %q", flags.Arg(0)))

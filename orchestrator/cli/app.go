@@ -2,17 +2,16 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 
 	ucli "github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"github.com/netsplit/netsplit/node/version"
 	"github.com/netsplit/netsplit/orchestrator/report"
 )
-
-// Version is what `netsplit --version` prints and traces record.
-const Version = "0.1.0"
 
 // env is what every verb gets to see of the world.
 type env struct {
@@ -33,8 +32,10 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // run carries out a command line and returns the exit code.
 func (e *env) run(ctx context.Context, args []string) int {
-	app := e.app()
-	args, err := arrange(app, args)
+	app, err := e.app(), error(nil)
+	if len(args) == 0 || args[len(args)-1] != completing {
+		args, err = arrange(app, args)
+	}
 	if err == nil {
 		err = app.RunContext(ctx, args)
 	}
@@ -48,26 +49,34 @@ func isTerminal(w io.Writer) bool {
 
 func (e *env) app() *ucli.App {
 	app := &ucli.App{
-		Name:    "netsplit",
-		Usage:   "spin up real testnets, break their network, prove what held",
-		Version: Version,
-		Writer:  e.out, ErrWriter: e.err,
-		HideHelpCommand:       true,
+		Name:   "netsplit",
+		Usage:  "spin up real testnets, break their network, prove what held",
+		Writer: e.out, ErrWriter: e.err,
+		HideHelpCommand: true, HideVersion: true, EnableBashCompletion: true,
 		CustomAppHelpTemplate: appHelp,
 		// Errors are printed once, by exit.
 		ExitErrHandler: func(*ucli.Context, error) {},
-		OnUsageError:   flagError,
-		Action:         ucli.ShowAppHelp,
-		Flags:          []ucli.Flag{ucli.HelpFlag},
+		Action: func(c *ucli.Context) error {
+			if !c.Bool("version") {
+				return ucli.ShowAppHelp(c)
+			}
+			_, err := fmt.Fprintln(e.out, "netsplit", version.String())
+			return err
+		},
+		Flags: []ucli.Flag{
+			ucli.HelpFlag,
+			&ucli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version", DisableDefaultText: true},
+		},
 		Commands: []*ucli.Command{
 			e.runCommand(), e.checkCommand(), e.reportCommand(),
 			e.upCommand(), e.downCommand(), e.lsCommand(), e.statusCommand(), e.logsCommand(),
 			e.faultCommand(), e.txCommand(), e.blockCommand(), e.walletCommand(),
-			e.validateCommand(), e.catalogCommand(), e.chainCommand(), e.doctorCommand(), e.helpCommand(),
+			e.validateCommand(), e.catalogCommand(), e.chainCommand(), e.doctorCommand(), completionCommand(e),
+			{Name: "help", Usage: "show the help of a command", ArgsUsage: "[COMMAND...]"}, // see arrange
 		},
 	}
 	app.Setup()
-	prepare(app.Name, app.Commands)
+	setUp(app.Name, app.Commands)
 	return app
 }
 

@@ -12,7 +12,7 @@ func (e *env) catalogCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:      "catalog",
 		Usage:     "list the ready scenarios, or print one",
-		ArgsUsage: "[NAME]",
+		ArgsUsage: "[SCENARIO]",
 		Flags:     []ucli.Flag{jsonFlag()},
 		Action: func(c *ucli.Context) error {
 			if name := c.Args().First(); name != "" {

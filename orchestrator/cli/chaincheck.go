@@ -99,9 +99,6 @@ func (o *chainChecked) forecast() (err error) {
 }
 
 func (e *env) chainCheck(c *ucli.Context) error {
-	if c.NArg() != 1 {
-		return usagef("`netsplit chain ls` lists the ready ones, `netsplit chain init NAME` writes one", "chain check needs a chain file")
-	}
 	if c.Args().First() == ourChain {
 		return usagef("`netsplit chain ls` lists the others", "netsplit's own chain has no file that could be checked")
 	}

@@ -31,9 +31,6 @@ func (e *env) chainCommand() *ucli.Command {
 				Usage:     "print a chain file",
 				ArgsUsage: "CHAIN",
 				Action: func(c *ucli.Context) error {
-					if c.NArg() != 1 {
-						return usagef("`netsplit chain ls` lists them", "chain show needs one chain")
-					}
 					file, err := testnets.OpenChain(c.Args().First())
 					if err != nil {
 						return usageError(err)

@@ -27,7 +27,8 @@ func (e *env) chainInitCommand() *ucli.Command {
 		Usage:     "write a commented chain file to begin with",
 		ArgsUsage: "NAME",
 		Description: "Writes NAME.yaml, which runs once its arguments, calls and jq expressions are those of your node.\n" +
-			"A file that is there is never overwritten.",
+			"An existing file is never overwritten.\n" +
+			"For example: netsplit chain init mychain --image go:example.org/mychain/cmd/node@v1.2.3",
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: flagFamily, Value: testnets.FamilyBFT, DefaultText: testnets.FamilyBFT,
 				Usage: "kind of `CONSENSUS`: " + strings.Join(testnets.StarterFamilies, ", ")},
@@ -75,9 +76,6 @@ func (e *env) chainInit(c *ucli.Context) error {
 
 // starterOf reads what the command line says about a new chain file.
 func starterOf(c *ucli.Context) (s testnets.Starter, err error) {
-	if c.NArg() != 1 {
-		return s, usagef("for example: netsplit chain init mychain --image go:example.org/mychain/cmd/node@v1.2.3", "chain init needs a name")
-	}
 	s = testnets.Starter{Name: c.Args().First(), Family: c.String(flagFamily), RPC: c.String(flagRPC)}
 	if !slices.Contains(testnets.StarterFamilies, s.Family) {
 		return s, usagef("one of "+strings.Join(testnets.StarterFamilies, ", "), "--%s cannot be %q", flagFamily, s.Family)

@@ -101,9 +101,8 @@ func (e *env) faultLatencyCommand() *ucli.Command {
 		Name:        "latency",
 		Usage:       "delay every packet on links",
 		Description: "For example: netsplit fault latency --delay 100ms --jitter 20ms --between miner:full",
-		Before:      required("delay"),
 		Flags: []ucli.Flag{testnetFlag(), forFlag(), jsonFlag(),
-			&ucli.DurationFlag{Name: "delay", Usage: "one-way delay, `DURATION`", DefaultText: "none; required"},
+			&ucli.DurationFlag{Name: "delay", Required: true, Usage: "one-way delay, `DURATION`", DefaultText: "none; required"},
 			&ucli.DurationFlag{Name: "jitter", Usage: "vary the delay by up to `DURATION` either way", DefaultText: "none"},
 			&ucli.StringFlag{Name: "between", Usage: "only between nodes `A,B:C,D`, both ways; default: every link"},
 		},
@@ -126,9 +125,6 @@ func (e *env) faultNodeCommand(name, usage string, make func(faults.Select) faul
 		Name: name, Usage: usage, ArgsUsage: "NODE...",
 		Flags: []ucli.Flag{testnetFlag(), jsonFlag()},
 		Action: func(c *ucli.Context) error {
-			if !c.Args().Present() {
-				return usagef(fmt.Sprintf("for example: netsplit fault %s miner-1", name), "fault %s needs nodes", name)
-			}
 			return e.applyFault(c, make(faults.Select{Names: c.Args().Slice()}))
 		},
 	}

@@ -14,9 +14,6 @@ func (e *env) logsCommand() *ucli.Command {
 		Flags: []ucli.Flag{testnetFlag(),
 			&ucli.IntFlag{Name: "tail", Aliases: []string{"n"}, Value: 100, Usage: "print the last `N` lines"}},
 		Action: func(c *ucli.Context) error {
-			if c.NArg() == 0 {
-				return usagef("for example: netsplit logs miner-1", "logs needs the name of one node")
-			}
 			if c.Int("tail") < 1 {
 				return usagef("", "--tail must be at least 1")
 			}

@@ -10,6 +10,7 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
+	"github.com/netsplit/netsplit/node/version"
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/trace"
@@ -80,7 +81,7 @@ func (e *env) carryOut(c *ucli.Context, spec *testnets.Spec) (dir string, err er
 	p := e.newProgress()
 	defer p.end()
 	return dir, run.Run(ctx, run.Options{
-		ID: h.id, Spec: spec, Runtime: h.runtime, Chain: h.chain, Dir: dir, Version: Version, Progress: p,
+		ID: h.id, Spec: spec, Runtime: h.runtime, Chain: h.chain, Dir: dir, Version: version.String(), Progress: p,
 	})
 }
 

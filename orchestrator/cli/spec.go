@@ -18,9 +18,6 @@ func (e *env) specOf(c *ucli.Context, fallback string) (*testnets.Spec, error) {
 	if name == "" {
 		name = fallback
 	}
-	if name == "" {
-		return nil, usagef("`netsplit catalog` lists the ready scenarios", "%s needs a scenario", verb(c.Command))
-	}
 	spec, err := testnets.Open(name)
 	if err != nil {
 		return nil, usageError(err)

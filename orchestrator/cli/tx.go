@@ -26,15 +26,14 @@ func (e *env) txCommand() *ucli.Command {
 			Description: "FROM and TO are nodes of the testnet, whose accounts have funds, wallet files, or (TO) an address; on chains of\n" +
 				"a chain file they are nodes. For example: netsplit tx send --from miner-1 --to full-1 --amount 5 --wait",
 			Flags: []ucli.Flag{testnetFlag(), jsonFlag(),
-				&ucli.StringFlag{Name: "from", Usage: "node or wallet file `FROM` that pays; required"},
-				&ucli.StringFlag{Name: "to", Usage: "node, wallet file or address `TO` that is paid; required"},
-				&ucli.Uint64Flag{Name: "amount", Usage: "`AMOUNT`, at least 1", DefaultText: "none; required"},
+				&ucli.StringFlag{Name: "from", Required: true, Usage: "node or wallet file `FROM` that pays; required"},
+				&ucli.StringFlag{Name: "to", Required: true, Usage: "node, wallet file or address `TO` that is paid; required"},
+				&ucli.Uint64Flag{Name: "amount", Required: true, Usage: "`AMOUNT`, at least 1", DefaultText: "none; required"},
 				&ucli.Uint64Flag{Name: "fee", Value: 1, Usage: "`FEE` for the miner"},
 				&ucli.StringFlag{Name: "node", Usage: "`NODE` that the transfer is handed to; default: FROM, else the first"},
 				&ucli.BoolFlag{Name: "wait", Usage: "return when it is in a block"},
 				&ucli.DurationFlag{Name: "timeout", Value: time.Minute, Usage: "with --wait, wait at most `DURATION`"},
 			},
-			Before: required("from", "to", "amount"),
 			Action: e.sendTx,
 		}},
 	}

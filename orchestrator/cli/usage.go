@@ -1,56 +1,189 @@
 package cli
 
 import (
+	"flag"
 	"fmt"
+	"slices"
 	"strings"
 
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/testnets"
 )
 
-// prepare gives a command and those below it their help, and one way of reporting usage errors. path names the command
-// that they are below.
-func prepare(path string, commands []*ucli.Command) {
-	for _, c := range commands {
-		c.HelpName = path + " " + c.Name
-		c.HideHelpCommand = true
-		c.CustomHelpTemplate = commandHelp
-		c.OnUsageError = flagError
-		c.Before = argumentsFit(c.Before)
-		for _, f := range c.Flags {
-			if b, ok := f.(*ucli.BoolFlag); ok {
-				b.DisableDefaultText = true
-			}
-		}
-		prepare(c.HelpName, c.Subcommands)
+// arrange checks a command line and prepares it for the library, whose flag parser stops at the first argument that is
+// not a flag: the command's flags go before its arguments, so that `run split-brain --json` means what it says. What
+// follows "--" is an argument. `help run` becomes `run --help`. Every mistake is a usage error that says what was most
+// likely meant.
+func arrange(app *ucli.App, args []string) ([]string, error) {
+	if len(args) == 0 {
+		return nil, nil
 	}
+	path, rest := args[:1:1], args[1:]
+	if len(rest) > 0 && rest[0] == "help" {
+		rest = append(slices.Clone(rest[1:]), "--help")
+	}
+	cmd := &ucli.Command{Name: app.Name, HelpName: app.Name, Subcommands: app.Commands, Flags: app.Flags}
+	for len(cmd.Subcommands) > 0 && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
+		sub := cmd.Command(rest[0])
+		if sub == nil {
+			return nil, unknownCommand(cmd, rest[0])
+		}
+		path, cmd, rest = append(path, sub.Name), sub, rest[1:]
+	}
+	rest, err := arrangeFlags(cmd, rest)
+	return append(path, rest...), err
+}
+
+// arrangeFlags checks the arguments of one command and puts its flags first.
+func arrangeFlags(cmd *ucli.Command, args []string) ([]string, error) {
+	var flags, given, rest []string
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		if arg == "--" {
+			rest = append(rest, args...)
+			break
+		}
+		if !strings.HasPrefix(arg, "-") || arg == "-" {
+			rest = append(rest, arg)
+			continue
+		}
+		name, value, hasValue := strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
+		f := flagNamed(append(slices.Clip(cmd.Flags), ucli.HelpFlag), name)
+		switch _, isBool := f.(*ucli.BoolFlag); {
+		case f == nil:
+			return nil, unknownFlag(cmd, name)
+		case f == ucli.HelpFlag:
+			return []string{"--help"}, nil // whatever else is given
+		case isBool && !hasValue:
+			value = "true"
+		case !hasValue && len(args) == 0:
+			return nil, usagef(valueHint(cmd, f, name), "%s needs a value", dashed(name))
+		case !hasValue:
+			value, args = args[0], args[1:]
+		}
+		try := flag.NewFlagSet(cmd.Name, flag.ContinueOnError)
+		if err := f.Apply(try); err != nil {
+			return nil, usageError(err)
+		}
+		if try.Set(name, value) != nil {
+			return nil, usagef(valueHint(cmd, f, name), "%s cannot be %q", dashed(name), value)
+		}
+		flags, given = append(flags, dashed(name)+"="+value), append(given, f.Names()[0])
+	}
+	if err := checkArguments(cmd, given, rest); err != nil || len(rest) == 0 {
+		return flags, err
+	}
+	return slices.Concat(flags, []string{"--"}, rest), nil
+}
+
+// checkArguments checks that a command has the flags that it requires, and as many arguments as its ArgsUsage shows: none
+// where it is empty, else one, or any number where it ends in dots; in brackets, none will do.
+func checkArguments(cmd *ucli.Command, given, args []string) error {
+	shown := cmd.ArgsUsage
+	name := strings.Trim(shown, "[].")
+	switch {
+	case len(cmd.Subcommands) > 0:
+		return nil // none: its help is shown
+	case len(args) > 0 && shown == "":
+		return usagef(helpHint(cmd), "%s does not take %q", verb(cmd), args[0])
+	case len(args) > 1 && !strings.Contains(shown, "..."):
+		return usagef(helpHint(cmd), "%s does not take %q", verb(cmd), args[1])
+	case len(args) == 0 && shown != "" && !strings.HasPrefix(shown, "["):
+		return usagef(argumentHint(cmd, name), "%s needs %s", verb(cmd), name)
+	}
+	var missing []string
+	for _, f := range cmd.Flags {
+		if r, ok := f.(ucli.RequiredFlag); ok && r.IsRequired() && !slices.Contains(given, f.Names()[0]) {
+			missing = append(missing, dashed(f.Names()[0]))
+		}
+	}
+	if len(missing) > 0 {
+		return usagef(helpHint(cmd), "%s needs %s", verb(cmd), strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// flagNamed finds a flag by any of its names, nil when there is none.
+func flagNamed(flags []ucli.Flag, name string) ucli.Flag {
+	for _, f := range flags {
+		if slices.Contains(f.Names(), name) {
+			return f
+		}
+	}
+	return nil
+}
+
+// unknownCommand is the error about a command that cmd does not have.
+func unknownCommand(cmd *ucli.Command, name string) error {
+	var names []string
+	for _, c := range cmd.Subcommands {
+		names = append(names, c.Names()...)
+	}
+	hint := fmt.Sprintf("`netsplit help%s` lists the commands", strings.TrimPrefix(cmd.HelpName, "netsplit"))
+	if near := faults.Nearest(name, names); near != "" {
+		hint = fmt.Sprintf("did you mean `%s %s`?", cmd.HelpName, near)
+	} else if inCatalog(name) && cmd.Name == "netsplit" {
+		hint = fmt.Sprintf("%s is a scenario; did you mean `netsplit run %s`?", name, name)
+	}
+	if cmd.Name == "netsplit" {
+		return usagef(hint, "there is no command %q", name)
+	}
+	return usagef(hint, "%s has no command %q", verb(cmd), name)
+}
+
+// inCatalog reports whether a scenario of the catalog has that name.
+func inCatalog(name string) bool {
+	return slices.ContainsFunc(testnets.Catalog(), func(e testnets.Entry) bool { return e.Name == name })
+}
+
+// unknownFlag is the error about a flag that cmd does not have.
+func unknownFlag(cmd *ucli.Command, name string) error {
+	var names []string
+	for _, f := range cmd.Flags {
+		names = append(names, f.Names()...)
+	}
+	hint := helpHint(cmd)
+	if near := faults.Nearest(name, names); near != "" {
+		hint = fmt.Sprintf("did you mean %s?", dashed(near))
+	}
+	return usagef(hint, "%s has no flag %s", verb(cmd), dashed(name))
+}
+
+// valueHint gives an example of a flag's value.
+func valueHint(cmd *ucli.Command, f ucli.Flag, name string) string {
+	switch f.(type) {
+	case *ucli.BoolFlag:
+		return "give the flag alone"
+	case *ucli.IntFlag, *ucli.Uint64Flag:
+		return fmt.Sprintf("a whole number, for example %s 20", dashed(name))
+	case *ucli.DurationFlag:
+		return fmt.Sprintf("a duration, for example %s 30s or %s 100ms", dashed(name), dashed(name))
+	}
+	return helpHint(cmd)
+}
+
+// argumentHint says where a missing argument comes from.
+func argumentHint(cmd *ucli.Command, name string) string {
+	switch name {
+	case "SCENARIO":
+		return "`netsplit catalog` lists the ready scenarios"
+	case "CHAIN":
+		return "`netsplit chain ls` lists the ready chains, `netsplit chain init NAME` writes a new chain file"
+	case "NODE":
+		return fmt.Sprintf("for example: %s miner-1; `netsplit status` lists the nodes", cmd.HelpName)
+	}
+	return helpHint(cmd)
+}
+
+func helpHint(cmd *ucli.Command) string {
+	return fmt.Sprintf("`%s --help` shows its usage", cmd.HelpName)
 }
 
 // verb is a command's name in messages: "tx send".
-func verb(c *ucli.Command) string { return strings.TrimPrefix(c.HelpName, "netsplit ") }
-
-// flagError makes one clear error of what the flag parser says.
-func flagError(c *ucli.Context, err error, _ bool) error {
-	msg := err.Error()
-	if name, ok := strings.CutPrefix(msg, "flag provided but not defined: -"); ok {
-		return usagef(flagHint(c.Command, name), "%s has no flag %s", verb(c.Command), dashed(name))
-	}
-	if name, ok := strings.CutPrefix(msg, "flag needs an argument: -"); ok {
-		return usagef(valueHint(c.Command, name), "%s needs a value", dashed(name))
-	}
-	// invalid value "x" for flag -nodes: parse error
-	if value, rest, ok := strings.Cut(msg, " for flag -"); ok {
-		name, _, _ := strings.Cut(rest, ":")
-		value = strings.TrimPrefix(value, "invalid value ")
-		return usagef(valueHint(c.Command, name), "%s cannot be %s", dashed(name), value)
-	}
-	if value, rest, ok := strings.Cut(msg, " for -"); ok { // invalid boolean value "x" for -json: parse error
-		name, _, _ := strings.Cut(rest, ":")
-		return usagef("give the flag alone", "%s cannot be %s", dashed(name), strings.TrimPrefix(value, "invalid boolean value "))
-	}
-	return usagef(helpHint(c.Command), "%s", msg)
-}
+func verb(cmd *ucli.Command) string { return strings.TrimPrefix(cmd.HelpName, "netsplit ") }
 
 // dashed is a flag's name as it is typed.
 func dashed(name string) string {
@@ -60,66 +193,50 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// flagHint says which flag was most likely meant.
-func flagHint(c *ucli.Command, name string) string {
-	var names []string
-	for _, f := range c.Flags {
-		names = append(names, f.Names()...)
-	}
-	if near := faults.Nearest(name, names); near != "" {
-		return fmt.Sprintf("did you mean %s?", dashed(near))
-	}
-	return helpHint(c)
-}
-
-// valueHint gives an example of a flag's value.
-func valueHint(c *ucli.Command, name string) string {
-	switch flagNamed(c.Flags, name).(type) {
-	case *ucli.IntFlag, *ucli.Uint64Flag:
-		return fmt.Sprintf("a whole number, for example %s 20", dashed(name))
-	case *ucli.DurationFlag:
-		return fmt.Sprintf("a duration, for example %s 30s or %s 100ms", dashed(name), dashed(name))
-	}
-	return helpHint(c)
-}
-
-func helpHint(c *ucli.Command) string {
-	return fmt.Sprintf("`%s --help` shows how it is used", c.HelpName)
-}
-
-// required makes a check that all of some flags are set.
-func required(names ...string) ucli.BeforeFunc {
-	return func(c *ucli.Context) error {
-		var missing []string
-		for _, n := range names {
-			if !c.IsSet(n) {
-				missing = append(missing, dashed(n))
+// setUp gives a command and those below it what all have in common. path names the command that they are below.
+func setUp(path string, commands []*ucli.Command) {
+	for _, c := range commands {
+		c.HelpName = path + " " + c.Name
+		c.HideHelpCommand = true
+		c.CustomHelpTemplate = commandHelp
+		c.BashComplete = complete(c)
+		c.OnUsageError = func(_ *ucli.Context, err error, _ bool) error { return usageError(err) }
+		for _, f := range c.Flags {
+			if b, ok := f.(*ucli.BoolFlag); ok {
+				b.DisableDefaultText = true
 			}
 		}
-		if len(missing) == 0 {
-			return nil
-		}
-		return usagef(helpHint(c.Command), "%s needs %s", verb(c.Command), strings.Join(missing, ", "))
+		setUp(c.HelpName, c.Subcommands)
 	}
 }
 
-// argumentsFit makes a check that a command is not given more positional arguments than its ArgsUsage shows: none where
-// it is empty, any number where it ends in dots, else one. next, if not nil, is checked after that.
-func argumentsFit(next ucli.BeforeFunc) ucli.BeforeFunc {
-	return func(c *ucli.Context) error {
-		most := 1
-		switch shown := c.Command.ArgsUsage; {
-		case len(c.Command.Subcommands) > 0, strings.HasSuffix(strings.TrimSuffix(shown, "]"), "..."):
-			most = c.NArg()
-		case shown == "":
-			most = 0
-		}
-		if c.NArg() > most {
-			return usagef(helpHint(c.Command), "%s does not take %q", verb(c.Command), c.Args().Get(most))
-		}
-		if next != nil {
-			return next(c)
-		}
-		return nil
-	}
-}
+// The texts of --help.
+const (
+	appHelp = `netsplit: {{.Usage}}
+
+usage: netsplit COMMAND [options] [arguments]
+
+commands:{{range .VisibleCommands}}
+   {{.Name}}{{"\t"}}{{.Usage}}{{end}}
+
+options:{{range .VisibleFlags}}
+   {{.}}{{end}}
+
+To begin with: netsplit run split-brain
+`
+
+	commandHelp = `{{.HelpName}}: {{.Usage}}
+
+usage: {{.HelpName}}{{if .VisibleCommands}} COMMAND{{end}} [options]{{if .ArgsUsage}} {{.ArgsUsage}}{{end}}
+{{- if .Description}}
+
+{{.Description}}{{end}}
+{{- if .VisibleCommands}}
+
+commands:{{range .VisibleCommands}}
+   {{.Name}}{{"\t"}}{{.Usage}}{{end}}{{end}}
+
+options:{{range .VisibleFlags}}
+   {{.}}{{end}}
+`
+)

@@ -17,9 +17,6 @@ func (e *env) validateCommand() *ucli.Command {
 		ArgsUsage: "SCENARIO...",
 		Flags:     []ucli.Flag{jsonFlag()},
 		Action: func(c *ucli.Context) error {
-			if !c.Args().Present() {
-				return usagef("for example: netsplit validate my.yaml", "validate needs a scenario")
-			}
 			var checked []validated
 			var rows [][]string
 			for _, name := range c.Args().Slice() {

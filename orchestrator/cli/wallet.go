@@ -35,9 +35,6 @@ type wallet struct {
 
 func (e *env) newWallet(c *ucli.Context) error {
 	path := c.Args().First()
-	if path == "" {
-		return usagef("for example: netsplit wallet new alice.json", "wallet new needs one file name")
-	}
 	var seed [32]byte
 	if _, err := rand.Read(seed[:]); err != nil {
 		return err

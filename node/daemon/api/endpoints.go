@@ -11,6 +11,7 @@ import (
 
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/version"
 )
 
 // Block is a block as /v1/head and /v1/blocks give it.
@@ -133,7 +134,7 @@ func (s *server) status(r *http.Request) (any, error) {
 			Name: n.Name(), ID: n.ID(), Network: n.Network(), GenesisHash: n.Genesis().Hash(),
 			Head: st.Head, Height: st.Height, Work: st.Work, Peers: st.Peers, Mempool: st.Mempool,
 			Mining: st.Mining, Syncing: st.Syncing, Orphans: st.Orphans,
-			Sent: st.Sent, Received: st.Received, Duplicates: st.Duplicates, Version: Version(),
+			Sent: st.Sent, Received: st.Received, Duplicates: st.Duplicates, Version: version.String(),
 		}
 	})
 	return view, err

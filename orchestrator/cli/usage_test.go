@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	ucli "github.com/urfave/cli/v2"
+)
+
+// quietEnv is an env that prints nothing.
+func quietEnv() *env { return &env{out: io.Discard, err: io.Discard} }
+
+func TestArrange(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"netsplit", "netsplit"},
+		{"netsplit run split-brain --json", "netsplit run --json=true -- split-brain"},
+		{"netsplit run split-brain --seed 7 --nodes=20", "netsplit run --seed=7 --nodes=20 -- split-brain"},
+		{"netsplit run --seed 7 split-brain", "netsplit run --seed=7 -- split-brain"},
+		{"netsplit run -seed 7 split-brain --out=a=b", "netsplit run --seed=7 --out=a=b -- split-brain"},
+		{"netsplit fault kill miner-1 -t x miner-2", "netsplit fault kill -t=x -- miner-1 miner-2"},
+		{"netsplit logs miner-1 -n 5", "netsplit logs -n=5 -- miner-1"},
+		{"netsplit logs miner-1 -n -5", "netsplit logs -n=-5 -- miner-1"},
+		{"netsplit run -- --json", "netsplit run -- --json"},
+		{"netsplit validate a -- --json", "netsplit validate -- a --json"},
+		{"netsplit run -", "netsplit run -- -"},
+		{"netsplit --version", "netsplit --version=true"},
+		{"netsplit help", "netsplit --help"},
+		{"netsplit help run", "netsplit run --help"},
+		{"netsplit help fault kill", "netsplit fault kill --help"},
+		{"netsplit run x --help", "netsplit run --help"},
+		{"netsplit tx -h send", "netsplit tx --help"},
+	} {
+		got, err := arrange(quietEnv().app(), strings.Fields(c.args))
+		if err != nil {
+			t.Errorf("%s: %v", c.args, err)
+		}
+		if d := cmp.Diff(strings.Fields(c.want), got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", c.args, d)
+		}
+	}
+	if got, err := arrange(quietEnv().app(), nil); got != nil || err != nil {
+		t.Errorf("no arguments: %v, %v", got, err)
+	}
+}
+
+func TestArrange_Errors(t *testing.T) {
+	for _, c := range []struct{ args, message, hint string }{
+		{"netsplit rnu", "there is no command", "netsplit run"},
+		{"netsplit zzz", "there is no command", "netsplit help"},
+		{"netsplit quickstart", "there is no command", "netsplit run quickstart"},
+		{"netsplit fault quickstart", "fault has no command", "netsplit help fault"},
+		{"netsplit help fault parti", "fault has no command", "netsplit help fault"},
+		{"netsplit wallet nwe", "wallet has no command", "netsplit wallet new"},
+		{"netsplit fault --json kill", "fault has no flag --json", "netsplit fault --help"},
+		{"netsplit run --unknown value", "run has no flag --unknown", "netsplit run --help"},
+		{"netsplit run ---json x", "run has no flag", "--json"},
+		{"netsplit run x --nodes", "--nodes needs a value", "--nodes 20"},
+		{"netsplit run --seed -7 split-brain", `--seed cannot be "-7"`, "a whole number"},
+		{"netsplit fault latency -t", "-t needs a value", "--help"},
+		{"netsplit run", "run needs SCENARIO", "netsplit catalog"},
+		{"netsplit run a b", `run does not take "b"`, "netsplit run --help"},
+		{"netsplit ls a", `ls does not take "a"`, "netsplit ls --help"},
+		{"netsplit tx send --to=b", "tx send needs --from, --amount", "netsplit tx send --help"},
+	} {
+		_, err := arrange(quietEnv().app(), strings.Fields(c.args))
+		var exit *exitError
+		if !errors.As(err, &exit) || exit.code != exitUsage || !strings.Contains(err.Error(), c.message) || !strings.Contains(exit.hint, c.hint) {
+			t.Errorf("%s: %+v", c.args, err)
+		}
+	}
+}
+
+// TestHelp_EveryCommand walks all commands.
+func TestHelp_EveryCommand(t *testing.T) {
+	var walk func(path []string, commands []*ucli.Command)
+	walk = func(path []string, commands []*ucli.Command) {
+		for _, c := range commands {
+			path := append(path[:len(path):len(path)], c.Name)
+			var out, errs strings.Builder
+			if code := (&env{out: &out, err: &errs}).run(t.Context(), append(append([]string{"netsplit"}, path...), "--help")); code != 0 {
+				t.Errorf("%v: exit code %d: %s", path, code, errs.String())
+			}
+			text := out.String()
+			if c.Usage == "" || !strings.Contains(text, c.Usage) {
+				t.Errorf("%v: the help does not say what it does:\n%s", path, text)
+			}
+			for _, line := range strings.Split(text, "\n") {
+				if len([]rune(line)) > 130 {
+					t.Errorf("%v: %d columns: %s", path, len(line), line)
+				}
+			}
+			for _, f := range c.Flags {
+				if !strings.Contains(text, dashed(f.Names()[0])) || strings.Contains(text, " value ") {
+					t.Errorf("%v: flag %s is not described:\n%s", path, f.Names()[0], text)
+				}
+			}
+			walk(path, c.Subcommands)
+		}
+	}
+	walk(nil, quietEnv().app().Commands)
+}
