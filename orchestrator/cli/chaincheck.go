@@ -167,7 +167,9 @@ func tryOut(ctx context.Context, spec *testnets.Spec, h *host, chainFile *extern
 	defer cancel(nil)
 	sink := &checkSink{chain: chainFile, cancel: cancel, heard: make(chan chain.Hint, 1)}
 	stage := &checkStage{Nodes: len(spec.NodeIDs())}
-	t, err := run.Start(runCtx, h.id, spec, h.runtime, chainFile, dir, sink, p)
+	t, err := run.Start(runCtx, run.Options{
+		ID: h.id, Spec: spec, Runtime: h.runtime, Chain: chainFile, Dir: dir, Sink: sink, Progress: p,
+	})
 	if err != nil && (t == nil || context.Cause(runCtx) == nil || ctx.Err() != nil) {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func newBench(t *testing.T) *bench {
 	}
 	b := &bench{Runtime: sim.New(sim.Options{Seed: 1}), t: t, states: map[faults.NodeID]string{}, broken: map[string]error{}}
 	b.chain = native.New(b.Transport())
-	b.testnet, err = run.Up(t.Context(), "calm-1", spec, b, b.chain, t.TempDir(), newWatch(), quietEnv().newProgress())
+	b.testnet, err = run.Up(t.Context(), run.Options{ID: "calm-1", Spec: spec, Runtime: b, Chain: b.chain, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

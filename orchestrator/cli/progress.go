@@ -8,6 +8,8 @@ import (
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/netsplit/netsplit/orchestrator/run"
 )
 
 // drawAfter is how long a step may take without a live line: what is over sooner would only flicker.
@@ -72,6 +74,13 @@ func (p *progress) Part() {
 	p.done++
 	if p.bar != nil && p.done <= p.total {
 		p.bar.Increment()
+	}
+}
+
+// Update implements run.Progress.
+func (p *progress) Update(s run.Snapshot) {
+	if s.At <= s.Duration {
+		p.Part()
 	}
 }
 

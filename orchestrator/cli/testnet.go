@@ -65,7 +65,7 @@ func openTestnet(ctx context.Context, rt runtime.Runtime, dir string) (*run.Test
 			return nil, infrastructure(fmt.Errorf("open the chain of testnet %s: %w", net.ID, err), hint)
 		}
 	}
-	t, err := run.Attach(ctx, rt, chain, net)
+	t, err := run.Open(ctx, rt, chain, net)
 	return t, infrastructure(err, "")
 }
 

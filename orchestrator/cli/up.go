@@ -110,7 +110,9 @@ func (e *env) start(ctx context.Context, spec *testnets.Spec, h *host, dir strin
 	defer cancel(nil)
 	stop := sink.during(cancel)
 	defer stop()
-	t, err := run.Up(starting, h.id, spec, h.runtime, h.chain, dir, sink, p)
+	t, err := run.Up(starting, run.Options{
+		ID: h.id, Spec: spec, Runtime: h.runtime, Chain: h.chain, Dir: dir, Sink: sink, Progress: p,
+	})
 	var died *death
 	if t != nil && ctx.Err() == nil && errors.As(context.Cause(starting), &died) {
 		return t, t.Died(ctx, died.node, died.err)

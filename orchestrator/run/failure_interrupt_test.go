@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/runtime/fake"
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
 )
@@ -50,6 +51,8 @@ func (p *phases) Part() {
 		p.part(now, parts)
 	}
 }
+
+func (p *phases) Update(run.Snapshot) { p.Part() }
 
 func (p *phases) Note(time.Duration, string) {}
 

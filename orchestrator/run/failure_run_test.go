@@ -341,7 +341,7 @@ func TestTwoRunsAtOnceDoNotDisturbEachOther(t *testing.T) {
 		spec.Seed = seed
 		s := sim.New(sim.Options{Seed: seed, Epoch: epoch})
 		err := run.Run(t.Context(), run.Options{
-			ID: "t", Spec: spec, Runtime: s, Chain: native.New(s.Transport()), Dir: dir, Version: "test", Progress: &quiet{},
+			ID: "t", Spec: spec, Runtime: s, Chain: native.New(s.Transport()), Dir: dir, Version: "test",
 		})
 		return filepath.Join(dir, run.TraceFile), errors.Join(err, s.Close(t.Context()))
 	}

@@ -104,7 +104,7 @@ func TestACapabilityThatTheRuntimeLacks(t *testing.T) {
 	dir := t.TempDir()
 	err := run.Run(t.Context(), run.Options{
 		ID: "t", Spec: parse(t, brief), Runtime: fake.WithoutLinkShaper(rt), Chain: native.New(rt.Transport()), Dir: dir,
-		Version: "test", Progress: &quiet{},
+		Version: "test",
 	})
 	var bad *testnets.Error
 	if !errors.As(err, &bad) || bad.Pos.Line != 10 || bad.Hint == "" || !strings.Contains(bad.Msg, "partition changes links") {
@@ -122,7 +122,7 @@ func TestATraceThatCannotBeMade(t *testing.T) {
 	rt := fake.New(sim.Options{}, fake.Script{})
 	err := run.Run(t.Context(), run.Options{
 		ID: "t", Spec: parse(t, brief), Runtime: rt, Chain: native.New(rt.Transport()),
-		Dir: filepath.Join(t.TempDir(), "nowhere"), Version: "test", Progress: &quiet{},
+		Dir: filepath.Join(t.TempDir(), "nowhere"), Version: "test",
 	})
 	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "create trace") {
 		t.Errorf("error %v", err)
@@ -144,7 +144,7 @@ func TestAFullDiskEndsTheRun(t *testing.T) {
 	rt := fake.New(sim.Options{}, fake.Script{})
 	err := run.Run(t.Context(), run.Options{
 		ID: "t", Spec: parse(t, brief), Runtime: rt, Chain: native.New(rt.Transport()), Dir: dir,
-		Version: "test", Progress: &quiet{},
+		Version: "test",
 	})
 	if err == nil || !strings.Contains(err.Error(), "no space left on device") {
 		t.Errorf("error %v", err)

@@ -56,9 +56,6 @@ func attempted(ctx context.Context, t *testing.T, src string, rt runtime.Runtime
 	wrap func(chain.Chain) chain.Chain) attempt {
 	t.Helper()
 	a := attempt{dir: t.TempDir()}
-	if progress == nil {
-		progress = &quiet{}
-	}
 	var c chain.Chain = native.New(rt.Transport())
 	if wrap != nil {
 		c = wrap(c)

@@ -190,7 +190,7 @@ func (r *run) act(ctx context.Context, f *faults.Planned, actions []faults.Actio
 func (r *run) reintroduce(ctx context.Context, node faults.NodeID) {
 	r.lane(ctx, "introduce "+string(node), func(ctx context.Context) error {
 		err := r.net.Reintroduce(ctx, node)
-		if r.rec.state(node) != trace.StateUp {
+		if r.rec.view.state(node) != trace.StateUp {
 			return nil
 		}
 		return err

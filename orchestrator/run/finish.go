@@ -33,7 +33,7 @@ func (r *run) settle(ctx context.Context) error {
 	deadline := clock.Now() + r.Spec.Settle
 	var target uint64
 	for _, n := range r.net.order {
-		target = max(target, r.rec.head(n).Height)
+		target = max(target, r.rec.view.head(n).Height)
 	}
 	target += freshBlocks
 	for clock.Now() < deadline && !r.settled(target) {
@@ -46,16 +46,16 @@ func (r *run) settle(ctx context.Context) error {
 
 // settled reports whether all nodes that are up have one head, at least target high.
 func (r *run) settled(target uint64) bool {
-	up := r.rec.up(r.net.order)
+	up := r.rec.view.up(r.net.order)
 	if len(up) == 0 {
 		return true
 	}
-	first := r.rec.head(up[0])
+	first := r.rec.view.head(up[0])
 	if first.Height < target {
 		return false
 	}
 	for _, n := range up[1:] {
-		if r.rec.head(n).Hash != first.Hash {
+		if r.rec.view.head(n).Hash != first.Hash {
 			return false
 		}
 	}
@@ -66,7 +66,7 @@ func (r *run) settled(target uint64) bool {
 func (r *run) collect(ctx context.Context) error {
 	clock := r.Runtime.Clock()
 	r.lastLook(ctx)
-	for _, n := range r.rec.up(r.net.order) {
+	for _, n := range r.rec.view.up(r.net.order) {
 		r.lane(ctx, "last status of "+string(n), func(ctx context.Context) error {
 			r.net.recordStatus(ctx, r.rec, n, true)
 			return nil

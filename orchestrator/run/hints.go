@@ -193,13 +193,13 @@ func (r *run) listenLane(ctx context.Context, a chain.Announcer, node faults.Nod
 	clock := r.Runtime.Clock()
 	pause, told := listenAgain, false
 	for ctx.Err() == nil {
-		if r.rec.state(node) == trace.StateUp {
+		if r.rec.view.state(node) == trace.StateUp {
 			began := clock.Now()
 			err := a.Listen(ctx, node, func(h chain.Hint) { r.rec.hints.tell(node, clock.Now(), h) })
 			if clock.Now()-began > listenAgainMost {
 				pause = listenAgain
 			}
-			if pause > listenAgainMost/2 && !told && ctx.Err() == nil && r.rec.state(node) == trace.StateUp {
+			if pause > listenAgainMost/2 && !told && ctx.Err() == nil && r.rec.view.state(node) == trace.StateUp {
 				told = true
 				r.note("blocks of %s are found by asking alone: %v", node, err)
 			}

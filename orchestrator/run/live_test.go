@@ -185,7 +185,7 @@ func TestAccessIsOnLoopbackWhereTheRuntimeCan(t *testing.T) {
 	rt := &publisher{Runtime: sim.New(sim.Options{Seed: 1})}
 	defer rt.Close(context.WithoutCancel(t.Context()))
 	chain := native.New(rt.Transport())
-	net, err := run.Up(t.Context(), "t", spec, rt, chain, t.TempDir(), &ears{}, &quiet{})
+	net, err := run.Up(t.Context(), run.Options{ID: "t", Spec: spec, Runtime: rt, Chain: chain, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,20 +213,13 @@ func TestAccessIsOnLoopbackWhereTheRuntimeCan(t *testing.T) {
 	}
 }
 
-// ears is a sink that hears nothing.
-type ears struct{}
-
-func (*ears) Line(faults.NodeID, time.Time, []byte) {}
-func (*ears) Gap(faults.NodeID, error)              {}
-func (*ears) Exit(faults.NodeID, error)             {}
-
 // TestProduceGoesOnWhereItMay: a node that cannot make a block is left out while failed says so, and does not make up for
 // it.
 func TestProduceGoesOnWhereItMay(t *testing.T) {
 	rt := sim.New(sim.Options{Seed: 1})
 	defer rt.Close(context.WithoutCancel(t.Context()))
 	a := &asked{Chain: native.New(rt.Transport()), produced: make(map[faults.NodeID]int), produces: true, refuse: errors.New("paused")}
-	net, err := run.Up(t.Context(), "t", parse(t, calm), rt, a, t.TempDir(), &ears{}, &quiet{})
+	net, err := run.Up(t.Context(), run.Options{ID: "t", Spec: parse(t, calm), Runtime: rt, Chain: a, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func (r *run) loadLane(ctx context.Context, l loadLane) error {
 		if err := clock.Sleep(ctx, r.zero+at); err != nil {
 			return err
 		}
-		up := r.rec.up(r.net.order)
+		up := r.rec.view.up(r.net.order)
 		if len(up) < 2 {
 			continue
 		}

@@ -60,7 +60,7 @@ func (r real) run(t *testing.T) (*report.Report, error) {
 	if r.runtime != nil {
 		rt = r.runtime(d)
 	}
-	var progress run.Progress = &quiet{}
+	var progress run.Progress
 	if r.progress != nil {
 		progress = r.progress(d)
 	}

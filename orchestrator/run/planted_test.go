@@ -68,7 +68,7 @@ func (b bug) run(t *testing.T, src string) (*report.Report, error) {
 	}
 	dir := t.TempDir()
 	runErr := run.Run(t.Context(), run.Options{
-		ID: "t", Spec: spec, Runtime: rt, Chain: dc, Dir: dir, Version: "test", Progress: &quiet{},
+		ID: "t", Spec: spec, Runtime: rt, Chain: dc, Dir: dir, Version: "test",
 	})
 	if err := rt.Close(t.Context()); err != nil {
 		t.Fatal(err)

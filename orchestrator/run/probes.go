@@ -119,7 +119,7 @@ func (r *run) askAt(ctx context.Context, f *faults.Planned, at time.Duration) er
 		deadline := clock.Now() + answerWithin
 		for {
 			s, err := r.net.ask(ctx, node)
-			if err == nil || r.rec.state(node) != trace.StateUp || clock.Now() >= deadline {
+			if err == nil || r.rec.view.state(node) != trace.StateUp || clock.Now() >= deadline {
 				r.net.recordAnswer(r.rec, node, s, err)
 				break
 			}

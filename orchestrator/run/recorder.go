@@ -27,8 +27,7 @@ type recorder struct {
 	ended   bool // the trace has its end event: what comes now is not part of the run
 	early   []trace.Event
 
-	heads  map[faults.NodeID]trace.Head
-	states map[faults.NodeID]trace.State
+	view *view
 	// waking holds what to record of nodes that are being started or resumed, at their first sign of life.
 	waking map[faults.NodeID]trace.Lifecycle
 	bodies bodies
@@ -40,8 +39,7 @@ type recorder struct {
 func newRecorder(out *trace.Writer, chain chain.Chain, clock runtime.Clock, died func(faults.NodeID, error)) *recorder {
 	return &recorder{
 		chain: chain, clock: clock, out: out, died: died,
-		heads:  make(map[faults.NodeID]trace.Head),
-		states: make(map[faults.NodeID]trace.State),
+		view:   newView(),
 		waking: make(map[faults.NodeID]trace.Lifecycle),
 		bodies: newBodies(),
 	}
@@ -98,10 +96,10 @@ func (r *recorder) end(at time.Duration, e trace.End) {
 
 // note keeps what the runner itself wants to know of an event.
 func (r *recorder) note(e *trace.Event) {
+	r.view.add(e)
 	node := faults.NodeID(e.Node)
 	switch e.Kind {
 	case trace.KindHead:
-		r.heads[node] = *e.Head
 		if e.Head.Height > 0 { // else it is the genesis block, which the run event describes
 			r.bodies.want(e.Head.Hash, node)
 		}
@@ -109,8 +107,6 @@ func (r *recorder) note(e *trace.Event) {
 		r.bodies.done(e.Block.Hash)
 	case trace.KindSeen:
 		r.bodies.want(e.Seen.Hash, node)
-	case trace.KindNode:
-		r.states[node] = e.Lifecycle.State
 	}
 }
 
@@ -201,38 +197,11 @@ func (r *recorder) lifecycle(at time.Duration, node faults.NodeID, l trace.Lifec
 	r.add(at, trace.Event{Kind: trace.KindNode, Node: trace.NodeID(node), Lifecycle: &l})
 }
 
-// up returns the nodes of order that are up.
-func (r *recorder) up(order []faults.NodeID) []faults.NodeID {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var up []faults.NodeID
-	for _, n := range order {
-		if r.states[n] == trace.StateUp {
-			up = append(up, n)
-		}
-	}
-	return up
-}
-
-// head returns a node's best block as far as it is known.
-func (r *recorder) head(node faults.NodeID) trace.Head {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.heads[node]
-}
-
 // failure returns the first failure to write.
 func (r *recorder) failure() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err
-}
-
-// state returns what a node is doing.
-func (r *recorder) state(node faults.NodeID) trace.State {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.states[node]
 }
 
 // isStarted reports whether run time 0 is known.

@@ -29,7 +29,7 @@ const traceFormat = 1
 // tailLines is how many of a node's last lines an error shows.
 const tailLines = 20
 
-// Options say what to run, on what.
+// Options say what to run and on what, for Run, Up and Start.
 type Options struct {
 	// ID names the testnet: unique on the host, [a-z0-9-], at most 40 bytes.
 	ID      string
@@ -37,16 +37,38 @@ type Options struct {
 	Runtime runtime.Runtime
 	Chain   chain.Chain
 	// Dir is the run's directory; it exists.
-	Dir      string
-	Version  string
+	Dir string
+	// Version of netsplit goes into the trace.
+	Version string
+	// Progress, if not nil, is shown what happens.
 	Progress Progress
+	// Sink, if not nil, receives what nodes print. Run takes its place: it records.
+	Sink runtime.Sink
 }
+
+func (o Options) withDefaults() Options {
+	if o.Progress == nil {
+		o.Progress = noProgress{}
+	}
+	if o.Sink == nil {
+		o.Sink = noSink{}
+	}
+	return o
+}
+
+// noSink is a runtime.Sink that ignores everything.
+type noSink struct{}
+
+func (noSink) Line(faults.NodeID, time.Time, []byte) {}
+func (noSink) Gap(faults.NodeID, error)              {}
+func (noSink) Exit(faults.NodeID, error)             {}
 
 // Run carries out a scenario and records it in Dir. It returns an error when the infrastructure failed or ctx ended;
 // whether the invariants held is for Judge to say, from the trace. The trace is complete (it has an end event) in every
 // case but a failure to write it. The runtime is left for the caller to close; other commands cannot open the testnet any
 // more.
 func Run(ctx context.Context, o Options) (err error) {
+	o = o.withDefaults()
 	if err := Check(o.Spec, o.Runtime); err != nil {
 		return err
 	}
@@ -60,6 +82,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer cancel(nil)
 	r := &run{Options: o, cancel: cancel, trafficAt: make(map[string]faults.Traffic)}
 	r.rec = newRecorder(out, o.Chain, o.Runtime.Clock(), r.nodeDied)
+	r.Sink = r.rec
 	err = r.do(ctx)
 	if cause := context.Cause(ctx); cause != nil && (err != nil || !errors.Is(cause, context.Canceled)) {
 		// The failure that ended the run, not the cancellation that it led to; also where it came too late to stop it.
@@ -129,7 +152,7 @@ func (r *run) do(ctx context.Context) error {
 // start brings the testnet up and fixes run time 0.
 func (r *run) start(ctx context.Context) error {
 	r.phase(trace.PhaseStarting)
-	net, err := Up(ctx, r.ID, r.Spec, r.Runtime, r.Chain, r.Dir, r.rec, r.Progress)
+	net, err := Up(ctx, r.Options)
 	r.net = net
 	if err != nil {
 		return err
@@ -220,15 +243,16 @@ func (r *run) fetchLane(ctx context.Context) error {
 	}
 }
 
-// tickLane tells the user of every second that passes in the schedule.
+// tickLane shows the user the state of the run, once a second.
 func (r *run) tickLane(ctx context.Context) error {
-	for at := time.Second; at <= r.Spec.Duration; at += time.Second {
+	for at := time.Second; ; at += time.Second {
 		if err := r.Runtime.Clock().Sleep(ctx, r.zero+at); err != nil {
 			return nil //nolint:nilerr // the end of the run ends the lane
 		}
-		r.Progress.Part()
+		s := r.rec.view.snapshot()
+		s.At, s.Duration = at, r.Spec.Duration
+		r.Progress.Update(s)
 	}
-	return nil
 }
 
 // nodeDied is told by the recorder that a node ended by itself; that ends the run.

@@ -38,6 +38,7 @@ type quiet struct{}
 func (quiet) Phase(string, int)          {}
 func (quiet) Part()                      {}
 func (quiet) Note(time.Duration, string) {}
+func (quiet) Update(run.Snapshot)        {}
 
 func parse(t *testing.T, src string) *testnets.Spec {
 	t.Helper()
@@ -74,7 +75,7 @@ func record(t *testing.T, spec *testnets.Spec, wrap func(runtime.Runtime) runtim
 		rt = wrap(rt)
 	}
 	err := run.Run(context.Background(), run.Options{
-		ID: "t", Spec: spec, Runtime: rt, Chain: native.New(s.Transport()), Dir: dir, Version: "test", Progress: &quiet{},
+		ID: "t", Spec: spec, Runtime: rt, Chain: native.New(s.Transport()), Dir: dir, Version: "test",
 	})
 	if closeErr := rt.Close(context.Background()); closeErr != nil {
 		t.Fatal(closeErr)
@@ -161,7 +162,7 @@ func TestInterruptedRunHasAnEnd(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	err := run.Run(ctx, run.Options{
 		ID: "t", Spec: spec, Runtime: s, Chain: native.New(s.Transport()), Dir: dir, Version: "test",
-		Progress: cancelAt{cancel},
+		Progress: cancelAt{cancel: cancel},
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v", err)
@@ -182,10 +183,11 @@ func TestInterruptedRunHasAnEnd(t *testing.T) {
 }
 
 // cancelAt cancels the run at its first note, which is when the first fault holds.
-type cancelAt struct{ cancel func() }
+type cancelAt struct {
+	quiet
+	cancel func()
+}
 
-func (cancelAt) Phase(string, int)            {}
-func (cancelAt) Part()                        {}
 func (c cancelAt) Note(time.Duration, string) { c.cancel() }
 
 func TestCheckGivesPositions(t *testing.T) {

@@ -11,7 +11,6 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets"
 )
 
 const (
@@ -26,16 +25,6 @@ const (
 	// pollStep is how often conditions are looked at again.
 	pollStep = 50 * time.Millisecond
 )
-
-// Progress is told what a run is doing, for people; nothing depends on it. Methods may be called from any goroutine.
-type Progress interface {
-	// Phase says that a long step begins, of total parts (0: unknown).
-	Phase(text string, total int)
-	// Part says that one part of the step is done.
-	Part()
-	// Note is a line about something that happened, at a run time.
-	Note(at time.Duration, text string)
-}
 
 // Testnet is a running testnet: nodes of one chain, hosted by a runtime, spoken to through the chain's driver.
 type Testnet struct {
@@ -54,59 +43,59 @@ type Testnet struct {
 
 // Up creates a testnet, starts its nodes and waits until all are connected and on one head. sink receives what nodes
 // print. When it fails, what was made is left for Runtime.Close.
-func Up(ctx context.Context, id string, spec *testnets.Spec, rt runtime.Runtime, ch chain.Chain,
-	dir string, sink runtime.Sink, progress Progress) (*Testnet, error) {
-	t, err := Start(ctx, id, spec, rt, ch, dir, sink, progress)
+func Up(ctx context.Context, o Options) (*Testnet, error) {
+	o = o.withDefaults()
+	t, err := Start(ctx, o)
 	if err != nil {
 		return t, err
 	}
-	return t, t.connect(ctx, progress)
+	return t, t.connect(ctx, o.Progress)
 }
 
 // Start is Up without the wait: the nodes' processes run. Its Testnet is nil when it failed before any could.
-func Start(ctx context.Context, id string, spec *testnets.Spec, rt runtime.Runtime, ch chain.Chain,
-	dir string, sink runtime.Sink, progress Progress) (*Testnet, error) {
-	t, err := create(ctx, id, spec, rt, ch, dir, sink, progress)
+func Start(ctx context.Context, o Options) (*Testnet, error) {
+	o = o.withDefaults()
+	t, err := create(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	return t, t.launch(ctx, progress)
+	return t, t.launch(ctx, o.Progress)
 }
 
-func create(ctx context.Context, id string, spec *testnets.Spec, rt runtime.Runtime, ch chain.Chain,
-	dir string, sink runtime.Sink, progress Progress) (*Testnet, error) {
-	if i, ok := ch.(chain.Imaged); ok {
+func create(ctx context.Context, o Options) (*Testnet, error) {
+	if i, ok := o.Chain.(chain.Imaged); ok {
 		if _, err := i.Image(ctx); err != nil {
 			return nil, fmt.Errorf("prepare chain: %w", err)
 		}
 	}
-	plan := runtime.Plan{ID: id, Name: spec.Name, Dir: dir, Sink: sink}
-	for _, n := range spec.NodeIDs() {
+	plan := runtime.Plan{ID: o.ID, Name: o.Spec.Name, Dir: o.Dir, Sink: o.Sink}
+	for _, n := range o.Spec.NodeIDs() {
 		plan.Nodes = append(plan.Nodes, runtime.PlanNode{ID: n.ID, Role: n.Role})
 	}
-	hosts, err := rt.Create(ctx, plan)
+	hosts, err := o.Runtime.Create(ctx, plan)
 	if err != nil {
-		return nil, fmt.Errorf("create testnet %s: %w", id, err)
+		return nil, fmt.Errorf("create testnet %s: %w", o.ID, err)
 	}
-	net, err := NewNetwork(id, spec, hosts, rt.Clock().Epoch().Add(rt.Clock().Now()))
+	clock := o.Runtime.Clock()
+	net, err := NewNetwork(o.ID, o.Spec, hosts, clock.Epoch().Add(clock.Now()))
 	if err != nil {
 		return nil, err
 	}
-	if e, ok := ch.(chain.Elector); ok {
+	if e, ok := o.Chain.(chain.Elector); ok {
 		var note string
 		if net.Nodes, note = e.Elect(net.Nodes); note != "" {
-			progress.Note(0, note)
+			o.Progress.Note(0, note)
 		}
 	}
-	t, err := Attach(ctx, rt, ch, net)
+	t, err := Open(ctx, o.Runtime, o.Chain, net)
 	if err != nil {
 		return nil, err
 	}
-	return t, SaveNetwork(dir, net, ch)
+	return t, SaveNetwork(o.Dir, net, o.Chain)
 }
 
-// Attach returns the Testnet that a network describes, on a runtime that already hosts it.
-func Attach(ctx context.Context, rt runtime.Runtime, ch chain.Chain, net chain.Network) (*Testnet, error) {
+// Open returns the running Testnet that a network describes, on a runtime that already hosts it.
+func Open(ctx context.Context, rt runtime.Runtime, ch chain.Chain, net chain.Network) (*Testnet, error) {
 	prepared, err := ch.Prepare(ctx, net)
 	if err != nil {
 		return nil, fmt.Errorf("prepare chain: %w", err)

@@ -32,7 +32,7 @@ func (r *run) watchChain(ctx context.Context) {
 		}
 	}
 	r.net.Produce(func(name string, fn func(context.Context) error) { r.lane(ctx, name, fn) },
-		func(n faults.NodeID) bool { return r.rec.state(n) == trace.StateUp },
+		func(n faults.NodeID) bool { return r.rec.view.state(n) == trace.StateUp },
 		func(_ faults.NodeID, err error) error { return err })
 }
 
@@ -89,7 +89,7 @@ func (r *run) watchLane(ctx context.Context, w chain.Watched, x *watched) error 
 		if hinted {
 			next, early, deaf = clock.Now(), lookAgain, clock.Now()+w.Every()
 		}
-		if r.rec.state(x.node) != trace.StateUp {
+		if r.rec.view.state(x.node) != trace.StateUp {
 			if blind {
 				r.rec.gapSince(x.node, answered, fmt.Errorf("it did not answer for the last %s before it went down", round(clock.Now()-answered)))
 			}
@@ -160,7 +160,7 @@ func (r *run) lastLook(ctx context.Context) {
 	if !ok {
 		return
 	}
-	for _, n := range r.rec.up(r.net.order) {
+	for _, n := range r.rec.view.up(r.net.order) {
 		r.lane(ctx, "last look at "+string(n), func(ctx context.Context) error {
 			if err := r.lookAll(ctx, w, r.watched[n]); err != nil && ctx.Err() == nil {
 				r.rec.Gap(n, fmt.Errorf("it did not answer at the end: %w", err))

@@ -1,0 +1,123 @@
+package run
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// view is the present as the recorded events tell it: the state and head of every node, the faults that hold, the phase.
+// The recorder adds every event, in the order of the trace; the parts of the run decide by it and people are shown it. It
+// sees nothing but events. It is safe for concurrent use.
+type view struct {
+	mu      sync.Mutex
+	phase   trace.PhaseName
+	states  map[faults.NodeID]trace.State
+	heads   map[faults.NodeID]trace.Head
+	parents map[trace.Hash]trace.Hash // of every block that a node has
+	active  []string                  // IDs of the faults that hold
+}
+
+func newView() *view {
+	return &view{
+		states: make(map[faults.NodeID]trace.State), heads: make(map[faults.NodeID]trace.Head),
+		parents: make(map[trace.Hash]trace.Hash),
+	}
+}
+
+// add takes an event into account.
+func (v *view) add(e *trace.Event) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch e.Kind {
+	case trace.KindPhase:
+		v.phase = e.Phase.Name
+	case trace.KindNode:
+		v.states[faults.NodeID(e.Node)] = e.Lifecycle.State
+	case trace.KindHead:
+		v.heads[faults.NodeID(e.Node)] = *e.Head
+	case trace.KindSeen:
+		v.parents[e.Seen.Hash] = e.Seen.Parent
+	case trace.KindFault:
+		switch e.Fault.Phase {
+		case trace.FaultActive:
+			v.active = append(v.active, e.Fault.ID)
+		case trace.FaultHealing:
+			v.active = slices.DeleteFunc(v.active, func(id string) bool { return id == e.Fault.ID })
+		}
+	}
+}
+
+// state returns what a node is doing, empty before it was up.
+func (v *view) state(node faults.NodeID) trace.State {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.states[node]
+}
+
+// isUp reports whether a node is up.
+func (v *view) isUp(node faults.NodeID) bool { return v.state(node) == trace.StateUp }
+
+// up returns the nodes of a list that are up.
+func (v *view) up(nodes []faults.NodeID) []faults.NodeID {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var up []faults.NodeID
+	for _, n := range nodes {
+		if v.states[n] == trace.StateUp {
+			up = append(up, n)
+		}
+	}
+	return up
+}
+
+// head returns a node's best block, zero if none is known.
+func (v *view) head(node faults.NodeID) trace.Head {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.heads[node]
+}
+
+// snapshot returns the present, without its time.
+func (v *view) snapshot() Snapshot {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	s := Snapshot{Phase: v.phase, ActiveFaults: slices.Clone(v.active)}
+	heads := make(map[trace.Hash]uint64) // heights of different heads
+	for node, state := range v.states {
+		if state != trace.StateUp {
+			continue
+		}
+		s.Up++
+		if h, ok := v.heads[node]; ok {
+			heads[h.Hash] = h.Height
+		}
+	}
+	byHeight := make([]trace.Hash, 0, len(heads))
+	for h := range heads {
+		byHeight = append(byHeight, h)
+	}
+	slices.SortFunc(byHeight, func(a, b trace.Hash) int { return cmp.Compare(heads[b], heads[a]) })
+	if n := len(byHeight); n > 0 {
+		s.MinHeight, s.MaxHeight = heads[byHeight[n-1]], heads[byHeight[0]]
+	}
+	visited := make(map[trace.Hash]bool)
+	for _, h := range byHeight {
+		if visited[h] {
+			continue // an ancestor of a higher head
+		}
+		s.Chains++
+		for b, height := h, heads[h]; !visited[b] && height >= s.MinHeight; height-- {
+			visited[b] = true
+			parent, known := v.parents[b]
+			if !known || height == 0 {
+				break
+			}
+			b = parent
+		}
+	}
+	return s
+}
