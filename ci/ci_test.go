@@ -32,12 +32,12 @@ func sampleRun() trace.Run {
 }
 
 func pass(name string) invariant.Result {
-	return invariant.Result{Invariant: name, Class: invariant.Safety, Verdict: invariant.Pass, Asked: true, Figure: "0 wrong", Bound: "0 wrong"}
+	return invariant.Result{Invariant: name, Class: invariant.Safety, Verdict: invariant.Pass, Expected: true, Figure: "0 wrong", Bound: "0 wrong"}
 }
 
 // with is a result with another verdict and class.
 func with(r invariant.Result, v invariant.Verdict, c invariant.Class, asked bool) invariant.Result {
-	r.Verdict, r.Class, r.Asked, r.Reason = v, c, asked, "because"
+	r.Verdict, r.Class, r.Expected, r.Reason = v, c, asked, "because"
 	return r
 }
 
@@ -63,8 +63,8 @@ var reports = map[string]*report.Report{
 			Run:     sampleRun(),
 			Results: []invariant.Result{violated(), pass("validity"), with(pass("fault_accuracy"), invariant.Fail, invariant.Infrastructure, true)},
 			Summary: invariant.Summary{Faults: []invariant.FaultSummary{
-				{ID: "partition-1", Text: "cut | 5", AskedAt: 20 * time.Second, AskedFor: 30 * time.Second, OK: true},
-				{ID: "kill-1", Text: "kill miner-1", AskedAt: 20 * time.Second},
+				{ID: "partition-1", Text: "cut | 5", PlannedAt: 20 * time.Second, PlannedFor: 30 * time.Second, OK: true},
+				{ID: "kill-1", Text: "kill miner-1", PlannedAt: 20 * time.Second},
 			}},
 		},
 	},

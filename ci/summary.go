@@ -43,7 +43,7 @@ func summariseResults(b *strings.Builder, results []invariant.Result) {
 	b.WriteString("\n")
 	for i := range results {
 		x := &results[i]
-		if x.Verdict == invariant.Pass || x.Verdict == invariant.Vacuous && !x.Asked {
+		if x.Verdict == invariant.Pass || x.Verdict == invariant.Vacuous && !x.Expected {
 			continue
 		}
 		fmt.Fprintf(b, "- **%s %s**: %s\n", x.Verdict, text(x.Invariant), text(x.Reason))
@@ -66,7 +66,7 @@ func summariseFaults(b *strings.Builder, faults []invariant.FaultSummary) {
 		if !f.OK {
 			ok = "**no**"
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", text(f.ID), text(f.Text), f.AskedAt, f.AskedFor, ok)
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", text(f.ID), text(f.Text), f.PlannedAt, f.PlannedFor, ok)
 	}
 	b.WriteString("\n")
 }

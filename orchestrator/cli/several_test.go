@@ -55,7 +55,7 @@ func askedRun(fn func(*trace.Event) error) error {
 		}
 	}
 	emit(-time.Second, "", trace.Event{Kind: trace.KindRun, Run: &trace.Run{
-		Format: 1, ID: "x", PeerExchange: true, Nodes: []trace.RunNode{{ID: "a", Mine: 1}, {ID: "b", Mine: 1}},
+		Format: trace.Format, ID: "x", PeerExchange: true, Nodes: []trace.RunNode{{ID: "a", Mine: 1}, {ID: "b", Mine: 1}},
 		Chain: trace.Facts{Name: "x", Family: "pow", BlockInterval: time.Second, Resolution: time.Second, Measured: true},
 	}})
 	emit(-time.Second, "a", trace.Event{Kind: trace.KindNode, Lifecycle: &trace.Lifecycle{State: trace.StateUp}})

@@ -160,7 +160,7 @@ func (c *accuracy) probe(w *World, p *trace.Probe) {
 		if l := &p.Links[i]; c.steady(w, l.From) && c.steady(w, l.To) {
 			c.link(w, p, m, f, l)
 			links++
-			if l.WantCut {
+			if l.ExpectedCut {
 				cut++
 			}
 		}
@@ -176,7 +176,7 @@ func (c *accuracy) steady(w *World, id trace.NodeID) bool {
 
 // link judges one measured link.
 func (c *accuracy) link(w *World, p *trace.Probe, m *measured, f *linkFigures, l *trace.LinkProbe) {
-	if l.WantCut {
+	if l.ExpectedCut {
 		f.cutSent += int64(l.Sent)
 		f.leaked += int64(l.Received)
 		if l.Received > 0 {
@@ -187,7 +187,7 @@ func (c *accuracy) link(w *World, p *trace.Probe, m *measured, f *linkFigures, l
 	}
 	f.sent += int64(l.Sent)
 	f.received += int64(l.Received)
-	f.want = max(f.want, l.WantDelay)
+	f.want = max(f.want, l.ExpectedDelay)
 	if l.Received == 0 {
 		c.fail(m, w, fmt.Sprintf("%s: none of %d packets from %s reached %s %s the fault, over a link that is not cut",
 			p.Fault, l.Sent, l.From, l.To, p.Phase), l.From, l.To)
@@ -196,17 +196,17 @@ func (c *accuracy) link(w *World, p *trace.Probe, m *measured, f *linkFigures, l
 	f.medians = append(f.medians, l.Median)
 	key := [2]trace.NodeID{l.From, l.To}
 	if p.Phase == trace.ProbeBefore {
-		m.base[key] = max(0, l.Median-l.WantDelay)
-		if l.WantDelay > 0 { // another fault's; there is no measurement without it to compare with
+		m.base[key] = max(0, l.Median-l.ExpectedDelay)
+		if l.ExpectedDelay > 0 { // another fault's; there is no measurement without it to compare with
 			f.extra = append(f.extra, l.Median)
 		}
 		return
 	}
 	base, known := m.base[key]
 	if known {
-		f.errors = append(f.errors, l.Median-base-l.WantDelay)
+		f.errors = append(f.errors, l.Median-base-l.ExpectedDelay)
 	}
-	if l.WantDelay == 0 {
+	if l.ExpectedDelay == 0 {
 		return
 	}
 	f.extra = append(f.extra, l.Median-base)
@@ -214,9 +214,9 @@ func (c *accuracy) link(w *World, p *trace.Probe, m *measured, f *linkFigures, l
 	case l.Received < l.Sent:
 		c.fail(m, w, fmt.Sprintf("%s: the delayed link from %s to %s lost %d of %d packets",
 			p.Fault, l.From, l.To, l.Sent-l.Received, l.Sent), l.From, l.To)
-	case l.Median-base < (l.WantDelay-l.WantJitter)/2:
+	case l.Median-base < (l.ExpectedDelay-l.ExpectedJitter)/2:
 		c.fail(m, w, fmt.Sprintf("%s: %s was asked from %s to %s, %s was measured",
-			p.Fault, l.WantDelay, l.From, l.To, Round(l.Median-base)), l.From, l.To)
+			p.Fault, l.ExpectedDelay, l.From, l.To, trace.Round(l.Median-base)), l.From, l.To)
 	}
 }
 
@@ -251,7 +251,7 @@ func (c *accuracy) Finish(w *World) Result {
 			}
 		}
 	}
-	r.Figure = fmt.Sprintf("%s, worst delay error %s", Count(len(w.faults), "fault"), Round(worst))
+	r.Figure = fmt.Sprintf("%s, worst delay error %s", Count(len(w.faults), "fault"), trace.Round(worst))
 	r.Metrics["worst_delay_error_seconds"], r.Metrics["failures"] = worst.Seconds(), float64(c.failures)
 	r.Evidence = c.evidence
 	switch {
@@ -316,15 +316,15 @@ func (c *accuracy) finishFault(w *World, f *window, m *measured) (unknown string
 
 func (c *accuracy) checkTimes(w *World, f *window, m *measured) {
 	if late := f.begin - f.asked; late > c.late {
-		c.fail(m, w, fmt.Sprintf("%s: it began %s late", f.id, Round(late)))
+		c.fail(m, w, fmt.Sprintf("%s: it began %s late", f.id, trace.Round(late)))
 	}
 	if !f.over(trace.FaultHealing) || f.askedFor == 0 {
 		return
 	}
 	if late := f.healing - (f.asked + f.askedFor); late > c.late {
-		c.fail(m, w, fmt.Sprintf("%s: it began to end %s late", f.id, Round(late)))
+		c.fail(m, w, fmt.Sprintf("%s: it began to end %s late", f.id, trace.Round(late)))
 	} else if -late > c.late {
-		c.fail(m, w, fmt.Sprintf("%s: it began to end %s early", f.id, Round(-late)))
+		c.fail(m, w, fmt.Sprintf("%s: it began to end %s early", f.id, trace.Round(-late)))
 	}
 }
 
@@ -339,6 +339,6 @@ func (c *accuracy) checkError(w *World, f *window, m *measured, p trace.ProbePha
 	}
 	allowed := max(c.tolerance, fig.want/10) + jitter
 	if e := median(fig.errors); e.Abs() > allowed {
-		c.fail(m, w, fmt.Sprintf("%s: the delay %s the fault is off by %s, at most %s is allowed", f.id, p, Round(e), allowed))
+		c.fail(m, w, fmt.Sprintf("%s: the delay %s the fault is off by %s, at most %s is allowed", f.id, p, trace.Round(e), allowed))
 	}
 }

@@ -18,13 +18,13 @@ func link(d time.Duration) trace.LinkProbe {
 // late is link with the delay that was asked.
 func late(d, asked time.Duration) trace.LinkProbe {
 	l := link(d)
-	l.WantDelay = asked
+	l.ExpectedDelay = asked
 	return l
 }
 
 // cutLink is a measurement of a cut link that let some packets through.
 func cutLink(through int) trace.LinkProbe {
-	return trace.LinkProbe{From: "a", To: "b", Sent: 5, Received: through, WantCut: true}
+	return trace.LinkProbe{From: "a", To: "b", Sent: 5, Received: through, ExpectedCut: true}
 }
 
 // linkFault is a history of one fault from 10s to 20s with the given measurements before, during and after it.
@@ -148,7 +148,7 @@ func TestAccuracyOfTimes(t *testing.T) {
 		h := goodCut(t)
 		for _, e := range h.events {
 			if e.Kind == trace.KindFault {
-				e.Fault.At, e.Fault.For = c.at, c.length
+				e.Fault.PlannedAt, e.Fault.PlannedFor = c.at, c.length
 			}
 		}
 		want(t, h.result("fault_accuracy"), c.want)
@@ -242,7 +242,7 @@ func TestSummaryOfFaults(t *testing.T) {
 	if len(f) != 1 {
 		t.Fatalf("%d faults, want 1", len(f))
 	}
-	if d := f[0].During; !f[0].OK || d.Delay != 103*ms || d.Median != 104*ms || d.WantDelay != 100*ms || d.Sent != 5 {
+	if d := f[0].During; !f[0].OK || d.Delay != 103*ms || d.Median != 104*ms || d.ExpectedDelay != 100*ms || d.Sent != 5 {
 		t.Errorf("got %+v, during %+v", f[0], d)
 	}
 	if f[0].Active != 10*time.Second || f[0].Healed != 20*time.Second || f[0].Reached != trace.FaultHealed {

@@ -29,9 +29,9 @@ func (c *accuracy) answered(w *World, s *trace.Status) {
 		return
 	}
 	a := &c.of(f.id).answers
-	asked, got := &a.AskedDuring, &a.AnsweredDuring
+	asked, got := &a.PolledDuring, &a.AnsweredDuring
 	if f.over(trace.FaultHealing) {
-		asked, got = &a.AskedAfter, &a.AnsweredAfter
+		asked, got = &a.PolledAfter, &a.AnsweredAfter
 	}
 	*asked++
 	if s.Error == "" {

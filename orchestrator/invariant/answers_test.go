@@ -40,7 +40,7 @@ func TestFaultOnNodesCountsAnswers(t *testing.T) {
 	h.end(10 * time.Second)
 
 	got := h.judge().Summary.Faults[0]
-	want := &AnswerSummary{UpBefore: 1, AskedDuring: 3, AnsweredDuring: 1, AskedAfter: 2, AnsweredAfter: 1}
+	want := &AnswerSummary{UpBefore: 1, PolledDuring: 3, AnsweredDuring: 1, PolledAfter: 2, AnsweredAfter: 1}
 	if d := cmp.Diff(want, got.Answers); d != "" {
 		t.Errorf("answers (-want +got):\n%s", d)
 	}

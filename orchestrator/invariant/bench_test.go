@@ -13,7 +13,7 @@ import (
 
 // benchEvents is a run of some nodes with a partition in its middle third, one block a second on each side.
 func benchEvents(nodes, blocks int, fn func(*trace.Event) error) error {
-	run := &trace.Run{Format: 1, PeerExchange: true, Chain: trace.Facts{
+	run := &trace.Run{Format: trace.Format, PeerExchange: true, Chain: trace.Facts{
 		Family: "pow", BlockInterval: time.Second, ForkDepth: 3, GenesisHash: hashOf(0, 0),
 	}}
 	var names []trace.NodeID

@@ -44,7 +44,7 @@ func (c *convergence) Finish(w *World) Result {
 		return r.vacuous("no block was made")
 	}
 	n := c.count(w, &r)
-	r.Figure = fmt.Sprintf("worst %s of %d", within(n.worst, w.resolution()), n.judged)
+	r.Figure = fmt.Sprintf("worst %s of %d", trace.FormatUncertain(n.worst, w.resolution()), n.judged)
 	if w.facts.voted() {
 		r.Metrics["without_quorum"] = float64(n.short)
 	}
@@ -137,7 +137,7 @@ func lateEvidence(w *World, j *join, took time.Duration) Evidence {
 	if j.fresh && j.outcome != converged {
 		state = "had not converged on a new block"
 	}
-	e.Text = fmt.Sprintf("%s after %s at %s, %d nodes %s", Round(took), j.cause, Round(j.at), size, state)
+	e.Text = fmt.Sprintf("%s after %s at %s, %d nodes %s", trace.Round(took), j.cause, trace.Round(j.at), size, state)
 	return e
 }
 

@@ -1,7 +1,6 @@
 package invariant
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/trace"
@@ -98,17 +97,6 @@ func (f *facts) lastSteps(makers int) uint64 {
 		return uint64(makers)
 	}
 	return 0
-}
-
-// within states how well a time is known, or that it is below what can be told; a resolution of zero is exact.
-func within(d, resolution time.Duration) string {
-	switch {
-	case resolution == 0:
-		return Round(d).String()
-	case d < resolution:
-		return fmt.Sprintf("< %s", coarse(resolution))
-	}
-	return fmt.Sprintf("%s ± %s", coarse(d), coarse(resolution))
 }
 
 // share is the part of all power that the nodes hold.

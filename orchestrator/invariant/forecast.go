@@ -82,7 +82,7 @@ func (h *ideal) events(fn func(*trace.Event) error) error {
 func (h *ideal) add(e trace.Event) { h.all = append(h.all, &e) }
 
 func (h *ideal) begin() {
-	run := &trace.Run{Format: 1, ID: "forecast", Scenario: "forecast", PeerExchange: true, Duration: idealSettling, Chain: h.facts}
+	run := &trace.Run{Format: trace.Format, ID: "forecast", Scenario: "forecast", PeerExchange: true, Duration: idealSettling, Chain: h.facts}
 	for _, n := range idealNodes {
 		x := trace.RunNode{ID: n, Role: "node"}
 		if n != idealOther {
@@ -159,7 +159,7 @@ func (h *ideal) heal() {
 }
 
 func (h *ideal) fault(at time.Duration, f trace.Fault) {
-	f.ID, f.Kind, f.At, f.For = "partition-1", "partition", idealCut, idealHeal-idealCut
+	f.ID, f.Kind, f.PlannedAt, f.PlannedFor = "partition-1", "partition", idealCut, idealHeal-idealCut
 	h.add(trace.Event{At: at, Kind: trace.KindFault, Fault: &f})
 }
 
@@ -170,7 +170,7 @@ func (h *ideal) probe(at time.Duration, phase trace.ProbePhase) {
 	for _, n := range idealMakers {
 		for _, l := range []trace.LinkProbe{{From: n, To: idealOther}, {From: idealOther, To: n}} {
 			l.Sent = packets
-			if l.WantCut = phase == trace.ProbeDuring; !l.WantCut {
+			if l.ExpectedCut = phase == trace.ProbeDuring; !l.ExpectedCut {
 				l.Received, l.Min, l.Median, l.Max = packets, idealStep, idealStep, idealStep
 			}
 			p.Links = append(p.Links, l)

@@ -138,7 +138,7 @@ func halves(t *testing.T, resume time.Duration) *history {
 	h.heal("p")
 	for _, e := range h.events {
 		if e.Kind == trace.KindFault {
-			e.Fault.At, e.Fault.For = 20*time.Second, 30*time.Second
+			e.Fault.PlannedAt, e.Fault.PlannedFor = 20*time.Second, 30*time.Second
 		}
 	}
 	h.sleep(ms)

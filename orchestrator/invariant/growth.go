@@ -240,7 +240,7 @@ func (c *growth) judge(w *World, p growingPart, at time.Duration) {
 	}
 	e := Evidence{At: at, Windows: w.Windows(c.start), Text: fmt.Sprintf(
 		"%s with %.0f%% of the block-making power grew their chain by %s from %s to %s, %.1f were expected, at least %d are demanded",
-		Count(len(p.nodes), "node"), 100*p.share, Count(int(to-p.from), "block"), Round(p.start), Round(at), mean, floor)}
+		Count(len(p.nodes), "node"), 100*p.share, Count(int(to-p.from), "block"), trace.Round(p.start), trace.Round(at), mean, floor)}
 	for _, n := range p.nodes[:min(len(p.nodes), MaxEvidence)] {
 		e.Nodes = append(e.Nodes, w.nodes[n].id)
 	}
@@ -275,7 +275,7 @@ func (c *growth) Finish(w *World) Result {
 		if int(height-c.base) < floor {
 			c.evidence = appendEvidence(c.evidence, Evidence{At: c.last, Windows: w.Windows(c.last), Text: fmt.Sprintf(
 				"the chain grew by %s from %s on, %.1f were expected by %s, at least %d are demanded",
-				Count(int(height-c.base), "block"), Round(c.first), c.expected, Round(c.last), floor)})
+				Count(int(height-c.base), "block"), trace.Round(c.first), c.expected, trace.Round(c.last), floor)})
 		}
 	}
 	undecided := c.fresh(w)
@@ -358,11 +358,11 @@ func (c *growth) fresh(w *World) string {
 			continue
 		}
 		if c.floor(w, p.share, c.mean(w, p.share, owed)) == 0 {
-			return fmt.Sprintf("no new block reached all nodes in settling, and its %s were too short to demand one", Round(length))
+			return fmt.Sprintf("no new block reached all nodes in settling, and its %s were too short to demand one", trace.Round(length))
 		}
 		c.evidence = appendEvidence(c.evidence, Evidence{At: w.horizon(), Blocks: []trace.Hash{w.tree.at(p.shared).hash},
 			Text: fmt.Sprintf("no new block reached all %d nodes in the %s of settling; they share height %d",
-				p.nodes, Round(length), w.tree.at(p.shared).height)})
+				p.nodes, trace.Round(length), w.tree.at(p.shared).height)})
 	}
 	return unlinked
 }

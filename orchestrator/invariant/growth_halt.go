@@ -54,7 +54,7 @@ func (h *halt) observe(w *World, e *trace.Event) {
 	h.evidence = appendEvidence(h.evidence, Evidence{
 		At: w.now, Nodes: []trace.NodeID{w.nodes[w.node].id}, Blocks: []trace.Hash{b.hash}, Windows: w.Windows(w.now),
 		Text: fmt.Sprintf("%s took block %s at height %d onto its chain without quorum: its component, apart since %s, has %.0f%% of the power, and more than %.0f%% is needed",
-			w.nodes[w.node].id, short(b.hash), b.height, Round(h.since), 100*p.share, 100*w.facts.Quorum),
+			w.nodes[w.node].id, short(b.hash), b.height, trace.Round(h.since), 100*p.share, 100*w.facts.Quorum),
 	})
 }
 

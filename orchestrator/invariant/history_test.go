@@ -27,7 +27,7 @@ func newHistory(t *testing.T, nodes ...trace.NodeID) *history {
 	h := &history{
 		t: t, blocks: map[trace.Hash]trace.Block{genesis: {Hash: genesis}}, heads: map[trace.NodeID]trace.Hash{}, all: nodes,
 		run: &trace.Run{
-			Format: 1, ID: "test", PeerExchange: true, Duration: time.Minute,
+			Format: trace.Format, ID: "test", PeerExchange: true, Duration: time.Minute,
 			Chain: trace.Facts{Name: "test", Family: "pow", BlockInterval: time.Second, ForkDepth: 2, GenesisHash: genesis},
 		},
 	}

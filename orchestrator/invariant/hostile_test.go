@@ -77,7 +77,7 @@ func hostileEvent(rng *rand.Rand) *trace.Event {
 	case 9:
 		phases := []trace.ProbePhase{trace.ProbeBefore, trace.ProbeDuring, trace.ProbeAfter, "odd"}
 		return &trace.Event{Kind: trace.KindProbe, Probe: &trace.Probe{Fault: fmt.Sprint("f", rng.IntN(3)), Phase: phases[rng.IntN(4)],
-			Links: []trace.LinkProbe{{From: pick(rng, "a", "e"), To: "b", Sent: -1, Received: rng.IntN(3) - 1, Median: -5, WantDelay: time.Hour}}}}
+			Links: []trace.LinkProbe{{From: pick(rng, "a", "e"), To: "b", Sent: -1, Received: rng.IntN(3) - 1, Median: -5, ExpectedDelay: time.Hour}}}}
 	case 10:
 		phases := []trace.PhaseName{trace.PhaseScheduled, trace.PhaseSettling, trace.PhaseStopping, "odd"}
 		return &trace.Event{Kind: trace.KindPhase, Phase: &trace.Phase{Name: phases[rng.IntN(4)]}}

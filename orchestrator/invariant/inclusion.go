@@ -187,7 +187,7 @@ func (c *inclusion) Finish(w *World) Result {
 			c.included++
 			c.late++
 			delays.add(took)
-			r.Evidence = appendEvidence(r.Evidence, txEvidence(w, t, fmt.Sprintf("came onto the chain %s after it could", Round(took))))
+			r.Evidence = appendEvidence(r.Evidence, txEvidence(w, t, fmt.Sprintf("came onto the chain %s after it could", trace.Round(took))))
 		case t.exempt:
 			c.exempt++
 			continue
@@ -196,7 +196,7 @@ func (c *inclusion) Finish(w *World) Result {
 			continue
 		default:
 			c.lost++
-			r.Evidence = appendEvidence(r.Evidence, txEvidence(w, t, fmt.Sprintf("is on no chain %s after it could be", Round(took))))
+			r.Evidence = appendEvidence(r.Evidence, txEvidence(w, t, fmt.Sprintf("is on no chain %s after it could be", trace.Round(took))))
 		}
 		judged++
 		if t.apart {
@@ -219,7 +219,7 @@ func (c *inclusion) Finish(w *World) Result {
 	}
 	share := float64(good) / float64(judged)
 	r.Metrics["share"] = share
-	r.Figure = fmt.Sprintf("%.2f%% of %d in time, p95 %s", 100*share, judged, Round(delays.quantile(.95)))
+	r.Figure = fmt.Sprintf("%.2f%% of %d in time, p95 %s", 100*share, judged, trace.Round(delays.quantile(.95)))
 	if share < c.minShare {
 		return r.fail(fmt.Sprintf("%d of %d transactions were lost, %d were late", c.lost, judged, c.late))
 	}
@@ -262,6 +262,6 @@ func (c *inclusion) placed(w *World, final map[blockID]bool, tx trace.Hash) (at 
 func txEvidence(w *World, t submitted, what string) Evidence {
 	return Evidence{
 		At: t.at, Nodes: []trace.NodeID{w.nodes[t.node].id}, Windows: w.Windows(t.at),
-		Text: fmt.Sprintf("transaction %s, given to %s at %s, %s", short(t.tx), w.nodes[t.node].id, Round(t.at), what),
+		Text: fmt.Sprintf("transaction %s, given to %s at %s, %s", short(t.tx), w.nodes[t.node].id, trace.Round(t.at), what),
 	}
 }

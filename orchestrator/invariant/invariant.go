@@ -22,8 +22,8 @@ type Result struct {
 	Invariant string  `json:"invariant"`
 	Class     Class   `json:"class"`
 	Verdict   Verdict `json:"verdict"`
-	// Asked is true when the scenario asked for it, false when it is judged always.
-	Asked bool `json:"asked"`
+	// Expected is true when the scenario lists it under `expect:`, false when it is judged in every run.
+	Expected bool `json:"expected"`
 	// Figure is what was measured, in a few words: "p95 120ms"; Bound is what was allowed: "<= 1s".
 	Figure string `json:"figure"`
 	Bound  string `json:"bound"`

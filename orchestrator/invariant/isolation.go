@@ -85,7 +85,7 @@ func (c *isolation) cross(w *World, block trace.Hash, other nodeID, text string)
 
 func (c *isolation) probe(w *World, p *trace.Probe) {
 	for _, l := range p.Links {
-		if !l.WantCut {
+		if !l.ExpectedCut {
 			continue
 		}
 		c.probes += l.Sent

@@ -18,7 +18,7 @@ func cutAt(t *testing.T) *history {
 func TestIsolationHolds(t *testing.T) {
 	h := cutAt(t)
 	h.grow("l", 3, time.Second, "a")
-	h.probe("p", trace.ProbeDuring, trace.LinkProbe{From: "a", To: "b", Sent: 5, WantCut: true})
+	h.probe("p", trace.ProbeDuring, trace.LinkProbe{From: "a", To: "b", Sent: 5, ExpectedCut: true})
 	h.heal("p")
 	h.sync("b", "a", "l", 3)
 	h.end(time.Second)
@@ -58,7 +58,7 @@ func TestIsolationFailsWhenAPeerOfTheOtherSideSends(t *testing.T) {
 func TestIsolationFailsWhenAProbeCrosses(t *testing.T) {
 	h := cutAt(t)
 	h.sleep(time.Second)
-	h.probe("p", trace.ProbeDuring, trace.LinkProbe{From: "a", To: "b", Sent: 5, Received: 1, WantCut: true})
+	h.probe("p", trace.ProbeDuring, trace.LinkProbe{From: "a", To: "b", Sent: 5, Received: 1, ExpectedCut: true})
 	h.heal("p")
 	h.end(time.Second)
 	want(t, h.result("isolation"), Fail)

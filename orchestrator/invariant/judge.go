@@ -67,9 +67,9 @@ func (r Result) Fails(strict bool) bool {
 	case Fail:
 		return true
 	case Unknown:
-		return strict && (r.Asked || !r.Inherent)
+		return strict && (r.Expected || !r.Inherent)
 	case Vacuous:
-		return strict && (r.Asked || r.Class != Infrastructure)
+		return strict && (r.Expected || r.Class != Infrastructure)
 	}
 	return false
 }
@@ -113,8 +113,8 @@ func (k *court) open(e *trace.Event, expect []trace.Expectation) error {
 	if e.Kind != trace.KindRun {
 		return fmt.Errorf("the trace begins with a %s event, not with the run", e.Kind)
 	}
-	if e.Run.Format != 1 {
-		return fmt.Errorf("the trace has format %d, this program reads format 1", e.Run.Format)
+	if err := e.Run.CheckFormat(); err != nil {
+		return err
 	}
 	if expect == nil {
 		expect = e.Run.Expect
@@ -182,7 +182,7 @@ func (k *court) close(cut *trace.TruncatedError) *Judgement {
 		if !c.asked && !c.def.Always {
 			continue
 		}
-		r.Invariant, r.Class, r.Asked = c.def.Name, c.def.Class, c.asked
+		r.Invariant, r.Class, r.Expected = c.def.Name, c.def.Class, c.asked
 		j.Results = append(j.Results, qualify(w, r, j))
 	}
 	j.Summary = w.summarize(txs, spread, faults)

@@ -82,7 +82,7 @@ func TestExitCode(t *testing.T) {
 		{"vacuous", Judgement{Results: []Result{{Verdict: Vacuous, Class: Safety}}}, false, 0},
 		{"vacuous, strict", Judgement{Results: []Result{{Verdict: Vacuous, Class: Safety}}}, true, 1},
 		{"vacuous about the testnet, strict", Judgement{Results: []Result{{Verdict: Vacuous, Class: Infrastructure}}}, true, 0},
-		{"the same, asked for", Judgement{Results: []Result{{Verdict: Vacuous, Class: Infrastructure, Asked: true}}}, true, 1},
+		{"the same, asked for", Judgement{Results: []Result{{Verdict: Vacuous, Class: Infrastructure, Expected: true}}}, true, 1},
 		{"unknown", Judgement{Results: []Result{{Verdict: Unknown}}}, false, 0},
 		{"unknown, strict", Judgement{Results: []Result{{Verdict: Unknown}}}, true, 1},
 		{"fail", Judgement{Results: []Result{{Verdict: Fail, Class: Safety}}}, false, 1},
@@ -107,8 +107,8 @@ func TestJudgeRefuses(t *testing.T) {
 	}{
 		{"no events", func(h *history) { h.events = nil }, "no run event"},
 		{"no run first", func(h *history) { h.events = h.events[1:] }, "begins with"},
-		{"another format", func(h *history) { h.run.Format = 2 }, "format 2"},
-		{"a second run", func(h *history) { h.add("", &trace.Event{Kind: trace.KindRun, Run: &trace.Run{Format: 1}}) }, "second run"},
+		{"another format", func(h *history) { h.run.Format = 1 }, "format 1"},
+		{"a second run", func(h *history) { h.add("", &trace.Event{Kind: trace.KindRun, Run: &trace.Run{Format: trace.Format}}) }, "second run"},
 		{"a node twice", func(h *history) { h.run.Nodes[1].ID = "a" }, "twice"},
 		{"an edge to nowhere", func(h *history) { h.run.Edges = [][2]trace.NodeID{{"a", "z"}} }, "edge"},
 		{"a wrong expectation", func(h *history) { h.run.Expect = []trace.Expectation{{Name: "nonsense"}} }, "no such invariant"},
@@ -136,8 +136,8 @@ func TestJudgeTakesTheRunsOwnExpectations(t *testing.T) {
 	var got []string
 	for _, r := range j.Results {
 		got = append(got, r.Invariant)
-		if r.Asked != (r.Invariant == "convergence") {
-			t.Errorf("%s: asked is %v", r.Invariant, r.Asked)
+		if r.Expected != (r.Invariant == "convergence") {
+			t.Errorf("%s: asked is %v", r.Invariant, r.Expected)
 		}
 	}
 	if d := cmp.Diff([]string{"agreement", "validity", "convergence", "no_crash", "isolation", "fault_accuracy"}, got); d != "" {
@@ -148,7 +148,7 @@ func TestJudgeTakesTheRunsOwnExpectations(t *testing.T) {
 func TestARunWithoutBlocksNeverPasses(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.cut("p", ids("a"), ids("b"))
-	h.probe("p", trace.ProbeDuring, trace.LinkProbe{From: "a", To: "b", Sent: 5, WantCut: true})
+	h.probe("p", trace.ProbeDuring, trace.LinkProbe{From: "a", To: "b", Sent: 5, ExpectedCut: true})
 	h.heal("p")
 	h.end(time.Second)
 	var all []trace.Expectation
@@ -245,5 +245,13 @@ func TestWorld(t *testing.T) {
 	}
 	if got := w.Windows(time.Second); got != nil {
 		t.Errorf("windows %v before any fault", got)
+	}
+}
+
+func TestCount(t *testing.T) {
+	for n, want := range []string{"0 blocks", "1 block", "2 blocks"} {
+		if got := Count(n, "block"); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
 	}
 }

@@ -221,7 +221,7 @@ func (c *propagation) hide(w *World, s *spreading) {
 // summary is for the report.
 func (c *propagation) summary(w *World) PropagationSummary {
 	s := PropagationSummary{
-		Blocks: c.blocks, Deliveries: c.spans.told.total, Delays: c.spans.told.delays(), Asked: w.facts.asked(), Coverage: c.covered(),
+		Blocks: c.blocks, Deliveries: c.spans.told.total, Delays: c.spans.told.delays(), Polled: w.facts.asked(), Coverage: c.covered(),
 	}
 	if c.spans.loose {
 		low, high := c.spans.low.delays(), c.spans.high.delays()
@@ -304,7 +304,7 @@ func (c *propagation) judge(r *Result, low, high Delays) (bad, unsure string) {
 			continue
 		}
 		r.Bound = fmt.Sprintf("%s <= %s, %s", q.name, q.bound, r.Bound)
-		text := fmt.Sprintf("%s of the delivery delay is %s", q.name, Between(q.low, q.high))
+		text := fmt.Sprintf("%s of the delivery delay is %s", q.name, trace.FormatRange(q.low, q.high))
 		switch {
 		case c.spans.told.total == 0:
 		case q.low > q.bound && bad == "":
@@ -322,6 +322,6 @@ func (c *propagation) slowEvidence(w *World) Evidence {
 		At: c.slow.at, Nodes: []trace.NodeID{w.nodes[c.slow.node].id}, Blocks: []trace.Hash{b.hash},
 		Windows: w.Windows(c.slow.at),
 		Text: fmt.Sprintf("the slowest: block %s at height %d took %s to reach %s", short(b.hash), b.height,
-			Between(c.slow.delay.low, c.slow.delay.high), w.nodes[c.slow.node].id),
+			trace.FormatRange(c.slow.delay.low, c.slow.delay.high), w.nodes[c.slow.node].id),
 	}
 }

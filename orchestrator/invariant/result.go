@@ -1,6 +1,9 @@
 package invariant
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 func (r Result) vacuous(reason string) Result { return r.with(Vacuous, reason) }
 
@@ -31,3 +34,11 @@ func poissonFloor(mean float64) int {
 
 // maxFalseAlarm is the probability with which a growth check may fail a healthy chain.
 const maxFalseAlarm = 1e-6
+
+// Count prints a number of things: "1 node", "2 nodes".
+func Count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

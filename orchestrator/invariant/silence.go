@@ -88,7 +88,7 @@ func (s *silence) last(w *World) {
 }
 
 func (s *silence) noteNode(n *node) {
-	s.note("nothing was heard of node %s for %s, although it was up and others went on", n.id, Round(n.silent))
+	s.note("nothing was heard of node %s for %s, although it was up and others went on", n.id, trace.Round(n.silent))
 }
 
 func (s *silence) note(format string, args ...any) {

@@ -59,9 +59,9 @@ type PropagationSummary struct {
 	// exactly what was told.
 	Low  *Delays `json:"low,omitempty"`
 	High *Delays `json:"high,omitempty"`
-	// Asked is true where nodes were asked at intervals. Delays are then not from a block's making but from when the node had
-	// it that told of it first, and what is exact is so as far as nodes told of their blocks by themselves, at once.
-	Asked    bool    `json:"asked"`
+	// Polled is true where nodes were polled. Delays are then counted from when the first node had the block, since nobody
+	// reports who made it; exact figures are those of nodes that reported their blocks at once.
+	Polled   bool    `json:"polled"`
 	Coverage float64 `json:"coverage"`
 }
 
@@ -76,7 +76,7 @@ func (p *PropagationSummary) Ends() (low, high Delays) {
 // Exact says which of the figures are as nodes told by themselves: "times" for all, "exact times" for those that are no
 // ranges; empty for none, and where nodes are not asked.
 func (p *PropagationSummary) Exact() string {
-	if !p.Asked || p.Deliveries == 0 {
+	if !p.Polled || p.Deliveries == 0 {
 		return ""
 	}
 	return exactFigures(p.Ends())
@@ -88,7 +88,7 @@ func (p *PropagationSummary) figure() string {
 		return "no deliveries"
 	}
 	low, high := p.Ends()
-	s := fmt.Sprintf("p50 %s, p95 %s, p99 %s", Between(low.P50, high.P50), Between(low.P95, high.P95), Between(low.P99, high.P99))
+	s := fmt.Sprintf("p50 %s, p95 %s, p99 %s", trace.FormatRange(low.P50, high.P50), trace.FormatRange(low.P95, high.P95), trace.FormatRange(low.P99, high.P99))
 	if exact := p.Exact(); exact != "" {
 		s += ", " + exact + " as nodes told"
 	}
@@ -129,15 +129,15 @@ type PartitionSide struct {
 
 // FaultSummary is what was asked of a fault and what was measured.
 type FaultSummary struct {
-	ID       string        `json:"id"`
-	Kind     string        `json:"kind"`
-	Text     string        `json:"text"`
-	AskedAt  time.Duration `json:"asked_at"`
-	AskedFor time.Duration `json:"asked_for"`
-	Begin    time.Duration `json:"begin"`
-	Active   time.Duration `json:"active"`
-	Healing  time.Duration `json:"healing"`
-	Healed   time.Duration `json:"healed"`
+	ID         string        `json:"id"`
+	Kind       string        `json:"kind"`
+	Text       string        `json:"text"`
+	PlannedAt  time.Duration `json:"planned_at"`
+	PlannedFor time.Duration `json:"planned_for"`
+	Begin      time.Duration `json:"begin"`
+	Active     time.Duration `json:"active"`
+	Healing    time.Duration `json:"healing"`
+	Healed     time.Duration `json:"healed"`
 	// Reached is the last phase that the fault reached: times of later phases are zero.
 	Reached trace.FaultPhase `json:"reached"`
 	// TookActive and TookHealed are how long the engine needed to apply and to remove it.
@@ -158,11 +158,11 @@ type FaultSummary struct {
 // AnswerSummary counts what the nodes of a fault did around it.
 type AnswerSummary struct {
 	UpBefore int `json:"up_before"` // nodes that were up when it began
-	// AskedDuring is how often one of its nodes was asked for its status while it held, AnsweredDuring how often one
+	// PolledDuring is how often one of its nodes was asked for its status while it held, AnsweredDuring how often one
 	// answered; likewise for the time after it.
-	AskedDuring    int `json:"asked_during"`
+	PolledDuring   int `json:"polled_during"`
 	AnsweredDuring int `json:"answered_during"`
-	AskedAfter     int `json:"asked_after"`
+	PolledAfter    int `json:"polled_after"`
 	AnsweredAfter  int `json:"answered_after"`
 }
 
@@ -174,11 +174,11 @@ type LinkSummary struct {
 	Leaked   int64 `json:"leaked"`    // of which arrived
 	Sent     int64 `json:"sent"`      // over the other links
 	Received int64 `json:"received"`
-	// WantDelay is the largest delay asked of a link, Delay the median of what delayed links had above the measurement
+	// ExpectedDelay is the largest delay asked of a link, Delay the median of what delayed links had above the measurement
 	// before (in Before itself: the whole delay), Median the median one-way delay of all links that are not cut.
-	WantDelay time.Duration `json:"want_delay"`
-	Delay     time.Duration `json:"delay"`
-	Median    time.Duration `json:"median"`
+	ExpectedDelay time.Duration `json:"expected_delay"`
+	Delay         time.Duration `json:"delay"`
+	Median        time.Duration `json:"median"`
 }
 
 // summarize makes the summary after all checkers have finished.
@@ -281,7 +281,7 @@ func (w *World) partitionSummary(f *window) Partition {
 func (c *accuracy) summary(w *World, f *window) FaultSummary {
 	m := c.of(f.id)
 	s := FaultSummary{
-		ID: f.id, Kind: f.kind, Text: f.text, AskedAt: f.asked, AskedFor: f.askedFor,
+		ID: f.id, Kind: f.kind, Text: f.text, PlannedAt: f.asked, PlannedFor: f.askedFor,
 		Begin: f.begin, Active: f.active, Healing: f.healing, Healed: f.healed, Reached: f.phase,
 		TookActive: f.tookActive, TookHealed: f.tookHealed, Dropped: f.dropped, Delayed: f.delayed,
 		Before: m.links[trace.ProbeBefore].summary(), During: m.links[trace.ProbeDuring].summary(),
@@ -303,6 +303,6 @@ func (f *linkFigures) summary() *LinkSummary {
 	}
 	return &LinkSummary{
 		Links: f.links, CutLinks: f.cut, CutSent: f.cutSent, Leaked: f.leaked, Sent: f.sent, Received: f.received,
-		WantDelay: f.want, Delay: median(slices.Clone(f.extra)), Median: median(slices.Clone(f.medians)),
+		ExpectedDelay: f.want, Delay: median(slices.Clone(f.extra)), Median: median(slices.Clone(f.medians)),
 	}
 }

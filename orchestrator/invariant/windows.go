@@ -72,7 +72,7 @@ func (w *World) fault(e *trace.Fault) {
 	f := w.byName[e.ID]
 	if f == nil {
 		f = &window{
-			id: e.ID, kind: e.Kind, text: e.Text, asked: e.At, askedFor: e.For, begin: w.now,
+			id: e.ID, kind: e.Kind, text: e.Text, asked: e.PlannedAt, askedFor: e.PlannedFor, begin: w.now,
 			reached: make(map[trace.FaultPhase]bool, 4), dropped: -1, delayed: -1,
 		}
 		w.byName[e.ID] = f

@@ -27,7 +27,7 @@ func (p *printer) faults(faults []invariant.FaultSummary) {
 			ok = "-"
 		}
 		rows = append(rows, []string{
-			f.ID, f.Text, fmt.Sprintf("%s → %s", f.AskedAt, short(f.Begin)), lasted(f), switched(f), ok,
+			f.ID, f.Text, fmt.Sprintf("%s → %s", f.PlannedAt, short(f.Begin)), lasted(f), switched(f), ok,
 		})
 	}
 	p.table("Faults, asked → happened", []string{"fault", "what", "begin", "length", "on/off in", "as asked"}, rows)
@@ -35,14 +35,14 @@ func (p *printer) faults(faults []invariant.FaultSummary) {
 
 // lasted says how long a fault was asked to hold and how long it did.
 func lasted(f *invariant.FaultSummary) string {
-	asked := f.AskedFor.String()
+	asked := f.PlannedFor.String()
 	switch f.Reached {
 	case trace.FaultBegin:
 		return asked + " → never active"
 	case trace.FaultActive:
 		return asked + " → never ended"
 	}
-	if f.AskedFor == 0 {
+	if f.PlannedFor == 0 {
 		return "at once"
 	}
 	return fmt.Sprintf("%s → %s", asked, short(f.Healing-f.Active))
@@ -53,7 +53,7 @@ func switched(f *invariant.FaultSummary) string {
 	switch {
 	case f.Reached == trace.FaultBegin:
 		return "-"
-	case f.Reached != trace.FaultHealed || f.AskedFor == 0:
+	case f.Reached != trace.FaultHealed || f.PlannedFor == 0:
 		return short(f.TookActive)
 	}
 	return short(f.TookActive) + " / " + short(f.TookHealed)
@@ -95,16 +95,16 @@ func answerWords(f *invariant.FaultSummary) (before, during, after string) {
 		before = fmt.Sprintf("%d of %d up", a.UpBefore, len(f.Nodes))
 	}
 	switch {
-	case a.AskedDuring > 0 && a.AnsweredDuring == 0:
+	case a.PolledDuring > 0 && a.AnsweredDuring == 0:
 		during = "silent"
-	case a.AskedDuring > 0:
-		during = fmt.Sprintf("answered %d of %d times", a.AnsweredDuring, a.AskedDuring)
+	case a.PolledDuring > 0:
+		during = fmt.Sprintf("answered %d of %d times", a.AnsweredDuring, a.PolledDuring)
 	}
 	switch {
-	case a.AskedAfter > 0 && a.AnsweredAfter == a.AskedAfter:
+	case a.PolledAfter > 0 && a.AnsweredAfter == a.PolledAfter:
 		after = "answering"
-	case a.AskedAfter > 0:
-		after = fmt.Sprintf("answered %d of %d times", a.AnsweredAfter, a.AskedAfter)
+	case a.PolledAfter > 0:
+		after = fmt.Sprintf("answered %d of %d times", a.AnsweredAfter, a.PolledAfter)
 	}
 	return before, during, after
 }
@@ -121,8 +121,8 @@ func linkWords(l *invariant.LinkSummary) string {
 	if l.CutLinks < l.Links {
 		text := fmt.Sprintf("%d of %d", l.Received, l.Sent)
 		switch {
-		case l.WantDelay > 0:
-			text += fmt.Sprintf(", +%s → +%s", short(l.WantDelay), short(l.Delay))
+		case l.ExpectedDelay > 0:
+			text += fmt.Sprintf(", +%s → +%s", short(l.ExpectedDelay), short(l.Delay))
 		case l.Received > 0:
 			text += ", " + short(l.Median)
 		}
@@ -187,15 +187,15 @@ func (p *printer) propagation(x *invariant.PropagationSummary) {
 	low, high := x.Ends()
 	columns := []string{"blocks", "deliveries", "p50", "p95", "p99", "max", "coverage"}
 	row := []string{
-		strconv.Itoa(x.Blocks), strconv.FormatUint(x.Deliveries, 10), invariant.Between(low.P50, high.P50),
-		invariant.Between(low.P95, high.P95), invariant.Between(low.P99, high.P99), invariant.Between(low.Max, high.Max),
+		strconv.Itoa(x.Blocks), strconv.FormatUint(x.Deliveries, 10), trace.FormatRange(low.P50, high.P50),
+		trace.FormatRange(low.P95, high.P95), trace.FormatRange(low.P99, high.P99), trace.FormatRange(low.Max, high.Max),
 		fmt.Sprintf("%.2f%%", 100*x.Coverage),
 	}
 	if exact := x.Exact(); exact != "" {
 		columns, row = append(columns, exact), append(row, "as nodes told")
 	}
 	title := "Block propagation, from made to seen"
-	if x.Asked {
+	if x.Polled {
 		title = "Block propagation, from first seen to seen"
 	}
 	p.table(title, columns, [][]string{row})

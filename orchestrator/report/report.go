@@ -62,7 +62,7 @@ func Failed(run trace.Run, cause error) *Report {
 func overall(j *invariant.Judgement) invariant.Verdict {
 	worst := invariant.Pass
 	for _, r := range j.Results {
-		if r.Verdict == invariant.Vacuous && !r.Asked && r.Class == invariant.Infrastructure {
+		if r.Verdict == invariant.Vacuous && !r.Expected && r.Class == invariant.Infrastructure {
 			continue
 		}
 		if severity[r.Verdict] > severity[worst] {

@@ -60,7 +60,7 @@ func cut(t *testing.T) *report.Report {
 	h.fault(p, trace.FaultBegin)
 	h.fault(p, trace.FaultActive)
 	h.grow("b", 3, "miner-1")
-	h.probe(p.ID, trace.ProbeDuring, trace.LinkProbe{From: all[0], To: all[1], Sent: 5, WantCut: true})
+	h.probe(p.ID, trace.ProbeDuring, trace.LinkProbe{From: all[0], To: all[1], Sent: 5, ExpectedCut: true})
 	h.grow("c", 4, "miner-2")
 	h.now = 20 * time.Second
 	h.fault(p, trace.FaultHealing)
@@ -72,7 +72,7 @@ func cut(t *testing.T) *report.Report {
 	d := trace.Fault{ID: "latency-1", Kind: "latency", Text: "delay 100ms on every link", At: 30 * time.Second, For: 10 * time.Second,
 		Rules: []trace.Rule{{From: all, To: all, Delay: 100 * time.Millisecond}}}
 	slow := link
-	slow.Median, slow.WantDelay = 100600*time.Microsecond, 100*time.Millisecond
+	slow.Median, slow.ExpectedDelay = 100600*time.Microsecond, 100*time.Millisecond
 	h.now = 29 * time.Second
 	h.probe(d.ID, trace.ProbeBefore, link)
 	h.now = 30 * time.Second
@@ -205,9 +205,9 @@ func render(t *testing.T, r *report.Report, s report.Style) string {
 // results are verdicts for the reports in testdata. The real ones are in words that change with the invariants, which is
 // no concern of a renderer.
 func results(scene string) ([]invariant.Result, invariant.Verdict) {
-	pass := invariant.Result{Invariant: "agreement", Verdict: invariant.Pass, Asked: true, Figure: "deepest reorg 0", Bound: "<= 2"}
+	pass := invariant.Result{Invariant: "agreement", Verdict: invariant.Pass, Expected: true, Figure: "deepest reorg 0", Bound: "<= 2"}
 	spread := invariant.Result{
-		Invariant: "block_propagation", Verdict: invariant.Pass, Asked: true,
+		Invariant: "block_propagation", Verdict: invariant.Pass, Expected: true,
 		Figure: "p50 2ms, p95 2ms, p99 2ms, coverage 100.00%", Bound: "p95 <= 2s, coverage >= 99%",
 	}
 	idle := invariant.Result{Invariant: "isolation", Verdict: invariant.Vacuous, Figure: "0 crossings", Bound: "0 crossings", Reason: "no cut kept any nodes apart"}
@@ -401,7 +401,7 @@ func TestPropagationSaysHowWellItIsKnown(t *testing.T) {
 	} {
 		r := quiet(t)
 		x := &r.Summary.Propagation
-		x.Delays, x.Asked, x.Low, x.High = told, c.asked, c.low, c.high
+		x.Delays, x.Polled, x.Low, x.High = told, c.asked, c.low, c.high
 		var rows []string
 		_, table, _ := strings.Cut(render(t, r, report.Style{}), "Block propagation, ")
 		for line := range strings.Lines(table) {

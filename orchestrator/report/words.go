@@ -6,14 +6,14 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
 // width is the most columns of a line that holds more than one word.
 const width = 120
 
 // short prints a duration to the precision that people read.
-func short(d time.Duration) string { return invariant.Round(d).String() }
+func short(d time.Duration) string { return trace.Round(d).String() }
 
 // dash prints a number, and nothing as a dash.
 func dash(n int) string {

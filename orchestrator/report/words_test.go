@@ -55,7 +55,7 @@ func TestLinkWords(t *testing.T) {
 		{&invariant.LinkSummary{Links: 2, CutLinks: 2, CutSent: 10, Leaked: 1}, "1 of 10"},
 		{&invariant.LinkSummary{Links: 2, Sent: 10, Received: 9, Median: 1500 * time.Microsecond}, "9 of 10, 1.5ms"},
 		{&invariant.LinkSummary{Links: 2, Sent: 10}, "0 of 10"},
-		{&invariant.LinkSummary{Links: 2, Sent: 10, Received: 10, WantDelay: 100 * time.Millisecond, Delay: 101 * time.Millisecond},
+		{&invariant.LinkSummary{Links: 2, Sent: 10, Received: 10, ExpectedDelay: 100 * time.Millisecond, Delay: 101 * time.Millisecond},
 			"10 of 10, +100ms → +101ms"},
 		{&invariant.LinkSummary{Links: 2, CutLinks: 1, CutSent: 5, Sent: 5, Received: 5, Median: time.Millisecond},
 			"cut: 0 of 5; others: 5 of 5, 1ms"},
@@ -67,7 +67,7 @@ func TestLinkWords(t *testing.T) {
 }
 
 func TestLasted(t *testing.T) {
-	f := invariant.FaultSummary{AskedFor: 30 * time.Second, Active: 10 * time.Second, Healing: 41 * time.Second, TookActive: time.Millisecond}
+	f := invariant.FaultSummary{PlannedFor: 30 * time.Second, Active: 10 * time.Second, Healing: 41 * time.Second, TookActive: time.Millisecond}
 	for _, c := range []struct {
 		reached          trace.FaultPhase
 		lasted, switched string
@@ -82,7 +82,7 @@ func TestLasted(t *testing.T) {
 			t.Errorf("%s: %q %q, want %q %q", c.reached, l, s, c.lasted, c.switched)
 		}
 	}
-	f.AskedFor = 0
+	f.PlannedFor = 0
 	if l, s := lasted(&f), switched(&f); l != "at once" || s != "1ms" {
 		t.Errorf("a restart lasted %q, was switched in %q", l, s)
 	}
@@ -111,7 +111,7 @@ func TestFold(t *testing.T) {
 
 func TestOverall(t *testing.T) {
 	result := func(v invariant.Verdict, asked bool) invariant.Result {
-		return invariant.Result{Verdict: v, Asked: asked}
+		return invariant.Result{Verdict: v, Expected: asked}
 	}
 	for _, c := range []struct {
 		name string

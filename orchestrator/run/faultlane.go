@@ -69,7 +69,7 @@ func (r *run) beginFault(ctx context.Context, f *faults.Planned) error {
 	}
 	applied.Took += took
 	r.recordFault(f, trace.FaultActive, applied, faults.Traffic{})
-	r.note("%s: %s (took %s)", f.ID, f.Effect.Text, round(applied.Took))
+	r.note("%s: %s (took %s)", f.ID, f.Effect.Text, trace.Round(applied.Took))
 	if f.Instant() {
 		return nil // there is no during
 	}
@@ -106,7 +106,7 @@ func (r *run) endFault(ctx context.Context, f *faults.Planned) error {
 	}
 	r.recordFault(f, trace.FaultHealed, applied, traffic)
 	if f.End > f.At {
-		r.note("%s: healed (took %s)", f.ID, round(applied.Took))
+		r.note("%s: healed (took %s)", f.ID, trace.Round(applied.Took))
 	}
 	r.watch(ctx, f, trace.ProbeAfter, probeSettle)
 	return nil
@@ -206,7 +206,7 @@ var stateDuring = map[faults.Verb]trace.State{
 func (r *run) recordFault(f *faults.Planned, phase trace.FaultPhase, applied faults.Applied, traffic faults.Traffic) {
 	e := trace.Fault{
 		ID: f.ID, Kind: f.Fault.Kind(), Phase: phase, Text: f.Effect.Text,
-		At: f.At, For: f.End - f.At, Took: applied.Took,
+		PlannedAt: f.At, PlannedFor: f.End - f.At, Took: applied.Took,
 	}
 	switch phase {
 	case trace.FaultBegin:

@@ -132,7 +132,7 @@ func (p planted) check(t *testing.T, rep *report.Report) {
 			}
 			continue
 		}
-		if r.Verdict != invariant.Pass && (r.Verdict != invariant.Vacuous || r.Asked) {
+		if r.Verdict != invariant.Pass && (r.Verdict != invariant.Vacuous || r.Expected) {
 			t.Errorf("%s: %s (%s), want PASS", r.Invariant, r.Verdict, r.Reason)
 		}
 	}
@@ -165,7 +165,7 @@ func (p planted) checkFailed(t *testing.T, r invariant.Result) {
 func holds(t *testing.T, rep *report.Report) {
 	t.Helper()
 	for _, r := range rep.Results {
-		if r.Verdict != invariant.Pass && (r.Verdict != invariant.Vacuous || r.Asked) {
+		if r.Verdict != invariant.Pass && (r.Verdict != invariant.Vacuous || r.Expected) {
 			t.Errorf("%s: %s (%s) without a bug", r.Invariant, r.Verdict, r.Reason)
 		}
 	}

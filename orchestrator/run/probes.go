@@ -95,7 +95,7 @@ func linkProbe(m faults.Measurement, want faults.LinkState) trace.LinkProbe {
 	return trace.LinkProbe{
 		From: trace.NodeID(m.Link.From), To: trace.NodeID(m.Link.To), Sent: m.Sent, Received: m.Received,
 		Min: m.Min, Median: m.Median, Max: m.Max,
-		WantCut: want.Cut, WantDelay: want.Shape.Delay, WantJitter: want.Shape.Jitter,
+		ExpectedCut: want.Cut, ExpectedDelay: want.Shape.Delay, ExpectedJitter: want.Shape.Jitter,
 	}
 }
 

@@ -23,9 +23,6 @@ const (
 	LogDir    = "logs"
 )
 
-// traceFormat is the version of the trace's format that is written.
-const traceFormat = 1
-
 // tailLines is how many of a node's last lines an error shows.
 const tailLines = 20
 
@@ -171,7 +168,7 @@ func (r *run) start(ctx context.Context) error {
 // describe makes the run event: all that is needed to judge the trace with nothing else at hand.
 func (r *run) describe(ctx context.Context) trace.Run {
 	d := trace.Run{
-		Format: traceFormat, Version: r.Version, ID: r.ID, Scenario: r.Spec.Name, Seed: r.Spec.Seed,
+		Format: trace.Format, Version: r.Version, ID: r.ID, Scenario: r.Spec.Name, Seed: r.Spec.Seed,
 		Runtime: r.Runtime.Info(ctx).Text, Started: r.Runtime.Clock().Epoch().Add(r.zero).UTC(),
 		Duration: r.Spec.Duration, PeerExchange: r.Spec.Topology.PeerExchange,
 		Expect: Expectations(r.Spec),

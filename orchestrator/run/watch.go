@@ -91,7 +91,7 @@ func (r *run) watchLane(ctx context.Context, w chain.Watched, x *watched) error 
 		}
 		if r.rec.view.state(x.node) != trace.StateUp {
 			if blind {
-				r.rec.gapSince(x.node, answered, fmt.Errorf("it did not answer for the last %s before it went down", round(clock.Now()-answered)))
+				r.rec.gapSince(x.node, answered, fmt.Errorf("it did not answer for the last %s before it went down", trace.Round(clock.Now()-answered)))
 			}
 			answered, blind = clock.Now(), false
 			continue
@@ -108,7 +108,7 @@ func (r *run) watchLane(ctx context.Context, w chain.Watched, x *watched) error 
 			return nil
 		case err == nil || errors.Is(err, chain.ErrMore):
 			if blind {
-				r.note("%s can be observed again, after %s", x.node, round(clock.Now()-answered))
+				r.note("%s can be observed again, after %s", x.node, trace.Round(clock.Now()-answered))
 			}
 			answered, blind = clock.Now(), false
 		case !r.shown.Load() && clock.Now()-answered > hopelessAfter:

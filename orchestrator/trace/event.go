@@ -1,6 +1,9 @@
 package trace
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // NodeID is the name of a node in a testnet, for example "miner-3".
 type NodeID string
@@ -19,17 +22,17 @@ const (
 	KindBlock  Kind = "block"  // Block: a block's body, once per run, in any order
 	KindSeen   Kind = "seen"   // Seen: a node accepted a block for the first time
 	KindHead   Kind = "head"   // Head: a node's best block changed
-	KindFinal  Kind = "final"  // Final: what a node says can no longer change did
-	KindSubmit Kind = "submit" // Submit: a transaction was handed to a node
+	KindFinal  Kind = "final"  // Final: a node reported another final height
+	KindSubmit Kind = "submit" // Submit: a transaction was submitted to a node
 	KindFault  Kind = "fault"  // Fault: a fault window began, was active, ended
 	KindProbe  Kind = "probe"  // Probe: links were measured
-	KindStatus Kind = "status" // Status: what a node said of itself when asked
+	KindStatus Kind = "status" // Status: a node was polled
 	KindPhase  Kind = "phase"  // Phase: the run entered a phase
 	KindGap    Kind = "gap"    // Gap: part of the history is missing
 	KindEnd    Kind = "end"    // End: the last event of a complete trace
 )
 
-// Event is one thing that happened in a run. Exactly the payload that Kind names is non-nil.
+// Event is one recorded thing that happened in a run. Exactly the payload that Kind names is non-nil.
 type Event struct {
 	// At is the run time in nanoseconds: zero when all nodes were connected and the schedule began; what came
 	// before is negative.
@@ -54,9 +57,12 @@ type Event struct {
 	End       *End       `json:"end,omitempty"`
 }
 
-// Run says what was run: enough to judge the trace with nothing else at hand.
+// Format is the version of the format that this package writes, and the only one that it reads.
+const Format = 2
+
+// Run says what was run: enough to judge the trace without any other file.
 type Run struct {
-	Format   int       `json:"format"` // version of this file format, now 1
+	Format   int       `json:"format"` // always Format
 	Version  string    `json:"version"`
 	ID       string    `json:"id"`
 	Scenario string    `json:"scenario"`
@@ -66,11 +72,27 @@ type Run struct {
 	// Duration is the length of the scheduled part, without the settling after it.
 	Duration time.Duration `json:"duration"`
 	Nodes    []RunNode     `json:"nodes"`
-	// Edges is the topology asked for, each undirected edge once. When PeerExchange is true nodes may connect beyond it.
+	// Edges is the planned topology, each undirected edge once. When PeerExchange is true, nodes may connect to others too.
 	Edges        [][2]NodeID   `json:"edges"`
 	PeerExchange bool          `json:"peer_exchange"`
 	Chain        Facts         `json:"chain"`
 	Expect       []Expectation `json:"expect"`
+}
+
+// FormatError is a trace in a format that this package does not read.
+type FormatError struct{ Format int }
+
+// Error implements error.
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("the trace has format %d, this version of netsplit reads format %d: judge it with the version that recorded it", e.Format, Format)
+}
+
+// CheckFormat returns a *FormatError when the trace of this run has another format than Format.
+func (r *Run) CheckFormat() error {
+	if r.Format != Format {
+		return &FormatError{r.Format}
+	}
+	return nil
 }
 
 // RunNode is one node of the testnet.
@@ -85,10 +107,11 @@ type RunNode struct {
 	Addr string  `json:"addr,omitempty"`
 }
 
-// Facts states what the chain's consensus promises. Checkers decide by these, never by the chain's name.
+// Facts states what the chain's consensus promises and how its nodes are observed. Checkers decide by these, never by the
+// chain's name.
 type Facts struct {
 	Name string `json:"name"`
-	// File is the chain file as it was given; empty where the chain is one of netsplit's own, known by its name.
+	// File is the path or name of the chain file as the user gave it; empty for netsplit's own chain.
 	File          string        `json:"file,omitempty"`
 	Family        string        `json:"family"` // "pow", "bft" or "poa"
 	BlockInterval time.Duration `json:"block_interval"`
@@ -97,18 +120,19 @@ type Facts struct {
 	// Quorum is the share of all block-making power that a component must exceed to make blocks: 0 where any power will
 	// do (proof of work), 2/3 for Byzantine fault tolerance, 1/2 for clique.
 	Quorum float64 `json:"quorum,omitempty"`
-	// Resolution is at which intervals nodes were asked; zero where they told by themselves.
+	// Resolution is the interval at which nodes were polled; zero where nodes report events themselves.
 	Resolution time.Duration `json:"resolution,omitempty"`
-	// Measured is true where every seen event says by itself how well its time is known (Seen.Within), nothing meaning
-	// exactly. Where it is false, as in all traces before there was Within, Resolution is all that is known.
+	// Measured is true where every seen event states how well its time is known (Seen.Within). Where it is false, any time may
+	// be late by up to Resolution.
 	Measured bool `json:"measured,omitempty"`
-	// Genesis is the chain's own description of its genesis, as JSON; the validity checker re-executes from it.
+	// Genesis is the chain's own description of its genesis, as JSON, from which the validity checker re-executes all blocks;
+	// nil where the chain has none that the checker can read.
 	Genesis []byte `json:"genesis,omitempty"`
 	// GenesisHash is the hash of block 0.
 	GenesisHash Hash `json:"genesis_hash"`
 }
 
-// Expectation asks for one invariant, with parameters as written in the scenario.
+// Expectation is an invariant that the scenario expects to hold, with parameters as written in the scenario.
 type Expectation struct {
 	Name   string            `json:"name"`
 	Params map[string]string `json:"params,omitempty"`
@@ -117,18 +141,18 @@ type Expectation struct {
 // State is what a node is doing.
 type State string
 
-// The states of a node. A node is promised nothing while it is not Up.
+// The states of a node. Nothing is expected of a node that is not up.
 const (
 	StateUp     State = "up"
 	StateDown   State = "down"   // killed or stopped on purpose
 	StatePaused State = "paused" // frozen on purpose
-	StateDied   State = "died"   // exited without having been asked to
+	StateDied   State = "died"   // exited unexpectedly
 )
 
 // Lifecycle is a change of a node's state.
 type Lifecycle struct {
 	State State `json:"state"`
-	// Fault is the id of the fault that did it, empty at start and end.
+	// Fault is the id of the fault that caused the change; empty at the start and the end of the run.
 	Fault  string `json:"fault,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }
@@ -160,12 +184,10 @@ type Seen struct {
 	// From is the peer that it came from; empty when the node made the block itself or read it from its own disk.
 	From NodeID `json:"from,omitempty"`
 	Made bool   `json:"made,omitempty"` // the node produced it
-	// Sync is true when the block came in answer to a request for history (catching up), not by relay; or was there
-	// already when the node was asked for the first time.
+	// Sync is true when the node fetched the block while it caught up with others, or already had it at the first poll.
 	Sync bool `json:"sync,omitempty"`
-	// Within is how much earlier than Event.At the node may have accepted the block: it did so after At - Within, and at At
-	// at the latest. It is for nodes that are asked (Facts.Measured): the time since they were asked before. Zero for an
-	// arrival whose moment is known.
+	// Within is the uncertainty of Event.At: the node accepted the block after At - Within and at At at the latest. For a
+	// polled node it is the time since the previous poll; zero where the moment is known. See Facts.Measured.
 	Within time.Duration `json:"within,omitempty"`
 }
 
@@ -180,15 +202,15 @@ type Head struct {
 	Restored bool `json:"restored,omitempty"`
 }
 
-// Final says that the height up to which Event.Node calls its chain final changed. A node that keeps its promise never
-// tells of a lower one, nor replaces what is below.
+// Final is a change of the height up to which Event.Node reports its chain as final. A correct node never reports a lower
+// height than before and never replaces a block at or below it.
 type Final struct {
 	Height uint64 `json:"height"`
-	// Hash is that of the block there on the node's chain; empty where it is not known.
+	// Hash is the hash of the node's block at that height; empty where it is not known.
 	Hash Hash `json:"hash,omitempty"`
 }
 
-// Submit is a transaction handed to Event.Node.
+// Submit is a transaction that was submitted to Event.Node.
 type Submit struct {
 	Tx    Hash   `json:"tx"`
 	Error string `json:"error,omitempty"` // non-empty: the node refused it
@@ -211,25 +233,26 @@ type Fault struct {
 	ID    string     `json:"id"`   // "partition-1": kind and number in the schedule
 	Kind  string     `json:"kind"` // "partition", "latency", "kill" ...
 	Phase FaultPhase `json:"phase"`
-	// Text is the fault in words: "cut 5 nodes from 5 nodes".
+	// Text describes the fault: "cut 5 nodes from 5 nodes".
 	Text string `json:"text"`
-	// At and For are what the schedule asked for.
-	At  time.Duration `json:"asked_at"`
-	For time.Duration `json:"asked_for"`
-	// Took is how long the engine needed to make this phase true; set on Active and Healed.
+	// PlannedAt and PlannedFor are when the schedule starts the fault and how long it holds; PlannedFor is 0 for a fault that
+	// happens at one moment.
+	PlannedAt  time.Duration `json:"planned_at"`
+	PlannedFor time.Duration `json:"planned_for"`
+	// Took is how long the engine needed to reach this phase; set on Active and Healed.
 	Took time.Duration `json:"took,omitempty"`
-	// Dropped and Delayed count the packets of the testnet's own traffic that the fault touched; set on Healed, by
-	// engines that count. -1 where the engine cannot tell.
+	// Dropped and Delayed count the packets of the testnet's own traffic that the fault affected; set on Healed, -1 where the
+	// engine cannot count.
 	Dropped int64 `json:"dropped,omitempty"`
 	Delayed int64 `json:"delayed,omitempty"`
-	// Flushed counts packets that were held for their delay when another testnet on the host ended, and so were lost.
+	// Flushed counts delayed packets that were lost because another testnet on the host ended.
 	Flushed int64 `json:"flushed,omitempty"`
-	// Rules is what the fault asks of links; set on Begin. Nodes are the nodes that a node fault acts on.
+	// Rules are the link rules of the fault; set on Begin. Nodes are the nodes that a node fault acts on.
 	Rules []Rule   `json:"rules,omitempty"`
 	Nodes []NodeID `json:"nodes,omitempty"`
 }
 
-// Rule asks something of every link from a node of From to another node in To.
+// Rule applies to every link from a node in From to another node in To. Delay and Jitter are one way.
 type Rule struct {
 	From   []NodeID      `json:"from"`
 	To     []NodeID      `json:"to"`
@@ -267,19 +290,19 @@ type LinkProbe struct {
 	Min      time.Duration `json:"min,omitempty"`
 	Median   time.Duration `json:"median,omitempty"`
 	Max      time.Duration `json:"max,omitempty"`
-	// Want is what the schedule asked of this link at that time, all faults together.
-	WantCut    bool          `json:"want_cut,omitempty"`
-	WantDelay  time.Duration `json:"want_delay,omitempty"`
-	WantJitter time.Duration `json:"want_jitter,omitempty"`
+	// What all faults together should do to this link at that time.
+	ExpectedCut    bool          `json:"expected_cut,omitempty"`
+	ExpectedDelay  time.Duration `json:"expected_delay,omitempty"`
+	ExpectedJitter time.Duration `json:"expected_jitter,omitempty"`
 }
 
-// Status is what a node said of itself when asked. Counters count since the node's process started.
+// Status is the result of a poll of a node. Counters count from the start of the node's process.
 type Status struct {
 	Head       Hash   `json:"head"`
 	Height     uint64 `json:"height"`
-	Peers      int    `json:"peers"`           // -1: the chain does not say
-	Mempool    int    `json:"mempool"`         // -1: the chain does not say
-	Final      bool   `json:"final,omitempty"` // asked at the very end of the run
+	Peers      int    `json:"peers"`           // -1: not known
+	Mempool    int    `json:"mempool"`         // -1: not known
+	Final      bool   `json:"final,omitempty"` // the poll at the very end of the run
 	Sent       uint64 `json:"sent,omitempty"`  // block and transaction messages sent
 	Received   uint64 `json:"received,omitempty"`
 	Duplicates uint64 `json:"duplicates,omitempty"`
@@ -292,8 +315,8 @@ type PhaseName string
 // The phases of a run, in order.
 const (
 	PhaseStarting  PhaseName = "starting"  // nodes start and connect
-	PhaseScheduled PhaseName = "scheduled" // load and faults as the scenario says
-	PhaseSettling  PhaseName = "settling"  // all faults healed, load stopped; nodes must agree and go on
+	PhaseScheduled PhaseName = "scheduled" // load and faults of the scenario
+	PhaseSettling  PhaseName = "settling"  // all faults healed, load stopped; nodes must agree and make progress
 	PhaseStopping  PhaseName = "stopping"
 )
 
@@ -314,4 +337,35 @@ type End struct {
 	Interrupted bool `json:"interrupted,omitempty"`
 	// Error is the infrastructure error that ended the run early.
 	Error string `json:"error,omitempty"`
+}
+
+// Validate checks that e has a known kind, the payload that its kind names, and no other.
+func Validate(e *Event) error {
+	set, named := 0, false
+	for _, p := range [...]struct {
+		kind Kind
+		set  bool
+	}{
+		{KindRun, e.Run != nil}, {KindNode, e.Lifecycle != nil}, {KindPeer, e.Peer != nil}, {KindBlock, e.Block != nil},
+		{KindSeen, e.Seen != nil}, {KindHead, e.Head != nil}, {KindFinal, e.Final != nil}, {KindSubmit, e.Submit != nil},
+		{KindFault, e.Fault != nil}, {KindProbe, e.Probe != nil}, {KindStatus, e.Status != nil},
+		{KindPhase, e.Phase != nil}, {KindGap, e.Gap != nil}, {KindEnd, e.End != nil},
+	} {
+		if p.set {
+			set++
+		}
+		if p.kind == e.Kind {
+			if !p.set {
+				return fmt.Errorf("%s event has no %s payload", e.Kind, e.Kind)
+			}
+			named = true
+		}
+	}
+	switch {
+	case !named:
+		return fmt.Errorf("unknown kind of event %q", e.Kind)
+	case set != 1:
+		return fmt.Errorf("%s event has %d payloads, one is allowed", e.Kind, set)
+	}
+	return nil
 }

@@ -13,7 +13,7 @@ import (
 // MaxLine is the most bytes that one event takes on disk, its newline included.
 const MaxLine = 16 << 20
 
-// maxWindow bounds what a hostile file can make the decompressor hold.
+// maxWindow bounds the decompressor's memory, whatever the file says.
 const maxWindow = 32 << 20
 
 // TruncatedError says that a trace ends in the middle of its data, as one does whose writer was killed. Everything
@@ -47,7 +47,7 @@ func (e *LineError) Unwrap() error { return e.Err }
 
 // Read calls fn for every event of the trace file, in the order in which they were appended. Each event is new: fn may
 // keep it. Read stops at fn's first error and returns it as it is. A file that ends early gives a *TruncatedError
-// after all that could be read, a line that is no event a *LineError.
+// after all that could be read, a line that is no event a *LineError, a trace in another format one that wraps a *FormatError.
 func Read(path string, fn func(*Event) error) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -80,6 +80,11 @@ func read(path string, in io.Reader, fn func(*Event) error) error {
 		e, err := dec.decode(line)
 		if err != nil {
 			return &LineError{Path: path, Line: n + 1, Err: err}
+		}
+		if e.Kind == KindRun {
+			if err := e.Run.CheckFormat(); err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
 		}
 		if err := fn(e); err != nil {
 			return err

@@ -7,11 +7,11 @@ import (
 )
 
 // ReorderWindow is how much later than an event's successors in time the event may stand in the file and still be put
-// in its place by ReadSorted. Events of one node are always in order; those of several nodes come through several
-// pipes, and seconds of delay between them mean a stalled host.
+// in its place by ReadSorted. Events of one node are always in order; those of different nodes come through different
+// pipes, and delays of seconds between them mean a stalled host.
 const ReorderWindow = 2 * time.Second
 
-// maxHeld bounds the events that ReadSorted holds; beyond it the earliest is let go, window or not.
+// maxHeld bounds the events that ReadSorted holds; beyond it the earliest is passed on at once.
 const maxHeld = 1 << 20
 
 // ReadSorted is Read with the events in order of At, those of one At in the order of the file. The run event comes
@@ -30,8 +30,8 @@ func ReadSorted(path string, fn func(*Event) error) error {
 	return err
 }
 
-// sorter holds back events until no earlier one can come. Most events come in order: they wait in a queue. Only the
-// others cost a heap.
+// sorter holds back events until no earlier one is expected. Events that come in order wait in a queue, the others in a
+// heap.
 type sorter struct {
 	limit  int         // most events held
 	queue  []heldEvent // in order, from front on

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func samples() []*Event {
 	return []*Event{
 		{Kind: KindRun, At: -5 * time.Second, Run: &Run{
-			Format: 1, ID: "r", Started: time.Unix(1, 2).UTC(), Nodes: []RunNode{{ID: "a", Mine: 1.5}},
+			Format: Format, ID: "r", Started: time.Unix(1, 2).UTC(), Nodes: []RunNode{{ID: "a", Mine: 1.5}},
 			Edges: [][2]NodeID{{"a", "b"}}, Chain: Facts{Genesis: []byte(`{"network":"x"}`)},
 			Expect: []Expectation{{Name: "x", Params: map[string]string{"b": "2", "a": "1"}}},
 		}},
@@ -191,6 +191,12 @@ func TestReadRefuses(t *testing.T) {
 	if _, err := collect([]byte("this is not zstd, whatever it is")); err == nil {
 		t.Error("a file that is no zstd is read")
 	}
+	old := samples()[0]
+	old.Run.Format = 1
+	var format *FormatError
+	if _, err := collect(write(t, old)); !errors.As(err, &format) || format.Format != 1 {
+		t.Errorf("got %v, want a FormatError of format 1", err)
+	}
 	data := write(t, samples()...)
 	data[len(data)/2] ^= 0xff
 	if _, err := collect(data); err == nil {
@@ -335,7 +341,7 @@ func TestReadSorted(t *testing.T) {
 	}
 	const s = time.Second
 	events := []*Event{
-		{At: 3 * s, Kind: KindRun, Run: &Run{}},
+		{At: 3 * s, Kind: KindRun, Run: &Run{Format: Format}},
 		at(-s, "1"), at(2*s, "3"), at(s, "2"), at(2*s, "4"), {At: 0, Kind: KindEnd, End: &End{}},
 		at(9*s, "6"), at(8*s, "5"), at(20*s, "8"), at(9*s, "late"),
 	}

@@ -1,4 +1,4 @@
-package invariant
+package trace
 
 import (
 	"testing"
@@ -17,8 +17,8 @@ func TestRound(t *testing.T) {
 	}
 }
 
-func TestBetween(t *testing.T) {
-	const us = time.Microsecond
+func TestFormatRange(t *testing.T) {
+	const us, ms = time.Microsecond, time.Millisecond
 	for _, c := range []struct {
 		low, high time.Duration
 		want      string
@@ -28,16 +28,22 @@ func TestBetween(t *testing.T) {
 		{900 * us, 12 * ms, "900µs..12ms"}, {5800 * us, 7 * ms, "5.8..7ms"}, {55 * time.Second, 65 * time.Second, "55s..1m5s"},
 		{63 * time.Second, 65 * time.Second, "1m3s..1m5s"}, {200 * time.Nanosecond, ms, "< 1ms"},
 	} {
-		if got := Between(c.low, c.high); got != c.want {
+		if got := FormatRange(c.low, c.high); got != c.want {
 			t.Errorf("%v to %v: %q, want %q", c.low, c.high, got, c.want)
 		}
 	}
 }
 
-func TestCount(t *testing.T) {
-	for n, want := range []string{"0 blocks", "1 block", "2 blocks"} {
-		if got := Count(n, "block"); got != want {
-			t.Errorf("%d: %q, want %q", n, got, want)
+func TestFormatUncertain(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		d, resolution time.Duration
+		want          string
+	}{
+		{1562 * ms, 0, "1.56s"}, {40 * ms, 100 * ms, "< 100ms"}, {1562 * ms, 100 * ms, "1.56s ± 100ms"},
+	} {
+		if got := FormatUncertain(c.d, c.resolution); got != c.want {
+			t.Errorf("%v ± %v: %q, want %q", c.d, c.resolution, got, c.want)
 		}
 	}
 }
