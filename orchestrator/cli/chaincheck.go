@@ -47,8 +47,14 @@ type chainChecked struct {
 	Asked  string       `json:"-"` // as the user named it
 	OK     bool         `json:"ok"`
 	Stages []checkStage `json:"stages"`
-	// Invariants says how each is judged in a run in which all goes well; empty where blocks cannot be read.
-	Invariants []invariant.Result `json:"invariants,omitempty"`
+	// Invariants says which can be judged on this chain; empty where no node could be polled.
+	Invariants []judgeable `json:"invariants,omitempty"`
+}
+
+// judgeable says whether an invariant can be judged on a chain, by what the chain file lets netsplit observe.
+type judgeable struct {
+	Invariant string                  `json:"invariant"`
+	Missing   []invariant.Observation `json:"missing,omitempty"`
 }
 
 // checkStage is what came of so many nodes.
@@ -89,13 +95,27 @@ func (s *checkStage) answered() bool {
 	return false
 }
 
-// forecast says what will be judged, by what the last nodes showed.
-func (o *chainChecked) forecast() (err error) {
-	s := &o.Stages[len(o.Stages)-1]
-	if shown := external.ShownBy(s.Findings); shown.Blocks {
-		o.Invariants, err = invariant.Forecast(s.Facts, invariant.Shows{Refused: shown.NoSubmit, Txs: shown.Txs})
+// judgeable lists the invariants with the observations that the last nodes did not show.
+func (o *chainChecked) judgeable() (list []judgeable) {
+	last := &o.Stages[len(o.Stages)-1]
+	if !last.answered() {
+		return nil
 	}
-	return err
+	var shown []invariant.Observation
+	x := external.ShownBy(last.Findings)
+	if x.Blocks {
+		shown = append(shown, invariant.ObserveBlocks)
+	}
+	if x.NoSubmit == "" {
+		shown = append(shown, invariant.ObserveSubmit)
+	}
+	if x.Txs {
+		shown = append(shown, invariant.ObserveTxs)
+	}
+	for _, d := range invariant.Definitions() {
+		list = append(list, judgeable{d.Name, d.Missing(shown)})
+	}
+	return list
 }
 
 func (e *env) chainCheck(c *ucli.Context) error {
@@ -125,7 +145,8 @@ func (e *env) chainCheck(c *ucli.Context) error {
 		out.OK = false
 	}
 	if len(out.Stages) > 0 && c.Context.Err() == nil {
-		failed = errors.Join(out.forecast(), e.showChecked(c, &out), failed)
+		out.Invariants = out.judgeable()
+		failed = errors.Join(e.showChecked(c, &out), failed)
 	}
 	if failed == nil && !out.OK {
 		return &exitError{code: exitInfrastructure}

@@ -7,7 +7,6 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/orchestrator/chain/external"
-	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/report"
 )
 
@@ -46,7 +45,7 @@ func (e *env) showChecked(c *ucli.Context, out *chainChecked) error {
 	for _, s := range out.Stages {
 		showPrinted(e.out, &s)
 	}
-	if err := showForecast(e.out, out.Invariants); err != nil {
+	if err := showJudgeable(e.out, out.Invariants); err != nil {
 		return err
 	}
 	if out.OK {
@@ -57,22 +56,21 @@ func (e *env) showChecked(c *ucli.Context, out *chainChecked) error {
 	return nil
 }
 
-// showForecast prints which invariants will be judged.
-func showForecast(w io.Writer, results []invariant.Result) error {
-	if len(results) == 0 {
+// showJudgeable prints which invariants can be judged on the chain, and what the others lack.
+func showJudgeable(w io.Writer, list []judgeable) error {
+	if len(list) == 0 {
 		return nil
 	}
 	var rows [][]string
-	for _, r := range results {
-		switch r.Verdict {
-		case invariant.Pass:
-			rows = append(rows, []string{r.Invariant, "judged", ""})
-		default:
-			rows = append(rows, []string{r.Invariant, string(r.Verdict), r.Reason})
+	for _, x := range list {
+		row := []string{x.Invariant, "yes", ""}
+		if len(x.Missing) > 0 {
+			row[1], row[2] = "no", fmt.Sprintf("the chain file does not show %s", x.Missing[0])
 		}
+		rows = append(rows, row)
 	}
-	fmt.Fprintf(w, "\nwhat a run like split-brain judges when all goes well:\n\n")
-	return report.Table(w, []string{"invariant", "", "why not"}, rows)
+	fmt.Fprintf(w, "\ninvariants that can be judged on this chain:\n\n")
+	return report.Table(w, []string{"invariant", "judged", "why not"}, rows)
 }
 
 // checkCell is what the table shows of a finding, and the note beside it. failures counts those that are shown below.

@@ -29,7 +29,7 @@ func TestWhatACheckPrints(t *testing.T) {
 				{Name: "both", Outcome: external.Works, Value: "yes"},
 			}},
 		},
-		Invariants: []invariant.Result{{Invariant: "agreement", Verdict: invariant.Pass}, {Invariant: "validity", Verdict: invariant.Unknown, Reason: "opaque"}},
+		Invariants: []judgeable{{"agreement", nil}, {"validity", []invariant.Observation{invariant.ObserveEncoding}}},
 	}
 	var text strings.Builder
 	e := &env{out: &text}
@@ -42,7 +42,7 @@ func TestWhatACheckPrints(t *testing.T) {
 		"\n(1) observe.head, one node\n    at     c.yaml:7:3\n    jq     .x\n    reply  {} of node node-1\n    it     gives null\n    hint   look there\n",
 		"\n(2) observe.head, two nodes\n    no answer\n    at     c.yaml:9:1\n",
 		"\ntwo nodes: node node-2 ended by itself: exit 1\n    at     c.yaml:4:1\n", "    | " + long[:maxPrinted-1] + "…\n",
-		" agreement  judged\n", " validity   UNKNOWN  opaque\n", "\nchain c: not all that its file says works\n",
+		" agreement  yes\n", " validity   no      the chain file does not show the encoding of blocks\n", "\nchain c: not all that its file says works\n",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("%q is not in\n%s", want, &text)

@@ -35,7 +35,7 @@ func linkFault(t *testing.T, rule trace.Rule, before, during, after trace.LinkPr
 	h.probe("f", trace.ProbeBefore, before)
 	h.at(10 * time.Second)
 	rule.From, rule.To = ids("a"), ids("b")
-	f := trace.Fault{ID: "f", Kind: "test", At: 10 * time.Second, For: 10 * time.Second}
+	f := trace.Fault{ID: "f", Kind: "test", PlannedAt: 10 * time.Second, PlannedFor: 10 * time.Second}
 	f.Phase, f.Rules = trace.FaultBegin, []trace.Rule{rule}
 	h.fault(f)
 	f.Phase, f.Rules = trace.FaultActive, nil
@@ -181,7 +181,7 @@ func nodeFault(t *testing.T, meanwhile func(*history)) *history {
 	h := newHistory(t, "a", "b")
 	h.grow("x", 5, time.Second, "a", "b")
 	h.at(10 * time.Second)
-	f := trace.Fault{ID: "kill-1", Kind: "kill", At: 10 * time.Second, For: 10 * time.Second, Nodes: ids("b")}
+	f := trace.Fault{ID: "kill-1", Kind: "kill", PlannedAt: 10 * time.Second, PlannedFor: 10 * time.Second, Nodes: ids("b")}
 	f.Phase = trace.FaultBegin
 	h.fault(f)
 	f.Nodes = nil

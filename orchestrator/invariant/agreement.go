@@ -25,6 +25,7 @@ connected. At the end of the run nodes that are up and can reach each other are 
 shared a block, as far down as they are known, are on separate networks, which violates it.
 UNKNOWN when a node that was up told nothing while others went on. VACUOUS with fewer than two nodes or without blocks.`,
 	Class: Safety, Always: true,
+	Needs: []Observation{ObserveBlocks},
 	Params: []Param{
 		{Name: "depth", Type: TypeCount, Doc: "most blocks that may be dropped; by default what the chain states as its fork depth"},
 	},

@@ -12,7 +12,7 @@ import (
 func TestFaultOnNodesCountsAnswers(t *testing.T) {
 	h := newHistory(t, "a", "b", "c")
 	h.state("c", trace.StateDown, "")
-	f := trace.Fault{ID: "kill-1", Kind: "kill", At: 10 * time.Second, For: 10 * time.Second, Nodes: ids("b", "c")}
+	f := trace.Fault{ID: "kill-1", Kind: "kill", PlannedAt: 10 * time.Second, PlannedFor: 10 * time.Second, Nodes: ids("b", "c")}
 	phase := func(p trace.FaultPhase) {
 		g := f
 		g.Phase = p

@@ -22,6 +22,7 @@ VACUOUS with fewer than two nodes, without blocks, or when the run had neither a
 or a new block after one; UNKNOWN when the
 run ended before the bound.`,
 	Class:  Liveness,
+	Needs:  []Observation{ObserveBlocks},
 	Params: []Param{{Name: "within", Type: TypeDuration, Default: "20s", Doc: "longest time to one chain"}},
 	New: func(p Values) Checker {
 		c := &convergence{}

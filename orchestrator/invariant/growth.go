@@ -24,6 +24,7 @@ In settling at least one new block must come onto the chain of all nodes that ar
 up: old agreement does not count.
 VACUOUS without block-making power, or when every period is too short to expect a block with certainty.`,
 	Class: Liveness,
+	Needs: []Observation{ObserveBlocks},
 	Params: []Param{
 		{Name: "min_share", Type: TypeShare, Default: "0.5",
 			Doc: "share of the expected blocks that must come; forks, busy hosts and rising difficulty take some"},

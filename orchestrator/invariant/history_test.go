@@ -135,8 +135,8 @@ func ids(n ...trace.NodeID) []trace.NodeID { return n }
 // cut cuts a from b in both directions, at once.
 func (h *history) cut(id string, a, b []trace.NodeID) {
 	rules := []trace.Rule{{From: a, To: b, Cut: true}, {From: b, To: a, Cut: true}}
-	h.fault(trace.Fault{ID: id, Kind: "partition", Phase: trace.FaultBegin, At: h.now, Rules: rules})
-	h.fault(trace.Fault{ID: id, Kind: "partition", Phase: trace.FaultActive, At: h.now})
+	h.fault(trace.Fault{ID: id, Kind: "partition", Phase: trace.FaultBegin, PlannedAt: h.now, Rules: rules})
+	h.fault(trace.Fault{ID: id, Kind: "partition", Phase: trace.FaultActive, PlannedAt: h.now})
 }
 
 func (h *history) heal(id string) {

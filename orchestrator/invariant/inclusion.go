@@ -21,6 +21,7 @@ at the end, are not judged unless they were included.
 VACUOUS without transactions; UNKNOWN when all were refused, or when the nodes were asked and showed no transaction in any
 block.`,
 	Class: Liveness,
+	Needs: []Observation{ObserveBlocks, ObserveSubmit, ObserveTxs},
 	Params: []Param{
 		{Name: "within", Type: TypeDuration, Doc: "longest time to inclusion; by default 10 block intervals"},
 		{Name: "min_share", Type: TypeShare, Default: "0.95", Doc: "least share of transactions included in time"},

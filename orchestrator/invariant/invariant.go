@@ -67,7 +67,18 @@ const (
 	Infrastructure Class = "infrastructure" // the testnet, not the nodes, misbehaved: exit code 3
 )
 
-// Definition is an invariant that can be asked for.
+// Observation is something that a chain must show, beside the states of its nodes, for an invariant to be judged.
+type Observation string
+
+// The observations, in words for people.
+const (
+	ObserveBlocks   Observation = "blocks and their parents"
+	ObserveEncoding Observation = "the encoding of blocks"
+	ObserveTxs      Observation = "the transactions in blocks"
+	ObserveSubmit   Observation = "a way to submit transactions"
+)
+
+// Definition is an invariant that a scenario can expect.
 type Definition struct {
 	Name  string // as in `expect:`
 	Title string // a line
@@ -76,6 +87,8 @@ type Definition struct {
 	// Always is true for invariants that are judged even when the scenario does not list them.
 	Always bool
 	Params []Param
+	// Needs are the observations without which every run is UNKNOWN or VACUOUS.
+	Needs []Observation
 	// New makes a checker. It is given every parameter, defaults filled in, already parsed and in range.
 	New func(p Values) Checker
 }

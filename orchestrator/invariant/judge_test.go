@@ -70,6 +70,37 @@ func TestDefinitionsAreComplete(t *testing.T) {
 	}
 }
 
+func TestDefinition_Missing(t *testing.T) {
+	missing := func(shown ...Observation) map[string][]Observation {
+		out := make(map[string][]Observation)
+		for _, d := range Definitions() {
+			if m := d.Missing(shown); len(m) > 0 {
+				out[d.Name] = m
+			}
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name  string
+		shown []Observation
+		want  map[string][]Observation
+	}{
+		{"everything", []Observation{ObserveBlocks, ObserveEncoding, ObserveTxs, ObserveSubmit}, map[string][]Observation{}},
+		{"external chain", []Observation{ObserveBlocks, ObserveTxs, ObserveSubmit}, map[string][]Observation{"validity": {ObserveEncoding}}},
+		{"no transactions", []Observation{ObserveBlocks}, map[string][]Observation{
+			"validity": {ObserveEncoding}, "inclusion": {ObserveSubmit, ObserveTxs},
+		}},
+		{"no blocks", []Observation{ObserveEncoding, ObserveTxs, ObserveSubmit}, map[string][]Observation{
+			"agreement": {ObserveBlocks}, "validity": {ObserveBlocks}, "convergence": {ObserveBlocks}, "chain_growth": {ObserveBlocks},
+			"block_propagation": {ObserveBlocks}, "inclusion": {ObserveBlocks},
+		}},
+	} {
+		if d := cmp.Diff(c.want, missing(c.shown...)); d != "" {
+			t.Errorf("%s: %s", c.name, d)
+		}
+	}
+}
+
 func TestExitCode(t *testing.T) {
 	for _, c := range []struct {
 		name   string

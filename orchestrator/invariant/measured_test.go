@@ -164,8 +164,8 @@ func TestTheSummaryAsJSONHoldsTheEnds(t *testing.T) {
 	wide.Low, wide.High = &Delays{}, &Delays{P50: 5, P95: 6, P99: 7, Max: 8}
 	const figures = `{"blocks":0,"deliveries":1,"p50":1,"p95":2,"p99":3,"max":4,`
 	for want, s := range map[string]PropagationSummary{
-		figures + `"asked":false,"coverage":0}`: exact,
-		figures + `"low":{"p50":0,"p95":0,"p99":0,"max":0},"high":{"p50":5,"p95":6,"p99":7,"max":8},"asked":false,"coverage":0}`: wide,
+		figures + `"polled":false,"coverage":0}`: exact,
+		figures + `"low":{"p50":0,"p95":0,"p99":0,"max":0},"high":{"p50":5,"p95":6,"p99":7,"max":8},"polled":false,"coverage":0}`: wide,
 	} {
 		if text, err := json.Marshal(s); err != nil || string(text) != want {
 			t.Errorf("%s, %v", text, err)

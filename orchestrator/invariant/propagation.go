@@ -24,6 +24,7 @@ above it, and keeps it when its upper end is not. Percentiles are to 0.1 %.
 UNKNOWN when a bound lies between the ends of what it bounds. VACUOUS with fewer than two nodes, without blocks, or when no
 pair counted.`,
 	Class: Liveness,
+	Needs: []Observation{ObserveBlocks},
 	Params: []Param{
 		{Name: "p50", Type: TypeDuration, Default: "0s", Doc: "most that half of the deliveries take"},
 		{Name: "p95", Type: TypeDuration, Default: "2s", Doc: "most that 95 % of the deliveries take"},

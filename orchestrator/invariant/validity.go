@@ -18,6 +18,7 @@ A chain that records neither its genesis nor its blocks' encoding cannot be exec
 checked alone, which may violate it but never passes.
 UNKNOWN when the content of such a block is not in the trace, VACUOUS without blocks.`,
 	Class: Safety, Always: true,
+	Needs: []Observation{ObserveBlocks, ObserveEncoding},
 	New: func(Values) Checker {
 		return &validity{bad: make(map[trace.Hash]string), good: make(map[trace.Hash]bool)}
 	},

@@ -51,7 +51,7 @@ func cut(t *testing.T) *report.Report {
 	h := newHistory(t, "miner-1", "miner-2")
 	all := ids("miner-1", "miner-2")
 	h.grow("a", 5, all...)
-	p := trace.Fault{ID: "partition-1", Kind: "partition", Text: "cut 1 node from 1 node", At: 10 * time.Second, For: 10 * time.Second,
+	p := trace.Fault{ID: "partition-1", Kind: "partition", Text: "cut 1 node from 1 node", PlannedAt: 10 * time.Second, PlannedFor: 10 * time.Second,
 		Rules: []trace.Rule{{From: all[:1], To: all[1:], Cut: true}, {From: all[1:], To: all[:1], Cut: true}}}
 	link := trace.LinkProbe{From: all[0], To: all[1], Sent: 5, Received: 5, Median: 500 * time.Microsecond}
 	h.now = 9 * time.Second
@@ -69,7 +69,7 @@ func cut(t *testing.T) *report.Report {
 	h.get("miner-2", []trace.Hash{"c-1", "c-2", "c-3", "c-4"}, "a-5", "miner-1")
 	h.probe(p.ID, trace.ProbeAfter, link)
 
-	d := trace.Fault{ID: "latency-1", Kind: "latency", Text: "delay 100ms on every link", At: 30 * time.Second, For: 10 * time.Second,
+	d := trace.Fault{ID: "latency-1", Kind: "latency", Text: "delay 100ms on every link", PlannedAt: 30 * time.Second, PlannedFor: 10 * time.Second,
 		Rules: []trace.Rule{{From: all, To: all, Delay: 100 * time.Millisecond}}}
 	slow := link
 	slow.Median, slow.ExpectedDelay = 100600*time.Microsecond, 100*time.Millisecond
@@ -93,7 +93,7 @@ func cut(t *testing.T) *report.Report {
 func nodeFaults(t *testing.T) *report.Report {
 	h := newHistory(t, "miner-1", "miner-2", "miner-3", "full-1")
 	h.grow("a", 3, "miner-1", "miner-2", "miner-3", "full-1")
-	k := trace.Fault{ID: "kill-1", Kind: "kill", Text: "kill miner-1, miner-2 and miner-3", At: 10 * time.Second, For: 15 * time.Second,
+	k := trace.Fault{ID: "kill-1", Kind: "kill", Text: "kill miner-1, miner-2 and miner-3", PlannedAt: 10 * time.Second, PlannedFor: 15 * time.Second,
 		Nodes: ids("miner-1", "miner-2", "miner-3")}
 	h.now = 10 * time.Second
 	h.fault(k, trace.FaultBegin)
@@ -116,7 +116,7 @@ func nodeFaults(t *testing.T) *report.Report {
 	h.status("miner-2", "")
 	h.status("miner-3", "connection refused")
 
-	r := trace.Fault{ID: "restart-1", Kind: "restart", Text: "restart full-1", At: 40 * time.Second, Nodes: ids("full-1")}
+	r := trace.Fault{ID: "restart-1", Kind: "restart", Text: "restart full-1", PlannedAt: 40 * time.Second, Nodes: ids("full-1")}
 	h.now = 40 * time.Second
 	h.fault(r, trace.FaultBegin)
 	h.state("full-1", trace.StateDown, r.ID)
@@ -148,7 +148,7 @@ func fail(t *testing.T) *report.Report {
 func interrupted(t *testing.T) *report.Report {
 	h := newHistory(t, "miner-1", "full-1")
 	h.grow("a", 3, "miner-1", "full-1")
-	p := trace.Fault{ID: "partition-1", Kind: "partition", Text: "cut 1 node from 1 node", At: 10 * time.Second, For: 10 * time.Second,
+	p := trace.Fault{ID: "partition-1", Kind: "partition", Text: "cut 1 node from 1 node", PlannedAt: 10 * time.Second, PlannedFor: 10 * time.Second,
 		Rules: []trace.Rule{{From: ids("miner-1"), To: ids("full-1"), Cut: true}, {From: ids("full-1"), To: ids("miner-1"), Cut: true}}}
 	h.now = 10 * time.Second
 	h.fault(p, trace.FaultBegin)

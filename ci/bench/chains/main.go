@@ -206,7 +206,7 @@ func (b *bench) spread(ctx context.Context, chain string) (string, error) {
 // spreadWords states the median and the 95th percentile, as exactly as they are known.
 func spreadWords(p *invariant.PropagationSummary) string {
 	low, high := p.Ends()
-	return invariant.Between(low.P50, high.P50) + " / " + invariant.Between(low.P95, high.P95)
+	return trace.FormatRange(low.P50, high.P50) + " / " + trace.FormatRange(low.P95, high.P95)
 }
 
 // start measures the time from nothing to all nodes connected and on one moving chain, the image being there.
