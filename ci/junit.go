@@ -78,7 +78,7 @@ func suiteOf(r *report.Report, name string, strict bool) junitSuite {
 		suite.Timestamp = r.Run.Started.UTC().Format("2006-01-02T15:04:05")
 	}
 	if r.Reproduce != "" {
-		suite.Out = "run it again: " + r.Reproduce
+		suite.Out = "reproduce: " + r.Reproduce
 	}
 	for i := range r.Results {
 		suite.add(&r.Results[i], strict)
@@ -107,7 +107,7 @@ func (s *junitSuite) add(x *invariant.Result, strict bool) {
 	s.Cases = append(s.Cases, c)
 }
 
-// addEnd adds a test case about the run itself when it did not end by its schedule.
+// addEnd adds a test case about the run itself when it ended early.
 func (s *junitSuite) addEnd(r *report.Report) {
 	ended := r.Ended()
 	if ended == "" {

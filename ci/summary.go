@@ -11,7 +11,7 @@ import (
 )
 
 // Summary writes a report as Markdown, for the step summary of GitHub Actions and what else shows Markdown. It ends with
-// an empty line, so that several can follow each other in one file.
+// an empty line, so that more can follow in one file.
 func Summary(w io.Writer, r *report.Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### netsplit %s: %s\n\n", text(r.Run.Scenario), r.Verdict)
@@ -19,12 +19,12 @@ func Summary(w io.Writer, r *report.Report) error {
 		fmt.Fprintf(&b, "%s\n\n", text(r.Headline()))
 	}
 	if ended := r.Ended(); ended != "" {
-		fmt.Fprintf(&b, "**The run did not end by its schedule:** %s\n\n", text(ended))
+		fmt.Fprintf(&b, "**The run ended early:** %s\n\n", text(ended))
 	}
 	summariseResults(&b, r.Results)
 	summariseFaults(&b, r.Summary.Faults)
 	if r.Verdict != invariant.Pass && r.Reproduce != "" {
-		fmt.Fprintf(&b, "Run it again: %s\n\n", code(r.Reproduce))
+		fmt.Fprintf(&b, "Reproduce: %s\n\n", code(r.Reproduce))
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write summary: %w", err)
@@ -60,7 +60,7 @@ func summariseFaults(b *strings.Builder, faults []invariant.FaultSummary) {
 	if len(faults) == 0 {
 		return
 	}
-	b.WriteString("| fault | what | begin | length | did what was asked |\n| --- | --- | --- | --- | --- |\n")
+	b.WriteString("| fault | what | planned at | planned for | as planned |\n| --- | --- | --- | --- | --- |\n")
 	for _, f := range faults {
 		ok := "yes"
 		if !f.OK {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	ucli "github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -18,6 +19,7 @@ type env struct {
 	out, err io.Writer
 	// live is true when err is a terminal, where one line can be drawn over and over; colour when out may be coloured.
 	live, colour bool
+	width        int // of out, in columns; 0: not known
 	// attach opens the running testnet with that id, or the only one there is when id is empty.
 	attach func(ctx context.Context, id string) (*attached, error)
 }
@@ -27,6 +29,7 @@ type env struct {
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	e := &env{out: stdout, err: stderr, live: isTerminal(stderr), attach: attachDocker}
 	e.colour = isTerminal(stdout) && os.Getenv("NO_COLOR") == ""
+	e.width = widthOf(stdout)
 	return e.run(ctx, args)
 }
 
@@ -45,6 +48,19 @@ func (e *env) run(ctx context.Context, args []string) int {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// widthOf is the width of an output in columns: $COLUMNS, else the terminal's, 0 where neither is known.
+func widthOf(w io.Writer) int {
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+		return n
+	}
+	if f, ok := w.(*os.File); ok {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return n
+		}
+	}
+	return 0
 }
 
 func (e *env) app() *ucli.App {
@@ -81,12 +97,12 @@ func (e *env) app() *ucli.App {
 }
 
 // style returns how tables are to be drawn.
-func (e *env) style() report.Style { return report.Style{Colour: e.colour} }
+func (e *env) style() report.Style { return report.Style{Colour: e.colour, Width: e.width} }
 
 // table prints rows as a table, or value as JSON when the verb was asked for it.
 func (e *env) table(c *ucli.Context, value any, header []string, rows [][]string) error {
 	if c.Bool(flagJSON) {
 		return writeJSON(e.out, value)
 	}
-	return report.Table(e.out, header, rows)
+	return e.style().Table(e.out, header, rows)
 }

@@ -30,7 +30,7 @@ func (e *env) showChecked(c *ucli.Context, out *chainChecked) error {
 		}
 		rows = append(rows, append(row, note))
 	}
-	if err := report.Table(e.out, append(header, ""), rows); err != nil {
+	if err := e.style().Table(e.out, append(header, ""), rows); err != nil {
 		return err
 	}
 	number := 0
@@ -45,7 +45,7 @@ func (e *env) showChecked(c *ucli.Context, out *chainChecked) error {
 	for _, s := range out.Stages {
 		showPrinted(e.out, &s)
 	}
-	if err := showJudgeable(e.out, out.Invariants); err != nil {
+	if err := e.showJudgeable(out.Invariants); err != nil {
 		return err
 	}
 	if out.OK {
@@ -57,7 +57,7 @@ func (e *env) showChecked(c *ucli.Context, out *chainChecked) error {
 }
 
 // showJudgeable prints which invariants can be judged on the chain, and what the others lack.
-func showJudgeable(w io.Writer, list []judgeable) error {
+func (e *env) showJudgeable(list []judgeable) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -69,8 +69,8 @@ func showJudgeable(w io.Writer, list []judgeable) error {
 		}
 		rows = append(rows, row)
 	}
-	fmt.Fprintf(w, "\ninvariants that can be judged on this chain:\n\n")
-	return report.Table(w, []string{"invariant", "judged", "why not"}, rows)
+	fmt.Fprintf(e.out, "\ninvariants that can be judged on this chain:\n\n")
+	return e.style().Table(e.out, []string{"invariant", "judged", "why not"}, rows)
 }
 
 // checkCell is what the table shows of a finding, and the note beside it. failures counts those that are shown below.
@@ -80,7 +80,7 @@ func checkCell(f external.Finding, failures *int) (cell, note string) {
 		return clipped(f.Value, maxCell), ""
 	case external.Failed:
 		*failures++
-		return fmt.Sprintf("FAILED (%d)", *failures), ""
+		return fmt.Sprintf("FAILED%s(%d)", report.NBSP, *failures), ""
 	case external.Absent:
 		return "-", "not in the file: " + f.Note
 	}

@@ -32,7 +32,7 @@ func TestWhatACheckPrints(t *testing.T) {
 		Invariants: []judgeable{{"agreement", nil}, {"validity", []invariant.Observation{invariant.ObserveEncoding}}},
 	}
 	var text strings.Builder
-	e := &env{out: &text}
+	e := &env{out: &text, width: 120}
 	if err := e.showChecked(ucli.NewContext(nil, nil, nil), out); err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func (e *env) doctorCommand() *ucli.Command {
 		Flags: []ucli.Flag{jsonFlag()},
 		Action: func(c *ucli.Context) error {
 			checks := examine(c.Context, docker.Available, shape.Check, os.Geteuid() == 0)
-			if err := e.table(c, checks, []string{"what", "", "found", "what to do"}, checkRows(checks)); err != nil {
+			if err := e.table(c, checks, []string{"what", "status", "found", "what to do"}, checkRows(checks)); err != nil {
 				return err
 			}
 			for _, x := range checks {

@@ -117,7 +117,7 @@ func (b *bench) pass(d time.Duration) {
 func (b *bench) netsplit(code int, line string) string {
 	b.t.Helper()
 	var out, errs bytes.Buffer
-	e := &env{out: &out, err: &errs, attach: func(context.Context, string) (*attached, error) {
+	e := &env{out: &out, err: &errs, width: 120, attach: func(context.Context, string) (*attached, error) {
 		b.attached++
 		return &attached{Testnet: b.testnet, runtime: b}, nil
 	}}

@@ -47,7 +47,7 @@ func TestInterruptedRunReportsWhatItRecorded(t *testing.T) {
 	if code != exitInterrupted {
 		t.Fatalf("exit code %d\n%s%s", code, out, errs)
 	}
-	for _, want := range []string{"5s → never ended", "UNKNOWN  ", "the run did not end by its schedule: interrupted", "run it again:  netsplit run "} {
+	for _, want := range []string{"5s → never ended", "UNKNOWN  ", "the run ended early: interrupted", "reproduce:     netsplit run "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the report lacks %q:\n%s", want, out)
 		}

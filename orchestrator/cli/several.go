@@ -107,5 +107,5 @@ func (e *env) compare(names []string, reports []*report.Report) error {
 	if _, err := fmt.Fprintf(e.out, "\n%s on %s\n", reports[0].Run.Scenario, strings.Join(names, ", ")); err != nil {
 		return err
 	}
-	return report.Table(e.out, header, rows)
+	return e.style().Table(e.out, header, rows)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// faults shows what was asked for and when it was so.
+// faults shows when each fault was planned to hold and when it did.
 func (p *printer) faults(faults []invariant.FaultSummary) {
 	if len(faults) == 0 {
 		return
@@ -27,57 +27,60 @@ func (p *printer) faults(faults []invariant.FaultSummary) {
 			ok = "-"
 		}
 		rows = append(rows, []string{
-			f.ID, f.Text, fmt.Sprintf("%s → %s", f.PlannedAt, short(f.Begin)), lasted(f), switched(f), ok,
+			f.ID, f.Text, arrow(f.PlannedAt.String(), short(f.Begin)), length(f), switchTimes(f), ok,
 		})
 	}
-	p.table("Faults, asked → happened", []string{"fault", "what", "begin", "length", "on/off in", "as asked"}, rows)
+	p.table("Faults (planned → actual)", []string{"fault", "what", "begin", "length", "on/off in", "as planned"}, rows)
 }
 
-// lasted says how long a fault was asked to hold and how long it did.
-func lasted(f *invariant.FaultSummary) string {
-	asked := f.PlannedFor.String()
+// arrow shows what was planned and what happened.
+func arrow(planned, actual string) string { return planned + NBSP + "→" + NBSP + actual }
+
+// length says how long a fault was planned to hold and how long it did.
+func length(f *invariant.FaultSummary) string {
+	planned := f.PlannedFor.String()
 	switch f.Reached {
 	case trace.FaultBegin:
-		return asked + " → never active"
+		return arrow(planned, "never active")
 	case trace.FaultActive:
-		return asked + " → never ended"
+		return arrow(planned, "never ended")
 	}
 	if f.PlannedFor == 0 {
-		return "at once"
+		return "instant"
 	}
-	return fmt.Sprintf("%s → %s", asked, short(f.Healing-f.Active))
+	return arrow(planned, short(f.Healing-f.Active))
 }
 
-// switched says how long it took to make a fault true everywhere, and to take it away.
-func switched(f *invariant.FaultSummary) string {
+// switchTimes says how long it took to apply a fault everywhere, and to heal it.
+func switchTimes(f *invariant.FaultSummary) string {
 	switch {
 	case f.Reached == trace.FaultBegin:
 		return "-"
 	case f.Reached != trace.FaultHealed || f.PlannedFor == 0:
 		return short(f.TookActive)
 	}
-	return short(f.TookActive) + " / " + short(f.TookHealed)
+	return short(f.TookActive) + NBSP + "/" + NBSP + short(f.TookHealed)
 }
 
-// around shows what was measured before, while and after faults held.
-func (p *printer) around(faults []invariant.FaultSummary) {
+// measured shows what was measured before, while and after faults held.
+func (p *printer) measured(faults []invariant.FaultSummary) {
 	var rows [][]string
 	for i := range faults {
 		f := &faults[i]
 		switch {
 		case f.Answers != nil:
-			before, during, after := answerWords(f)
-			rows = append(rows, []string{f.ID, nodeWords(f.Nodes), before, during, after})
+			before, during, after := answers(f)
+			rows = append(rows, []string{f.ID, nodeList(f.Nodes), before, during, after})
 		case f.Before != nil || f.During != nil || f.After != nil:
-			rows = append(rows, []string{f.ID, affected(f), linkWords(f.Before), linkWords(f.During), linkWords(f.After)})
+			rows = append(rows, []string{f.ID, affected(f), linkText(f.Before), linkText(f.During), linkText(f.After)})
 		}
 	}
 	if len(rows) > 0 {
-		p.table("Measured around each fault: answers, or packets that arrived and their median one-way delay", []string{"fault", "on", "before", "during", "after"}, rows)
+		p.table("Measured around each fault: answers of nodes; packets received, median delay", []string{"fault", "on", "before", "during", "after"}, rows)
 	}
 }
 
-// affected counts the links that were measured once.
+// affected is the number of links that a fault changes.
 func affected(f *invariant.FaultSummary) string {
 	for _, l := range []*invariant.LinkSummary{f.Before, f.After, f.During} {
 		if l != nil {
@@ -87,16 +90,16 @@ func affected(f *invariant.FaultSummary) string {
 	return "-"
 }
 
-// answerWords say what the nodes of a fault did around it.
-func answerWords(f *invariant.FaultSummary) (before, during, after string) {
+// answers says how the nodes of a fault answered before, while and after it held.
+func answers(f *invariant.FaultSummary) (before, during, after string) {
 	before, during, after = "up", "-", "-"
 	a := f.Answers
 	if a.UpBefore < len(f.Nodes) {
-		before = fmt.Sprintf("%d of %d up", a.UpBefore, len(f.Nodes))
+		before = outOf(a.UpBefore, len(f.Nodes)) + " up"
 	}
 	switch {
 	case a.PolledDuring > 0 && a.AnsweredDuring == 0:
-		during = "silent"
+		during = "no answer"
 	case a.PolledDuring > 0:
 		during = fmt.Sprintf("answered %d of %d times", a.AnsweredDuring, a.PolledDuring)
 	}
@@ -109,20 +112,23 @@ func answerWords(f *invariant.FaultSummary) (before, during, after string) {
 	return before, during, after
 }
 
-// linkWords say what was measured on links: the packets that came through, and how late.
-func linkWords(l *invariant.LinkSummary) string {
+// outOf is a share: "9 of 10".
+func outOf[T int | int64](n, all T) string { return fmt.Sprint(n, NBSP+"of"+NBSP, all) }
+
+// linkText says what was measured on links: how many packets were received, and their delay.
+func linkText(l *invariant.LinkSummary) string {
 	if l == nil || l.Links == 0 {
 		return "-"
 	}
 	var parts []string
 	if l.CutLinks > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %d", l.Leaked, l.CutSent))
+		parts = append(parts, outOf(l.Leaked, l.CutSent))
 	}
 	if l.CutLinks < l.Links {
-		text := fmt.Sprintf("%d of %d", l.Received, l.Sent)
+		text := outOf(l.Received, l.Sent)
 		switch {
 		case l.ExpectedDelay > 0:
-			text += fmt.Sprintf(", +%s → +%s", short(l.ExpectedDelay), short(l.Delay))
+			text += ", " + arrow("+"+short(l.ExpectedDelay), "+"+short(l.Delay))
 		case l.Received > 0:
 			text += ", " + short(l.Median)
 		}
@@ -134,7 +140,7 @@ func linkWords(l *invariant.LinkSummary) string {
 	return strings.Join(parts, "")
 }
 
-// partitions shows what each cut did to the chain.
+// partitions shows what happened to the chain on each side of each partition.
 func (p *printer) partitions(partitions []invariant.Partition) {
 	for i := range partitions {
 		part := &partitions[i]
@@ -145,21 +151,21 @@ func (p *printer) partitions(partitions []invariant.Partition) {
 				height = strconv.FormatUint(side.Height, 10)
 			}
 			rows = append(rows, []string{
-				strconv.Itoa(len(side.Nodes)), nodeWords(side.Nodes), strconv.Itoa(side.Mined), height, outcome(part, k),
+				strconv.Itoa(len(side.Nodes)), nodeList(side.Nodes), strconv.Itoa(side.Mined), height, outcome(part, k),
 			})
 		}
-		p.table("What "+part.Fault+" did to the chain",
-			[]string{"nodes", "which", "blocks made while cut", "height at heal", "outcome"}, rows)
+		p.table("The chain during and after "+part.Fault,
+			[]string{"nodes", "which", "blocks made meanwhile", "height at heal", "outcome"}, rows)
 		switch {
 		case part.Converged && part.Reorganised > 0:
-			p.line(" one chain %s after the heal; %s reorganised, at most %s deep",
-				short(part.ConvergedIn), invariant.Count(part.Reorganised, "node"), invariant.Count(part.DeepestReorg, "block"))
+			p.text(fmt.Sprintf("converged on one chain %s after the heal; %s reorganised, at most %s deep",
+				short(part.ConvergedIn), invariant.Count(part.Reorganised, "node"), invariant.Count(part.DeepestReorg, "block")))
 		case part.Converged:
-			p.line(" one chain %s after the heal; no node had to reorganise", short(part.ConvergedIn))
+			p.text(fmt.Sprintf("converged on one chain %s after the heal; no node reorganised", short(part.ConvergedIn)))
 		case part.Ended:
-			p.line(" no single chain after the heal")
+			p.text("did not converge on one chain after the heal")
 		default:
-			p.line(" the run ended before the heal")
+			p.text("the run ended before the heal")
 		}
 	}
 }
@@ -168,15 +174,15 @@ func (p *printer) partitions(partitions []invariant.Partition) {
 func outcome(p *invariant.Partition, side int) string {
 	switch {
 	case p.Idle:
-		return "stood still"
+		return "no blocks on any side"
 	case p.Winner < 0 || !p.Converged:
 		return "undecided"
 	case p.Winner == side:
-		return "its chain was kept"
+		return "canonical"
 	case p.Sides[side].Mined == 0:
-		return "made none, took the other chain"
+		return "no blocks, synced"
 	}
-	return "gave up its blocks"
+	return "reorganised"
 }
 
 // propagation shows how fast blocks spread.
@@ -191,12 +197,12 @@ func (p *printer) propagation(x *invariant.PropagationSummary) {
 		trace.FormatRange(low.P95, high.P95), trace.FormatRange(low.P99, high.P99), trace.FormatRange(low.Max, high.Max),
 		fmt.Sprintf("%.2f%%", 100*x.Coverage),
 	}
-	if exact := x.Exact(); exact != "" {
-		columns, row = append(columns, exact), append(row, "as nodes told")
-	}
-	title := "Block propagation, from made to seen"
+	title := "Block propagation, from production to arrival"
 	if x.Polled {
-		title = "Block propagation, from first seen to seen"
+		title = "Block propagation, from first arrival to arrival"
 	}
 	p.table(title, columns, [][]string{row})
+	if exact := x.Exact(); exact != "" {
+		p.text(exact + " as reported by the nodes")
+	}
 }

@@ -4,21 +4,24 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/fatih/color"
 
 	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
 // Render draws the report as tables. The last lines are the verdict and where the run is.
 func (r *Report) Render(w io.Writer, s Style) error {
 	p := &printer{w: w, style: s}
 	p.line("")
-	p.line("%s%s", p.bold(r.Run.Scenario), strings.TrimPrefix(r.Headline(), r.Run.Scenario))
+	head := p.style.Fold(r.Headline(), 0, 2)
+	p.line("%s%s", p.bold(r.Run.Scenario), strings.TrimPrefix(head, r.Run.Scenario))
 	if r.Began {
 		p.nodes(&r.Summary)
 		p.faults(r.Summary.Faults)
-		p.around(r.Summary.Faults)
+		p.measured(r.Summary.Faults)
 		p.partitions(r.Summary.Partitions)
 		p.propagation(&r.Summary.Propagation)
 		p.results(r.Results)
@@ -28,7 +31,7 @@ func (r *Report) Render(w io.Writer, s Style) error {
 	return p.err
 }
 
-// printer keeps the first error, so that the code above reads as what is printed.
+// printer draws the parts of a report. It keeps the first error, so that the code above reads as what is printed.
 type printer struct {
 	w     io.Writer
 	style Style
@@ -41,11 +44,14 @@ func (p *printer) line(format string, args ...any) {
 	}
 }
 
+// text prints a sentence below a table.
+func (p *printer) text(s string) { p.line(" %s", p.style.Fold(s, 1, 3)) }
+
 func (p *printer) table(title string, header []string, rows [][]string) {
 	p.line("")
 	p.line("%s", p.bold(title))
 	if p.err == nil {
-		p.err = Table(p.w, header, rows)
+		p.err = p.style.Table(p.w, header, rows)
 	}
 }
 
@@ -66,12 +72,22 @@ func (r *Report) place() string {
 	return strings.Join(parts, ", ")
 }
 
+// wideResults is the width from which on an invariant's bound has a column of its own.
+const wideResults = 120
+
 func (p *printer) results(results []invariant.Result) {
 	var rows [][]string
+	header := []string{"invariant", "verdict", "measured", "bound"}
 	for _, x := range results {
 		rows = append(rows, []string{x.Invariant, p.coloured(x.Verdict), x.Figure, x.Bound})
 	}
-	p.table("Invariants", []string{"invariant", "verdict", "measured", "bound"}, rows)
+	if p.style.width() < wideResults {
+		header = header[:3]
+		for i, row := range rows {
+			rows[i] = append(row[:2], row[2]+"\nbound: "+row[3])
+		}
+	}
+	p.table("Invariants", header, rows)
 	space := true
 	for i := range results {
 		x := &results[i]
@@ -89,13 +105,13 @@ func (p *printer) results(results []invariant.Result) {
 // result says why an invariant did not pass, with the evidence.
 func (p *printer) result(x *invariant.Result) {
 	head := fmt.Sprintf(" %s %s: ", x.Verdict, x.Invariant)
-	reason := fold(x.Reason, len(head), 3)
+	reason := p.style.Fold(x.Reason, len(head), 3)
 	p.line(" %s %s: %s", p.coloured(x.Verdict), x.Invariant, reason)
 	for i := range x.Evidence {
 		e := &x.Evidence[i]
 		at := "   at " + short(e.At)
 		if e.Text != x.Reason {
-			at += ": " + fold(e.Text, len(at)+2, 5)
+			at += ": " + p.style.Fold(e.Text, len(at)+2, 5)
 		}
 		p.line("%s", at)
 		p.where(e)
@@ -105,7 +121,7 @@ func (p *printer) result(x *invariant.Result) {
 // where names the nodes, blocks and fault windows of a piece of evidence.
 func (p *printer) where(e *invariant.Evidence) {
 	if len(e.Nodes) > 0 {
-		p.line("     nodes   %s", nodeWords(e.Nodes))
+		p.line("     nodes   %s", p.style.Fold(nodeList(e.Nodes), 13, 13))
 	}
 	for i, h := range e.Blocks {
 		word := "blocks"
@@ -115,25 +131,25 @@ func (p *printer) where(e *invariant.Evidence) {
 		p.line("     %-6s  %s", word, h)
 	}
 	if len(e.Windows) > 0 {
-		p.line("     during  %s", strings.Join(e.Windows, ", "))
+		p.line("     during  %s", p.style.Fold(strings.Join(e.Windows, ", "), 13, 13))
 	}
 }
 
-// verdict is the last word: what it comes to, how to get it again when it is not PASS, and where the run is.
+// verdict prints the verdict over all, the command that reproduces it when it is not PASS, and where the run is.
 func (p *printer) verdict(r *Report) {
-	p.line("%s  %s", p.coloured(r.Verdict), tally(r))
+	p.line("%s  %s", p.coloured(r.Verdict), p.style.Fold(tally(r), len(r.Verdict)+2, len(r.Verdict)+2))
 	if ended := r.Ended(); ended != "" {
-		p.line("the run did not end by its schedule: %s", ended)
+		p.line("the run ended early: %s", ended)
 	}
 	if r.Verdict != invariant.Pass && r.Reproduce != "" {
-		p.line("run it again:  %s", r.Reproduce)
+		p.line("reproduce:     %s", r.Reproduce)
 	}
 	if r.dir != "" {
 		p.line("run directory: %s", r.dir)
 	}
 }
 
-// tally counts verdicts in words.
+// tally counts the verdicts.
 func tally(r *Report) string {
 	if !r.Began {
 		return "the schedule never began"
@@ -164,6 +180,9 @@ var colours = map[invariant.Verdict]color.Attribute{
 func (p *printer) coloured(v invariant.Verdict) string {
 	return p.paint(string(v), colours[v], color.Bold)
 }
+
+// short prints a duration to the precision that people read.
+func short(d time.Duration) string { return trace.Round(d).String() }
 
 func (p *printer) bold(text string) string { return p.paint(text, color.Bold) }
 
