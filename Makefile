@@ -6,8 +6,6 @@ ACTIONLINT    := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 GORELEASER    := go run github.com/goreleaser/goreleaser/v2@v2.13.0
 FUZZ_TIME     ?= 10s
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-
 .PHONY: help build test race lint fuzz vuln bench docs image snapshot ci clean
 
 help: ## List the tasks
