@@ -20,11 +20,11 @@ type origin struct {
 func (n *Node) receiveBlock(p *peer, m *wire.Block) {
 	n.counters.Received++
 	h := m.Block.Hash()
-	n.learned(p, &h)
+	n.markKnown(p, &h)
 	n.requests.Done(h)
 	if n.tree.Has(h) {
 		n.counters.Duplicates++
-		p.showed(h, m.Block.Height)
+		p.hasBlock(h, m.Block.Height)
 		return
 	}
 	if n.orphans.has(h) {
@@ -33,18 +33,18 @@ func (n *Node) receiveBlock(p *peer, m *wire.Block) {
 		n.reviewSync()
 		return
 	}
-	n.offer(m.Block, origin{peer: p, id: p.id, msg: m})
+	n.addBlock(m.Block, origin{peer: p, id: p.id, msg: m})
 }
 
-// offer gives a block that is not in the tree to it, and says whether it was taken in. Orphans that waited for it follow.
-func (n *Node) offer(b *chain.Block, from origin) bool {
-	if !n.offerOne(b, from) {
+// addBlock gives a block that is not in the tree to it, and says whether it was taken in. Orphans that waited for it follow.
+func (n *Node) addBlock(b *chain.Block, from origin) bool {
+	if !n.addOne(b, from) {
 		return false
 	}
 	for queue := []chain.Hash{b.Hash()}; len(queue) > 0; queue = queue[1:] {
 		for _, o := range n.orphans.take(queue[0]) {
 			// Whoever sent it may have left and come back meanwhile: the connection is looked up anew.
-			if n.offerOne(o.block, origin{peer: n.byID[o.from], id: o.from}) {
+			if n.addOne(o.block, origin{peer: n.byID[o.from], id: o.from}) {
 				queue = append(queue, o.block.Hash())
 			}
 		}
@@ -52,7 +52,7 @@ func (n *Node) offer(b *chain.Block, from origin) bool {
 	return true
 }
 
-func (n *Node) offerOne(b *chain.Block, from origin) bool {
+func (n *Node) addOne(b *chain.Block, from origin) bool {
 	h := b.Hash()
 	added, err := n.tree.Add(b, n.millis())
 	switch {
@@ -86,7 +86,7 @@ func (n *Node) orphaned(b *chain.Block, from origin) {
 		return
 	}
 	n.orphans.add(b, from.id)
-	from.peer.showed(b.Hash(), b.Height)
+	from.peer.hasBlock(b.Hash(), b.Height)
 	from.peer.ahead = true
 	n.reviewSync()
 }
@@ -99,16 +99,16 @@ func (n *Node) accepted(b *chain.Block, added chain.Added, from origin) {
 		Kind: EventBlock, Hash: &h, Parent: &b.Parent, Height: b.Height, Peer: from.peerID(), Made: from.made, Sync: from.synced,
 	})
 	if added.NewHead {
-		n.event(Event{Kind: EventHead, Hash: &h, Height: b.Height, Old: &added.Old, Dropped: len(added.Dropped)})
+		n.event(Event{Kind: EventHead, Hash: &h, Height: b.Height, Old: &added.OldHead, Dropped: len(added.Dropped)})
 	}
 	if from.peer != nil {
-		from.peer.showed(h, b.Height)
+		from.peer.hasBlock(h, b.Height)
 	}
 	if !from.synced {
 		if from.msg == nil {
 			from.msg = &wire.Block{Block: b}
 		}
-		n.spread(wire.ItemBlock, h, from.msg, from.peer, nil)
+		n.relay(wire.ItemBlock, h, from.msg, from.peer, nil)
 	}
 	if added.NewHead {
 		n.review = true

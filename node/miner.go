@@ -84,7 +84,7 @@ func (n *Node) mineDue() {
 	m.carry = 0
 	b := chain.NewBlock(m.header, m.txs)
 	if m.head == n.tree.Head().Hash() {
-		n.offer(b, origin{made: true})
+		n.addBlock(b, origin{made: true})
 	}
 	n.mineChunk(start)
 }

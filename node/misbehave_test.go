@@ -108,7 +108,7 @@ func TestSyncMisbehaviour(t *testing.T) {
 		}
 		o := newLone(t, nil)
 		a := o.child()
-		o.n.offer(a, origin{made: true})
+		o.n.addBlock(a, origin{made: true})
 		return l, id, a, o.child()
 	}
 	t.Run("gap", func(t *testing.T) {
@@ -195,7 +195,7 @@ func TestOrphanIsConnected(t *testing.T) {
 	var blocks []*chain.Block
 	for range 3 {
 		b := o.child()
-		o.n.offer(b, origin{made: true})
+		o.n.addBlock(b, origin{made: true})
 		blocks = append(blocks, b)
 	}
 	l := newLone(t, nil)

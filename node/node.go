@@ -273,7 +273,7 @@ func (n *Node) receiveControl(p *peer, m wire.Message) {
 	case *wire.GetBlocks:
 		n.serveBlocks(p, m)
 	case *wire.Addrs:
-		n.learnAddrs(m)
+		n.storeAddrs(m)
 	}
 }
 
@@ -331,7 +331,7 @@ func (n *Node) tick() {
 	for i := 0; i < len(n.peers); i++ { // disconnecting does not change the list
 		n.checkPeer(n.peers[i])
 	}
-	n.ask(n.requests.Expire(int64(n.now), n.scratch[:0]))
+	n.request(n.requests.Expire(int64(n.now), n.scratch[:0]))
 	n.expireSync()
 	if n.now >= n.announce {
 		n.announce = n.now + Time(announceInterval)

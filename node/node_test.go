@@ -34,7 +34,7 @@ func TestHandshakeRefusals(t *testing.T) {
 		t.Errorf("wrong genesis: %q", r)
 	}
 	l.n.PeerDown(l.now, one, "")
-	if at := l.n.dialer.Next(); at < int64(l.now)+int64(strangerHold) {
+	if at := l.n.dialer.Next(); at < int64(l.now)+int64(incompatibleHold) {
 		t.Error("a stranger is dialled again too soon")
 	}
 	wrong = l.helloOf(0, 0)
@@ -145,7 +145,7 @@ func TestSubmit(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
-	l.n.offer(l.child(good), origin{made: true})
+	l.n.addBlock(l.child(good), origin{made: true})
 	if _, err := l.n.Submit(l.now, good); !errors.Is(err, mempool.ErrKnown) {
 		t.Errorf("included: %v", err)
 	}
@@ -233,7 +233,7 @@ func TestMemoryPerNode(t *testing.T) {
 	var msgs []wire.Message
 	for range 50 {
 		b := l.child()
-		l.n.offer(b, origin{made: true})
+		l.n.addBlock(b, origin{made: true})
 		msgs = append(msgs, &wire.Block{Block: b})
 		l.now += Time(time.Second)
 	}

@@ -17,7 +17,7 @@ type peer struct {
 	since    Time
 	up       bool   // the handshake is complete
 	closing  string // why the node asked for a disconnect; empty while it is wanted
-	holdTill Time   // not to be dialled before, once it is gone
+	noDialBefore Time   // not to be dialled before, once it is gone
 
 	heard     Time // when the last message came
 	pinged    Time // when the last Ping was sent
@@ -40,8 +40,8 @@ type peer struct {
 // live says whether the peer takes part: after its Hello, before its end.
 func (p *peer) live() bool { return p.up && p.closing == "" }
 
-// showed notes that the peer has a block of the node's tree or one that was just received.
-func (p *peer) showed(h chain.Hash, height chain.Height) {
+// hasBlock notes that the peer has a block of the node's tree or one that was just received.
+func (p *peer) hasBlock(h chain.Hash, height chain.Height) {
 	p.head = h
 	p.height = max(p.height, height)
 }
@@ -75,8 +75,8 @@ func (b *bucket) take(now Time, cost, burst, rate int) bool {
 	return true
 }
 
-// strangerHold is how long a peer of another network or version is not dialled again.
-const strangerHold = 30 * time.Second
+// incompatibleHold is how long a peer of another network or version is not dialled again.
+const incompatibleHold = 30 * time.Second
 
 // PeerUp says that a connection to a peer is open.
 func (n *Node) PeerUp(now Time, id chain.PeerID, outbound bool) []Effect {
@@ -160,12 +160,12 @@ func (n *Node) remove(p *peer, reason string) {
 	if p.up {
 		n.event(Event{Kind: EventPeerDown, Peer: &p.id, Reason: reason})
 	}
-	notBefore := int64(p.holdTill)
+	notBefore := int64(p.noDialBefore)
 	if until, banned := n.bans.Until(p.id, int64(n.now)); banned {
 		notBefore = max(notBefore, until)
 	}
 	n.dialer.Down(p.id, int64(n.now), time.Duration(n.now-p.since), notBefore)
-	n.ask(n.requests.Gone(p.id, int64(n.now), n.scratch[:0]))
+	n.request(n.requests.Gone(p.id, int64(n.now), n.scratch[:0]))
 	n.abandonSync(p)
 	n.review = true
 }
@@ -198,10 +198,10 @@ func (n *Node) hello(p *peer, m *wire.Hello) {
 		n.misbehaved(p, nil, "second hello")
 		return
 	case m.Version != wire.Version:
-		n.stranger(p, fmt.Sprintf("protocol version is %d, want %d", m.Version, wire.Version))
+		n.refuseIncompatible(p, fmt.Sprintf("protocol version is %d, want %d", m.Version, wire.Version))
 		return
 	case m.Genesis != n.genesis:
-		n.stranger(p, "genesis differs")
+		n.refuseIncompatible(p, "genesis differs")
 		return
 	}
 	p.up, p.addr, p.head, p.height, p.work = true, m.Addr, m.Head, m.Height, m.Work
@@ -212,10 +212,10 @@ func (n *Node) hello(p *peer, m *wire.Hello) {
 	n.reviewSync()
 }
 
-// stranger refuses a peer of another network. That is a mistake, not an attack: no ban, but no hasty redial either.
-func (n *Node) stranger(p *peer, reason string) {
+// refuseIncompatible refuses a peer of another network. That is a mistake, not an attack: no ban, but no hasty redial either.
+func (n *Node) refuseIncompatible(p *peer, reason string) {
 	n.event(Event{Kind: EventInvalid, Peer: &p.id, Reason: reason})
-	p.holdTill = n.now + Time(strangerHold)
+	p.noDialBefore = n.now + Time(incompatibleHold)
 	n.disconnect(p, reason)
 }
 
@@ -244,11 +244,11 @@ func (n *Node) sendBacklog(p *peer) {
 // How the node keeps its number of peers.
 const (
 	shareCount    = 24 // addresses told to a new peer
-	lowPatience   = 2 * time.Second
+	lowGrace   = 2 * time.Second
 	extraInterval = time.Second
-	// surplusPatience is how long the node has too many peers before it drops those that it dialled beyond its
+	// surplusGrace is how long the node has too many peers before it drops those that it dialled beyond its
 	// configuration: a heal must not be followed by a loss of connections at once.
-	surplusPatience = 10 * time.Second
+	surplusGrace = 10 * time.Second
 	// minDialWait bounds how often the dial timer fires when a due dial cannot be made.
 	minDialWait = 200 * time.Millisecond
 )
@@ -302,13 +302,13 @@ func (n *Node) keepPeers() {
 	}
 	x := &n.exchange
 	x.lowSince = since(x.lowSince, count < n.cfg.MinPeers, n.now)
-	if x.lowSince != 0 && n.now-x.lowSince >= Time(lowPatience) && n.now >= x.nextExtra {
+	if x.lowSince != 0 && n.now-x.lowSince >= Time(lowGrace) && n.now >= x.nextExtra {
 		x.nextExtra = n.now + Time(extraInterval)
 		n.dialExtra()
 	}
 	surplus := count > 2*n.cfg.MinPeers && n.dialer.AllUp()
 	x.surplusSince = since(x.surplusSince, surplus, n.now)
-	if x.surplusSince != 0 && n.now-x.surplusSince >= Time(surplusPatience) {
+	if x.surplusSince != 0 && n.now-x.surplusSince >= Time(surplusGrace) {
 		n.dropSurplus(count - 2*n.cfg.MinPeers)
 	}
 }
@@ -363,8 +363,8 @@ func (n *Node) shareAddrs(p *peer) {
 	n.book.Add(wire.Addr{ID: p.id, Addr: p.addr}, n.rng)
 }
 
-// learnAddrs puts addresses that a peer told into the book.
-func (n *Node) learnAddrs(m *wire.Addrs) {
+// storeAddrs puts addresses that a peer told into the book.
+func (n *Node) storeAddrs(m *wire.Addrs) {
 	if !n.cfg.PeerExchange {
 		return
 	}

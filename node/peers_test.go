@@ -33,13 +33,13 @@ func TestSurplusIsDropped(t *testing.T) {
 		l.n.Receive(l.now, peerID(t, i), l.helloOf(0, 0))
 	}
 	dropped := 0
-	for d := time.Duration(0); d <= surplusPatience+tickInterval; d += tickInterval {
+	for d := time.Duration(0); d <= surplusGrace+tickInterval; d += tickInterval {
 		for i := range 4 {
 			l.n.byID[peerID(t, i)].heard = l.now + Time(d)
 		}
 		for _, e := range l.n.Timer(l.now+Time(d), TimerID{Kind: TimerTick}) {
 			if e.Kind == EffectDisconnect {
-				if d < surplusPatience || e.Peer == peerID(t, 0) || e.Reason != "surplus connection" {
+				if d < surplusGrace || e.Peer == peerID(t, 0) || e.Reason != "surplus connection" {
 					t.Errorf("dropped after %v: %s", d, e.Reason)
 				}
 				dropped++

@@ -24,8 +24,8 @@ func (n *Node) sendInv(p *peer, m *wire.Inv) {
 	n.send(p, m)
 }
 
-// spread relays an item, as the strategy says, to every peer but from and those for which skip is true (nil: none).
-func (n *Node) spread(item wire.Item, h chain.Hash, payload wire.Message, from *peer, skip func(*peer) bool) {
+// relay relays an item, as the strategy says, to every peer but from and those for which skip is true (nil: none).
+func (n *Node) relay(item wire.Item, h chain.Hash, payload wire.Message, from *peer, skip func(*peer) bool) {
 	var inv *wire.Inv
 	for _, p := range n.peers {
 		if p == from || !p.live() || skip != nil && skip(p) {
@@ -40,12 +40,12 @@ func (n *Node) spread(item wire.Item, h chain.Hash, payload wire.Message, from *
 			}
 			n.sendInv(p, inv)
 		}
-		n.learned(p, &h)
+		n.markKnown(p, &h)
 	}
 }
 
-// learned notes that a peer has an item, or will have been told of it.
-func (n *Node) learned(p *peer, h *chain.Hash) {
+// markKnown notes that a peer has an item, or will have been told of it.
+func (n *Node) markKnown(p *peer, h *chain.Hash) {
 	if n.tracks {
 		p.known.Add(h)
 	}
@@ -61,24 +61,24 @@ func (n *Node) receiveInv(p *peer, m *wire.Inv) {
 	asks := n.scratch[:0]
 	for i := range m.Hashes {
 		h := &m.Hashes[i]
-		n.learned(p, h)
-		if n.has(p, m.Item, h) {
+		n.markKnown(p, h)
+		if n.haveItem(p, m.Item, h) {
 			continue
 		}
 		if ask := (relay.Ask{Peer: p.id, Item: m.Item, Hash: *h}); n.requests.Announced(ask, int64(n.now)) {
 			asks = append(asks, ask)
 		}
 	}
-	n.ask(asks)
+	n.request(asks)
 }
 
-// has says whether the node needs not ask for an item that p announces.
-func (n *Node) has(p *peer, item wire.Item, h *chain.Hash) bool {
+// haveItem says whether the node needs not ask for an item that p announces.
+func (n *Node) haveItem(p *peer, item wire.Item, h *chain.Hash) bool {
 	if item == wire.ItemTx {
 		return n.pool.Has(*h) || n.included.has(h)
 	}
 	if b, ok := n.tree.Get(*h); ok {
-		p.showed(*h, b.Height)
+		p.hasBlock(*h, b.Height)
 		return true
 	}
 	if n.orphans.has(*h) {
@@ -89,8 +89,8 @@ func (n *Node) has(p *peer, item wire.Item, h *chain.Hash) bool {
 	return false
 }
 
-// ask sends requests, those of one kind to one peer together where they follow each other. It keeps the slice as scratch.
-func (n *Node) ask(asks []relay.Ask) {
+// request sends requests, those of one kind to one peer together where they follow each other. It keeps the slice as scratch.
+func (n *Node) request(asks []relay.Ask) {
 	for i := 0; i < len(asks); {
 		j := i + 1
 		for j < len(asks) && j-i < wire.MaxInv && asks[j].Peer == asks[i].Peer && asks[j].Item == asks[i].Item {
@@ -126,11 +126,11 @@ func (n *Node) receiveGet(p *peer, m *wire.Get) {
 		h := &m.Hashes[i]
 		if m.Item == wire.ItemTx {
 			if tx, ok := n.pool.Get(*h); ok {
-				n.learned(p, h)
+				n.markKnown(p, h)
 				n.push(p, tx)
 			}
 		} else if b, ok := n.tree.Get(*h); ok {
-			n.learned(p, h)
+			n.markKnown(p, h)
 			n.push(p, &wire.Block{Block: b})
 		}
 	}

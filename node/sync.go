@@ -73,12 +73,12 @@ func (n *Node) expireSync() {
 	}
 	n.sync.peer = nil
 	n.sync.timeout = min(2*n.sync.timeout, maxSyncTimeout)
-	n.exhausted(p)
+	n.dropClaims(p)
 	n.reviewSync()
 }
 
-// exhausted takes back what a peer claimed beyond what it gave.
-func (n *Node) exhausted(p *peer) {
+// dropClaims takes back what a peer claimed beyond what it gave.
+func (n *Node) dropClaims(p *peer) {
 	p.ahead, p.work = false, chain.Work{}
 	p.height = min(p.height, n.tree.Head().Height)
 	n.review = true
@@ -117,7 +117,7 @@ func (n *Node) receiveBlocks(p *peer, m *wire.Blocks) {
 	if ok && m.More && n.continueSync(p, m.Blocks, fresh) {
 		return
 	}
-	n.exhausted(p)
+	n.dropClaims(p)
 	n.finishSync(p)
 	n.reviewSync()
 }
@@ -135,7 +135,7 @@ func (n *Node) takeBlocks(p *peer, blocks []*chain.Block) (fresh int, ok bool) {
 		if n.tree.Has(h) {
 			continue
 		}
-		if !n.offer(b, origin{peer: p, id: p.id, synced: true}) {
+		if !n.addBlock(b, origin{peer: p, id: p.id, synced: true}) {
 			return fresh, false
 		}
 		fresh++
@@ -171,7 +171,7 @@ func (n *Node) finishSync(from *peer) {
 	if !moved {
 		return
 	}
-	n.spread(wire.ItemBlock, h, &wire.Block{Block: head}, from, func(p *peer) bool { return p.head == h })
+	n.relay(wire.ItemBlock, h, &wire.Block{Block: head}, from, func(p *peer) bool { return p.head == h })
 }
 
 // behind says whether the node is catching up with a peer that is more than a few blocks ahead.

@@ -24,7 +24,7 @@ func (n *Node) Submit(now Time, tx chain.Tx) ([]Effect, error) {
 	if err != nil {
 		return nil, fmt.Errorf("submit transaction %s: %w", m.ID(), err)
 	}
-	n.spread(wire.ItemTx, m.ID(), m, nil, nil)
+	n.relay(wire.ItemTx, m.ID(), m, nil, nil)
 	return n.end(), nil
 }
 
@@ -32,7 +32,7 @@ func (n *Node) Submit(now Time, tx chain.Tx) ([]Effect, error) {
 func (n *Node) receiveTx(p *peer, m *wire.Tx) {
 	n.counters.Received++
 	id := m.ID()
-	n.learned(p, &id)
+	n.markKnown(p, &id)
 	n.requests.Done(id)
 	if n.pool.Has(id) || n.included.has(&id) {
 		n.counters.Duplicates++
@@ -47,7 +47,7 @@ func (n *Node) newTx(p *peer, m *wire.Tx, id chain.Hash) {
 	err := n.pool.Add(m, n.Account(m.Tx.From))
 	switch {
 	case err == nil:
-		n.spread(wire.ItemTx, id, m, p, nil)
+		n.relay(wire.ItemTx, id, m, p, nil)
 	case mempool.NeverValid(err):
 		n.misbehaved(p, &id, "invalid transaction: "+err.Error())
 	case !p.refused.take(n.now, 1, refusedBurst, refusedRate):
@@ -67,7 +67,7 @@ func (n *Node) returnTxs(dropped []*chain.Block) {
 				continue
 			}
 			if n.pool.Add(m, n.Account(m.Tx.From)) == nil {
-				n.spread(wire.ItemTx, id, m, nil, nil)
+				n.relay(wire.ItemTx, id, m, nil, nil)
 			}
 		}
 	}
@@ -79,7 +79,7 @@ func (n *Node) updatePool(added chain.Added) {
 		return
 	}
 	update := func(a chain.Address) { n.pool.Update(a, n.Account(a)) }
-	for _, b := range added.Adopted {
+	for _, b := range added.Applied {
 		for i := range b.Txs {
 			update(b.Txs[i].From)
 		}
@@ -136,7 +136,7 @@ func (n *Node) index(added chain.Added) {
 	for _, b := range added.Dropped {
 		n.included.drop(b)
 	}
-	for _, b := range added.Adopted {
+	for _, b := range added.Applied {
 		n.included.add(b)
 	}
 }

@@ -176,8 +176,8 @@ func (b *Block) Hash() Hash {
 	return b.Header.Hash()
 }
 
-// committed says whether the header's TxRoot commits to the transactions.
-func (b *Block) committed() bool {
+// txsMatchRoot says whether the header's TxRoot commits to the transactions.
+func (b *Block) txsMatchRoot() bool {
 	if b.sealed {
 		return b.matches
 	}

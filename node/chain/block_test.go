@@ -20,17 +20,17 @@ func sampleHeader() Header {
 func TestBlockSealing(t *testing.T) {
 	h, txs := sampleHeader(), []Tx{sampleTx()}
 	plain := &Block{Header: h, Txs: txs}
-	if b := NewBlock(h, txs); b.Hash() != h.Hash() || plain.Hash() != h.Hash() || !b.Equal(plain) || b.committed() {
+	if b := NewBlock(h, txs); b.Hash() != h.Hash() || plain.Hash() != h.Hash() || !b.Equal(plain) || b.txsMatchRoot() {
 		t.Error("a block built by hand and one by NewBlock differ")
 	}
 	h.TxRoot = TxRoot(txs)
 	plain.TxRoot = h.TxRoot
 	b := NewBlock(h, txs)
-	if !b.committed() || !plain.committed() {
+	if !b.txsMatchRoot() || !plain.txsMatchRoot() {
 		t.Error("matching transactions are not found to match")
 	}
 	back, err := DecodeBlock(b.Append(nil))
-	if err != nil || !back.Equal(b) || back.Hash() != b.Hash() || !back.committed() {
+	if err != nil || !back.Equal(b) || back.Hash() != b.Hash() || !back.txsMatchRoot() {
 		t.Errorf("decoded block differs: %v", err)
 	}
 	other := sampleTx()

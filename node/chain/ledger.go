@@ -17,7 +17,7 @@ type Ledger struct {
 // NewLedger validates g and computes the genesis block. memo may be nil: nothing is remembered. Ledgers that share a memo
 // share the state at genesis.
 func NewLedger(g *Genesis, memo *Memo) (*Ledger, error) {
-	if l := memo.ledgerOf(g); l != nil {
+	if l := memo.cachedLedger(g); l != nil {
 		return l, nil
 	}
 	if err := g.Validate(); err != nil {
@@ -25,7 +25,7 @@ func NewLedger(g *Genesis, memo *Memo) (*Ledger, error) {
 	}
 	s := g.State()
 	l := &Ledger{subsidy: g.Subsidy, genesis: g.block(s), state: s, memo: memo}
-	memo.keepLedger(g, l)
+	memo.storeLedger(g, l)
 	return l, nil
 }
 
@@ -143,7 +143,7 @@ func checkBody(b *Block) error {
 	if len(b.Txs) > MaxBlockTxs {
 		return Invalid(ErrTooManyTx, "%d, at most %d are allowed", len(b.Txs), MaxBlockTxs)
 	}
-	if !b.committed() {
+	if !b.txsMatchRoot() {
 		return Invalid(ErrTxRoot, "computed %s, header has %s", TxRoot(b.Txs), b.TxRoot)
 	}
 	return nil

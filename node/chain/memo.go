@@ -92,8 +92,8 @@ func (m *Memo) execute(block Hash, run func() (State, error)) (State, error) {
 	return r.state, r.err
 }
 
-// ledgerOf is the ledger that keepLedger was given for an equal genesis, or nil.
-func (m *Memo) ledgerOf(g *Genesis) *Ledger {
+// cachedLedger is the ledger that keepLedger was given for an equal genesis, or nil.
+func (m *Memo) cachedLedger(g *Genesis) *Ledger {
 	if m == nil {
 		return nil
 	}
@@ -105,7 +105,7 @@ func (m *Memo) ledgerOf(g *Genesis) *Ledger {
 	return m.ledger
 }
 
-func (m *Memo) keepLedger(g *Genesis, l *Ledger) {
+func (m *Memo) storeLedger(g *Genesis, l *Ledger) {
 	if m == nil {
 		return
 	}

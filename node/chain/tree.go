@@ -51,7 +51,7 @@ type Tree struct {
 	ledger  *Ledger
 	engine  Engine
 	entries map[Hash]*treeEntry
-	best    []*treeEntry // by height; the last is the head
+	canonical    []*treeEntry // by height; the last is the head
 	invalid invalidSet
 	recent  recentStates
 }
@@ -99,7 +99,7 @@ func NewTree(g *Genesis, e Engine, memo *Memo) (*Tree, error) {
 		ledger:  l,
 		engine:  e,
 		entries: map[Hash]*treeEntry{l.Genesis().Hash(): root},
-		best:    []*treeEntry{root},
+		canonical:    []*treeEntry{root},
 	}, nil
 }
 
@@ -108,9 +108,9 @@ type Added struct {
 	Known   bool // it was in the tree already, or was known to be invalid; nothing changed
 	Orphan  bool // its parent is not known; it was not kept
 	NewHead bool // it is the head now
-	Old     Hash // the head before, if NewHead
-	// Dropped are the blocks that left the best chain, Adopted those that joined it, both by ascending height.
-	Dropped, Adopted []*Block
+	OldHead     Hash // the head before, if NewHead
+	// Dropped are the blocks that left the best chain, Applied those that joined it, both by ascending height.
+	Dropped, Applied []*Block
 }
 
 // Add checks b and, if it is valid and its parent is known, takes it into the tree. now is the node's clock. An error
@@ -158,8 +158,8 @@ func (t *Tree) Add(b *Block, now Millis) (Added, error) {
 		return Added{}, t.refuse(b, err)
 	}
 	t.entries[hash] = e
-	added := t.choose(e)
-	t.keep(e)
+	added := t.updateHead(e)
+	t.retireStates(e)
 	return added, nil
 }
 
@@ -193,7 +193,7 @@ func (t *Tree) HeadWork() Work { return t.head().work }
 func (t *Tree) HeadState() State { return t.head().state }
 
 // Genesis is the block at height 0.
-func (t *Tree) Genesis() *Block { return t.best[0].block }
+func (t *Tree) Genesis() *Block { return t.canonical[0].block }
 
 // Ledger is the rules that the tree's blocks are executed by.
 func (t *Tree) Ledger() *Ledger { return t.ledger }
@@ -215,51 +215,51 @@ func (t *Tree) Get(h Hash) (*Block, bool) {
 
 // AtHeight is the best chain's block at this height.
 func (t *Tree) AtHeight(h Height) (*Block, bool) {
-	if h >= Height(len(t.best)) {
+	if h >= Height(len(t.canonical)) {
 		return nil, false
 	}
-	return t.best[h].block, true
+	return t.canonical[h].block, true
 }
 
-// OnBest says whether the block is on the best chain.
-func (t *Tree) OnBest(h Hash) bool {
+// IsCanonical says whether the block is on the best chain.
+func (t *Tree) IsCanonical(h Hash) bool {
 	e := t.entries[h]
-	return e != nil && t.onBest(e)
+	return e != nil && t.isCanonical(e)
 }
 
-func (t *Tree) head() *treeEntry { return t.best[len(t.best)-1] }
+func (t *Tree) head() *treeEntry { return t.canonical[len(t.canonical)-1] }
 
-func (t *Tree) onBest(e *treeEntry) bool {
+func (t *Tree) isCanonical(e *treeEntry) bool {
 	h := e.block.Height
-	return h < Height(len(t.best)) && t.best[h] == e
+	return h < Height(len(t.canonical)) && t.canonical[h] == e
 }
 
-// choose makes e, a new entry, the head if its chain has more work than the head's. Ties go to the one seen first.
-func (t *Tree) choose(e *treeEntry) Added {
+// updateHead makes e, a new entry, the head if its chain has more work than the head's. Ties go to the one seen first.
+func (t *Tree) updateHead(e *treeEntry) Added {
 	old := t.head()
 	if e.work.Cmp(old.work) <= 0 {
 		return Added{}
 	}
-	a := Added{NewHead: true, Old: old.block.Hash()}
+	a := Added{NewHead: true, OldHead: old.block.Hash()}
 	fork := e
-	for !t.onBest(fork) {
+	for !t.isCanonical(fork) {
 		fork = fork.parent
 	}
 	base := int(fork.block.Height) + 1
-	for _, d := range t.best[base:] {
+	for _, d := range t.canonical[base:] {
 		a.Dropped = append(a.Dropped, d.block)
 	}
 	grown := int(e.block.Height) + 1
-	clear(t.best[min(grown, len(t.best)):]) // a heavier chain may be shorter: let go of the rest
-	t.best = t.best[:min(grown, len(t.best))]
-	for len(t.best) < grown {
-		t.best = append(t.best, nil)
+	clear(t.canonical[min(grown, len(t.canonical)):]) // a heavier chain may be shorter: let go of the rest
+	t.canonical = t.canonical[:min(grown, len(t.canonical))]
+	for len(t.canonical) < grown {
+		t.canonical = append(t.canonical, nil)
 	}
-	a.Adopted = make([]*Block, grown-base)
+	a.Applied = make([]*Block, grown-base)
 	for n := e; n != fork; n = n.parent {
 		h := int(n.block.Height)
-		t.best[h] = n
-		a.Adopted[h-base] = n.block
+		t.canonical[h] = n
+		a.Applied[h-base] = n.block
 	}
 	return a
 }
@@ -311,8 +311,8 @@ type recentStates struct {
 	next int
 }
 
-// keep notes that e was added and lets go of the state that has become too old.
-func (t *Tree) keep(e *treeEntry) {
+// retireStates notes that e was added and lets go of the state that has become too old.
+func (t *Tree) retireStates(e *treeEntry) {
 	r := &t.recent
 	if len(r.ring) < keepStates {
 		r.ring = append(r.ring, e)
@@ -326,14 +326,14 @@ func (t *Tree) keep(e *treeEntry) {
 	}
 }
 
-// kept says whether the entry's state is at hand. A computed state is never the zero State.
-func (e *treeEntry) kept() bool { return e.state.s != nil }
+// hasState says whether the entry's state is at hand. A computed state is never the zero State.
+func (e *treeEntry) hasState() bool { return e.state.s != nil }
 
 // stateAfter is the state after e's block, computed again if it was let go.
 func (t *Tree) stateAfter(e *treeEntry) (State, error) {
 	var path []*treeEntry
 	base := e
-	for ; !base.kept(); base = base.parent {
+	for ; !base.hasState(); base = base.parent {
 		path = append(path, base)
 	}
 	s := base.state
@@ -375,8 +375,8 @@ const locatorDense = 10
 func (t *Tree) Locator() []Hash {
 	var hashes []Hash
 	step := 1
-	for h := len(t.best) - 1; h > 0; h -= step {
-		hashes = append(hashes, t.best[h].block.Hash())
+	for h := len(t.canonical) - 1; h > 0; h -= step {
+		hashes = append(hashes, t.canonical[h].block.Hash())
 		if len(hashes) >= locatorDense {
 			step *= 2
 		}
@@ -389,10 +389,10 @@ func (t *Tree) Locator() []Hash {
 func (t *Tree) After(locator []Hash, max int) (blocks []*Block, more bool) {
 	for _, h := range locator {
 		e := t.entries[h]
-		if e == nil || !t.onBest(e) {
+		if e == nil || !t.isCanonical(e) {
 			continue
 		}
-		rest := t.best[e.block.Height+1:]
+		rest := t.canonical[e.block.Height+1:]
 		n := min(len(rest), max)
 		blocks = make([]*Block, n)
 		for i := range blocks {

@@ -57,10 +57,10 @@ func TestOldStatesAreLetGoAndReplayed(t *testing.T) {
 		}
 		states = append(states, tree.HeadState())
 	}
-	for height, e := range tree.best {
+	for height, e := range tree.canonical {
 		want := height > length-keepStates || height%stateStride == 0
-		if e.kept() != want {
-			t.Errorf("height %d: state kept: %v, want %v", height, e.kept(), want)
+		if e.hasState() != want {
+			t.Errorf("height %d: state kept: %v, want %v", height, e.hasState(), want)
 		}
 		s, err := tree.stateAfter(e)
 		if err != nil || s.Root() != states[height].Root() {
@@ -93,12 +93,12 @@ func TestHeadStateOutlivesSideBlocks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if tree.Head() != head || !tree.head().kept() {
+	if tree.Head() != head || !tree.head().hasState() {
 		t.Error("the head has lost its state")
 	}
 	kept := 0
 	for _, e := range tree.entries {
-		if e.kept() {
+		if e.hasState() {
 			kept++
 		}
 	}
@@ -122,7 +122,7 @@ func TestReplayFailureIsNotTheBlocksFault(t *testing.T) {
 	}
 	child := sibling(t, tree, b, tree.HeadState(), Address{2})
 	tree.head().state = State{}
-	tree.best[0].state = State{}.with([]entry{{Address{9}, Account{Balance: 1}}}) // as if memory had rotted
+	tree.canonical[0].state = State{}.with([]entry{{Address{9}, Account{Balance: 1}}}) // as if memory had rotted
 	if _, err := tree.Add(child, 0); err == nil || errors.Is(err, ErrInvalid) {
 		t.Errorf("got %v, want an error that does not blame the block", err)
 	}

@@ -20,7 +20,7 @@ func TestTreeExtends(t *testing.T) {
 	b := k.mine(k.draft(tree, 1, k.pay(0, 1, 10, 3, 0)))
 	old := tree.Head().Hash()
 	got := k.add(tree, b)
-	want := chain.Added{NewHead: true, Old: old, Adopted: []*chain.Block{b}}
+	want := chain.Added{NewHead: true, OldHead: old, Applied: []*chain.Block{b}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("Added (-want +got):\n%s", d)
 	}
@@ -35,10 +35,10 @@ func TestTreeExtends(t *testing.T) {
 	if got := k.add(tree, b); !got.Known || got.NewHead {
 		t.Errorf("again: got %+v, want Known", got)
 	}
-	if g, ok := tree.Get(b.Hash()); !ok || g != b || !tree.Has(b.Hash()) || !tree.OnBest(b.Hash()) {
+	if g, ok := tree.Get(b.Hash()); !ok || g != b || !tree.Has(b.Hash()) || !tree.IsCanonical(b.Hash()) {
 		t.Error("the block is not found by its hash")
 	}
-	if _, ok := tree.Get(chain.Hash{}); ok || tree.OnBest(chain.Hash{}) {
+	if _, ok := tree.Get(chain.Hash{}); ok || tree.IsCanonical(chain.Hash{}) {
 		t.Error("an unknown hash is found")
 	}
 	if g, ok := tree.AtHeight(1); !ok || g != b {
@@ -59,7 +59,7 @@ func TestTreeFirstSeenWinsTies(t *testing.T) {
 	if got := k.add(two, a); got.NewHead || two.Head() != b {
 		t.Error("a block of equal work displaced the one seen first")
 	}
-	if one.OnBest(b.Hash()) || !one.Has(b.Hash()) {
+	if one.IsCanonical(b.Hash()) || !one.Has(b.Hash()) {
 		t.Error("the loser is not on a side branch")
 	}
 }
@@ -73,7 +73,7 @@ func TestTreeReorgs(t *testing.T) {
 		t.Error("equal work displaced the head")
 	}
 	got := k.add(mine, long[3])
-	want := chain.Added{NewHead: true, Old: short[2].Hash(), Dropped: short, Adopted: long}
+	want := chain.Added{NewHead: true, OldHead: short[2].Hash(), Dropped: short, Applied: long}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("Added (-want +got):\n%s", d)
 	}
@@ -112,7 +112,7 @@ func TestTreeMostWorkWinsNotLength(t *testing.T) {
 	if _, ok := slow.AtHeight(8); ok {
 		t.Error("a height above the new head is still there")
 	}
-	if slow.OnBest(easy[7].Hash()) {
+	if slow.IsCanonical(easy[7].Hash()) {
 		t.Error("a dropped block is still on the best chain")
 	}
 }
