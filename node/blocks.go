@@ -7,16 +7,16 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-// origin says where a block came from.
+// origin is where a block came from.
 type origin struct {
-	peer   *peer // nil: made here, or the peer is gone
+	peer   *peer // nil: made here, or the peer has disconnected
 	id     chain.PeerID
 	made   bool
-	synced bool        // in answer to a request for history
-	msg    *wire.Block // to relay as it came; nil: make one
+	synced bool        // received in answer to GetBlocks
+	msg    *wire.Block // the message it came in, relayed as it is; nil: make one
 }
 
-// receiveBlock takes a relayed block.
+// receiveBlock handles a relayed block.
 func (n *Node) receiveBlock(p *peer, m *wire.Block) {
 	n.counters.Received++
 	h := m.Block.Hash()
@@ -36,14 +36,14 @@ func (n *Node) receiveBlock(p *peer, m *wire.Block) {
 	n.addBlock(m.Block, origin{peer: p, id: p.id, msg: m})
 }
 
-// addBlock gives a block that is not in the tree to it, and says whether it was taken in. Orphans that waited for it follow.
+// addBlock adds a block to the tree, and then the orphans that waited for it. It reports whether the block is valid and new.
 func (n *Node) addBlock(b *chain.Block, from origin) bool {
 	if !n.addOne(b, from) {
 		return false
 	}
 	for queue := []chain.Hash{b.Hash()}; len(queue) > 0; queue = queue[1:] {
 		for _, o := range n.orphans.take(queue[0]) {
-			// Whoever sent it may have left and come back meanwhile: the connection is looked up anew.
+			// The sender may have disconnected or reconnected since: look its connection up again.
 			if n.addOne(o.block, origin{peer: n.byID[o.from], id: o.from}) {
 				queue = append(queue, o.block.Hash())
 			}
@@ -57,7 +57,7 @@ func (n *Node) addOne(b *chain.Block, from origin) bool {
 	added, err := n.tree.Add(b, n.millis())
 	switch {
 	case err != nil && !errors.Is(err, chain.ErrInvalid):
-		// Not for ever, or not the block's fault: it is from the future, but the wrong clock may be this one. No ban.
+		// Not permanent: the block is from the future, but this node's clock may be the wrong one. No ban.
 		n.event(Event{Kind: EventInvalid, Peer: from.peerID(), Hash: &h, Reason: err.Error()})
 		return false
 	case err != nil:
@@ -75,7 +75,7 @@ func (n *Node) addOne(b *chain.Block, from origin) bool {
 	return true
 }
 
-// orphaned keeps a block whose parent is not known and asks its sender for the history before it.
+// orphaned stores a block whose parent is unknown and requests the blocks before it from its sender.
 func (n *Node) orphaned(b *chain.Block, from origin) {
 	if from.peer == nil {
 		return
@@ -91,7 +91,7 @@ func (n *Node) orphaned(b *chain.Block, from origin) {
 	n.reviewSync()
 }
 
-// accepted makes a new block of the tree known: first to the disk, then to the log, then to others.
+// accepted publishes a block that was added to the tree: first to disk, then to the event log, then to peers.
 func (n *Node) accepted(b *chain.Block, added chain.Added, from origin) {
 	h := b.Hash()
 	n.fx = append(n.fx, Effect{Kind: EffectPersist, Block: b})
@@ -118,7 +118,7 @@ func (n *Node) accepted(b *chain.Block, added chain.Added, from origin) {
 	}
 }
 
-// peerID is the sender's identity for the event log, nil for a block made here.
+// peerID is the sender's identity for the event log, nil for a block that this node made.
 func (o *origin) peerID() *chain.PeerID {
 	if o.made {
 		return nil
@@ -127,15 +127,15 @@ func (o *origin) peerID() *chain.PeerID {
 	return &id
 }
 
-// Limits of the blocks that wait for their parents.
+// Limits of the orphan pool.
 const (
 	maxOrphans        = 64
 	maxOrphansPerPeer = 8
 	maxOrphanBytes    = 8 << 20
 )
 
-// orphanPool holds blocks whose parents are not known, oldest first. The oldest make room for new ones: those of the
-// same peer first, so that one peer cannot push out what others sent.
+// orphanPool holds blocks whose parents are unknown, oldest first. When it is full the oldest are evicted, those of the
+// same peer first, so that one peer cannot evict what others sent.
 type orphanPool struct {
 	list  []orphan
 	bytes int

@@ -1,9 +1,18 @@
 package node
 
-import "github.com/netsplit/netsplit/node/chain"
+import (
+	"fmt"
+	"math"
 
-// Config is all that a node is told when it starts; the file that `netsplit node --config` reads is its JSON form.
-// Unknown keys are errors.
+	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/wire"
+)
+
+// DefaultMaxPeers is used when Config.MaxPeers is 0.
+const DefaultMaxPeers = 125
+
+// Config is the configuration of a node. The file that `netsplit node --config` reads is its JSON form; unknown keys are
+// errors.
 type Config struct {
 	// Name is the node's name in the testnet, for its logs only.
 	Name    string        `json:"name"`
@@ -14,20 +23,20 @@ type Config struct {
 	Mine float64 `json:"mine,omitempty"`
 	// Relay is "flood" or "inventory".
 	Relay string `json:"relay"`
-	// Peers are connected to at the start and again whenever a connection is lost.
+	// Peers are dialled at the start, and again whenever a connection is lost.
 	Peers []PeerAddr `json:"peers,omitempty"`
-	// PeerExchange lets the node learn addresses from its peers and connect to them when it has fewer than MinPeers.
+	// PeerExchange lets the node get addresses from its peers and dial them when it has fewer than MinPeers.
 	PeerExchange bool `json:"peer_exchange,omitempty"`
 	MinPeers     int  `json:"min_peers,omitempty"`
-	// MaxPeers is the most connections the node holds; it refuses more. 0: DefaultMaxPeers.
+	// MaxPeers is the largest number of connections; the node refuses more. 0: DefaultMaxPeers.
 	MaxPeers int `json:"max_peers"`
-	// Seed is the seed of the node's own random choices.
+	// Seed seeds the node's random choices, together with its identity.
 	Seed uint64 `json:"seed"`
 
-	// What follows concerns the daemon alone; the state machine ignores it.
+	// The following fields are for the daemon; the state machine ignores them.
 
-	// Listen is the TCP host:port for peers, API the host:port of the HTTP API. The node advertises Advertise to its
-	// peers ("10.1.2.3:4001").
+	// Listen is the TCP host:port for peers, API the host:port of the HTTP API. Advertise is the host:port that the node
+	// sends to its peers ("10.1.2.3:4001").
 	Listen    string `json:"listen,omitempty"`
 	Advertise string `json:"advertise,omitempty"`
 	API       string `json:"api,omitempty"`
@@ -39,4 +48,23 @@ type Config struct {
 type PeerAddr struct {
 	ID   chain.PeerID `json:"id"`
 	Addr string       `json:"addr"`
+}
+
+// check validates the fields that the other steps of New do not.
+func (c *Config) check() error {
+	switch {
+	case c.MaxPeers < 0 || c.MinPeers < 0:
+		return fmt.Errorf("min_peers %d, max_peers %d: must not be negative", c.MinPeers, c.MaxPeers)
+	case !(c.Mine >= 0) || math.IsInf(c.Mine, 0): // the comparison refuses NaN too
+		return fmt.Errorf("mine: %v attempts per second is not a rate", c.Mine)
+	}
+	if err := wire.Check(&wire.Hello{Addr: c.Advertise}); err != nil {
+		return fmt.Errorf("advertise: %w", err)
+	}
+	for _, p := range c.Peers {
+		if err := wire.Check(&wire.Hello{Addr: p.Addr}); err != nil {
+			return fmt.Errorf("peer %s: %w", p.ID, err)
+		}
+	}
+	return nil
 }

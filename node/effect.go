@@ -5,19 +5,19 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-// Time is a moment in nanoseconds since the Unix epoch, as the node's host tells it.
+// Time is in nanoseconds since the Unix epoch, by the clock of the node's host.
 type Time int64
 
-// EffectKind says what an Effect asks for.
+// EffectKind is the kind of an Effect.
 type EffectKind uint8
 
 // The kinds of effect.
 const (
 	// EffectSend sends Msg to Peer. Messages to one peer arrive in order or the connection goes down.
 	EffectSend EffectKind = iota + 1
-	// EffectTimer asks for a call of Timer(Timer) at At. A timer set again is moved; At of zero takes it away.
+	// EffectTimer sets Timer: Node.Timer is to be called at At. It replaces an earlier setting; At of zero cancels it.
 	EffectTimer
-	// EffectPersist stores Block durably before any later effect is performed.
+	// EffectPersist stores Block durably, before any later effect is performed.
 	EffectPersist
 	// EffectEvent records Event in the event log.
 	EffectEvent
@@ -27,7 +27,8 @@ const (
 	EffectDisconnect
 )
 
-// Effect is one thing that a node wants done. Effects are performed in the order in which they were returned.
+// Effect is an action that the node requests from its host. Effects are performed in the order in which they were
+// returned.
 type Effect struct {
 	Kind   EffectKind
 	Peer   chain.PeerID
@@ -40,7 +41,7 @@ type Effect struct {
 	Reason string
 }
 
-// TimerID names a timer; a node has at most one of each.
+// TimerID identifies a timer; a node has at most one of each.
 type TimerID struct {
 	Kind TimerKind
 	Peer chain.PeerID // zero for timers of the whole node
@@ -49,21 +50,31 @@ type TimerID struct {
 // TimerKind is the purpose of a timer.
 type TimerKind uint8
 
+// The timers of a node. TimerID.Peer is zero for all of them.
+const (
+	// TimerTick is the periodic check of peers, requests and the number of peers.
+	TimerTick TimerKind = iota + 1
+	// TimerDial is the next dial of a configured peer.
+	TimerDial
+	// TimerMine is the miner's next block, or the end of the current chunk of attempts.
+	TimerMine
+)
+
 // EventKind is the kind of an Event.
 type EventKind string
 
 // The kinds of event in a node's log.
 const (
-	EventStart    EventKind = "start"     // Hash, Height: what the node found on its disk
+	EventStart    EventKind = "start"     // Hash, Height: the head loaded from disk
 	EventBlock    EventKind = "block"     // Hash, Parent, Height, Peer (empty: made here), Made, Sync: first acceptance
 	EventHead     EventKind = "head"      // Hash, Height, Old, Dropped
 	EventPeerUp   EventKind = "peer_up"   // Peer: the handshake is complete
 	EventPeerDown EventKind = "peer_down" // Peer, Reason
-	EventInvalid  EventKind = "invalid"   // Peer, Hash, Reason: something a peer sent was refused
+	EventInvalid  EventKind = "invalid"   // Peer, Hash, Reason: a message, block or transaction of a peer was refused
 	EventStop     EventKind = "stop"
 )
 
-// Event is one line of a node's event log, as JSON. Fields that do not belong to its kind are left out.
+// Event is one line of a node's event log, as JSON. Fields that do not apply to its kind are omitted.
 type Event struct {
 	Time    Time          `json:"t"` // nanoseconds since the Unix epoch
 	Kind    EventKind     `json:"ev"`
@@ -71,9 +82,9 @@ type Event struct {
 	Parent  *chain.Hash   `json:"parent,omitempty"`
 	Old     *chain.Hash   `json:"old,omitempty"`
 	Height  chain.Height  `json:"height,omitempty"`
-	Dropped int           `json:"dropped,omitempty"` // blocks of the old chain that left it
+	Dropped int           `json:"dropped,omitempty"` // number of blocks that left the canonical chain
 	Peer    *chain.PeerID `json:"peer,omitempty"`
 	Made    bool          `json:"made,omitempty"`
-	Sync    bool          `json:"sync,omitempty"` // came in answer to a request for history
+	Sync    bool          `json:"sync,omitempty"` // received in answer to GetBlocks
 	Reason  string        `json:"reason,omitempty"`
 }

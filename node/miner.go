@@ -7,15 +7,15 @@ import (
 	"github.com/netsplit/netsplit/node/chain"
 )
 
-// The miner hashes ahead of time, in chunks: the attempts that the capped rate allows until the chunk's end are made at
-// its beginning, and a find is released at the very moment at which its attempt would have been made. A change of the
-// head discards the chunk; because attempts are independent, that changes nothing about the distribution of finds.
+// The miner hashes in chunks, ahead of time: all attempts that the capped rate allows within a chunk are made at its
+// start, and a block that was found is released at the time at which its attempt was due. A change of the head discards
+// the chunk; attempts are independent, so the distribution of block times stays the same.
 const (
 	maxChunk    = 250 * time.Millisecond
-	maxAttempts = 1 << 13 // in one chunk, so that one input stays short at high rates
+	maxAttempts = 1 << 13 // per chunk, so that a call of Timer stays short at high rates
 
-	// templateAge is how long a template is kept although new transactions wait: assembling one costs far more than a
-	// chunk's attempts, and a transaction waits for a block much longer than this.
+	// templateAge is how long a block template is reused while new transactions arrive: assembling one costs far more than
+	// the attempts of a chunk, and a transaction waits much longer for its block anyway.
 	templateAge = time.Second
 )
 
@@ -23,25 +23,25 @@ const (
 type miner struct {
 	on    bool
 	start Time    // of the chunk
-	carry float64 // the part of an attempt that was left over at start, below 1
+	carry float64 // fraction of an attempt carried over from the chunk before
 	tries int     // attempts of the chunk
-	due   Time    // of the find, or the chunk's end
+	due   Time    // when the found block is due, or the chunk ends
 	found bool
 	head  chain.Hash // on which the chunk builds
 
 	header  chain.Header // template; with the winning nonce if found
 	txs     []chain.Tx
-	version uint64 // of the mempool that txs are from
-	built   Time   // when
+	version uint64 // of the mempool when the template was built
+	built   Time   // when the template was built
 }
 
-// mayMine says whether the node mines now. A node that should have peers waits until it has had one, so that it does
-// not begin a chain of its own before it has heard of the others'.
+// mayMine reports whether the node mines now. A node with configured peers waits for its first handshake, so that it does
+// not start a chain of its own before it knows the network's.
 func (n *Node) mayMine() bool {
 	return n.cfg.Mine > 0 && (n.hadPeer || len(n.cfg.Peers) == 0) && !n.behind()
 }
 
-// reviewMiner starts, stops or restarts the miner as the node's state demands.
+// reviewMiner starts, stops or restarts the miner, depending on mayMine and the head.
 func (n *Node) reviewMiner() {
 	m := &n.miner
 	switch may := n.mayMine(); {
@@ -58,19 +58,19 @@ func (n *Node) reviewMiner() {
 	}
 }
 
-// interrupt ends the chunk early: the attempts made so far are lost, the begun one is carried over.
+// interrupt ends the chunk early: attempts that were due are spent, the one in progress is carried over.
 func (m *miner) interrupt(now Time, rate float64) {
 	done := m.carry + rate*max(0, time.Duration(now-m.start)).Seconds()
 	m.carry = done - math.Floor(done)
 }
 
-// mineDue releases a find or goes on with the next chunk.
+// mineDue releases the block that was found, if any, and starts the next chunk.
 func (n *Node) mineDue() {
 	m := &n.miner
 	if !m.on || n.now < m.due {
 		return
 	}
-	// The next chunk begins where this one ended, however late the timer is, unless the node was stopped for long.
+	// The next chunk starts where this one ended, even if the timer is late, unless the process was paused for long.
 	start := m.due
 	if n.now-start > Time(maxChunk) {
 		start = n.now
@@ -89,7 +89,7 @@ func (n *Node) mineDue() {
 	n.mineChunk(start)
 }
 
-// mineChunk makes the attempts from start on and sets the timer.
+// mineChunk makes the attempts of the chunk that begins at start and sets the timer.
 func (n *Node) mineChunk(start Time) {
 	m := &n.miner
 	rate := n.cfg.Mine
@@ -98,7 +98,7 @@ func (n *Node) mineChunk(start Time) {
 	m.head = n.tree.Head().Hash()
 	m.tries = int(m.carry + rate*length.Seconds())
 	if m.tries > 0 && n.template() {
-		// Two chunks may have equal templates: they must not try the same nonces.
+		// A random first nonce: two chunks may have the same template and must not repeat attempts.
 		m.header.Nonce = n.rng.Uint64()
 		var tried int
 		if tried, m.found = n.engine.Search(&m.header, m.tries); m.found {
@@ -108,7 +108,7 @@ func (n *Node) mineChunk(start Time) {
 	n.setTimer(TimerMine, m.due)
 }
 
-// template brings the header and the transactions up to date; false: no block can be made on this head.
+// template updates the header and the transactions. It returns false if no block can be made on this head.
 func (n *Node) template() bool {
 	m := &n.miner
 	head := n.tree.Head()

@@ -3,7 +3,6 @@ package node
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"time"
 
@@ -15,18 +14,16 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-// DefaultMaxPeers is used when Config.MaxPeers is 0.
-const DefaultMaxPeers = 125
-
-// Deps are what nodes of one process may share.
+// Deps are objects that the nodes of one process may share.
 type Deps struct {
-	// Memo, if not nil, remembers the results of pure, expensive functions (signature checks, block execution) for many
-	// nodes. nil: each node computes them itself.
+	// Memo caches the results of expensive pure functions (signature checks, block execution) for many nodes. nil: each
+	// node computes them itself.
 	Memo *chain.Memo
 }
 
-// Node is one node. It is not safe for concurrent use. Every input takes the current time and returns the effects to
-// perform, in order; the slice is valid until the next input. Inputs before Start and after Stop do nothing.
+// Node is one node of the network, as a state machine. Its inputs are method calls that take the current time and return
+// the effects to perform, in order; the slice is valid until the next input. Inputs before Start and after Stop do
+// nothing. A Node is not safe for concurrent use.
 type Node struct {
 	cfg      Config
 	id       chain.PeerID
@@ -42,7 +39,7 @@ type Node struct {
 	counters relay.Counters
 	requests relay.Requests
 
-	peers  []*peer // in the order of their connection
+	peers  []*peer // in the order in which they connected
 	byID   map[chain.PeerID]*peer
 	book   peers.Book
 	bans   peers.Bans
@@ -57,15 +54,15 @@ type Node struct {
 	fx  []Effect
 
 	running  bool
-	hadPeer  bool // a handshake was completed since the start
-	review   bool // something changed on which dialling or mining depends
-	announce Time // when the head is announced again
-	dialAt   Time // what the dial timer is set to; 0: not set
+	hadPeer  bool // a handshake has completed since the start
+	review   bool // dialling and mining must be reviewed at the end of this input
+	announce Time // when to announce the head again
+	dialAt   Time // when the dial timer fires; 0: not set
 	scratch  []relay.Ask
 }
 
-// New makes a node that knows the stored blocks, which are given parents first, in the order in which they were
-// persisted: it then has the head that it had. It fails if the configuration is not valid or a stored block is not.
+// New makes a node with the blocks that an earlier run persisted, in the order in which they were persisted: it then has
+// the head it had. It fails if the configuration or a stored block is invalid.
 func New(cfg Config, deps Deps, stored []*chain.Block, now Time) (*Node, error) {
 	key, err := chain.KeyFromSeed(cfg.Key)
 	if err != nil {
@@ -99,26 +96,7 @@ func New(cfg Config, deps Deps, stored []*chain.Block, now Time) (*Node, error) 
 	return n, n.load(stored)
 }
 
-// check looks at what New's other steps do not.
-func (c *Config) check() error {
-	switch {
-	case c.MaxPeers < 0 || c.MinPeers < 0:
-		return fmt.Errorf("min_peers %d, max_peers %d: must not be negative", c.MinPeers, c.MaxPeers)
-	case !(c.Mine >= 0) || math.IsInf(c.Mine, 0): // the comparison refuses NaN too
-		return fmt.Errorf("mine: %v attempts per second is not a rate", c.Mine)
-	}
-	if err := wire.Check(&wire.Hello{Addr: c.Advertise}); err != nil {
-		return fmt.Errorf("advertise: %w", err)
-	}
-	for _, p := range c.Peers {
-		if err := wire.Check(&wire.Hello{Addr: p.Addr}); err != nil {
-			return fmt.Errorf("peer %s: %w", p.ID, err)
-		}
-	}
-	return nil
-}
-
-// configurePeers makes the dialer and the fixed part of the book; the node's own entry is left out.
+// configurePeers makes the dialer and the permanent entries of the address book, without the node's own.
 func (n *Node) configurePeers() {
 	var configured []wire.Addr
 	for _, p := range n.cfg.Peers {
@@ -134,7 +112,7 @@ func (n *Node) configurePeers() {
 	n.dialer = peers.NewDialer(configured, n.rng)
 }
 
-// load takes in the blocks that an earlier run persisted. They were acceptable then, whatever the clock says now.
+// load adds the blocks that an earlier run persisted. They were valid then, whatever the clock is now.
 func (n *Node) load(stored []*chain.Block) error {
 	for i, b := range stored {
 		added, err := n.tree.Add(b, max(n.millis(), b.Time))
@@ -149,7 +127,7 @@ func (n *Node) load(stored []*chain.Block) error {
 	return nil
 }
 
-// Start begins the node's life: it reports what it found on disk, dials its peers and begins to mine if it may.
+// Start starts the node: it reports the head loaded from disk, dials its peers and mines if it may.
 func (n *Node) Start(now Time) []Effect {
 	n.begin(now)
 	if n.running {
@@ -160,12 +138,12 @@ func (n *Node) Start(now Time) []Effect {
 	n.event(Event{Kind: EventStart, Hash: hashPtr(head.Hash()), Height: head.Height})
 	n.announce = now + Time(announceInterval)
 	n.review = true
-	// Nodes that start at one moment must not tick at one moment for ever.
+	// Spread the ticks of nodes that start at the same time.
 	n.setTimer(TimerTick, now+Time(n.rng.Int64N(int64(tickInterval))))
 	return n.end()
 }
 
-// Stop ends the node's life: it closes its connections. Further inputs do nothing.
+// Stop stops the node and closes its connections. Further inputs do nothing.
 func (n *Node) Stop(now Time) []Effect {
 	n.begin(now)
 	if !n.running {
@@ -179,7 +157,7 @@ func (n *Node) Stop(now Time) []Effect {
 	return n.fx
 }
 
-// keepEffects is the capacity of the effects' buffer that is kept from one input to the next.
+// keepEffects is the largest capacity of the effects buffer that is reused by the next input.
 const keepEffects = 64
 
 // begin starts an input.
@@ -191,7 +169,7 @@ func (n *Node) begin(now Time) {
 	n.fx = n.fx[:0]
 }
 
-// end finishes an input: what depends on several parts of the node is reviewed once.
+// end finishes an input: it reviews dialling and mining once, however many changes there were.
 func (n *Node) end() []Effect {
 	if n.review && n.running {
 		n.review = false
@@ -201,7 +179,7 @@ func (n *Node) end() []Effect {
 	return n.fx
 }
 
-// millis is the time of the input as headers carry it.
+// millis is the time of the current input in the unit of block headers.
 func (n *Node) millis() chain.Millis { return chain.Millis(n.now / Time(time.Millisecond)) }
 
 func (n *Node) event(e Event) {
@@ -222,14 +200,14 @@ func (n *Node) send(p *peer, m wire.Message) {
 
 func hashPtr(h chain.Hash) *chain.Hash { return &h }
 
-// Receive takes a message from a connected peer. The node may keep m, which must not change.
+// Receive handles a message from a connected peer. The node may retain m, which must not change.
 func (n *Node) Receive(now Time, from chain.PeerID, m wire.Message) []Effect {
 	n.begin(now)
 	p := n.byID[from]
 	if !n.running || p == nil || p.closing != "" {
 		return n.fx
 	}
-	p.heard = now
+	p.lastReceived = now
 	if err := wire.Check(m); err != nil {
 		n.misbehaved(p, nil, err.Error())
 		return n.end()
@@ -239,7 +217,7 @@ func (n *Node) Receive(now Time, from chain.PeerID, m wire.Message) []Effect {
 		return n.end()
 	}
 	if !p.up {
-		// Not a ban: after a reconnection it may be a straggler of the earlier connection.
+		// No ban: after a reconnection it may be a late message of the earlier connection.
 		n.disconnect(p, m.Type().String()+" before hello")
 		return n.end()
 	}
@@ -260,7 +238,7 @@ func (n *Node) Receive(now Time, from chain.PeerID, m wire.Message) []Effect {
 	return n.end()
 }
 
-// receiveControl takes the messages that cost the sender little and the node an answer: their rate is bounded.
+// receiveControl handles messages that are cheap to send but cost the node an answer. It limits their rate.
 func (n *Node) receiveControl(p *peer, m wire.Message) {
 	if !p.control.take(n.now, 1, controlBurst, controlRate) {
 		n.misbehaved(p, nil, "flood of "+m.Type().String())
@@ -269,7 +247,7 @@ func (n *Node) receiveControl(p *peer, m wire.Message) {
 	switch m := m.(type) {
 	case *wire.Ping:
 		n.send(p, &wire.Pong{Nonce: m.Nonce})
-	case *wire.Pong: // that it came is all it says
+	case *wire.Pong: // Receive has noted the time
 	case *wire.GetBlocks:
 		n.serveBlocks(p, m)
 	case *wire.Addrs:
@@ -277,7 +255,7 @@ func (n *Node) receiveControl(p *peer, m wire.Message) {
 	}
 }
 
-// Malformed says that bytes from a peer were no message.
+// Malformed reports that a peer sent bytes that do not decode as a message.
 func (n *Node) Malformed(now Time, from chain.PeerID, err error) []Effect {
 	n.begin(now)
 	p := n.byID[from]
@@ -288,28 +266,18 @@ func (n *Node) Malformed(now Time, from chain.PeerID, err error) []Effect {
 	return n.end()
 }
 
-// The timers of a node. All are of the whole node: TimerID.Peer is zero.
-const (
-	// TimerTick is the periodic housekeeping.
-	TimerTick TimerKind = iota + 1
-	// TimerDial is the next dial of a configured peer.
-	TimerDial
-	// TimerMine is the miner's next find, or the end of its present chunk of attempts.
-	TimerMine
-)
-
-// The node's periods.
+// Intervals and timeouts.
 const (
 	tickInterval = 500 * time.Millisecond
-	// pingInterval is how long a peer may be silent before it is pinged, pingTimeout before it is disconnected.
+	// A peer that sends nothing is pinged after pingInterval and disconnected after pingTimeout.
 	pingInterval = 2 * time.Second
 	pingTimeout  = 6 * time.Second
-	// announceInterval is how often the head is announced to peers that have not shown that they have it: whatever was
-	// lost or missed, two connected nodes find out that their heads differ.
+	// announceInterval is how often the head is announced to peers that are not known to have it, so that two connected
+	// nodes notice that their heads differ even if messages were lost.
 	announceInterval = 5 * time.Second
 )
 
-// Timer says that the time of a timer has come.
+// Timer reports that a timer has fired.
 func (n *Node) Timer(now Time, id TimerID) []Effect {
 	n.begin(now)
 	if !n.running {
@@ -328,7 +296,7 @@ func (n *Node) Timer(now Time, id TimerID) []Effect {
 }
 
 func (n *Node) tick() {
-	for i := 0; i < len(n.peers); i++ { // disconnecting does not change the list
+	for i := 0; i < len(n.peers); i++ { // disconnect does not change the list
 		n.checkPeer(n.peers[i])
 	}
 	n.request(n.requests.Expire(int64(n.now), n.scratch[:0]))
@@ -341,25 +309,25 @@ func (n *Node) tick() {
 	n.setTimer(TimerTick, n.now+Time(tickInterval))
 }
 
-// checkPeer pings a silent peer and disconnects a dead one.
+// checkPeer pings an idle peer and disconnects one that does not answer.
 func (n *Node) checkPeer(p *peer) {
 	if p.closing != "" {
 		return
 	}
-	silent := time.Duration(n.now - p.heard)
+	idle := time.Duration(n.now - p.lastReceived)
 	switch {
 	case !p.up && time.Duration(n.now-p.since) >= pingTimeout:
 		n.disconnect(p, "handshake timeout")
-	case silent >= pingTimeout:
+	case idle >= pingTimeout:
 		n.disconnect(p, "ping timeout")
-	case p.up && silent >= pingInterval && time.Duration(n.now-p.pinged) >= pingInterval:
+	case p.up && idle >= pingInterval && time.Duration(n.now-p.pinged) >= pingInterval:
 		p.pinged = n.now
 		p.pingNonce++
 		n.send(p, &wire.Ping{Nonce: p.pingNonce})
 	}
 }
 
-// announceHead tells the peers that have not shown the node's head of it.
+// announceHead announces the head to the peers that are not known to have it.
 func (n *Node) announceHead() {
 	head := n.tree.Head()
 	if head.Height == 0 {

@@ -9,60 +9,60 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-// peer is one connection and what the node knows of its other end.
+// peer is a connection and what the node knows about the other side.
 type peer struct {
-	id       chain.PeerID
-	addr     string // advertised in its Hello
-	outbound bool
-	since    Time
-	up       bool   // the handshake is complete
-	closing  string // why the node asked for a disconnect; empty while it is wanted
-	noDialBefore Time   // not to be dialled before, once it is gone
+	id           chain.PeerID
+	addr         string // advertised in its Hello
+	outbound     bool
+	since        Time
+	up           bool   // the handshake is complete
+	closing      string // why the node is disconnecting; empty while the connection is in use
+	noDialBefore Time   // earliest time of the next dial after the disconnect
 
-	heard     Time // when the last message came
-	pinged    Time // when the last Ping was sent
-	pingNonce uint64
+	lastReceived Time // when the last message was received
+	pinged       Time // when the last Ping was sent
+	pingNonce    uint64
 
-	// What the peer claims of its chain, kept up to date from what it sends.
+	// The chain that the peer claims to have, updated from what it sends.
 	head   chain.Hash
 	height chain.Height
 	work   chain.Work
-	ahead  bool // it showed a block whose parent the node lacks
+	ahead  bool // it sent or announced a block whose parent the node lacks
 
-	owed  int // GetBlocks sent and not answered
+	owed  int // number of GetBlocks that are not answered yet
 	known relay.Known
 
-	control bucket // pings, requests for history, addresses
+	control bucket // pings, GetBlocks, addresses
 	items   bucket // announced and requested items
 	refused bucket // transactions that the mempool refused
 }
 
-// live says whether the peer takes part: after its Hello, before its end.
+// live reports whether the handshake is complete and the connection is not being closed.
 func (p *peer) live() bool { return p.up && p.closing == "" }
 
-// hasBlock notes that the peer has a block of the node's tree or one that was just received.
+// hasBlock records that the peer has a block, which the node has too.
 func (p *peer) hasBlock(h chain.Hash, height chain.Height) {
 	p.head = h
 	p.height = max(p.height, height)
 }
 
-// Limits of what one peer may ask for or push: so many at once, so many per second afterwards.
+// Rate limits per peer: the burst, and the rate per second.
 const (
 	controlBurst, controlRate = 512, 128
 	itemsBurst, itemsRate     = 1 << 15, 1 << 13
 	refusedBurst, refusedRate = 4096, 512
 )
 
-// blockCost is what a requested block counts as in items.
+// blockCost is the number of items that a requested block counts as.
 const blockCost = 64
 
-// bucket is a leaky bucket: it fills by use and drains with time.
+// bucket is a leaky bucket: use fills it, time drains it.
 type bucket struct {
 	level float64
 	at    Time
 }
 
-// take adds cost and says whether the bucket still holds burst; it drains rate per second.
+// take adds cost and returns true, unless the bucket would then hold more than burst. rate is what drains per second.
 func (b *bucket) take(now Time, cost, burst, rate int) bool {
 	if now > b.at {
 		b.level = max(0, b.level-float64(rate)*time.Duration(now-b.at).Seconds())
@@ -75,10 +75,10 @@ func (b *bucket) take(now Time, cost, burst, rate int) bool {
 	return true
 }
 
-// incompatibleHold is how long a peer of another network or version is not dialled again.
+// incompatibleHold is how long a peer of another network or protocol version is not dialled again.
 const incompatibleHold = 30 * time.Second
 
-// PeerUp says that a connection to a peer is open.
+// PeerUp reports that a connection to a peer is open.
 func (n *Node) PeerUp(now Time, id chain.PeerID, outbound bool) []Effect {
 	n.begin(now)
 	if !n.running {
@@ -89,10 +89,10 @@ func (n *Node) PeerUp(now Time, id chain.PeerID, outbound bool) []Effect {
 			n.disconnect(old, "duplicate connection")
 			return n.end()
 		}
-		n.remove(old, old.closing) // its end was not reported, but a new connection shows it
+		n.remove(old, old.closing) // PeerDown was not called, but the new connection implies it
 	}
 	reason := n.refusal(id, outbound)
-	p := &peer{id: id, outbound: outbound, since: now, heard: now}
+	p := &peer{id: id, outbound: outbound, since: now, lastReceived: now}
 	n.peers = append(n.peers, p)
 	n.byID[id] = p
 	n.dialer.Up(id)
@@ -109,7 +109,7 @@ func (n *Node) PeerUp(now Time, id chain.PeerID, outbound bool) []Effect {
 	return n.end()
 }
 
-// refusal is why a new connection is not wanted, or empty.
+// refusal is the reason to refuse a new connection, empty if there is none.
 func (n *Node) refusal(id chain.PeerID, outbound bool) string {
 	if id == n.id {
 		return "connection to itself"
@@ -134,7 +134,7 @@ func (n *Node) connections() int {
 	return count
 }
 
-// PeerDown says that the connection to a peer is closed, by either side.
+// PeerDown reports that the connection to a peer was closed, by either side.
 func (n *Node) PeerDown(now Time, id chain.PeerID, reason string) []Effect {
 	n.begin(now)
 	p := n.byID[id]
@@ -148,7 +148,7 @@ func (n *Node) PeerDown(now Time, id chain.PeerID, reason string) []Effect {
 	return n.end()
 }
 
-// remove forgets a connection.
+// remove removes a connection.
 func (n *Node) remove(p *peer, reason string) {
 	delete(n.byID, p.id)
 	for i := range n.peers {
@@ -170,7 +170,7 @@ func (n *Node) remove(p *peer, reason string) {
 	n.review = true
 }
 
-// disconnect asks for the end of a connection. Nothing is sent to the peer or taken from it any more.
+// disconnect closes a connection. Nothing more is sent to the peer, and what it sends is ignored.
 func (n *Node) disconnect(p *peer, reason string) {
 	if p.closing != "" {
 		return
@@ -181,7 +181,7 @@ func (n *Node) disconnect(p *peer, reason string) {
 	n.review = true
 }
 
-// misbehaved disconnects and bans a peer that broke the protocol. h is the block or transaction concerned, or nil.
+// misbehaved disconnects and bans a peer that violated the protocol. h is the block or transaction concerned, or nil.
 func (n *Node) misbehaved(p *peer, h *chain.Hash, reason string) {
 	if p.closing != "" {
 		return
@@ -212,14 +212,15 @@ func (n *Node) hello(p *peer, m *wire.Hello) {
 	n.reviewSync()
 }
 
-// refuseIncompatible refuses a peer of another network. That is a mistake, not an attack: no ban, but no hasty redial either.
+// refuseIncompatible disconnects a peer of another network. That is a mistake, not an attack: no ban, but a pause before
+// the next dial.
 func (n *Node) refuseIncompatible(p *peer, reason string) {
 	n.event(Event{Kind: EventInvalid, Peer: &p.id, Reason: reason})
 	p.noDialBefore = n.now + Time(incompatibleHold)
 	n.disconnect(p, reason)
 }
 
-// sendBacklog tells a new peer of the pending transactions, so that they cross after a partition.
+// sendBacklog sends or announces the pending transactions to a new peer, so that they spread after a partition.
 func (n *Node) sendBacklog(p *peer) {
 	action, most := n.strategy.Backlog()
 	pending := n.pool.All(most)
@@ -241,26 +242,26 @@ func (n *Node) sendBacklog(p *peer) {
 	}
 }
 
-// How the node keeps its number of peers.
+// Limits and intervals of keeping the number of peers.
 const (
-	shareCount    = 24 // addresses told to a new peer
-	lowGrace   = 2 * time.Second
+	shareCount    = 24 // addresses sent to a new peer
+	lowGrace      = 2 * time.Second
 	extraInterval = time.Second
-	// surplusGrace is how long the node has too many peers before it drops those that it dialled beyond its
-	// configuration: a heal must not be followed by a loss of connections at once.
+	// surplusGrace is how long the node has too many peers before it disconnects those that it dialled beyond its
+	// configuration, so that the end of a partition is not followed at once by a loss of connections.
 	surplusGrace = 10 * time.Second
 	// minDialWait bounds how often the dial timer fires when a due dial cannot be made.
 	minDialWait = 200 * time.Millisecond
 )
 
-// exchange is the state of keeping the number of peers.
+// exchange is the state of peer exchange: since when there are too few or too many peers.
 type exchange struct {
 	lowSince     Time // 0: there are enough
 	nextExtra    Time
 	surplusSince Time // 0: there are not too many
 }
 
-// DialFailed says that an EffectDial did not lead to a connection.
+// DialFailed reports that an EffectDial did not lead to a connection.
 func (n *Node) DialFailed(now Time, id chain.PeerID) []Effect {
 	n.begin(now)
 	if !n.running {
@@ -271,7 +272,7 @@ func (n *Node) DialFailed(now Time, id chain.PeerID) []Effect {
 	return n.end()
 }
 
-// dialDue dials the configured peers whose time has come and sets the timer for the next.
+// dialDue dials the configured peers that are due and sets the timer for the next dial.
 func (n *Node) dialDue() {
 	room := n.cfg.MaxPeers - n.connections()
 	for _, a := range n.dialer.Due(int64(n.now), room, nil) {
@@ -281,16 +282,16 @@ func (n *Node) dialDue() {
 	if next != 0 {
 		next = max(next, n.now+Time(minDialWait))
 	}
-	// A timer that is early is harmless: it sets the next one.
+	// A timer that fires early is harmless: it sets the next one.
 	if next != n.dialAt && (n.dialAt == 0 || next != 0 && next < n.dialAt) {
 		n.dialAt = next
 		n.setTimer(TimerDial, next)
 	}
 }
 
-// keepPeers finds further peers when there are too few, and drops surplus ones. It is called at every tick.
+// keepPeers dials further peers when there are too few and disconnects surplus ones. It is called at every tick.
 func (n *Node) keepPeers() {
-	n.review = true // dials that were never answered are given up
+	n.review = true // so that dials without an answer expire
 	if !n.cfg.PeerExchange || n.cfg.MinPeers == 0 {
 		return
 	}
@@ -313,7 +314,7 @@ func (n *Node) keepPeers() {
 	}
 }
 
-// since is the time since when a condition has held, 0 if it does not.
+// since returns since when a condition has held, 0 if it does not hold.
 func since(was Time, holds bool, now Time) Time {
 	switch {
 	case !holds:
@@ -324,7 +325,7 @@ func since(was Time, holds bool, now Time) Time {
 	return now
 }
 
-// dialExtra dials one random address of the book.
+// dialExtra dials a random address of the book.
 func (n *Node) dialExtra() {
 	if n.connections() >= n.cfg.MaxPeers {
 		return
@@ -341,7 +342,7 @@ func (n *Node) dialExtra() {
 	}
 }
 
-// dropSurplus disconnects up to count peers that the node dialled beyond its configuration, the latest first.
+// dropSurplus disconnects up to count peers that the node dialled beyond its configuration, the newest first.
 func (n *Node) dropSurplus(count int) {
 	for i := len(n.peers) - 1; i >= 0 && count > 0; i-- {
 		if p := n.peers[i]; p.live() && p.outbound && !n.dialer.Configured(p.id) {
@@ -351,7 +352,7 @@ func (n *Node) dropSurplus(count int) {
 	}
 }
 
-// shareAddrs tells a new peer of others and puts its own address into the book.
+// shareAddrs sends addresses from the book to a new peer and adds its own address to the book.
 func (n *Node) shareAddrs(p *peer) {
 	if !n.cfg.PeerExchange {
 		return
@@ -363,7 +364,7 @@ func (n *Node) shareAddrs(p *peer) {
 	n.book.Add(wire.Addr{ID: p.id, Addr: p.addr}, n.rng)
 }
 
-// storeAddrs puts addresses that a peer told into the book.
+// storeAddrs adds the addresses that a peer sent to the book.
 func (n *Node) storeAddrs(m *wire.Addrs) {
 	if !n.cfg.PeerExchange {
 		return

@@ -35,7 +35,7 @@ func TestSurplusIsDropped(t *testing.T) {
 	dropped := 0
 	for d := time.Duration(0); d <= surplusGrace+tickInterval; d += tickInterval {
 		for i := range 4 {
-			l.n.byID[peerID(t, i)].heard = l.now + Time(d)
+			l.n.byID[peerID(t, i)].lastReceived = l.now + Time(d)
 		}
 		for _, e := range l.n.Timer(l.now+Time(d), TimerID{Kind: TimerTick}) {
 			if e.Kind == EffectDisconnect {

@@ -13,29 +13,29 @@ func (n *Node) Name() string { return n.cfg.Name }
 // Network is the name of the testnet that the node belongs to.
 func (n *Node) Network() string { return n.cfg.Genesis.Network }
 
-// Status is what a node says of itself. Counters count since New.
+// Status is a summary of the node. Counters count since New.
 type Status struct {
 	Head    chain.Hash
 	Height  chain.Height
 	Work    chain.Work
-	Peers   int // complete handshakes
+	Peers   int // with a complete handshake
 	Mempool int
 	Mining  bool
-	Syncing bool // a request for history is outstanding
-	Orphans int  // blocks that wait for their parents
+	Syncing bool // a GetBlocks request is outstanding
+	Orphans int  // blocks whose parents are unknown
 	relay.Counters
 }
 
 // PeerInfo is a connected peer.
 type PeerInfo struct {
 	ID       chain.PeerID
-	Addr     string // that it advertises; may be empty
+	Addr     string // advertised by the peer; may be empty
 	Outbound bool
 	Since    Time
-	Height   chain.Height // the highest that it has shown or claimed
+	Height   chain.Height // the highest block that it sent, announced or claimed
 }
 
-// TxState is how far a transaction has come.
+// TxState is the state of a transaction.
 type TxState string
 
 // The states of a transaction.
@@ -45,8 +45,8 @@ const (
 	TxIncluded TxState = "included"
 )
 
-// TxStatus is what a node knows of a transaction. Block, Height and Confirmations (1 for a block that is the head) are
-// set when it is included in the best chain.
+// TxStatus is what the node knows about a transaction. Block, Height and Confirmations (1 if the block is the head) are
+// set when it is included in the canonical chain.
 type TxStatus struct {
 	State         TxState
 	Block         chain.Hash
@@ -60,7 +60,7 @@ func (n *Node) ID() chain.PeerID { return n.id }
 // Genesis is the genesis block.
 func (n *Node) Genesis() *chain.Block { return n.tree.Genesis() }
 
-// Status describes the node.
+// Status returns a summary of the node.
 func (n *Node) Status() Status {
 	s := Status{
 		Head: n.tree.Head().Hash(), Height: n.tree.Head().Height, Work: n.tree.HeadWork(),
@@ -75,22 +75,22 @@ func (n *Node) Status() Status {
 	return s
 }
 
-// Block is a valid block that the node has, on any branch.
+// Block returns a valid block by its hash, on any branch.
 func (n *Node) Block(h chain.Hash) (*chain.Block, bool) { return n.tree.Get(h) }
 
-// BlockAt is a block of the best chain.
+// BlockAt returns the block of the canonical chain at a height.
 func (n *Node) BlockAt(h chain.Height) (*chain.Block, bool) { return n.tree.AtHeight(h) }
 
-// Account is an account at the head; the zero Account if it was never used.
+// Account returns an account at the head, the zero Account if it was never used.
 func (n *Node) Account(a chain.Address) chain.Account {
 	acct, _ := n.tree.HeadState().Get(a)
 	return acct
 }
 
-// NextNonce is the nonce of an account's next transfer: that at the head plus its pending transactions.
+// NextNonce returns the nonce of an account's next transfer: the nonce at the head plus the pending transactions.
 func (n *Node) NextNonce(a chain.Address) uint64 { return n.pool.Next(a, n.Account(a).Nonce) }
 
-// TxStatus finds a transaction by its id.
+// TxStatus returns the status of a transaction by its id.
 func (n *Node) TxStatus(id chain.Hash) TxStatus {
 	if n.pool.Has(id) {
 		return TxStatus{State: TxPending}
@@ -111,7 +111,7 @@ func (n *Node) TxStatus(id chain.Hash) TxStatus {
 	return TxStatus{State: TxUnknown}
 }
 
-// Mempool is the pending transactions, in the order in which blocks take them.
+// Mempool returns the pending transactions, in the order in which blocks include them.
 func (n *Node) Mempool() []chain.Tx {
 	pending := n.pool.All(math.MaxInt)
 	txs := make([]chain.Tx, len(pending))
@@ -121,7 +121,7 @@ func (n *Node) Mempool() []chain.Tx {
 	return txs
 }
 
-// Peers is the connected peers whose handshakes are complete, the oldest first.
+// Peers returns the peers with a complete handshake, the oldest connection first.
 func (n *Node) Peers() []PeerInfo {
 	out := make([]PeerInfo, 0, len(n.peers))
 	for _, p := range n.peers {

@@ -6,7 +6,7 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-// push sends a payload.
+// push sends a transaction or block.
 func (n *Node) push(p *peer, m wire.Message) {
 	if p.closing != "" {
 		return
@@ -24,7 +24,8 @@ func (n *Node) sendInv(p *peer, m *wire.Inv) {
 	n.send(p, m)
 }
 
-// relay relays an item, as the strategy says, to every peer but from and those for which skip is true (nil: none).
+// relay sends or announces an item, depending on the strategy, to all peers except from and those for which skip returns
+// true. from and skip may be nil.
 func (n *Node) relay(item wire.Item, h chain.Hash, payload wire.Message, from *peer, skip func(*peer) bool) {
 	var inv *wire.Inv
 	for _, p := range n.peers {
@@ -44,14 +45,14 @@ func (n *Node) relay(item wire.Item, h chain.Hash, payload wire.Message, from *p
 	}
 }
 
-// markKnown notes that a peer has an item, or will have been told of it.
+// markKnown records that a peer has an item or was sent an announcement of it.
 func (n *Node) markKnown(p *peer, h *chain.Hash) {
 	if n.tracks {
 		p.known.Add(h)
 	}
 }
 
-// receiveInv asks for the announced items that the node lacks.
+// receiveInv requests the announced items that the node lacks.
 func (n *Node) receiveInv(p *peer, m *wire.Inv) {
 	n.counters.AnnouncesReceived += uint64(len(m.Hashes))
 	if !p.items.take(n.now, len(m.Hashes), itemsBurst, itemsRate) {
@@ -72,7 +73,7 @@ func (n *Node) receiveInv(p *peer, m *wire.Inv) {
 	n.request(asks)
 }
 
-// haveItem says whether the node needs not ask for an item that p announces.
+// haveItem reports whether the node has an item that p announces, and notes what that says about p.
 func (n *Node) haveItem(p *peer, item wire.Item, h *chain.Hash) bool {
 	if item == wire.ItemTx {
 		return n.pool.Has(*h) || n.included.has(h)
@@ -89,7 +90,7 @@ func (n *Node) haveItem(p *peer, item wire.Item, h *chain.Hash) bool {
 	return false
 }
 
-// request sends requests, those of one kind to one peer together where they follow each other. It keeps the slice as scratch.
+// request sends requests; consecutive ones of one kind to one peer share a message. It reuses the slice as scratch space.
 func (n *Node) request(asks []relay.Ask) {
 	for i := 0; i < len(asks); {
 		j := i + 1
@@ -111,8 +112,8 @@ func (n *Node) request(asks []relay.Ask) {
 	}
 }
 
-// receiveGet sends what was asked for, as far as the node has it. What it lacks it does not mention: the peer asks
-// another after a while.
+// receiveGet sends the requested items that the node has. There is no answer for the others: the peer requests them
+// from somebody else after a timeout.
 func (n *Node) receiveGet(p *peer, m *wire.Get) {
 	cost := len(m.Hashes)
 	if m.Item == wire.ItemBlock {

@@ -7,23 +7,23 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-// Limits of catching up.
+// Limits of syncing.
 const (
-	syncTimeout    = 3 * time.Second // doubles while nobody answers
+	syncTimeout    = 3 * time.Second // doubles at each timeout
 	maxSyncTimeout = 24 * time.Second
-	maxSyncBytes   = 2 << 20 // of blocks in one answer, unless the first alone is larger
+	maxSyncBytes   = 2 << 20 // of blocks in one answer; the first block is always sent
 )
 
-// syncState is the one request for history that may be outstanding.
+// syncState is the state of syncing: at most one GetBlocks request is outstanding.
 type syncState struct {
-	peer     *peer // whom the node waits for; nil: nobody
+	peer     *peer // whose answer is awaited; nil: none
 	deadline Time
 	timeout  time.Duration
-	reached  chain.Height // of the last block of the answers so far
-	before   chain.Hash   // the head when catching up began; zero: it has not
+	reached  chain.Height // height of the last block received
+	before   chain.Hash   // the head when syncing began; zero: not syncing
 }
 
-// reviewSync starts to catch up if a peer claims more work than the node has, or showed a block that needs history.
+// reviewSync starts to sync if a peer claims more work than the node has, or has a block whose parent the node lacks.
 func (n *Node) reviewSync() {
 	if n.sync.peer != nil {
 		return
@@ -56,7 +56,7 @@ func (n *Node) requestBlocks(p *peer, locator []chain.Hash) {
 	n.send(p, &wire.GetBlocks{Locator: locator})
 }
 
-// abandonSync turns to another peer if the node waits for this one, which is leaving.
+// abandonSync syncs from another peer if the node awaits an answer of p, which is disconnecting.
 func (n *Node) abandonSync(p *peer) {
 	if n.sync.peer == p && n.running {
 		n.sync.peer = nil
@@ -65,7 +65,7 @@ func (n *Node) abandonSync(p *peer) {
 	}
 }
 
-// expireSync turns to another peer if the one asked does not answer. Its answer is still welcome if it comes late.
+// expireSync syncs from another peer if the answer does not come in time. A late answer is still used.
 func (n *Node) expireSync() {
 	p := n.sync.peer
 	if p == nil || n.now < n.sync.deadline {
@@ -77,14 +77,14 @@ func (n *Node) expireSync() {
 	n.reviewSync()
 }
 
-// dropClaims takes back what a peer claimed beyond what it gave.
+// dropClaims discards what a peer claimed to have and did not send.
 func (n *Node) dropClaims(p *peer) {
 	p.ahead, p.work = false, chain.Work{}
 	p.height = min(p.height, n.tree.Head().Height)
 	n.review = true
 }
 
-// serveBlocks answers a request for history.
+// serveBlocks answers GetBlocks.
 func (n *Node) serveBlocks(p *peer, m *wire.GetBlocks) {
 	blocks, more := n.tree.After(m.Locator, wire.MaxBlocks)
 	size := 0
@@ -98,7 +98,7 @@ func (n *Node) serveBlocks(p *peer, m *wire.GetBlocks) {
 	n.send(p, &wire.Blocks{Blocks: blocks, More: more})
 }
 
-// receiveBlocks takes an answer to a request for history.
+// receiveBlocks handles an answer to GetBlocks.
 func (n *Node) receiveBlocks(p *peer, m *wire.Blocks) {
 	if p.owed == 0 {
 		n.misbehaved(p, nil, "unrequested blocks")
@@ -122,7 +122,8 @@ func (n *Node) receiveBlocks(p *peer, m *wire.Blocks) {
 	n.reviewSync()
 }
 
-// takeBlocks offers the blocks of an answer to the tree. ok is false when the rest of p's history is of no use.
+// takeBlocks adds the blocks of an answer to the tree and counts the new ones. ok is false if one of them was refused: p's
+// further blocks are of no use.
 func (n *Node) takeBlocks(p *peer, blocks []*chain.Block) (fresh int, ok bool) {
 	for i, b := range blocks {
 		if i > 0 && b.Parent != blocks[i-1].Hash() {
@@ -143,8 +144,8 @@ func (n *Node) takeBlocks(p *peer, blocks []*chain.Block) (fresh int, ok bool) {
 	return fresh, true
 }
 
-// continueSync asks for what follows an answer. The locator begins with the answer's last block, because a branch that
-// does not have the most work yet is not in the node's own locator. A peer that makes no progress is not asked on.
+// continueSync requests the blocks after an answer. The locator begins with the answer's last block, because a branch that
+// does not have the most work yet is not part of the node's own locator. It returns false if p makes no progress.
 func (n *Node) continueSync(p *peer, blocks []*chain.Block, fresh int) bool {
 	if len(blocks) == 0 {
 		return false
@@ -153,7 +154,7 @@ func (n *Node) continueSync(p *peer, blocks []*chain.Block, fresh int) bool {
 	if fresh == 0 && last.Height <= n.sync.reached {
 		return false
 	}
-	if n.sync.peer != nil { // a late answer while another peer was asked: come back to this one later
+	if n.sync.peer != nil { // a late answer, while another one is awaited: sync from this peer later
 		p.ahead = true
 		return true
 	}
@@ -162,7 +163,8 @@ func (n *Node) continueSync(p *peer, blocks []*chain.Block, fresh int) bool {
 	return true
 }
 
-// finishSync announces the head that catching up led to. The blocks before it are not relayed: who lacks them asks.
+// finishSync announces the new head after syncing. The blocks before it are not relayed: peers that lack them request
+// them.
 func (n *Node) finishSync(from *peer) {
 	head := n.tree.Head()
 	h := head.Hash()
@@ -174,7 +176,7 @@ func (n *Node) finishSync(from *peer) {
 	n.relay(wire.ItemBlock, h, &wire.Block{Block: head}, from, func(p *peer) bool { return p.head == h })
 }
 
-// behind says whether the node is catching up with a peer that is more than a few blocks ahead.
+// behind reports whether the node is syncing and a peer is more than fewBlocks ahead.
 func (n *Node) behind() bool {
 	if n.sync.peer == nil {
 		return false
@@ -188,5 +190,5 @@ func (n *Node) behind() bool {
 	return false
 }
 
-// fewBlocks is how far behind a node may be and still mine while it catches up.
+// fewBlocks is how many blocks behind a syncing node may be and still mine.
 const fewBlocks = 3

@@ -9,8 +9,8 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-// Submit takes a transaction from the node's user. An error (see the mempool package) says why it was refused; then
-// there are no effects.
+// Submit adds a transaction of the node's user to the mempool and relays it. If it is refused there are no effects; the
+// error wraps one of package mempool's or chain's.
 func (n *Node) Submit(now Time, tx chain.Tx) ([]Effect, error) {
 	n.begin(now)
 	if !n.running {
@@ -28,7 +28,7 @@ func (n *Node) Submit(now Time, tx chain.Tx) ([]Effect, error) {
 	return n.end(), nil
 }
 
-// receiveTx takes a relayed transaction.
+// receiveTx handles a relayed transaction.
 func (n *Node) receiveTx(p *peer, m *wire.Tx) {
 	n.counters.Received++
 	id := m.ID()
@@ -41,8 +41,8 @@ func (n *Node) receiveTx(p *peer, m *wire.Tx) {
 	n.newTx(p, m, id)
 }
 
-// newTx takes a relayed transaction that the node does not have. It is apart from receiveTx because id escapes here, and
-// duplicates, which end there, must cost no allocation.
+// newTx handles a relayed transaction that the node does not have. It is separate from receiveTx because id escapes to
+// the heap here, and duplicates must not cost an allocation.
 func (n *Node) newTx(p *peer, m *wire.Tx, id chain.Hash) {
 	err := n.pool.Add(m, n.Account(m.Tx.From))
 	switch {
@@ -56,8 +56,7 @@ func (n *Node) newTx(p *peer, m *wire.Tx, id chain.Hash) {
 	}
 }
 
-// returnTxs takes the transactions of blocks that left the best chain back into the mempool, and tells peers that may
-// never have heard of them.
+// returnTxs puts the transactions of reverted blocks back into the mempool and relays them: peers may not have them.
 func (n *Node) returnTxs(dropped []*chain.Block) {
 	for _, b := range dropped {
 		for i := range b.Txs {
@@ -73,7 +72,7 @@ func (n *Node) returnTxs(dropped []*chain.Block) {
 	}
 }
 
-// updatePool brings the mempool in line with a new head: the accounts that may have lost money or used a nonce.
+// updatePool updates the mempool after a change of the head, for all accounts whose balance or nonce may have changed.
 func (n *Node) updatePool(added chain.Added) {
 	if n.pool.Len() == 0 {
 		return
@@ -93,14 +92,14 @@ func (n *Node) updatePool(added chain.Added) {
 	}
 }
 
-// txIndex finds the block of the best chain that holds a transaction. A simulation has one for each of thousands of
-// nodes, so it keeps eight bytes of an id: whoever finds two transactions that agree in them (2^32 attempts) has the
-// second of his own ignored.
+// txIndex maps transactions to heights of the canonical chain. A simulation has one for each of thousands of nodes, so a
+// key is only eight bytes of the id. A sender who finds two transactions with the same key (2^32 attempts) only gets the
+// second one ignored.
 type txIndex struct{ heights map[uint64]uint32 }
 
 func txKey(id *chain.Hash) uint64 { return binary.BigEndian.Uint64(id[:]) }
 
-// has says whether the transaction is on the best chain.
+// has reports whether the transaction is on the canonical chain.
 func (x *txIndex) has(id *chain.Hash) bool {
 	_, ok := x.heights[txKey(id)]
 	return ok
@@ -131,7 +130,7 @@ func (x *txIndex) drop(b *chain.Block) {
 	}
 }
 
-// index brings the index in line with a new head.
+// index updates the index after a change of the head.
 func (n *Node) index(added chain.Added) {
 	for _, b := range added.Dropped {
 		n.included.drop(b)

@@ -48,12 +48,12 @@ func (hs Headers) First() *Header {
 // one seen among equals. It is not safe for use by many goroutines at once. Blocks whose parent is not known are not
 // kept: that is the caller's task.
 type Tree struct {
-	ledger  *Ledger
-	engine  Engine
-	entries map[Hash]*treeEntry
-	canonical    []*treeEntry // by height; the last is the head
-	invalid invalidSet
-	recent  recentStates
+	ledger    *Ledger
+	engine    Engine
+	entries   map[Hash]*treeEntry
+	canonical []*treeEntry // by height; the last is the head
+	invalid   invalidSet
+	recent    recentStates
 }
 
 // treeEntry is what the tree holds of a block. A simulation has a tree for each of thousands of nodes, so it is small;
@@ -96,10 +96,10 @@ func NewTree(g *Genesis, e Engine, memo *Memo) (*Tree, error) {
 	}
 	root := &treeEntry{block: l.Genesis(), state: l.State()}
 	return &Tree{
-		ledger:  l,
-		engine:  e,
-		entries: map[Hash]*treeEntry{l.Genesis().Hash(): root},
-		canonical:    []*treeEntry{root},
+		ledger:    l,
+		engine:    e,
+		entries:   map[Hash]*treeEntry{l.Genesis().Hash(): root},
+		canonical: []*treeEntry{root},
 	}, nil
 }
 
@@ -108,7 +108,7 @@ type Added struct {
 	Known   bool // it was in the tree already, or was known to be invalid; nothing changed
 	Orphan  bool // its parent is not known; it was not kept
 	NewHead bool // it is the head now
-	OldHead     Hash // the head before, if NewHead
+	OldHead Hash // the head before, if NewHead
 	// Dropped are the blocks that left the best chain, Applied those that joined it, both by ascending height.
 	Dropped, Applied []*Block
 }
