@@ -42,7 +42,7 @@ func mineAlone(t *testing.T, rate float64, interval chain.Millis, count int, dis
 	return times
 }
 
-func TestMinerIntervalsAreExponential(t *testing.T) {
+func TestMiner_ExponentialIntervals(t *testing.T) {
 	const count, rate, interval = 2000, 200.0, 2000
 	times := mineAlone(t, rate, interval, count, nil)
 	gaps := make([]float64, count)
@@ -68,7 +68,7 @@ func TestMinerIntervalsAreExponential(t *testing.T) {
 }
 
 // Attempts are exact: with the easiest target every attempt wins, so blocks come at exactly the miner's rate.
-func TestMinerRateIsExact(t *testing.T) {
+func TestMiner_Rate(t *testing.T) {
 	for _, rate := range []float64{0.5, 3, 7.7, 40} {
 		times := mineAlone(t, rate, 1, 40, nil)
 		for i, at := range times {
@@ -81,7 +81,7 @@ func TestMinerRateIsExact(t *testing.T) {
 }
 
 // Transactions enter with the next chunk, in order of fee and nonce.
-func TestMinerTakesTxs(t *testing.T) {
+func TestMiner_SelectsTxs(t *testing.T) {
 	l := newLone(t, func(c *Config) {
 		c.Mine = 1
 		c.Genesis = testGenesis(t, 3, 1000, 10_000) // far from the easiest target
@@ -107,7 +107,7 @@ func TestMinerTakesTxs(t *testing.T) {
 	}
 }
 
-func TestMinerWaits(t *testing.T) {
+func TestMiner_WaitsForPeersAndSync(t *testing.T) {
 	l := newLone(t, func(c *Config) {
 		c.Mine = 5
 		c.Peers = []PeerAddr{{ID: peerID(t, 1), Addr: "a:1"}}

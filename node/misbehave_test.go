@@ -9,7 +9,7 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-func TestMisbehaviourIsBanned(t *testing.T) {
+func TestNode_BansMisbehaviour(t *testing.T) {
 	flood := func(m wire.Message) func(*lone) []wire.Message {
 		return func(*lone) []wire.Message {
 			ms := make([]wire.Message, controlBurst+1)
@@ -98,7 +98,7 @@ func TestMisbehaviourIsBanned(t *testing.T) {
 	})
 }
 
-func TestSyncMisbehaviour(t *testing.T) {
+func TestSync_BadAnswers(t *testing.T) {
 	setup := func() (*lone, chain.PeerID, *chain.Block, *chain.Block) {
 		l := newLone(t, nil)
 		id := peerID(t, 1)
@@ -163,7 +163,7 @@ func sends[M wire.Message](fx []Effect) bool {
 	return false
 }
 
-func TestFutureBlockIsNoCrime(t *testing.T) {
+func TestBlocks_FutureIsNotBanned(t *testing.T) {
 	l := newLone(t, nil)
 	id := l.connect(1)
 	h := l.child().Header
@@ -174,7 +174,7 @@ func TestFutureBlockIsNoCrime(t *testing.T) {
 	}
 }
 
-func TestOrphanFloodIsBounded(t *testing.T) {
+func TestOrphans_Bounded(t *testing.T) {
 	l := newLone(t, func(c *Config) { c.MaxPeers = 20 })
 	for i := range 20 {
 		id := l.connect(i + 1)
@@ -190,7 +190,7 @@ func TestOrphanFloodIsBounded(t *testing.T) {
 	}
 }
 
-func TestOrphanIsConnected(t *testing.T) {
+func TestOrphans_Connect(t *testing.T) {
 	o := newLone(t, nil)
 	var blocks []*chain.Block
 	for range 3 {

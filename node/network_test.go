@@ -12,7 +12,7 @@ import (
 
 var strategies = []string{"flood", "inventory"}
 
-func TestConvergence(t *testing.T) {
+func TestNetwork_Converges(t *testing.T) {
 	for _, relay := range strategies {
 		t.Run(relay, func(t *testing.T) {
 			w := testnet(t, 10, 5, relay, ring(10), nil)
@@ -30,7 +30,7 @@ func TestConvergence(t *testing.T) {
 	}
 }
 
-func TestPartitionAndHeal(t *testing.T) {
+func TestNetwork_PartitionAndHeal(t *testing.T) {
 	for _, relay := range strategies {
 		for _, exchange := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/exchange=%t", relay, exchange), func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestPartitionAndHeal(t *testing.T) {
 }
 
 // The connections survive the cut: messages are lost silently, for less than the ping timeout.
-func TestShortCutOnStandingConnections(t *testing.T) {
+func TestNetwork_ShortCut(t *testing.T) {
 	for _, relay := range strategies {
 		t.Run(relay, func(t *testing.T) {
 			w := testnet(t, 6, 6, relay, ring(6), nil)
@@ -76,7 +76,7 @@ func TestShortCutOnStandingConnections(t *testing.T) {
 	}
 }
 
-func TestLateJoiner(t *testing.T) {
+func TestNetwork_LateJoiner(t *testing.T) {
 	for _, relay := range strategies {
 		t.Run(relay, func(t *testing.T) {
 			w := testnet(t, 4, 2, relay, ring(4), func(i int, c *Config) {
@@ -103,7 +103,7 @@ func TestLateJoiner(t *testing.T) {
 	}
 }
 
-func TestRestartKeepsHead(t *testing.T) {
+func TestNode_RestartKeepsHead(t *testing.T) {
 	w := testnet(t, 4, 4, "inventory", ring(4), nil)
 	w.run(20 * time.Second)
 	h := w.hosts[2]
@@ -124,7 +124,7 @@ func TestRestartKeepsHead(t *testing.T) {
 }
 
 // A block is on disk before anybody hears of it.
-func TestPersistComesFirst(t *testing.T) {
+func TestNode_PersistsBeforeSend(t *testing.T) {
 	w := testnet(t, 3, 3, "flood", ring(3), nil)
 	w.tap = func(from, _ int, m wire.Message) {
 		b, ok := m.(*wire.Block)
@@ -154,7 +154,7 @@ func TestPersistComesFirst(t *testing.T) {
 	}
 }
 
-func TestTxsAcrossRestartAndPartition(t *testing.T) {
+func TestNetwork_TxsSurvivePartition(t *testing.T) {
 	for _, relay := range strategies {
 		t.Run(relay, func(t *testing.T) {
 			w := testnet(t, 6, 0, relay, ring(6), nil)
@@ -200,7 +200,7 @@ func TestTxsAcrossRestartAndPartition(t *testing.T) {
 }
 
 // A transaction that only the losing side included comes back and is included by the winner.
-func TestDroppedTxsReturn(t *testing.T) {
+func TestNetwork_DroppedTxsReturn(t *testing.T) {
 	w := testnet(t, 4, 0, "inventory", [][2]int{{0, 1}, {1, 2}, {2, 3}}, nil)
 	w.run(3 * time.Second)
 	w.cut = func(a, b int) bool { return (a < 2) != (b < 2) }
@@ -222,7 +222,7 @@ func TestDroppedTxsReturn(t *testing.T) {
 	}
 }
 
-func TestSameSeedSameLogs(t *testing.T) {
+func TestNetwork_Deterministic(t *testing.T) {
 	run := func(seed uint64) []byte {
 		w := testnet(t, 8, 4, "inventory", ring(8), func(_ int, c *Config) { c.Seed, c.PeerExchange, c.MinPeers = seed, true, 5 })
 		w.run(8 * time.Second)
@@ -243,7 +243,7 @@ func TestSameSeedSameLogs(t *testing.T) {
 }
 
 // Flooding on a fixed graph of n nodes and m links: every item costs 2m-(n-1) messages, 2(m-n+1) of them duplicates.
-func TestFloodingEquality(t *testing.T) {
+func TestRelay_FloodMessageCount(t *testing.T) {
 	const n = 12
 	edges := ring(n)
 	m := len(edges)
@@ -275,7 +275,7 @@ func TestFloodingEquality(t *testing.T) {
 }
 
 // Inventory sends every payload once to every node.
-func TestInventoryPayloads(t *testing.T) {
+func TestRelay_InventoryMessageCount(t *testing.T) {
 	const n = 12
 	w := testnet(t, n, 0, "inventory", ring(n), nil)
 	w.run(5 * time.Second)

@@ -13,7 +13,7 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-func TestHandshakeRefusals(t *testing.T) {
+func TestHandshake_Refuses(t *testing.T) {
 	l := newLone(t, func(c *Config) {
 		c.MaxPeers = 2
 		c.Peers = []PeerAddr{{ID: peerID(t, 1), Addr: "a:1"}, {ID: peerID(t, 100), Addr: "self:1"}}
@@ -68,7 +68,7 @@ func TestHandshakeRefusals(t *testing.T) {
 	}
 }
 
-func TestTimeouts(t *testing.T) {
+func TestPeers_Timeouts(t *testing.T) {
 	l := newLone(t, nil)
 	id := l.connect(1)
 	l.n.PeerUp(l.now, peerID(t, 2), false) // never says hello
@@ -96,7 +96,7 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
-func TestRequestsTurnToOtherAnnouncers(t *testing.T) {
+func TestRelay_RequestsFromOtherAnnouncer(t *testing.T) {
 	l := newLone(t, func(c *Config) { c.Relay = "inventory" })
 	a, b := l.connect(1), l.connect(2)
 	tx := wire.NewTx(signed(t, l.n.genesis, 0, 1, 1, 1, 0))
@@ -158,7 +158,7 @@ func TestSubmit(t *testing.T) {
 	}
 }
 
-func TestDuplicatesCostNothing(t *testing.T) {
+func TestRelay_DuplicatesDoNotAllocate(t *testing.T) {
 	for _, relay := range strategies {
 		l := newLone(t, func(c *Config) { c.Relay = relay })
 		a, b := l.connect(1), l.connect(2)
@@ -193,7 +193,7 @@ func BenchmarkDuplicate(b *testing.B) {
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNew_Refuses(t *testing.T) {
 	_, seed := testKey(t, 0)
 	good := Config{Name: "x", Genesis: testGenesis(t, 1, 1, 1000), Key: seed, Relay: "flood"}
 	for name, spoil := range map[string]func(*Config){
@@ -217,7 +217,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 // The budget is 64 KiB per node beside shared blocks: a simulation holds thousands of nodes.
-func TestMemoryPerNode(t *testing.T) {
+func TestNode_Memory(t *testing.T) {
 	const nodes, degree, budget = 400, 8, 64 << 10
 	g := testGenesis(t, 200, 1, 1000)
 	memo := chain.NewMemo()

@@ -26,7 +26,7 @@ func TestPeerExchange(t *testing.T) {
 	}
 }
 
-func TestSurplusIsDropped(t *testing.T) {
+func TestPeers_DropsSurplus(t *testing.T) {
 	l := newLone(t, func(c *Config) { c.PeerExchange, c.MinPeers, c.MaxPeers = true, 1, 20 })
 	for i := range 4 {
 		l.n.PeerUp(l.now, peerID(t, i), i > 0) // the first is inbound
@@ -51,7 +51,7 @@ func TestSurplusIsDropped(t *testing.T) {
 	}
 }
 
-func TestRedialForEver(t *testing.T) {
+func TestPeers_RedialsConfigured(t *testing.T) {
 	l := newLone(t, func(c *Config) { c.Peers = []PeerAddr{{ID: peerID(t, 1), Addr: "a:1"}} })
 	id := peerID(t, 1)
 	l.n.PeerUp(l.now, id, true)

@@ -1,13 +1,56 @@
 package chain
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 )
 
-// signedSize is the length of the part of a transaction's encoding that its signature covers.
+// Tx is a signed transfer.
+type Tx struct {
+	From   Address   `json:"from"`
+	To     Address   `json:"to"`
+	Amount Amount    `json:"amount"` // at least 1
+	Fee    Amount    `json:"fee"`
+	Nonce  uint64    `json:"nonce"` // number of earlier transfers of From
+	Sig    Signature `json:"sig"`
+}
+
+// Header commits to a block. Its canonical encoding has 160 bytes; its hash is the block's.
+type Header struct {
+	Version   uint32  `json:"version"` // 1
+	Height    Height  `json:"height"`
+	Parent    Hash    `json:"parent"`
+	TxRoot    Hash    `json:"tx_root"`    // see TxRoot
+	StateRoot Hash    `json:"state_root"` // of the state after the block, see State.Root
+	Miner     Address `json:"miner"`
+	Time      Millis  `json:"time_ms"`
+	Bits      uint32  `json:"bits"` // compact target
+	Nonce     uint64  `json:"nonce"`
+}
+
+// Block is a header and the transactions it commits to. A Block is immutable, and nodes share it. NewBlock and
+// DecodeBlock make one that caches its hash.
+type Block struct {
+	Header
+	Txs []Tx `json:"txs"`
+
+	// Computed once by NewBlock and DecodeBlock for all nodes that share the block; sealed is true then.
+	sealed  bool
+	matches bool // TxRoot matches Txs
+	hash    Hash
+}
+
+// Sizes in bytes and limits of a block. Decoding refuses larger ones.
+const (
+	HeaderVersion = 1
+	HeaderSize    = 160
+	TxSize        = 152
+	MaxBlockTxs   = 4096
+	MaxBlockSize  = HeaderSize + 4 + MaxBlockTxs*TxSize
+)
+
+// signedSize is the length of the part of a transaction's encoding that is signed.
 const signedSize = TxSize - len(Signature{})
 
 // blockPrefix is the length of a block's encoding before its transactions.
@@ -91,8 +134,8 @@ func (b *Block) Append(buf []byte) []byte {
 	return buf
 }
 
-// DecodeBlock reads a block from all of b. It refuses more than MaxBlockTxs transactions and any length that does not
-// match their count, before it allocates. It checks the form only. The block does not keep b.
+// DecodeBlock reads a block from all of b. It refuses more than MaxBlockTxs transactions, and a length that does not
+// match their count, before it allocates. It checks the form only. The block does not retain b.
 func DecodeBlock(b []byte) (*Block, error) {
 	if len(b) < blockPrefix {
 		return nil, fmt.Errorf("decode block: want at least %d bytes, got %d", blockPrefix, len(b))
@@ -115,7 +158,7 @@ func DecodeBlock(b []byte) (*Block, error) {
 	for i := range txs {
 		txs[i].decode(b[blockPrefix+i*TxSize:])
 	}
-	// The bytes at hand are the canonical encoding: no need to encode the header again.
+	// b is the canonical encoding, so the header need not be encoded again.
 	return seal(h, txs, sha256d(b[:HeaderSize])), nil
 }
 
@@ -125,28 +168,19 @@ func sha256d(b []byte) Hash {
 	return sha256.Sum256(first[:])
 }
 
-// Cmp compares h and o as big-endian numbers: -1, 0 or 1.
-func (h Hash) Cmp(o Hash) int { return bytes.Compare(h[:], o[:]) }
-
-// IsZero says whether h is all zero, the parent of genesis.
-func (h Hash) IsZero() bool { return h == Hash{} }
-
-// Cmp orders addresses by their bytes: -1, 0 or 1.
-func (a Address) Cmp(o Address) int { return bytes.Compare(a[:], o[:]) }
-
-// ID is the transaction's name: SHA-256d of its canonical encoding, signature included.
+// ID is SHA-256d of the transaction's canonical encoding, signature included.
 func (t *Tx) ID() Hash {
 	var buf [TxSize]byte
 	return sha256d(t.Append(buf[:0]))
 }
 
-// Hash is SHA-256d of the header's canonical encoding; it names the block.
+// Hash is SHA-256d of the header's canonical encoding, the block's hash.
 func (h *Header) Hash() Hash {
 	var buf [HeaderSize]byte
 	return sha256d(h.Append(buf[:0]))
 }
 
-// TxRoot is what a header commits to: SHA-256d of the concatenated transaction ids, in block order.
+// TxRoot is a header's commitment to its transactions: SHA-256d of their concatenated ids, in block order.
 func TxRoot(txs []Tx) Hash {
 	ids := make([]byte, 0, len(txs)*len(Hash{}))
 	for i := range txs {
@@ -156,19 +190,18 @@ func TxRoot(txs []Tx) Hash {
 	return sha256d(ids)
 }
 
-// NewBlock builds a block and computes its hash. It keeps txs, which must not change afterwards. It does not refuse
-// transactions that h does not commit to; Tree.Add does.
+// NewBlock builds a block and computes its hash. It retains txs, which must not change afterwards. It does not check that
+// h commits to txs; Tree.Add does.
 func NewBlock(h Header, txs []Tx) *Block { return seal(h, txs, h.Hash()) }
 
 func seal(h Header, txs []Tx, hash Hash) *Block {
 	b := &Block{Header: h, Txs: txs, sealed: true, hash: hash}
-	// More transactions than are allowed are refused for that; to hash them would be a gift to an attacker.
+	// Blocks with too many transactions are refused anyway: do not spend time on hashing them.
 	b.matches = len(txs) <= MaxBlockTxs && TxRoot(txs) == h.TxRoot
 	return b
 }
 
-// Hash is the hash of the block's header. It costs nothing on a block from NewBlock or DecodeBlock, and is computed
-// anew on any other.
+// Hash is the hash of the block's header, cached if the block comes from NewBlock or DecodeBlock.
 func (b *Block) Hash() Hash {
 	if b.sealed {
 		return b.hash
@@ -176,7 +209,7 @@ func (b *Block) Hash() Hash {
 	return b.Header.Hash()
 }
 
-// txsMatchRoot says whether the header's TxRoot commits to the transactions.
+// txsMatchRoot reports whether the header's TxRoot matches the transactions.
 func (b *Block) txsMatchRoot() bool {
 	if b.sealed {
 		return b.matches
@@ -184,7 +217,7 @@ func (b *Block) txsMatchRoot() bool {
 	return TxRoot(b.Txs) == b.TxRoot
 }
 
-// Equal says whether both blocks have the same header and the same transactions.
+// Equal reports whether both blocks have the same header and the same transactions.
 func (b *Block) Equal(o *Block) bool {
 	if b == nil || o == nil {
 		return b == o

@@ -17,17 +17,17 @@ func sampleHeader() Header {
 		Bits: MaxBits, Nonce: 8}
 }
 
-func TestBlockSealing(t *testing.T) {
+func TestBlock_HashAndEqual(t *testing.T) {
 	h, txs := sampleHeader(), []Tx{sampleTx()}
 	plain := &Block{Header: h, Txs: txs}
 	if b := NewBlock(h, txs); b.Hash() != h.Hash() || plain.Hash() != h.Hash() || !b.Equal(plain) || b.txsMatchRoot() {
-		t.Error("a block built by hand and one by NewBlock differ")
+		t.Error("a block literal and NewBlock differ")
 	}
 	h.TxRoot = TxRoot(txs)
 	plain.TxRoot = h.TxRoot
 	b := NewBlock(h, txs)
 	if !b.txsMatchRoot() || !plain.txsMatchRoot() {
-		t.Error("matching transactions are not found to match")
+		t.Error("txsMatchRoot is false for matching transactions")
 	}
 	back, err := DecodeBlock(b.Append(nil))
 	if err != nil || !back.Equal(b) || back.Hash() != b.Hash() || !back.txsMatchRoot() {
@@ -48,7 +48,7 @@ func TestBlockSealing(t *testing.T) {
 	}
 }
 
-func TestDecodersRefuseOtherLengths(t *testing.T) {
+func TestDecode_WrongLength(t *testing.T) {
 	tx, h := sampleTx(), sampleHeader()
 	for _, n := range []int{0, 1, TxSize - 1, TxSize + 1} {
 		if _, err := DecodeTx(append(tx.Append(nil), 0)[:n]); err == nil {
@@ -68,7 +68,7 @@ func TestDecodersRefuseOtherLengths(t *testing.T) {
 	}
 }
 
-func TestDecodeBlockBoundsTheCountBeforeItAllocates(t *testing.T) {
+func TestDecodeBlock_TransactionCount(t *testing.T) {
 	h := sampleHeader()
 	for _, n := range []uint32{MaxBlockTxs + 1, 1 << 31, 1<<32 - 1} {
 		b := binary.BigEndian.AppendUint32(h.Append(nil), n)
@@ -85,7 +85,7 @@ func TestDecodeBlockBoundsTheCountBeforeItAllocates(t *testing.T) {
 	}
 }
 
-func TestHexForms(t *testing.T) {
+func TestText_Hex(t *testing.T) {
 	tx := sampleTx()
 	text, err := json.Marshal(&tx)
 	if err != nil {
@@ -99,7 +99,7 @@ func TestHexForms(t *testing.T) {
 	}
 	var back Tx
 	if err := json.Unmarshal(text, &back); err != nil || back != tx {
-		t.Errorf("comes back as %+v, %v", back, err)
+		t.Errorf("round trip gives %+v, %v", back, err)
 	}
 	var w Work
 	if err := w.UnmarshalText([]byte("0a" + zeros)); err != nil || w != (Work{10}) {
@@ -134,7 +134,7 @@ func FuzzDecodeTx(f *testing.F) {
 			return
 		}
 		if !bytes.Equal(tx.Append(nil), b) {
-			t.Error("encodes to other bytes")
+			t.Error("encoding differs from the input")
 		}
 		text, err := json.Marshal(&tx)
 		if err != nil {
@@ -142,7 +142,7 @@ func FuzzDecodeTx(f *testing.F) {
 		}
 		var back Tx
 		if err := json.Unmarshal(text, &back); err != nil || back != tx {
-			t.Errorf("JSON comes back as %+v, %v", back, err)
+			t.Errorf("JSON round trip gives %+v, %v", back, err)
 		}
 		tx.Verify(Hash{})
 	})
@@ -159,10 +159,10 @@ func FuzzDecodeBlock(f *testing.F) {
 			return
 		}
 		if !bytes.Equal(block.Append(nil), b) || block.Size() != len(b) {
-			t.Error("encodes to other bytes")
+			t.Error("encoding differs from the input")
 		}
 		if block.Hash() != block.Header.Hash() || !NewBlock(block.Header, block.Txs).Equal(block) {
-			t.Error("differs from the block built anew")
+			t.Error("differs from the block made by NewBlock")
 		}
 		if _, err := TargetFromBits(block.Bits); err == nil && WorkOf(block.Bits) == (Work{}) {
 			t.Error("a target without work")

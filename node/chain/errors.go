@@ -5,13 +5,13 @@ import (
 	"fmt"
 )
 
-// ErrInvalid is wrapped by every error that says that a block can never be valid, at no node and at no time.
+// ErrInvalid is wrapped by every error about a block that can never be valid, at any node at any time.
 var ErrInvalid = errors.New("invalid block")
 
-// ErrFuture says that a header's time is too far ahead of the node's clock: the block may become acceptable later.
+// ErrFuture: a header's time is too far ahead of the node's clock. The block may become valid later.
 var ErrFuture = errors.New("block time is too far in the future")
 
-// Why a block or a transaction is refused. A block's errors wrap ErrInvalid too.
+// Reasons to refuse a block or a transaction. Errors about a block wrap ErrInvalid too.
 var (
 	ErrVersion   = errors.New("unknown header version")
 	ErrHeight    = errors.New("height is not the parent's plus one")
@@ -31,7 +31,7 @@ var (
 	ErrFunds     = errors.New("insufficient balance")
 )
 
-// Invalid builds the error of a block that can never be valid: it wraps ErrInvalid and reason.
+// Invalid makes an error about a block that can never be valid: it wraps ErrInvalid and reason.
 func Invalid(reason error, format string, args ...any) error {
 	return fmt.Errorf("%w: %w: %s", ErrInvalid, reason, fmt.Sprintf(format, args...))
 }

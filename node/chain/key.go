@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// signDomain keeps a signature on a transfer from meaning anything elsewhere.
+// signDomain separates the signatures of transfers from signatures for other purposes.
 const signDomain = "netsplit/tx/1"
 
 // Key is an account's private key.
@@ -16,7 +16,7 @@ type Key struct{ priv ed25519.PrivateKey }
 func KeyFromSeed(hexSeed string) (Key, error) {
 	seed, err := hex.DecodeString(hexSeed)
 	if err != nil || len(seed) != ed25519.SeedSize {
-		// The seed is a secret: the message must not repeat any of it.
+		// The seed is a secret: the message must not contain any of it.
 		return Key{}, fmt.Errorf("key seed: want %d hex digits, got %d characters", 2*ed25519.SeedSize, len(hexSeed))
 	}
 	return Key{ed25519.NewKeyFromSeed(seed)}, nil
@@ -29,7 +29,7 @@ func (k Key) Address() Address {
 	return a
 }
 
-// Seed is the seed that the key was made of.
+// Seed is the 32-byte seed that the key was made from.
 func (k Key) Seed() []byte { return k.priv.Seed() }
 
 // Sign sets the transaction's From and Sig. genesis is the hash of the network's genesis block.
@@ -38,9 +38,9 @@ func (k Key) Sign(genesis Hash, t *Tx) {
 	copy(t.Sig[:], ed25519.Sign(k.priv, t.signedMessage(genesis)))
 }
 
-// Verify says whether Sig is From's signature of the transaction on the network whose genesis block has this hash.
-// Verification is that of RFC 8032 without the cofactor (S below the group's order, R compared byte by byte); keys
-// that are not in canonical form or of small order, for which signatures mean nothing, are refused.
+// Verify reports whether Sig is From's signature of the transaction on the network whose genesis block has this hash.
+// Verification follows RFC 8032 without the cofactor (S below the group's order, R compared byte by byte). It refuses
+// keys that are not in canonical form or of small order, because anybody can sign for those.
 func (t *Tx) Verify(genesis Hash) bool {
 	return strictKey(t.From) && ed25519.Verify(t.From[:], t.signedMessage(genesis), t.Sig[:])
 }
@@ -70,7 +70,7 @@ func mustAddress(s string) Address {
 	return a
 }
 
-// strictKey says whether the public key's y coordinate is below 2^255-19 and the point is not of small order.
+// strictKey reports whether the public key's y coordinate is below 2^255-19 and the point is not of small order.
 func strictKey(a Address) bool {
 	y := a
 	y[31] &= 0x7f // the sign of x

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestKeySignsForOneNetworkAndTransfer(t *testing.T) {
+func TestKey_Sign(t *testing.T) {
 	_, k := testTree(t)
 	genesis := Hash{1}
 	tx := Tx{To: Address{2}, Amount: 3, Fee: 4, Nonce: 5}
@@ -16,7 +16,7 @@ func TestKeySignsForOneNetworkAndTransfer(t *testing.T) {
 		t.Fatal("the signature does not verify")
 	}
 	if tx.Verify(Hash{2}) {
-		t.Error("it verifies on another network")
+		t.Error("verifies on another network")
 	}
 	for i := range TxSize {
 		b := tx.Append(nil)
@@ -26,7 +26,7 @@ func TestKeySignsForOneNetworkAndTransfer(t *testing.T) {
 			t.Fatal(err)
 		}
 		if changed.Verify(genesis) {
-			t.Errorf("it verifies with byte %d changed", i)
+			t.Errorf("verifies with byte %d changed", i)
 		}
 	}
 	if string(k.Seed()) != strings.Repeat("\x00", 31)+"\x01" {
@@ -34,8 +34,8 @@ func TestKeySignsForOneNetworkAndTransfer(t *testing.T) {
 	}
 }
 
-// A signature has one form: S plus the group's order is refused.
-func TestSignatureIsNotMalleable(t *testing.T) {
+// S plus the order of the group is another form of the same signature.
+func TestVerify_MalleableSignature(t *testing.T) {
 	_, k := testTree(t)
 	tx := Tx{To: Address{2}, Amount: 3}
 	k.Sign(Hash{}, &tx)
@@ -46,12 +46,12 @@ func TestSignatureIsNotMalleable(t *testing.T) {
 		tx.Sig[32+i], carry = byte(sum), sum>>8
 	}
 	if tx.Verify(Hash{}) {
-		t.Error("the other form verifies")
+		t.Error("the malleable form verifies")
 	}
 }
 
-// For a key of small order a signature that nobody made verifies one time in eight at least; it must not here.
-func TestSmallOrderKeysAreRefused(t *testing.T) {
+// With a key of small order at least one forged signature in eight verifies by ed25519.Verify. Tx.Verify must refuse it.
+func TestVerify_SmallOrderKeys(t *testing.T) {
 	for _, y := range smallOrder {
 		for _, sign := range []byte{0, 0x80} {
 			tx := Tx{From: y, Amount: 1}
@@ -66,7 +66,7 @@ func TestSmallOrderKeysAreRefused(t *testing.T) {
 					t.Fatalf("key %s: forged signature accepted", tx.From)
 				}
 			}
-			// Some of these encodings (x = 0 with the sign set) are no points for every library: only count the others.
+			// Not every library takes x = 0 with the sign set for a point: count only the others.
 			if sign == 0 && accepted == 0 {
 				t.Errorf("key %s is not of small order", tx.From)
 			}
@@ -90,18 +90,18 @@ func TestStrictKey(t *testing.T) {
 	}
 }
 
-func TestKeyFromSeedRefuses(t *testing.T) {
+func TestKeyFromSeed_Invalid(t *testing.T) {
 	for _, seed := range []string{"", "00", strings.Repeat("z", 64), strings.Repeat("0", 66)} {
 		_, err := KeyFromSeed(seed)
 		if err == nil {
 			t.Errorf("%q: accepted", seed)
 		} else if seed != "" && slices.Contains(strings.Fields(err.Error()), seed) {
-			t.Errorf("the message repeats the secret: %v", err)
+			t.Errorf("the error shows the secret: %v", err)
 		}
 	}
 }
 
-func TestMustAddressPanics(t *testing.T) {
+func TestMustAddress_Panics(t *testing.T) {
 	defer func() {
 		if recover() == nil {
 			t.Error("no panic")

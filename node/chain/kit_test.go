@@ -11,7 +11,7 @@ import (
 
 const (
 	start   = chain.Millis(1_700_000_000_000)
-	farOff  = start + 1_000_000_000 // a clock that no test's blocks run ahead of
+	farOff  = start + 1_000_000_000 // later than all blocks of the tests
 	funds   = chain.Amount(1000)
 	subsidy = chain.Amount(50)
 )

@@ -5,8 +5,7 @@ import (
 	"math/bits"
 )
 
-// Ledger is the rules of one network's ledger, with what they need of its genesis computed once. It may be used by many
-// goroutines.
+// Ledger executes blocks and transactions by the rules of one network. It is safe for concurrent use.
 type Ledger struct {
 	subsidy Amount
 	genesis *Block
@@ -14,8 +13,8 @@ type Ledger struct {
 	memo    *Memo
 }
 
-// NewLedger validates g and computes the genesis block. memo may be nil: nothing is remembered. Ledgers that share a memo
-// share the state at genesis.
+// NewLedger validates g and computes the genesis block. memo may be nil, for no caching. Ledgers that share a memo share
+// the state at genesis.
 func NewLedger(g *Genesis, memo *Memo) (*Ledger, error) {
 	if l := memo.cachedLedger(g); l != nil {
 		return l, nil
@@ -35,7 +34,7 @@ func (l *Ledger) Genesis() *Block { return l.genesis }
 // State is the state at genesis.
 func (l *Ledger) State() State { return l.state }
 
-// CheckTx checks what does not depend on a state: the amounts and the signature. Errors wrap ErrAmount, ErrOverflow or
+// CheckTx checks what does not depend on a state: amounts and signature. Errors wrap ErrAmount, ErrOverflow or
 // ErrSignature.
 func (l *Ledger) CheckTx(t *Tx) error {
 	if t.Amount == 0 {
@@ -50,7 +49,7 @@ func (l *Ledger) CheckTx(t *Tx) error {
 	return nil
 }
 
-// Cost is what the transfer takes from its sender, amount and fee; ok is false if the sum overflows.
+// Cost is what the sender pays, amount plus fee; ok is false if the sum overflows.
 func (t *Tx) Cost() (cost Amount, ok bool) {
 	sum, carry := bits.Add64(uint64(t.Amount), uint64(t.Fee), 0)
 	return Amount(sum), carry == 0
@@ -75,8 +74,8 @@ func (o *overlay) get(a Address) Account {
 	return acct
 }
 
-// apply moves the money of a transfer that CheckTx has passed. On an error, which wraps ErrNonce or ErrFunds, nothing
-// has changed. No sum can overflow: balances and fees together are never more than the supply.
+// apply executes a transfer that passed CheckTx. On an error, which wraps ErrNonce or ErrFunds, nothing changes. No sum
+// can overflow: balances and fees together never exceed the supply.
 func (o *overlay) apply(t *Tx) error {
 	from := o.get(t.From)
 	if t.Nonce != from.Nonce {
@@ -100,7 +99,7 @@ func (o *overlay) apply(t *Tx) error {
 	return nil
 }
 
-// commit pays the miner and gives the state after the block.
+// commit pays the miner and returns the state after the block.
 func (o *overlay) commit(miner Address, subsidy Amount) (State, error) {
 	if _, carry := bits.Add64(uint64(o.base.Total()), uint64(subsidy), 0); carry != 0 {
 		return State{}, ErrSupply
@@ -115,30 +114,19 @@ func (o *overlay) commit(miner Address, subsidy Amount) (State, error) {
 	return o.base.with(changes), nil
 }
 
-// Execute gives the state after b, given the state after its parent. It checks the block's TxRoot, every transaction
-// and the StateRoot, but nothing else of the header. Errors wrap ErrInvalid and the reason. A Memo that is shared must
-// be asked about a block with the state of that block's parent only.
-//
-// Without a memo it computes the genesis block at each call; callers that execute many blocks keep a Ledger.
-func Execute(parent State, b *Block, g *Genesis, memo *Memo) (State, error) {
-	l, err := NewLedger(g, memo)
-	if err != nil {
-		return State{}, err
-	}
-	return l.Execute(parent, b)
-}
-
-// Execute is the function Execute on this ledger's network.
+// Execute returns the state after b, given the state after its parent. It checks the block's TxRoot, every transaction
+// and the StateRoot, but nothing else of the header. Errors wrap ErrInvalid and the reason. With a shared Memo, parent must
+// be the state of that block's parent at each call.
 func (l *Ledger) Execute(parent State, b *Block) (State, error) {
-	// Outside of the memo: a header's hash says nothing about transactions that the header does not commit to, and
-	// whoever sends a good header with a wrong body must not spoil the good block.
+	// Not cached: the block's hash does not cover transactions that the header does not commit to, and a peer that sends
+	// a valid header with a wrong body must not invalidate the valid block.
 	if err := checkBody(b); err != nil {
 		return State{}, err
 	}
 	return l.memo.execute(b.Hash(), func() (State, error) { return l.execute(parent, b) })
 }
 
-// checkBody checks that b's transactions are those that its header commits to.
+// checkBody checks that the header commits to b's transactions.
 func checkBody(b *Block) error {
 	if len(b.Txs) > MaxBlockTxs {
 		return Invalid(ErrTooManyTx, "%d, at most %d are allowed", len(b.Txs), MaxBlockTxs)
@@ -171,7 +159,7 @@ func (l *Ledger) execute(parent State, b *Block) (State, error) {
 	return after, nil
 }
 
-// replay is the state after a block that was executed before: nothing is checked again but what apply checks anyway.
+// replay returns the state after a block that was executed before. It checks only what apply checks anyway.
 func (l *Ledger) replay(parent State, b *Block) (State, error) {
 	o := newOverlay(parent)
 	for i := range b.Txs {
@@ -182,16 +170,16 @@ func (l *Ledger) replay(parent State, b *Block) (State, error) {
 	return o.commit(b.Miner, l.subsidy)
 }
 
-// Assemble picks the transactions that a block of miner's on top of parent can hold, in the given order, and gives the
-// state after it. It leaves out those that are invalid or do not apply where they stand, and those above MaxBlockTxs.
-// The error wraps ErrSupply: no block can be made.
+// Assemble selects the transactions for a block of miner on top of parent, in the given order, and returns the state
+// after it. It skips those that are invalid or do not apply in that order, and those beyond MaxBlockTxs. The error wraps
+// ErrSupply: no block can be made.
 func (l *Ledger) Assemble(parent State, txs []Tx, miner Address) (kept []Tx, after State, err error) {
 	o := newOverlay(parent)
 	for i := range txs {
 		if len(kept) == MaxBlockTxs {
 			break
 		}
-		// The cheap check comes first; a bad signature after it must not leave a trace in the overlay.
+		// The cheap check first. CheckTx must pass before apply changes the overlay.
 		if txs[i].Nonce != o.get(txs[i].From).Nonce || l.CheckTx(&txs[i]) != nil {
 			continue
 		}
@@ -201,13 +189,4 @@ func (l *Ledger) Assemble(parent State, txs []Tx, miner Address) (kept []Tx, aft
 	}
 	after, err = o.commit(miner, l.subsidy)
 	return kept, after, err
-}
-
-// Assemble is Ledger.Assemble on g's network. Without a memo it computes the genesis block at each call.
-func Assemble(parent State, txs []Tx, miner Address, g *Genesis, memo *Memo) (kept []Tx, after State, err error) {
-	l, err := NewLedger(g, memo)
-	if err != nil {
-		return nil, State{}, err
-	}
-	return l.Assemble(parent, txs, miner)
 }

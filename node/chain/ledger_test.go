@@ -10,9 +10,9 @@ import (
 	"github.com/netsplit/netsplit/node/chain"
 )
 
-// Over random blocks: money is neither made nor lost but for the subsidy, every tree agrees with a plain map, and
-// executing from scratch gives the same roots.
-func TestSupplyIsConserved(t *testing.T) {
+// Random blocks: the supply grows by the subsidy only, the accounts are those of a plain map, and executing all blocks on
+// a second state leads to the same roots.
+func TestLedger_ConservesSupply(t *testing.T) {
 	for seed := range uint64(4) {
 		k := newKit(t, 6)
 		tree := k.tree()
@@ -21,7 +21,11 @@ func TestSupplyIsConserved(t *testing.T) {
 		for _, a := range k.g.Alloc {
 			accounts[a.Address] = chain.Account{Balance: a.Amount}
 		}
-		state := tree.Ledger().State()
+		plain, err := chain.NewLedger(k.g, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state := plain.State()
 		for height := range 40 {
 			var offered []chain.Tx
 			nonces := map[int]uint64{}
@@ -29,7 +33,7 @@ func TestSupplyIsConserved(t *testing.T) {
 				from := rng.IntN(len(k.keys))
 				nonce := accounts[k.addr(from)].Nonce + nonces[from]
 				if rng.IntN(4) > 0 {
-					nonces[from]++ // else the next one repeats the nonce: one of the two has to fail
+					nonces[from]++ // else the next one repeats the nonce, and one of the two fails
 				}
 				offered = append(offered, k.pay(from, rng.IntN(len(k.keys)), chain.Amount(rng.IntN(600)), chain.Amount(rng.IntN(5)), nonce))
 			}
@@ -51,8 +55,7 @@ func TestSupplyIsConserved(t *testing.T) {
 			m.Balance += subsidy + fees
 			accounts[b.Miner] = m
 
-			var err error
-			if state, err = chain.Execute(state, b, k.g, nil); err != nil {
+			if state, err = plain.Execute(state, b); err != nil {
 				t.Fatal(err)
 			}
 			head := tree.HeadState()
@@ -71,7 +74,7 @@ func TestSupplyIsConserved(t *testing.T) {
 	}
 }
 
-func TestTransferToOneself(t *testing.T) {
+func TestLedger_TransferToSelf(t *testing.T) {
 	k := newKit(t, 2)
 	tree := k.tree()
 	b := k.mine(k.draft(tree, 1, k.pay(0, 0, funds-1, 1, 0)))
@@ -81,7 +84,7 @@ func TestTransferToOneself(t *testing.T) {
 	}
 }
 
-func TestAssembleLeavesOutWhatDoesNotApply(t *testing.T) {
+func TestAssemble_SkipsInvalid(t *testing.T) {
 	k := newKit(t, 3)
 	l := k.tree().Ledger()
 	forged := k.pay(0, 1, 7, 0, 0)
@@ -101,7 +104,7 @@ func TestAssembleLeavesOutWhatDoesNotApply(t *testing.T) {
 	}
 }
 
-func TestAssembleKeepsToTheBlockLimit(t *testing.T) {
+func TestAssemble_BlockLimit(t *testing.T) {
 	k := newKit(t, 1)
 	k.g.Alloc[0].Amount = 1 << 30
 	memo := chain.NewMemo()
@@ -125,7 +128,7 @@ func TestAssembleKeepsToTheBlockLimit(t *testing.T) {
 	}
 }
 
-func TestSupplyOverflowIsRefused(t *testing.T) {
+func TestLedger_SupplyOverflow(t *testing.T) {
 	k := newKit(t, 1)
 	k.g.Alloc[0].Amount = math.MaxUint64 - chain.MinBlocks*subsidy
 	rich, err := chain.NewLedger(k.g, nil)
@@ -137,7 +140,7 @@ func TestSupplyOverflowIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// On another network's state, since no valid genesis gets there in fewer than MinBlocks blocks.
+	// On the state of another network: no valid genesis overflows in fewer than MinBlocks blocks.
 	if _, _, err := generous.Assemble(rich.State(), nil, k.addr(0)); !errors.Is(err, chain.ErrSupply) {
 		t.Errorf("Assemble: got %v, want ErrSupply", err)
 	}
@@ -147,8 +150,8 @@ func TestSupplyOverflowIsRefused(t *testing.T) {
 	}
 }
 
-// Nodes of one process share a memo from many goroutines; with or without it the outcome is the same.
-func TestMemoIsSharedByTrees(t *testing.T) {
+// Trees that share a memo, in many goroutines, reach the same state as one without.
+func TestMemo_SharedByTrees(t *testing.T) {
 	k := newKit(t, 3)
 	source := k.tree()
 	var blocks []*chain.Block

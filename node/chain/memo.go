@@ -5,16 +5,15 @@ import (
 	"sync"
 )
 
-// Sizes of one generation of a Memo's caches; a Memo holds at most two.
+// Sizes of one generation of a Memo's caches, in entries; there are two generations.
 const (
 	memoSigs  = 1 << 16
 	memoExecs = 1 << 12
 )
 
-// Memo remembers the results of the pure, expensive functions: signature checks, block executions and the state at
-// genesis. Many nodes of
-// one process may share it, from many goroutines. It is bounded; what it forgets is computed again. A nil *Memo
-// remembers nothing.
+// Memo caches the results of expensive pure functions: signature checks, block executions and the state at genesis. The
+// nodes of one process may share it; it is safe for concurrent use. It is bounded, and what it evicts is computed again.
+// A nil *Memo caches nothing.
 type Memo struct {
 	verify func(genesis Hash, t *Tx) bool // nil: Tx.Verify
 
@@ -22,7 +21,7 @@ type Memo struct {
 	sigs  cache[sigKey, bool]
 	execs cache[Hash, execution]
 
-	// The last network's ledger and its genesis, a copy.
+	// The ledger stored last and a copy of its genesis.
 	genesis Genesis
 	ledger  *Ledger
 }
@@ -39,15 +38,15 @@ func NewMemo() *Memo {
 	return &Memo{sigs: cache[sigKey, bool]{limit: memoSigs}, execs: cache[Hash, execution]{limit: memoExecs}}
 }
 
-// NewMemoVerifying is NewMemo with another check of signatures in the place of Tx.Verify, for tests of what happens in a
-// network whose nodes check them wrongly. verify may be called from many goroutines.
+// NewMemoVerifying is NewMemo with another signature check in place of Tx.Verify, for tests of networks whose nodes check
+// signatures wrongly. verify must be safe for concurrent use.
 func NewMemoVerifying(verify func(genesis Hash, t *Tx) bool) *Memo {
 	m := NewMemo()
 	m.verify = verify
 	return m
 }
 
-// newSigMemo remembers signatures alone: what a single node gains from, since it executes a block once.
+// newSigMemo caches signature checks only: a single node executes a block only once.
 func newSigMemo() *Memo { return &Memo{sigs: cache[sigKey, bool]{limit: memoSigs}} }
 
 // Verify is t.Verify(genesis).
@@ -62,7 +61,7 @@ func (m *Memo) Verify(genesis Hash, t *Tx) bool {
 	if known {
 		return ok
 	}
-	// Two goroutines may both compute this: cheaper than to wait for each other.
+	// Two goroutines may both compute this, which is cheaper than waiting for each other.
 	if m.verify != nil {
 		ok = m.verify(genesis, t)
 	} else {
@@ -74,7 +73,7 @@ func (m *Memo) Verify(genesis Hash, t *Tx) bool {
 	return ok
 }
 
-// execute is run(), remembered by the block's hash. The hash must commit to all that run reads.
+// execute returns run(), cached by the block's hash. The hash must commit to everything that run reads.
 func (m *Memo) execute(block Hash, run func() (State, error)) (State, error) {
 	if m == nil || m.execs.limit == 0 {
 		return run()
@@ -92,7 +91,7 @@ func (m *Memo) execute(block Hash, run func() (State, error)) (State, error) {
 	return r.state, r.err
 }
 
-// cachedLedger is the ledger that keepLedger was given for an equal genesis, or nil.
+// cachedLedger is the ledger stored for an equal genesis, or nil.
 func (m *Memo) cachedLedger(g *Genesis) *Ledger {
 	if m == nil {
 		return nil
@@ -115,8 +114,8 @@ func (m *Memo) storeLedger(g *Genesis, l *Ledger) {
 	m.genesis.Alloc = slices.Clone(g.Alloc)
 }
 
-// cache is a map of at most two generations: when the young one is full it becomes the old one, whose entries are
-// forgotten unless they were asked for.
+// cache is a map with two generations of limit entries each: when the young one is full it becomes the old one, and the
+// entries of the old one that were not used meanwhile are evicted.
 type cache[K comparable, V any] struct {
 	limit      int
 	young, old map[K]V

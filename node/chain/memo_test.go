@@ -1,16 +1,15 @@
 package chain
 
 import (
-	"slices"
 	"testing"
 )
 
-func TestCacheForgetsWhatIsNotAskedFor(t *testing.T) {
+func TestCache_EvictsUnused(t *testing.T) {
 	c := cache[int, int]{limit: 4}
 	for i := range 100 {
 		c.put(i, -i)
 		if v, ok := c.get(0); !ok || v != 0 {
-			t.Fatalf("after %d: the entry asked for was forgotten", i)
+			t.Fatalf("after %d: the entry in use was evicted", i)
 		}
 		if n := len(c.young) + len(c.old); n > 8 {
 			t.Fatalf("after %d: %d entries held", i, n)
@@ -24,7 +23,7 @@ func TestCacheForgetsWhatIsNotAskedFor(t *testing.T) {
 	}
 }
 
-func TestMemoComputesOnce(t *testing.T) {
+func TestMemo_ExecutesOnce(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		memo *Memo
@@ -46,39 +45,39 @@ func TestMemoComputesOnce(t *testing.T) {
 	}
 }
 
-func TestMemoKeepsNetworksApart(t *testing.T) {
+func TestMemo_SeparatesNetworks(t *testing.T) {
 	_, k := testTree(t)
 	tx := Tx{To: Address{1}, Amount: 1}
 	k.Sign(Hash{1}, &tx)
 	m := NewMemo()
 	for range 2 {
 		if !m.Verify(Hash{1}, &tx) || m.Verify(Hash{2}, &tx) {
-			t.Error("a signature's verdict was taken from another network")
+			t.Error("a result of another network was used")
 		}
 	}
 	if len(m.sigs.young) != 2 {
-		t.Errorf("%d verdicts held, want 2", len(m.sigs.young))
+		t.Errorf("%d results cached, want 2", len(m.sigs.young))
 	}
 }
 
-func TestMemoAsksItsOwnCheckOnce(t *testing.T) {
-	asked := 0
+func TestMemo_CustomVerify(t *testing.T) {
+	calls := 0
 	m := NewMemoVerifying(func(genesis Hash, _ *Tx) bool {
-		asked++
+		calls++
 		return genesis == Hash{1}
 	})
 	tx := Tx{Amount: 1} // nobody signed it
 	for range 2 {
 		if !m.Verify(Hash{1}, &tx) || m.Verify(Hash{2}, &tx) {
-			t.Error("the check was not asked")
+			t.Error("the custom check was not used")
 		}
 	}
-	if asked != 2 {
-		t.Errorf("asked %d times, want 2", asked)
+	if calls != 2 {
+		t.Errorf("called %d times, want 2", calls)
 	}
 }
 
-func TestMemoSharesTheLedgerOfEqualGenesesOnly(t *testing.T) {
+func TestMemo_SharesLedgerOfEqualGenesis(t *testing.T) {
 	m := NewMemo()
 	first, err := NewLedger(sampleGenesis(), m)
 	if err != nil {
@@ -87,16 +86,7 @@ func TestMemoSharesTheLedgerOfEqualGenesesOnly(t *testing.T) {
 	if again, err := NewLedger(sampleGenesis(), m); err != nil || again != first {
 		t.Errorf("an equal genesis got another ledger, %v", err)
 	}
-	for i, edit := range []func(g *Genesis){
-		func(g *Genesis) { g.Network = "other" },
-		func(g *Genesis) { g.Time++ },
-		func(g *Genesis) { g.Bits++ },
-		func(g *Genesis) { g.Interval++ },
-		func(g *Genesis) { g.HalfLife++ },
-		func(g *Genesis) { g.Subsidy++ },
-		func(g *Genesis) { g.Alloc[0].Amount++ },
-		func(g *Genesis) { g.Alloc = slices.Delete(g.Alloc, 0, 1) },
-	} {
+	for i, edit := range genesisEdits {
 		g := sampleGenesis()
 		if _, err := NewLedger(g, m); err != nil {
 			t.Fatal(err)

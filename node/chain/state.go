@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// Account is what the ledger knows of an address. The zero Account is that of an address never heard of.
+// Account is the state of an address. An address that was never used has the zero Account.
 type Account struct {
 	Balance Amount `json:"balance"`
 	Nonce   uint64 `json:"nonce"` // transfers sent so far
 }
 
-// State is the ledger after some block: a set of accounts under a Merkle root. A State never changes and may be read by
-// many goroutines; its successors share what they have in common. The zero State has no accounts.
+// State is the ledger after some block: a set of accounts with a Merkle root. A State is immutable, and successive states
+// share what did not change. The zero State has no accounts.
 type State struct{ s *summary }
 
 type summary struct {
@@ -23,7 +23,7 @@ type summary struct {
 }
 
 // trieNode is a leaf (one account) or a branch over at least two accounts; an empty subtree is nil. Its hash is
-// computed when it is made, so that sharing it needs no lock.
+// computed when it is made, so that it can be shared without a lock.
 type trieNode struct {
 	hash        Hash
 	left, right *trieNode
@@ -36,7 +36,7 @@ type entry struct {
 	acct Account
 }
 
-// Get is the account of a; ok is false where there is none.
+// Get returns the account of a; ok is false if there is none.
 func (s State) Get(a Address) (acct Account, ok bool) {
 	n := s.trie()
 	for depth := 0; n != nil; depth++ {
@@ -55,9 +55,9 @@ func (s State) Get(a Address) (acct Account, ok bool) {
 	return Account{}, false
 }
 
-// Root is the Merkle root of the accounts. They are split by the bits of their addresses, most significant first: no
-// account gives 32 zero bytes; one gives sha256(0x00 || address || balance || nonce), numbers in 8 bytes big-endian;
-// more give sha256(0x01 || root of those with bit 0 || root of those with bit 1).
+// Root is the Merkle root of the accounts. The root of no accounts is 32 zero bytes; the root of one account is
+// sha256(0x00 || address || balance || nonce), numbers in 8 bytes big-endian; the root of more is sha256(0x01 || root of
+// those whose next address bit is 0 || root of those whose next address bit is 1), from the most significant bit on.
 func (s State) Root() Hash { return s.trie().sum() }
 
 // Len is the number of accounts.
@@ -76,7 +76,7 @@ func (s State) Total() Amount {
 	return s.s.total
 }
 
-// All calls yield for every account in ascending order of addresses, until it returns false.
+// All iterates over the accounts in ascending order of addresses.
 func (s State) All(yield func(Address, Account) bool) { s.trie().walk(yield) }
 
 func (s State) trie() *trieNode {
@@ -86,8 +86,8 @@ func (s State) trie() *trieNode {
 	return s.s.root
 }
 
-// with is s with the given accounts put in place of their old values. Addresses are unique; changes is reordered.
-// The sum of all balances must fit. A zero account is the same as none, and no account ever returns to zero.
+// with returns s with the given accounts set. Addresses are unique; changes is reordered. The sum of all balances must
+// not overflow. A zero account is the same as none, and no account ever returns to zero.
 func (s State) with(changes []entry) State {
 	next := summary{root: s.trie(), count: s.Len(), total: s.Total()}
 	changes = slices.DeleteFunc(changes, func(e entry) bool { return e.acct == Account{} })
@@ -96,7 +96,7 @@ func (s State) with(changes []entry) State {
 		if !ok {
 			next.count++
 		}
-		next.total += c.acct.Balance - old.Balance // wraps back: only the final sum has to fit
+		next.total += c.acct.Balance - old.Balance // may wrap around and back
 	}
 	slices.SortFunc(changes, func(a, b entry) int { return a.addr.Cmp(b.addr) })
 	next.root = next.root.update(0, changes)
@@ -120,7 +120,7 @@ func (n *trieNode) walk(yield func(Address, Account) bool) bool {
 	return n.left.walk(yield) && n.right.walk(yield)
 }
 
-// update returns the subtree n, which hangs at depth, with the sorted changes made.
+// update returns the subtree n, whose root is at depth, with the sorted changes applied.
 func (n *trieNode) update(depth int, changes []entry) *trieNode {
 	switch {
 	case len(changes) == 0:

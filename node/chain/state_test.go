@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// naiveRoot is the definition of State.Root, word for word.
+// naiveRoot implements the definition of State.Root literally.
 func naiveRoot(accounts map[Address]Account, depth int) Hash {
 	if len(accounts) == 0 {
 		return Hash{}
@@ -32,7 +32,7 @@ func naiveRoot(accounts map[Address]Account, depth int) Hash {
 	return sha256.Sum256(slices.Concat([]byte{1}, zero[:], one[:]))
 }
 
-func TestStateAgainstItsDefinition(t *testing.T) {
+func TestState_MatchesDefinition(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	addrs := make([]Address, 60)
 	for i := range addrs {
@@ -88,32 +88,32 @@ func TestStateAgainstItsDefinition(t *testing.T) {
 			t.Errorf("version %d: root %s, want %s; later changes must not touch it", i, v.s.Root(), v.root)
 		}
 	}
-	// The root does not depend on the way.
+	// The root does not depend on the order of changes.
 	var all []entry
 	for a, acct := range model {
 		all = append(all, entry{a, acct})
 	}
 	if (State{}).with(all).Root() != s.Root() {
-		t.Error("the same accounts put in at once give another root")
+		t.Error("the same accounts set at once have another root")
 	}
 	if _, ok := s.Get(Address{1, 2, 3}); ok {
 		t.Error("an unknown address has an account")
 	}
 }
 
-func TestEmptyState(t *testing.T) {
+func TestState_Empty(t *testing.T) {
 	var s State
 	if _, ok := s.Get(Address{}); ok || s.Root() != (Hash{}) || s.Len() != 0 || s.Total() != 0 {
 		t.Error("the zero State is not empty")
 	}
-	// Paying a miner nothing makes no account.
+	// A miner without a reward gets no account.
 	s = s.with([]entry{{addr: Address{1}}})
 	if s.Len() != 0 || s.Root() != (Hash{}) {
 		t.Error("a zero account was stored")
 	}
 }
 
-func TestStateAllStops(t *testing.T) {
+func TestState_AllStops(t *testing.T) {
 	s := State{}.with([]entry{{Address{1}, Account{Nonce: 1}}, {Address{0x80}, Account{Nonce: 1}}})
 	n := 0
 	for range s.All {

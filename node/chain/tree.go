@@ -5,30 +5,30 @@ import (
 	"fmt"
 )
 
-// Engine is the consensus rules on headers.
+// Engine is the consensus engine: the rules for headers.
 type Engine interface {
-	// CheckHeader checks what h claims as a child of branch's tip: difficulty, proof and time; the tree has checked
-	// version, parent and height. now is the node's clock and bounds the header's time. Errors wrap ErrFuture, or
-	// ErrInvalid and the reason.
+	// CheckHeader checks h as a child of branch's tip: difficulty, proof and time. The tree has checked version, parent
+	// and height. now is the node's clock and bounds the header's time. Errors wrap ErrFuture, or ErrInvalid and the
+	// reason.
 	CheckHeader(h *Header, branch Branch, now Millis) error
-	// NextBits is the bits that a child of branch's tip must carry.
+	// NextBits is the compact target that a child of branch's tip must have.
 	NextBits(branch Branch) uint32
-	// MinTime is the earliest time that a child of branch's tip may carry.
+	// MinTime is the earliest time that a child of branch's tip may have.
 	MinTime(branch Branch) Millis
 }
 
-// Branch is the headers from genesis to some block, the branch's tip.
+// Branch is the headers from genesis to some block, its tip.
 type Branch interface {
-	// Ancestor is the header n blocks before the tip, the tip itself for 0, nil before genesis. It takes n steps.
+	// Ancestor is the header n blocks before the tip, nil before genesis. It takes O(n) steps.
 	Ancestor(n int) *Header
-	// First is the branch's header at height 1, nil if it has genesis alone.
+	// First is the branch's header at height 1, nil if the tip is genesis.
 	First() *Header
 }
 
-// Headers is a Branch in a slice: index i holds height i, the last is the tip.
+// Headers is a Branch as a slice, by height.
 type Headers []*Header
 
-// Ancestor is as Branch says.
+// Ancestor implements Branch.
 func (hs Headers) Ancestor(n int) *Header {
 	if n < 0 || n >= len(hs) {
 		return nil
@@ -36,7 +36,7 @@ func (hs Headers) Ancestor(n int) *Header {
 	return hs[len(hs)-1-n]
 }
 
-// First is as Branch says.
+// First implements Branch.
 func (hs Headers) First() *Header {
 	if len(hs) < 2 {
 		return nil
@@ -44,29 +44,29 @@ func (hs Headers) First() *Header {
 	return hs[1]
 }
 
-// Tree holds all valid blocks that are known, and chooses the head: the block with the most cumulative work, the first
-// one seen among equals. It is not safe for use by many goroutines at once. Blocks whose parent is not known are not
-// kept: that is the caller's task.
+// Tree holds all known valid blocks and implements the fork choice: the head is the block with the most cumulative work,
+// among equals the one seen first. The branch that ends with the head is the canonical chain. Orphans are not stored: that
+// is the caller's job. A Tree is not safe for concurrent use.
 type Tree struct {
 	ledger    *Ledger
 	engine    Engine
 	entries   map[Hash]*treeEntry
-	canonical []*treeEntry // by height; the last is the head
+	canonical []*treeEntry // by height; the last one is the head
 	invalid   invalidSet
 	recent    recentStates
 }
 
-// treeEntry is what the tree holds of a block. A simulation has a tree for each of thousands of nodes, so it is small;
+// treeEntry is a block in the tree. A simulation has a tree for each of thousands of nodes, so an entry is small, and
 // blocks and states are shared.
 type treeEntry struct {
 	block  *Block
 	parent *treeEntry // nil at genesis
 	first  *treeEntry // the block at height 1 of this branch; nil at genesis
-	state  State      // zero if it was let go, see keepStates
+	state  State      // zero if it was dropped, see keepStates
 	work   Work       // cumulative
 }
 
-// Ancestor makes an entry the Branch that ends with it.
+// Ancestor implements Branch: an entry is the tip of a branch.
 func (e *treeEntry) Ancestor(n int) *Header {
 	for ; n > 0 && e != nil; n-- {
 		e = e.parent
@@ -77,7 +77,7 @@ func (e *treeEntry) Ancestor(n int) *Header {
 	return &e.block.Header
 }
 
-// First is as Branch says.
+// First implements Branch.
 func (e *treeEntry) First() *Header {
 	if e.first == nil {
 		return nil
@@ -85,7 +85,7 @@ func (e *treeEntry) First() *Header {
 	return &e.first.block.Header
 }
 
-// NewTree makes a tree that knows genesis alone. It fails if g is not valid. memo may be nil.
+// NewTree makes a tree with the genesis block only. It fails if g is invalid. memo may be nil.
 func NewTree(g *Genesis, e Engine, memo *Memo) (*Tree, error) {
 	if memo == nil {
 		memo = newSigMemo()
@@ -103,18 +103,18 @@ func NewTree(g *Genesis, e Engine, memo *Memo) (*Tree, error) {
 	}, nil
 }
 
-// Added says what became of a block that was given to Tree.Add.
+// Added is the outcome of Tree.Add.
 type Added struct {
-	Known   bool // it was in the tree already, or was known to be invalid; nothing changed
-	Orphan  bool // its parent is not known; it was not kept
-	NewHead bool // it is the head now
-	OldHead Hash // the head before, if NewHead
-	// Dropped are the blocks that left the best chain, Applied those that joined it, both by ascending height.
+	Known   bool // the block was known already, as valid or invalid; nothing changed
+	Orphan  bool // its parent is unknown; it was not stored
+	NewHead bool // it is the new head
+	OldHead Hash // the previous head, if NewHead
+	// Dropped are the blocks that left the canonical chain, Applied those that joined it, both by ascending height.
 	Dropped, Applied []*Block
 }
 
-// Add checks b and, if it is valid and its parent is known, takes it into the tree. now is the node's clock. An error
-// wraps ErrFuture, which time may cure, or ErrInvalid and the reason. Proof of work is checked before anything costly.
+// Add validates b and adds it to the tree if its parent is known. now is the node's clock. An error wraps ErrFuture, which
+// is not permanent, or ErrInvalid and the reason. Proof of work is checked before anything costly.
 func (t *Tree) Add(b *Block, now Millis) (Added, error) {
 	hash := b.Hash()
 	if t.entries[hash] != nil {
@@ -131,7 +131,7 @@ func (t *Tree) Add(b *Block, now Millis) (Added, error) {
 		parent = badParent.entry
 	}
 	if parent == nil {
-		// An orphan's header cannot be judged, its body can.
+		// The header of an orphan cannot be checked, its body can.
 		if err := checkBody(b); err != nil {
 			return Added{}, t.refuse(b, err)
 		}
@@ -151,7 +151,7 @@ func (t *Tree) Add(b *Block, now Millis) (Added, error) {
 		return Added{}, fmt.Errorf("add block %s: %w", hash, err)
 	}
 	if e.state, err = t.ledger.Execute(before, b); err != nil {
-		// A body that the header does not commit to says nothing about the block with this hash.
+		// A body that the header does not commit to does not make the block with this hash invalid.
 		if !errors.Is(err, ErrTxRoot) && !errors.Is(err, ErrTooManyTx) {
 			t.invalid.put(hash, e, err)
 		}
@@ -183,10 +183,10 @@ func (t *Tree) link(b *Block, parent *treeEntry) *treeEntry {
 	return e
 }
 
-// Head is the last block of the best chain.
+// Head is the last block of the canonical chain.
 func (t *Tree) Head() *Block { return t.head().block }
 
-// HeadWork is the head's cumulative work; genesis has none.
+// HeadWork is the head's cumulative work; that of genesis is zero.
 func (t *Tree) HeadWork() Work { return t.head().work }
 
 // HeadState is the ledger after the head.
@@ -195,16 +195,16 @@ func (t *Tree) HeadState() State { return t.head().state }
 // Genesis is the block at height 0.
 func (t *Tree) Genesis() *Block { return t.canonical[0].block }
 
-// Ledger is the rules that the tree's blocks are executed by.
+// Ledger is the ledger that executes the tree's blocks.
 func (t *Tree) Ledger() *Ledger { return t.ledger }
 
 // Len is the number of blocks in the tree, genesis and side branches included.
 func (t *Tree) Len() int { return len(t.entries) }
 
-// Has says whether the block is in the tree.
+// Has reports whether the block is in the tree.
 func (t *Tree) Has(h Hash) bool { return t.entries[h] != nil }
 
-// Get is the block with this hash, on any branch.
+// Get returns the block with this hash, on any branch.
 func (t *Tree) Get(h Hash) (*Block, bool) {
 	e := t.entries[h]
 	if e == nil {
@@ -213,7 +213,7 @@ func (t *Tree) Get(h Hash) (*Block, bool) {
 	return e.block, true
 }
 
-// AtHeight is the best chain's block at this height.
+// AtHeight returns the block of the canonical chain at this height.
 func (t *Tree) AtHeight(h Height) (*Block, bool) {
 	if h >= Height(len(t.canonical)) {
 		return nil, false
@@ -221,7 +221,7 @@ func (t *Tree) AtHeight(h Height) (*Block, bool) {
 	return t.canonical[h].block, true
 }
 
-// IsCanonical says whether the block is on the best chain.
+// IsCanonical reports whether the block is on the canonical chain.
 func (t *Tree) IsCanonical(h Hash) bool {
 	e := t.entries[h]
 	return e != nil && t.isCanonical(e)
@@ -234,7 +234,7 @@ func (t *Tree) isCanonical(e *treeEntry) bool {
 	return h < Height(len(t.canonical)) && t.canonical[h] == e
 }
 
-// updateHead makes e, a new entry, the head if its chain has more work than the head's. Ties go to the one seen first.
+// updateHead makes e, a new entry, the head if it has more work than the present one.
 func (t *Tree) updateHead(e *treeEntry) Added {
 	old := t.head()
 	if e.work.Cmp(old.work) <= 0 {
@@ -250,7 +250,7 @@ func (t *Tree) updateHead(e *treeEntry) Added {
 		a.Dropped = append(a.Dropped, d.block)
 	}
 	grown := int(e.block.Height) + 1
-	clear(t.canonical[min(grown, len(t.canonical)):]) // a heavier chain may be shorter: let go of the rest
+	clear(t.canonical[min(grown, len(t.canonical)):]) // a chain with more work may be shorter
 	t.canonical = t.canonical[:min(grown, len(t.canonical))]
 	for len(t.canonical) < grown {
 		t.canonical = append(t.canonical, nil)
@@ -264,19 +264,19 @@ func (t *Tree) updateHead(e *treeEntry) Added {
 	return a
 }
 
-// maxInvalid bounds the invalid blocks that a tree remembers.
+// maxInvalid is the number of invalid blocks that a tree remembers.
 const maxInvalid = 1024
 
-// invalidSet remembers the last maxInvalid blocks that carried their proof of work but broke the ledger's rules, and
-// their descendants, so that they are refused without executing anything. Its memory costs an attacker work.
+// invalidSet remembers the last maxInvalid blocks that have a valid proof of work but violate the ledger's rules, and
+// their descendants, so that they are refused without being executed again. To fill it costs an attacker work.
 type invalidSet struct {
 	known map[Hash]*invalidBlock
-	order []Hash // ring, the oldest at next once it is full
+	order []Hash // ring buffer; once it is full, the oldest is at next
 	next  int
 }
 
 type invalidBlock struct {
-	entry *treeEntry // its header alone, to judge the headers of its children
+	entry *treeEntry // without transactions, to check the headers of its children
 	err   error
 }
 
@@ -297,21 +297,21 @@ func (s *invalidSet) put(h Hash, e *treeEntry, err error) {
 	s.known[h] = &invalidBlock{entry: e, err: err}
 }
 
-// A state holds what its block changed in the trie, which is several times the block itself. So the tree keeps the
-// states of the keepStates blocks added last, and of every height that stateStride divides; others are computed again
-// from the nearest one below, which only a block on an old parent asks for.
+// A state holds what its block changed in the trie, several times the size of the block. So the tree keeps only the states
+// of the last keepStates blocks added and of every stateStride-th height. Others are recomputed from the nearest one
+// below, which is necessary only for a block on an old parent.
 const (
 	keepStates  = 256
 	stateStride = 128
 )
 
-// recentStates is the ring of entries added last; the oldest is at next once it is full.
+// recentStates is a ring buffer of the entries added last; once it is full, the oldest is at next.
 type recentStates struct {
 	ring []*treeEntry
 	next int
 }
 
-// retireStates notes that e was added and lets go of the state that has become too old.
+// retireStates records that e was added and drops the state that is too old now.
 func (t *Tree) retireStates(e *treeEntry) {
 	r := &t.recent
 	if len(r.ring) < keepStates {
@@ -326,10 +326,10 @@ func (t *Tree) retireStates(e *treeEntry) {
 	}
 }
 
-// hasState says whether the entry's state is at hand. A computed state is never the zero State.
+// hasState reports whether the entry's state was not dropped. A computed state is never the zero State.
 func (e *treeEntry) hasState() bool { return e.state.s != nil }
 
-// stateAfter is the state after e's block, computed again if it was let go.
+// stateAfter returns the state after e's block, recomputed if it was dropped.
 func (t *Tree) stateAfter(e *treeEntry) (State, error) {
 	var path []*treeEntry
 	base := e
@@ -346,9 +346,9 @@ func (t *Tree) stateAfter(e *treeEntry) (State, error) {
 	return s, nil
 }
 
-// Template is the header of a child of the head, complete but for its nonce, and the transactions it commits to: those
-// of txs that apply, in their order. Its time is now, or the earliest that the rules allow if that is later. The error
-// wraps ErrSupply.
+// Template returns the header of a child of the head, complete except for the nonce, and the transactions it commits to:
+// those of txs that apply, in order. Its time is now, or the earliest valid time if that is later. The error wraps
+// ErrSupply.
 func (t *Tree) Template(miner Address, txs []Tx, now Millis) (Header, []Tx, error) {
 	head := t.head()
 	kept, after, err := t.ledger.Assemble(head.state, txs, miner)
@@ -367,11 +367,11 @@ func (t *Tree) Template(miner Address, txs []Tx, now Millis) (Header, []Tx, erro
 	}, kept, nil
 }
 
-// locatorDense is the number of blocks that a locator names one by one before its steps double.
+// locatorDense is the number of consecutive blocks in a locator before its steps double.
 const locatorDense = 10
 
-// Locator names blocks of the best chain from the head backwards: the last 10 one by one, then in doubling steps, and
-// always genesis at the end. It has fewer than 64 hashes.
+// Locator returns hashes of the canonical chain from the head backwards: the last 10, then in doubling steps, and genesis
+// at the end. There are fewer than 64.
 func (t *Tree) Locator() []Hash {
 	var hashes []Hash
 	step := 1
@@ -384,8 +384,8 @@ func (t *Tree) Locator() []Hash {
 	return append(hashes, t.Genesis().Hash())
 }
 
-// After is up to max blocks of the best chain, ascending, that follow the first hash of locator that is on it; more
-// says that others follow them. A locator of which nothing is on the best chain, not even genesis, gets nothing.
+// After returns up to max blocks of the canonical chain, ascending, after the first hash of locator that is on it; more
+// is true if others follow. It returns nothing if no hash of locator is on the canonical chain, not even genesis.
 func (t *Tree) After(locator []Hash, max int) (blocks []*Block, more bool) {
 	for _, h := range locator {
 		e := t.entries[h]

@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// anyHeader accepts every header, so that tests of the tree need not search for proofs.
+// anyHeader is an Engine that accepts every header, so that tests need no proof of work.
 type anyHeader struct{}
 
 func (anyHeader) CheckHeader(*Header, Branch, Millis) error { return nil }
@@ -40,7 +40,7 @@ func sibling(t *testing.T, tree *Tree, parent *Block, before State, miner Addres
 		StateRoot: after.Root(), Miner: miner, Bits: MaxBits}, nil)
 }
 
-func TestOldStatesAreLetGoAndReplayed(t *testing.T) {
+func TestTree_DropsAndReplaysStates(t *testing.T) {
 	tree, k := testTree(t)
 	const length = keepStates + 2*stateStride + 10
 	states := []State{tree.HeadState()}
@@ -67,7 +67,7 @@ func TestOldStatesAreLetGoAndReplayed(t *testing.T) {
 			t.Errorf("height %d: state after it: root %s, %v; want %s", height, s.Root(), err, states[height].Root())
 		}
 	}
-	// A block on an old parent is judged as ever.
+	// A block on an old parent is validated like any other.
 	parent, _ := tree.AtHeight(stateStride - 1)
 	side := sibling(t, tree, parent, states[parent.Height], Address{0xdd})
 	if added, err := tree.Add(side, 0); err != nil || added.NewHead || !tree.Has(side.Hash()) {
@@ -79,8 +79,8 @@ func TestOldStatesAreLetGoAndReplayed(t *testing.T) {
 	}
 }
 
-// However many side blocks come, the head's state stays.
-func TestHeadStateOutlivesSideBlocks(t *testing.T) {
+// Side blocks never evict the state of the head.
+func TestTree_KeepsHeadState(t *testing.T) {
 	tree, _ := testTree(t)
 	head := sibling(t, tree, tree.Genesis(), tree.HeadState(), Address{1})
 	genesisState := tree.HeadState()
@@ -94,7 +94,7 @@ func TestHeadStateOutlivesSideBlocks(t *testing.T) {
 		}
 	}
 	if tree.Head() != head || !tree.head().hasState() {
-		t.Error("the head has lost its state")
+		t.Error("the state of the head was dropped")
 	}
 	kept := 0
 	for _, e := range tree.entries {
@@ -107,8 +107,8 @@ func TestHeadStateOutlivesSideBlocks(t *testing.T) {
 	}
 }
 
-// A state that cannot be computed again is a fault of the node, not of the block.
-func TestReplayFailureIsNotTheBlocksFault(t *testing.T) {
+// A state that cannot be recomputed is an error of the node; the block is not invalid.
+func TestTree_ReplayFailureIsNotInvalid(t *testing.T) {
 	tree, k := testTree(t)
 	tx := Tx{To: Address{1}, Amount: 3}
 	k.Sign(tree.Genesis().Hash(), &tx)
@@ -122,13 +122,13 @@ func TestReplayFailureIsNotTheBlocksFault(t *testing.T) {
 	}
 	child := sibling(t, tree, b, tree.HeadState(), Address{2})
 	tree.head().state = State{}
-	tree.canonical[0].state = State{}.with([]entry{{Address{9}, Account{Balance: 1}}}) // as if memory had rotted
+	tree.canonical[0].state = State{}.with([]entry{{Address{9}, Account{Balance: 1}}}) // corrupted memory
 	if _, err := tree.Add(child, 0); err == nil || errors.Is(err, ErrInvalid) {
-		t.Errorf("got %v, want an error that does not blame the block", err)
+		t.Errorf("got %v, want an error that does not wrap ErrInvalid", err)
 	}
 }
 
-func TestInvalidBlocksAreForgottenOldestFirst(t *testing.T) {
+func TestInvalidSet_EvictsOldest(t *testing.T) {
 	var s invalidSet
 	hash := func(i int) Hash { return Hash{byte(i), byte(i >> 8)} }
 	const extra = 10
@@ -143,12 +143,12 @@ func TestInvalidBlocksAreForgottenOldestFirst(t *testing.T) {
 		t.Errorf("%d known, want %d", len(s.known), maxInvalid)
 	}
 	if s.get(hash(extra-1)) != nil || s.get(hash(extra)) == nil {
-		t.Error("not the oldest ones were forgotten")
+		t.Error("the evicted ones are not the oldest")
 	}
 }
 
-// Thousands of simulated nodes hold one entry a block each; the map's slot and the slice's come on top.
-func TestTreeEntryIsSmall(t *testing.T) {
+// Each of thousands of simulated nodes has an entry for every block, besides the slots in the map and the slice.
+func TestTreeEntry_Size(t *testing.T) {
 	if size := unsafe.Sizeof(treeEntry{}); size > 64 {
 		t.Errorf("a tree entry has %d bytes, want at most 64", size)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/netsplit/netsplit/node/chain"
 )
 
-func TestTreeExtends(t *testing.T) {
+func TestTree_ExtendsHead(t *testing.T) {
 	k := newKit(t, 2)
 	tree := k.tree()
 	if tree.Head() != tree.Genesis() || tree.HeadWork() != (chain.Work{}) || tree.HeadState().Total() != 2*funds {
@@ -49,7 +49,7 @@ func TestTreeExtends(t *testing.T) {
 	}
 }
 
-func TestTreeFirstSeenWinsTies(t *testing.T) {
+func TestTree_FirstSeenWinsTies(t *testing.T) {
 	k := newKit(t, 2)
 	one, two := k.tree(), k.tree()
 	a, b := k.extend(one, 1, 0)[0], k.extend(two, 1, 1)[0]
@@ -60,11 +60,11 @@ func TestTreeFirstSeenWinsTies(t *testing.T) {
 		t.Error("a block of equal work displaced the one seen first")
 	}
 	if one.IsCanonical(b.Hash()) || !one.Has(b.Hash()) {
-		t.Error("the loser is not on a side branch")
+		t.Error("the other block is not on a side branch")
 	}
 }
 
-func TestTreeReorgs(t *testing.T) {
+func TestTree_Reorganises(t *testing.T) {
 	k := newKit(t, 2)
 	mine, theirs := k.tree(), k.tree()
 	k.add(theirs, k.extend(mine, 2, 0)...)
@@ -87,8 +87,8 @@ func TestTreeReorgs(t *testing.T) {
 	}
 }
 
-// A shorter chain wins if its blocks were harder.
-func TestTreeMostWorkWinsNotLength(t *testing.T) {
+// A shorter chain with more work wins.
+func TestTree_MostWorkWins(t *testing.T) {
 	k := newKit(t, 2)
 	slow, fast := k.tree(), k.tree()
 	stretch := func(tree *chain.Tree, n, miner int, step chain.Millis) (blocks []*chain.Block) {
@@ -103,8 +103,8 @@ func TestTreeMostWorkWinsNotLength(t *testing.T) {
 		}
 		return blocks
 	}
-	easy := stretch(slow, 8, 0, 2*k.g.HalfLife) // ever easier
-	hard := stretch(fast, 7, 1, 1)              // ever harder
+	easy := stretch(slow, 8, 0, 2*k.g.HalfLife) // difficulty falls
+	hard := stretch(fast, 7, 1, 1)              // difficulty rises
 	got := k.add(slow, hard...)
 	if !got.NewHead || slow.Head() != hard[6] || len(slow.Locator()) != 8 {
 		t.Fatal("the chain with more work did not win")
@@ -113,11 +113,11 @@ func TestTreeMostWorkWinsNotLength(t *testing.T) {
 		t.Error("a height above the new head is still there")
 	}
 	if slow.IsCanonical(easy[7].Hash()) {
-		t.Error("a dropped block is still on the best chain")
+		t.Error("a dropped block is still canonical")
 	}
 }
 
-func TestTreeReportsOrphans(t *testing.T) {
+func TestTree_Orphans(t *testing.T) {
 	k := newKit(t, 1)
 	blocks := k.extend(k.tree(), 2, 0)
 	tree := k.tree()
@@ -133,7 +133,7 @@ func TestTreeReportsOrphans(t *testing.T) {
 	}
 }
 
-func TestTreeLocatorAndAfter(t *testing.T) {
+func TestTree_LocatorAndAfter(t *testing.T) {
 	k := newKit(t, 1)
 	tree := k.tree()
 	blocks := k.extend(tree, 60, 0)
@@ -165,7 +165,7 @@ func TestTreeLocatorAndAfter(t *testing.T) {
 		{"up to date", []chain.Hash{at(60)}, 10, nil, false},
 		{"nothing in common", []chain.Hash{{1}}, 10, nil, false},
 		{"empty", nil, 10, nil, false},
-		{"nothing asked for", []chain.Hash{at(0)}, 0, nil, true},
+		{"max is zero", []chain.Hash{at(0)}, 0, nil, true},
 	} {
 		got, more := tree.After(c.locator, c.max)
 		if !slices.Equal(got, c.want) || more != c.more {
@@ -174,8 +174,8 @@ func TestTreeLocatorAndAfter(t *testing.T) {
 	}
 }
 
-// A side branch's block in a locator is passed over.
-func TestTreeAfterFromASideBranch(t *testing.T) {
+// Blocks of a side branch in a locator are skipped.
+func TestTree_AfterFromSideBranch(t *testing.T) {
 	k := newKit(t, 2)
 	tree, other := k.tree(), k.tree()
 	k.add(other, k.extend(tree, 3, 0)...)
@@ -188,8 +188,8 @@ func TestTreeAfterFromASideBranch(t *testing.T) {
 	}
 }
 
-// Each rule has a block that breaks it alone.
-func TestTreeRefuses(t *testing.T) {
+// Each case violates one rule.
+func TestTree_InvalidBlocks(t *testing.T) {
 	k := newKit(t, 3)
 	tree := k.tree()
 	k.extend(tree, 12, 0)
@@ -242,12 +242,12 @@ func TestTreeRefuses(t *testing.T) {
 			t.Errorf("%s: wraps ErrInvalid: %v", c.name, invalid)
 		}
 		if added.NewHead || tree.Has(b.Hash()) {
-			t.Errorf("%s: the block was taken in", c.name)
+			t.Errorf("%s: the block was added", c.name)
 		}
 	}
 }
 
-func TestTreeRefusesWithoutProofBeforeExecuting(t *testing.T) {
+func TestTree_ChecksProofBeforeExecution(t *testing.T) {
 	k := newKit(t, 1)
 	tree := k.tree()
 	h, _ := k.draft(tree, 0)
@@ -264,7 +264,7 @@ func TestTreeRefusesWithoutProofBeforeExecuting(t *testing.T) {
 	}
 }
 
-func TestTreeRefusesTooManyTransactions(t *testing.T) {
+func TestTree_TooManyTransactions(t *testing.T) {
 	k := newKit(t, 1)
 	tree := k.tree()
 	h, _ := k.draft(tree, 0)
@@ -274,8 +274,7 @@ func TestTreeRefusesTooManyTransactions(t *testing.T) {
 	}
 }
 
-// A block that was too early is accepted later.
-func TestTreeFutureBlockIsNotRemembered(t *testing.T) {
+func TestTree_FutureBlockValidLater(t *testing.T) {
 	k := newKit(t, 1)
 	tree := k.tree()
 	h, _ := k.draft(tree, 0)
@@ -289,8 +288,8 @@ func TestTreeFutureBlockIsNotRemembered(t *testing.T) {
 	}
 }
 
-// Whoever relays a good header with another body must not spoil the good block, neither in the tree nor in a memo.
-func TestTreeWrongBodyDoesNotSpoilTheBlock(t *testing.T) {
+// A valid header with a wrong body must not make the valid block invalid, neither in the tree nor in a memo.
+func TestTree_WrongBodyDoesNotInvalidateHash(t *testing.T) {
 	k := newKit(t, 2)
 	memo := chain.NewMemo()
 	tree, err := chain.NewTree(k.g, k.engine, memo)
@@ -301,7 +300,7 @@ func TestTreeWrongBodyDoesNotSpoilTheBlock(t *testing.T) {
 	for _, txs := range [][]chain.Tx{nil, append(good.Txs[:1:1], good.Txs[0])} {
 		bad := chain.NewBlock(good.Header, txs)
 		if bad.Hash() != good.Hash() {
-			t.Fatal("the bodies were to share a header")
+			t.Fatal("the blocks have different headers")
 		}
 		if _, err := tree.Add(bad, farOff); !errors.Is(err, chain.ErrTxRoot) {
 			t.Fatalf("got %v, want ErrTxRoot", err)
@@ -312,7 +311,7 @@ func TestTreeWrongBodyDoesNotSpoilTheBlock(t *testing.T) {
 	}
 }
 
-func TestTreeRemembersInvalidBlocksAndDescendants(t *testing.T) {
+func TestTree_RemembersInvalidBlocks(t *testing.T) {
 	k := newKit(t, 1)
 	tree := k.tree()
 	h, _ := k.draft(tree, 0)
@@ -336,7 +335,7 @@ func TestTreeRemembersInvalidBlocksAndDescendants(t *testing.T) {
 		}
 		hs = append(hs, &child.Header)
 	}
-	// A descendant has to carry its proof to be worth remembering.
+	// A descendant without proof of work is not remembered.
 	easy := k.mine(chain.Header{Version: 1, Height: 2, Parent: bad.Hash(), Time: start + 5000, Bits: chain.MaxBits}, nil)
 	for range 2 {
 		if got, err := tree.Add(easy, farOff); got.Known || !errors.Is(err, chain.ErrBits) {
@@ -348,22 +347,19 @@ func TestTreeRemembersInvalidBlocksAndDescendants(t *testing.T) {
 	}
 }
 
-func TestNewTreeRefusesAnInvalidGenesis(t *testing.T) {
+func TestNewTree_InvalidGenesis(t *testing.T) {
 	k := newKit(t, 1)
 	g := *k.g
 	g.Interval = 0
 	if _, err := chain.NewTree(&g, k.engine, nil); err == nil {
 		t.Error("no error")
 	}
-	if _, err := chain.Execute(chain.State{}, k.tree().Genesis(), &g, nil); err == nil {
-		t.Error("Execute: no error")
-	}
-	if _, _, err := chain.Assemble(chain.State{}, nil, chain.Address{}, &g, nil); err == nil {
-		t.Error("Assemble: no error")
+	if _, err := chain.NewLedger(&g, nil); err == nil {
+		t.Error("NewLedger: no error")
 	}
 }
 
-// BenchmarkTreeAdd is what one more simulated node pays for a block that another one has executed.
+// BenchmarkTreeAdd measures the cost of a block for one more simulated node, after another one has executed it.
 func BenchmarkTreeAdd(b *testing.B) {
 	k := newKit(b, 50)
 	memo := chain.NewMemo()

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 )
@@ -12,7 +13,7 @@ type Hash [32]byte
 // Address is an account: its ed25519 public key.
 type Address [32]byte
 
-// PeerID is a node's identity on the network: its ed25519 public key, the same key as its account's.
+// PeerID is a node's identity in the network: its ed25519 public key, which is also its account.
 type PeerID = Address
 
 // Signature is an ed25519 signature.
@@ -27,75 +28,17 @@ type Height uint64
 // Millis is a time in milliseconds since the Unix epoch, as block headers carry it.
 type Millis int64
 
-// Tx is a signed transfer.
-type Tx struct {
-	From   Address   `json:"from"`
-	To     Address   `json:"to"`
-	Amount Amount    `json:"amount"` // at least 1
-	Fee    Amount    `json:"fee"`
-	Nonce  uint64    `json:"nonce"` // the number of transfers that From has sent before
-	Sig    Signature `json:"sig"`
-}
+// Cmp compares h and o as big-endian numbers: -1, 0 or 1.
+func (h Hash) Cmp(o Hash) int { return bytes.Compare(h[:], o[:]) }
 
-// Header commits to a block. Its canonical encoding has 160 bytes (see encode.go); its hash is the block's.
-type Header struct {
-	Version   uint32  `json:"version"` // 1
-	Height    Height  `json:"height"`
-	Parent    Hash    `json:"parent"`
-	TxRoot    Hash    `json:"tx_root"`    // see TxRoot
-	StateRoot Hash    `json:"state_root"` // of the state after the block, see State.Root
-	Miner     Address `json:"miner"`
-	Time      Millis  `json:"time_ms"`
-	Bits      uint32  `json:"bits"` // compact target
-	Nonce     uint64  `json:"nonce"`
-}
+// IsZero reports whether h is all zero, the parent of genesis.
+func (h Hash) IsZero() bool { return h == Hash{} }
 
-// Block is a header and the transactions it commits to. A Block is immutable once built: nodes share it. NewBlock and
-// DecodeBlock make one that remembers its hash.
-type Block struct {
-	Header
-	Txs []Tx `json:"txs"`
+// Cmp orders addresses by their bytes: -1, 0 or 1.
+func (a Address) Cmp(o Address) int { return bytes.Compare(a[:], o[:]) }
 
-	// What NewBlock and DecodeBlock compute once, so that nodes that share a block need not. sealed says that they did.
-	sealed  bool
-	matches bool // TxRoot commits to Txs
-	hash    Hash
-}
-
-// Limits of a block. The encoding refuses more.
-const (
-	HeaderVersion = 1
-	HeaderSize    = 160
-	TxSize        = 152
-	MaxBlockTxs   = 4096
-	MaxBlockSize  = HeaderSize + 4 + MaxBlockTxs*TxSize
-)
-
-// Genesis is what all nodes of a testnet must agree on before they start. Its JSON form is in every node's
-// configuration and in every trace.
-type Genesis struct {
-	// Network names the testnet; two networks with different names never accept each other's transactions.
-	Network string `json:"network"`
-	Time    Millis `json:"time_ms"`
-	// Bits is the target of block 1.
-	Bits uint32 `json:"bits"`
-	// Interval is the block interval that the difficulty aims at, and HalfLife the time off schedule that doubles or
-	// halves it, in milliseconds (aserti3-2d).
-	Interval Millis `json:"interval_ms"`
-	HalfLife Millis `json:"half_life_ms"`
-	// Subsidy is what each block creates for its miner; its transactions' fees come on top.
-	Subsidy Amount  `json:"subsidy"`
-	Alloc   []Alloc `json:"alloc"`
-}
-
-// Alloc is an account's balance at genesis. Addresses are unique and in ascending order.
-type Alloc struct {
-	Address Address `json:"address"`
-	Amount  Amount  `json:"amount"`
-}
-
-// parseHex fills dst from exactly 2*len(dst) lower-case hex digits, the only form that is accepted, so that a value has
-// one text.
+// parseHex fills dst from exactly 2*len(dst) lower-case hex digits. Other forms are refused, so that a value has only one
+// text form.
 func parseHex(what string, dst, src []byte) error {
 	if len(src) != 2*len(dst) {
 		return fmt.Errorf("%s: want %d hex digits, got %d characters", what, 2*len(dst), len(src))

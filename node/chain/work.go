@@ -8,7 +8,7 @@ import (
 	"math/bits"
 )
 
-// Target is the largest hash that proves work, a 256-bit big-endian number.
+// Target is the largest hash that is a valid proof of work, a 256-bit big-endian number.
 type Target [32]byte
 
 // MaxBits is the compact form of the easiest target, 0xffff * 2^240: all but one hash in 65536 meet it.
@@ -21,8 +21,7 @@ var maxTarget = Target{0xff, 0xff}
 func MaxTarget() Target { return maxTarget }
 
 // TargetFromBits expands a compact target: bits = exponent (8 bits) and mantissa (24 bits, the highest must be 0),
-// target = mantissa * 256^(exponent-3). It refuses zero, targets above MaxTarget and any form but the one that
-// Target.Bits gives.
+// target = mantissa * 256^(exponent-3). It refuses zero, targets above MaxTarget, and forms other than that of Target.Bits.
 func TargetFromBits(bits uint32) (Target, error) {
 	exp, mant := int(bits>>24), bits&0xffffff
 	var t Target
@@ -51,10 +50,7 @@ func TargetFromBits(bits uint32) (Target, error) {
 	return t, nil
 }
 
-// BitsFromTarget is t.Bits.
-func BitsFromTarget(t Target) uint32 { return t.Bits() }
-
-// Bits is the compact form, which keeps the 16 to 23 highest bits of the target and rounds down.
+// Bits is the compact form: the 16 to 23 most significant bits of the target, rounded down.
 func (t Target) Bits() uint32 {
 	size := 32
 	for size > 0 && t[32-size] == 0 {
@@ -77,7 +73,7 @@ func (t Target) Bits() uint32 {
 // Int is the target as a new number.
 func (t Target) Int() *big.Int { return new(big.Int).SetBytes(t[:]) }
 
-// TargetFromInt is n brought into the range from 1 to MaxTarget.
+// TargetFromInt is n, clamped to the range from 1 to MaxTarget.
 func TargetFromInt(n *big.Int) Target {
 	if n.Sign() <= 0 {
 		return Target{31: 1}
@@ -96,14 +92,14 @@ func TargetFromInt(n *big.Int) Target {
 // Cmp compares as numbers: -1, 0 or 1.
 func (t Target) Cmp(o Target) int { return Hash(t).Cmp(Hash(o)) }
 
-// Met says whether h is at most t.
+// Met reports whether h is at most t.
 func (t Target) Met(h Hash) bool { return h.Cmp(Hash(t)) <= 0 }
 
 // Work is a number of expected hash attempts, a 256-bit big-endian number.
 type Work [32]byte
 
-// WorkOf is the work that a block with these bits stands for: 2^256 / (target + 1), rounded down. It is zero for bits
-// that TargetFromBits refuses.
+// WorkOf is the work of a block with these bits: 2^256 / (target + 1), rounded down. It is zero for bits that
+// TargetFromBits refuses.
 func WorkOf(compact uint32) Work {
 	target, err := TargetFromBits(compact)
 	if err != nil {
@@ -117,7 +113,7 @@ func WorkOf(compact uint32) Work {
 	return w
 }
 
-// Add is w plus o; it stops at the largest value.
+// Add is w plus o, at most the largest value.
 func (w Work) Add(o Work) Work {
 	var sum Work
 	var carry uint64

@@ -20,8 +20,8 @@ func TestTargetFromBits(t *testing.T) {
 		if err != nil || got.Int().Cmp(target) != 0 {
 			t.Errorf("%08x: got %x, %v; want %x", c.bits, got, err, target)
 		}
-		if BitsFromTarget(got) != c.bits {
-			t.Errorf("%08x: comes back as %08x", c.bits, got.Bits())
+		if got.Bits() != c.bits {
+			t.Errorf("%08x: round trip gives %08x", c.bits, got.Bits())
 		}
 		work := WorkOf(c.bits)
 		want := new(big.Int).Lsh(big.NewInt(1), 256)
@@ -39,13 +39,13 @@ func TestTargetFromBits(t *testing.T) {
 			t.Errorf("%08x: accepted as %x", bits, got)
 		}
 		if WorkOf(bits) != (Work{}) {
-			t.Errorf("%08x: stands for work", bits)
+			t.Errorf("%08x: WorkOf is not zero", bits)
 		}
 	}
 }
 
 // Every compact form that is accepted is the canonical one, and compact forms round down by less than 2^-15.
-func TestBitsRoundDown(t *testing.T) {
+func TestTarget_BitsRoundDown(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	for range 20000 {
 		bits := rng.Uint32() % 0x22000000
@@ -66,7 +66,7 @@ func TestBitsRoundDown(t *testing.T) {
 	}
 }
 
-func TestTargetFromIntStaysInRange(t *testing.T) {
+func TestTargetFromInt_Clamps(t *testing.T) {
 	huge := new(big.Int).Lsh(big.NewInt(1), 300)
 	full := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 256), big.NewInt(1))
 	for _, c := range []struct {
@@ -79,7 +79,7 @@ func TestTargetFromIntStaysInRange(t *testing.T) {
 	}
 }
 
-func TestWorkAdd(t *testing.T) {
+func TestWork_Add(t *testing.T) {
 	var top Work
 	for i := range top {
 		top[i] = 0xff

@@ -41,7 +41,7 @@ func TestLoadConfig(t *testing.T) {
 	}
 }
 
-func TestLoadConfigText(t *testing.T) {
+func TestLoadConfig_Errors(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
 		"empty":        {"", ":1:1: text ends too early"},
 		"cut":          {"{\n\"name\": \"x\",", ":2:13: text ends too early"},
@@ -140,7 +140,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func TestRunAddressTaken(t *testing.T) {
+func TestRun_AddressInUse(t *testing.T) {
 	n := startNode(t, testConfig(t, 1))
 	c := testConfig(t, 2)
 	c.Listen = n.addrs.Peers

@@ -160,7 +160,7 @@ func drained(t *testing.T, stream network.Stream) {
 	}
 }
 
-func TestHostilePeerIsDisconnectedAndBanned(t *testing.T) {
+func TestHostilePeer_Banned(t *testing.T) {
 	tests := map[string]struct {
 		bytes  []byte
 		reason string
@@ -200,9 +200,9 @@ func TestHostilePeerIsDisconnectedAndBanned(t *testing.T) {
 	}
 }
 
-// TestSecondConnection has one identity connect twice. Where the node decides, it refuses the second while the first is
+// TestConnections_OnePerPeer has one identity connect twice. Where the node decides, it refuses the second while the first is
 // young; where the stranger decides, the second takes the place of the first.
-func TestSecondConnection(t *testing.T) {
+func TestConnections_OnePerPeer(t *testing.T) {
 	t.Run("node decides", func(t *testing.T) {
 		n := startNode(t, testConfig(t, 1))
 		s := newStranger(t, n.id, false)
@@ -239,7 +239,7 @@ func TestSecondConnection(t *testing.T) {
 	})
 }
 
-func TestStrangersThatNeverBecomePeers(t *testing.T) {
+func TestHostilePeer_NoHandshake(t *testing.T) {
 	n := startNode(t, testConfig(t, 1))
 
 	other := newStranger(t, n.id, true)

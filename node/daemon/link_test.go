@@ -57,7 +57,7 @@ func (c *chunks) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestEventLogWritesWholeLines(t *testing.T) {
+func TestEventLog_WholeLines(t *testing.T) {
 	var out chunks
 	l := &eventLog{w: &out}
 	for range 100 {
@@ -91,14 +91,14 @@ func TestEventLogWritesWholeLines(t *testing.T) {
 	}
 }
 
-func TestRunFailsWithItsLog(t *testing.T) {
+func TestRun_EventLogFails(t *testing.T) {
 	err := Run(t.Context(), testConfig(t, 1), &chunks{err: io.ErrClosedPipe})
 	if !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("error %v, want the writer's", err)
 	}
 }
 
-func TestSendQueueLimits(t *testing.T) {
+func TestSendQueue_Limits(t *testing.T) {
 	q := newSendQueue()
 	frame := []byte{1}
 	for i := range maxQueuedFrames {
@@ -153,8 +153,8 @@ func TestReadFrame(t *testing.T) {
 	}
 }
 
-// TestReadFrameMemory claims the largest frame and sends little of it.
-func TestReadFrameMemory(t *testing.T) {
+// TestReadFrame_Memory claims the largest frame and sends little of it.
+func TestReadFrame_Memory(t *testing.T) {
 	claim := append(binary.BigEndian.AppendUint32(nil, wire.MaxMessageSize), make([]byte, 10)...)
 	got := testing.Benchmark(func(b *testing.B) {
 		b.ReportAllocs()

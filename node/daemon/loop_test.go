@@ -81,8 +81,8 @@ func startLoop(t *testing.T, cfg node.Config, want string) (*loop, *lineBuffer) 
 	return l, log
 }
 
-// TestSlowReaderIsDisconnected sends to a peer that reads nothing. The loop must not wait for it.
-func TestSlowReaderIsDisconnected(t *testing.T) {
+// TestSlowReader_Disconnected sends to a peer that reads nothing. The loop must not wait for it.
+func TestSlowReader_Disconnected(t *testing.T) {
 	l, log := startLoop(t, testConfig(t, 1), "")
 	n := &testNode{t: t, id: l.net.self.id, addrs: Addrs{Peers: l.net.listener.Addr().String()}}
 	s := newStranger(t, n.id, true)
@@ -117,8 +117,8 @@ func TestSlowReaderIsDisconnected(t *testing.T) {
 	}
 }
 
-// TestSlowReaderReason does the same with a peer that completed the handshake, for the reason in the log.
-func TestSlowReaderReason(t *testing.T) {
+// TestSlowReader_Reason does the same with a peer that completed the handshake, for the reason in the log.
+func TestSlowReader_Reason(t *testing.T) {
 	l, log := startLoop(t, testConfig(t, 1), "")
 	n := &testNode{t: t, id: l.net.self.id, addrs: Addrs{Peers: l.net.listener.Addr().String()}}
 	s := newStranger(t, n.id, true)
@@ -155,7 +155,7 @@ func TestSlowReaderReason(t *testing.T) {
 	}
 }
 
-func TestDoAfterTheEnd(t *testing.T) {
+func TestLoop_DoAfterStop(t *testing.T) {
 	cfg := testConfig(t, 1)
 	l, _ := startLoop(t, cfg, "kind 99")
 	canceled, cancel := context.WithCancel(t.Context())

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func TestMainArguments(t *testing.T) {
+func TestMain_Arguments(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.json")
 	if err := os.WriteFile(bad, []byte("{\n  \"nam\": 1}"), 0o600); err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestMainArguments(t *testing.T) {
 	}
 }
 
-func TestMainFailsAtRun(t *testing.T) {
+func TestMain_RunFails(t *testing.T) {
 	cfg := testConfig(t, 1)
 	if err := os.WriteFile(cfg.Data+"-file", nil, 0o600); err != nil {
 		t.Fatal(err)

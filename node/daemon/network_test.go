@@ -21,7 +21,7 @@ func waitHeight(t *testing.T, height chain.Height, nodes ...*testNode) {
 	}
 }
 
-func TestTwoNodesMineAndAgree(t *testing.T) {
+func TestNetwork_TwoNodesAgree(t *testing.T) {
 	c1 := testConfig(t, 1)
 	c1.Mine = testRate
 	n1 := startNode(t, c1)
@@ -38,7 +38,7 @@ func TestTwoNodesMineAndAgree(t *testing.T) {
 	n2.wait("that head", func(e node.Event) bool { return e.Kind == node.EventHead && e.Height >= made.Height })
 }
 
-func TestFourNodesConverge(t *testing.T) {
+func TestNetwork_FourNodesConverge(t *testing.T) {
 	var nodes []*testNode
 	for i := 1; i <= 4; i++ {
 		c := testConfig(t, i)
@@ -67,7 +67,7 @@ func TestFourNodesConverge(t *testing.T) {
 	}
 }
 
-func TestTransactionByHTTP(t *testing.T) {
+func TestNetwork_TransactionOverHTTP(t *testing.T) {
 	c1 := testConfig(t, 1)
 	n1 := startNode(t, c1)
 	c2 := testConfig(t, 2)
@@ -99,8 +99,8 @@ func TestTransactionByHTTP(t *testing.T) {
 	}
 }
 
-// TestSimultaneousDials has two nodes that know each other from the start.
-func TestSimultaneousDials(t *testing.T) {
+// TestConnections_SimultaneousDials has two nodes that know each other from the start.
+func TestConnections_SimultaneousDials(t *testing.T) {
 	for i := range 5 {
 		ports := freePorts(t, 2)
 		c1, c2 := testConfig(t, 1), testConfig(t, 2)
@@ -142,7 +142,7 @@ func freePorts(t *testing.T, n int) []string {
 	return addrs
 }
 
-func TestRestartGoesOn(t *testing.T) {
+func TestRun_Restart(t *testing.T) {
 	c := testConfig(t, 1)
 	c.Mine = testRate
 	n := startNode(t, c)
@@ -161,8 +161,8 @@ func TestRestartGoesOn(t *testing.T) {
 	}
 }
 
-// TestStopClosesFiles runs a node several times and counts this process's open files. Goroutines are TestMain's.
-func TestStopClosesFiles(t *testing.T) {
+// TestRun_ClosesFiles runs a node several times and counts this process's open files. Goroutines are TestMain's.
+func TestRun_ClosesFiles(t *testing.T) {
 	open := func() int {
 		files, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
@@ -190,8 +190,8 @@ func TestStopClosesFiles(t *testing.T) {
 	}
 }
 
-// TestPeerComesBack stops a peer and starts it again on the same address; the other one dials until it is there.
-func TestPeerComesBack(t *testing.T) {
+// TestConnections_PeerReturns stops a peer and starts it again on the same address; the other one dials until it is there.
+func TestConnections_PeerReturns(t *testing.T) {
 	c1, c2 := testConfig(t, 1), testConfig(t, 2)
 	c2.Listen = freePorts(t, 1)[0]
 	c1.Peers = []node.PeerAddr{{ID: testID(t, c2), Addr: c2.Listen}}

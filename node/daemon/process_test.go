@@ -14,9 +14,9 @@ import (
 	"github.com/netsplit/netsplit/node/chain"
 )
 
-// TestKilledNodeKeepsWhatItReported kills a mining node with SIGKILL again and again. Whatever block it had printed must
+// TestProcess_KilledKeepsReportedBlocks kills a mining node with SIGKILL again and again. Whatever block it had printed must
 // be on disk, and every line it printed must be whole.
-func TestKilledNodeKeepsWhatItReported(t *testing.T) {
+func TestProcess_KilledKeepsReportedBlocks(t *testing.T) {
 	cfg := testConfig(t, 1)
 	cfg.Genesis.Interval = 5 // blocks arrive about as fast as the disk takes them
 	cfg.Mine = 20_000
@@ -51,8 +51,8 @@ func TestKilledNodeKeepsWhatItReported(t *testing.T) {
 	}
 }
 
-// TestSignalsStopCleanly ends a node as an operator or a container engine does.
-func TestSignalsStopCleanly(t *testing.T) {
+// TestProcess_SignalsStopCleanly ends a node as an operator or a container engine does.
+func TestProcess_SignalsStopCleanly(t *testing.T) {
 	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		text, err := json.Marshal(testConfig(t, 1))
 		if err != nil {

@@ -46,7 +46,7 @@ func newStore(t *testing.T) string {
 	return dir
 }
 
-func TestStoreKeepsOrder(t *testing.T) {
+func TestStore_KeepsOrder(t *testing.T) {
 	dir := newStore(t)
 	unfinished := filepath.Join(dir, storeFile+".new-123")
 	if err := os.WriteFile(unfinished, nil, 0o600); err != nil {
@@ -70,7 +70,7 @@ func TestStoreKeepsOrder(t *testing.T) {
 	}
 }
 
-func TestStoreRefuses(t *testing.T) {
+func TestStore_Refuses(t *testing.T) {
 	t.Run("another genesis", func(t *testing.T) {
 		_, _, err := openStore(newStore(t), chain.Hash{9})
 		if !errors.Is(err, ErrStoreGenesis) || !strings.Contains(err.Error(), "configuration 0900") {
@@ -109,9 +109,9 @@ func TestStoreRefuses(t *testing.T) {
 	})
 }
 
-// TestStoreDamaged damages the file in many ways. The store must report each, or not be touched by it (a page that is
+// TestStore_DamagedFile damages the file in many ways. The store must report each, or not be touched by it (a page that is
 // free), and must never crash, hang, change the file or give other blocks than were put in.
-func TestStoreDamaged(t *testing.T) {
+func TestStore_DamagedFile(t *testing.T) {
 	dir := newStore(t)
 	path := filepath.Join(dir, storeFile)
 	whole, err := os.ReadFile(path)
@@ -163,7 +163,7 @@ func TestStoreDamaged(t *testing.T) {
 	}
 }
 
-func TestStoreRecordDamage(t *testing.T) {
+func TestStore_DamagedRecord(t *testing.T) {
 	tests := map[string]struct {
 		change func(b *bbolt.Bucket) error
 		want   string

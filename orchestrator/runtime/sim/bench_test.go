@@ -115,7 +115,7 @@ func BenchmarkDelivery(b *testing.B) {
 	}
 }
 
-func TestDeliveryDoesNotAllocate(t *testing.T) {
+func TestDelivery_DoesNotAllocate(t *testing.T) {
 	r, received := floodNet(t, 200, 8)
 	step := func() {
 		if err := r.Clock().Sleep(t.Context(), r.Clock().Now()+100*time.Millisecond); err != nil {

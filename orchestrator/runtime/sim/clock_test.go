@@ -12,7 +12,7 @@ import (
 	"github.com/netsplit/netsplit/node"
 )
 
-func TestLanesWakeInOrderOfTimeAndNumber(t *testing.T) {
+func TestClock_WakeOrder(t *testing.T) {
 	r := New(Options{})
 	c := r.Clock()
 	var log []string
@@ -38,7 +38,7 @@ func TestLanesWakeInOrderOfTimeAndNumber(t *testing.T) {
 	}
 }
 
-func TestSleepRunsEventsFirst(t *testing.T) {
+func TestClock_SleepRunsEventsFirst(t *testing.T) {
 	l := launchAll(t, "a")
 	l.timer("a", 1, time.Second)
 	l.timer("a", 2, time.Second+1)
@@ -49,7 +49,7 @@ func TestSleepRunsEventsFirst(t *testing.T) {
 	}
 }
 
-func TestSleepNoticesCancellation(t *testing.T) {
+func TestClock_SleepCancelled(t *testing.T) {
 	l := launchAll(t, "a")
 	ctx, cancel := context.WithCancel(t.Context())
 	ticks := 0
@@ -80,7 +80,7 @@ func (l *lab) launchTicker(name string, fn func()) {
 	l.timer(name, 1, time.Microsecond)
 }
 
-func TestCancelledLaneWakesWhileOthersSleep(t *testing.T) {
+func TestClock_CancelWakesOneTask(t *testing.T) {
 	c := New(Options{}).Clock()
 	ctx, cancel := context.WithCancel(t.Context())
 	var got error
@@ -92,7 +92,7 @@ func TestCancelledLaneWakesWhileOthersSleep(t *testing.T) {
 	}
 }
 
-func TestLaneThatExitsPassesTheBaton(t *testing.T) {
+func TestClock_TaskGoexit(t *testing.T) {
 	c := New(Options{}).Clock()
 	done := make(chan struct{})
 	go func() { // a first lane of its own, so that Goexit ends only the lane below
@@ -113,7 +113,7 @@ func panicFree(t *testing.T, c interface {
 	goruntime.Goexit()
 }
 
-func TestWaitOutsideTheFirstLanePanics(t *testing.T) {
+func TestClock_WaitOutsideFirstTask(t *testing.T) {
 	c := New(Options{}).Clock()
 	var got any
 	c.Go(func() {
@@ -126,7 +126,7 @@ func TestWaitOutsideTheFirstLanePanics(t *testing.T) {
 	}
 }
 
-func TestRealTimeDoesNotRunAhead(t *testing.T) {
+func TestClock_RealTime(t *testing.T) {
 	began := time.Now()
 	c := New(Options{RealTime: true}).Clock()
 	if err := c.Sleep(t.Context(), 30*ms); err != nil {

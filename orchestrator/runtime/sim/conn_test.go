@@ -11,7 +11,7 @@ import (
 
 const ms = time.Millisecond
 
-func TestMessageTakesTheBaseDelay(t *testing.T) {
+func TestConn_BaseDelay(t *testing.T) {
 	l := joined(t)
 	l.send("a", "b", 1)
 	l.send("b", "a", 2)
@@ -19,7 +19,7 @@ func TestMessageTakesTheBaseDelay(t *testing.T) {
 	l.expect("10.5ms b got 1 from a", "10.5ms a got 2 from b")
 }
 
-func TestSimultaneousDialsCollapse(t *testing.T) {
+func TestDial_Simultaneous(t *testing.T) {
 	l := launchAll(t, "a", "b")
 	l.dial("a", "b")
 	l.dial("b", "a")
@@ -27,7 +27,7 @@ func TestSimultaneousDialsCollapse(t *testing.T) {
 	l.expect("1.5ms a up b outbound=true", "1.5ms b up a outbound=false")
 }
 
-func TestDialFailures(t *testing.T) {
+func TestDial_Fails(t *testing.T) {
 	tests := []struct {
 		name    string
 		prepare func(l *lab)
@@ -65,7 +65,7 @@ func TestDialFailures(t *testing.T) {
 	}
 }
 
-func TestDialIsOvertakenByEvents(t *testing.T) {
+func TestDial_FaultMeanwhile(t *testing.T) {
 	tests := []struct {
 		name   string
 		during func(l *lab)
@@ -88,7 +88,7 @@ func TestDialIsOvertakenByEvents(t *testing.T) {
 	}
 }
 
-func TestPausedDialler(t *testing.T) {
+func TestDial_PausedDialler(t *testing.T) {
 	for _, tt := range []struct {
 		resume time.Duration
 		want   []string
@@ -107,7 +107,7 @@ func TestPausedDialler(t *testing.T) {
 	}
 }
 
-func TestOrderIsKeptUnderJitter(t *testing.T) {
+func TestConn_OrderUnderJitter(t *testing.T) {
 	l := joined(t)
 	l.shape(oneWay("a", "b", false, faults.Shape{Delay: 50 * ms, Jitter: 40 * ms}))
 	for n := range uint64(200) {
@@ -129,7 +129,7 @@ func TestOrderIsKeptUnderJitter(t *testing.T) {
 	}
 }
 
-func TestCutHoldsUntilARetransmission(t *testing.T) {
+func TestConn_CutUntilRetransmission(t *testing.T) {
 	l := joined(t)
 	l.send("a", "b", 1) // in flight when the cut begins: lost at 10.5 ms
 	l.shape(oneWay("a", "b", true, faults.Shape{}))
@@ -149,7 +149,7 @@ func TestCutHoldsUntilARetransmission(t *testing.T) {
 	l.expect("1.411s b got 1 from a", "1.411s b got 2 from a", "1.411s b got 4 from a")
 }
 
-func TestSecondCutLengthensTheBackOff(t *testing.T) {
+func TestConn_SecondCutBackoff(t *testing.T) {
 	l := joined(t)
 	l.shape(cut("a", "b"))
 	l.send("a", "b", 1) // lost at 10 ms
@@ -163,7 +163,7 @@ func TestSecondCutLengthensTheBackOff(t *testing.T) {
 	l.expect("1.4105s b got 1 from a")
 }
 
-func TestDisconnectIsImmediateHereAndTravelsThere(t *testing.T) {
+func TestConn_Disconnect(t *testing.T) {
 	l := joined(t)
 	l.send("a", "b", 1)
 	l.disconnect("a", "b", "bored")
@@ -179,7 +179,7 @@ func TestDisconnectIsImmediateHereAndTravelsThere(t *testing.T) {
 	}
 }
 
-func TestCloseDuringACutIsLearntAfterIt(t *testing.T) {
+func TestConn_CloseDuringCut(t *testing.T) {
 	l := joined(t)
 	l.shape(cut("a", "b"))
 	l.disconnect("a", "b", "ping timeout")
@@ -190,7 +190,7 @@ func TestCloseDuringACutIsLearntAfterIt(t *testing.T) {
 	l.expect("1.4105s b down a: closed by peer")
 }
 
-func TestBothEndsCloseDuringACut(t *testing.T) {
+func TestConn_BothCloseDuringCut(t *testing.T) {
 	l := joined(t)
 	l.shape(cut("a", "b"))
 	l.disconnect("a", "b", "ping timeout")
@@ -203,7 +203,7 @@ func TestBothEndsCloseDuringACut(t *testing.T) {
 	l.expect("1.0015s b up a outbound=true", "1.0015s a up b outbound=false")
 }
 
-func TestNewConnectionResetsAHalfOpenOne(t *testing.T) {
+func TestConn_ReplacesHalfOpen(t *testing.T) {
 	l := joined(t)
 	l.shape(cut("a", "b"))
 	l.disconnect("a", "b", "ping timeout")
@@ -215,7 +215,7 @@ func TestNewConnectionResetsAHalfOpenOne(t *testing.T) {
 		"1.0015s a up b outbound=true", "1.0015s b up a outbound=false")
 }
 
-func TestDeathIsSeenByPeersAfterTheLinkDelay(t *testing.T) {
+func TestConn_ProcessEnds(t *testing.T) {
 	for verb, want := range map[faults.Verb][]string{
 		faults.Kill: {"10.5ms b down a: closed by peer"},
 		faults.Stop: {"10ms a stop", "10.5ms b down a: closed by peer"},
@@ -232,7 +232,7 @@ func TestDeathIsSeenByPeersAfterTheLinkDelay(t *testing.T) {
 	}
 }
 
-func TestPauseHoldsInputsInOrder(t *testing.T) {
+func TestPause_HoldsInputsInOrder(t *testing.T) {
 	l := joined(t)
 	l.perform("b", node.Effect{Kind: node.EffectTimer, Timer: node.TimerID{Kind: 7}, At: l.r.w.time() + node.Time(ms)})
 	l.do(faults.Pause, "b")
@@ -245,7 +245,7 @@ func TestPauseHoldsInputsInOrder(t *testing.T) {
 	l.expect("1s b got 1 from a", "1s b timer 7", "1s b got 2 from a")
 }
 
-func TestKilledWhilePausedForgetsWhatItHeld(t *testing.T) {
+func TestPause_KilledWhilePaused(t *testing.T) {
 	l := joined(t)
 	l.do(faults.Pause, "b")
 	l.send("a", "b", 1)
@@ -260,7 +260,7 @@ func TestKilledWhilePausedForgetsWhatItHeld(t *testing.T) {
 	}
 }
 
-func TestRetryFollowsTCP(t *testing.T) {
+func TestRetransmission_TCPBackoff(t *testing.T) {
 	const s = time.Second
 	for _, tt := range []struct{ lost, now, want time.Duration }{
 		{0, 0, 200 * ms},
@@ -283,7 +283,7 @@ func TestRetryFollowsTCP(t *testing.T) {
 	}
 }
 
-func TestStreamKeepsOrderAndLittleMemory(t *testing.T) {
+func TestStream_OrderAndMemory(t *testing.T) {
 	var s stream
 	next := uint64(0)
 	for n := range uint64(10000) {

@@ -48,7 +48,7 @@ func (c *counter) drop(effects []node.Effect) []node.Effect {
 	})
 }
 
-func TestPlantedMachinesAreDrivenInPlaceOfNodes(t *testing.T) {
+func TestPlant_ReplacesMachine(t *testing.T) {
 	machines := make(map[faults.NodeID][]*counter)
 	r := sim.New(sim.Options{Plant: func(id faults.NodeID, m sim.Machine) sim.Machine {
 		c := &counter{Machine: m}
@@ -201,7 +201,7 @@ func troubled(t *testing.T, seed uint64) []byte {
 	return h.Bytes()
 }
 
-func TestSameSeedGivesTheSameHistory(t *testing.T) {
+func TestHistory_Deterministic(t *testing.T) {
 	first, again, other := troubled(t, 1), troubled(t, 1), troubled(t, 2)
 	if n := bytes.Count(first, []byte("\n")); n < 1000 {
 		t.Fatalf("only %d lines", n)

@@ -12,7 +12,7 @@ import (
 	"github.com/netsplit/netsplit/faults"
 )
 
-func TestDelayAppliesToNewAndOldConnections(t *testing.T) {
+func TestShape_DelayOnOldAndNewConnections(t *testing.T) {
 	l := launchAll(t, "a", "b")
 	l.shape(oneWay("a", "b", false, faults.Shape{Delay: 100 * ms}))
 	l.dial("a", "b") // there, back, there
@@ -27,7 +27,7 @@ func TestDelayAppliesToNewAndOldConnections(t *testing.T) {
 	l.expect("500.5ms a got 2 from b", "550.5ms a got 4 from b", "600.5ms b got 1 from a", "600.5ms b got 3 from a")
 }
 
-func TestJitterLargerThanDelayNeverBeatsTheBaseDelay(t *testing.T) {
+func TestLatency_AtLeastBaseDelay(t *testing.T) {
 	w := newWorld(Options{}.withDefaults(), &New(Options{}).clock.now)
 	l := link{delay: int64(ms), jitter: int64(10 * ms)}
 	low, high := int64(never), int64(0)
@@ -40,7 +40,7 @@ func TestJitterLargerThanDelayNeverBeatsTheBaseDelay(t *testing.T) {
 	}
 }
 
-func TestLayersExpire(t *testing.T) {
+func TestShape_LayersExpire(t *testing.T) {
 	l := joined(t)
 	first, second := cut("a", "b"), oneWay("a", "b", false, faults.Shape{Delay: 100 * ms})
 	at := func(d time.Duration) time.Time { return l.r.Clock().Epoch().Add(d) }
@@ -56,7 +56,7 @@ func TestLayersExpire(t *testing.T) {
 	l.expect("1.2005s b got 1 from a", "2.1005s b got 1 from a")
 }
 
-func TestReplacedLayersDoNotExpire(t *testing.T) {
+func TestShape_ReplacedLayersDoNotExpire(t *testing.T) {
 	l := joined(t)
 	first := cut("a", "b")
 	first.Until = l.r.Clock().Epoch().Add(time.Second)
@@ -68,7 +68,7 @@ func TestReplacedLayersDoNotExpire(t *testing.T) {
 	l.expect()
 }
 
-func TestShapeRefuses(t *testing.T) {
+func TestShape_Refuses(t *testing.T) {
 	l := launchAll(t, "a", "b")
 	for want, layer := range map[string]faults.Layer{
 		`unknown node "x"`: oneWay("a", "x", true, faults.Shape{}),
@@ -111,7 +111,7 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-func TestProbeIsShortWhenNothingIsLost(t *testing.T) {
+func TestProbe_EndsEarlyWithoutLoss(t *testing.T) {
 	l := launchAll(t, "a", "b")
 	l.do(faults.Pause, "b") // its host answers all the same
 	plan := faults.ProbePlan{Count: 2, Interval: 5 * ms, Wait: time.Second}
@@ -124,7 +124,7 @@ func TestProbeIsShortWhenNothingIsLost(t *testing.T) {
 	}
 }
 
-func TestProbeWaitsNoLongerThanAsked(t *testing.T) {
+func TestProbe_WaitLimit(t *testing.T) {
 	l := launchAll(t, "a", "b")
 	l.shape(oneWay("a", "b", false, faults.Shape{Delay: time.Second}))
 	plan := faults.ProbePlan{Count: 1, Wait: 100 * ms}
@@ -134,7 +134,7 @@ func TestProbeWaitsNoLongerThanAsked(t *testing.T) {
 	}
 }
 
-func TestProbeRefuses(t *testing.T) {
+func TestProbe_Refuses(t *testing.T) {
 	l := launchAll(t, "a", "b")
 	link := []faults.Link{{From: "a", To: "b"}}
 	for _, plan := range []faults.ProbePlan{{}, {Count: 1, Interval: -1}, {Count: 1, Wait: -1}} {

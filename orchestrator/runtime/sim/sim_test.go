@@ -14,7 +14,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-func TestHostAddresses(t *testing.T) {
+func TestHostAddr(t *testing.T) {
 	seen := make(map[netip.Addr]bool)
 	w := &world{}
 	for i := range 20000 {
@@ -41,7 +41,7 @@ func TestHostAddresses(t *testing.T) {
 	}
 }
 
-func TestCreateRefuses(t *testing.T) {
+func TestCreate_Refuses(t *testing.T) {
 	r := New(Options{})
 	twice := runtime.Plan{ID: "p", Nodes: []runtime.PlanNode{{ID: "a"}, {ID: "a"}}}
 	if _, err := r.Create(t.Context(), twice); err == nil || !strings.Contains(err.Error(), "twice") {
@@ -59,7 +59,7 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
-func TestLaunchRefuses(t *testing.T) {
+func TestLaunch_Refuses(t *testing.T) {
 	l := launchAll(t, "a")
 	fresh := launchOf(t, node.Config{Name: "a"})
 	unknown := fresh
@@ -76,7 +76,7 @@ func TestLaunchRefuses(t *testing.T) {
 	}
 }
 
-func TestAdvertisedNamesAreDialled(t *testing.T) {
+func TestDial_AdvertisedName(t *testing.T) {
 	l := newLab(t, "a", "b")
 	for _, n := range []string{"a", "b"} {
 		cfg := node.Config{Name: n, Advertise: "gate.example:4001"} // the first to take it has it
@@ -89,7 +89,7 @@ func TestAdvertisedNamesAreDialled(t *testing.T) {
 	l.expect("1.5ms b up a outbound=true", "1.5ms a up b outbound=false")
 }
 
-func TestClosedRefusesEverything(t *testing.T) {
+func TestClose_RefusesCalls(t *testing.T) {
 	l := launchAll(t, "a")
 	l.timer("a", 1, 10*ms)
 	for range 2 {
@@ -124,7 +124,7 @@ func TestInfo(t *testing.T) {
 	}
 }
 
-func TestEventsArePrintedAsJSON(t *testing.T) {
+func TestLogs_EventsAsJSON(t *testing.T) {
 	l := launchAll(t, "a")
 	h := chain.Hash{1}
 	l.perform("a", node.Effect{Kind: node.EffectEvent, Event: &node.Event{Time: 5, Kind: node.EventHead, Hash: &h, Height: 2}})
@@ -138,7 +138,7 @@ func TestEventsArePrintedAsJSON(t *testing.T) {
 	}
 }
 
-func TestActionsFitStates(t *testing.T) {
+func TestDo_States(t *testing.T) {
 	verbs := []faults.Verb{faults.Kill, faults.Stop, faults.Pause, faults.Resume, faults.Start, faults.Restart}
 	states := map[string]struct {
 		prepare func(l *lab)
@@ -165,7 +165,7 @@ func TestActionsFitStates(t *testing.T) {
 	}
 }
 
-func TestDoRefusesUnknownVerb(t *testing.T) {
+func TestDo_UnknownVerb(t *testing.T) {
 	l := launchAll(t, "a")
 	err := l.r.Do(t.Context(), faults.Action{Verb: "tickle", Node: "a"})
 	if err == nil || errors.Is(err, runtime.ErrState) {
@@ -173,14 +173,14 @@ func TestDoRefusesUnknownVerb(t *testing.T) {
 	}
 }
 
-func TestStoppingAPausedNodeJustEndsIt(t *testing.T) {
+func TestDo_StopPaused(t *testing.T) {
 	l := launchAll(t, "a")
 	l.do(faults.Pause, "a")
 	l.do(faults.Stop, "a")
 	l.expect()
 }
 
-func TestPersistedBlocksAreOnTheDiskOfTheNextProcess(t *testing.T) {
+func TestDo_StartLoadsPersistedBlocks(t *testing.T) {
 	l := newLab(t, "a")
 	var stored [][]*chain.Block
 	inner := l.r.newMachine
@@ -198,7 +198,7 @@ func TestPersistedBlocksAreOnTheDiskOfTheNextProcess(t *testing.T) {
 	}
 }
 
-func TestFailedStart(t *testing.T) {
+func TestDo_StartFails(t *testing.T) {
 	l := launchAll(t, "a")
 	l.do(faults.Kill, "a")
 	l.err = errors.New("disk full of bees")
@@ -214,7 +214,7 @@ func TestFailedStart(t *testing.T) {
 	l.do(faults.Start, "a") // it is down, not lost
 }
 
-func TestPanicIsTheDeathOfOneNode(t *testing.T) {
+func TestPanic_EndsOneNode(t *testing.T) {
 	tests := []struct {
 		name string
 		set  func(s *stub)
@@ -249,7 +249,7 @@ func TestPanicIsTheDeathOfOneNode(t *testing.T) {
 	}
 }
 
-func TestPanicWhileMakingANodeIsAnError(t *testing.T) {
+func TestPanic_InNewMachine(t *testing.T) {
 	l := newLab(t, "a")
 	l.r.newMachine = func(node.Config, []*chain.Block, node.Time) (Machine, chain.PeerID, error) { panic("ouch") }
 	err := l.r.Launch(t.Context(), []runtime.Launch{launchOf(t, node.Config{Name: "a"})}, nil)
@@ -298,7 +298,7 @@ func TestConfigPath(t *testing.T) {
 	}
 }
 
-func TestReadConfigIsStrict(t *testing.T) {
+func TestReadConfig_Strict(t *testing.T) {
 	const genesis = `"genesis": {"network": "n", "bits": 7}`
 	for _, tt := range []struct{ text, err string }{
 		{`{"name": "a", ` + genesis + `}`, ""},
@@ -325,7 +325,7 @@ func TestReadConfigIsStrict(t *testing.T) {
 	}
 }
 
-func TestGenesisIsSharedOnlyWhereItIsTheSame(t *testing.T) {
+func TestReadConfig_SharesGenesis(t *testing.T) {
 	var g internedGenesis
 	decode := func(text string) node.Config {
 		t.Helper()

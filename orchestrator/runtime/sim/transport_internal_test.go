@@ -11,7 +11,7 @@ import (
 	"github.com/netsplit/netsplit/node"
 )
 
-func TestBackendOfAnEndedProcess(t *testing.T) {
+func TestBackend_EndedProcess(t *testing.T) {
 	l := launchAll(t, "a")
 	h := l.r.w.names["a"]
 	b := backend{r: l.r, h: h, life: h.life}
@@ -37,7 +37,7 @@ func TestBackendOfAnEndedProcess(t *testing.T) {
 	}
 }
 
-func TestResponseRecordsLikeAServer(t *testing.T) {
+func TestResponse_FirstStatusCounts(t *testing.T) {
 	w := &response{header: make(http.Header)}
 	w.WriteHeader(http.StatusTeapot)
 	w.WriteHeader(http.StatusOK) // too late

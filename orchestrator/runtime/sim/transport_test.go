@@ -38,7 +38,7 @@ func request(t *testing.T, r *sim.Runtime, method, url, body string) (int, strin
 	return resp.StatusCode, string(text), nil
 }
 
-func TestTransportReachesTheNode(t *testing.T) {
+func TestTransport_Requests(t *testing.T) {
 	r := sim.New(sim.Options{})
 	start(t, r, nil, 2, 1)
 	sleep(t, r, 10*time.Second)
@@ -65,7 +65,7 @@ func TestTransportReachesTheNode(t *testing.T) {
 	}
 }
 
-func TestTransportErrors(t *testing.T) {
+func TestTransport_Errors(t *testing.T) {
 	r := sim.New(sim.Options{})
 	ids := start(t, r, nil, 4, 1)
 	for verb, id := range map[faults.Verb]faults.NodeID{faults.Kill: ids[1], faults.Stop: ids[2], faults.Pause: ids[3]} {
@@ -103,7 +103,7 @@ func TestTransportErrors(t *testing.T) {
 	}
 }
 
-func TestTransportFollowsRestarts(t *testing.T) {
+func TestTransport_Restart(t *testing.T) {
 	r := sim.New(sim.Options{})
 	ids := start(t, r, nil, 2, 1)
 	for i := range 3 {
@@ -117,8 +117,8 @@ func TestTransportFollowsRestarts(t *testing.T) {
 	}
 }
 
-// TestTransportBesideTheEventLoop asks from a goroutine that is not a lane, as a user's tool may.
-func TestTransportBesideTheEventLoop(t *testing.T) {
+// TestTransport_OtherGoroutine asks from a goroutine that is not a lane, as a user's tool may.
+func TestTransport_OtherGoroutine(t *testing.T) {
 	r := sim.New(sim.Options{})
 	start(t, r, nil, 10, 2)
 	done := make(chan error, 1)

@@ -12,7 +12,7 @@ import (
 	"github.com/netsplit/netsplit/node"
 )
 
-func TestHeapPopsInOrderOfTimeThenPush(t *testing.T) {
+func TestHeap_PopOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var h heap
 	var want []event
@@ -44,7 +44,7 @@ func TestHeapPopsInOrderOfTimeThenPush(t *testing.T) {
 	}
 }
 
-func TestEventKeepsItsKind(t *testing.T) {
+func TestHeap_EventKind(t *testing.T) {
 	var h heap
 	for _, k := range []eventKind{arriveA, arriveB, timer, control} {
 		h.push(1, k, 0, 0)
@@ -56,7 +56,7 @@ func TestEventKeepsItsKind(t *testing.T) {
 	}
 }
 
-func TestRingKeepsTheLastLines(t *testing.T) {
+func TestRing_LastLines(t *testing.T) {
 	r := ring{limit: maxLogBytes}
 	if got := r.tail(5); got != nil {
 		t.Fatalf("empty: %q", got)
@@ -84,7 +84,7 @@ func TestRingKeepsTheLastLines(t *testing.T) {
 	}
 }
 
-func TestRingIsBoundedInBytes(t *testing.T) {
+func TestRing_BoundedInBytes(t *testing.T) {
 	r := ring{limit: 100}
 	for i := range 50 {
 		r.add([]byte(strings.Repeat("x", i)))
@@ -101,7 +101,7 @@ func TestRingIsBoundedInBytes(t *testing.T) {
 	}
 }
 
-func TestRingLimits(t *testing.T) {
+func TestRing_LimitPerNode(t *testing.T) {
 	for n, want := range map[int]int{0: maxLogBytes, 1: maxLogBytes, 1024: 64 << 10, 10000: minLogBytes} {
 		if got := limitFor(n); got != want {
 			t.Errorf("%d nodes: %d bytes each, want %d", n, got, want)
@@ -109,7 +109,7 @@ func TestRingLimits(t *testing.T) {
 	}
 }
 
-func TestRingAddText(t *testing.T) {
+func TestRing_AddText(t *testing.T) {
 	r := ring{limit: 1000}
 	r.addText("one\ntwo\r\n\nfour")
 	r.addText("")
@@ -146,7 +146,7 @@ func TestTimers(t *testing.T) {
 	l.expect("1s a timer 1")
 }
 
-func TestTimersEndWithTheProcess(t *testing.T) {
+func TestTimers_EndWithProcess(t *testing.T) {
 	l := launchAll(t, "a")
 	l.timer("a", 1, 10*ms)
 	l.timer("a", 2, 20*ms)
@@ -157,7 +157,7 @@ func TestTimersEndWithTheProcess(t *testing.T) {
 	l.expect("20ms a timer 9")
 }
 
-func TestTimerPostponedWhilePaused(t *testing.T) {
+func TestTimers_PostponedWhilePaused(t *testing.T) {
 	l := launchAll(t, "a")
 	l.timer("a", 1, 10*ms)
 	l.timer("a", 1, 5*time.Second)
