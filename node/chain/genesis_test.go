@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -24,7 +25,7 @@ var genesisEdits = []func(g *Genesis){
 	func(g *Genesis) { g.HalfLife++ },
 	func(g *Genesis) { g.Subsidy++ },
 	func(g *Genesis) { g.Alloc[0].Amount++ },
-	func(g *Genesis) { g.Alloc = g.Alloc[:2] },
+	func(g *Genesis) { g.Alloc = slices.Delete(g.Alloc, 0, 1) },
 }
 
 func TestGenesis_Validate(t *testing.T) {
