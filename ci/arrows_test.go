@@ -25,11 +25,11 @@ var arrows = map[string][]string{
 	"orchestrator/invariant":           {"orchestrator/trace"},
 	"orchestrator/chain":               {"faults", "orchestrator/trace"},
 	"orchestrator/chain/native":        {"faults", "orchestrator/trace", "orchestrator/chain", "node"},
-	"orchestrator/chain/external":      {"testnets", "faults", "orchestrator/trace", "orchestrator/chain"},
+	"orchestrator/chain/external":      {"testnets", "faults", "orchestrator/trace", "orchestrator/chain", "orchestrator/runtime"},
 	"orchestrator/runtime":             {"faults"},
 	"orchestrator/runtime/sim":         {"faults", "orchestrator/runtime", "node"},
 	"orchestrator/runtime/fake":        {"faults", "orchestrator/runtime", "node"},
-	"orchestrator/runtime/docker":      {"faults", "orchestrator/runtime", "orchestrator/chain"},
+	"orchestrator/runtime/docker":      {"faults", "orchestrator/runtime"},
 	"orchestrator/runtime/runtimetest": {"faults", "orchestrator/runtime", "node"},
 	"orchestrator/report":              {"orchestrator/trace", "orchestrator/invariant"},
 	"orchestrator/run":                 {"testnets", "faults", "orchestrator/invariant", "orchestrator/trace", "orchestrator/chain", "orchestrator/runtime"},
@@ -43,6 +43,8 @@ var arrows = map[string][]string{
 var forbidden = map[string][]string{
 	// Concrete runtimes are named by the command line alone.
 	"orchestrator/run": {"orchestrator/runtime/docker", "orchestrator/runtime/sim", "orchestrator/runtime/fake", "orchestrator/chain/native"},
+	// A chain knows the contract of runtimes, none of them.
+	"orchestrator/chain/external": {"orchestrator/runtime/docker", "orchestrator/runtime/sim", "orchestrator/runtime/fake"},
 	// The independent re-execution shares no code with the node.
 	"orchestrator/invariant/ledger": {"node"},
 	// The state machine owns no sockets, disks or servers.

@@ -6,7 +6,6 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/trace"
@@ -47,8 +46,8 @@ func (e *env) makeBlocks(c *ucli.Context) error {
 		return err
 	}
 	defer a.detach()
-	p, ok := a.Chain.(chain.Producer)
-	if !ok || !p.Produces() {
+	makeBlock := a.Chain.Capabilities().MakeBlock
+	if makeBlock == nil {
 		return usagef("`netsplit status` shows them come", "the nodes of testnet %s make blocks by themselves", a.ID)
 	}
 	node := firstMiner(a.Testnet)
@@ -59,7 +58,7 @@ func (e *env) makeBlocks(c *ucli.Context) error {
 	}
 	out := madeBlocks{Node: string(node)}
 	for ; out.Made < count; out.Made++ {
-		if err := p.Produce(c.Context, node); err != nil {
+		if err := makeBlock(c.Context, node); err != nil {
 			return infrastructure(fmt.Errorf("after %d of %d blocks: %w", out.Made, count, err), "")
 		}
 	}

@@ -186,7 +186,8 @@ func (e *env) checkOn(ctx context.Context, file *testnets.Chain, nodes int, p *p
 func tryOut(ctx context.Context, spec *testnets.Spec, h *host, chainFile *external.Chain, dir string, p *progress) (*checkStage, error) {
 	runCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	sink := &checkSink{chain: chainFile, cancel: cancel, heard: make(chan chain.Hint, 1)}
+	caps := chainFile.Capabilities()
+	sink := &checkSink{parse: caps.ParseNotification, cancel: cancel, heard: make(chan chain.Notification, 1)}
 	stage := &checkStage{Nodes: len(spec.NodeIDs())}
 	t, err := run.Start(runCtx, run.Options{
 		ID: h.id, Spec: spec, Runtime: h.runtime, Chain: chainFile, Dir: dir, Sink: sink, Progress: p,
@@ -200,8 +201,8 @@ func tryOut(ctx context.Context, spec *testnets.Spec, h *host, chainFile *extern
 		return nil, ctx.Err()
 	}
 	if node, err := sink.first(); err != nil {
-		stage.Died, stage.Node = chainFile.Redact(err.Error()), string(node)
-		stage.Start = chainFile.StartPlace()
+		stage.Died, stage.Node = caps.Redact(err.Error()), string(node)
+		stage.Start = caps.StartPosition
 	}
 	for _, f := range stage.Findings {
 		if f.Problem != nil && f.Problem.Look && stage.Node == "" {
@@ -216,7 +217,7 @@ func tryOut(ctx context.Context, spec *testnets.Spec, h *host, chainFile *extern
 		return stage, infrastructure(fmt.Errorf("read the log of node %s: %w", stage.Node, err), "")
 	}
 	for _, l := range lines {
-		stage.Printed = append(stage.Printed, chainFile.Redact(l))
+		stage.Printed = append(stage.Printed, caps.Redact(l))
 	}
 	return stage, nil
 }
@@ -230,9 +231,9 @@ func checkSpec(nodes int) (*testnets.Spec, error) {
 // checkSink is a runtime.Sink that ends a context when a node ends by itself, and keeps the first block of which a node
 // prints a line.
 type checkSink struct {
-	chain  *external.Chain
+	parse  func(faults.NodeID, []byte) (chain.Notification, bool) // of a line; nil: none
 	cancel context.CancelCauseFunc
-	heard  chan chain.Hint
+	heard  chan chain.Notification
 
 	mu   sync.Mutex
 	node faults.NodeID
@@ -243,7 +244,10 @@ var _ runtime.Sink = (*checkSink)(nil)
 
 // Line implements runtime.Sink.
 func (s *checkSink) Line(node faults.NodeID, _ time.Time, line []byte) {
-	if h, ok := s.chain.Heard(node, line); ok {
+	if s.parse == nil {
+		return
+	}
+	if h, ok := s.parse(node, line); ok {
 		select {
 		case s.heard <- h:
 		default:

@@ -27,7 +27,7 @@ func (e *env) chainImageCommand() *ucli.Command {
 				return noEngine(err)
 			}
 			chain := external.New(file, d, d.Transport(), func(text string) { fmt.Fprintf(e.err, "  %s\n", text) })
-			ref, err := chain.Image(c.Context)
+			ref, err := chain.Capabilities().BuildImage(c.Context)
 			if err == nil {
 				_, err = fmt.Fprintln(e.out, ref)
 			}

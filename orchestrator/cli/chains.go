@@ -55,10 +55,7 @@ var errMoved = errors.New("the node's chain has changed meanwhile")
 func (a *attached) onChain(ctx context.Context, high, low *nodeStatus) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	client, ok := a.Client(faults.NodeID(high.Node)).(chain.Historian)
-	if !ok {
-		return false, errors.New("the chain's driver cannot look up blocks by height")
-	}
+	client := a.Client(faults.NodeID(high.Node))
 	if has, err := hasBlock(ctx, client, low); has || err != nil {
 		return has, err
 	}
@@ -70,7 +67,7 @@ func (a *attached) onChain(ctx context.Context, high, low *nodeStatus) (bool, er
 }
 
 // hasBlock reports whether the head of n is on the best chain of the client's node.
-func hasBlock(ctx context.Context, client chain.Historian, n *nodeStatus) (bool, error) {
+func hasBlock(ctx context.Context, client chain.Client, n *nodeStatus) (bool, error) {
 	if n.Height == 0 && n.Head == "" {
 		return true, nil // a node that has no block yet contradicts nobody
 	}

@@ -17,9 +17,9 @@ import (
 )
 
 // noImage is a runtime that has no images.
-type noImage struct{ chain.Tools }
+type noImage struct{ external.Containers }
 
-func (noImage) Image(context.Context, chain.ImageSource, func(string)) (string, error) {
+func (noImage) BuildImage(context.Context, runtime.ImageSource, func(string)) (string, error) {
 	return "", errors.New("not there")
 }
 
@@ -111,12 +111,12 @@ func TestWhatAChainFileIsToldOfHasNoSecrets(t *testing.T) {
 }
 
 // oneImage is a runtime that has an image whose programs fail.
-type oneImage struct{ chain.Tools }
+type oneImage struct{ external.Containers }
 
-func (oneImage) Image(context.Context, chain.ImageSource, func(string)) (string, error) {
+func (oneImage) BuildImage(context.Context, runtime.ImageSource, func(string)) (string, error) {
 	return "sha256:1", nil
 }
 
-func (oneImage) Once(context.Context, chain.Once) (chain.OnceResult, error) {
-	return chain.OnceResult{}, errors.New("exit 1")
+func (oneImage) RunCommand(context.Context, runtime.Command) (runtime.CommandResult, error) {
+	return runtime.CommandResult{}, errors.New("exit 1")
 }

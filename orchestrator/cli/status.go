@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
@@ -110,8 +109,8 @@ func (a *attached) status(ctx context.Context) (*testnetStatus, error) {
 
 // leader asks the node that is highest who makes the next block, where the chain can tell.
 func (a *attached) leader(ctx context.Context, s *testnetStatus) {
-	led, ok := a.Chain.(chain.Led)
-	if !ok || !led.Leads() {
+	leaderOf := a.Chain.Capabilities().Leader
+	if leaderOf == nil {
 		return
 	}
 	var highest *nodeStatus
@@ -125,7 +124,7 @@ func (a *attached) leader(ctx context.Context, s *testnetStatus) {
 	}
 	ask, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	leader, err := led.Leader(ask, faults.NodeID(highest.Node))
+	leader, err := leaderOf(ask, faults.NodeID(highest.Node))
 	if err != nil {
 		s.LeaderError = err.Error()
 	}

@@ -16,9 +16,14 @@ type led struct {
 	leads bool
 }
 
-func (l led) Leads() bool { return l.leads }
+func (l led) Capabilities() chain.Capabilities {
+	if !l.leads {
+		return chain.Capabilities{}
+	}
+	return chain.Capabilities{Leader: l.leader}
+}
 
-func (l led) Leader(_ context.Context, node faults.NodeID) (faults.NodeID, error) {
+func (l led) leader(_ context.Context, node faults.NodeID) (faults.NodeID, error) {
 	if node == "lost" {
 		return "", errors.New("no such method")
 	}
@@ -39,7 +44,6 @@ func TestStatusSaysWhoLeadsNext(t *testing.T) {
 			"t: 2 nodes, one chain, who leads next is not known: no such method"},
 		{"nobody answers", led{leads: true}, []nodeStatus{{Node: "dead", Error: "no answer"}}, "t: 1 nodes, one chain"},
 		{"the file does not say", led{}, []nodeStatus{low}, "t: 1 nodes, one chain"},
-		{"a chain that cannot tell", nil, []nodeStatus{low}, "t: 1 nodes, one chain"},
 	} {
 		a := &attached{Testnet: &run.Testnet{ID: "t", Chain: c.chain}}
 		s := &testnetStatus{Testnet: "t", Nodes: c.nodes, Chains: 1}

@@ -65,6 +65,8 @@ func (e *env) sendTx(c *ucli.Context) error {
 		if sent.ID, err = t.send(c.Context); err != nil {
 			return refusedTx(err)
 		}
+	} else if cause := a.Chain.Capabilities().NoFindTx; cause != nil {
+		return usagef("send without --wait", "--wait: %w", cause)
 	} else if err := t.sendAndWait(c, &sent); err != nil {
 		return err
 	}
@@ -73,13 +75,6 @@ func (e *env) sendTx(c *ucli.Context) error {
 
 // sendAndWait sends a transfer and returns when it is in a block.
 func (t *transfer) sendAndWait(c *ucli.Context, sent *sentTx) error {
-	finder, ok := t.client.(chain.Finder)
-	if !ok {
-		return usagef("", "--wait: the chain's driver does not find transactions")
-	}
-	if err := finder.CanFind(); err != nil {
-		return usagef("send without --wait", "--wait: %w", err)
-	}
 	before, err := t.client.Status(c.Context)
 	if err != nil {
 		return infrastructure(err, "")
@@ -89,7 +84,7 @@ func (t *transfer) sendAndWait(c *ucli.Context, sent *sentTx) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 	defer cancel()
-	if sent.Height, err = finder.Find(ctx, sent.ID, before.Height); err != nil {
+	if sent.Height, err = t.client.FindTx(ctx, sent.ID, before.Height); err != nil {
 		return infrastructure(fmt.Errorf("wait for transaction %s: %w", sent.ID, err), "is the network cut? netsplit fault ls")
 	}
 	sent.Status = "included"

@@ -10,7 +10,6 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/testnets"
 )
@@ -70,7 +69,7 @@ func (e *env) up(c *ucli.Context) error {
 
 // sayHowBlocksCome tells the user of a chain whose blocks are made on command who gives the command.
 func (e *env) sayHowBlocksCome(t *run.Testnet, detach bool) {
-	if p, ok := t.Chain.(chain.Producer); !ok || !p.Produces() {
+	if t.Chain.Capabilities().MakeBlock == nil {
 		return
 	}
 	if !detach {

@@ -14,15 +14,15 @@ import (
 // Access returns how people reach each node, parallel to Nodes: on this host's loopback where the runtime can lead there,
 // else at the nodes' own addresses. Without a chain that can tell there is none.
 func (t *Testnet) Access(ctx context.Context) ([]chain.Access, error) {
-	ch, ok := t.Chain.(chain.Accessible)
-	if !ok {
+	access := t.Chain.Capabilities().Access
+	if access == nil {
 		return nil, nil
 	}
 	out := make([]chain.Access, len(t.order))
 	ports := make([]netip.AddrPort, len(t.order))
 	for i, id := range t.order {
 		var err error
-		if out[i], err = ch.Access(id); err != nil {
+		if out[i], err = access(id); err != nil {
 			return nil, err
 		}
 		if ports[i], err = netip.ParseAddrPort(out[i].URL.Host); err != nil {
@@ -55,12 +55,12 @@ func (t *Testnet) Logs(ctx context.Context, node faults.NodeID, n int) ([]string
 
 // hide takes the chain's secrets out of lines.
 func (t *Testnet) hide(lines []string) {
-	s, ok := t.Chain.(chain.Secretive)
-	if !ok {
+	redact := t.Chain.Capabilities().Redact
+	if redact == nil {
 		return
 	}
 	for i, l := range lines {
-		lines[i] = s.Redact(l)
+		lines[i] = redact(l)
 	}
 }
 

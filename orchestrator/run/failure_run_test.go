@@ -136,8 +136,8 @@ type babbling struct {
 	heads, wrong int // head events until now, and the number of the wrong one
 }
 
-func (b *babbling) Parse(id faults.NodeID, line []byte) (trace.Event, time.Time, bool) {
-	e, at, ok := b.Chain.Parse(id, line)
+func (b *babbling) ParseLog(id faults.NodeID, line []byte) (trace.Event, time.Time, bool) {
+	e, at, ok := b.Chain.ParseLog(id, line)
 	if ok && e.Kind == trace.KindHead {
 		if b.heads++; b.heads == b.wrong {
 			e.Peer = &trace.Peer{} // an event is about one thing

@@ -42,7 +42,7 @@ type nodeHints struct {
 }
 
 type hint struct {
-	chain.Hint
+	chain.Notification
 	at time.Duration
 }
 
@@ -68,7 +68,7 @@ func (h *hints) get(node faults.NodeID) *nodeHints {
 }
 
 // tell takes in a hint that came at a time of the runtime's clock.
-func (h *hints) tell(node faults.NodeID, at time.Duration, x chain.Hint) {
+func (h *hints) tell(node faults.NodeID, at time.Duration, x chain.Notification) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := h.get(node)
@@ -189,13 +189,14 @@ func (n *nodeHints) find(since, until time.Duration, hash trace.Hash, height uin
 
 // listenLane listens to a node until ctx ends. While the node is not up it is left alone. That it cannot be listened to is
 // told once: blocks are found by asking all the same, and the trace says how well their times are known then.
-func (r *run) listenLane(ctx context.Context, a chain.Announcer, node faults.NodeID) error {
+func (r *run) listenLane(ctx context.Context, subscribe func(context.Context, faults.NodeID, func(chain.Notification)) error,
+	node faults.NodeID) error {
 	clock := r.Runtime.Clock()
 	pause, told := listenAgain, false
 	for ctx.Err() == nil {
 		if r.rec.view.state(node) == trace.StateUp {
 			began := clock.Now()
-			err := a.Listen(ctx, node, func(h chain.Hint) { r.rec.hints.tell(node, clock.Now(), h) })
+			err := subscribe(ctx, node, func(h chain.Notification) { r.rec.hints.tell(node, clock.Now(), h) })
 			if clock.Now()-began > listenAgainMost {
 				pause = listenAgain
 			}

@@ -20,7 +20,7 @@ func TestHintsGiveBlocksTheirTimes(t *testing.T) {
 	body := trace.Event{Kind: trace.KindBlock, Block: &trace.Block{}}
 	final := trace.Event{Kind: trace.KindFinal, Final: &trace.Final{Height: 1}}
 	at := func(d time.Duration, hash trace.Hash, height uint64) hint {
-		return hint{chain.Hint{Hash: hash, Height: height}, d}
+		return hint{chain.Notification{Hash: hash, Height: height}, d}
 	}
 	// Each look lasts from 1000ms, when the node was asked before, to 1100ms.
 	for _, c := range []struct {
@@ -47,7 +47,7 @@ func TestHintsGiveBlocksTheirTimes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var h hints
 			for _, x := range c.hints {
-				h.tell("n", x.at, x.Hint)
+				h.tell("n", x.at, x.Notification)
 			}
 			times, earliest := h.times("n", time.Second, 0, 1100*ms, c.events)
 			for i := range c.events {
@@ -65,7 +65,7 @@ func TestHintsThatGiveNoTime(t *testing.T) {
 	seen := trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: "a", Height: 5}}
 	t.Run("too old to be put in its place", func(t *testing.T) {
 		var h hints
-		h.tell("n", 1100*ms, chain.Hint{Hash: "a"})
+		h.tell("n", 1100*ms, chain.Notification{Hash: "a"})
 		if times, earliest := h.times("n", time.Second, 0, 5*time.Second, []trace.Event{seen}); earliest[0] != time.Second || times[0] != 5*time.Second {
 			t.Errorf("%v, %v", times, earliest)
 		}
@@ -73,7 +73,7 @@ func TestHintsThatGiveNoTime(t *testing.T) {
 	// The look before was asked at 1000ms and answered at 1080ms, which is when its last block was recorded.
 	t.Run("hinted at before the last look's answer", func(t *testing.T) {
 		var h hints
-		h.tell("n", 1050*ms, chain.Hint{Hash: "a"})
+		h.tell("n", 1050*ms, chain.Notification{Hash: "a"})
 		head := trace.Event{Kind: trace.KindHead, Head: &trace.Head{Hash: "a", Height: 5}}
 		times, earliest := h.times("n", time.Second, 1080*ms, 1100*ms, []trace.Event{seen, head})
 		if times[0] != 1080*ms || times[1] != 1080*ms || earliest[0] != 1050*ms {
@@ -83,7 +83,7 @@ func TestHintsThatGiveNoTime(t *testing.T) {
 	t.Run("a flood", func(t *testing.T) {
 		var h hints
 		for i := range 10 * maxHints {
-			h.tell("n", time.Duration(i), chain.Hint{Height: 1 << 60})
+			h.tell("n", time.Duration(i), chain.Notification{Height: 1 << 60})
 		}
 		if n := len(h.of["n"].list); n != maxHints {
 			t.Errorf("%d hints are kept", n)

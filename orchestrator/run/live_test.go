@@ -27,12 +27,17 @@ const password = "correct-horse-battery"
 // secretive is our own chain as one with a password.
 type secretive struct{ *native.Chain }
 
-func (secretive) Redact(text string) string { return strings.ReplaceAll(text, password, "[secret]") }
-
-func (secretive) Keep() ([]byte, error) { return []byte(`{"secret": "` + password + `"}`), nil }
+func (s secretive) Capabilities() chain.Capabilities {
+	caps := s.Chain.Capabilities()
+	caps.Redact = func(text string) string { return strings.ReplaceAll(text, password, "[secret]") }
+	caps.Export = func() ([]byte, error) { return []byte(`{"secret": "` + password + `"}`), nil }
+	return caps
+}
 
 // open is our own chain without any secret that it would know.
 type open struct{ chain.Chain }
+
+func (open) Capabilities() chain.Capabilities { return chain.Capabilities{ExactPeers: true} }
 
 // blabber is a runtime whose nodes print their password as their last line.
 type blabber struct {

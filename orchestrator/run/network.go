@@ -24,7 +24,7 @@ const peersSlack = 32
 // description is what NetworkFile holds.
 type description struct {
 	chain.Network
-	// Chain is what a driver.Kept told of the chain; absent: netsplit's own chain, whose Network is enough.
+	// Chain is what the chain exported; absent: the Network is enough, as for netsplit's own chain.
 	Chain json.RawMessage `json:",omitempty"`
 }
 
@@ -32,9 +32,9 @@ type description struct {
 // nodes' keys, so only its owner can read it.
 func SaveNetwork(dir string, net chain.Network, ch chain.Chain) error {
 	d := description{Network: net}
-	if k, ok := ch.(chain.Kept); ok {
+	if export := ch.Capabilities().Export; export != nil {
 		var err error
-		if d.Chain, err = k.Keep(); err != nil {
+		if d.Chain, err = export(); err != nil {
 			return fmt.Errorf("describe the testnet's chain: %w", err)
 		}
 	}
@@ -53,7 +53,7 @@ func SaveNetwork(dir string, net chain.Network, ch chain.Chain) error {
 	return nil
 }
 
-// LoadNetwork reads what SaveNetwork wrote: the network, and what its chain's driver told, nil where that told nothing.
+// LoadNetwork reads what SaveNetwork wrote: the network, and what its chain exported, nil where that is nothing.
 func LoadNetwork(dir string) (net chain.Network, ch []byte, err error) {
 	path := filepath.Join(dir, NetworkFile)
 	text, err := os.ReadFile(path)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator/chain"
 )
 
 // makeWithin bounds the wait for a node to make one block.
@@ -18,8 +17,8 @@ const makeWithin = 10 * time.Second
 // one that is up cannot, failed decides: an error ends the lane.
 func (t *Testnet) Produce(start func(name string, lane func(context.Context) error), up func(faults.NodeID) bool,
 	failed func(faults.NodeID, error) error) {
-	p, ok := t.Chain.(chain.Producer)
-	if !ok || !p.Produces() {
+	makeBlock := t.Chain.Capabilities().MakeBlock
+	if makeBlock == nil {
 		return
 	}
 	var power float64
@@ -31,7 +30,7 @@ func (t *Testnet) Produce(start func(name string, lane func(context.Context) err
 			continue
 		}
 		l := produceLane{
-			net: t, chain: p, node: n.ID, index: uint64(i), up: up, failed: failed,
+			net: t, makeBlock: makeBlock, node: n.ID, index: uint64(i), up: up, failed: failed,
 			mean: time.Duration(float64(t.Facts.BlockInterval) * power / n.Mine),
 		}
 		start("produce "+string(n.ID), l.run)
@@ -40,13 +39,13 @@ func (t *Testnet) Produce(start func(name string, lane func(context.Context) err
 
 // produceLane lets one node make blocks.
 type produceLane struct {
-	net    *Testnet
-	chain  chain.Producer
-	node   faults.NodeID
-	index  uint64        // of the node
-	mean   time.Duration // between its blocks
-	up     func(faults.NodeID) bool
-	failed func(faults.NodeID, error) error
+	net       *Testnet
+	makeBlock func(context.Context, faults.NodeID) error
+	node      faults.NodeID
+	index     uint64        // of the node
+	mean      time.Duration // between its blocks
+	up        func(faults.NodeID) bool
+	failed    func(faults.NodeID, error) error
 }
 
 // run makes blocks at times that are exponentially distributed, until ctx ends.
@@ -62,7 +61,7 @@ func (l *produceLane) run(ctx context.Context) error {
 			continue
 		}
 		ask, cancel := context.WithTimeout(ctx, makeWithin)
-		err := l.chain.Produce(ask, l.node)
+		err := l.makeBlock(ask, l.node)
 		cancel()
 		if err == nil || ctx.Err() != nil || !l.up(l.node) {
 			continue

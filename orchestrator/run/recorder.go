@@ -14,9 +14,10 @@ import (
 // recorder turns what nodes print and what the runner does into the trace. It implements runtime.Sink. All methods are
 // safe for concurrent use.
 type recorder struct {
-	chain chain.Chain
-	clock runtime.Clock
-	died  func(node faults.NodeID, err error)
+	chain        chain.Chain
+	notification func(faults.NodeID, []byte) (chain.Notification, bool) // of the chain's Capabilities
+	clock        runtime.Clock
+	died         func(node faults.NodeID, err error)
 
 	mu  sync.Mutex
 	out *trace.Writer
@@ -38,7 +39,7 @@ type recorder struct {
 
 func newRecorder(out *trace.Writer, chain chain.Chain, clock runtime.Clock, died func(faults.NodeID, error)) *recorder {
 	return &recorder{
-		chain: chain, clock: clock, out: out, died: died,
+		chain: chain, notification: chain.Capabilities().ParseNotification, clock: clock, out: out, died: died,
 		view:   newView(),
 		waking: make(map[faults.NodeID]trace.Lifecycle),
 		bodies: newBodies(),
@@ -118,8 +119,8 @@ func (r *recorder) write(e trace.Event) {
 
 // Line implements runtime.Sink. The time of an event is the node's own, that of a hint the runtime's.
 func (r *recorder) Line(node faults.NodeID, at time.Time, line []byte) {
-	if a, ok := r.chain.(chain.Announcer); ok {
-		if h, ok := a.Heard(node, line); ok {
+	if r.notification != nil {
+		if h, ok := r.notification(node, line); ok {
 			r.hints.tell(node, at.Sub(r.clock.Epoch()), h)
 		}
 	}
@@ -128,7 +129,7 @@ func (r *recorder) Line(node faults.NodeID, at time.Time, line []byte) {
 
 // event records what a line says, if it is an event.
 func (r *recorder) event(node faults.NodeID, line []byte) {
-	e, when, ok := r.chain.Parse(node, line)
+	e, when, ok := r.chain.ParseLog(node, line)
 	if !ok {
 		return
 	}

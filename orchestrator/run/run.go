@@ -183,7 +183,7 @@ func (r *run) describe(ctx context.Context) trace.Run {
 		return d // the nodes were planned, and the run ended before there were any
 	}
 	d.Chain = r.net.Facts
-	_, d.Chain.Measured = r.Chain.(chain.Watched) // the watch lanes say it of every arrival
+	d.Chain.Measured = r.Chain.Capabilities().Polling != nil // the watch lanes say it of every arrival
 	for i, n := range r.net.Network.Nodes {
 		d.Nodes[i].Mine = n.Mine
 		d.Nodes[i].Account, d.Nodes[i].Addr = r.net.prepared.Nodes[i].Account, n.Addr.String()

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/netsplit/netsplit/orchestrator/chain"
 )
 
 const (
@@ -18,17 +16,17 @@ const (
 // stranger is the error about a node that cannot come together with the others because its chain begins otherwise; nil
 // when no such node is known.
 func (t *Testnet) stranger(ctx context.Context) error {
-	c, ok := t.Chain.(chain.Comparer)
-	if !ok {
+	find := t.Chain.Capabilities().FindMismatch
+	if find == nil {
 		return nil
 	}
 	ask, cancel := context.WithTimeout(ctx, compareTimeout)
 	defer cancel()
-	node, what := c.Stranger(ask)
-	if what == "" {
+	m := find(ask)
+	if m == nil {
 		return ctx.Err()
 	}
 	return t.fail(ctx, "connect", unready{
-		node, errors.New(what), t.advice("all nodes must begin with the same genesis."),
+		m.Node, errors.New(m.Text), t.advice("all nodes must begin with the same genesis."),
 	})
 }

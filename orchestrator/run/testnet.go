@@ -18,10 +18,6 @@ const (
 	// connectPerNode for each of them.
 	connectTimeout = 30 * time.Second
 	connectPerNode = 200 * time.Millisecond
-	// movingHeight is the height that every node of a foreign chain must have reached before run time 0: nodes that still
-	// look for the chain's beginning would be judged as if they ran. Chains whose blocks are made on command have none
-	// before.
-	movingHeight = 2
 	// pollStep is how often conditions are looked at again.
 	pollStep = 50 * time.Millisecond
 )
@@ -63,8 +59,9 @@ func Start(ctx context.Context, o Options) (*Testnet, error) {
 }
 
 func create(ctx context.Context, o Options) (*Testnet, error) {
-	if i, ok := o.Chain.(chain.Imaged); ok {
-		if _, err := i.Image(ctx); err != nil {
+	caps := o.Chain.Capabilities()
+	if caps.BuildImage != nil {
+		if _, err := caps.BuildImage(ctx); err != nil {
 			return nil, fmt.Errorf("prepare chain: %w", err)
 		}
 	}
@@ -81,9 +78,9 @@ func create(ctx context.Context, o Options) (*Testnet, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e, ok := o.Chain.(chain.Elector); ok {
+	if caps.AssignProducers != nil {
 		var note string
-		if net.Nodes, note = e.Elect(net.Nodes); note != "" {
+		if net.Nodes, note = caps.AssignProducers(net.Nodes); note != "" {
 			o.Progress.Note(0, note)
 		}
 	}
@@ -105,15 +102,14 @@ func Open(ctx context.Context, rt runtime.Runtime, ch chain.Chain, net chain.Net
 		prepared: prepared, clients: make(map[faults.NodeID]chain.Client, len(net.Nodes)),
 		degree: make(map[faults.NodeID]int, len(net.Nodes)),
 	}
-	if p, ok := ch.(chain.Producer); ok && !p.Produces() {
-		t.moving = movingHeight
-	}
+	caps := ch.Capabilities()
+	t.moving = caps.StartHeight
 	for _, n := range net.Nodes {
 		t.clients[n.ID] = ch.Client(n.ID)
 		t.order = append(t.order, n.ID)
 		t.degree[n.ID] = len(n.Peers)
-		if _, foreign := ch.(chain.Watched); foreign {
-			// A foreign node may count its connections otherwise, or refuse some; none at all is a fault in any case.
+		if !caps.ExactPeers {
+			// No peer at all is a fault in any case.
 			t.degree[n.ID] = min(len(n.Peers), 1)
 		}
 	}
@@ -171,8 +167,8 @@ func (t *Testnet) connect(ctx context.Context, progress Progress) error {
 
 // introduce tells foreign nodes of their peers once all of them answer.
 func (t *Testnet) introduce(ctx context.Context) error {
-	in, ok := t.Chain.(chain.Introducer)
-	if !ok {
+	connectPeers := t.Chain.Capabilities().ConnectPeers
+	if connectPeers == nil {
 		return nil
 	}
 	deadline := t.Runtime.Clock().Now() + connectTimeout
@@ -181,20 +177,20 @@ func (t *Testnet) introduce(ctx context.Context) error {
 			return err
 		}
 	}
-	return t.meet(ctx, in.Connect(ctx))
+	return t.meet(ctx, connectPeers(ctx))
 }
 
 // Reintroduce tells a foreign node that was started again of its peers, once it answers. Nodes that know them from their
 // start need nothing.
 func (t *Testnet) Reintroduce(ctx context.Context, id faults.NodeID) error {
-	in, ok := t.Chain.(chain.Introducer)
-	if !ok {
+	connectPeers := t.Chain.Capabilities().ConnectPeers
+	if connectPeers == nil {
 		return nil
 	}
 	if err := t.awaitAnswer(ctx, id, t.Runtime.Clock().Now()+connectTimeout); err != nil {
 		return err
 	}
-	return t.meet(ctx, in.Connect(ctx, id))
+	return t.meet(ctx, connectPeers(ctx, id))
 }
 
 // awaitAnswer waits until a node answers.
@@ -282,19 +278,19 @@ func (t *Testnet) fewPeers(id faults.NodeID, has, want int) *unready {
 
 // advice is what to do about a node, with the place that says how nodes are started, where there is one.
 func (t *Testnet) advice(text string) string {
-	if w, ok := t.Chain.(chain.Written); ok {
-		return fmt.Sprintf("%s It is started as %s says", text, w.StartPlace())
+	if at := t.Chain.Capabilities().StartPosition; at != "" {
+		return fmt.Sprintf("%s It is started as %s says", text, at)
 	}
 	return text
 }
 
 // meet is a call of the chain's that nodes were to answer, and whose error tells which did not.
 func (t *Testnet) meet(ctx context.Context, err error) error {
-	var fault chain.NodeFault
+	var fault *chain.NodeError
 	if ctx.Err() != nil || !errors.As(err, &fault) {
 		return err
 	}
-	return t.fail(ctx, "connect", unready{node: fault.Of(), err: err})
+	return t.fail(ctx, "connect", unready{node: fault.Node, err: err})
 }
 
 // fail makes the error for a node that did not become ready, with the last lines that it printed.

@@ -23,11 +23,12 @@ const (
 // watchChain starts the lanes that a foreign chain needs: one for each node that is asked what is new, and one for each
 // node that makes blocks on command. A chain that needs neither gets none.
 func (r *run) watchChain(ctx context.Context) {
-	if w, ok := r.Chain.(chain.Watched); ok {
+	caps := r.Chain.Capabilities()
+	if w := caps.Polling; w != nil {
 		for _, n := range r.net.order {
 			r.lane(ctx, "watch "+string(n), func(ctx context.Context) error { return r.watchLane(ctx, w, r.watched[n]) })
-			if a, ok := r.Chain.(chain.Announcer); ok && a.Subscribes() {
-				r.lane(ctx, "listen to "+string(n), func(ctx context.Context) error { return r.listenLane(ctx, a, n) })
+			if caps.Subscribe != nil {
+				r.lane(ctx, "listen to "+string(n), func(ctx context.Context) error { return r.listenLane(ctx, caps.Subscribe, n) })
 			}
 		}
 	}
@@ -57,8 +58,8 @@ type watched struct {
 
 // firstLook asks every node once before run time 0, so that what comes to light later came later.
 func (r *run) firstLook(ctx context.Context) {
-	w, ok := r.Chain.(chain.Watched)
-	if !ok {
+	w := r.Chain.Capabilities().Polling
+	if w == nil {
 		return
 	}
 	r.watched = make(map[faults.NodeID]*watched, len(r.net.order))
@@ -77,17 +78,17 @@ func (r *run) firstLook(ctx context.Context) {
 // questions unanswered for a while and then answers tells of all blocks that it has then, and its events say how much later;
 // what it took and gave up again in between is lost. One that goes down, or is asked for the last time, without an answer has left something untold. It fails when
 // no node of the run has ever shown a block and this one does not answer.
-func (r *run) watchLane(ctx context.Context, w chain.Watched, x *watched) error {
+func (r *run) watchLane(ctx context.Context, w *chain.Polling, x *watched) error {
 	clock := r.Runtime.Clock()
 	answered, blind := clock.Now(), false
 	early, deaf := 0, time.Duration(0)
-	for next := clock.Now(); ; next = max(next+w.Every(), clock.Now()) {
+	for next := clock.Now(); ; next = max(next+w.Interval, clock.Now()) {
 		hinted, err := r.rec.hints.sleep(ctx, clock, x.node, next, deaf)
 		if err != nil {
 			return nil //nolint:nilerr // the end of the run ends the lane
 		}
 		if hinted {
-			next, early, deaf = clock.Now(), lookAgain, clock.Now()+w.Every()
+			next, early, deaf = clock.Now(), lookAgain, clock.Now()+w.Interval
 		}
 		if r.rec.view.state(x.node) != trace.StateUp {
 			if blind {
@@ -101,12 +102,12 @@ func (r *run) watchLane(ctx context.Context, w chain.Watched, x *watched) error 
 			early, deaf = 0, 0
 		} else if early > 0 {
 			early--
-			next = clock.Now() + lookAgainAfter - w.Every()
+			next = clock.Now() + lookAgainAfter - w.Interval
 		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case err == nil || errors.Is(err, chain.ErrMore):
+		case err == nil || errors.Is(err, chain.ErrMoreBlocks):
 			if blind {
 				r.note("%s can be observed again, after %s", x.node, trace.Round(clock.Now()-answered))
 			}
@@ -122,11 +123,11 @@ func (r *run) watchLane(ctx context.Context, w chain.Watched, x *watched) error 
 
 // look asks a node once and records what is new, at the time of the answer. What the node has now and did not have when
 // it was asked before came in between: not earlier than that question, whose answer could have told it.
-func (r *run) look(ctx context.Context, w chain.Watched, x *watched) (news int, err error) {
+func (r *run) look(ctx context.Context, w *chain.Polling, x *watched) (news int, err error) {
 	ask, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	asked := r.Runtime.Clock().Now()
-	events, err := w.Look(ask, x.node)
+	events, err := w.Poll(ask, x.node)
 	answered := r.Runtime.Clock().Now()
 	if x.known {
 		r.rec.hints.await(ctx, r.Runtime.Clock(), x.node, x.since, answered, events)
@@ -145,9 +146,9 @@ func (r *run) look(ctx context.Context, w chain.Watched, x *watched) (news int, 
 const maxLooks = 20
 
 // lookAll asks a node until it has told all that is new.
-func (r *run) lookAll(ctx context.Context, w chain.Watched, x *watched) (err error) {
+func (r *run) lookAll(ctx context.Context, w *chain.Polling, x *watched) (err error) {
 	for range maxLooks {
-		if _, err = r.look(ctx, w, x); !errors.Is(err, chain.ErrMore) || ctx.Err() != nil {
+		if _, err = r.look(ctx, w, x); !errors.Is(err, chain.ErrMoreBlocks) || ctx.Err() != nil {
 			break
 		}
 	}
@@ -156,8 +157,8 @@ func (r *run) lookAll(ctx context.Context, w chain.Watched, x *watched) (err err
 
 // lastLook asks every node of a watched chain once more, all at the same time, after their lanes have ended.
 func (r *run) lastLook(ctx context.Context) {
-	w, ok := r.Chain.(chain.Watched)
-	if !ok {
+	w := r.Chain.Capabilities().Polling
+	if w == nil {
 		return
 	}
 	for _, n := range r.rec.view.up(r.net.order) {

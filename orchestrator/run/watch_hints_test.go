@@ -1,7 +1,6 @@
 package run_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -10,22 +9,13 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// Subscribes, Listen and Heard make asked a driver.Announcer: what its nodes print hints at their blocks.
-func (a *asked) Subscribes() bool { return a.listen != nil }
-
-func (a *asked) Listen(ctx context.Context, node faults.NodeID, tell func(chain.Hint)) error {
-	return a.listen(ctx, a, node, tell)
-}
-
-func (a *asked) Heard(node faults.NodeID, line []byte) (chain.Hint, bool) {
-	if !a.hints {
-		return chain.Hint{}, false
-	}
-	e, _, ok := a.Chain.Parse(node, line)
+// parseNotification reads a block's arrival out of what a node prints.
+func (a *asked) parseNotification(node faults.NodeID, line []byte) (chain.Notification, bool) {
+	e, _, ok := a.Chain.ParseLog(node, line)
 	if !ok || e.Kind != trace.KindSeen {
-		return chain.Hint{}, false
+		return chain.Notification{}, false
 	}
-	return chain.Hint{Hash: e.Seen.Hash}, true
+	return chain.Notification{Hash: e.Seen.Hash}, true
 }
 
 // TestHintsMakeTimesExact: nodes that are asked seldom, and hint at what they get.

@@ -28,10 +28,10 @@ type listened struct {
 }
 
 // listen runs a subscription of a test and notes when.
-func (e *listened) listen(fn func(ctx context.Context, a *asked, node faults.NodeID, tell func(chain.Hint)) error) func(*asked) {
+func (e *listened) listen(fn func(ctx context.Context, a *asked, node faults.NodeID, tell func(chain.Notification)) error) func(*asked) {
 	e.spans = make(map[faults.NodeID][]span)
 	return func(a *asked) {
-		a.listen = func(ctx context.Context, a *asked, node faults.NodeID, tell func(chain.Hint)) error {
+		a.listen = func(ctx context.Context, a *asked, node faults.NodeID, tell func(chain.Notification)) error {
 			s := span{from: a.clock.Now()}
 			e.open++
 			s.err = fn(ctx, a, node, tell)
@@ -44,7 +44,7 @@ func (e *listened) listen(fn func(ctx context.Context, a *asked, node faults.Nod
 }
 
 // heads is a subscription that tells of each new head within 10 ms, and breaks when the node does not answer.
-func heads(ctx context.Context, a *asked, node faults.NodeID, tell func(chain.Hint)) error {
+func heads(ctx context.Context, a *asked, node faults.NodeID, tell func(chain.Notification)) error {
 	var head trace.Hash
 	for {
 		s, err := a.Client(node).Status(ctx)
@@ -53,7 +53,7 @@ func heads(ctx context.Context, a *asked, node faults.NodeID, tell func(chain.Hi
 		}
 		if s.Head != head {
 			head = s.Head
-			tell(chain.Hint{Hash: head})
+			tell(chain.Notification{Hash: head})
 		}
 		if err := a.clock.Sleep(ctx, a.clock.Now()+10*time.Millisecond); err != nil {
 			return err
@@ -132,7 +132,7 @@ func TestTriesToListenBackOff(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var e listened
-			events, a, err := recordAsked(t, e.listen(func(ctx context.Context, a *asked, _ faults.NodeID, _ func(chain.Hint)) error {
+			events, a, err := recordAsked(t, e.listen(func(ctx context.Context, a *asked, _ faults.NodeID, _ func(chain.Notification)) error {
 				if err := a.clock.Sleep(ctx, a.clock.Now()+c.holds); err != nil {
 					return err
 				}
@@ -172,7 +172,7 @@ func TestTriesToListenBackOff(t *testing.T) {
 func TestListeningEndsWithTheRun(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	var e listened
-	_, _, err := recordAsked(t, e.listen(func(ctx context.Context, a *asked, node faults.NodeID, _ func(chain.Hint)) error {
+	_, _, err := recordAsked(t, e.listen(func(ctx context.Context, a *asked, node faults.NodeID, _ func(chain.Notification)) error {
 		if node == "miner-1" {
 			return errors.New("refused")
 		}
@@ -195,8 +195,8 @@ func TestListeningEndsWithTheRun(t *testing.T) {
 func TestAHintMayComeRightAfterTheAnswer(t *testing.T) {
 	for lag, want := range map[time.Duration]bool{60 * time.Millisecond: true, 400 * time.Millisecond: false} {
 		var e listened
-		start := e.listen(func(ctx context.Context, a *asked, node faults.NodeID, tell func(chain.Hint)) error {
-			return heads(ctx, a, node, func(h chain.Hint) {
+		start := e.listen(func(ctx context.Context, a *asked, node faults.NodeID, tell func(chain.Notification)) error {
+			return heads(ctx, a, node, func(h chain.Notification) {
 				if a.clock.Sleep(ctx, a.clock.Now()+lag) == nil {
 					tell(h)
 				}
@@ -216,12 +216,12 @@ func TestAHintMayComeRightAfterTheAnswer(t *testing.T) {
 func TestHintsThatMeanNothingAreNotFollowed(t *testing.T) {
 	var looks int
 	var e listened
-	start := e.listen(func(ctx context.Context, a *asked, node faults.NodeID, tell func(chain.Hint)) error {
+	start := e.listen(func(ctx context.Context, a *asked, node faults.NodeID, tell func(chain.Notification)) error {
 		for {
 			if err := a.clock.Sleep(ctx, a.clock.Now()+time.Millisecond); err != nil {
 				return err
 			}
-			tell(chain.Hint{Hash: "nothing"})
+			tell(chain.Notification{Hash: "nothing"})
 		}
 	})
 	_, _, err := recordAsked(t, func(a *asked) {

@@ -31,7 +31,7 @@ type asked struct {
 	clock                 runtime.Clock
 	hints                 bool          // what nodes print hints at their blocks
 	every                 time.Duration // how often they are asked; 100ms at least
-	listen                func(ctx context.Context, a *asked, node faults.NodeID, tell func(chain.Hint)) error
+	listen                func(ctx context.Context, a *asked, node faults.NodeID, tell func(chain.Notification)) error
 	elected               func(nodes []chain.Node) ([]chain.Node, string)
 	slow                  time.Duration // how long an answer takes
 	mute                  error         // of every look
@@ -53,7 +53,30 @@ type asked struct {
 	meeting error             // of Connect with nodes
 }
 
-func (a *asked) Connect(ctx context.Context, nodes ...faults.NodeID) error {
+func (a *asked) Capabilities() chain.Capabilities {
+	caps := a.Chain.Capabilities()
+	caps.ExactPeers, caps.StartHeight = false, 2
+	caps.Polling = &chain.Polling{Interval: max(a.every, 100*time.Millisecond), Poll: a.poll}
+	caps.ConnectPeers = a.connectPeers
+	caps.AssignProducers = a.elected
+	if a.building > 0 {
+		caps.BuildImage = a.buildImage
+	}
+	if a.listen != nil {
+		caps.Subscribe = func(ctx context.Context, node faults.NodeID, notify func(chain.Notification)) error {
+			return a.listen(ctx, a, node, notify)
+		}
+	}
+	if a.hints {
+		caps.ParseNotification = a.parseNotification
+	}
+	if a.produces {
+		caps.MakeBlock, caps.StartHeight = a.makeBlock, 0
+	}
+	return caps
+}
+
+func (a *asked) connectPeers(ctx context.Context, nodes ...faults.NodeID) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.met = append(a.met, nodes)
@@ -63,10 +86,7 @@ func (a *asked) Connect(ctx context.Context, nodes ...faults.NodeID) error {
 	return nil
 }
 
-func (a *asked) Image(ctx context.Context) (string, error) {
-	if a.building == 0 {
-		return "", nil
-	}
+func (a *asked) buildImage(ctx context.Context) (string, error) {
 	return "", a.clock.Sleep(ctx, a.clock.Now()+a.building)
 }
 
@@ -75,20 +95,11 @@ func (a *asked) Prepare(ctx context.Context, net chain.Network) (chain.Prepared,
 	return a.Chain.Prepare(ctx, net)
 }
 
-func (a *asked) Elect(nodes []chain.Node) ([]chain.Node, string) {
-	if a.elected == nil {
-		return nodes, ""
-	}
-	return a.elected(nodes)
-}
-
-func (a *asked) Parse(faults.NodeID, []byte) (trace.Event, time.Time, bool) {
+func (a *asked) ParseLog(faults.NodeID, []byte) (trace.Event, time.Time, bool) {
 	return trace.Event{}, time.Time{}, false
 }
 
-func (a *asked) Every() time.Duration { return max(a.every, 100*time.Millisecond) }
-
-func (a *asked) Look(ctx context.Context, id faults.NodeID) ([]trace.Event, error) {
+func (a *asked) poll(ctx context.Context, id faults.NodeID) ([]trace.Event, error) {
 	if a.looked != nil {
 		a.looked(id)
 	}
@@ -128,9 +139,7 @@ func (a *asked) Look(ctx context.Context, id faults.NodeID) ([]trace.Event, erro
 		trace.Event{Kind: trace.KindHead, Head: &trace.Head{Hash: b.Hash, Height: b.Height, Old: old.Head}}), nil
 }
 
-func (a *asked) Produces() bool { return a.produces }
-
-func (a *asked) Produce(_ context.Context, id faults.NodeID) error {
+func (a *asked) makeBlock(_ context.Context, id faults.NodeID) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.produced[id]++

@@ -11,20 +11,20 @@ import (
 	"github.com/netsplit/netsplit/testnets"
 )
 
-// Access implements driver.Accessible. The example asks for the height, as the chain file does.
-func (c *Chain) Access(id faults.NodeID) (chain.Access, error) {
+// access is Capabilities.Access. The example asks for the height, as the chain file does.
+func (c *Chain) access(id faults.NodeID) (chain.Access, error) {
 	n, err := c.node(id)
 	if err != nil {
 		return chain.Access{}, err
 	}
-	out, err := c.access(n)
+	out, err := c.accessOf(n)
 	if err != nil {
 		return chain.Access{}, c.clean(fmt.Errorf("access to node %s: %w", id, err))
 	}
 	return out, nil
 }
 
-func (c *Chain) access(n *node) (chain.Access, error) {
+func (c *Chain) accessOf(n *node) (chain.Access, error) {
 	out, err := c.wallet(c.with(n, nil))
 	if err != nil {
 		return out, err

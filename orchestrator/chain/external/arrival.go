@@ -24,44 +24,32 @@ const (
 	subscribeWithin = 5 * time.Second
 )
 
-// Subscribes implements driver.Announcer.
-func (c *Chain) Subscribes() bool {
-	return c.file.Observe.Arrival != nil && c.file.Observe.Arrival.Websocket != nil
-}
-
-// Heard implements driver.Announcer.
-func (c *Chain) Heard(_ faults.NodeID, line []byte) (chain.Hint, bool) {
-	a := c.file.Observe.Arrival
-	if a == nil || a.Log == nil {
-		return chain.Hint{}, false
-	}
-	text, height, ok := a.Log.Find(line)
+// parseNotification is Capabilities.ParseNotification.
+func (c *Chain) parseNotification(_ faults.NodeID, line []byte) (chain.Notification, bool) {
+	text, height, ok := c.file.Observe.Arrival.Log.Find(line)
 	hash, _ := hashText(text)
-	return chain.Hint{Hash: hash, Height: height}, ok && (hash != "" || height > 0)
+	return chain.Notification{Hash: hash, Height: height}, ok && (hash != "" || height > 0)
 }
 
-// Listen implements driver.Announcer.
-func (c *Chain) Listen(ctx context.Context, id faults.NodeID, tell func(chain.Hint)) error {
+// subscribe is Capabilities.Subscribe.
+func (c *Chain) subscribe(ctx context.Context, id faults.NodeID, notify func(chain.Notification)) error {
 	n, err := c.node(id)
 	if err != nil {
 		return err
 	}
-	if !c.Subscribes() {
-		return fmt.Errorf("subscribe to %s: chain %s does not say how (observe.arrival.websocket)", id, c.file.Name)
-	}
-	err = c.listen(ctx, n, tell)
+	err = c.receive(ctx, n, notify)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return c.secrets.err(fmt.Errorf("node %s, observe.arrival (%s): %w", id, c.at(c.file.Observe.Arrival.Websocket.Pos), err))
 }
 
-// listen subscribes and tells of what comes until the connection ends.
-func (c *Chain) listen(ctx context.Context, n *node, tell func(chain.Hint)) error {
+// receive subscribes and reports what comes until the connection ends.
+func (c *Chain) receive(ctx context.Context, n *node, notify func(chain.Notification)) error {
 	if c.rpc.err != nil {
 		return c.rpc.err
 	}
-	conn, err := c.subscribe(ctx, n)
+	conn, err := c.dial(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -80,14 +68,14 @@ func (c *Chain) listen(ctx context.Context, n *node, tell func(chain.Hint)) erro
 				return e
 			}
 		}
-		if h, ok := c.hint(ctx, message); ok {
-			tell(h)
+		if h, ok := c.notification(ctx, message); ok {
+			notify(h)
 		}
 	}
 }
 
-// subscribe connects and sends what the chain file says.
-func (c *Chain) subscribe(ctx context.Context, n *node) (*websocket.Conn, error) {
+// dial connects and sends what the chain file says.
+func (c *Chain) dial(ctx context.Context, n *node) (*websocket.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, subscribeWithin)
 	defer cancel()
 	w := c.file.Observe.Arrival.Websocket
@@ -127,8 +115,8 @@ func (c *Chain) subscribe(ctx context.Context, n *node) (*websocket.Conn, error)
 	return conn, nil
 }
 
-// hint reads what a message tells of a block; ok is false where it tells of none.
-func (c *Chain) hint(ctx context.Context, message any) (h chain.Hint, ok bool) {
+// notification reads a message; ok is false where it announces no block.
+func (c *Chain) notification(ctx context.Context, message any) (h chain.Notification, ok bool) {
 	w := c.file.Observe.Arrival.Websocket
 	if w.Hash != nil {
 		if v, err := w.Hash.Run(ctx, message); err == nil {

@@ -65,7 +65,7 @@ func TestASubscriptionTellsOfBlocks(t *testing.T) {
 	t.Cleanup(s.Close)
 	f.servers["10.0.0.1:7001"] = s.Listener.Addr().String()
 	var hints []string
-	err := c.Listen(t.Context(), "a", func(h chain.Hint) { hints = append(hints, fmt.Sprint(h.Hash, h.Height)) })
+	err := c.subscribe(t.Context(), "a", func(h chain.Notification) { hints = append(hints, fmt.Sprint(h.Hash, h.Height)) })
 	if err == nil || !strings.Contains(err.Error(), "node a, observe.arrival (toy.yaml:") {
 		t.Errorf("%v", err)
 	}
@@ -113,7 +113,7 @@ func TestASubscriptionThatFails(t *testing.T) {
 				_, _, _ = conn.Read(r.Context())
 				_, _, _ = conn.Read(r.Context())
 			}))
-			err := w.Listen(t.Context(), "a", func(chain.Hint) { t.Error("a hint") })
+			err := w.subscribe(t.Context(), "a", func(chain.Notification) { t.Error("a hint") })
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %s", err, c.want)
 			}
@@ -123,7 +123,7 @@ func TestASubscriptionThatFails(t *testing.T) {
 		w := newWorld(t, 1, parse(t, plain, "\n  peers: {call: peers", wsFile))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := w.Listen(ctx, "a", nil); !errors.Is(err, context.Canceled) {
+		if err := w.subscribe(ctx, "a", nil); !errors.Is(err, context.Canceled) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -133,15 +133,15 @@ func TestLinesTellOfBlocks(t *testing.T) {
 	w := newWorld(t, 1, parse(t, plain, "\n  peers: {call: peers", `
   arrival: {log: {pattern: 'block (?:number=(?P<height>[0-9,]+) )?hash=(?P<hash>\w+)'}}
   peers: {call: peers`))
-	for line, want := range map[string]chain.Hint{
+	for line, want := range map[string]chain.Notification{
 		"block number=1,234 hash=0xAB": {Hash: "0xab", Height: 1234}, "block hash=word": {Hash: "word"}, "nothing": {},
 		"block number=99999999999999999999 hash=x": {},
 	} {
-		if h, ok := w.Heard("a", []byte(line)); h != want || ok != (want != chain.Hint{}) {
+		if h, ok := w.parseNotification("a", []byte(line)); h != want || ok != (want != chain.Notification{}) {
 			t.Errorf("%s: %+v %v", line, h, ok)
 		}
 	}
-	if w.Subscribes() {
+	if w.Capabilities().Subscribe != nil {
 		t.Error("it subscribes")
 	}
 }
@@ -166,8 +166,8 @@ func TestACheckReadsWhatNodesPrint(t *testing.T) {
 		t.Errorf("%+v %+v", f, f.Problem)
 	}
 	w = newWorld(t, 1, file)
-	heard := make(chan chain.Hint, 1)
-	heard <- chain.Hint{Height: 3}
+	heard := make(chan chain.Notification, 1)
+	heard <- chain.Notification{Height: 3}
 	for _, f := range w.Check(t.Context(), pair(w), heard, nil) {
 		if f.Name == rowArrival && (f.Outcome != Works || f.Value != "a block at height 3") {
 			t.Errorf("%+v %+v", f, f.Problem)

@@ -56,7 +56,7 @@ func (c *Chain) descend(ctx context.Context, n *node, t tip) ([]trace.Event, err
 			return nil, fmt.Errorf("node %s: none of the %d blocks below its head at height %d is known; they take %d bytes",
 				n.node.ID, len(n.below), t.height, n.belowBytes)
 		case !ok && (read == maxLook || n.belowBytes-before > maxLookBytes):
-			return nil, chain.ErrMore
+			return nil, chain.ErrMoreBlocks
 		case !ok:
 			var err error
 			if b, err = c.blockOf(ctx, n, hash, height); err != nil {

@@ -62,11 +62,11 @@ func TestALongChainByHashComesAtOnce(t *testing.T) {
 	w := hashed(t)
 	w.toys[0].set(1, words("p", 450)...)
 	for i := range 2 {
-		if events, err := w.Look(t.Context(), "a"); !errors.Is(err, chain.ErrMore) || len(events) > 0 {
+		if events, err := w.poll(t.Context(), "a"); !errors.Is(err, chain.ErrMoreBlocks) || len(events) > 0 {
 			t.Errorf("look %d: %s, %v", i, brief(events), err)
 		}
 	}
-	events, err := w.Look(t.Context(), "a")
+	events, err := w.poll(t.Context(), "a")
 	if err != nil || len(events) != 901 || events[900].Head.Height != 450 {
 		t.Errorf("%d events, %v", len(events), err)
 	}
@@ -81,7 +81,7 @@ func TestALongChainByHashComesAtOnce(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := w.Look(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "block x-y at height 452") || !strings.Contains(err.Error(), "busy") {
+	if _, err := w.poll(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "block x-y at height 452") || !strings.Contains(err.Error(), "busy") {
 		t.Errorf("%v", err)
 	}
 	if got, want := w.look("a"), "+x x +y y +z z head 453 z (was p449)"; got != want {
@@ -93,7 +93,7 @@ func TestABlockOfAnotherHashIsAnError(t *testing.T) {
 	w := hashed(t)
 	w.toys[0].set(1, "p")
 	w.toys[0].lie = true
-	if _, err := w.Look(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "which is not the hash that was asked for") {
+	if _, err := w.poll(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "which is not the hash that was asked for") {
 		t.Errorf("%v", err)
 	}
 }
@@ -105,8 +105,8 @@ func TestAChainWithoutEndByHash(t *testing.T) {
 	w.order[0].walk = walk{begun: true, hashes: []trace.Hash{""}}
 	w.toys[0].endless = true
 	for range 2 * maxBelow / maxLook {
-		_, err := w.Look(t.Context(), "a")
-		if errors.Is(err, chain.ErrMore) {
+		_, err := w.poll(t.Context(), "a")
+		if errors.Is(err, chain.ErrMoreBlocks) {
 			continue
 		}
 		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("none of the %d blocks below its head", maxBelow)) || len(w.order[0].below) > 0 {

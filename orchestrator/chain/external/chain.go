@@ -8,24 +8,25 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
 )
 
-// Chain is a driver.Chain, with the optional abilities listed below it, for one network of the nodes that a chain file
+// Chain is a chain.Chain, with the optional abilities listed below it, for one network of the nodes that a chain file
 // describes. It must be prepared before it is used otherwise; after that it is safe for concurrent use.
 type Chain struct {
-	file     *testnets.Chain
-	tools    chain.Tools
-	rpc      *rpc
-	progress func(string)
-	attached bool  // the nodes run already
-	begun    bool  // all nodes have the first block; for Connect, whose calls without nodes are serial
-	warmed   int   // how many steps of warm_up are done; likewise
-	restored *kept // what the process that started them told, if one did
-	secrets  redactor
-	image    string // once it is made
-	wif      []int  // versions in which texts write keys as WIF
+	file       *testnets.Chain
+	containers Containers
+	rpc        *rpc
+	progress   func(string)
+	attached   bool      // the nodes run already
+	begun      bool      // all nodes have the first block; for Connect, whose calls without nodes are serial
+	warmed     int       // how many steps of warm_up are done; likewise
+	restored   *exported // what the process that started them exported, if one did
+	secrets    redactor
+	image      string // once it is made
+	wif        []int  // versions in which texts write keys as WIF
 
 	data   map[string]any    // what every text can use
 	common map[string][]byte // files that steps kept for all nodes
@@ -35,34 +36,29 @@ type Chain struct {
 	seen   blocks
 }
 
-var (
-	_ chain.Chain      = (*Chain)(nil)
-	_ chain.Watched    = (*Chain)(nil)
-	_ chain.Announcer  = (*Chain)(nil)
-	_ chain.Producer   = (*Chain)(nil)
-	_ chain.Led        = (*Chain)(nil)
-	_ chain.Introducer = (*Chain)(nil)
-	_ chain.Elector    = (*Chain)(nil)
-	_ chain.Comparer   = (*Chain)(nil)
-	_ chain.Accessible = (*Chain)(nil)
-	_ chain.Secretive  = (*Chain)(nil)
-	_ chain.Kept       = (*Chain)(nil)
-	_ chain.Written    = (*Chain)(nil)
-	_ chain.Imaged     = (*Chain)(nil)
-)
+var _ chain.Chain = (*Chain)(nil)
 
-// New returns the driver of the chain that file describes. tools prepares its nodes; without any, Prepare fails.
-// transport reaches the nodes. progress, if not nil, is told of long steps; calls may be concurrent.
-func New(file *testnets.Chain, tools chain.Tools, transport http.RoundTripper, progress func(string)) *Chain {
+// Containers is what preparing a chain needs of the runtime that hosts its nodes.
+type Containers interface {
+	// BuildImage returns a reference to the image that a source describes, made if it is not there yet. progress, if not
+	// nil, is called with what takes long.
+	BuildImage(ctx context.Context, source runtime.ImageSource, progress func(string)) (ref string, err error)
+	// RunCommand runs a command to its end. A command that fails is an error with its last lines of output.
+	RunCommand(ctx context.Context, command runtime.Command) (runtime.CommandResult, error)
+}
+
+// New returns the chain that file describes. containers prepares its nodes; without any, Prepare fails. transport reaches
+// the nodes. progress, if not nil, is called with long steps; calls may be concurrent.
+func New(file *testnets.Chain, containers Containers, transport http.RoundTripper, progress func(string)) *Chain {
 	if progress == nil {
 		progress = func(string) {}
 	}
-	c := &Chain{file: file, tools: tools, rpc: newRPC(file.RPC, transport), progress: progress, seen: newBlocks(), wif: wifVersions(file.Source)}
+	c := &Chain{file: file, containers: containers, rpc: newRPC(file.RPC, transport), progress: progress, seen: newBlocks(), wif: wifVersions(file.Source)}
 	c.foresee(map[string]any{})
 	return c
 }
 
-// Attach returns the driver of a chain whose nodes run already: its Prepare runs and builds nothing, and says of nodes no
+// Attach returns a chain whose nodes run already: its Prepare runs and builds nothing, and says of nodes no
 // more than their accounts. Calls that use what steps captured fail.
 func Attach(file *testnets.Chain, transport http.RoundTripper) *Chain {
 	c := New(file, nil, transport, nil)
@@ -70,15 +66,41 @@ func Attach(file *testnets.Chain, transport http.RoundTripper) *Chain {
 	return c
 }
 
-// Every implements driver.Watched.
-func (c *Chain) Every() time.Duration { return c.file.Observe.Every }
+// movingHeight is the height from which on a chain counts as moving.
+const movingHeight = 2
 
-// Parse implements driver.Chain: what these nodes print is not read.
-func (c *Chain) Parse(faults.NodeID, []byte) (trace.Event, time.Time, bool) {
+// Capabilities implements chain.Chain.
+func (c *Chain) Capabilities() chain.Capabilities {
+	caps := chain.Capabilities{
+		BuildImage: c.buildImage, AssignProducers: c.assignProducers, StartPosition: c.at(c.file.Start.Pos),
+		ConnectPeers: c.connectPeers, FindMismatch: c.findMismatch, StartHeight: movingHeight,
+		Polling: &chain.Polling{Interval: c.file.Observe.Every, Poll: c.poll},
+		Access:  c.access, Redact: c.redact, Export: c.export,
+	}
+	if a := c.file.Observe.Arrival; a != nil && a.Websocket != nil {
+		caps.Subscribe = c.subscribe
+	}
+	if a := c.file.Observe.Arrival; a != nil && a.Log != nil {
+		caps.ParseNotification = c.parseNotification
+	}
+	if c.file.Act.MakeBlock != nil {
+		caps.MakeBlock, caps.StartHeight = c.makeBlock, 0
+	}
+	if c.file.Act.Leader != nil {
+		caps.Leader = c.leader
+	}
+	if c.file.Observe.Block.Txs == nil {
+		caps.NoFindTx = fmt.Errorf("chain %s: %w", c.file.Name, ErrNoTxs)
+	}
+	return caps
+}
+
+// ParseLog implements chain.Chain: what these nodes print is not read.
+func (c *Chain) ParseLog(faults.NodeID, []byte) (trace.Event, time.Time, bool) {
 	return trace.Event{}, time.Time{}, false
 }
 
-// Client implements driver.Chain. The node must be part of the prepared network.
+// Client implements chain.Chain. The node must be part of the prepared network.
 func (c *Chain) Client(id faults.NodeID) chain.Client { return &Client{c, id} }
 
 // CloseIdleConnections closes connections to nodes that are not in use, where the chain has a transport of its own.
@@ -101,17 +123,11 @@ func (c *Chain) at(pos testnets.Pos) string {
 	return fmt.Sprintf("%s:%d:%d", c.file.File, pos.Line, pos.Column)
 }
 
-// Produces implements driver.Producer.
-func (c *Chain) Produces() bool { return c.file.Act.MakeBlock != nil }
-
-// Produce implements driver.Producer.
-func (c *Chain) Produce(ctx context.Context, id faults.NodeID) error {
+// makeBlock is Capabilities.MakeBlock.
+func (c *Chain) makeBlock(ctx context.Context, id faults.NodeID) error {
 	n, err := c.node(id)
 	if err != nil {
 		return err
-	}
-	if !c.Produces() {
-		return fmt.Errorf("make a block at %s: chain %s does not say how (act.make_block)", id, c.file.Name)
 	}
 	select {
 	case n.making <- struct{}{}:

@@ -71,7 +71,7 @@ const (
 type check struct {
 	*Chain
 	clock    Clock
-	heard    <-chan chain.Hint
+	heard    <-chan chain.Notification
 	progress func(string)
 	interval time.Duration
 	found    map[string]Finding
@@ -80,9 +80,9 @@ type check struct {
 
 // Check tries out all that the chain file says on the nodes of the prepared network, which must have been started, and
 // whether the answers fit together. It returns a finding for each of the same rows, whatever happens; when ctx ends the
-// rest is not tried. heard gives the blocks of which lines that nodes print tell, see Heard; the first that is not yet
+// rest is not tried. heard gives the blocks of which lines that nodes print tell, see Capabilities.ParseNotification; the first that is not yet
 // taken is enough. progress, if not nil, is told what takes long.
-func (c *Chain) Check(ctx context.Context, clock Clock, heard <-chan chain.Hint, progress func(string)) []Finding {
+func (c *Chain) Check(ctx context.Context, clock Clock, heard <-chan chain.Notification, progress func(string)) []Finding {
 	if progress == nil {
 		progress = func(string) {}
 	}
@@ -114,7 +114,7 @@ var errStop = errors.New("stop")
 // run goes through the steps of a check. What a step needs of those before it is there when it is reached.
 func (k *check) run(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		k.answer, k.genesis, k.introduced, k.connected, k.warm, k.grow, k.blocks, k.finality, k.fits, k.leader, k.arrival, k.transaction, k.together,
+		k.answer, k.genesis, k.introduced, k.connected, k.warm, k.grow, k.blocks, k.finality, k.fits, k.leads, k.arrival, k.transaction, k.together,
 	} {
 		if err := step(ctx); err != nil {
 			return err

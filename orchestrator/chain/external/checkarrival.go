@@ -49,12 +49,12 @@ func (k *check) silence(n *node) error {
 }
 
 // subscribed listens to a node until stop is called. That listening ended is told on ended.
-func (k *check) subscribed(ctx context.Context, n *node, ended chan<- error) (hints <-chan chain.Hint, stop func()) {
+func (k *check) subscribed(ctx context.Context, n *node, ended chan<- error) (hints <-chan chain.Notification, stop func()) {
 	listening, cancel := context.WithCancel(ctx)
-	told, done := make(chan chain.Hint, 1), make(chan struct{})
+	told, done := make(chan chain.Notification, 1), make(chan struct{})
 	go func() {
 		defer close(done)
-		ended <- k.Listen(listening, n.node.ID, func(h chain.Hint) {
+		ended <- k.subscribe(listening, n.node.ID, func(h chain.Notification) {
 			select {
 			case told <- h:
 			default:
@@ -68,7 +68,7 @@ func (k *check) subscribed(ctx context.Context, n *node, ended chan<- error) (hi
 }
 
 // awaitHint waits for a hint, and makes blocks meanwhile where they are made on command.
-func (k *check) awaitHint(ctx context.Context, n *node, hints <-chan chain.Hint, ended <-chan error) error {
+func (k *check) awaitHint(ctx context.Context, n *node, hints <-chan chain.Notification, ended <-chan error) error {
 	produce := k.clock.Now() + k.interval
 	var failed error
 	return k.await(ctx, k.growWithin(), func() error {
@@ -84,7 +84,7 @@ func (k *check) awaitHint(ctx context.Context, n *node, hints <-chan chain.Hint,
 		}
 		if k.file.Act.MakeBlock != nil && k.clock.Now() >= produce {
 			produce = k.clock.Now() + k.interval
-			if err := k.Produce(ctx, n.node.ID); err != nil {
+			if err := k.makeBlock(ctx, n.node.ID); err != nil {
 				return err
 			}
 		}
@@ -95,7 +95,7 @@ func (k *check) awaitHint(ctx context.Context, n *node, hints <-chan chain.Hint,
 var errNoHint = errors.New("nothing told of a block")
 
 // told says what a hint tells.
-func told(h chain.Hint) string {
+func told(h chain.Notification) string {
 	switch {
 	case h.Hash == "":
 		return fmt.Sprintf("a block at height %d", h.Height)

@@ -110,6 +110,3 @@ func ShownBy(findings []Finding) Shown {
 	}
 	return s
 }
-
-// StartPlace implements driver.Written.
-func (c *Chain) StartPlace() string { return c.at(c.file.Start.Pos) }

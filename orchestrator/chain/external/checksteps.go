@@ -129,7 +129,7 @@ func (k *check) command(ctx context.Context, n *node, first uint64, height *uint
 	alone := k.await(ctx, k.interval, higher(first)) == nil
 	for *height < max(first+1, minGrown) {
 		before := *height
-		err := k.Produce(ctx, n.node.ID)
+		err := k.makeBlock(ctx, n.node.ID)
 		if err == nil {
 			err = k.await(ctx, k.growWithin(), higher(before))
 		}
@@ -141,7 +141,7 @@ func (k *check) command(ctx context.Context, n *node, first uint64, height *uint
 		k.works(rowMake, "height %d to %d", before, *height)
 	}
 	if _, made := k.found[rowMake]; !made { // it had grown enough by itself
-		if err := k.Produce(ctx, n.node.ID); err != nil {
+		if err := k.makeBlock(ctx, n.node.ID); err != nil {
 			k.fail(ctx, rowMake, err)
 		} else {
 			k.works(rowMake, "done")
@@ -355,7 +355,7 @@ func (k *check) transaction(ctx context.Context) error {
 	err = k.await(ctx, k.growWithin(), func() error {
 		if act.MakeBlock != nil && k.clock.Now() >= produce {
 			produce = k.clock.Now() + k.interval
-			if err := k.Produce(ctx, from.node.ID); err != nil {
+			if err := k.makeBlock(ctx, from.node.ID); err != nil {
 				return err
 			}
 		}
@@ -447,7 +447,7 @@ func (k *check) together(ctx context.Context) error {
 func (k *check) propagate(ctx context.Context, a, b *node) error {
 	from, _, err := k.height(ctx, a)
 	if err == nil && k.file.Act.MakeBlock != nil {
-		err = k.Produce(ctx, a.node.ID)
+		err = k.makeBlock(ctx, a.node.ID)
 	}
 	if err != nil {
 		k.fail(ctx, rowPropagate, err)

@@ -17,13 +17,13 @@ var ErrNoSubmit = errors.New("the chain does not say how to submit a transaction
 // node's chain any more.
 var ErrUnknownBlock = errors.New("the node has not shown this block, or no longer does")
 
-// Client is a driver.Client for one node.
+// Client is a chain.Client for one node.
 type Client struct {
 	chain *Chain
 	id    faults.NodeID
 }
 
-// Status implements driver.Client. It fails until the node is ready as the chain file says. Peers is -1 where the file
+// Status implements chain.Client. It fails until the node is ready as the chain file says. Peers is -1 where the file
 // does not say how to count them, Mempool always.
 func (l *Client) Status(ctx context.Context) (trace.Status, error) {
 	n, err := l.chain.node(l.id)
@@ -70,7 +70,7 @@ func (c *Chain) ready(ctx context.Context, n *node) error {
 	return nil
 }
 
-// Block implements driver.Client, for blocks that looks at the node have shown.
+// Block implements chain.Client, for blocks that looks at the node have shown.
 func (l *Client) Block(ctx context.Context, hash trace.Hash) (trace.Block, error) {
 	c := l.chain
 	n, err := c.node(l.id)
@@ -97,7 +97,7 @@ func (l *Client) Block(ctx context.Context, hash trace.Hash) (trace.Block, error
 	return b, nil
 }
 
-// Transfer implements driver.Client. Where the chain file has no act.submit the error wraps ErrNoSubmit.
+// Transfer implements chain.Client. Where the chain file has no act.submit the error wraps ErrNoSubmit.
 func (l *Client) Transfer(ctx context.Context, to faults.NodeID, amount uint64) (trace.Hash, error) {
 	c := l.chain
 	from, err := c.node(l.id)

@@ -23,11 +23,11 @@ func TestStatus(t *testing.T) {
 	if s, err := w.Client("nobody").Status(t.Context()); err == nil {
 		t.Errorf("%+v", s)
 	}
-	if _, _, ok := w.Parse("a", []byte("{}")); ok {
+	if _, _, ok := w.ParseLog("a", []byte("{}")); ok {
 		t.Error("a line is an event")
 	}
-	if w.Every() != w.file.Observe.Every || w.URL("a") != "http://10.0.0.1:7001/" || w.URL("nobody") != "" {
-		t.Errorf("%v %s", w.Every(), w.URL("a"))
+	if w.Capabilities().Polling.Interval != w.file.Observe.Every || w.URL("a") != "http://10.0.0.1:7001/" || w.URL("nobody") != "" {
+		t.Errorf("%v %s", w.Capabilities().Polling.Interval, w.URL("a"))
 	}
 }
 
@@ -200,15 +200,15 @@ func TestATransactionIsTheAnswerWhereNoQuerySaysOtherwise(t *testing.T) {
 func TestProduceFails(t *testing.T) {
 	w := newWorld(t, 1, parse(t, plain))
 	w.toys[0].hook = func(*toy, string, int) *RPCError { return &RPCError{Code: 1, Message: "no"} }
-	if err := w.Produce(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "make a block at a: node a, call generate") {
+	if err := w.makeBlock(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "make a block at a: node a, call generate") {
 		t.Errorf("%v", err)
 	}
-	if err := w.Produce(t.Context(), "nobody"); err == nil {
+	if err := w.makeBlock(t.Context(), "nobody"); err == nil {
 		t.Error("nobody made a block")
 	}
 	none := newWorld(t, 1, parse(t, plain, "  make_block: {call: generate}\n", "", "  generate: {method: generate}\n", ""))
-	if err := none.Produce(t.Context(), "a"); none.Produces() || err == nil || !strings.Contains(err.Error(), "act.make_block") {
-		t.Errorf("%v", err)
+	if none.Capabilities().MakeBlock != nil {
+		t.Error("a chain without act.make_block makes blocks on command")
 	}
 }
 
@@ -225,12 +225,12 @@ func TestFirstBlock(t *testing.T) {
 		}
 		return nil
 	}
-	if err := w.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "give the first block to c: node c, call connect") {
+	if err := w.connectPeers(t.Context()); err == nil || !strings.Contains(err.Error(), "give the first block to c: node c, call connect") {
 		t.Errorf("%v", err)
 	}
 	refuse = false
 	for range 2 {
-		if err := w.Connect(t.Context()); err != nil {
+		if err := w.connectPeers(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}
@@ -243,7 +243,7 @@ func TestFirstBlock(t *testing.T) {
 	}
 	w = newWorld(t, 3, file)
 	w.attached = true
-	if err := w.Connect(t.Context()); err != nil || w.toys[0].count("generate") != 0 {
+	if err := w.connectPeers(t.Context()); err != nil || w.toys[0].count("generate") != 0 {
 		t.Errorf("a block was made on nodes that ran already, or %v", err)
 	}
 }
@@ -267,18 +267,18 @@ func TestConnect(t *testing.T) {
 		}
 		return nil
 	}
-	if err := w.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "tell node b of its peer a: node b, call connect") {
+	if err := w.connectPeers(t.Context()); err == nil || !strings.Contains(err.Error(), "tell node b of its peer a: node b, call connect") {
 		t.Errorf("%v", err)
 	}
 	fail = false
-	if err := w.Connect(t.Context()); err != nil {
+	if err := w.connectPeers(t.Context()); err != nil {
 		t.Error(err)
 	}
 	// Nobody is told twice, until he was started again.
 	if diff := cmp.Diff([][]string{{"b", "c"}, {"c", "a"}, {"a", "b"}}, sent()); diff != "" {
 		t.Error(diff)
 	}
-	if err := w.Connect(t.Context(), "b"); err != nil {
+	if err := w.connectPeers(t.Context(), "b"); err != nil {
 		t.Error(err)
 	}
 	if diff := cmp.Diff([][]string{nil, {"c", "a"}, nil}, sent()); diff != "" {
@@ -286,29 +286,29 @@ func TestConnect(t *testing.T) {
 	}
 	fail = true
 	w.toys[1].sent = []string{"x"}
-	if err := w.Connect(t.Context(), "b"); err == nil {
+	if err := w.connectPeers(t.Context(), "b"); err == nil {
 		t.Error("no error")
 	}
-	if err := w.Connect(t.Context(), "nobody"); err == nil {
+	if err := w.connectPeers(t.Context(), "nobody"); err == nil {
 		t.Error("nobody was told")
 	}
 	w.attached, fail = true, false
 	sent()
-	if err := errors.Join(w.Connect(t.Context()), w.Connect(t.Context(), "b")); err != nil {
+	if err := errors.Join(w.connectPeers(t.Context()), w.connectPeers(t.Context(), "b")); err != nil {
 		t.Error(err)
 	}
 	if diff := cmp.Diff([][]string{nil, nil, nil}, sent()); diff != "" {
 		t.Errorf("nodes that ran already were told of peers: %s", diff)
 	}
 	// Of a testnet that another process made, those that this one starts again are.
-	w.restored = &kept{}
-	if err := errors.Join(w.Connect(t.Context()), w.Connect(t.Context(), "b")); err != nil {
+	w.restored = &exported{}
+	if err := errors.Join(w.connectPeers(t.Context()), w.connectPeers(t.Context(), "b")); err != nil {
 		t.Error(err)
 	}
 	if diff := cmp.Diff([][]string{nil, {"c", "a"}, nil}, sent()); diff != "" {
 		t.Error(diff)
 	}
-	if err := newWorld(t, 2, parse(t, plain)).Connect(context.Background()); err != nil {
+	if err := newWorld(t, 2, parse(t, plain)).connectPeers(context.Background()); err != nil {
 		t.Error(err)
 	}
 }
@@ -330,7 +330,7 @@ func TestBlocksThatMakeNoSense(t *testing.T) {
 	} {
 		w := newWorld(t, 1, parse(t, plain, replace...))
 		w.toys[0].set(1, "p")
-		_, err := w.Look(t.Context(), "a")
+		_, err := w.poll(t.Context(), "a")
 		if err == nil {
 			t.Errorf("%s: no error", what)
 			continue

@@ -2,17 +2,23 @@ package external
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/chain"
 )
 
-// Connect implements driver.Introducer: where the chain file has a first_block, nodes get it, once; where it has
+// connectPeers is Capabilities.ConnectPeers: where the chain file has a first_block, nodes get it, once; where it has
 // peers: {call: ...}, nodes are told of each of their peers; where it has a warm_up, its blocks are made, once. It is to be
 // called when nodes answer, and again with the nodes that were started again. Without nodes it is about those of the whole
 // network that have not been told yet. Nodes that something else started are left as they are connected.
-func (c *Chain) Connect(ctx context.Context, ids ...faults.NodeID) error {
+func (c *Chain) connectPeers(ctx context.Context, ids ...faults.NodeID) error {
+	return nodeError(c.connect(ctx, ids...))
+}
+
+func (c *Chain) connect(ctx context.Context, ids ...faults.NodeID) error {
 	if c.attached && c.restored == nil {
 		return nil
 	}
@@ -108,4 +114,17 @@ func (c *Chain) introduce(ctx context.Context, n *node) error {
 		n.mu.Unlock()
 	}
 	return nil
+}
+
+// nodeError makes a chain.NodeError of an error about one node's reply.
+func nodeError(err error) error {
+	var call *CallError
+	var answer *AnswerError
+	switch {
+	case errors.As(err, &call):
+		return &chain.NodeError{Node: call.Node, Err: err}
+	case errors.As(err, &answer):
+		return &chain.NodeError{Node: answer.Node, Err: err}
+	}
+	return err
 }

@@ -7,15 +7,15 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/chain"
 )
 
-// Elect implements driver.Elector.
-func (c *Chain) Elect(nodes []chain.Node) (elected []chain.Node, note string) {
-	elected = slices.Clone(nodes)
+// assignProducers is Capabilities.AssignProducers.
+func (c *Chain) assignProducers(nodes []chain.Node) (assigned []chain.Node, note string) {
+	assigned = slices.Clone(nodes)
 	if c.attached {
-		return elected, "" // who makes blocks was decided by others
+		return assigned, "" // who makes blocks was decided by others
 	}
 	producers, most := 0, c.file.Facts.MaxProducers
-	for i := range elected {
-		switch n := &elected[i]; {
+	for i := range assigned {
+		switch n := &assigned[i]; {
 		case n.Mine <= 0:
 			continue
 		case most > 0 && producers >= most:
@@ -29,5 +29,5 @@ func (c *Chain) Elect(nodes []chain.Node) (elected []chain.Node, note string) {
 		note = fmt.Sprintf("%d of the %d nodes that could make blocks do: %s has at most so many (facts.max_producers)",
 			most, producers, c.file.Name)
 	}
-	return elected, note
+	return assigned, note
 }

@@ -23,7 +23,7 @@ func TestElect(t *testing.T) {
 	for _, test := range tests {
 		file := parse(t, plain, "fork_depth: 6", "fork_depth: 6"+test.facts)
 		given := network(test.nodes).Nodes
-		got, note := New(file, image{}, nil, nil).Elect(given)
+		got, note := New(file, image{}, nil, nil).assignProducers(given)
 		var power []string
 		for i, n := range got {
 			power = append(power, fmt.Sprint(n.Mine))

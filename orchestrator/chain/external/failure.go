@@ -118,9 +118,6 @@ func (e *CallError) Error() string {
 // Unwrap implements errors.Unwrap.
 func (e *CallError) Unwrap() error { return e.Err }
 
-// Of implements driver.NodeFault.
-func (e *CallError) Of() faults.NodeID { return e.Node }
-
 // methodNotFound is JSON-RPC's code for a method that there is not.
 const methodNotFound = -32601
 
@@ -168,9 +165,6 @@ func (e *AnswerError) Error() string {
 
 // Unwrap gives the end of the context, where that is why there is no result.
 func (e *AnswerError) Unwrap() error { return e.cause }
-
-// Of implements driver.NodeFault.
-func (e *AnswerError) Of() faults.NodeID { return e.Node }
 
 // Hint says what to do.
 func (e *AnswerError) Hint() string {
@@ -255,6 +249,6 @@ func kindOf(v any) string {
 // show writes a decoded value without secrets, shortened.
 func (c *Chain) show(v any) string { return c.secrets.brief(asText(v)) }
 
-// Redact implements driver.Secretive: it hides, in a text that nodes printed, the private halves of all keys, the
+// redact is Capabilities.Redact: it hides, in a text that nodes printed, the private halves of all keys, the
 // credentials of RPC, the private keys of accounts, and what steps captured that is not public.
-func (c *Chain) Redact(text string) string { return c.secrets.text(text) }
+func (c *Chain) redact(text string) string { return c.secrets.text(text) }

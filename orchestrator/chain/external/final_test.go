@@ -44,7 +44,7 @@ func TestFinalHeightsAreTold(t *testing.T) {
 	})
 	t.Run("no number", func(t *testing.T) {
 		w := newWorld(t, 1, parse(t, plain, "peers: {call: peers", "finalized: {call: head, jq: .}\n  peers: {call: peers"))
-		_, err := w.Look(t.Context(), "a")
+		_, err := w.poll(t.Context(), "a")
 		if err == nil || !strings.Contains(err.Error(), "observe.finalized: jq . gives x-g, which is not a whole number") {
 			t.Errorf("%v", err)
 		}

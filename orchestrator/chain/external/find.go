@@ -10,12 +10,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-var (
-	_ chain.Historian = (*Client)(nil)
-	_ chain.Finder    = (*Client)(nil)
-)
-
-// HashAt implements driver.Historian.
+// HashAt implements chain.Client.
 func (l *Client) HashAt(ctx context.Context, height uint64) (trace.Hash, error) {
 	n, err := l.chain.node(l.id)
 	if err != nil {
@@ -32,27 +27,22 @@ func (l *Client) HashAt(ctx context.Context, height uint64) (trace.Hash, error) 
 	return "", err
 }
 
-// ErrNoTxs is what CanFind returns where the chain file has no observe.block.txs.
+// ErrNoTxs is wrapped by Capabilities.NoFindTx where the chain file has no observe.block.txs.
 var ErrNoTxs = errors.New("the chain does not show which transactions are in a block (observe.block.txs)")
 
-// CanFind implements driver.Finder.
-func (l *Client) CanFind() error {
-	if l.chain.file.Observe.Block.Txs == nil {
-		return fmt.Errorf("chain %s: %w", l.chain.file.Name, ErrNoTxs)
-	}
-	return nil
-}
-
-// Find implements driver.Finder. A node that does not answer is asked again. When ctx ends the error says what was seen
+// FindTx implements chain.Client. A node that does not answer is polled again. When ctx ends the error says what was seen
 // last.
-func (l *Client) Find(ctx context.Context, id trace.Hash, above uint64) (uint64, error) {
+func (l *Client) FindTx(ctx context.Context, id trace.Hash, above uint64) (uint64, error) {
 	n, err := l.chain.node(l.id)
 	if err != nil {
 		return 0, err
 	}
+	if l.chain.file.Observe.Block.Txs == nil {
+		return 0, ErrNoTxs
+	}
 	s := search{chain: l.chain, node: n, id: normal(string(id)), above: above, last: trace.Block{Height: above}}
 	var height uint64
-	err = chain.FindAgain(ctx, func() bool {
+	err = chain.PollTx(ctx, func() bool {
 		found, err := s.on(ctx)
 		if ctx.Err() == nil {
 			s.failed = err

@@ -29,9 +29,9 @@ func TestWhatNoTraceCanHoldIsAnError(t *testing.T) {
 	} {
 		w := newWorld(t, 1, parse(t, plain, x.old, x.put))
 		w.toys[0].set(1, "p", "q")
-		_, err := w.Look(t.Context(), "a")
+		_, err := w.poll(t.Context(), "a")
 		var answer *AnswerError
-		if !errors.As(err, &answer) || answer.Of() != "a" || !strings.Contains(err.Error(), x.want) || !strings.HasPrefix(answer.At, "toy.yaml:") {
+		if !errors.As(err, &answer) || answer.Node != "a" || !strings.Contains(err.Error(), x.want) || !strings.HasPrefix(answer.At, "toy.yaml:") {
 			t.Errorf("%s: %v", name, err)
 		} else if len(err.Error()) > 2000 {
 			t.Errorf("%s: the message has %d bytes", name, len(err.Error()))
@@ -115,15 +115,15 @@ func TestBodiesAreBoundedByTheirBytes(t *testing.T) {
 func TestOneLookIsBoundedByBytes(t *testing.T) {
 	w := heavy(t)
 	w.toys[0].set(1, words("p", 20)...)
-	events, err := w.Look(t.Context(), "a")
-	if !errors.Is(err, chain.ErrMore) {
+	events, err := w.poll(t.Context(), "a")
+	if !errors.Is(err, chain.ErrMoreBlocks) {
 		t.Fatalf("%d events, %v", len(events), err)
 	}
 	if n := w.toys[0].count("block"); n < 2 || n > 6 {
 		t.Errorf("%d blocks of 5 MB were read in one look", n)
 	}
-	for errors.Is(err, chain.ErrMore) {
-		events, err = w.Look(t.Context(), "a")
+	for errors.Is(err, chain.ErrMoreBlocks) {
+		events, err = w.poll(t.Context(), "a")
 	}
 	if err != nil || events[len(events)-1].Head.Height != 20 {
 		t.Errorf("%v", err)
@@ -137,8 +137,8 @@ func TestTheWayDownIsBoundedByBytes(t *testing.T) {
 	w.order[0].walk = walk{begun: true, hashes: []trace.Hash{""}}
 	w.toys[0].endless = true
 	for range 10 {
-		_, err := w.Look(t.Context(), "a")
-		if !errors.Is(err, chain.ErrMore) {
+		_, err := w.poll(t.Context(), "a")
+		if !errors.Is(err, chain.ErrMoreBlocks) {
 			if err == nil || !strings.Contains(err.Error(), "below its head at height 900000 is known; they take") || w.order[0].below != nil {
 				t.Errorf("%v, %d kept", err, len(w.order[0].below))
 			}

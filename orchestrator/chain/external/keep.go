@@ -11,18 +11,18 @@ import (
 	"github.com/netsplit/netsplit/testnets"
 )
 
-// kept is what another process must know of a chain, beside its network: the file as it was, which may have changed or
+// exported is what another process must know of a chain, beside its network: the file as it was, which may have changed or
 // gone since, and what the steps of its preparation captured.
-type kept struct {
+type exported struct {
 	File     string                           `json:"file"`
 	Source   string                           `json:"source"`
 	Captured map[string]any                   `json:"captured,omitempty"`
 	Nodes    map[faults.NodeID]map[string]any `json:"nodes,omitempty"`
 }
 
-// Keep implements driver.Kept.
-func (c *Chain) Keep() ([]byte, error) {
-	k := kept{File: c.file.File, Source: string(c.file.Source), Nodes: make(map[faults.NodeID]map[string]any)}
+// export is Capabilities.Export.
+func (c *Chain) export() ([]byte, error) {
+	k := exported{File: c.file.File, Source: string(c.file.Source), Nodes: make(map[faults.NodeID]map[string]any)}
 	k.Captured, _ = c.data["captured"].(map[string]any)
 	for _, n := range c.order {
 		if captured, _ := n.data["captured"].(map[string]any); len(captured) > 0 {
@@ -32,13 +32,13 @@ func (c *Chain) Keep() ([]byte, error) {
 	return json.Marshal(k)
 }
 
-// Restore returns the driver of a chain whose nodes run already, started by another process, of which Keep told. Its
+// Restore returns a chain whose nodes run already, started by another process that exported state. Its
 // Prepare is that of Attach, but calls can use what steps captured. The numbers of its transactions (.Nonce) begin at
 // the microseconds since the network's genesis, so that no two processes use the same ones.
 func Restore(state []byte, transport http.RoundTripper) (*Chain, error) {
-	var k kept
+	var k exported
 	if err := json.Unmarshal(state, &k); err != nil {
-		return nil, fmt.Errorf("read what was kept of the chain: %w", err)
+		return nil, fmt.Errorf("read what was exported of the chain: %w", err)
 	}
 	file, err := testnets.ParseChain(k.File, []byte(k.Source))
 	if err != nil {

@@ -21,17 +21,11 @@ func (c *Chain) named(text string) (*node, bool) {
 // plainName gives a text the one form in which names of nodes are compared: hex in lower case and without 0x.
 func plainName(text string) string { return strings.TrimPrefix(string(normal(text)), "0x") }
 
-// Leads implements driver.Led.
-func (c *Chain) Leads() bool { return c.file.Act.Leader != nil }
-
-// Leader implements driver.Led.
-func (c *Chain) Leader(ctx context.Context, id faults.NodeID) (faults.NodeID, error) {
+// leader is Capabilities.Leader.
+func (c *Chain) leader(ctx context.Context, id faults.NodeID) (faults.NodeID, error) {
 	n, err := c.node(id)
 	if err != nil {
 		return "", err
-	}
-	if !c.Leads() {
-		return "", fmt.Errorf("ask %s who leads next: chain %s does not say how (act.leader)", id, c.file.Name)
 	}
 	o := c.file.Act.Leader
 	answer, err := c.call(ctx, n, o.Calls, nil)
@@ -50,15 +44,15 @@ func (c *Chain) Leader(ctx context.Context, id faults.NodeID) (faults.NodeID, er
 	return leader.node.ID, nil
 }
 
-// leader asks every node who leads next.
-func (k *check) leader(ctx context.Context) error {
-	if !k.Leads() {
+// leads asks every node who leads next.
+func (k *check) leads(ctx context.Context) error {
+	if k.file.Act.Leader == nil {
 		return nil
 	}
 	k.progress("asking who leads next")
 	for _, n := range k.order {
 		err := k.await(ctx, useless+2*k.interval, func() error {
-			leader, err := k.Leader(ctx, n.node.ID)
+			leader, err := k.leader(ctx, n.node.ID)
 			if err == nil && n == k.order[0] {
 				k.works(rowLeader, "node %s", leader)
 			}

@@ -12,7 +12,7 @@ func TestWhoLeadsIsOneOfTheNodes(t *testing.T) {
 		"calls:\n", "calls:\n  who: {method: echo, params: [\"{{.Node.Role}}\"]}\n",
 		"keys: {account: secp256k1,", "keys: {account: secp256k1, sign: ed25519,")
 	w := newWorld(t, 3, file)
-	if !w.Leads() {
+	if w.Capabilities().Leader == nil {
 		t.Fatal("nobody leads")
 	}
 	keys := w.nodes["b"].data["Keys"].(map[string]Key)
@@ -31,7 +31,7 @@ func TestWhoLeadsIsOneOfTheNodes(t *testing.T) {
 		{"", ""},
 	} {
 		w.nodes["a"].data["Role"] = x.named
-		leader, err := w.Leader(t.Context(), "a")
+		leader, err := w.leader(t.Context(), "a")
 		if string(leader) != x.want || (err == nil) != (x.want != "") {
 			t.Errorf("%q leads: %q, %v", x.named, leader, err)
 		}
@@ -40,17 +40,14 @@ func TestWhoLeadsIsOneOfTheNodes(t *testing.T) {
 			t.Errorf("%q made a block: %q", x.named, got)
 		}
 	}
-	if _, err := w.Leader(t.Context(), "nobody"); err == nil {
+	if _, err := w.leader(t.Context(), "nobody"); err == nil {
 		t.Error("a node that there is not knows who leads")
 	}
 }
 
 func TestNobodyLeads(t *testing.T) {
 	w := newWorld(t, 1, parse(t, plain))
-	if w.Leads() {
+	if w.Capabilities().Leader != nil {
 		t.Error("somebody leads")
-	}
-	if _, err := w.Leader(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "act.leader") {
-		t.Errorf("%v", err)
 	}
 }

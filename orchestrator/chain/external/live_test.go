@@ -21,7 +21,7 @@ wallet: {chain_id: "{{.Network}}", account: "0x{{.Node.Keys.account.AddressHex}}
 func TestAccess(t *testing.T) {
 	w := newWorld(t, 2, parse(t, plain+inWallets, "rpc: {kind: jsonrpc2}",
 		`rpc: {kind: jsonrpc1, tls: self-signed, path: /x, basic: {user: me, password: "it's {{.Node.Name}}"}}`))
-	a, err := w.Access("b")
+	a, err := w.access("b")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,18 +38,18 @@ func TestAccess(t *testing.T) {
 		t.Errorf("example %s", got)
 	}
 	for _, secret := range []string{a.Password, a.PrivateKey, key.PrivateHex()} {
-		if got := w.Redact("<" + secret + ">"); strings.Contains(got, secret) {
+		if got := w.redact("<" + secret + ">"); strings.Contains(got, secret) {
 			t.Errorf("%s is shown", got)
 		}
 	}
-	if _, err := w.Access("nobody"); err == nil {
+	if _, err := w.access("nobody"); err == nil {
 		t.Error("access to nobody")
 	}
 }
 
 func TestAccessWithoutCredentials(t *testing.T) {
 	w := newWorld(t, 1, parse(t, webbed, "rpc: {kind: http-get}", `rpc: {kind: http-get, path: /v1, bearer: "to-{{.Node.Name}}"}`))
-	a, err := w.Access("a")
+	a, err := w.access("a")
 	if err != nil || a.Token != "to-a" || a.User+a.Password+a.ChainID+a.Account != "" {
 		t.Errorf("access %+v, %v", a, err)
 	}
@@ -60,7 +60,7 @@ func TestAccessWithoutCredentials(t *testing.T) {
 
 func TestAccessOfAChainThatIsAskedWithPosts(t *testing.T) {
 	w := newWorld(t, 1, parse(t, webbed, "{path: /status}", "{path: /status, params: {of: [head]}}"))
-	a, err := w.Access("a")
+	a, err := w.access("a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestAWalletThatFailsStopsThePreparation(t *testing.T) {
 // reopen is the driver that another process makes of what was kept.
 func reopen(t *testing.T, c *Chain, net chain.Network) *Chain {
 	t.Helper()
-	state, err := c.Keep()
+	state, err := c.export()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func reopen(t *testing.T, c *Chain, net chain.Network) *Chain {
 
 func TestRestoreHasWhatStepsCaptured(t *testing.T) {
 	file := parse(t, stepped, `password: "pw-{{.Node.Keys.salt.PrivateHex}}"`, `password: "{{.captured.id}} {{.Node.captured.token}}"`)
-	c := New(file, &tools{}, nil, nil)
+	c := New(file, &containers{}, nil, nil)
 	net := network(2)
 	if _, err := c.Prepare(t.Context(), net); err != nil {
 		t.Fatal(err)
@@ -120,18 +120,18 @@ func TestRestoreHasWhatStepsCaptured(t *testing.T) {
 	again := reopen(t, c, net)
 	for _, id := range []string{"a", "b"} {
 		want := "12345678901234567890 token of " + id
-		a, err := again.Access(net.Nodes[id[0]-'a'].ID)
+		a, err := again.access(net.Nodes[id[0]-'a'].ID)
 		if err != nil || a.Password != want {
 			t.Errorf("password of %s: %q, %v", id, a.Password, err)
 		}
-		if got := again.Redact(want); got != "[secret]" {
+		if got := again.redact(want); got != "[secret]" {
 			t.Errorf("after %s", got)
 		}
 	}
-	if again.Produces() || again.file.Name != "stepped" {
+	if again.Capabilities().MakeBlock != nil || again.file.Name != "stepped" {
 		t.Errorf("another chain: %s", again.file.Name)
 	}
-	if third := reopen(t, again, net); third.Redact("token: 12345678901234567890 token of b") != "token: [secret]" {
+	if third := reopen(t, again, net); third.redact("token: 12345678901234567890 token of b") != "token: [secret]" {
 		t.Error("what was captured is lost when it is kept again")
 	}
 }
@@ -139,8 +139,8 @@ func TestRestoreHasWhatStepsCaptured(t *testing.T) {
 func TestRestoreFails(t *testing.T) {
 	for state, want := range map[string]string{
 		`{"file": "a.yaml", "source": "name: [1]"}`: "the chain file as it was when the testnet was made: a.yaml:1:1",
-		`{"file": 1}`: "read what was kept of the chain",
-		``:            "read what was kept of the chain",
+		`{"file": 1}`: "read what was exported of the chain",
+		``:            "read what was exported of the chain",
 	} {
 		if _, err := Restore([]byte(state), nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", state, err)
@@ -176,7 +176,7 @@ func TestTransactionsOfTwoProcessesDiffer(t *testing.T) {
 func TestHashAt(t *testing.T) {
 	w := newWorld(t, 1, parse(t, plain))
 	w.toys[0].set(1, "p", "q")
-	client := w.Client("a").(chain.Historian)
+	client := w.Client("a")
 	if h, err := client.HashAt(t.Context(), 1); h != "x-p" || err != nil {
 		t.Errorf("hash %s, %v", h, err)
 	}
@@ -192,7 +192,7 @@ func TestHashAt(t *testing.T) {
 	if _, err := client.HashAt(t.Context(), 1); err == nil || errors.Is(err, chain.ErrNoBlock) {
 		t.Errorf("a node that is broken: %v", err)
 	}
-	if _, err := w.Client("nobody").(chain.Historian).HashAt(t.Context(), 1); err == nil {
+	if _, err := w.Client("nobody").HashAt(t.Context(), 1); err == nil {
 		t.Error("the hash of nobody")
 	}
 }
@@ -202,11 +202,11 @@ func TestHashAt(t *testing.T) {
 func TestFind(t *testing.T) {
 	w := newWorld(t, 1, parse(t, plain))
 	w.toys[0].set(1, "p", "q", "r")
-	client := w.Client("a").(chain.Finder)
-	if err := client.CanFind(); err != nil {
+	client := w.Client("a")
+	if err := w.Capabilities().NoFindTx; err != nil {
 		t.Error(err)
 	}
-	if h, err := client.Find(t.Context(), "0xAB3", 1); h != 3 || err != nil {
+	if h, err := client.FindTx(t.Context(), "0xAB3", 1); h != 3 || err != nil {
 		t.Errorf("at %d, %v", h, err)
 	}
 	asked := 0
@@ -224,17 +224,17 @@ func TestFind(t *testing.T) {
 		}
 		return nil
 	}
-	if h, err := client.Find(t.Context(), "0xab5", 1); h != 5 || err != nil {
+	if h, err := client.FindTx(t.Context(), "0xab5", 1); h != 5 || err != nil {
 		t.Errorf("at %d, %v", h, err)
 	}
 	w.toys[0].hook = nil
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := client.Find(ctx, "0xab2", 2); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := client.FindTx(ctx, "0xab2", 2); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a transaction that is in no block above: %v", err)
 	}
 	none := newWorld(t, 1, parse(t, plain, ", txs: .txs", ""))
-	if err := none.Client("a").(chain.Finder).CanFind(); !errors.Is(err, ErrNoTxs) || !strings.Contains(err.Error(), "chain toy") {
+	if err := none.Capabilities().NoFindTx; !errors.Is(err, ErrNoTxs) || !strings.Contains(err.Error(), "chain toy") {
 		t.Errorf("%v", err)
 	}
 }
@@ -245,7 +245,7 @@ func TestFindSaysWhatItSawLast(t *testing.T) {
 	w.toys[0].hook = func(*toy, string, int) *RPCError { return &RPCError{Code: 1, Message: "out of order"} }
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	_, err := w.Client("a").(chain.Finder).Find(ctx, "x", 0)
+	_, err := w.Client("a").FindTx(ctx, "x", 0)
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "out of order") {
 		t.Errorf("%v", err)
 	}
@@ -260,7 +260,7 @@ func BenchmarkRedact(b *testing.B) {
 	line := strings.Repeat("2026-01-01 level=info msg=committed hash=49D6B68EEA5F ", 4)
 	b.SetBytes(int64(len(line)))
 	for b.Loop() {
-		if c.Redact(line) != line {
+		if c.redact(line) != line {
 			b.Fatal("changed")
 		}
 	}
@@ -269,11 +269,11 @@ func BenchmarkRedact(b *testing.B) {
 // TestKeepHoldsTheFileAsItWas: byte for byte, comments and all.
 func TestKeepHoldsTheFileAsItWas(t *testing.T) {
 	w := newWorld(t, 1, parse(t, "# mine\n"+plain))
-	text, err := w.Keep()
+	text, err := w.export()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var k kept
+	var k exported
 	if err := json.Unmarshal(text, &k); err != nil || k.Source != "# mine\n"+plain || k.File != "toy.yaml" {
 		t.Errorf("%+v, %v", k, err)
 	}

@@ -28,9 +28,9 @@ func (w *walk) top() uint64 { return w.base + uint64(len(w.hashes)) - 1 }
 
 func (w *walk) hash(height uint64) trace.Hash { return w.hashes[height-w.base] }
 
-// Look implements driver.Watched. A head whose chain was replaced in part comes with the number of blocks that are not on
+// poll is Polling.Poll. A head whose chain was replaced in part comes with the number of blocks that are not on
 // it any more. The height that the node calls final comes last.
-func (c *Chain) Look(ctx context.Context, id faults.NodeID) ([]trace.Event, error) {
+func (c *Chain) poll(ctx context.Context, id faults.NodeID) ([]trace.Event, error) {
 	n, err := c.node(id)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (c *Chain) begin(ctx context.Context, n *node, t tip) ([]trace.Event, error
 	w.begun, w.base, w.hashes = true, c.seen.from(t.height), []trace.Hash{""}
 	if t.height > w.base {
 		events, err := c.advance(ctx, n, t)
-		if err != nil && !errors.Is(err, chain.ErrMore) {
+		if err != nil && !errors.Is(err, chain.ErrMoreBlocks) {
 			*w = old
 		}
 		return events, err
@@ -104,7 +104,7 @@ func (c *Chain) advance(ctx context.Context, n *node, t tip) ([]trace.Event, err
 			return events, c.settle(ctx, n, t)
 		}
 		if n.walk.top() < t.height {
-			return events, chain.ErrMore
+			return events, chain.ErrMoreBlocks
 		}
 		return events, nil
 	}

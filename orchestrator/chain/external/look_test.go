@@ -99,7 +99,7 @@ func TestABlockIsReadAsTheFileSays(t *testing.T) {
 	w := newWorld(t, 1, parse(t, plain))
 	w.toys[0].set(1, "p")
 	w.toys[0].by["p"] = "0x" + strings.ToUpper(w.order[0].account)
-	events, err := w.Look(t.Context(), "a")
+	events, err := w.poll(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,10 +115,10 @@ func TestABlockIsReadAsTheFileSays(t *testing.T) {
 
 func TestABlockMadeOnCommandIsItsMakers(t *testing.T) {
 	w := newWorld(t, 2, parse(t, plain))
-	if !w.Produces() {
+	if w.Capabilities().MakeBlock == nil {
 		t.Fatal("does not produce")
 	}
-	if err := w.Produce(t.Context(), "a"); err != nil {
+	if err := w.makeBlock(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}
 	w.toys[1].set(1, "made1")
@@ -157,7 +157,7 @@ func TestALookWaitsForTheMakersAnswer(t *testing.T) {
 	n.making <- struct{}{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := w.Produce(ctx, "a"); !errors.Is(err, context.Canceled) {
+	if err := w.makeBlock(ctx, "a"); !errors.Is(err, context.Canceled) {
 		t.Errorf("a second command at the same time: %v", err)
 	}
 }
@@ -166,8 +166,8 @@ func TestALongChainComesInParts(t *testing.T) {
 	w := newWorld(t, 1, parse(t, plain))
 	w.toys[0].set(1, words("p", 450)...)
 	for i, want := range []uint64{200, 400, 450} {
-		events, err := w.Look(t.Context(), "a")
-		if errors.Is(err, chain.ErrMore) != (i < 2) || i == 2 && err != nil {
+		events, err := w.poll(t.Context(), "a")
+		if errors.Is(err, chain.ErrMoreBlocks) != (i < 2) || i == 2 && err != nil {
 			t.Fatal(err)
 		}
 		if h := events[len(events)-1].Head; h == nil || h.Height != want {
@@ -186,8 +186,8 @@ func TestADeepForkIsFoundInFewSteps(t *testing.T) {
 	}
 	w.toys[0].count("block")
 	w.toys[0].set(101, words("q", 801)...)
-	events, err := w.Look(t.Context(), "a")
-	if !errors.Is(err, chain.ErrMore) {
+	events, err := w.poll(t.Context(), "a")
+	if !errors.Is(err, chain.ErrMoreBlocks) {
 		t.Fatal(err)
 	}
 	if h := events[len(events)-1].Head; h.Dropped != 800 || h.Height != 300 {
@@ -278,7 +278,7 @@ func TestAChainThatIsReplacedWhileItIsRead(t *testing.T) {
 			}
 			return nil
 		}
-		if _, err := w.Look(t.Context(), "a"); !errors.Is(err, errMoved) || !strings.HasPrefix(err.Error(), "node a: ") {
+		if _, err := w.poll(t.Context(), "a"); !errors.Is(err, errMoved) || !strings.HasPrefix(err.Error(), "node a: ") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -298,7 +298,7 @@ func TestAnErrorOnTheWayLosesNothing(t *testing.T) {
 		}
 	}
 	refuse(1)
-	if _, err := w.Look(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "error -1: busy") {
+	if _, err := w.poll(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "error -1: busy") {
 		t.Errorf("%v", err)
 	}
 	refuse(3)
@@ -306,7 +306,7 @@ func TestAnErrorOnTheWayLosesNothing(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 	refuse(-1)
-	if _, err := w.Look(t.Context(), "a"); err == nil {
+	if _, err := w.poll(t.Context(), "a"); err == nil {
 		t.Error("no error")
 	}
 	refuse(0)
@@ -315,10 +315,10 @@ func TestAnErrorOnTheWayLosesNothing(t *testing.T) {
 	}
 	refuse(2)
 	w.toys[0].set(2, "y", "z")
-	if _, err := w.Look(t.Context(), "a"); err == nil {
+	if _, err := w.poll(t.Context(), "a"); err == nil {
 		t.Error("no error while the fork is looked for")
 	}
-	if _, err := w.Look(t.Context(), "nobody"); err == nil || !strings.Contains(err.Error(), "no node nobody") {
+	if _, err := w.poll(t.Context(), "nobody"); err == nil || !strings.Contains(err.Error(), "no node nobody") {
 		t.Errorf("%v", err)
 	}
 }
@@ -327,7 +327,7 @@ func TestAnErrorOnTheWayLosesNothing(t *testing.T) {
 func TestQueriesThatDoNotFitTogetherAreAnError(t *testing.T) {
 	w := newWorld(t, 1, parse(t, plain, "head: {call: head, jq: .}", `head: {call: head, jq: '. + "!"'}`))
 	w.toys[0].set(1, "p")
-	_, err := w.Look(t.Context(), "a")
+	_, err := w.poll(t.Context(), "a")
 	if err == nil || !strings.Contains(err.Error(), "observe.head (toy.yaml:19:26) gives x-p! at height 1, observe.block.hash (toy.yaml:20:30) gives x-p there") {
 		t.Errorf("%v", err)
 	}
@@ -406,7 +406,7 @@ func TestHistoriesOfChance(t *testing.T) {
 					chain = append(chain, fmt.Sprintf("%s%d", chain[len(chain)-1], rng.IntN(2)))
 				}
 				w.toys[i].set(0, chain...)
-				events, err := w.Look(t.Context(), id)
+				events, err := w.poll(t.Context(), id)
 				if err != nil {
 					t.Error(err)
 					return

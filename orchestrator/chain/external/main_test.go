@@ -17,6 +17,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/testnets"
 )
 
@@ -119,9 +120,9 @@ func (f *fabric) serve(t testing.TB, addr string, h http.Handler) {
 }
 
 // image is what tools that only make images do.
-type image struct{ chain.Tools }
+type image struct{ Containers }
 
-func (image) Image(context.Context, chain.ImageSource, func(string)) (string, error) {
+func (image) BuildImage(context.Context, runtime.ImageSource, func(string)) (string, error) {
 	return "sha256:1", nil
 }
 
@@ -153,8 +154,8 @@ func newWorld(t *testing.T, n int, file *testnets.Chain) *world {
 // look returns a node's news in short.
 func (w *world) look(id faults.NodeID) string {
 	w.t.Helper()
-	events, err := w.Look(w.t.Context(), id)
-	if err != nil && !errors.Is(err, chain.ErrMore) {
+	events, err := w.poll(w.t.Context(), id)
+	if err != nil && !errors.Is(err, chain.ErrMoreBlocks) {
 		w.t.Fatalf("look at %s: %v", id, err)
 	}
 	return brief(events)

@@ -9,7 +9,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// node is what the driver knows of a node.
+// node is what the chain knows of a node.
 type node struct {
 	node    chain.Node
 	account string         // hex; empty where its keys have no address

@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
 )
 
-// errNoTools is what a chain that must be built or prepared meets on a runtime that cannot.
-var errNoTools = errors.New("this runtime has no containers, which the nodes of a chain file need")
+// errNoContainers is what a chain that must be built or prepared meets on a runtime that cannot.
+var errNoContainers = errors.New("this runtime has no containers, which the nodes of a chain file need")
 
-// Prepare implements driver.Chain. Errors name the place in the chain file, the step, the node and the command; they hold
+// Prepare implements chain.Chain. Errors name the place in the chain file, the step, the node and the command; they hold
 // no secrets. What the file says and what does not work is a *FileError.
 func (c *Chain) Prepare(ctx context.Context, net chain.Network) (chain.Prepared, error) {
 	out, err := c.prepare(ctx, net)
@@ -37,7 +38,7 @@ func (c *Chain) prepare(ctx context.Context, net chain.Network) (chain.Prepared,
 		}
 		return out, nil
 	}
-	image, err := c.Image(ctx)
+	image, err := c.buildImage(ctx)
 	if err != nil {
 		return out, err
 	}
@@ -60,15 +61,15 @@ func (c *Chain) prepare(ctx context.Context, net chain.Network) (chain.Prepared,
 	return out, nil
 }
 
-// Image implements driver.Imaged. That of nodes which run already is not known: it is empty.
-func (c *Chain) Image(ctx context.Context) (ref string, err error) {
+// buildImage is Capabilities.BuildImage. That of nodes which run already is not known: it is empty.
+func (c *Chain) buildImage(ctx context.Context) (ref string, err error) {
 	switch {
 	case c.attached || c.image != "":
 		return c.image, nil
-	case c.tools == nil:
-		return "", fmt.Errorf("prepare chain %s: %w", c.file.Name, errNoTools)
+	case c.containers == nil:
+		return "", fmt.Errorf("prepare chain %s: %w", c.file.Name, errNoContainers)
 	}
-	c.image, err = c.tools.Image(ctx, c.source(), c.progress)
+	c.image, err = c.containers.BuildImage(ctx, c.source(), c.progress)
 	if err != nil {
 		return "", c.mistake(ctx, c.file.Image.Pos, c.imageHint(), fmt.Errorf("make the image of chain %s: %w", c.file.Name, err))
 	}
@@ -90,9 +91,9 @@ func (c *Chain) know(net chain.Network) error {
 }
 
 // source is the image as a runtime must be told of it.
-func (c *Chain) source() chain.ImageSource {
+func (c *Chain) source() runtime.ImageSource {
 	i := c.file.Image
-	return chain.ImageSource{
+	return runtime.ImageSource{
 		Go: i.Go, LDFlags: i.LDFlags, Ref: i.Ref, Binary: i.Binary, Dockerfile: i.Dockerfile,
 	}
 }

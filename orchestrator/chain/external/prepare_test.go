@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
 )
@@ -62,26 +63,26 @@ observe:
 facts: {family: bft, quorum: 2/3, fork_depth: 0, block_interval: 5s}
 `
 
-// tools fakes what a runtime does, and remembers it.
-type tools struct {
+// containers fakes what a runtime does, and remembers it.
+type containers struct {
 	mu      sync.Mutex
-	source  chain.ImageSource
-	onces   []chain.Once
+	source  runtime.ImageSource
+	onces   []runtime.Command
 	running atomic.Int32
 	most    int32
 	gate    chan struct{} // if not nil, every enrol waits for it
 	entered chan struct{} // and says so first
 	imgErr  error
-	run     func(chain.Once) (chain.OnceResult, error)
+	run     func(runtime.Command) (runtime.CommandResult, error)
 }
 
-func (f *tools) Image(_ context.Context, s chain.ImageSource, progress func(string)) (string, error) {
+func (f *containers) BuildImage(_ context.Context, s runtime.ImageSource, progress func(string)) (string, error) {
 	f.source = s
 	progress("building")
 	return "sha256:1", f.imgErr
 }
 
-func (f *tools) Once(ctx context.Context, o chain.Once) (chain.OnceResult, error) {
+func (f *containers) RunCommand(ctx context.Context, o runtime.Command) (runtime.CommandResult, error) {
 	f.mu.Lock()
 	f.onces = append(f.onces, o)
 	f.most = max(f.most, f.running.Add(1))
@@ -92,7 +93,7 @@ func (f *tools) Once(ctx context.Context, o chain.Once) (chain.OnceResult, error
 		select {
 		case <-f.gate:
 		case <-ctx.Done():
-			return chain.OnceResult{}, ctx.Err()
+			return runtime.CommandResult{}, ctx.Err()
 		}
 	}
 	if f.run != nil {
@@ -102,7 +103,7 @@ func (f *tools) Once(ctx context.Context, o chain.Once) (chain.OnceResult, error
 }
 
 // tooling is what the steps of stepped do.
-func tooling(o chain.Once) (r chain.OnceResult, err error) {
+func tooling(o runtime.Command) (r runtime.CommandResult, err error) {
 	switch o.Args[0] {
 	case "genesis":
 		r.Files = map[string][]byte{"/out/genesis.json": []byte(`{"id": 12345678901234567890, "seed": ` + string(o.Files["/seed"]) + `}`)}
@@ -116,11 +117,11 @@ func tooling(o chain.Once) (r chain.OnceResult, err error) {
 }
 
 // describe writes a preparation as text.
-func describe(f *tools, p chain.Prepared) string {
+func describe(f *containers, p chain.Prepared) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "image %+v\nfacts %+v\n", f.source, p.Facts)
 	onces := slices.Clone(f.onces)
-	slices.SortStableFunc(onces, func(a, b chain.Once) int { return strings.Compare(fmt.Sprint(a.Args), fmt.Sprint(b.Args)) })
+	slices.SortStableFunc(onces, func(a, b runtime.Command) int { return strings.Compare(fmt.Sprint(a.Args), fmt.Sprint(b.Args)) })
 	list := func(files map[string][]byte) {
 		for _, path := range slices.Sorted(maps.Keys(files)) {
 			fmt.Fprintf(&b, "  %s: %s\n", path, files[path])
@@ -139,7 +140,7 @@ func describe(f *tools, p chain.Prepared) string {
 
 func TestPrepare(t *testing.T) {
 	prepare := func(seed uint64) string {
-		f := &tools{}
+		f := &containers{}
 		var said []string
 		var mu sync.Mutex
 		c := New(parse(t, stepped), f, nil, func(s string) {
@@ -171,7 +172,7 @@ func TestPrepare(t *testing.T) {
 // TestKeptOnce: what a step that runs once keeps is every node's, for later steps too; what a later step keeps for a node is
 // that node's alone.
 func TestKeptOnce(t *testing.T) {
-	f := &tools{}
+	f := &containers{}
 	c := New(parse(t, stepped, "    files: {/seed: \"{{.Seed}}\"}", "    files: {/seed: \"{{.Seed}}\"}\n    keep: [/out]",
 		"  - run: [enrol", "  - run: [again]\n  - run: [enrol"), f, nil, nil)
 	p, err := c.Prepare(t.Context(), network(3))
@@ -190,7 +191,7 @@ func TestKeptOnce(t *testing.T) {
 			t.Errorf("node %d: %s is %q, %s is %q", i, kept, n.Files[kept], own, n.Files[own])
 		}
 	}
-	f = &tools{run: func(chain.Once) (r chain.OnceResult, err error) { return r, nil }}
+	f = &containers{run: func(runtime.Command) (r runtime.CommandResult, err error) { return r, nil }}
 	c = New(parse(t, stepped, "    files: {/seed: \"{{.Seed}}\"}\n    capture:\n      genesis: {file: /out/genesis.json}\n      id: {file: /out/genesis.json, jq: .id}", "    keep: [/out]\n    capture: {genesis: {stdout: true}, id: {stdout: true}}"), f, nil, nil)
 	if _, err := c.Prepare(t.Context(), network(3)); err == nil || !strings.Contains(err.Error(), "keep /out: the command left no file there") {
 		t.Errorf("%v", err)
@@ -227,7 +228,7 @@ func TestFacts(t *testing.T) {
 
 func TestStepsRunForFourNodesAtATime(t *testing.T) {
 	const nodes = 12
-	f := &tools{gate: make(chan struct{}), entered: make(chan struct{}, nodes)}
+	f := &containers{gate: make(chan struct{}), entered: make(chan struct{}, nodes)}
 	go func() {
 		for range stepsAtOnce {
 			<-f.entered
@@ -244,16 +245,16 @@ func TestStepsRunForFourNodesAtATime(t *testing.T) {
 
 func TestPrepareFails(t *testing.T) {
 	boom := errors.New("boom")
-	result := func(of string, r chain.OnceResult, err error) func(chain.Once) (chain.OnceResult, error) {
-		return func(o chain.Once) (chain.OnceResult, error) {
+	result := func(of string, r runtime.CommandResult, err error) func(runtime.Command) (runtime.CommandResult, error) {
+		return func(o runtime.Command) (runtime.CommandResult, error) {
 			if o.Args[0] == of && (len(o.Args) < 3 || o.Args[2] == "b" || of == "genesis") {
 				return r, err
 			}
 			return tooling(o)
 		}
 	}
-	files := func(kv ...string) chain.OnceResult {
-		r := chain.OnceResult{Files: map[string][]byte{}}
+	files := func(kv ...string) runtime.CommandResult {
+		r := runtime.CommandResult{Files: map[string][]byte{}}
 		for i := 0; i < len(kv); i += 2 {
 			r.Files[kv[i]] = []byte(kv[i+1])
 		}
@@ -263,24 +264,24 @@ func TestPrepareFails(t *testing.T) {
 	public := strings.NewReplacer("jq: .id}", "jq: .id, public: true}", `(.*)$"}`, `(.*)$", public: true}`).Replace(stepped)
 	for _, c := range []struct {
 		name string
-		f    *tools
+		f    *containers
 		want []string
 	}{
-		{"the image", &tools{imgErr: boom}, []string{"stepped.yaml:4:1: make the image of chain stepped: boom"}},
-		{"a step", &tools{run: result("genesis", chain.OnceResult{}, boom)}, []string{first + `run ["genesis" "--time=1700000000" "--makers=`, "boom"}},
-		{"a step of one node", &tools{run: result("enrol", chain.OnceResult{}, fmt.Errorf("exit 3\n    | last line"))},
+		{"the image", &containers{imgErr: boom}, []string{"stepped.yaml:4:1: make the image of chain stepped: boom"}},
+		{"a step", &containers{run: result("genesis", runtime.CommandResult{}, boom)}, []string{first + `run ["genesis" "--time=1700000000" "--makers=`, "boom"}},
+		{"a step of one node", &containers{run: result("enrol", runtime.CommandResult{}, fmt.Errorf("exit 3\n    | last line"))},
 			[]string{second + `run ["enrol" "12345678901234567890" "b" "[secret]"]: exit 3`, "| last line"}},
-		{"a file that is not there", &tools{run: result("genesis", chain.OnceResult{}, nil)},
+		{"a file that is not there", &containers{run: result("genesis", runtime.CommandResult{}, nil)},
 			[]string{first, "stepped.yaml:10:7: capture genesis: the command left no file /out/genesis.json"}},
-		{"no JSON", &tools{run: result("genesis", files("/out/genesis.json", "sorry"), nil)},
+		{"no JSON", &containers{run: result("genesis", files("/out/genesis.json", "sorry"), nil)},
 			[]string{first, "capture id: stepped.yaml:11:7: what was captured is not JSON: ", "sorry"}},
-		{"neither text nor number", &tools{run: result("genesis", files("/out/genesis.json", `{"id": [1]}`), nil)},
+		{"neither text nor number", &containers{run: result("genesis", files("/out/genesis.json", `{"id": [1]}`), nil)},
 			[]string{first, "capture id: stepped.yaml:11:41: jq gave [1], which is neither text nor a number"}},
-		{"jq that fails", &tools{run: result("genesis", files("/out/genesis.json", `[7]`), nil)},
+		{"jq that fails", &containers{run: result("genesis", files("/out/genesis.json", `[7]`), nil)},
 			[]string{first, "capture id: ", "stepped.yaml:11:", "[7]"}},
-		{"text without what is looked for", &tools{run: result("enrol", chain.OnceResult{Stdout: []byte("no, sorry\n"), Files: files("/data/x", "", "/etc/one", "").Files}, nil)},
+		{"text without what is looked for", &containers{run: result("enrol", runtime.CommandResult{Stdout: []byte("no, sorry\n"), Files: files("/data/x", "", "/etc/one", "").Files}, nil)},
 			[]string{second, "capture token: ", "stepped.yaml:14:44: match (?m)^secret: (.*)$: it is nowhere in the text", `the text was "no, sorry"`}},
-		{"nothing to keep", &tools{run: result("enrol", chain.OnceResult{Stdout: []byte("secret: x"), Files: files("/data2/x", "", "/etc/one", "").Files}, nil)},
+		{"nothing to keep", &containers{run: result("enrol", runtime.CommandResult{Stdout: []byte("secret: x"), Files: files("/data2/x", "", "/etc/one", "").Files}, nil)},
 			[]string{second + "keep /data: the command left no file there"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -301,24 +302,24 @@ func TestPrepareFails(t *testing.T) {
 }
 
 func TestPrepareFailsBeforeAnyStep(t *testing.T) {
-	if _, err := New(parse(t, stepped), nil, nil, nil).Prepare(t.Context(), network(2)); !errors.Is(err, errNoTools) {
+	if _, err := New(parse(t, stepped), nil, nil, nil).Prepare(t.Context(), network(2)); !errors.Is(err, errNoContainers) {
 		t.Errorf("no tools: %v", err)
 	}
 	stranger := network(2)
 	stranger.Nodes[0].Peers = append(stranger.Nodes[0].Peers, "zoe")
-	_, err := New(parse(t, stepped), &tools{}, nil, nil).Prepare(t.Context(), stranger)
+	_, err := New(parse(t, stepped), &containers{}, nil, nil).Prepare(t.Context(), stranger)
 	if err == nil || !strings.Contains(err.Error(), "peers of node a: chain stepped has no node zoe") {
 		t.Errorf("a peer that is no node: %v", err)
 	}
 	file := parse(t, stepped)
 	file.Keys["salt"] = "rsa"
-	_, err = New(file, &tools{}, nil, nil).Prepare(t.Context(), network(2))
+	_, err = New(file, &containers{}, nil, nil).Prepare(t.Context(), network(2))
 	if err == nil || !strings.Contains(err.Error(), `keys of node a: key salt: unknown kind "rsa"`) {
 		t.Errorf("a key of a kind that does not exist: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	f := &tools{}
+	f := &containers{}
 	if _, err = New(parse(t, stepped), f, nil, nil).Prepare(ctx, network(2)); !errors.Is(err, context.Canceled) || len(f.onces) > 0 {
 		t.Errorf("after the end: %v, %d commands", err, len(f.onces))
 	}
@@ -339,7 +340,7 @@ func TestTemplatesThatFailInUse(t *testing.T) {
 		"bearer":             {`basic: {user: admin, password: "pw-{{.Node.Keys.salt.PrivateHex}}"}`, `bearer: "` + bad + `"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := New(parse(t, stepped, replace...), &tools{}, nil, nil).Prepare(t.Context(), network(2))
+			_, err := New(parse(t, stepped, replace...), &containers{}, nil, nil).Prepare(t.Context(), network(2))
 			var at *testnets.Error
 			if !errors.As(err, &at) || at.Pos.Line == 0 || !strings.Contains(err.Error(), "index out of range") {
 				t.Errorf("%v", err)
@@ -348,7 +349,7 @@ func TestTemplatesThatFailInUse(t *testing.T) {
 	}
 	file := parse(t, stepped)
 	file.Start.Args[1].For = "kings"
-	_, err := New(file, &tools{}, nil, nil).Prepare(t.Context(), network(2))
+	_, err := New(file, &containers{}, nil, nil).Prepare(t.Context(), network(2))
 	if err == nil || !strings.Contains(err.Error(), `an argument for "kings", which is nobody`) {
 		t.Errorf("%v", err)
 	}
@@ -377,8 +378,8 @@ func TestTheReadyChainsPrepare(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f := &tools{run: func(o chain.Once) (chain.OnceResult, error) {
-				r := chain.OnceResult{Files: make(map[string][]byte)}
+			f := &containers{run: func(o runtime.Command) (runtime.CommandResult, error) {
+				r := runtime.CommandResult{Files: make(map[string][]byte)}
 				for _, path := range o.Collect {
 					r.Files[path+"/x"] = []byte("x")
 				}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/testnets"
 )
 
@@ -130,8 +130,8 @@ func TestWhatTellsNodesApartIsShortenedWithoutSecrets(t *testing.T) {
 		"generate: {method: generate}", "generate: {method: generate}\n  block0: {method: block, params: [0]}"))
 	w.secrets.add(cookie)
 	w.toys[1].set(0, filler+cookie)
-	if id, what := w.Stranger(t.Context()); id != "b" || shows(what) || !strings.Contains(what, "yyy") {
-		t.Errorf("%s: %s", id, what)
+	if m := w.findMismatch(t.Context()); m == nil || m.Node != "b" || shows(m.Text) || !strings.Contains(m.Text, "yyy") {
+		t.Errorf("%+v", m)
 	}
 	w.toys[0].set(0, filler+cookie)
 	k := &check{Chain: w.Chain, found: make(map[string]Finding)}
@@ -149,28 +149,28 @@ func TestPasswordsAreHiddenFromTheFirst(t *testing.T) {
 	literal := func(run string) *testnets.Chain {
 		return parse(t, stepped, `"pw-{{.Node.Keys.salt.PrivateHex}}"`, cookie, `[genesis, "--time={{.Start.Unix}}"`, run)
 	}
-	fail := func(chain.Once) (chain.OnceResult, error) { return chain.OnceResult{}, boom }
+	fail := func(runtime.Command) (runtime.CommandResult, error) { return runtime.CommandResult{}, boom }
 	long := strings.Repeat("x", 60)
 	for name, c := range map[string]struct {
 		file *testnets.Chain
-		f    *tools
+		f    *containers
 	}{
-		"the image":                 {literal(`[genesis, "--time={{.Start.Unix}}"`), &tools{imgErr: boom}},
-		"a step":                    {literal(`[genesis, --password, ` + cookie), &tools{run: fail}},
-		"a step, cut by an excerpt": {literal(`[genesis, ` + long + `, ` + cookie), &tools{run: fail}},
-		"a template":                {literal(`["{{index .Nodes 99}}", "` + long[:48] + `, ` + cookie + `"`), &tools{}},
+		"the image":                 {literal(`[genesis, "--time={{.Start.Unix}}"`), &containers{imgErr: boom}},
+		"a step":                    {literal(`[genesis, --password, ` + cookie), &containers{run: fail}},
+		"a step, cut by an excerpt": {literal(`[genesis, ` + long + `, ` + cookie), &containers{run: fail}},
+		"a template":                {literal(`["{{index .Nodes 99}}", "` + long[:48] + `, ` + cookie + `"`), &containers{}},
 		"a part that nodes add to": {parse(t, stepped, `"pw-{{.Node.Keys.salt.PrivateHex}}"`, `"`+cookie[:20]+`-{{.Node.Name}}"`,
 			`run: [enrol, "{{.captured.id}}"`, `run: [enrol, "{{.captured.id}}", `+cookie[:20]+`-b, `+cookie[:20]+`-a`),
-			&tools{run: func(o chain.Once) (chain.OnceResult, error) {
+			&containers{run: func(o runtime.Command) (runtime.CommandResult, error) {
 				if o.Args[0] == "enrol" {
-					return chain.OnceResult{}, errors.New("exit 1")
+					return runtime.CommandResult{}, errors.New("exit 1")
 				}
 				return tooling(o)
 			}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			chain := New(c.file, c.f, nil, nil)
-			_, err := chain.Image(t.Context()) // which is made before there is a network
+			_, err := chain.buildImage(t.Context()) // which is made before there is a network
 			if err == nil {
 				_, err = chain.Prepare(t.Context(), network(2))
 			}
@@ -195,8 +195,10 @@ func captures(t *testing.T, how string) *testnets.Chain {
 }
 
 // printing is a step that prints a text.
-func printing(text string) *tools {
-	return &tools{run: func(chain.Once) (chain.OnceResult, error) { return chain.OnceResult{Stdout: []byte(text)}, nil }}
+func printing(text string) *containers {
+	return &containers{run: func(runtime.Command) (runtime.CommandResult, error) {
+		return runtime.CommandResult{Stdout: []byte(text)}, nil
+	}}
 }
 
 func TestCapturesAreSecret(t *testing.T) {
@@ -221,10 +223,10 @@ func TestCapturesAreSecret(t *testing.T) {
 				if _, err := chain.Prepare(t.Context(), net); err != nil {
 					t.Fatal(err)
 				}
-				if got := chain.Redact(c.said); got != c.want {
+				if got := chain.redact(c.said); got != c.want {
 					t.Errorf("%q", got)
 				}
-				if got := reopen(t, chain, net).Redact(c.said); got != c.want {
+				if got := reopen(t, chain, net).redact(c.said); got != c.want {
 					t.Errorf("in another process: %q", got)
 				}
 			}
@@ -284,7 +286,7 @@ func TestWIFsAreSecret(t *testing.T) {
 	}
 	wif := string(p.Nodes[0].Files["/wif"])
 	for _, c := range []*Chain{chain, reopen(t, chain, net)} {
-		if got := c.Redact("imported " + wif); got != "imported [secret]" {
+		if got := c.redact("imported " + wif); got != "imported [secret]" {
 			t.Error(got)
 		}
 	}

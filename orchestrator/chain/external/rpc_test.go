@@ -16,7 +16,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/netsplit/netsplit/orchestrator/chain"
 )
 
 // ask prepares a chain file over one node that a handler answers for, and asks for the node's height. Its errors are those
@@ -266,10 +265,10 @@ func TestHTTPGet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Nodes[0].Account != "" || c.Produces() {
+	if p.Nodes[0].Account != "" || c.Capabilities().MakeBlock != nil {
 		t.Errorf("%+v", p.Nodes[0])
 	}
-	events, err := c.Look(t.Context(), "a")
+	events, err := c.poll(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +282,7 @@ func TestHTTPGet(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 	fail = true
-	if _, err = c.Look(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "error -32603: Internal (height 9 is not there)") {
+	if _, err = c.poll(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "error -32603: Internal (height 9 is not there)") {
 		t.Errorf("%v", err)
 	}
 	if s, err := c.Client("a").Status(t.Context()); err == nil {
@@ -314,18 +313,18 @@ calls:
 	if _, err := c.Prepare(t.Context(), network(1)); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Produce(t.Context(), "a"); err != nil {
+	if err := c.makeBlock(t.Context(), "a"); err != nil {
 		t.Error(err)
 	}
 	if want := `POST /api/mine/a application/json {"at":0,"blocks":1,"to":"a"}`; len(asked) != 1 || asked[0] != want {
 		t.Errorf("%q, want %q", asked, want)
 	}
 	status, reply = 500, ""
-	if err := c.Produce(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "error 500") {
+	if err := c.makeBlock(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "error 500") {
 		t.Errorf("a failure is none: %v", err)
 	}
 	status, reply = 200, "<html>"
-	if err := c.Produce(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "not JSON") {
+	if err := c.makeBlock(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "not JSON") {
 		t.Errorf("no JSON: %v", err)
 	}
 }
@@ -404,4 +403,4 @@ func TestSelfSignedTLS(t *testing.T) {
 	}
 }
 
-var _ chain.Tools = image{}
+var _ Containers = image{}

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/testnets"
 )
 
@@ -59,11 +59,11 @@ func (c *Chain) runStep(ctx context.Context, image string, s testnets.Step, n *n
 		return nil, err
 	}
 	data := c.with(n, nil)
-	once := chain.Once{Image: image, Files: maps.Clone(c.common), Collect: slices.Clone(s.Keep)}
+	command := runtime.Command{Image: image, Files: maps.Clone(c.common), Collect: slices.Clone(s.Keep)}
 	if n != nil {
-		once.Files = maps.Clone(n.files)
+		command.Files = maps.Clone(n.files)
 	}
-	if err := render(s.Files, data, once.Files); err != nil {
+	if err := render(s.Files, data, command.Files); err != nil {
 		return nil, err
 	}
 	for _, t := range s.Run {
@@ -71,21 +71,21 @@ func (c *Chain) runStep(ctx context.Context, image string, s testnets.Step, n *n
 		if err != nil {
 			return nil, err
 		}
-		once.Args = append(once.Args, arg)
+		command.Args = append(command.Args, arg)
 	}
 	for _, capture := range s.Capture {
-		if capture.File != "" && !slices.Contains(once.Collect, capture.File) {
-			once.Collect = append(once.Collect, capture.File)
+		if capture.File != "" && !slices.Contains(command.Collect, capture.File) {
+			command.Collect = append(command.Collect, capture.File)
 		}
 	}
-	result, err := c.tools.Once(ctx, once)
+	result, err := c.containers.RunCommand(ctx, command)
 	if err != nil {
-		return nil, fmt.Errorf("run %q: %w", once.Args, err)
+		return nil, fmt.Errorf("run %q: %w", command.Args, err)
 	}
 	captured := make(map[string]any, len(s.Capture))
 	for _, capture := range s.Capture {
 		if captured[capture.Name], err = c.capture(ctx, capture, result); err != nil {
-			return nil, fmt.Errorf("run %q: %w", once.Args, err)
+			return nil, fmt.Errorf("run %q: %w", command.Args, err)
 		}
 	}
 	if n != nil {
@@ -100,7 +100,7 @@ func (c *Chain) runStep(ctx context.Context, image string, s testnets.Step, n *n
 }
 
 // capture takes one value out of what a step gave. It is a secret from then on, unless the file says that it is public.
-func (c *Chain) capture(ctx context.Context, capture testnets.Capture, result chain.OnceResult) (string, error) {
+func (c *Chain) capture(ctx context.Context, capture testnets.Capture, result runtime.CommandResult) (string, error) {
 	text := strings.TrimSpace(string(result.Stdout))
 	if capture.File != "" {
 		content, ok := result.Files[capture.File]
@@ -173,7 +173,7 @@ func (n *noCapture) err(public bool) error {
 }
 
 // keep puts what a step is to leave among the files of a node, or those of all.
-func (c *Chain) keep(s testnets.Step, files map[string][]byte, result chain.OnceResult) error {
+func (c *Chain) keep(s testnets.Step, files map[string][]byte, result runtime.CommandResult) error {
 	for _, root := range s.Keep {
 		found := false
 		for path, content := range result.Files {

@@ -9,19 +9,18 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/chain"
 )
 
 // maxListed is the most nodes that are named together.
 const maxListed = 6
 
-// Stranger implements driver.Comparer. It compares what observe.genesis gives, where the chain file has it, then the
+// findMismatch is Capabilities.FindMismatch. It compares what observe.genesis gives, where the chain file has it, then the
 // first blocks. Where blocks are not final at once, block 1 of nodes that have not met yet may differ rightly.
-func (c *Chain) Stranger(ctx context.Context) (faults.NodeID, string) {
+func (c *Chain) findMismatch(ctx context.Context) *chain.NetworkMismatch {
 	if c.file.Observe.Genesis != nil {
-		id, what := c.odd(ctx, "has another genesis", func(n *node) (any, error) { return c.genesisOf(ctx, n) })
-		if what != "" {
-			return id, what
+		if m := c.odd(ctx, "has another genesis", func(n *node) (any, error) { return c.genesisOf(ctx, n) }); m != nil {
+			return m
 		}
 	}
 	heights := []uint64{0}
@@ -29,15 +28,15 @@ func (c *Chain) Stranger(ctx context.Context) (faults.NodeID, string) {
 		heights = append(heights, 1)
 	}
 	for _, height := range heights {
-		id, what := c.odd(ctx, "is on another chain", func(n *node) (any, error) {
+		m := c.odd(ctx, "is on another chain", func(n *node) (any, error) {
 			b, err := c.block(ctx, n, height)
 			return map[string]any{fmt.Sprintf("block %d", height): string(b.Hash)}, err
 		})
-		if what != "" {
-			return id, what
+		if m != nil {
+			return m
 		}
 	}
-	return "", ""
+	return nil
 }
 
 // genesisOf asks a node for what observe.genesis gives, which the chain file has.
@@ -69,15 +68,15 @@ func (k *check) genesis(ctx context.Context) error {
 			k.works(rowGenesis, "%s", k.show(v))
 		}
 	}
-	if id, what := k.Stranger(ctx); what != "" {
-		k.fail(ctx, rowGenesis, &misfit{text: fmt.Sprintf("node %s: %s", id, what), at: k.at(k.file.Observe.Genesis.Pos)})
+	if m := k.findMismatch(ctx); m != nil {
+		k.fail(ctx, rowGenesis, &misfit{text: fmt.Sprintf("node %s: %s", m.Node, m.Text), at: k.at(k.file.Observe.Genesis.Pos)})
 	}
 	return nil
 }
 
 // odd asks all nodes something at the same time and returns the first whose answer is not that of most, with what
 // differs. A node that does not answer is left out.
-func (c *Chain) odd(ctx context.Context, claim string, ask func(*node) (any, error)) (faults.NodeID, string) {
+func (c *Chain) odd(ctx context.Context, claim string, ask func(*node) (any, error)) *chain.NetworkMismatch {
 	answers := make([]any, len(c.order))
 	var all sync.WaitGroup
 	for i, n := range c.order {
@@ -104,14 +103,14 @@ func (c *Chain) odd(ctx context.Context, claim string, ask func(*node) (any, err
 		groups[string(text)] = append(groups[string(text)], i)
 	}
 	if len(order) < 2 {
-		return "", ""
+		return nil
 	}
 	slices.SortStableFunc(order, func(a, b string) int { return len(groups[b]) - len(groups[a]) })
 	most, other := groups[order[0]], groups[order[1]]
 	odd := c.order[other[0]].node.ID
 	path, here, there := difference("", answers[other[0]], answers[most[0]])
 	what := fmt.Sprintf("it %s: %s is %s on %s and %s on %s", claim, path, c.show(here), c.listed(other), c.show(there), c.listed(most))
-	return odd, c.secrets.text(what)
+	return &chain.NetworkMismatch{Node: odd, Text: c.secrets.text(what)}
 }
 
 // listed names nodes, the first few.

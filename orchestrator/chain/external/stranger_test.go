@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/chain"
 )
 
 func TestStranger(t *testing.T) {
@@ -33,20 +34,24 @@ func TestStranger(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, len(c.chains), parse(t, plain, c.replace...))
 			w.secrets.add("x-s-secret")
-			for i, chain := range c.chains {
-				letters := strings.Split(chain, "")
+			for i, blocks := range c.chains {
+				letters := strings.Split(blocks, "")
 				for k, l := range letters {
 					if l == "s" {
 						letters[k] = "s-secret"
 					}
 				}
 				w.toys[i].set(0, letters...)
-				if chain == "" {
+				if blocks == "" {
 					w.toys[i].hook = func(*toy, string, int) *RPCError { return &RPCError{Code: -1, Message: "not now"} }
 				}
 			}
-			if node, what := w.Stranger(t.Context()); node != c.node || what != c.what {
-				t.Errorf("%q: %s", node, what)
+			var got chain.NetworkMismatch
+			if m := w.findMismatch(t.Context()); m != nil {
+				got = *m
+			}
+			if got.Node != c.node || got.Text != c.what {
+				t.Errorf("%+v", got)
 			}
 		})
 	}

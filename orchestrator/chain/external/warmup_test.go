@@ -35,7 +35,7 @@ func TestWarmUp(t *testing.T) {
 	w := newWorld(t, 3, parse(t, plain, warm...))
 	w.spread()
 	for range 2 {
-		if err := w.Connect(t.Context()); err != nil {
+		if err := w.connectPeers(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -49,7 +49,7 @@ func TestWarmUp(t *testing.T) {
 	}
 	w = newWorld(t, 3, parse(t, plain, warm...))
 	w.attached = true
-	if err := w.Connect(t.Context()); err != nil || w.toys[0].count("generate") != 0 {
+	if err := w.connectPeers(t.Context()); err != nil || w.toys[0].count("generate") != 0 {
 		t.Errorf("blocks were made on nodes that ran already, or %v", err)
 	}
 }
@@ -64,7 +64,7 @@ func TestWarmUpFails(t *testing.T) {
 		return nil
 	}
 	w.toys[1].set(1, "made1")
-	if err := w.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "toy.yaml:10:11: warm_up, step 1 of 2: node b, call generate") {
+	if err := w.connectPeers(t.Context()); err == nil || !strings.Contains(err.Error(), "toy.yaml:10:11: warm_up, step 1 of 2: node b, call generate") {
 		t.Errorf("%v", err)
 	}
 	// A step that is done is not done again.
@@ -77,11 +77,11 @@ func TestWarmUpFails(t *testing.T) {
 		}
 		return spread(y, method, height)
 	}
-	if err := w.Connect(t.Context()); err == nil || !strings.Contains(err.Error(), "warm_up, step 2 of 2: node a, call generate") {
+	if err := w.connectPeers(t.Context()); err == nil || !strings.Contains(err.Error(), "warm_up, step 2 of 2: node a, call generate") {
 		t.Errorf("%v", err)
 	}
 	refuse = false
-	if err := w.Connect(t.Context()); err != nil || w.toys[1].count("generate") != 1 {
+	if err := w.connectPeers(t.Context()); err != nil || w.toys[1].count("generate") != 1 {
 		t.Errorf("the first step was done again, or %v", err)
 	}
 	w = newWorld(t, 2, parse(t, plain, warm...))

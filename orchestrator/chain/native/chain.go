@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
@@ -24,7 +26,7 @@ const (
 	forkDepth = 6
 )
 
-// Chain is a driver.Chain for one network of netsplit nodes. It must be prepared before it is used otherwise; after
+// Chain is a chain.Chain for one network of netsplit nodes. It must be prepared before it is used otherwise; after
 // that it is safe for concurrent use.
 type Chain struct {
 	http    *http.Client
@@ -33,7 +35,7 @@ type Chain struct {
 	names   map[nodechain.PeerID]faults.NodeID
 }
 
-// member is what the driver knows of a node.
+// member is what the chain knows of a node.
 type member struct {
 	node chain.Node
 	seed string // of the key, in hex
@@ -43,7 +45,7 @@ type member struct {
 
 var _ chain.Chain = (*Chain)(nil)
 
-// New returns a driver that reaches nodes through transport.
+// New returns a chain that reaches nodes through transport.
 func New(transport http.RoundTripper) *Chain {
 	return &Chain{http: &http.Client{Transport: transport, Timeout: 5 * time.Second}}
 }
@@ -88,4 +90,22 @@ func (c *Chain) name(id nodechain.PeerID) faults.NodeID {
 		return n
 	}
 	return faults.NodeID(fmt.Sprintf("unknown-%x", id[:4]))
+}
+
+// Capabilities implements chain.Chain: nodes print what happens to them, and make blocks by themselves.
+func (c *Chain) Capabilities() chain.Capabilities {
+	return chain.Capabilities{ExactPeers: true, Access: c.access}
+}
+
+// access is how people reach a node: its API needs no credentials, and accounts are used through `tx send`.
+func (c *Chain) access(node faults.NodeID) (chain.Access, error) {
+	m, ok := c.members[node]
+	if !ok {
+		return chain.Access{}, fmt.Errorf("no node %s", node)
+	}
+	u := url.URL{Scheme: "http", Host: netip.AddrPortFrom(m.node.Addr, apiPort).String(), Path: "/v1/status"}
+	return chain.Access{URL: u, Example: func(at string) string {
+		u.Host = at
+		return "curl -s " + u.String()
+	}}, nil
 }

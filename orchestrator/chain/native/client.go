@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,18 +19,18 @@ import (
 // maxAnswer bounds what is read of a node's answer: a full block as JSON with room to spare.
 const maxAnswer = 16 << 20
 
-// Client is a driver.Client for one netsplit node.
+// Client is a chain.Client for one netsplit node.
 type Client struct {
 	chain *Chain
 	self  *member
 }
 
-// Client implements driver.Chain. The node must be part of the prepared network.
+// Client implements chain.Chain. The node must be part of the prepared network.
 func (c *Chain) Client(id faults.NodeID) chain.Client {
 	return &Client{chain: c, self: c.members[id]}
 }
 
-// Status implements driver.Client.
+// Status implements chain.Client.
 func (c *Client) Status(ctx context.Context) (trace.Status, error) {
 	var s struct {
 		Head       trace.Hash `json:"head"`
@@ -49,7 +50,7 @@ func (c *Client) Status(ctx context.Context) (trace.Status, error) {
 	}, nil
 }
 
-// Block implements driver.Client.
+// Block implements chain.Client.
 func (c *Client) Block(ctx context.Context, h trace.Hash) (trace.Block, error) {
 	var b struct {
 		Hash   trace.Hash `json:"hash"`
@@ -78,7 +79,7 @@ func (c *Client) Block(ctx context.Context, h trace.Hash) (trace.Block, error) {
 	return out, nil
 }
 
-// Transfer implements driver.Client; the fee is 1.
+// Transfer implements chain.Client; the fee is 1.
 func (c *Client) Transfer(ctx context.Context, to faults.NodeID, amount uint64) (trace.Hash, error) {
 	dest, ok := c.chain.members[to]
 	if !ok {
@@ -103,6 +104,32 @@ func (c *Client) Send(ctx context.Context, key nodechain.Key, to nodechain.Addre
 		return "", err
 	}
 	return answer.ID, nil
+}
+
+// HashAt implements chain.Client.
+func (c *Client) HashAt(ctx context.Context, height uint64) (trace.Hash, error) {
+	var b struct {
+		Hash trace.Hash `json:"hash"`
+	}
+	err := c.do(ctx, http.MethodGet, fmt.Sprintf("/v1/blocks/%d", height), nil, &b)
+	var refused *RefusedError
+	if errors.As(err, &refused) && refused.Code == http.StatusNotFound {
+		err = fmt.Errorf("height %d: %w", height, chain.ErrNoBlock)
+	}
+	return b.Hash, err
+}
+
+// FindTx implements chain.Client. The node itself knows where a transaction is.
+func (c *Client) FindTx(ctx context.Context, id trace.Hash, _ uint64) (height uint64, failed error) {
+	err := chain.PollTx(ctx, func() bool {
+		s, err := c.Tx(ctx, id)
+		height, failed = s.Height, err
+		return err != nil || s.Status == "included"
+	})
+	if err != nil {
+		return 0, err
+	}
+	return height, failed
 }
 
 // Account is an account as a node knows it at its head; NextNonce counts the sender's pending transfers too.
@@ -176,14 +203,14 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	return nil
 }
 
-// Refused is a node's own refusal of a request.
-type Refused struct {
+// RefusedError is a node's own refusal of a request.
+type RefusedError struct {
 	Code   int // HTTP status
 	Reason string
 }
 
 // Error implements error.
-func (r *Refused) Error() string { return fmt.Sprintf("refused: %s", r.Reason) }
+func (r *RefusedError) Error() string { return fmt.Sprintf("refused: %s", r.Reason) }
 
 func refusal(code int, text []byte) error {
 	var e struct {
@@ -192,5 +219,5 @@ func refusal(code int, text []byte) error {
 	if json.Unmarshal(text, &e) != nil || e.Error == "" {
 		e.Error = http.StatusText(code)
 	}
-	return &Refused{Code: code, Reason: e.Error}
+	return &RefusedError{Code: code, Reason: e.Error}
 }

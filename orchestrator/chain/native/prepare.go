@@ -24,7 +24,7 @@ const (
 	apiPort    = 8080
 )
 
-// Prepare implements driver.Chain. Keys come from the network's seed and the nodes' names, the first difficulty from
+// Prepare implements chain.Chain. Keys come from the network's seed and the nodes' names, the first difficulty from
 // the sum of the miners' rates.
 func (c *Chain) Prepare(ctx context.Context, net chain.Network) (chain.Prepared, error) {
 	if err := ctx.Err(); err != nil {

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 // fakeGo is a go command that writes a program.
@@ -270,22 +270,22 @@ func TestTheGoCommand(t *testing.T) {
 func TestImageOfAGoProgram(t *testing.T) {
 	r := open(t)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	source := chain.ImageSource{Go: "github.com/rogpeppe/go-internal/cmd/txtar-x@" + goInternal(t), LDFlags: "-s -w"}
+	source := runtime.ImageSource{Go: "github.com/rogpeppe/go-internal/cmd/txtar-x@" + goInternal(t), LDFlags: "-s -w"}
 	var said []string
-	ref, err := r.Image(t.Context(), source, func(s string) { said = append(said, s) })
+	ref, err := r.BuildImage(t.Context(), source, func(s string) { said = append(said, s) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(said) != 1 {
 		t.Errorf("progress %q", said)
 	}
-	res, err := r.Once(t.Context(), chain.Once{
+	res, err := r.RunCommand(t.Context(), runtime.Command{
 		Image: ref, Args: []string{"-C", "/out", "/in"}, Files: map[string][]byte{"/in": []byte("-- a/b --\ntext\n")}, Collect: []string{"/out"},
 	})
 	if err != nil || string(res.Files["/out/a/b"]) != "text\n" {
 		t.Errorf("%q, %v", res.Files, err)
 	}
-	if again, err := r.Image(t.Context(), source, nil); err != nil || again != ref {
+	if again, err := r.BuildImage(t.Context(), source, nil); err != nil || again != ref {
 		t.Errorf("%s, %v", again, err)
 	}
 }

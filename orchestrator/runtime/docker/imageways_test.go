@@ -15,7 +15,6 @@ import (
 	"github.com/docker/docker/pkg/jsonmessage"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
@@ -38,15 +37,15 @@ func TestImageOfADynamicProgram(t *testing.T) {
 	if err := os.WriteFile(file, b, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	ref, err := r.Image(t.Context(), chain.ImageSource{Binary: file}, nil)
+	ref, err := r.BuildImage(t.Context(), runtime.ImageSource{Binary: file}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := r.Once(t.Context(), chain.Once{Image: ref, Args: []string{"/in"}, Files: map[string][]byte{"/in": []byte("content")}})
+	res, err := r.RunCommand(t.Context(), runtime.Command{Image: ref, Args: []string{"/in"}, Files: map[string][]byte{"/in": []byte("content")}})
 	if err != nil || string(res.Stdout) != "content" {
 		t.Errorf("it printed %q, %v", res.Stdout, err)
 	}
-	if _, err := r.Once(t.Context(), chain.Once{Image: ref, Args: []string{"/etc/passwd"}}); err == nil || !strings.Contains(err.Error(), "No such file") {
+	if _, err := r.RunCommand(t.Context(), runtime.Command{Image: ref, Args: []string{"/etc/passwd"}}); err == nil || !strings.Contains(err.Error(), "No such file") {
 		t.Errorf("something of the host is in the image: %v", err)
 	}
 }
@@ -97,11 +96,11 @@ func TestImageThatWasImported(t *testing.T) {
 		args []string
 		who  string
 	}{{bare, []string{"/bin/helper"}, ""}, {entry, nil, "image"}} {
-		ref, err := r.Image(t.Context(), chain.ImageSource{Ref: c.ref}, nil)
+		ref, err := r.BuildImage(t.Context(), runtime.ImageSource{Ref: c.ref}, nil)
 		if err != nil || ref != c.ref {
 			t.Fatalf("%s, %v", ref, err)
 		}
-		res, err := r.Once(t.Context(), chain.Once{
+		res, err := r.RunCommand(t.Context(), runtime.Command{
 			Image: ref, Args: append(c.args, "copy", "/in", "/out/file", "done"), Files: map[string][]byte{"/in": []byte("x")}, Collect: []string{"/out/file"},
 		})
 		if err != nil || string(res.Stdout) != "done\n" || string(res.Files["/out/file"]) != "x" {

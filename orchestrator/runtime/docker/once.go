@@ -16,7 +16,7 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 const (
@@ -44,17 +44,17 @@ type onceEngine interface {
 // onces numbers the commands of this process.
 var onces atomic.Uint64
 
-// Once implements driver.Tools. Its container has no network and no name that anything could rely on. A command before
+// RunCommand runs a command to its end. Its container has no network and no name that anything could rely on. A command before
 // Create belongs to a testnet of its own, so that clean-up finds it after a crash.
-func (r *Runtime) Once(ctx context.Context, once chain.Once) (chain.OnceResult, error) {
+func (r *Runtime) RunCommand(ctx context.Context, once runtime.Command) (runtime.CommandResult, error) {
 	ctx, done, err := r.begin(ctx)
 	if err != nil {
-		return chain.OnceResult{}, fmt.Errorf("run a command in %s: %w", once.Image, err)
+		return runtime.CommandResult{}, fmt.Errorf("run a command in %s: %w", once.Image, err)
 	}
 	defer done()
 	img, err := r.foreign(ctx, once.Image)
 	if err != nil {
-		return chain.OnceResult{}, fmt.Errorf("run a command: %w", err)
+		return runtime.CommandResult{}, fmt.Errorf("run a command: %w", err)
 	}
 	number := onces.Add(1)
 	labels := r.labels()
@@ -66,13 +66,13 @@ func (r *Runtime) Once(ctx context.Context, once chain.Once) (chain.OnceResult, 
 	res, err := runOnce(ctx, r.cli, img, once, name, labels)
 	if err != nil {
 		// The arguments may hold keys.
-		return chain.OnceResult{}, fmt.Errorf("run a command in %s: %w", once.Image, err)
+		return runtime.CommandResult{}, fmt.Errorf("run a command in %s: %w", once.Image, err)
 	}
 	return res, nil
 }
 
 // runOnce makes the container, runs it to its end, and removes it.
-func runOnce(ctx context.Context, e onceEngine, img *foreignImage, once chain.Once, name string, labels map[string]string) (res chain.OnceResult, err error) {
+func runOnce(ctx context.Context, e onceEngine, img *foreignImage, once runtime.Command, name string, labels map[string]string) (res runtime.CommandResult, err error) {
 	for _, p := range once.Collect {
 		if err := checkPath(p); err != nil {
 			return res, fmt.Errorf("collect %q: %w", p, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 // endlessOnce is an engine whose commands print a line and serve for ever.
@@ -51,7 +51,7 @@ func TestACommandThatServesForEver(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		e := &endlessOnce{}
-		_, err := runOnce(ctx, e, &foreignImage{ref: "r"}, chain.Once{Image: "r"}, "n", nil)
+		_, err := runOnce(ctx, e, &foreignImage{ref: "r"}, runtime.Command{Image: "r"}, "n", nil)
 		if took := time.Since(began); took != onceLimit {
 			t.Errorf("it took %v", took)
 		}

@@ -5,16 +5,14 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 // chainRepo is the repository of the images of foreign programs made here; the tag is the content's hash.
 const chainRepo = "netsplit/chain"
 
-var _ chain.Tools = (*Runtime)(nil)
-
-// Image implements driver.Tools. It may be called before Create.
-func (r *Runtime) Image(ctx context.Context, source chain.ImageSource, progress func(string)) (string, error) {
+// BuildImage returns a reference to the image that a source describes, made if it is not there yet. It may be called before Create.
+func (r *Runtime) BuildImage(ctx context.Context, source runtime.ImageSource, progress func(string)) (string, error) {
 	if err := oneWay(source); err != nil {
 		return "", fmt.Errorf("get an image: %w", err)
 	}
@@ -52,7 +50,7 @@ func (r *Runtime) Image(ctx context.Context, source chain.ImageSource, progress 
 }
 
 // oneWay fails unless exactly one way of a source is set.
-func oneWay(s chain.ImageSource) error {
+func oneWay(s runtime.ImageSource) error {
 	ways := 0
 	for _, w := range []string{s.Go, s.Binary, s.Ref, s.Dockerfile} {
 		if w != "" {
@@ -69,7 +67,7 @@ func oneWay(s chain.ImageSource) error {
 }
 
 // goImage builds a Go program, or takes it from the cache, and returns the image that holds it.
-func (r *Runtime) goImage(ctx context.Context, source chain.ImageSource, progress func(string)) (string, error) {
+func (r *Runtime) goImage(ctx context.Context, source runtime.ImageSource, progress func(string)) (string, error) {
 	cache, err := chainCache()
 	if err != nil {
 		return "", err

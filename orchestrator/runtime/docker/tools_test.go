@@ -15,7 +15,6 @@ import (
 	"github.com/docker/docker/api/types/image"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
@@ -49,7 +48,7 @@ func helper(t *testing.T) string {
 
 func helperImage(t *testing.T, r *Runtime) string {
 	t.Helper()
-	ref, err := r.Image(t.Context(), chain.ImageSource{Binary: helper(t)}, nil)
+	ref, err := r.BuildImage(t.Context(), runtime.ImageSource{Binary: helper(t)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,14 +57,14 @@ func helperImage(t *testing.T, r *Runtime) string {
 
 func TestSourcesHaveOneWay(t *testing.T) {
 	for _, c := range []struct {
-		source chain.ImageSource
+		source runtime.ImageSource
 		ok     bool
 	}{
-		{chain.ImageSource{}, false},
-		{chain.ImageSource{Go: "a", Ref: "b"}, false},
-		{chain.ImageSource{Ref: "b", LDFlags: "-s"}, false},
-		{chain.ImageSource{Go: "a", LDFlags: "-s"}, true},
-		{chain.ImageSource{Dockerfile: "a"}, true},
+		{runtime.ImageSource{}, false},
+		{runtime.ImageSource{Go: "a", Ref: "b"}, false},
+		{runtime.ImageSource{Ref: "b", LDFlags: "-s"}, false},
+		{runtime.ImageSource{Go: "a", LDFlags: "-s"}, true},
+		{runtime.ImageSource{Dockerfile: "a"}, true},
 	} {
 		if err := oneWay(c.source); (err == nil) != c.ok {
 			t.Errorf("%+v: %v", c.source, err)
@@ -75,7 +74,7 @@ func TestSourcesHaveOneWay(t *testing.T) {
 
 func TestImageThatTheEngineLacks(t *testing.T) {
 	r := open(t)
-	_, err := r.Image(t.Context(), chain.ImageSource{Ref: "netsplit-no-such-image:1"}, nil)
+	_, err := r.BuildImage(t.Context(), runtime.ImageSource{Ref: "netsplit-no-such-image:1"}, nil)
 	if err == nil || !strings.Contains(err.Error(), "docker pull") {
 		t.Errorf("got %v", err)
 	}
@@ -84,7 +83,7 @@ func TestImageThatTheEngineLacks(t *testing.T) {
 func TestOnceGivesFilesAndOutput(t *testing.T) {
 	r := open(t)
 	ref := helperImage(t, r)
-	res, err := r.Once(t.Context(), chain.Once{
+	res, err := r.RunCommand(t.Context(), runtime.Command{
 		Image: ref, Args: []string{"copy", "/in/deep/file", "/out/a/b", "stdout"},
 		Files: map[string][]byte{"/in/deep/file": []byte("content")}, Collect: []string{"/out", "/in/deep/file"},
 	})
@@ -108,29 +107,29 @@ func TestOnceFails(t *testing.T) {
 	ref := helperImage(t, r)
 	for _, c := range []struct {
 		name string
-		once chain.Once
+		once runtime.Command
 		want string
 	}{
-		{"status", chain.Once{Args: []string{"fail", "30"}}, "status 7; it printed:\n    | line 1\n    | line 2\n    | line 3\n    | line 4\n    | line 5\n    | ... (10 lines)\n    | line 16\n"},
-		{"no file", chain.Once{Args: []string{"say", "x"}, Collect: []string{"/nowhere"}}, "did not make it"},
-		{"bad path", chain.Once{Collect: []string{"out/../x"}}, "absolute"},
-		{"bad file", chain.Once{Files: map[string][]byte{"x": nil}}, "absolute"},
-		{"link", chain.Once{Args: []string{"link", "/etc/passwd", "/out"}, Collect: []string{"/out"}}, "neither a file nor a directory"},
-		{"loud", chain.Once{Args: []string{"loud", "2000000"}}, "more than 1048576 bytes"},
-		{"network", chain.Once{Args: []string{"dial", "192.0.2.1:80"}}, "unreachable"},
+		{"status", runtime.Command{Args: []string{"fail", "30"}}, "status 7; it printed:\n    | line 1\n    | line 2\n    | line 3\n    | line 4\n    | line 5\n    | ... (10 lines)\n    | line 16\n"},
+		{"no file", runtime.Command{Args: []string{"say", "x"}, Collect: []string{"/nowhere"}}, "did not make it"},
+		{"bad path", runtime.Command{Collect: []string{"out/../x"}}, "absolute"},
+		{"bad file", runtime.Command{Files: map[string][]byte{"x": nil}}, "absolute"},
+		{"link", runtime.Command{Args: []string{"link", "/etc/passwd", "/out"}, Collect: []string{"/out"}}, "neither a file nor a directory"},
+		{"loud", runtime.Command{Args: []string{"loud", "2000000"}}, "more than 1048576 bytes"},
+		{"network", runtime.Command{Args: []string{"dial", "192.0.2.1:80"}}, "unreachable"},
 	} {
 		c.once.Image = ref
-		_, err := r.Once(t.Context(), c.once)
+		_, err := r.RunCommand(t.Context(), c.once)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if _, err := r.Once(t.Context(), chain.Once{Image: "netsplit-no-such-image:1"}); err == nil {
+	if _, err := r.RunCommand(t.Context(), runtime.Command{Image: "netsplit-no-such-image:1"}); err == nil {
 		t.Error("ran in nothing")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	if _, err := r.Once(ctx, chain.Once{Image: ref, Args: []string{"serve"}}); err == nil || !strings.Contains(err.Error(), "deadline") {
+	if _, err := r.RunCommand(ctx, runtime.Command{Image: ref, Args: []string{"serve"}}); err == nil || !strings.Contains(err.Error(), "deadline") {
 		t.Errorf("endless: %v", err)
 	}
 }
@@ -192,8 +191,8 @@ func TestForeignNodeWithAStopSignalAndAUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	var steps []string
-	source := chain.ImageSource{Dockerfile: filepath.Join(dir, "Dockerfile")}
-	ref, err := r.Image(t.Context(), source, func(s string) { steps = append(steps, s) })
+	source := runtime.ImageSource{Dockerfile: filepath.Join(dir, "Dockerfile")}
+	ref, err := r.BuildImage(t.Context(), source, func(s string) { steps = append(steps, s) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +207,7 @@ func TestForeignNodeWithAStopSignalAndAUser(t *testing.T) {
 	}
 	steps = nil
 	write(t, dir, "ignored", "y")
-	if again, err := r.Image(t.Context(), source, func(s string) { steps = append(steps, s) }); err != nil || again != ref || steps != nil {
+	if again, err := r.BuildImage(t.Context(), source, func(s string) { steps = append(steps, s) }); err != nil || again != ref || steps != nil {
 		t.Errorf("again %s for %s, %q, %v", again, ref, steps, err)
 	}
 	launch := runtime.Launch{ID: hosts[0].ID, Image: ref, Args: []string{"serve"}, Files: map[string][]byte{"/home/key": []byte("secret")}}
@@ -253,7 +252,7 @@ func TestDockerfileThatFails(t *testing.T) {
 	r := open(t)
 	dir := t.TempDir()
 	write(t, dir, "Dockerfile", "FROM scratch\nCOPY nothing /x\n")
-	_, err := r.Image(t.Context(), chain.ImageSource{Dockerfile: filepath.Join(dir, "Dockerfile")}, nil)
+	_, err := r.BuildImage(t.Context(), runtime.ImageSource{Dockerfile: filepath.Join(dir, "Dockerfile")}, nil)
 	if err == nil || !strings.Contains(err.Error(), "nothing") || !strings.Contains(err.Error(), "| Step 2/") {
 		t.Errorf("got %v", err)
 	}

@@ -90,7 +90,7 @@ func TestPrepareRefusesANetworkWithoutMiners(t *testing.T) {
 	}
 }
 
-func TestParse(t *testing.T) {
+func TestParseLog(t *testing.T) {
 	c, _ := prepare(t, nil)
 	key, _ := c.Key("full-1")
 	h := strings.Repeat("ab", 32)
@@ -108,7 +108,7 @@ func TestParse(t *testing.T) {
 		{`{"t":5000000006,"ev":"peer_down","peer":"` + strings.Repeat("07", 32) + `","reason":"x"}`,
 			trace.Event{Kind: trace.KindPeer, Peer: &trace.Peer{Peer: "unknown-07070707", Reason: "x"}}},
 	} {
-		got, when, ok := c.Parse("miner-1", []byte(tt.line))
+		got, when, ok := c.ParseLog("miner-1", []byte(tt.line))
 		tt.want.Node = "miner-1"
 		if !ok || !when.Equal(at) {
 			t.Errorf("%s: ok %v at %v", tt.line, ok, when)
@@ -118,7 +118,7 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for _, line := range []string{"", "panic: oh no", "{", `{"t":1,"ev":"block"}`, `{"t":1,"ev":"stop"}`, `{"ev":"head","hash":"zz"}`} {
-		if e, _, ok := c.Parse("miner-1", []byte(line)); ok {
+		if e, _, ok := c.ParseLog("miner-1", []byte(line)); ok {
 			t.Errorf("%q parsed as %+v", line, e)
 		}
 	}
@@ -150,7 +150,7 @@ func TestClientRefusals(t *testing.T) {
 		t.Errorf("block: %v", err)
 	}
 	_, err := client.Transfer(context.Background(), "full-1", 1)
-	var refused *Refused
+	var refused *RefusedError
 	if !errors.As(err, &refused) || refused.Code != http.StatusNotFound || refused.Reason != "no such thing" {
 		t.Errorf("transfer: %v", err)
 	}

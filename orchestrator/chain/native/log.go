@@ -10,8 +10,8 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// Parse implements driver.Chain for lines of the node's event log.
-func (c *Chain) Parse(id faults.NodeID, line []byte) (trace.Event, time.Time, bool) {
+// ParseLog implements chain.Chain for lines of the node's event log.
+func (c *Chain) ParseLog(id faults.NodeID, line []byte) (trace.Event, time.Time, bool) {
 	if len(line) == 0 || line[0] != '{' {
 		return trace.Event{}, time.Time{}, false
 	}
