@@ -6,17 +6,17 @@ import (
 	"syscall"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
+	vnetns "github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
-	"github.com/netsplit/netsplit/faults/shape/nfnl"
+	"github.com/netsplit/netsplit/faults/shape/netns"
 )
 
 // watchBuffer holds the news of a few thousand links that come and go at once, in bytes.
 const watchBuffer = 4 << 20
 
 // inNetns calls fn on a thread in the network namespace at path; empty: the caller's own.
-func inNetns(path string, fn func() error) error { return nfnl.In(path, fn) }
+func inNetns(path string, fn func() error) error { return netns.Do(path, fn) }
 
 // giveTo makes dir's owner the owner of path: an agent that runs as root in a container serves the user who made the
 // directory.
@@ -42,8 +42,8 @@ func watchBridge(cfg Config, gone func(), failed func(error)) (stop func(), err 
 		return func() {}, nil
 	}
 	updates, done := make(chan netlink.LinkUpdate), make(chan struct{})
-	err = nfnl.In(cfg.Netns, func() error {
-		here, err := netns.Get()
+	err = netns.Do(cfg.Netns, func() error {
+		here, err := vnetns.Get()
 		if err != nil {
 			return fmt.Errorf("find own network namespace: %w", err)
 		}

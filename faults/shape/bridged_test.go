@@ -11,7 +11,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape"
-	"github.com/netsplit/netsplit/faults/shape/nfnl"
+	"github.com/netsplit/netsplit/faults/shape/netns"
 	"github.com/netsplit/netsplit/faults/shape/nft"
 	"github.com/netsplit/netsplit/faults/shape/shapetest"
 )
@@ -28,7 +28,7 @@ func TestBridgeNetfilterThatIsOff(t *testing.T) {
 	}
 	openWith := func(bridge string) (e *shape.Engine) {
 		t.Helper()
-		err := nfnl.In(l.Bridge, func() (err error) {
+		err := netns.Do(l.Bridge, func() (err error) {
 			if err := os.WriteFile("/proc/sys/net/bridge/bridge-nf-call-iptables", []byte("0"), 0o644); err != nil {
 				return err
 			}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape/lab"
-	"github.com/netsplit/netsplit/faults/shape/nfnl"
+	"github.com/netsplit/netsplit/faults/shape/netns"
 	"github.com/netsplit/netsplit/faults/shape/nft"
 	"github.com/netsplit/netsplit/faults/shape/probe"
 )
@@ -41,7 +41,7 @@ func checkLinks(ctx context.Context, l *lab.Lab) []CheckResult {
 	cut := CheckResult{Name: "cut links", Hint: "needs Linux 5.12 with nftables for the bridge family (modprobe nf_tables), and CAP_NET_ADMIN"}
 	delay := CheckResult{Name: "delay links", Text: "not tried: links cannot be cut"}
 	var e *Engine
-	err := nfnl.In(l.Bridge, func() (err error) {
+	err := netns.Do(l.Bridge, func() (err error) {
 		e, err = Open(Config{Testnet: "check", Bridge: l.BridgeIf})
 		return err
 	})
@@ -149,7 +149,7 @@ func (c *checker) measure(ctx context.Context) (faults.Measurement, error) {
 // checkNetem tells whether the kernel has sch_netem, which no engine here uses yet.
 func checkNetem(l *lab.Lab) CheckResult {
 	r := CheckResult{Name: "sch_netem", Optional: true, OK: true, Text: "present"}
-	err := nfnl.In(l.Bridge, func() error {
+	err := netns.Do(l.Bridge, func() error {
 		lo, err := netlink.LinkByName("lo")
 		if err != nil {
 			return err

@@ -14,7 +14,7 @@ import (
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape"
 	"github.com/netsplit/netsplit/faults/shape/lab"
-	"github.com/netsplit/netsplit/faults/shape/nfnl"
+	"github.com/netsplit/netsplit/faults/shape/netns"
 	"github.com/netsplit/netsplit/faults/shape/nft"
 	"github.com/netsplit/netsplit/faults/shape/shapetest"
 )
@@ -33,7 +33,7 @@ func open(tb testing.TB, l *lab.Lab, testnet string) *shape.Engine {
 }
 
 func tryOpen(l *lab.Lab, testnet string) (e *shape.Engine, err error) {
-	err = nfnl.In(l.Bridge, func() (err error) {
+	err = netns.Do(l.Bridge, func() (err error) {
 		e, err = shape.Open(shape.Config{Testnet: testnet})
 		return err
 	})
@@ -97,7 +97,7 @@ func newWire(tb testing.TB, from, to lab.Node) *wire {
 func udp(tb testing.TB, n lab.Node) *net.UDPConn {
 	tb.Helper()
 	var c *net.UDPConn
-	err := nfnl.In(n.Path, func() (err error) {
+	err := netns.Do(n.Path, func() (err error) {
 		c, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(n.Addr, 0)))
 		return err
 	})
@@ -383,7 +383,7 @@ func BenchmarkThroughput50ms(b *testing.B) {
 func tcp(tb testing.TB, from, to lab.Node) (sender, receiver *net.TCPConn) {
 	tb.Helper()
 	var ln *net.TCPListener
-	err := nfnl.In(to.Path, func() (err error) {
+	err := netns.Do(to.Path, func() (err error) {
 		ln, err = net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(netip.AddrPortFrom(to.Addr, 0)))
 		return err
 	})
@@ -391,7 +391,7 @@ func tcp(tb testing.TB, from, to lab.Node) (sender, receiver *net.TCPConn) {
 		tb.Fatal(err)
 	}
 	defer ln.Close()
-	err = nfnl.In(from.Path, func() (err error) {
+	err = netns.Do(from.Path, func() (err error) {
 		sender, err = net.DialTCP("tcp4", nil, ln.Addr().(*net.TCPAddr))
 		return err
 	})

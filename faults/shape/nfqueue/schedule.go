@@ -2,92 +2,96 @@ package nfqueue
 
 import (
 	"container/heap"
+	"encoding/binary"
+	"math/rand/v2"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape/nft"
 )
 
-// schedule decides when packets leave. It reads no clock: every time is given, in nanoseconds of one monotonic clock.
+// schedule decides when packets are released. It reads no clock: every time is given, in nanoseconds of one monotonic
+// clock.
 type schedule struct {
 	seed    uint64
-	lines   map[nft.Pair]*line
-	waiting lineHeap
-	held    int
-	drained bool // a line left since takeDrained
+	links   map[nft.Pair]*linkQueue
+	waiting linkHeap // links with packets held
+	held    int      // packets on all links
+	drained bool     // a link was removed since takeDrained
 
-	// Packets that came before a change may still be unread when it is made. So a line leaves only after everything was
-	// read that had come before: generations count the changes, and read is the last one that reading has caught up with.
-	leaving    map[nft.Pair]*line
+	// A link that is no longer delayed is draining: it stays, without a delay, until its last packet was released.
+	// Packets that arrived before a change may still be unread when it is made, so a link is removed only after all of
+	// them were read: generation counts the changes, and read is the last generation that reading has caught up with.
+	draining   map[nft.Pair]*linkQueue
 	generation uint64
 	read       uint64
 }
 
 func newSchedule(seed uint64) *schedule {
-	return &schedule{seed: seed, lines: make(map[nft.Pair]*line), leaving: make(map[nft.Pair]*line)}
+	return &schedule{seed: seed, links: make(map[nft.Pair]*linkQueue), draining: make(map[nft.Pair]*linkQueue)}
 }
 
-// set makes want the links to delay. Packets already held keep their times. A link that is no longer wanted goes on as
-// a line without delay until nothing is held or unread on it, so that its packets do not overtake each other.
+// set replaces the links to delay. Packets already held keep their release times, and a link that is no longer delayed
+// drains, so that its packets do not overtake each other.
 func (s *schedule) set(want map[nft.Pair]faults.Shape) {
 	s.generation++
 	for pair, shape := range want {
-		l := s.lines[pair]
+		l := s.links[pair]
 		if l == nil {
-			l = newLine(pair, s.seed)
-			s.lines[pair] = l
+			l = newLinkQueue(pair, s.seed)
+			s.links[pair] = l
 		}
-		l.shape, l.leaving = shape, false
-		delete(s.leaving, pair)
+		l.shape, l.draining = shape, false
+		delete(s.draining, pair)
 	}
-	for pair, l := range s.lines {
-		if _, ok := want[pair]; !ok && !l.leaving {
-			l.leaving, l.left = true, s.generation
-			s.leaving[pair] = l
+	for pair, l := range s.links {
+		if _, ok := want[pair]; !ok && !l.draining {
+			l.draining, l.since = true, s.generation
+			s.draining[pair] = l
 		}
 	}
 }
 
-// caughtUp notes that everything was read that had come when the generation was current.
+// caughtUp notes that everything was read that had arrived when the generation was current.
 func (s *schedule) caughtUp(generation uint64) {
 	s.read = generation
-	for _, l := range s.leaving {
-		s.retire(l)
+	for _, l := range s.draining {
+		s.removeDrained(l)
 	}
 }
 
-// retire forgets a leaving line once nothing is held or unread on it.
-func (s *schedule) retire(l *line) {
-	if l.leaving && l.empty() && l.left <= s.read {
-		delete(s.lines, l.pair)
-		delete(s.leaving, l.pair)
+// removeDrained removes a draining link once nothing is held or unread on it.
+func (s *schedule) removeDrained(l *linkQueue) {
+	if l.draining && l.empty() && l.since <= s.read {
+		delete(s.links, l.pair)
+		delete(s.draining, l.pair)
 		s.drained = true
 	}
 }
 
-// pairs are the links whose packets must go through the queue: those wanted and those that have yet to leave.
+// pairs are the links whose packets must go through the queue: those delayed and those draining.
 func (s *schedule) pairs() map[nft.Pair]struct{} {
-	out := make(map[nft.Pair]struct{}, len(s.lines))
-	for p := range s.lines {
+	out := make(map[nft.Pair]struct{}, len(s.links))
+	for p := range s.links {
 		out[p] = struct{}{}
 	}
 	return out
 }
 
-// arrive takes in a packet. It returns false for a link without a line: the packet is to be let go at once.
+// arrive takes in a packet. It returns false for an unknown link: the packet is to be released at once.
 func (s *schedule) arrive(pair nft.Pair, id uint32, now int64) bool {
-	l := s.lines[pair]
+	l := s.links[pair]
 	if l == nil {
 		return false
 	}
 	l.arrive(id, now)
 	s.held++
-	if l.place < 0 {
+	if l.heapIndex < 0 {
 		heap.Push(&s.waiting, l)
 	}
 	return true
 }
 
-// next is when the next packet leaves; false when none is held.
+// next is the time of the next release; false when no packet is held.
 func (s *schedule) next() (int64, bool) {
 	if len(s.waiting) == 0 {
 		return 0, false
@@ -95,7 +99,7 @@ func (s *schedule) next() (int64, bool) {
 	return s.waiting[0].next(), true
 }
 
-// due appends the ids of at most limit packets that leave by now, oldest release first.
+// due appends the ids of at most limit packets to release by now, oldest release first.
 func (s *schedule) due(now int64, ids []uint32, limit int) []uint32 {
 	for len(s.waiting) > 0 && limit > 0 && s.waiting[0].next() <= now {
 		l := s.waiting[0]
@@ -104,7 +108,7 @@ func (s *schedule) due(now int64, ids []uint32, limit int) []uint32 {
 		limit--
 		if l.empty() {
 			heap.Pop(&s.waiting)
-			s.retire(l)
+			s.removeDrained(l)
 		} else {
 			heap.Fix(&s.waiting, 0)
 		}
@@ -112,41 +116,99 @@ func (s *schedule) due(now int64, ids []uint32, limit int) []uint32 {
 	return ids
 }
 
-// takeDrained reports whether lines left since the last call.
+// takeDrained reports whether links were removed since the last call.
 func (s *schedule) takeDrained() bool {
-	some := s.drained
+	d := s.drained
 	s.drained = false
-	return some
+	return d
 }
 
-// lineHeap orders lines by their next release. Ties go by address, so that a run is reproducible.
-type lineHeap []*line
+// heldPacket is a packet in the kernel's queue: its id there and its release time.
+type heldPacket struct {
+	id      uint32
+	release int64
+}
 
-func (h lineHeap) Len() int { return len(h) }
-func (h lineHeap) Less(i, j int) bool {
+// linkQueue holds the packets of one directed link, first in, first out.
+type linkQueue struct {
+	pair      nft.Pair
+	shape     faults.Shape
+	random    *rand.PCG
+	last      int64        // release of the newest packet
+	packets   []heldPacket // packets[head:] are held
+	head      int
+	heapIndex int // in the schedule's heap, or -1 while nothing is held
+	draining  bool
+	since     uint64 // the generation in which draining began
+}
+
+// newLinkQueue makes an empty queue whose jitter is determined by the seed and the link.
+func newLinkQueue(pair nft.Pair, seed uint64) *linkQueue {
+	return &linkQueue{pair: pair, random: rand.NewPCG(seed, binary.BigEndian.Uint64(pair[:])), heapIndex: -1}
+}
+
+// arrive takes in a packet that arrived at now.
+func (l *linkQueue) arrive(id uint32, now int64) {
+	delay := int64(l.shape.Delay)
+	if j := int64(l.shape.Jitter); j > 0 {
+		u := float64(l.random.Uint64()>>11) / (1 << 53)
+		delay = max(0, delay+int64((2*u-1)*float64(j)))
+	}
+	if l.draining {
+		delay = 0
+	}
+	l.last = max(l.last, now+delay)
+	l.packets = append(l.packets, heldPacket{id: id, release: l.last})
+}
+
+// empty reports that no packet is held.
+func (l *linkQueue) empty() bool { return l.head == len(l.packets) }
+
+// pop removes the oldest packet.
+func (l *linkQueue) pop() heldPacket {
+	h := l.packets[l.head]
+	l.head++
+	if l.head == len(l.packets) {
+		l.packets, l.head = l.packets[:0], 0
+	} else if l.head >= 1024 && l.head*2 >= len(l.packets) {
+		// Keeps the memory in proportion to what is held, at a constant cost for each packet.
+		l.packets = l.packets[:copy(l.packets, l.packets[l.head:])]
+		l.head = 0
+	}
+	return h
+}
+
+// next is the release of the oldest packet. The queue must not be empty.
+func (l *linkQueue) next() int64 { return l.packets[l.head].release }
+
+// linkHeap orders links by their next release. Ties go by address, so that a run is reproducible.
+type linkHeap []*linkQueue
+
+func (h linkHeap) Len() int { return len(h) }
+func (h linkHeap) Less(i, j int) bool {
 	if a, b := h[i].next(), h[j].next(); a != b {
 		return a < b
 	}
 	return string(h[i].pair[:]) < string(h[j].pair[:])
 }
-func (h lineHeap) Swap(i, j int) {
+func (h linkHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
+	h[i].heapIndex, h[j].heapIndex = i, j
 }
 
 // Push implements heap.Interface.
-func (h *lineHeap) Push(x any) {
-	l := x.(*line)
-	l.place = len(*h)
+func (h *linkHeap) Push(x any) {
+	l := x.(*linkQueue)
+	l.heapIndex = len(*h)
 	*h = append(*h, l)
 }
 
 // Pop implements heap.Interface.
-func (h *lineHeap) Pop() any {
+func (h *linkHeap) Pop() any {
 	old := *h
 	l := old[len(old)-1]
 	old[len(old)-1] = nil
 	*h = old[:len(old)-1]
-	l.place = -1
+	l.heapIndex = -1
 	return l
 }

@@ -7,10 +7,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape/nft"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const ms = int64(time.Millisecond)
 
@@ -26,14 +29,14 @@ func link(t testing.TB, from, to byte) nft.Pair {
 
 func delay(d, jitter time.Duration) faults.Shape { return faults.Shape{Delay: d, Jitter: jitter} }
 
-// due is what leaves by a time, without a limit.
+// due is what is released by a time, without a limit.
 func due(s *schedule, now int64) []uint32 { return s.due(now, nil, 1<<30) }
 
-func TestPacketsLeaveAfterTheirDelay(t *testing.T) {
+func TestSchedule_Delay(t *testing.T) {
 	a, b := link(t, 1, 2), link(t, 2, 1)
 	s := newSchedule(1)
 	s.set(map[nft.Pair]faults.Shape{a: delay(10*time.Millisecond, 0), b: delay(5*time.Millisecond, 0)})
-	if _, some := s.next(); some {
+	if _, ok := s.next(); ok {
 		t.Error("an empty schedule has a next release")
 	}
 	for i, p := range []nft.Pair{a, b, a} {
@@ -60,19 +63,19 @@ func TestPacketsLeaveAfterTheirDelay(t *testing.T) {
 	}
 }
 
-func TestJitterNeverReorders(t *testing.T) {
+func TestSchedule_JitterKeepsOrder(t *testing.T) {
 	a := link(t, 1, 2)
 	s := newSchedule(7)
 	s.set(map[nft.Pair]faults.Shape{a: delay(10*time.Millisecond, 10*time.Millisecond)})
 	var early, late int
 	var last uint32
 	for i := range uint32(10_000) {
-		now := int64(i) * 50 * ms // far apart: jitter shows unbent
+		now := int64(i) * 50 * ms // far apart: no packet waits for the one before
 		s.arrive(a, 2*i+1, now)
 		s.arrive(a, 2*i+2, now+1)
 		at, _ := s.next()
 		if at < now || at > now+20*ms {
-			t.Fatalf("packet %d leaves %d ns after it came, want 0 to 20 ms", i, at-now)
+			t.Fatalf("packet %d is released %d ns after it arrived, want 0 to 20 ms", i, at-now)
 		}
 		if at < now+10*ms {
 			early++
@@ -81,26 +84,26 @@ func TestJitterNeverReorders(t *testing.T) {
 		}
 		for _, id := range due(s, now+40*ms) {
 			if id != last+1 {
-				t.Fatalf("packet %d left after %d", id, last)
+				t.Fatalf("packet %d was released after %d", id, last)
 			}
 			last = id
 		}
 	}
 	if last != 20_000 {
-		t.Errorf("%d packets left, want all", last)
+		t.Errorf("%d packets were released, want all", last)
 	}
 	if early < 4500 || late < 4500 {
 		t.Errorf("%d packets were early and %d late, want about as many", early, late)
 	}
 }
 
-func TestJitterIsDecidedByTheSeed(t *testing.T) {
+func TestSchedule_JitterFollowsSeed(t *testing.T) {
 	times := func(seed uint64, p nft.Pair) (out []int64) {
 		s := newSchedule(seed)
 		s.set(map[nft.Pair]faults.Shape{p: delay(time.Second, time.Second)})
 		for i := range uint32(20) {
 			s.arrive(p, i, 0)
-			at := s.lines[p].last
+			at := s.links[p].last
 			out = append(out, at)
 		}
 		return out
@@ -117,7 +120,7 @@ func TestJitterIsDecidedByTheSeed(t *testing.T) {
 	}
 }
 
-func TestAShorterDelayDoesNotOvertake(t *testing.T) {
+func TestSchedule_ShorterDelayKeepsOrder(t *testing.T) {
 	a := link(t, 1, 2)
 	s := newSchedule(1)
 	s.set(map[nft.Pair]faults.Shape{a: delay(100*time.Millisecond, 0)})
@@ -125,14 +128,14 @@ func TestAShorterDelayDoesNotOvertake(t *testing.T) {
 	s.set(map[nft.Pair]faults.Shape{a: delay(time.Millisecond, 0)})
 	s.arrive(a, 2, ms)
 	if got := due(s, 99*ms); got != nil {
-		t.Errorf("%v left before the first packet", got)
+		t.Errorf("%v were released before the first packet", got)
 	}
 	if diff := cmp.Diff([]uint32{1, 2}, due(s, 100*ms)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestAHealedLinkStaysUntilItIsEmpty(t *testing.T) {
+func TestSchedule_HealedLinkDrains(t *testing.T) {
 	a, b := link(t, 1, 2), link(t, 2, 1)
 	s := newSchedule(1)
 	s.set(map[nft.Pair]faults.Shape{a: delay(10*time.Millisecond, 0), b: delay(10*time.Millisecond, 0)})
@@ -140,31 +143,31 @@ func TestAHealedLinkStaysUntilItIsEmpty(t *testing.T) {
 	s.caughtUp(s.generation)
 	s.set(nil)
 	if n := len(s.pairs()); n != 2 || s.takeDrained() {
-		t.Errorf("%d links stay before all was read that had come, want 2", n)
+		t.Errorf("%d links stay while packets may be unread, want 2", n)
 	}
 	s.caughtUp(s.generation)
 	if diff := cmp.Diff(map[nft.Pair]struct{}{a: {}}, s.pairs()); diff != "" {
 		t.Errorf("links after healing (-want +got):\n%s", diff)
 	}
 	if !s.takeDrained() {
-		t.Error("it was not told that the empty link left")
+		t.Error("takeDrained missed the empty link")
 	}
 	s.arrive(a, 2, 5*ms)
 	if s.takeDrained() {
-		t.Error("the link left with packets held")
+		t.Error("the link was removed with packets held")
 	}
 	if diff := cmp.Diff([]uint32{1, 2}, due(s, 10*ms)); diff != "" {
 		t.Errorf("packets of the healed link (-want +got):\n%s", diff)
 	}
 	if !s.takeDrained() || s.takeDrained() {
-		t.Error("that the link left must be told once")
+		t.Error("takeDrained must report the link once")
 	}
 	if len(s.pairs()) != 0 || s.arrive(a, 3, 11*ms) {
-		t.Error("the link is still there")
+		t.Error("the link was not removed")
 	}
 }
 
-func TestALinkThatIsWantedAgainKeepsItsOrder(t *testing.T) {
+func TestSchedule_RedelayedLinkKeepsOrder(t *testing.T) {
 	a := link(t, 1, 2)
 	s := newSchedule(1)
 	want := map[nft.Pair]faults.Shape{a: delay(10*time.Millisecond, 0)}
@@ -177,14 +180,14 @@ func TestALinkThatIsWantedAgainKeepsItsOrder(t *testing.T) {
 		t.Error(diff)
 	}
 	if len(s.pairs()) != 1 {
-		t.Error("the link left although it is wanted")
+		t.Error("the link was removed although it is delayed")
 	}
 	if diff := cmp.Diff([]uint32{2}, due(s, 11*ms)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestDueObeysItsLimit(t *testing.T) {
+func TestSchedule_DueLimit(t *testing.T) {
 	a := link(t, 1, 2)
 	s := newSchedule(1)
 	s.set(map[nft.Pair]faults.Shape{a: {}})
@@ -192,12 +195,12 @@ func TestDueObeysItsLimit(t *testing.T) {
 		s.arrive(a, i, 0)
 	}
 	if got := s.due(0, nil, 3); len(got) != 3 || s.held != 2 {
-		t.Errorf("%d left and %d are held, want 3 and 2", len(got), s.held)
+		t.Errorf("%d were released and %d are held, want 3 and 2", len(got), s.held)
 	}
 }
 
-// Whatever happens, packets of a link leave in their order, none is lost, and none leaves before it is due.
-func TestScheduleAgainstAModel(t *testing.T) {
+// TestSchedule_Model compares random operations with one plain queue per link: order is kept and nothing is lost.
+func TestSchedule_Model(t *testing.T) {
 	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		s := newSchedule(seed)
@@ -210,7 +213,7 @@ func TestScheduleAgainstAModel(t *testing.T) {
 			for _, got := range s.due(now, nil, limit) {
 				p := owner[got]
 				if queues[p][0] != got {
-					t.Fatalf("seed %d: packet %d left before %d", seed, got, queues[p][0])
+					t.Fatalf("seed %d: packet %d was released before %d", seed, got, queues[p][0])
 				}
 				queues[p] = queues[p][1:]
 			}
@@ -237,7 +240,7 @@ func TestScheduleAgainstAModel(t *testing.T) {
 					queues[p] = append(queues[p], id)
 					owner[id] = p
 				} else if len(queues[p]) > 0 {
-					t.Fatalf("seed %d: packet %d passed %d that are held", seed, id, len(queues[p]))
+					t.Fatalf("seed %d: packet %d overtook %d that are held", seed, id, len(queues[p]))
 				}
 			}
 		}
@@ -245,12 +248,12 @@ func TestScheduleAgainstAModel(t *testing.T) {
 		release(1 << 30)
 		s.set(nil)
 		s.caughtUp(s.generation)
-		if len(s.lines)+len(s.leaving)+s.held != 0 {
-			t.Errorf("seed %d: %d lines stayed, %d packets are held", seed, len(s.lines), s.held)
+		if len(s.links)+len(s.draining)+s.held != 0 {
+			t.Errorf("seed %d: %d links stayed, %d packets are held", seed, len(s.links), s.held)
 		}
 		for p, q := range queues {
 			if len(q) != 0 {
-				t.Errorf("seed %d: %d packets of %v never left", seed, len(q), p)
+				t.Errorf("seed %d: %d packets of %v were never released", seed, len(q), p)
 			}
 		}
 	}

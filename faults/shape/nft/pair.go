@@ -2,10 +2,14 @@ package nft
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 )
+
+// ErrOwned is wrapped by Open's error when a table of the name exists already: another live process owns it.
+var ErrOwned = errors.New("the table exists and belongs to another process")
 
 // ProbePort is the UDP port, of both ends, of the packets that measure links. Faults touch them like all others, and
 // counters leave them out: they are not the testnet's own traffic.
@@ -44,7 +48,7 @@ type State struct {
 
 // missing returns the pairs of a that b lacks, in order.
 func missing(a, b map[Pair]struct{}) []Pair {
-	var out []Pair
+	out := make([]Pair, 0, max(0, len(a)-len(b)))
 	for p := range a {
 		if _, ok := b[p]; !ok {
 			out = append(out, p)

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/netsplit/netsplit/faults/shape/nfnl"
+	"github.com/netsplit/netsplit/faults/shape/netns"
 )
 
 // nsID tells network namespaces apart: the device and inode of the file that stands for one.
@@ -47,7 +47,7 @@ const buffer = 8 << 20
 // the host's address is not there yet.
 func openSocket(h Host, ns nsID) (*socket, error) {
 	s := &socket{addr: h.Addr, ns: ns, send: -1, recv: -1}
-	if err := nfnl.In(h.Netns, s.open); err != nil {
+	if err := netns.Do(h.Netns, s.open); err != nil {
 		s.close()
 		return nil, fmt.Errorf("open probe socket: %w", err)
 	}

@@ -1,6 +1,5 @@
-//go:build linux
-
-package nfnl
+// Package netns runs code inside another network namespace.
+package netns
 
 import (
 	"fmt"
@@ -9,9 +8,10 @@ import (
 	"github.com/vishvananda/netns"
 )
 
-// In calls fn on a thread that is in the network namespace at path; sockets that fn opens stay in it. An empty path is
-// the caller's own namespace. The thread ends with the call, so it can never carry a foreign namespace to other code.
-func In(path string, fn func() error) error {
+// Do calls fn on a thread in the network namespace at path and returns fn's error; sockets that fn opens stay in that
+// namespace. An empty path is the caller's own namespace. The thread ends with the call, so no other code can run in
+// the namespace by accident.
+func Do(path string, fn func() error) error {
 	if path == "" {
 		return fn()
 	}
@@ -22,7 +22,7 @@ func In(path string, fn func() error) error {
 	defer target.Close()
 	done := make(chan error, 1)
 	go func() {
-		// Not unlocked on purpose: the runtime then ends the thread with the goroutine.
+		// Never unlocked: the runtime then ends the thread with the goroutine.
 		runtime.LockOSThread()
 		if err := netns.Set(target); err != nil {
 			done <- fmt.Errorf("enter network namespace %s: %w", path, err)
