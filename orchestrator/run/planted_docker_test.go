@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -285,16 +284,10 @@ type secretCut struct {
 	d           *docker.Runtime
 	layers      []faults.Layer
 	from, until int
-	running     atomic.Bool
-	second      int // of the lane alone that counts them
+	second      int // of the goroutine alone that calls Update
 }
 
-func (s *secretCut) Phase(text string, _ int) { s.running.Store(strings.HasPrefix(text, "running ")) }
-
-func (s *secretCut) Part() {
-	if !s.running.Load() {
-		return
-	}
+func (s *secretCut) Update(run.Snapshot) {
 	var layers []faults.Layer
 	switch s.second++; s.second {
 	case s.from:
