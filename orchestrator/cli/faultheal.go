@@ -104,7 +104,7 @@ func (a *attached) healNodes(ctx context.Context) ([]string, error) {
 			return done, fmt.Errorf("%s %s: %w", verb, n, err)
 		}
 		if verb == faults.Start {
-			if err := a.Reintroduce(ctx, n); err != nil {
+			if err := a.ReconnectPeers(ctx, n); err != nil {
 				return done, fmt.Errorf("tell %s of its peers: %w", n, err)
 			}
 		}

@@ -82,9 +82,11 @@ func (e *env) sayHowBlocksCome(t *run.Testnet, detach bool) {
 // attend lets blocks be made, where that takes a command, and tells of nodes that end, until the user ends the testnet.
 func (e *env) attend(ctx context.Context, t *run.Testnet, watch *watch) {
 	clock := t.Runtime.Clock()
-	t.Produce(func(_ string, task func(context.Context) error) {
-		clock.Go(func() { _ = task(ctx) }) // which ends without an error: a node that cannot is left out
-	}, func(faults.NodeID) bool { return true }, func(faults.NodeID, error) error { return nil })
+	run.StartBlockMakers(t, run.BlockMaking{
+		Start:  func(_ string, task func(context.Context) error) { clock.Go(func() { _ = task(ctx) }) },
+		Up:     func(faults.NodeID) bool { return true },
+		Failed: func(faults.NodeID, error) error { return nil }, // a node that cannot make a block now may later
+	})
 	watch.tell(ctx, func(d death) {
 		fmt.Fprintf(e.err, "%v; `netsplit fault heal` starts it again\n", &d)
 	})
@@ -114,7 +116,7 @@ func (e *env) start(ctx context.Context, spec *testnets.Spec, h *host, dir strin
 	})
 	var died *death
 	if t != nil && ctx.Err() == nil && errors.As(context.Cause(starting), &died) {
-		return t, t.Died(ctx, died.node, died.err)
+		return t, t.NodeDied(ctx, died.node, died.err)
 	}
 	return t, err
 }

@@ -230,17 +230,21 @@ func TestProduceGoesOnWhereItMay(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	failures := 0
-	net.Produce(func(_ string, lane func(context.Context) error) {
-		rt.Clock().Go(func() {
-			if err := lane(ctx); err != nil {
-				t.Error(err)
+	run.StartBlockMakers(net, run.BlockMaking{
+		Start: func(_ string, task func(context.Context) error) {
+			rt.Clock().Go(func() {
+				if err := task(ctx); err != nil {
+					t.Error(err)
+				}
+			})
+		},
+		Up: func(n faults.NodeID) bool { return n != "miner-2" },
+		Failed: func(n faults.NodeID, err error) error {
+			if failures++; n != "miner-1" || !errors.Is(err, a.refuse) {
+				t.Errorf("%s failed: %v", n, err)
 			}
-		})
-	}, func(n faults.NodeID) bool { return n != "miner-2" }, func(n faults.NodeID, err error) error {
-		if failures++; n != "miner-1" || !errors.Is(err, a.refuse) {
-			t.Errorf("%s failed: %v", n, err)
-		}
-		return nil
+			return nil
+		},
 	})
 	if err := rt.Clock().Sleep(t.Context(), rt.Clock().Now()+time.Minute); err != nil {
 		t.Error(err)

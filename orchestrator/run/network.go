@@ -15,16 +15,16 @@ import (
 )
 
 // NetworkFile is the name of the file in a testnet's directory that describes it to other commands: with it and the
-// runtime, a running testnet can be attached to. It holds secrets and is there only as long as the testnet is.
+// runtime, a running testnet can be opened. It holds secrets and is there only as long as the testnet is.
 const NetworkFile = "network.json"
 
-// peersSlack is how many more connections than its topology asks for a node may hold.
+// peersSlack is how many more connections a node may hold than its topology gives it.
 const peersSlack = 32
 
 // description is what NetworkFile holds.
 type description struct {
 	chain.Network
-	// Chain is what the chain exported; absent: the Network is enough, as for netsplit's own chain.
+	// Chain is what the chain exports of itself; absent: netsplit's own chain, for which the Network is enough.
 	Chain json.RawMessage `json:",omitempty"`
 }
 
@@ -43,7 +43,7 @@ func SaveNetwork(dir string, net chain.Network, ch chain.Chain) error {
 		return fmt.Errorf("encode the testnet's description: %w", err)
 	}
 	path := filepath.Join(dir, NetworkFile)
-	// What somebody left there may be open to others.
+	// What was left there may be open to others.
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("replace the testnet's description: %w", err)
 	}
@@ -53,7 +53,7 @@ func SaveNetwork(dir string, net chain.Network, ch chain.Chain) error {
 	return nil
 }
 
-// LoadNetwork reads what SaveNetwork wrote: the network, and what its chain exported, nil where that is nothing.
+// LoadNetwork reads what SaveNetwork wrote: the network, and what its chain exported, nil where that was nothing.
 func LoadNetwork(dir string) (net chain.Network, ch []byte, err error) {
 	path := filepath.Join(dir, NetworkFile)
 	text, err := os.ReadFile(path)
@@ -67,8 +67,8 @@ func LoadNetwork(dir string) (net chain.Network, ch []byte, err error) {
 	return d.Network, d.Chain, nil
 }
 
-// ForgetNetwork removes what SaveNetwork wrote of a testnet, if it is there: whoever is given a run's directory is not to
-// find its keys and passwords. What describes another testnet, to which the directory has come since, stays.
+// ForgetNetwork removes what SaveNetwork wrote of a testnet, if it is there: a run's directory may be passed on, and must
+// not hold keys and passwords. The description of another testnet, which has taken the directory since, stays.
 func ForgetNetwork(dir, id string) error {
 	net, _, err := LoadNetwork(dir)
 	switch {
@@ -110,23 +110,4 @@ func NewNetwork(id string, spec *testnets.Spec, hosts []runtime.Host, start time
 		net.MaxPeers = max(net.MaxPeers, len(peers[n.ID])+peersSlack)
 	}
 	return net, nil
-}
-
-// Net returns what a fault may know of the testnet.
-func (t *Testnet) Net() faults.Net {
-	net := faults.Net{Roles: make(map[string][]faults.NodeID)}
-	index := make(map[faults.NodeID]int, len(t.Network.Nodes))
-	for i, n := range t.Network.Nodes {
-		index[n.ID] = i
-		net.Nodes = append(net.Nodes, n.ID)
-		net.Roles[n.Role] = append(net.Roles[n.Role], n.ID)
-	}
-	for i, n := range t.Network.Nodes {
-		for _, p := range n.Peers {
-			if i < index[p] {
-				net.Edges = append(net.Edges, [2]faults.NodeID{n.ID, p})
-			}
-		}
-	}
-	return net
 }

@@ -4,66 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
+	"strings"
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets"
 )
 
-// TraceFile is the name of the trace in a run's directory; SpecFile that of the scenario as it was run.
 const (
-	TraceFile = "trace.jsonl.zst"
-	SpecFile  = "spec.yaml"
-	LogDir    = "logs"
+	// freshBlocks is how many blocks all nodes must adopt after the schedule before the testnet counts as settled. It
+	// is more than one so that the transfers submitted last are included too.
+	freshBlocks = 3
+	// bodyTries is how often bodies are fetched at the end before the last time.
+	bodyTries = 2
+	// finishTimeout bounds what is done after the run has ended, whatever ended it.
+	finishTimeout = 30 * time.Second
+	// logLines is how many of a node's last lines go into the run's directory.
+	logLines = 20000
 )
-
-// tailLines is how many of a node's last lines an error shows.
-const tailLines = 20
-
-// Options say what to run and on what, for Run, Up and Start.
-type Options struct {
-	// ID names the testnet: unique on the host, [a-z0-9-], at most 40 bytes.
-	ID      string
-	Spec    *testnets.Spec
-	Runtime runtime.Runtime
-	Chain   chain.Chain
-	// Dir is the run's directory; it exists.
-	Dir string
-	// Version of netsplit goes into the trace.
-	Version string
-	// Progress, if not nil, is shown what happens.
-	Progress Progress
-	// Sink, if not nil, receives what nodes print. Run takes its place: it records.
-	Sink runtime.Sink
-}
-
-func (o Options) withDefaults() Options {
-	if o.Progress == nil {
-		o.Progress = noProgress{}
-	}
-	if o.Sink == nil {
-		o.Sink = noSink{}
-	}
-	return o
-}
-
-// noSink is a runtime.Sink that ignores everything.
-type noSink struct{}
-
-func (noSink) Line(faults.NodeID, time.Time, []byte) {}
-func (noSink) Gap(faults.NodeID, error)              {}
-func (noSink) Exit(faults.NodeID, error)             {}
 
 // Run carries out a scenario and records it in Dir. It returns an error when the infrastructure failed or ctx ended;
-// whether the invariants held is for Judge to say, from the trace. The trace is complete (it has an end event) in every
-// case but a failure to write it. The runtime is left for the caller to close; other commands cannot open the testnet any
-// more.
+// whether the invariants held is for package invariant to say, from the trace. The trace is complete (it has an end event)
+// in every case but a failure to write it. The runtime is left for the caller to close; other commands cannot open the
+// testnet any more.
 func Run(ctx context.Context, o Options) (err error) {
 	o = o.withDefaults()
 	if err := Check(o.Spec, o.Runtime); err != nil {
@@ -77,9 +43,7 @@ func Run(ctx context.Context, o Options) (err error) {
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &run{Options: o, cancel: cancel, trafficAt: make(map[string]faults.Traffic)}
-	r.rec = newRecorder(out, o.Chain, o.Runtime.Clock(), r.nodeDied)
-	r.Sink = r.rec
+	r := newRun(o, out, cancel)
 	err = r.do(ctx)
 	if cause := context.Cause(ctx); cause != nil && (err != nil || !errors.Is(cause, context.Canceled)) {
 		// The failure that ended the run, not the cancellation that it led to; also where it came too late to stop it.
@@ -90,26 +54,32 @@ func Run(ctx context.Context, o Options) (err error) {
 	return also(also(err, r.rec.failure()), ForgetNetwork(o.Dir, o.ID))
 }
 
-// run is one run in progress.
+// run is one run in progress: it makes the parts and goes through the phases. What happens during the schedule is the
+// parts' own.
 type run struct {
 	Options
-	cancel context.CancelCauseFunc
-	rec    *recorder
-	net    *Testnet
-	zero   time.Duration // the runtime clock's time of run time 0
+	shared
+	wanted   *wantedBlocks
+	arrivals *arrivals
+	bodies   *bodyFetcher // nil until there are nodes
+	observer *observer    // nil until they are connected
+	faults   taskGroup    // those that carry out faults
+	probes   taskGroup    // those that measure what faults do
+}
 
-	mu     sync.Mutex
-	died   *runtime.NodeError
-	layers []faults.Layer
-	epoch  uint64 // counts changes of layers
-
-	watched map[faults.NodeID]*watched // of a watched chain
-	shown   atomic.Bool                // one of them has told of a block
-
-	trafficAt map[string]faults.Traffic // when each fault began; of the fault lane alone
-
-	// Lanes that the run must not end before, by purpose: those that carry out faults and those that measure them.
-	faulting, measuring atomic.Int32
+func newRun(o Options, out *trace.Writer, cancel context.CancelCauseFunc) *run {
+	clock := o.Runtime.Clock()
+	r := &run{Options: o, wanted: newWantedBlocks(), arrivals: newArrivals(clock)}
+	r.time, r.tasks, r.view = &runTime{Clock: clock}, &tasks{clock, cancel}, newView()
+	r.faults.tasks, r.probes.tasks = r.tasks, r.tasks
+	r.rec = newRecorder(out, o.Chain, clock, hooks{
+		event:    func(e *trace.Event) { r.view.add(e); r.wanted.add(e) },
+		notified: r.arrivals.notify,
+		died:     func(n faults.NodeID, err error) { cancel(&runtime.NodeError{Node: n, Op: opRun, Err: err}) },
+	})
+	r.note = func(format string, args ...any) { r.Progress.Note(r.time.sinceStart(), fmt.Sprintf(format, args...)) }
+	r.Sink = r.rec
+	return r
 }
 
 // do goes through the phases of a run.
@@ -117,32 +87,28 @@ func (r *run) do(ctx context.Context) error {
 	if err := r.start(ctx); err != nil {
 		return err
 	}
-	clock := r.Runtime.Clock()
-	lanes, stop := context.WithCancel(ctx)
+	scheduled, stop := context.WithCancel(ctx)
 	defer stop()
-	defer clock.Wait()
+	defer r.time.Wait()
 	defer stop()
 
-	r.lane(lanes, "bodies", r.fetchLane)
-	r.lane(lanes, "progress", r.tickLane)
-	r.watchChain(lanes)
-	if err := r.schedule(lanes); err != nil {
+	if err := r.schedule(scheduled); err != nil {
 		return err
 	}
-	if err := clock.Sleep(ctx, r.zero+r.Spec.Duration); err != nil {
+	if err := r.time.sleepUntil(ctx, r.Spec.Duration); err != nil {
 		return err
 	}
-	if err := r.await(ctx, &r.faulting); err != nil {
+	if err := r.faults.wait(ctx); err != nil {
 		return err
 	}
 	if err := r.settle(ctx); err != nil {
 		return err
 	}
-	if err := r.await(ctx, &r.measuring); err != nil {
+	if err := r.probes.wait(ctx); err != nil {
 		return err
 	}
 	stop()
-	clock.Wait()
+	r.time.Wait()
 	return r.collect(ctx)
 }
 
@@ -150,26 +116,198 @@ func (r *run) do(ctx context.Context) error {
 func (r *run) start(ctx context.Context) error {
 	r.phase(trace.PhaseStarting)
 	net, err := Up(ctx, r.Options)
-	r.net = net
+	if net != nil {
+		r.net = net
+		r.bodies = &bodyFetcher{r.shared, r.wanted}
+	}
 	if err != nil {
 		return err
 	}
-	r.firstLook(ctx)
-	r.zero = r.Runtime.Clock().Now()
-	for _, n := range net.order {
-		r.rec.lifecycle(r.zero, n, trace.Lifecycle{State: trace.StateUp})
+	r.observer = newObserver(r.shared, r.arrivals)
+	r.observer.pollFirst(ctx)
+	r.time.zero = r.time.Now()
+	for _, n := range net.Nodes() {
+		r.rec.lifecycle(n, trace.Lifecycle{State: trace.StateUp})
 	}
-	r.rec.begin(r.zero, r.describe(ctx))
+	r.rec.begin(r.time.zero, r.describe(ctx))
 	r.phase(trace.PhaseScheduled)
 	r.Progress.Phase(fmt.Sprintf("running %s for %v", r.Spec.Name, r.Spec.Duration), int(r.Spec.Duration/time.Second))
 	return nil
+}
+
+// schedule starts what goes on during the schedule, each part in tasks of its own.
+func (r *run) schedule(ctx context.Context) error {
+	planned, err := r.Spec.PlanFaults()
+	if err != nil {
+		return err
+	}
+	r.tasks.start(ctx, "fetch blocks", r.bodies.run)
+	r.tasks.start(ctx, "progress", r.showProgress)
+	r.observer.start(ctx)
+	StartBlockMakers(r.net, BlockMaking{
+		Start:  func(name string, task func(context.Context) error) { r.tasks.start(ctx, name, task) },
+		Up:     r.view.isUp,
+		Failed: func(_ faults.NodeID, err error) error { return err },
+	})
+	newLoadGenerator(r.shared).start(ctx, r.Spec.Load)
+	links := &activeLinks{}
+	prober := newProber(r.shared, &r.probes, links)
+	prober.startBefore(ctx, planned)
+	runner := newFaultRunner(r.shared, links, prober)
+	r.faults.start(ctx, "faults", func(ctx context.Context) error { return runner.run(ctx, planned) })
+	return nil
+}
+
+// showProgress shows people the state of the run, once a second.
+func (r *run) showProgress(ctx context.Context) error {
+	for at := time.Second; ; at += time.Second {
+		if err := r.time.sleepUntil(ctx, at); err != nil {
+			return nil //nolint:nilerr // the end of the run ends the task
+		}
+		s := r.view.snapshot()
+		s.At, s.Duration = at, r.Spec.Duration
+		r.Progress.Update(s)
+	}
+}
+
+// settle waits until all nodes share one head and have adopted fresh blocks, or the spec's settle time is over. It does
+// not judge: what was reached in time is in the trace.
+func (r *run) settle(ctx context.Context) error {
+	r.phase(trace.PhaseSettling)
+	r.Progress.Phase("settling", 0)
+	deadline := r.time.Now() + r.Spec.Settle
+	var target uint64
+	for _, n := range r.net.Nodes() {
+		target = max(target, r.view.head(n).Height)
+	}
+	target += freshBlocks
+	for r.time.Now() < deadline && !r.settled(target) {
+		if err := r.time.pause(ctx, pollStep); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settled reports whether all nodes that are up have one head, at least target high.
+func (r *run) settled(target uint64) bool {
+	up := r.view.up(r.net.Nodes())
+	if len(up) == 0 {
+		return true
+	}
+	first := r.view.head(up[0])
+	if first.Height < target {
+		return false
+	}
+	for _, n := range up[1:] {
+		if r.view.head(n).Hash != first.Hash {
+			return false
+		}
+	}
+	return true
+}
+
+// collect records the last status of every node and fetches the bodies that are still wanted.
+func (r *run) collect(ctx context.Context) error {
+	r.observer.pollLast(ctx)
+	for _, n := range r.view.up(r.net.Nodes()) {
+		r.tasks.start(ctx, "last status of "+string(n), func(ctx context.Context) error {
+			s, err := r.net.status(ctx, n)
+			s.Final = true
+			r.rec.status(n, s, err)
+			return nil
+		})
+	}
+	r.time.Wait()
+	r.rec.seal(r.time.Now())
+	for range bodyTries {
+		_ = r.bodies.fetch(ctx) // what is missing stays wanted
+		// Lines printed before the seal may still be on their way, so even success is waited on once more.
+		if err := r.time.pause(ctx, bodyInterval); err != nil {
+			return err
+		}
+	}
+	if err := r.bodies.fetch(ctx); err != nil {
+		// No failure of the infrastructure: the checkers find the block's content missing and say so.
+		r.note("%v", err)
+	}
+	return nil
+}
+
+// finish ends the trace and writes the nodes' logs. It works on a context of its own, because the run's may be what ended.
+func (r *run) finish(ctx context.Context, cause error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	now := r.time.Now()
+	if !r.rec.isStarted() {
+		r.rec.begin(now, r.describe(ctx))
+	}
+	interrupted := errors.Is(cause, context.Canceled)
+	if cause != nil && !interrupted && r.bodies != nil {
+		// What happened until the failure can be judged only with the blocks' content.
+		fetch, cancel := context.WithTimeout(ctx, queryTimeout)
+		if err := r.bodies.fetch(fetch); err != nil {
+			r.note("%v", err)
+		}
+		cancel()
+	}
+	r.phase(trace.PhaseStopping)
+	end := trace.End{Interrupted: interrupted}
+	if cause != nil && !interrupted {
+		end.Error = firstLine(cause)
+	}
+	r.rec.end(now, end)
+	if err := r.writeLogs(ctx); err != nil {
+		r.note("logs not written: %v", err)
+	}
+}
+
+// writeLogs writes each node's last lines to the run's directory.
+func (r *run) writeLogs(ctx context.Context) error {
+	if r.net == nil {
+		return nil
+	}
+	dir := filepath.Join(r.Dir, LogDir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, n := range r.net.Nodes() {
+		lines, err := r.net.Logs(ctx, n, logLines)
+		if err != nil {
+			return err
+		}
+		text := strings.Join(lines, "\n") + "\n"
+		if err := os.WriteFile(filepath.Join(dir, string(n)+".log"), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// explain adds the last lines of a node that died to the error about it, and what to do.
+func (r *run) explain(ctx context.Context, err error) error {
+	var died *runtime.NodeError
+	if !errors.As(err, &died) || len(died.Tail) > 0 || r.net == nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	if logErr := r.net.explain(ctx, died); logErr != nil {
+		return fmt.Errorf("%w (its log could not be read: %v)", err, logErr)
+	}
+	return err
+}
+
+// phase records that the run entered a phase.
+func (r *run) phase(name trace.PhaseName) {
+	r.rec.add(trace.Event{Kind: trace.KindPhase, Phase: &trace.Phase{Name: name}})
 }
 
 // describe makes the run event: all that is needed to judge the trace with nothing else at hand.
 func (r *run) describe(ctx context.Context) trace.Run {
 	d := trace.Run{
 		Format: trace.Format, Version: r.Version, ID: r.ID, Scenario: r.Spec.Name, Seed: r.Spec.Seed,
-		Runtime: r.Runtime.Info(ctx).Text, Started: r.Runtime.Clock().Epoch().Add(r.zero).UTC(),
+		Runtime: r.Runtime.Info(ctx).Text, Started: r.time.Epoch().Add(r.time.zero).UTC(),
 		Duration: r.Spec.Duration, PeerExchange: r.Spec.Topology.PeerExchange,
 		Expect: Expectations(r.Spec),
 	}
@@ -183,95 +321,21 @@ func (r *run) describe(ctx context.Context) trace.Run {
 		return d // the nodes were planned, and the run ended before there were any
 	}
 	d.Chain = r.net.Facts
-	d.Chain.Measured = r.Chain.Capabilities().Polling != nil // the watch lanes say it of every arrival
+	d.Chain.Measured = r.Chain.Capabilities().Polling != nil // the observer says it of every arrival
 	for i, n := range r.net.Network.Nodes {
 		d.Nodes[i].Mine = n.Mine
-		d.Nodes[i].Account, d.Nodes[i].Addr = r.net.prepared.Nodes[i].Account, n.Addr.String()
+		d.Nodes[i].Account, d.Nodes[i].Addr = r.net.account(i), n.Addr.String()
 	}
 	return d
 }
 
-// lane runs fn in a lane of the runtime's clock; its failure ends the run. The error is given the lane's name, unless it
-// names a node by itself.
-func (r *run) lane(ctx context.Context, name string, fn func(context.Context) error) {
-	r.Runtime.Clock().Go(func() {
-		err := fn(ctx)
-		if err == nil || ctx.Err() != nil {
-			return
-		}
-		if _, named := err.(*runtime.NodeError); !named {
-			err = fmt.Errorf("%s: %w", name, err)
-		}
-		r.cancel(err)
-	})
-}
-
-// counted is lane for one that count counts until it ends.
-func (r *run) counted(ctx context.Context, count *atomic.Int32, name string, fn func(context.Context) error) {
-	count.Add(1)
-	r.lane(ctx, name, func(ctx context.Context) error {
-		defer count.Add(-1)
-		return fn(ctx)
-	})
-}
-
-// await waits until no lane is counted any more.
-func (r *run) await(ctx context.Context, count *atomic.Int32) error {
-	clock := r.Runtime.Clock()
-	for count.Load() > 0 {
-		if err := clock.Sleep(ctx, clock.Now()+pollStep); err != nil {
-			return err
-		}
+// also joins a further error, which may be nil, to err, unless err contains it already.
+func also(err, further error) error {
+	if further == nil || errors.Is(err, further) {
+		return err
 	}
-	return nil
-}
-
-// fetchLane fetches the bodies of new blocks until ctx ends. Blocks that nobody gives now are asked for again later.
-func (r *run) fetchLane(ctx context.Context) error {
-	clock := r.Runtime.Clock()
-	for {
-		_ = r.net.fetchBodies(ctx, r.rec) // what is missing stays wanted; collect reports it
-		if err := r.rec.flush(); err != nil {
-			return err
-		}
-		if err := clock.Sleep(ctx, clock.Now()+bodyEvery); err != nil {
-			return nil //nolint:nilerr // the end of the run ends the lane
-		}
+	if err == nil {
+		return further
 	}
-}
-
-// tickLane shows the user the state of the run, once a second.
-func (r *run) tickLane(ctx context.Context) error {
-	for at := time.Second; ; at += time.Second {
-		if err := r.Runtime.Clock().Sleep(ctx, r.zero+at); err != nil {
-			return nil //nolint:nilerr // the end of the run ends the lane
-		}
-		s := r.rec.view.snapshot()
-		s.At, s.Duration = at, r.Spec.Duration
-		r.Progress.Update(s)
-	}
-}
-
-// nodeDied is told by the recorder that a node ended by itself; that ends the run.
-func (r *run) nodeDied(node faults.NodeID, err error) {
-	died := &runtime.NodeError{Node: node, Op: opRun, Err: err}
-	r.mu.Lock()
-	first := r.died == nil
-	if first {
-		r.died = died
-	}
-	r.mu.Unlock()
-	if first {
-		r.cancel(died)
-	}
-}
-
-// phase records that the run entered a phase.
-func (r *run) phase(name trace.PhaseName) {
-	r.rec.add(r.Runtime.Clock().Now(), trace.Event{Kind: trace.KindPhase, Phase: &trace.Phase{Name: name}})
-}
-
-// note tells the user of something that happened now.
-func (r *run) note(format string, args ...any) {
-	r.Progress.Note(r.Runtime.Clock().Now()-r.zero, fmt.Sprintf(format, args...))
+	return errors.Join(err, further)
 }

@@ -154,7 +154,7 @@ func TestTriesToListenBackOff(t *testing.T) {
 			}
 			told := 0
 			for _, note := range a.told.notes {
-				if strings.HasPrefix(note, "blocks of full-1 are found by asking alone: refused") {
+				if strings.HasPrefix(note, "no subscription to full-1, its blocks are found by polling alone: refused") {
 					told++
 				}
 			}

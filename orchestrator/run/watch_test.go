@@ -393,7 +393,7 @@ func TestNodesStartedAgainAreToldOfTheirPeers(t *testing.T) {
 		t.Error(d)
 	}
 	_, _, err = recordAsked(t, func(a *asked) { a.meeting = errors.New("it refuses") }, crashes)
-	if err == nil || !strings.Contains(err.Error(), "introduce full-1: it refuses") {
+	if err == nil || !strings.Contains(err.Error(), "reconnect peers of full-1: it refuses") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -1,0 +1,51 @@
+package run
+
+import (
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// Names in a run's directory.
+const (
+	TraceFile = "trace.jsonl.zst"
+	SpecFile  = "spec.yaml" // the scenario as it was run
+	LogDir    = "logs"
+)
+
+// Options say what to run and on what, for Run, Up and Start.
+type Options struct {
+	// ID names the testnet: unique on the host, [a-z0-9-], at most 40 bytes.
+	ID      string
+	Spec    *testnets.Spec
+	Runtime runtime.Runtime
+	Chain   chain.Chain
+	// Dir is the run's directory; it exists.
+	Dir string
+	// Version of netsplit goes into the trace.
+	Version string
+	// Progress, if not nil, is shown what happens.
+	Progress Progress
+	// Sink, if not nil, receives what nodes print. Run takes its place: it records.
+	Sink runtime.Sink
+}
+
+func (o Options) withDefaults() Options {
+	if o.Progress == nil {
+		o.Progress = noProgress{}
+	}
+	if o.Sink == nil {
+		o.Sink = noSink{}
+	}
+	return o
+}
+
+// noSink is a runtime.Sink that ignores everything.
+type noSink struct{}
+
+func (noSink) Line(faults.NodeID, time.Time, []byte) {}
+func (noSink) Gap(faults.NodeID, error)              {}
+func (noSink) Exit(faults.NodeID, error)             {}
