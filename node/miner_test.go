@@ -9,8 +9,8 @@ import (
 	"github.com/netsplit/netsplit/node/chain"
 )
 
-// mineAlone lets one node without peers mine until it has made count blocks; it returns their times.
-func mineAlone(t *testing.T, rate float64, interval chain.Millis, count int, disturb func(*Node, Time) []Effect) []Time {
+// mineBlocks lets one node without peers mine count blocks and returns their times.
+func mineBlocks(t *testing.T, rate float64, interval chain.Millis, count int) []Time {
 	t.Helper()
 	g := testGenesis(t, 1, rate, interval)
 	g.HalfLife = chain.MaxHalfLife // constant difficulty
@@ -35,16 +35,13 @@ func mineAlone(t *testing.T, rate float64, interval chain.Millis, count int, dis
 	for len(times) < count {
 		now := mine
 		take(n.Timer(now, TimerID{Kind: TimerMine}))
-		if disturb != nil {
-			take(disturb(n, now))
-		}
 	}
 	return times
 }
 
 func TestMiner_ExponentialIntervals(t *testing.T) {
 	const count, rate, interval = 2000, 200.0, 2000
-	times := mineAlone(t, rate, interval, count, nil)
+	times := mineBlocks(t, rate, interval, count)
 	gaps := make([]float64, count)
 	last := epoch
 	for i, at := range times {
@@ -58,7 +55,7 @@ func TestMiner_ExponentialIntervals(t *testing.T) {
 		worst = max(worst, math.Abs(cdf-float64(i)/count), math.Abs(cdf-float64(i+1)/count))
 		sum += x
 	}
-	// Kolmogorov-Smirnov at 0.1 %, and the grid of 1/rate seconds, which is 0.0025 of a mean interval.
+	// Kolmogorov-Smirnov test at 0.1 %; block times are multiples of 1/rate seconds, 0.0025 of the mean interval.
 	if limit := 1.95/math.Sqrt(count) + 0.0025; worst > limit {
 		t.Errorf("KS distance %.4f, limit %.4f", worst, limit)
 	}
@@ -67,10 +64,10 @@ func TestMiner_ExponentialIntervals(t *testing.T) {
 	}
 }
 
-// Attempts are exact: with the easiest target every attempt wins, so blocks come at exactly the miner's rate.
+// With the easiest target every attempt succeeds, so blocks come at exactly the miner's rate.
 func TestMiner_Rate(t *testing.T) {
 	for _, rate := range []float64{0.5, 3, 7.7, 40} {
-		times := mineAlone(t, rate, 1, 40, nil)
+		times := mineBlocks(t, rate, 1, 40)
 		for i, at := range times {
 			want := float64(i+1) / rate
 			if got := time.Duration(at - epoch).Seconds(); math.Abs(got-want) > 1e-6 {
@@ -80,11 +77,11 @@ func TestMiner_Rate(t *testing.T) {
 	}
 }
 
-// Transactions enter with the next chunk, in order of fee and nonce.
+// The next chunk includes pending transactions, in order of fee and nonce.
 func TestMiner_SelectsTxs(t *testing.T) {
-	l := newLone(t, func(c *Config) {
+	l := newSingle(t, func(c *Config) {
 		c.Mine = 1
-		c.Genesis = testGenesis(t, 3, 1000, 10_000) // far from the easiest target
+		c.Genesis = testGenesis(t, 3, 1000, 10_000) // a difficult target
 	})
 	n := l.n
 	for _, tx := range []struct {
@@ -108,20 +105,20 @@ func TestMiner_SelectsTxs(t *testing.T) {
 }
 
 func TestMiner_WaitsForPeersAndSync(t *testing.T) {
-	l := newLone(t, func(c *Config) {
+	l := newSingle(t, func(c *Config) {
 		c.Mine = 5
 		c.Peers = []PeerAddr{{ID: peerID(t, 1), Addr: "a:1"}}
 	})
 	if l.n.Status().Mining {
-		t.Fatal("mines before it has had a peer")
+		t.Fatal("mines before its first peer")
 	}
 	id := l.connect(1)
 	if !l.n.Status().Mining {
-		t.Fatal("does not mine with a peer")
+		t.Fatal("does not mine after its first peer")
 	}
 	l.n.PeerDown(l.now, id, "")
 	if !l.n.Status().Mining {
-		t.Fatal("stops when it has lost its peers")
+		t.Fatal("stops after it lost its peers")
 	}
 	l.n.PeerUp(l.now, id, false)
 	l.n.Receive(l.now, id, l.helloOf(255, 100))
@@ -130,6 +127,6 @@ func TestMiner_WaitsForPeersAndSync(t *testing.T) {
 	}
 	l.n.Timer(l.now+Time(syncTimeout), TimerID{Kind: TimerTick})
 	if s := l.n.Status(); !s.Mining || s.Syncing {
-		t.Fatalf("a peer that claims much and gives nothing stops the miner: %+v", s)
+		t.Fatalf("a peer that claims work and sends no blocks stops the miner: %+v", s)
 	}
 }

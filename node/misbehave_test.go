@@ -10,8 +10,8 @@ import (
 )
 
 func TestNode_BansMisbehaviour(t *testing.T) {
-	flood := func(m wire.Message) func(*lone) []wire.Message {
-		return func(*lone) []wire.Message {
+	flood := func(m wire.Message) func(*single) []wire.Message {
+		return func(*single) []wire.Message {
 			ms := make([]wire.Message, controlBurst+1)
 			for i := range ms {
 				ms[i] = m
@@ -22,30 +22,30 @@ func TestNode_BansMisbehaviour(t *testing.T) {
 	hashes := make([]chain.Hash, wire.MaxInv)
 	tests := []struct {
 		name, reason string
-		send         func(l *lone) []wire.Message
+		send         func(l *single) []wire.Message
 	}{
-		{"second hello", "second hello", func(l *lone) []wire.Message { return []wire.Message{l.helloOf(0, 0)} }},
-		{"too many hashes", "entries", func(*lone) []wire.Message {
+		{"second hello", "second hello", func(l *single) []wire.Message { return []wire.Message{l.helloOf(0, 0)} }},
+		{"too many hashes", "entries", func(*single) []wire.Message {
 			return []wire.Message{&wire.Inv{Item: wire.ItemTx, Hashes: make([]chain.Hash, wire.MaxInv+1)}}
 		}},
-		{"nil message", "unknown type", func(*lone) []wire.Message { return []wire.Message{nil} }},
-		{"bad signature", "invalid transaction: bad signature", func(l *lone) []wire.Message {
+		{"nil message", "unknown type", func(*single) []wire.Message { return []wire.Message{nil} }},
+		{"bad signature", "invalid transaction: bad signature", func(l *single) []wire.Message {
 			tx := signed(t, l.n.genesis, 0, 1, 1, 1, 0)
 			tx.Sig[3]++
 			return []wire.Message{wire.NewTx(tx)}
 		}},
-		{"zero amount", "amount is zero", func(l *lone) []wire.Message {
+		{"zero amount", "amount is zero", func(l *single) []wire.Message {
 			return []wire.Message{wire.NewTx(signed(t, l.n.genesis, 0, 1, 0, 1, 0))}
 		}},
-		{"overflow", "overflow", func(l *lone) []wire.Message {
+		{"overflow", "overflow", func(l *single) []wire.Message {
 			return []wire.Message{wire.NewTx(signed(t, l.n.genesis, 0, 1, 2, ^chain.Amount(0), 0))}
 		}},
-		{"bad state root", "state root", func(l *lone) []wire.Message {
+		{"bad state root", "state root", func(l *single) []wire.Message {
 			h := l.child().Header
 			h.StateRoot[0]++
 			return []wire.Message{&wire.Block{Block: l.mined(h, nil)}}
 		}},
-		{"no proof", "proof of work", func(l *lone) []wire.Message {
+		{"no proof", "proof of work", func(l *single) []wire.Message {
 			h := l.child().Header
 			for b := chain.NewBlock(h, nil); ; b = chain.NewBlock(h, nil) {
 				if hash := b.Hash(); hash[0] == 0xff && hash[1] == 0xff {
@@ -54,7 +54,7 @@ func TestNode_BansMisbehaviour(t *testing.T) {
 				h.Nonce++
 			}
 		}},
-		{"child of invalid", "parent is invalid", func(l *lone) []wire.Message {
+		{"child of invalid", "parent is invalid", func(l *single) []wire.Message {
 			h := l.child().Header
 			h.StateRoot[0]++
 			bad := l.mined(h, nil)
@@ -63,13 +63,13 @@ func TestNode_BansMisbehaviour(t *testing.T) {
 			h.Height, h.Parent, h.Time = 2, bad.Hash(), h.Time+1000
 			return []wire.Message{&wire.Block{Block: l.mined(h, nil)}}
 		}},
-		{"unrequested blocks", "unrequested blocks", func(*lone) []wire.Message { return []wire.Message{&wire.Blocks{}} }},
+		{"unrequested blocks", "unrequested blocks", func(*single) []wire.Message { return []wire.Message{&wire.Blocks{}} }},
 		{"ping flood", "flood of ping", flood(&wire.Ping{})},
 		{"history flood", "flood of get_blocks", flood(&wire.GetBlocks{Locator: hashes[:1]})},
 		{"address flood", "flood of addrs", flood(&wire.Addrs{})},
 		{"announcement flood", "flood of announcements", flood(&wire.Inv{Item: wire.ItemTx, Hashes: hashes})},
 		{"request flood", "flood of requests", flood(&wire.Get{Item: wire.ItemBlock, Hashes: hashes})},
-		{"refused flood", "flood of refused", func(l *lone) []wire.Message {
+		{"refused flood", "flood of refused", func(l *single) []wire.Message {
 			m := wire.NewTx(signed(t, l.n.genesis, 0, 1, 10*startBal, 1, 0))
 			var ms []wire.Message
 			for range refusedBurst + 1 {
@@ -80,7 +80,7 @@ func TestNode_BansMisbehaviour(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l := newLone(t, nil)
+			l := newSingle(t, nil)
 			id := l.connect(1)
 			var fx []Effect
 			for _, m := range tt.send(l) {
@@ -92,21 +92,21 @@ func TestNode_BansMisbehaviour(t *testing.T) {
 		})
 	}
 	t.Run("malformed", func(t *testing.T) {
-		l := newLone(t, nil)
+		l := newSingle(t, nil)
 		id := l.connect(1)
 		l.wantBanned(id, l.n.Malformed(l.now, id, errors.New("bad bytes")), "bad bytes")
 	})
 }
 
 func TestSync_BadAnswers(t *testing.T) {
-	setup := func() (*lone, chain.PeerID, *chain.Block, *chain.Block) {
-		l := newLone(t, nil)
+	setup := func() (*single, chain.PeerID, *chain.Block, *chain.Block) {
+		l := newSingle(t, nil)
 		id := peerID(t, 1)
 		l.n.PeerUp(l.now, id, false)
 		if fx := l.n.Receive(l.now, id, l.helloOf(200, 90)); !sends[*wire.GetBlocks](fx) {
-			t.Fatal("a peer with more work is not asked")
+			t.Fatal("no GetBlocks to a peer with more work")
 		}
-		o := newLone(t, nil)
+		o := newSingle(t, nil)
 		a := o.child()
 		o.n.addBlock(a, origin{made: true})
 		return l, id, a, o.child()
@@ -115,7 +115,7 @@ func TestSync_BadAnswers(t *testing.T) {
 		l, id, a, _ := setup()
 		l.wantBanned(id, l.n.Receive(l.now, id, &wire.Blocks{Blocks: []*chain.Block{a, l.orphan(1)}}), "not consecutive")
 	})
-	t.Run("elsewhere", func(t *testing.T) {
+	t.Run("does not follow locator", func(t *testing.T) {
 		l, id, _, b := setup()
 		l.wantBanned(id, l.n.Receive(l.now, id, &wire.Blocks{Blocks: []*chain.Block{b}}), "do not follow")
 	})
@@ -124,7 +124,7 @@ func TestSync_BadAnswers(t *testing.T) {
 		fx := l.n.Receive(l.now, id, &wire.Blocks{Blocks: []*chain.Block{a, b}, More: true})
 		for i := 0; sends[*wire.GetBlocks](fx); i++ {
 			if i == 2 {
-				t.Fatal("asked for ever without progress")
+				t.Fatal("requests without end and without progress")
 			}
 			fx = l.n.Receive(l.now, id, &wire.Blocks{Blocks: []*chain.Block{a, b}, More: true})
 		}
@@ -132,20 +132,20 @@ func TestSync_BadAnswers(t *testing.T) {
 			t.Error("still syncing")
 		}
 	})
-	t.Run("silence", func(t *testing.T) {
+	t.Run("no answer", func(t *testing.T) {
 		l, id, a, _ := setup()
 		other := peerID(t, 2)
 		l.n.PeerUp(l.now, other, false)
 		l.n.Receive(l.now, other, l.helloOf(100, 80))
 		fx := l.n.Timer(l.now+Time(syncTimeout), TimerID{Kind: TimerTick})
-		asked := false
+		requested := false
 		for _, e := range fx {
 			if _, ok := e.Msg.(*wire.GetBlocks); ok {
-				asked = e.Peer == other
+				requested = e.Peer == other
 			}
 		}
-		if !asked {
-			t.Error("no other peer is asked after the timeout")
+		if !requested {
+			t.Error("no GetBlocks to another peer after the timeout")
 		}
 		l.n.Receive(l.now+Time(syncTimeout), id, &wire.Blocks{Blocks: []*chain.Block{a}})
 		if l.n.Status().Height != 1 {
@@ -164,7 +164,7 @@ func sends[M wire.Message](fx []Effect) bool {
 }
 
 func TestBlocks_FutureIsNotBanned(t *testing.T) {
-	l := newLone(t, nil)
+	l := newSingle(t, nil)
 	id := l.connect(1)
 	h := l.child().Header
 	h.Time += 10 * 60 * 1000
@@ -175,7 +175,7 @@ func TestBlocks_FutureIsNotBanned(t *testing.T) {
 }
 
 func TestOrphans_Bounded(t *testing.T) {
-	l := newLone(t, func(c *Config) { c.MaxPeers = 20 })
+	l := newSingle(t, func(c *Config) { c.MaxPeers = 20 })
 	for i := range 20 {
 		id := l.connect(i + 1)
 		for j := range 3 * maxOrphansPerPeer {
@@ -191,17 +191,17 @@ func TestOrphans_Bounded(t *testing.T) {
 }
 
 func TestOrphans_Connect(t *testing.T) {
-	o := newLone(t, nil)
+	o := newSingle(t, nil)
 	var blocks []*chain.Block
 	for range 3 {
 		b := o.child()
 		o.n.addBlock(b, origin{made: true})
 		blocks = append(blocks, b)
 	}
-	l := newLone(t, nil)
+	l := newSingle(t, nil)
 	id, other := l.connect(1), l.connect(2)
 	if fx := l.n.Receive(l.now, id, &wire.Block{Block: blocks[2]}); !sends[*wire.GetBlocks](fx) {
-		t.Error("an orphan does not start a request for history")
+		t.Error("no GetBlocks after an orphan")
 	}
 	l.n.Receive(l.now, other, &wire.Block{Block: blocks[1]})
 	l.n.Receive(l.now, other, &wire.Block{Block: blocks[2]})

@@ -39,7 +39,7 @@ func TestNetwork_PartitionAndHeal(t *testing.T) {
 				w.cut = func(a, b int) bool { return a%2 != b%2 }
 				w.run(20 * time.Second)
 				if w.hosts[0].node.Status().Head == w.hosts[1].node.Status().Head {
-					t.Fatal("both sides have one head while they are cut")
+					t.Fatal("both sides have the same head during the partition")
 				}
 				w.cut = nil
 				w.settle(4 * time.Second)
@@ -56,7 +56,7 @@ func TestNetwork_PartitionAndHeal(t *testing.T) {
 	}
 }
 
-// The connections survive the cut: messages are lost silently, for less than the ping timeout.
+// A cut shorter than the ping timeout loses messages, but no connections.
 func TestNetwork_ShortCut(t *testing.T) {
 	for _, relay := range strategies {
 		t.Run(relay, func(t *testing.T) {
@@ -87,7 +87,7 @@ func TestNetwork_LateJoiner(t *testing.T) {
 			late.disk, late.log = nil, nil
 			w.run(90 * time.Second)
 			if h := w.hosts[0].node.Status().Height; h <= 2*wire.MaxBlocks {
-				t.Fatalf("height %d does not need several answers", h)
+				t.Fatalf("height %d fits into one answer", h)
 			}
 			late.start()
 			w.run(time.Second)
@@ -123,7 +123,7 @@ func TestNode_RestartKeepsHead(t *testing.T) {
 	w.agree()
 }
 
-// A block is on disk before anybody hears of it.
+// A block is on disk before it is sent or reported.
 func TestNode_PersistsBeforeSend(t *testing.T) {
 	w := testnet(t, 3, 3, "flood", ring(3), nil)
 	w.tap = func(from, _ int, m wire.Message) {
@@ -166,7 +166,7 @@ func TestNetwork_TxsSurvivePartition(t *testing.T) {
 			if w.hosts[5].node.TxStatus(ids[0]).State != TxUnknown || w.hosts[2].node.TxStatus(ids[0]).State != TxPending {
 				t.Fatal("the cut does not hold, or the side does not relay")
 			}
-			w.hosts[0].kill() // its mempool is lost, its peers' are not
+			w.hosts[0].kill() // its mempool is lost, but not those of its peers
 			w.hosts[0].start()
 			w.cut = nil
 			w.run(5 * time.Second)
@@ -199,7 +199,7 @@ func TestNetwork_TxsSurvivePartition(t *testing.T) {
 	}
 }
 
-// A transaction that only the losing side included comes back and is included by the winner.
+// A transaction of a reverted block returns to the mempool and is included again.
 func TestNetwork_DroppedTxsReturn(t *testing.T) {
 	w := testnet(t, 4, 0, "inventory", [][2]int{{0, 1}, {1, 2}, {2, 3}}, nil)
 	w.run(3 * time.Second)
@@ -209,7 +209,7 @@ func TestNetwork_DroppedTxsReturn(t *testing.T) {
 	w.hosts[1].node.cfg.Mine, w.hosts[2].node.cfg.Mine = 50, 500
 	w.run(20 * time.Second)
 	if s := w.hosts[1].node.TxStatus(id); s.State != TxIncluded {
-		t.Fatalf("the losing side did not include it: %s", s.State)
+		t.Fatalf("not included before the heal: %s", s.State)
 	}
 	w.hosts[1].node.cfg.Mine = 0
 	w.hosts[1].node.review = true
@@ -238,11 +238,11 @@ func TestNetwork_Deterministic(t *testing.T) {
 		t.Error("two runs with one seed differ")
 	}
 	if bytes.Equal(a, c) {
-		t.Error("another seed gives the same run")
+		t.Error("runs with different seeds are equal")
 	}
 }
 
-// Flooding on a fixed graph of n nodes and m links: every item costs 2m-(n-1) messages, 2(m-n+1) of them duplicates.
+// Flooding on a graph of n nodes and m links takes 2m-(n-1) messages per item, 2(m-n+1) of them duplicates.
 func TestRelay_FloodMessageCount(t *testing.T) {
 	const n = 12
 	edges := ring(n)
@@ -274,7 +274,7 @@ func TestRelay_FloodMessageCount(t *testing.T) {
 	}
 }
 
-// Inventory sends every payload once to every node.
+// Inventory relay sends every item to every node once.
 func TestRelay_InventoryMessageCount(t *testing.T) {
 	const n = 12
 	w := testnet(t, n, 0, "inventory", ring(n), nil)
@@ -283,12 +283,12 @@ func TestRelay_InventoryMessageCount(t *testing.T) {
 		w.hosts[i].transfer(i, i+1, 1, 0)
 		w.run(time.Second)
 	}
-	var sent, dup, told uint64
+	var sent, dup, announced uint64
 	for _, h := range w.hosts {
 		s := h.node.Status()
-		sent, dup, told = sent+s.Sent, dup+s.Duplicates, told+s.AnnouncesSent
+		sent, dup, announced = sent+s.Sent, dup+s.Duplicates, announced+s.AnnouncesSent
 	}
-	if sent != 5*(n-1) || dup != 0 || told < sent {
-		t.Errorf("%d payloads, %d duplicates, %d announcements", sent, dup, told)
+	if sent != 5*(n-1) || dup != 0 || announced < sent {
+		t.Errorf("%d payloads, %d duplicates, %d announcements", sent, dup, announced)
 	}
 }

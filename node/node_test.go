@@ -14,7 +14,7 @@ import (
 )
 
 func TestHandshake_Refuses(t *testing.T) {
-	l := newLone(t, func(c *Config) {
+	l := newSingle(t, func(c *Config) {
 		c.MaxPeers = 2
 		c.Peers = []PeerAddr{{ID: peerID(t, 1), Addr: "a:1"}, {ID: peerID(t, 100), Addr: "self:1"}}
 	})
@@ -35,7 +35,7 @@ func TestHandshake_Refuses(t *testing.T) {
 	}
 	l.n.PeerDown(l.now, one, "")
 	if at := l.n.dialer.Next(); at < int64(l.now)+int64(incompatibleHold) {
-		t.Error("a stranger is dialled again too soon")
+		t.Error("an incompatible peer is dialled again too soon")
 	}
 	wrong = l.helloOf(0, 0)
 	wrong.Version++
@@ -69,15 +69,15 @@ func TestHandshake_Refuses(t *testing.T) {
 }
 
 func TestPeers_Timeouts(t *testing.T) {
-	l := newLone(t, nil)
+	l := newSingle(t, nil)
 	id := l.connect(1)
-	l.n.PeerUp(l.now, peerID(t, 2), false) // never says hello
+	l.n.PeerUp(l.now, peerID(t, 2), false) // sends no Hello
 	tick := func(d time.Duration) []Effect { return l.n.Timer(l.now+Time(d), TimerID{Kind: TimerTick}) }
 	if fx := tick(time.Second); sends[*wire.Ping](fx) {
 		t.Error("pinged too soon")
 	}
 	if fx := tick(2 * time.Second); !sends[*wire.Ping](fx) {
-		t.Error("a silent peer is not pinged")
+		t.Error("an idle peer is not pinged")
 	}
 	if fx := tick(2500 * time.Millisecond); sends[*wire.Ping](fx) {
 		t.Error("pinged twice")
@@ -97,25 +97,25 @@ func TestPeers_Timeouts(t *testing.T) {
 }
 
 func TestRelay_RequestsFromOtherAnnouncer(t *testing.T) {
-	l := newLone(t, func(c *Config) { c.Relay = "inventory" })
+	l := newSingle(t, func(c *Config) { c.Relay = "inventory" })
 	a, b := l.connect(1), l.connect(2)
 	tx := wire.NewTx(signed(t, l.n.genesis, 0, 1, 1, 1, 0))
 	inv := &wire.Inv{Item: wire.ItemTx, Hashes: []chain.Hash{tx.ID()}}
 	if fx := l.n.Receive(l.now, a, inv); !sends[*wire.Get](fx) {
-		t.Fatal("not asked for")
+		t.Fatal("not requested")
 	}
 	if fx := l.n.Receive(l.now, b, inv); sends[*wire.Get](fx) {
-		t.Error("asked for twice")
+		t.Error("requested twice")
 	}
 	fx := l.n.Timer(l.now+Time(3*time.Second), TimerID{Kind: TimerTick})
-	var asked *chain.PeerID
+	var requested *chain.PeerID
 	for _, e := range fx {
 		if _, ok := e.Msg.(*wire.Get); ok {
-			asked = &e.Peer
+			requested = &e.Peer
 		}
 	}
-	if asked == nil || *asked != b {
-		t.Fatal("the other announcer is not asked after the timeout")
+	if requested == nil || *requested != b {
+		t.Fatal("no request to the other announcer after the timeout")
 	}
 	l.n.Receive(l.now, b, tx)
 	if l.n.requests.Len() != 0 || l.n.TxStatus(tx.ID()).State != TxPending {
@@ -124,7 +124,7 @@ func TestRelay_RequestsFromOtherAnnouncer(t *testing.T) {
 }
 
 func TestSubmit(t *testing.T) {
-	l := newLone(t, nil)
+	l := newSingle(t, nil)
 	good := signed(t, l.n.genesis, 0, 1, 1, 1, 0)
 	if _, err := l.n.Submit(l.now, good); err != nil {
 		t.Fatal(err)
@@ -154,13 +154,13 @@ func TestSubmit(t *testing.T) {
 	}
 	l.n.Stop(l.now)
 	if _, err := l.n.Submit(l.now, good); err == nil {
-		t.Error("a stopped node takes a transaction")
+		t.Error("a stopped node accepts a transaction")
 	}
 }
 
 func TestRelay_DuplicatesDoNotAllocate(t *testing.T) {
 	for _, relay := range strategies {
-		l := newLone(t, func(c *Config) { c.Relay = relay })
+		l := newSingle(t, func(c *Config) { c.Relay = relay })
 		a, b := l.connect(1), l.connect(2)
 		block := &wire.Block{Block: l.child()}
 		tx := wire.NewTx(signed(t, l.n.genesis, 0, 1, 1, 1, 0))
@@ -177,7 +177,7 @@ func TestRelay_DuplicatesDoNotAllocate(t *testing.T) {
 }
 
 func BenchmarkDuplicate(b *testing.B) {
-	l := newLone(b, nil)
+	l := newSingle(b, nil)
 	from, other := l.connect(1), l.connect(2)
 	block := &wire.Block{Block: l.child()}
 	tx := wire.NewTx(signed(b, l.n.genesis, 0, 1, 1, 1, 0))
@@ -211,12 +211,12 @@ func TestNew_Refuses(t *testing.T) {
 			t.Errorf("%s is not refused", name)
 		}
 	}
-	if _, err := New(good, Deps{}, []*chain.Block{newLone(t, nil).orphan(1)}, epoch); err == nil {
+	if _, err := New(good, Deps{}, []*chain.Block{newSingle(t, nil).orphan(1)}, epoch); err == nil {
 		t.Error("a stored orphan is not refused")
 	}
 }
 
-// The budget is 64 KiB per node beside shared blocks: a simulation holds thousands of nodes.
+// A simulation holds thousands of nodes: the budget is 64 KiB per node besides shared blocks.
 func TestNode_Memory(t *testing.T) {
 	const nodes, degree, budget = 400, 8, 64 << 10
 	g := testGenesis(t, 200, 1, 1000)
@@ -229,7 +229,7 @@ func TestNode_Memory(t *testing.T) {
 	for i := range ids {
 		ids[i] = peerID(t, i)
 	}
-	l := newLone(t, func(c *Config) { c.Genesis = g })
+	l := newSingle(t, func(c *Config) { c.Genesis = g })
 	var msgs []wire.Message
 	for range 50 {
 		b := l.child()
@@ -258,7 +258,7 @@ func TestNode_Memory(t *testing.T) {
 		}
 		return n
 	}
-	run(seeds[0]) // what the nodes share is made now
+	run(seeds[0]) // allocates what the nodes share
 	before := heapInUse()
 	for _, s := range seeds {
 		made = append(made, run(s))

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A line of nodes that know one neighbour each find more peers, and lose the surplus again.
+// Nodes in a line get more peers by peer exchange, and disconnect the surplus.
 func TestPeerExchange(t *testing.T) {
 	w := testnet(t, 8, 0, "inventory", [][2]int{{0, 1}, {1, 2}, {2, 3}, {3, 4}, {4, 5}, {5, 6}, {6, 7}}, func(_ int, c *Config) {
 		c.PeerExchange, c.MinPeers = true, 3
@@ -16,18 +16,18 @@ func TestPeerExchange(t *testing.T) {
 			t.Errorf("node %d has %d peers, want 3 to 6", h.index, got)
 		}
 	}
-	// The node that everybody came through is of no importance.
+	// The bootstrap node is not needed any more.
 	w.hosts[3].kill()
 	w.run(20 * time.Second)
 	for _, h := range w.hosts {
 		if h.node != nil && h.node.Status().Peers < 3 {
-			t.Errorf("node %d has %d peers after a death", h.index, h.node.Status().Peers)
+			t.Errorf("node %d has %d peers after one was killed", h.index, h.node.Status().Peers)
 		}
 	}
 }
 
 func TestPeers_DropsSurplus(t *testing.T) {
-	l := newLone(t, func(c *Config) { c.PeerExchange, c.MinPeers, c.MaxPeers = true, 1, 20 })
+	l := newSingle(t, func(c *Config) { c.PeerExchange, c.MinPeers, c.MaxPeers = true, 1, 20 })
 	for i := range 4 {
 		l.n.PeerUp(l.now, peerID(t, i), i > 0) // the first is inbound
 		l.n.Receive(l.now, peerID(t, i), l.helloOf(0, 0))
@@ -52,13 +52,13 @@ func TestPeers_DropsSurplus(t *testing.T) {
 }
 
 func TestPeers_RedialsConfigured(t *testing.T) {
-	l := newLone(t, func(c *Config) { c.Peers = []PeerAddr{{ID: peerID(t, 1), Addr: "a:1"}} })
+	l := newSingle(t, func(c *Config) { c.Peers = []PeerAddr{{ID: peerID(t, 1), Addr: "a:1"}} })
 	id := peerID(t, 1)
 	l.n.PeerUp(l.now, id, true)
 	at := l.now + Time(time.Minute)
 	fx := l.n.PeerDown(at, id, "lost")
 	if !has(fx, EffectDial, "") {
-		t.Fatal("a lost configured peer is not dialled at once")
+		t.Fatal("a configured peer is not redialled at once")
 	}
 	for i := range 50 {
 		fx = l.n.DialFailed(at, id)

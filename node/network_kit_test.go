@@ -47,22 +47,22 @@ func testGenesis(t testing.TB, n int, rate float64, interval chain.Millis) chain
 	return g
 }
 
-// happening is something that will happen in the network.
-type happening struct {
+// simEvent is a future call in a network.
+type simEvent struct {
 	at  Time
 	seq int
 	do  func()
 }
 
-type happenings []happening
+type eventQueue []simEvent
 
-func (h happenings) Len() int { return len(h) }
-func (h happenings) Less(i, j int) bool {
+func (h eventQueue) Len() int { return len(h) }
+func (h eventQueue) Less(i, j int) bool {
 	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].seq < h[j].seq
 }
-func (h happenings) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *happenings) Push(x any)   { *h = append(*h, x.(happening)) }
-func (h *happenings) Pop() any {
+func (h eventQueue) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *eventQueue) Push(x any)   { *h = append(*h, x.(simEvent)) }
+func (h *eventQueue) Pop() any {
 	old := *h
 	last := old[len(old)-1]
 	*h = old[:len(old)-1]
@@ -74,18 +74,18 @@ type network struct {
 	t     testing.TB
 	now   Time
 	seq   int
-	queue happenings
+	queue eventQueue
 	delay time.Duration
 	hosts []*host
 	byID  map[chain.PeerID]*host
 	memo  *chain.Memo
-	// cut says whether a link is cut; nil: none is.
+	// cut reports whether a link is cut; nil: none is.
 	cut func(from, to int) bool
-	// tap sees every message that is sent; nil: nobody looks.
+	// tap is called for every message that is sent, unless it is nil.
 	tap func(from, to int, m wire.Message)
 }
 
-// host is one node with what its shell would hold.
+// host is a node with its disk, timers and connections.
 type host struct {
 	net    *network
 	index  int
@@ -156,7 +156,7 @@ func (h *host) start() {
 	h.perform(n.Start(h.net.now))
 }
 
-// kill ends the node without its knowledge.
+// kill ends the node like SIGKILL.
 func (h *host) kill() {
 	h.node = nil
 	h.life++
@@ -167,14 +167,14 @@ func (h *host) kill() {
 
 func (w *network) at(d time.Duration, do func()) {
 	w.seq++
-	heap.Push(&w.queue, happening{w.now + Time(d), w.seq, do})
+	heap.Push(&w.queue, simEvent{w.now + Time(d), w.seq, do})
 }
 
 // run lets time pass.
 func (w *network) run(d time.Duration) {
 	until := w.now + Time(d)
 	for len(w.queue) > 0 && w.queue[0].at <= until {
-		h := heap.Pop(&w.queue).(happening)
+		h := heap.Pop(&w.queue).(simEvent)
 		w.now = h.at
 		h.do()
 	}
@@ -183,7 +183,7 @@ func (w *network) run(d time.Duration) {
 
 func (w *network) isCut(a, b int) bool { return w.cut != nil && (w.cut(a, b) || w.cut(b, a)) }
 
-// hangUp closes the connection between two hosts, if there is one; both ends hear of it.
+// hangUp closes the connection between two hosts, if there is one.
 func (w *network) hangUp(a, b *host, reason string) {
 	if a.conns[b.index] == 0 {
 		return
@@ -206,7 +206,7 @@ func (h *host) id() chain.PeerID {
 	return k.Address()
 }
 
-// input makes a happening of a call, which is dropped if the node has died meanwhile.
+// input makes a future call of a node, which does nothing if that process has ended by then.
 func (h *host) input(call func(*Node) []Effect) func() {
 	life := h.life
 	return func() {
@@ -277,7 +277,7 @@ func (h *host) dial(to chain.PeerID) {
 		case h.node == nil:
 		case o == nil || o.node == nil || w.isCut(h.index, o.index):
 			fail()
-		case h.conns[o.index] != 0: // the other end's dial was faster
+		case h.conns[o.index] != 0: // connected by the other side's dial
 		default:
 			w.seq++
 			h.conns[o.index], o.conns[h.index] = w.seq, w.seq
@@ -287,7 +287,7 @@ func (h *host) dial(to chain.PeerID) {
 	})
 }
 
-// settle lets host 0 alone mine for a while, so that equal branches come to a decision, and then nobody.
+// settle lets only host 0 mine for a while, so that one of several equal branches wins, and then no host.
 func (w *network) settle(d time.Duration) {
 	w.stopMining()
 	w.hosts[0].cfg.Mine, w.hosts[0].node.cfg.Mine = 500, 500
@@ -296,7 +296,7 @@ func (w *network) settle(d time.Duration) {
 	w.run(2 * time.Second)
 }
 
-// stopMining ends all mining, so that the network can come to rest.
+// stopMining ends all mining.
 func (w *network) stopMining() {
 	for _, h := range w.hosts {
 		h.cfg.Mine = 0
@@ -307,7 +307,7 @@ func (w *network) stopMining() {
 	}
 }
 
-// agree fails unless all running nodes have one head; it returns its height.
+// agree fails unless all running nodes have the same head; it returns its height.
 func (w *network) agree() chain.Height {
 	w.t.Helper()
 	var first *Status
@@ -340,18 +340,18 @@ func (w *network) logs() []byte {
 	return b.Bytes()
 }
 
-// count counts the events of a kind for which keep is true (nil: all).
-func (h *host) count(kind EventKind, keep func(*Event) bool) int {
+// count counts the events of a kind for which match is true (nil: all).
+func (h *host) count(kind EventKind, match func(*Event) bool) int {
 	n := 0
 	for i := range h.log {
-		if h.log[i].Kind == kind && (keep == nil || keep(&h.log[i])) {
+		if h.log[i].Kind == kind && (match == nil || match(&h.log[i])) {
 			n++
 		}
 	}
 	return n
 }
 
-// transfer signs and submits a transfer at a host.
+// transfer signs a transfer and submits it to the host.
 func (h *host) transfer(from, to int, fee chain.Amount, nonce uint64) chain.Hash {
 	h.net.t.Helper()
 	tx := signed(h.net.t, h.node.genesis, from, to, 10, fee, nonce)
@@ -372,7 +372,7 @@ func signed(t testing.TB, genesis chain.Hash, from, to int, amount, fee chain.Am
 	return tx
 }
 
-// ring links n nodes in a circle with chords.
+// ring links n nodes in a ring, with chords if n is above 4.
 func ring(n int) [][2]int {
 	var edges [][2]int
 	for i := range n {

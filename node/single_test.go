@@ -10,19 +10,19 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-// lone is a started node without peers or mining, which a test feeds by hand.
-type lone struct {
+// single is one started node without peers or mining; the test makes its inputs.
+type single struct {
 	t   testing.TB
 	n   *Node
 	now Time
 	g   chain.Genesis
 }
 
-func newLone(t testing.TB, tweak func(*Config)) *lone {
+func newSingle(t testing.TB, tweak func(*Config)) *single {
 	t.Helper()
 	g := testGenesis(t, 4, 1, 1000) // the easiest target
 	_, seed := testKey(t, 100)
-	cfg := Config{Name: "lone", Genesis: g, Key: seed, Relay: "flood", MaxPeers: 8, Seed: 1}
+	cfg := Config{Name: "single", Genesis: g, Key: seed, Relay: "flood", MaxPeers: 8, Seed: 1}
 	if tweak != nil {
 		tweak(&cfg)
 	}
@@ -30,7 +30,7 @@ func newLone(t testing.TB, tweak func(*Config)) *lone {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lone{t: t, n: n, now: epoch + Time(time.Hour), g: cfg.Genesis}
+	l := &single{t: t, n: n, now: epoch + Time(time.Hour), g: cfg.Genesis}
 	n.Start(l.now)
 	return l
 }
@@ -40,12 +40,12 @@ func peerID(t testing.TB, i int) chain.PeerID {
 	return k.Address()
 }
 
-func (l *lone) helloOf(work byte, height chain.Height) *wire.Hello {
+func (l *single) helloOf(work byte, height chain.Height) *wire.Hello {
 	return &wire.Hello{Version: wire.Version, Genesis: l.n.genesis, Height: height, Work: chain.Work{31: work}}
 }
 
-// connect makes peer i a complete peer.
-func (l *lone) connect(i int) chain.PeerID {
+// connect connects peer i and completes the handshake.
+func (l *single) connect(i int) chain.PeerID {
 	id := peerID(l.t, i)
 	l.n.PeerUp(l.now, id, false)
 	if fx := l.n.Receive(l.now, id, l.helloOf(0, 0)); !has(fx, EffectEvent, EventPeerUp) {
@@ -63,8 +63,8 @@ func has(fx []Effect, kind EffectKind, event EventKind) bool {
 	return false
 }
 
-// child makes a valid block on top of parent, which must be l's head.
-func (l *lone) child(txs ...chain.Tx) *chain.Block {
+// child makes a valid block on top of the head.
+func (l *single) child(txs ...chain.Tx) *chain.Block {
 	l.t.Helper()
 	h, kept, err := l.n.tree.Template(peerID(l.t, 50), txs, chain.Millis(l.now/1e6))
 	if err != nil || len(kept) != len(txs) {
@@ -73,23 +73,23 @@ func (l *lone) child(txs ...chain.Tx) *chain.Block {
 	return l.mined(h, kept)
 }
 
-func (l *lone) mined(h chain.Header, txs []chain.Tx) *chain.Block {
+func (l *single) mined(h chain.Header, txs []chain.Tx) *chain.Block {
 	if _, ok := l.n.engine.Search(&h, 1<<20); !ok {
 		l.t.Fatal("no proof found")
 	}
 	return chain.NewBlock(h, txs)
 }
 
-// orphan makes a block whose parent nobody has.
-func (l *lone) orphan(i int) *chain.Block {
+// orphan makes a block whose parent does not exist.
+func (l *single) orphan(i int) *chain.Block {
 	b := l.child()
 	h := b.Header
 	h.Height, h.Parent = 5, chain.Hash{0: 9, 30: byte(i >> 8), 31: byte(i)}
 	return l.mined(h, nil)
 }
 
-// wantBanned checks an answer to misbehaviour, and that the ban ends.
-func (l *lone) wantBanned(id chain.PeerID, fx []Effect, reason string) {
+// wantBanned checks that fx report and ban a peer, and that the ban ends.
+func (l *single) wantBanned(id chain.PeerID, fx []Effect, reason string) {
 	l.t.Helper()
 	found := false
 	for _, e := range fx {
@@ -101,7 +101,7 @@ func (l *lone) wantBanned(id chain.PeerID, fx []Effect, reason string) {
 		l.t.Fatalf("want event %q and a disconnect, got %+v", reason, events(fx))
 	}
 	if fx := l.n.Receive(l.now, id, &wire.Ping{}); len(fx) != 0 {
-		l.t.Errorf("a peer that is being closed is served: %v", fx)
+		l.t.Errorf("effects for a peer that is being disconnected: %v", fx)
 	}
 	if fx := l.n.PeerDown(l.now, id, "closed"); !has(fx, EffectEvent, EventPeerDown) {
 		l.t.Error("no peer_down event")
