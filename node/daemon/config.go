@@ -22,10 +22,10 @@ import (
 // maxConfigSize bounds the configuration file, in bytes; a genesis of a hundred thousand accounts fits.
 const maxConfigSize = 64 << 20
 
-// ConfigError is a mistake in a configuration file.
+// ConfigError is an error in a configuration file.
 type ConfigError struct {
 	File string
-	// Line and Column count from 1; zero where the mistake has no place (a missing key).
+	// Line and Column count from 1; zero if the error has no position (a missing key).
 	Line, Column int
 	Err          error
 }
@@ -41,8 +41,8 @@ func (e *ConfigError) Error() string {
 // Unwrap implements errors.Unwrap.
 func (e *ConfigError) Unwrap() error { return e.Err }
 
-// LoadConfig reads, decodes and validates a configuration file. Mistakes in it are a *ConfigError; other errors are of
-// reading the file.
+// LoadConfig reads, decodes and validates a configuration file. An error in the file is a *ConfigError; other errors come
+// from reading it.
 func LoadConfig(file string) (node.Config, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -67,7 +67,7 @@ func LoadConfig(file string) (node.Config, error) {
 	return cfg, nil
 }
 
-// decodeConfig decodes strictly; with an error comes the offset of the byte that it concerns, -1 if that is not known.
+// decodeConfig decodes strictly. With an error it returns the offset of the byte concerned, -1 if that is unknown.
 func decodeConfig(text []byte) (cfg node.Config, offset int64, err error) {
 	if offset, err := checkKeys(text, &cfg); err != nil {
 		return cfg, offset, err
@@ -77,7 +77,7 @@ func decodeConfig(text []byte) (cfg node.Config, offset int64, err error) {
 	if err := dec.Decode(&cfg); err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
-			// Offset is that of the first byte after the value.
+			// wrong.Offset is that of the first byte after the value.
 			return cfg, max(0, wrong.Offset-1), fmt.Errorf("%s: %s where %s is wanted", wrong.Field, wrong.Value, wrong.Type)
 		}
 		return cfg, -1, err
@@ -94,9 +94,9 @@ func position(text []byte, offset int64) (line, column int) {
 	return 1 + bytes.Count(before, []byte{'\n'}), len(before) - bytes.LastIndexByte(before, '\n')
 }
 
-// checkKeys walks through JSON text next to the type that it is to be decoded into and finds what encoding/json lets
-// pass or cannot place: unknown keys, keys in another case, keys given twice, text after the value, and hashes that are
-// none. It returns the offset of the first mistake.
+// checkKeys walks through JSON text and the type it is to be decoded into, and finds errors that encoding/json accepts or
+// reports without a position: unknown keys, keys in another case, duplicate keys, text after the value, invalid hashes.
+// It returns the offset of the first error.
 func checkKeys(text []byte, into any) (int64, error) {
 	w := keyWalker{text: text, dec: json.NewDecoder(bytes.NewReader(text))}
 	w.dec.UseNumber()
@@ -117,7 +117,7 @@ type keyWalker struct {
 	at   int64 // start of the last token
 }
 
-// offset is the place of a mistake: the token at which it was found, or the end of a text that ends too early.
+// offset is the position of an error: the token at which it was found, or the end of a text that ends too early.
 func (w *keyWalker) offset(err error) int64 {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return int64(len(w.text))
@@ -131,7 +131,7 @@ func (w *keyWalker) token() (json.Token, error) {
 	if errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("text ends too early: %w", io.ErrUnexpectedEOF)
 	}
-	// InputOffset stops before the white space and the separator that come before a token.
+	// InputOffset is before the white space and the separator that precede a token.
 	rest := w.text[min(before, int64(len(w.text))):]
 	w.at = before + int64(len(rest)-len(bytes.TrimLeft(rest, " \t\r\n,:")))
 	return t, err
@@ -139,14 +139,14 @@ func (w *keyWalker) token() (json.Token, error) {
 
 var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 
-// value walks over one value. t is nil where the type does not say what belongs there: decoding will complain.
+// value walks over one value. t is nil where the type has no such element: decoding fails there.
 func (w *keyWalker) value(t reflect.Type, path string) error {
 	start, err := w.token()
 	if err != nil {
 		return err
 	}
 	if text, ok := start.(string); ok && t != nil && reflect.PointerTo(t).Implements(textUnmarshaler) {
-		// Decoding would find the same mistake, but not say where.
+		// Decoding finds the same error, but not its position.
 		if err := reflect.New(t).Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
@@ -271,7 +271,7 @@ func validatePeers(peers []node.PeerAddr, self chain.PeerID) error {
 	return nil
 }
 
-// validateHost checks the fields that concern the daemon alone.
+// validateHost checks the fields that only the daemon uses.
 func validateHost(c *node.Config) error {
 	if err := checkHostPort(c.Listen); err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -293,7 +293,7 @@ func validateHost(c *node.Config) error {
 	return nil
 }
 
-// checkHostPort checks HOST:PORT, where port 0 lets the kernel choose and no host means all.
+// checkHostPort checks HOST:PORT. Port 0 lets the kernel choose; an empty host means all addresses.
 func checkHostPort(addr string) error {
 	if addr == "" {
 		return errors.New("host:port is missing")
@@ -308,7 +308,7 @@ func checkHostPort(addr string) error {
 	return nil
 }
 
-// checkDialable checks HOST:PORT of somebody else: both are needed.
+// checkDialable checks HOST:PORT of another node: both are required.
 func checkDialable(addr string) error {
 	if err := checkHostPort(addr); err != nil {
 		return err

@@ -15,24 +15,30 @@ import (
 	"github.com/netsplit/netsplit/node/chain"
 )
 
-func writeConfig(t *testing.T, text string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "node.json")
+func writeConfig(tb testing.TB, text string) string {
+	tb.Helper()
+	file := filepath.Join(tb.TempDir(), "node.json")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return file
+}
+
+// configFile writes a configuration to a file.
+func configFile(tb testing.TB, cfg node.Config) string {
+	tb.Helper()
+	text, err := json.MarshalIndent(cfg, "", "  ")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return writeConfig(tb, string(text))
 }
 
 func TestLoadConfig(t *testing.T) {
 	want := testConfig(t, 1)
 	want.Mine, want.MinPeers, want.PeerExchange, want.Advertise = 1.5, 2, true, "10.0.0.1:4001"
 	want.Peers = []node.PeerAddr{{ID: testKey(2).Address(), Addr: "10.0.0.2:4001"}}
-	text, err := json.MarshalIndent(want, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := LoadConfig(writeConfig(t, string(text)))
+	got, err := LoadConfig(configFile(t, want))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +56,7 @@ func TestLoadConfig_Errors(t *testing.T) {
 		"case":         {`{"Name": "x"}`, `:1:2: unknown key "Name"`},
 		"nested":       {"{\"genesis\": {\"alloc\": [\n{},\n{\"adress\": 1}]}}", `:3:2: unknown key "genesis.alloc[1].adress"`},
 		"twice":        {`{"name": "x", "name": "y"}`, `:1:15: key "name" is given twice`},
+		"negative":     {`{"genesis": {"subsidy": -1}}`, ":1:26: genesis.subsidy: number -1 where"},
 		"type":         {"{\n\"max_peers\": \"8\"}", ":2:16: max_peers: string where int is wanted"},
 		"after":        {"{}\n {}", ":2:2: text after the end"},
 		"not object":   {"[1]", ":1:"},
@@ -71,10 +78,10 @@ func TestLoadConfig_Errors(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := LoadConfig(huge); err == nil || !strings.Contains(err.Error(), "larger than") {
-		t.Errorf("a file that is too large: %v", err)
+		t.Errorf("file too large: %v", err)
 	}
 	if _, err := LoadConfig(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is a directory") {
-		t.Errorf("a directory: %v", err)
+		t.Errorf("directory: %v", err)
 	}
 }
 
@@ -84,7 +91,7 @@ func TestValidate(t *testing.T) {
 		change func(*node.Config)
 		want   string // empty: valid
 	}{
-		"as it is":         {func(c *node.Config) {}, ""},
+		"valid":            {func(c *node.Config) {}, ""},
 		"default peers":    {func(c *node.Config) { c.MaxPeers = 0; c.MinPeers = 1 }, ""},
 		"long name":        {func(c *node.Config) { c.Name = strings.Repeat("n", 65) }, "name: "},
 		"name with escape": {func(c *node.Config) { c.Name = "a\x1b[0m" }, "name: "},
@@ -145,10 +152,10 @@ func TestRun_AddressInUse(t *testing.T) {
 	c := testConfig(t, 2)
 	c.Listen = n.addrs.Peers
 	if err := Run(t.Context(), c, nil); err == nil || !strings.Contains(err.Error(), "listen for peers on "+n.addrs.Peers) {
-		t.Errorf("peers' address taken: %v", err)
+		t.Errorf("peer address in use: %v", err)
 	}
 	c.Listen, c.API = "127.0.0.1:0", n.addrs.API
 	if err := Run(t.Context(), c, nil); err == nil || !strings.Contains(err.Error(), "listen for the API on "+n.addrs.API) {
-		t.Errorf("API's address taken: %v", err)
+		t.Errorf("API address in use: %v", err)
 	}
 }

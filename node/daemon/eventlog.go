@@ -8,11 +8,11 @@ import (
 	"github.com/netsplit/netsplit/node"
 )
 
-// maxEventWrite is the most bytes of one write. Linux writes as much to a pipe in one piece (PIPE_BUF), so that a node
-// killed at any instant leaves whole lines only.
+// maxEventWrite is the size of the largest write in bytes. On Linux a write of PIPE_BUF bytes to a pipe is atomic, so a
+// node that is killed leaves whole lines only.
 const maxEventWrite = 4096
 
-// eventLog writes events as JSON lines. Only whole lines are written, as many in one write as fit into maxEventWrite.
+// eventLog writes events as JSON lines: whole lines only, as many per write as fit into maxEventWrite.
 type eventLog struct {
 	w   io.Writer
 	buf []byte

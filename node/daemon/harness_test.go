@@ -18,13 +18,12 @@ import (
 	"github.com/netsplit/netsplit/node/consensus/pow"
 )
 
-// patience bounds every wait of these tests; reaching it is a failure.
-const patience = 60 * time.Second
+// waitLimit bounds every wait of these tests; reaching it is a failure.
+const waitLimit = 60 * time.Second
 
-// testRate is the attempts per second of all miners of a test together.
+// testRate is the total rate of all miners of a test, in attempts per second.
 const testRate = 200
 
-// testGenesis is fixed in time, so that tests differ in nothing but their blocks.
 var testGenesis = func() chain.Genesis {
 	g := chain.Genesis{Network: "daemon-test", Time: 1_700_000_000_000, Interval: 300, HalfLife: 3_600_000,
 		Bits: pow.InitialBits(testRate, 300), Subsidy: 50}
@@ -53,7 +52,7 @@ func testConfig(t testing.TB, i int) node.Config {
 	}
 }
 
-// testNode is a node that runs in this process.
+// testNode is a node that runs in the test's process.
 type testNode struct {
 	t      testing.TB
 	id     chain.PeerID
@@ -70,7 +69,7 @@ func startNode(t testing.TB, cfg node.Config) *testNode {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	n := &testNode{t: t, id: testID(t, cfg), cancel: cancel, result: make(chan error, 1),
-		lines: make(chan node.Event, 1<<16), http: &http.Client{Transport: &http.Transport{}, Timeout: patience}}
+		lines: make(chan node.Event, 1<<16), http: &http.Client{Transport: &http.Transport{}, Timeout: waitLimit}}
 	r, w := io.Pipe()
 	ready := make(chan Addrs, 1)
 	go func() {
@@ -110,7 +109,7 @@ func (n *testNode) scan(r io.Reader) {
 	}
 }
 
-// stop stops the node and returns what Run returned; all later events are in seen.
+// stop stops the node and returns what Run returned; seen holds all events then.
 func (n *testNode) stop() error {
 	if n.cancel == nil {
 		return nil
@@ -139,10 +138,10 @@ func (n *testNode) wait(what string, want func(node.Event) bool) node.Event {
 	return n.waitNew(what, want)
 }
 
-// waitNew is wait for events that no wait has read yet.
+// waitNew is wait without the events that were read before.
 func (n *testNode) waitNew(what string, want func(node.Event) bool) node.Event {
 	n.t.Helper()
-	limit := time.NewTimer(patience)
+	limit := time.NewTimer(waitLimit)
 	defer limit.Stop()
 	for {
 		select {
@@ -155,7 +154,7 @@ func (n *testNode) waitNew(what string, want func(node.Event) bool) node.Event {
 				return e
 			}
 		case <-limit.C:
-			n.t.Fatalf("node %x: no %s in %v", n.id[:4], what, patience)
+			n.t.Fatalf("node %x: no %s in %v", n.id[:4], what, waitLimit)
 		}
 	}
 }
@@ -208,5 +207,5 @@ func (n *testNode) call(method, path string, body, out any) int {
 	return resp.StatusCode
 }
 
-// peerAddr is how others reach the node.
+// peerAddr is the identity and address of the node for its peers.
 func (n *testNode) peerAddr() node.PeerAddr { return node.PeerAddr{ID: n.id, Addr: n.addrs.Peers} }

@@ -32,32 +32,32 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-// stranger is a peer made of libp2p's own swarm, not of this package.
-type stranger struct {
+// libp2pPeer is a peer that uses libp2p's own swarm instead of this package.
+type libp2pPeer struct {
 	t     *testing.T
 	self  identity
 	id    chain.PeerID
 	swarm *swarm.Swarm
 }
 
-// newStranger has a smaller identity than the node, so that it decides which connection to keep, or a larger one.
-func newStranger(t *testing.T, than chain.PeerID, smaller bool) *stranger {
+// newPeer makes a peer that decides which connection to the node is used, or one that does not.
+func newPeer(t *testing.T, of chain.PeerID, deciding bool) *libp2pPeer {
 	t.Helper()
 	for i := 100; ; i++ {
 		self, err := newIdentity(testSeed(i))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if decides(self.id, than) != smaller {
+		if decides(self.id, of) != deciding {
 			continue
 		}
-		return &stranger{t: t, self: self, id: self.id, swarm: newSwarm(t, self)}
+		return &libp2pPeer{t: t, self: self, id: self.id, swarm: newSwarm(t, self)}
 	}
 }
 
-// again is the same identity on another host.
-func (s *stranger) again() *stranger {
-	return &stranger{t: s.t, self: s.self, id: s.id, swarm: newSwarm(s.t, s.self)}
+// again makes a second peer with the same identity.
+func (s *libp2pPeer) again() *libp2pPeer {
+	return &libp2pPeer{t: s.t, self: s.self, id: s.id, swarm: newSwarm(s.t, s.self)}
 }
 
 func newSwarm(t *testing.T, self identity) *swarm.Swarm {
@@ -88,8 +88,8 @@ func newSwarm(t *testing.T, self identity) *swarm.Swarm {
 	return s
 }
 
-// open connects and opens a stream of that protocol, without the choice of the connection.
-func (s *stranger) open(ctx context.Context, n *testNode, proto protocol.ID) (network.Stream, error) {
+// open connects and opens a stream of a protocol. It does not select the connection.
+func (s *libp2pPeer) open(ctx context.Context, n *testNode, proto protocol.ID) (network.Stream, error) {
 	s.t.Helper()
 	id, err := libp2pID(n.id)
 	if err != nil {
@@ -115,8 +115,8 @@ func (s *stranger) open(ctx context.Context, n *testNode, proto protocol.ID) (ne
 	return stream, nil
 }
 
-// join connects and completes the choice and the handshake.
-func (s *stranger) join(n *testNode) network.Stream {
+// join connects, selects the connection and completes the handshake.
+func (s *libp2pPeer) join(n *testNode) network.Stream {
 	s.t.Helper()
 	stream, err := s.open(s.t.Context(), n, ProtocolID)
 	if err != nil {
@@ -133,7 +133,7 @@ func (s *stranger) join(n *testNode) network.Stream {
 	return stream
 }
 
-func (s *stranger) frame(m wire.Message) []byte {
+func (s *libp2pPeer) frame(m wire.Message) []byte {
 	s.t.Helper()
 	f, err := encodeFrame(m)
 	if err != nil {
@@ -142,7 +142,7 @@ func (s *stranger) frame(m wire.Message) []byte {
 	return f
 }
 
-func (s *stranger) write(w io.Writer, b []byte) {
+func (s *libp2pPeer) write(w io.Writer, b []byte) {
 	s.t.Helper()
 	if _, err := w.Write(b); err != nil {
 		s.t.Fatalf("write: %v", err)
@@ -152,7 +152,7 @@ func (s *stranger) write(w io.Writer, b []byte) {
 // drained reads until the node ends the stream.
 func drained(t *testing.T, stream network.Stream) {
 	t.Helper()
-	if err := stream.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := stream.SetReadDeadline(time.Now().Add(waitLimit)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.Copy(io.Discard, stream); err != nil && errors.Is(err, context.DeadlineExceeded) {
@@ -174,7 +174,7 @@ func TestHostilePeer_Banned(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			n := startNode(t, testConfig(t, 1))
-			s := newStranger(t, n.id, true)
+			s := newPeer(t, n.id, true)
 			stream := s.join(n)
 			s.write(stream, tt.bytes)
 			down := n.wait("peer_down", func(e node.Event) bool { return e.Kind == node.EventPeerDown && *e.Peer == s.id })
@@ -183,7 +183,7 @@ func TestHostilePeer_Banned(t *testing.T) {
 			}
 			drained(t, stream)
 
-			// A banned peer may connect, which costs nothing but a handshake; it is turned away at once.
+			// A banned peer may connect, but is disconnected at once.
 			again, err := s.open(t.Context(), n, ProtocolID)
 			if err != nil {
 				return
@@ -200,29 +200,29 @@ func TestHostilePeer_Banned(t *testing.T) {
 	}
 }
 
-// TestConnections_OnePerPeer has one identity connect twice. Where the node decides, it refuses the second while the first is
-// young; where the stranger decides, the second takes the place of the first.
+// TestConnections_OnePerPeer has one identity connect twice. If the node decides, it refuses the second connection while
+// the first is new; if the peer decides, the second replaces the first.
 func TestConnections_OnePerPeer(t *testing.T) {
 	t.Run("node decides", func(t *testing.T) {
 		n := startNode(t, testConfig(t, 1))
-		s := newStranger(t, n.id, false)
+		s := newPeer(t, n.id, false)
 		s.join(n)
-		// The node may be fast enough to end it before the stream is open.
+		// The node may end it before the stream is open.
 		if second, err := s.again().open(t.Context(), n, ProtocolID); err == nil {
 			if payload, err := readFrame(second); err == nil {
-				t.Errorf("frame %x on the second connection, want its end", payload)
+				t.Errorf("frame %x on the second connection, want EOF", payload)
 			}
 		}
 		n.stop()
 		for _, e := range n.seen {
 			if e.Kind == node.EventPeerDown && strings.HasPrefix(e.Reason, "replaced") {
-				t.Errorf("the first connection went: %s", e.Reason)
+				t.Errorf("the first connection was closed: %s", e.Reason)
 			}
 		}
 	})
-	t.Run("stranger decides", func(t *testing.T) {
+	t.Run("peer decides", func(t *testing.T) {
 		n := startNode(t, testConfig(t, 1))
-		s := newStranger(t, n.id, true)
+		s := newPeer(t, n.id, true)
 		first := s.join(n)
 		second, err := s.again().open(t.Context(), n, ProtocolID)
 		if err != nil {
@@ -242,17 +242,17 @@ func TestConnections_OnePerPeer(t *testing.T) {
 func TestHostilePeer_NoHandshake(t *testing.T) {
 	n := startNode(t, testConfig(t, 1))
 
-	other := newStranger(t, n.id, true)
+	other := newPeer(t, n.id, true)
 	if _, err := other.open(t.Context(), n, "/other/1"); err == nil {
-		t.Error("the node took a stream of another protocol")
+		t.Error("the node accepted a stream of another protocol")
 	}
 
-	early := newStranger(t, n.id, true)
+	early := newPeer(t, n.id, true)
 	stream, err := early.open(t.Context(), n, ProtocolID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	early.write(stream, early.frame(&wire.Ping{Nonce: 1})) // instead of the choice
+	early.write(stream, early.frame(&wire.Ping{Nonce: 1})) // instead of selecting the connection
 	drained(t, stream)
 
 	raw, err := net.Dial("tcp", n.addrs.Peers)
@@ -263,7 +263,7 @@ func TestHostilePeer_NoHandshake(t *testing.T) {
 	if _, err := raw.Write(bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 64)); err != nil {
 		t.Fatal(err)
 	}
-	if err := raw.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := raw.SetReadDeadline(time.Now().Add(waitLimit)); err != nil {
 		t.Fatal(err)
 	}
 	var timeout net.Error
@@ -271,11 +271,11 @@ func TestHostilePeer_NoHandshake(t *testing.T) {
 		t.Error("the node kept a connection that does not speak libp2p")
 	}
 
-	silent, err := net.Dial("tcp", n.addrs.Peers) // says nothing, and must not hold up the stop
+	idle, err := net.Dial("tcp", n.addrs.Peers) // sends nothing, and must not delay the stop
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer silent.Close()
+	defer idle.Close()
 	n.stop()
 	if up := n.count(node.EventPeerUp); up != 0 {
 		t.Errorf("%d peer_up events, want none", up)

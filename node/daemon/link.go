@@ -19,7 +19,7 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-// link is an established connection with one peer.
+// link is an established connection to one peer.
 type link struct {
 	id       chain.PeerID
 	outbound bool
@@ -30,7 +30,7 @@ type link struct {
 	closed   chan struct{}
 	once     sync.Once
 
-	since node.Time // when the loop took the link up; the loop's own
+	since node.Time // when the loop accepted the link; used by the loop only
 }
 
 func newLink(id chain.PeerID, outbound bool, raw net.Conn, conn transport.CapableConn, stream network.MuxedStream) *link {
@@ -38,7 +38,7 @@ func newLink(id chain.PeerID, outbound bool, raw net.Conn, conn transport.Capabl
 		queue: newSendQueue(), closed: make(chan struct{})}
 }
 
-// abort resets the connection at once and does not wait.
+// abort resets the connection and does not block.
 func (l *link) abort() {
 	l.once.Do(func() {
 		close(l.closed)
@@ -46,14 +46,14 @@ func (l *link) abort() {
 	})
 }
 
-// release aborts the link and waits for what libp2p runs for it.
+// release aborts the link and waits for the goroutines of libp2p.
 func (l *link) release() {
 	l.abort()
 	l.conn.Close()
 }
 
-// write sends queued frames until the link is closed or ctx ends, and releases it. It runs from before the loop knows
-// of the link, so that a link that is never taken up is released too.
+// write sends queued frames until the link is closed or ctx ends, and then releases it. It is started before the link is
+// handed to the loop, so that a link that the loop refuses is released too.
 func (l *link) write(ctx context.Context, s sink) {
 	defer l.release()
 	for {
@@ -74,7 +74,7 @@ func (l *link) write(ctx context.Context, s sink) {
 	}
 }
 
-// read hands over messages until the link ends.
+// read passes messages to s until the link ends.
 func (l *link) read(s sink) {
 	r := bufio.NewReader(l.stream)
 	for {
@@ -89,26 +89,26 @@ func (l *link) read(s sink) {
 		}
 		if err != nil {
 			s.malformed(l, err)
-			s.lost(l, "malformed message") // should the node not have disconnected it
+			s.lost(l, "malformed message") // in case the node did not disconnect it
 			return
 		}
 		s.message(l, m)
 	}
 }
 
-// awaitChoice waits for the empty frame by which the peer keeps this link.
+// awaitChoice waits for the empty frame by which the peer selects this link.
 func (l *link) awaitChoice() error {
 	payload, err := readFrame(l.stream)
 	if err != nil {
-		return fmt.Errorf("wait for the peer to keep the connection: %w", err)
+		return fmt.Errorf("wait for the peer to select the connection: %w", err)
 	}
 	if len(payload) != 0 {
-		return errors.New("peer sent a message before it kept the connection")
+		return errors.New("peer sent a message before it selected the connection")
 	}
 	return nil
 }
 
-// lostReason puts the end of a connection into a few words.
+// lostReason describes the end of a connection.
 func lostReason(err error) string {
 	if errors.Is(err, io.EOF) || errors.Is(err, network.ErrReset) {
 		return "connection closed by peer"
@@ -116,25 +116,25 @@ func lostReason(err error) string {
 	return "connection lost: " + err.Error()
 }
 
-// Limits of what waits to be sent to one peer. A peer that does not take it is disconnected.
+// Limits of the send queue of one peer. A peer whose queue is full is disconnected.
 const (
 	maxQueuedFrames = 4096
 	maxQueuedBytes  = 16 << 20
 )
 
-// sendQueue holds frames between the loop, which never waits, and a peer's writer.
+// sendQueue holds frames between the loop, which never blocks, and link.write.
 type sendQueue struct {
-	wake chan struct{} // holds a token while frames wait
+	wake chan struct{} // holds a token while frames are queued
 
 	mu     sync.Mutex
 	frames [][]byte
-	count  int // frames that wait or are being written
-	bytes  int // of those
+	count  int // frames that are queued or being written
+	bytes  int // total size of those
 }
 
 func newSendQueue() *sendQueue { return &sendQueue{wake: make(chan struct{}, 1)} }
 
-// push adds a frame; false: the queue is full. The frame is not copied and may be shared by many queues.
+// push adds a frame and returns false if the queue is full. The frame is not copied; queues may share it.
 func (q *sendQueue) push(frame []byte) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -151,7 +151,7 @@ func (q *sendQueue) push(frame []byte) bool {
 	return true
 }
 
-// take returns the frames that wait, in order; each counts against the limits until it is reported to sent.
+// take returns the queued frames, in order. Each counts against the limits until sent is called for it.
 func (q *sendQueue) take() [][]byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -167,15 +167,15 @@ func (q *sendQueue) sent(frame []byte) {
 	q.bytes -= len(frame)
 }
 
-// A frame is a four-byte big-endian length and so many bytes of one encoded message. The empty frame is the choice of
-// a connection; see the package comment.
+// A frame is a four-byte big-endian length and an encoded message of that length. The empty frame selects a connection;
+// see the package comment.
 const frameHeader = 4
 
 var chosenFrame = []byte{0, 0, 0, 0}
 
 var errFrameSize = errors.New("frame is too large")
 
-// encodeFrame returns a message as a frame.
+// encodeFrame encodes a message as a frame.
 func encodeFrame(m wire.Message) ([]byte, error) {
 	frame := wire.Append(make([]byte, frameHeader, frameHeader+wire.Size(m)), m)
 	size := len(frame) - frameHeader
@@ -186,7 +186,7 @@ func encodeFrame(m wire.Message) ([]byte, error) {
 	return frame, nil
 }
 
-// readFrame reads the payload of one frame. A claimed length costs memory only as bytes arrive.
+// readFrame reads the payload of one frame. Memory is allocated as bytes arrive, not by the claimed length.
 func readFrame(r io.Reader) ([]byte, error) {
 	var header [frameHeader]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
@@ -207,7 +207,7 @@ func readFrame(r io.Reader) ([]byte, error) {
 	return payload.Bytes(), unexpected(err)
 }
 
-// unexpected marks an end in the middle of a frame.
+// unexpected turns an EOF within a frame into io.ErrUnexpectedEOF.
 func unexpected(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF

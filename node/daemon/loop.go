@@ -18,17 +18,18 @@ var ErrStopped = errors.New("node has stopped")
 // input is one call of the node's state machine.
 type input func(now node.Time) []node.Effect
 
-// request is an input and where to report that its effects are performed.
+// request is an input for the loop.
 type request struct {
 	in   input
-	done chan<- error // buffered; nil: nobody waits
+	done chan<- error // gets the result once the effects are performed; buffered; nil: not needed
 }
 
-// maxInputs is how many inputs may wait for the loop; their senders wait beyond that. It is small because each may hold
-// a message of wire.MaxMessageSize.
+// maxInputs is how many inputs are queued for the loop; further senders block. It is small because each may hold a
+// message of wire.MaxMessageSize.
 const maxInputs = 16
 
-// loop owns a node: it alone calls it, one input at a time, and performs the effects of each before the next.
+// loop owns a node: only it calls the node, one input at a time, and it performs the effects of each before the next. It
+// also decides which connection to a peer is used. Other goroutines reach it through Do and the methods of sink only.
 type loop struct {
 	node   *node.Node
 	store  *store
@@ -42,9 +43,9 @@ type loop struct {
 
 	links map[chain.PeerID]*link
 	dials map[chain.PeerID]*dial
-	// follow holds inputs that effects gave rise to; they come next.
+	// follow holds inputs that result from effects; they are next.
 	follow []input
-	// lastMessage and lastFrame spare encoding a message again for each of many peers.
+	// lastMessage and lastFrame cache the encoding of a message that is sent to many peers.
 	lastMessage wire.Message
 	lastFrame   []byte
 }
@@ -60,7 +61,7 @@ func newLoop(n *node.Node, s *store, log *eventLog, net *peerNet, c clock) *loop
 	return l
 }
 
-// run drives the node until ctx ends, which is a clean stop, or an effect cannot be performed.
+// run runs the node until ctx ends, which is a clean stop, or an effect cannot be performed.
 func (l *loop) run(ctx context.Context) error {
 	defer close(l.done)
 	defer l.abortAll()
@@ -99,7 +100,7 @@ func (l *loop) arm(alarm *time.Timer) {
 	alarm.Reset(wait)
 }
 
-// fire calls the timers that are due, each at most once, so that a timer that is always due does not shut out peers.
+// fire calls the timers that are due, each at most once, so that a timer that is always due does not starve peers.
 func (l *loop) fire() error {
 	now := l.clock.now()
 	for range len(l.timers.heap) {
@@ -114,7 +115,7 @@ func (l *loop) fire() error {
 	return nil
 }
 
-// step gives the node an input and performs the effects, then does the same with the inputs that follow from them.
+// step passes an input to the node and performs its effects, then does the same with the inputs that result from them.
 func (l *loop) step(in input) error {
 	for {
 		now := l.clock.now()
@@ -132,7 +133,7 @@ func (l *loop) step(in input) error {
 	}
 }
 
-// then makes in the input after the ones that already follow.
+// then appends to the inputs that result from effects.
 func (l *loop) then(in input) { l.follow = append(l.follow, in) }
 
 // Do runs fn in the node's loop and returns when its effects are performed. It implements api.Backend.
@@ -146,7 +147,7 @@ func (l *loop) Do(ctx context.Context, fn func(n *node.Node, now node.Time) []no
 	case <-l.done:
 		return ErrStopped
 	}
-	// From here on fn may run at any moment, so that the caller must not go on before it has, or never will.
+	// fn may run from now on: wait until it has, or never will.
 	select {
 	case err := <-done:
 		return err
@@ -160,7 +161,7 @@ func (l *loop) Do(ctx context.Context, fn func(n *node.Node, now node.Time) []no
 	}
 }
 
-// post gives the loop an input that concerns a link; it gives up when the link is closed or the loop has ended.
+// post passes an input about a link to the loop. It returns false if the link is closed or the loop has ended first.
 func (l *loop) post(closed <-chan struct{}, in input) bool {
 	select {
 	case l.requests <- request{in: in}:
@@ -172,7 +173,7 @@ func (l *loop) post(closed <-chan struct{}, in input) bool {
 	}
 }
 
-// abortAll lets go of every connection and attempt.
+// abortAll ends all connections and dials.
 func (l *loop) abortAll() {
 	for _, k := range l.links {
 		k.abort()
@@ -182,7 +183,7 @@ func (l *loop) abortAll() {
 	}
 }
 
-// perform carries out effects in order. Errors are fatal: a node that cannot store or report is of no use.
+// perform performs effects in order. Errors are fatal: a node that cannot store blocks or report events must stop.
 func (l *loop) perform(now node.Time, effects []node.Effect) error {
 	persisted := false
 	for i := range effects {
@@ -198,7 +199,7 @@ func (l *loop) perform(now node.Time, effects []node.Effect) error {
 			if persisted {
 				continue
 			}
-			// All blocks of one input go to disk together, before the first effect that depends on any of them.
+			// All blocks of one input are stored together, before the first effect that depends on any of them.
 			if err := l.store.append(blocksOf(effects[i:])); err != nil {
 				return err
 			}
@@ -217,7 +218,7 @@ func (l *loop) perform(now node.Time, effects []node.Effect) error {
 				l.disconnect(k, e.Reason)
 			}
 		default:
-			return fmt.Errorf("node asked for an unknown effect, kind %d", e.Kind)
+			return fmt.Errorf("unknown effect, kind %d", e.Kind)
 		}
 	}
 	l.lastMessage, l.lastFrame = nil, nil
@@ -234,7 +235,7 @@ func blocksOf(effects []node.Effect) []*chain.Block {
 	return blocks
 }
 
-// send queues a message. A peer that is gone is none of send's business: the node has heard or is about to.
+// send queues a message. If the peer has disconnected there is nothing to do: PeerDown was called or is about to be.
 func (l *loop) send(to chain.PeerID, m wire.Message) error {
 	k := l.links[to]
 	if k == nil {
@@ -248,30 +249,30 @@ func (l *loop) send(to chain.PeerID, m wire.Message) error {
 		l.lastMessage, l.lastFrame = m, frame
 	}
 	if !k.queue.push(l.lastFrame) {
-		l.disconnect(k, fmt.Sprintf("slow peer: more than %d messages or %d MiB wait to be sent",
+		l.disconnect(k, fmt.Sprintf("slow peer: more than %d messages or %d MiB queued",
 			maxQueuedFrames, maxQueuedBytes>>20))
 	}
 	return nil
 }
 
-// disconnect resets a link; the node hears of it after the effects that are being performed.
+// disconnect resets a link. PeerDown follows the effects that are being performed.
 func (l *loop) disconnect(k *link, reason string) {
 	k.abort()
 	delete(l.links, k.id)
 	l.then(func(now node.Time) []node.Effect { return l.node.PeerDown(now, k.id, reason) })
 }
 
-// simultaneous is how young a connection is for another one that the peer dialled to be taken for the other half of
-// two dials at once. Later, a peer that dials again has lost the first without our knowing.
+// simultaneous is the age up to which an existing connection and a new one count as two dials at once. If the existing
+// one is older, the peer has dialled again because it lost it, which this node did not notice.
 const simultaneous = node.Time(3 * time.Second)
 
-// decides says whether self, not peer, chooses among several connections between them.
+// decides reports whether self, not peer, selects one of two connections between them.
 func decides(self, peer chain.PeerID) bool { return bytes.Compare(self[:], peer[:]) < 0 }
 
-// dial starts an attempt to connect, of which the node hears by PeerUp or DialFailed.
+// dial starts to connect to a peer; PeerUp or DialFailed follows.
 func (l *loop) dial(id chain.PeerID, addr string) {
 	if l.dials[id] != nil {
-		return // that one answers for both
+		return // its outcome counts for both
 	}
 	if l.links[id] != nil || id == l.net.self.id {
 		l.then(func(now node.Time) []node.Effect { return l.node.DialFailed(now, id) })
@@ -282,14 +283,14 @@ func (l *loop) dial(id chain.PeerID, addr string) {
 
 // connected implements sink.
 func (l *loop) connected(k *link, attempt *dial) {
-	taken := l.post(k.closed, func(now node.Time) []node.Effect { return l.offer(now, k, attempt) })
-	if !taken {
+	posted := l.post(k.closed, func(now node.Time) []node.Effect { return l.admit(now, k, attempt) })
+	if !posted {
 		k.abort()
 	}
 }
 
-// offer takes up a link or refuses it.
-func (l *loop) offer(now node.Time, k *link, attempt *dial) []node.Effect {
+// admit accepts or refuses a new link.
+func (l *loop) admit(now node.Time, k *link, attempt *dial) []node.Effect {
 	old := l.links[k.id]
 	extra := old != nil && decides(l.net.self.id, k.id) && (k.outbound || now-old.since < simultaneous)
 	if extra || k.id == l.net.self.id {
@@ -297,16 +298,16 @@ func (l *loop) offer(now node.Time, k *link, attempt *dial) []node.Effect {
 		return l.dialEnded(now, attempt)
 	}
 	if old == nil {
-		return l.takeUp(now, k)
+		return l.accept(now, k)
 	}
-	// Here the peer has chosen k, or has dialled again because it lost the old one.
+	// The peer has selected k, or has dialled again because it lost the old link.
 	l.disconnect(old, "replaced by a new connection")
-	l.then(func(now node.Time) []node.Effect { return l.takeUp(now, k) })
+	l.then(func(now node.Time) []node.Effect { return l.accept(now, k) })
 	return nil
 }
 
-// takeUp makes k the link of its peer.
-func (l *loop) takeUp(now node.Time, k *link) []node.Effect {
+// accept makes k the link of its peer.
+func (l *loop) accept(now node.Time, k *link) []node.Effect {
 	if d := l.dials[k.id]; d != nil {
 		delete(l.dials, k.id)
 		d.cancel()
@@ -325,7 +326,7 @@ func (l *loop) dialFailed(attempt *dial) {
 	l.post(nil, func(now node.Time) []node.Effect { return l.dialEnded(now, attempt) })
 }
 
-// dialEnded tells the node of an attempt that failed, unless the peer has connected meanwhile.
+// dialEnded reports a failed dial to the node, unless the peer has connected in the meantime.
 func (l *loop) dialEnded(now node.Time, attempt *dial) []node.Effect {
 	if attempt == nil || l.dials[attempt.id] != attempt {
 		return nil
@@ -352,7 +353,7 @@ func (l *loop) lost(k *link, reason string) {
 	})
 }
 
-// fromLink posts an input that counts only while k is its peer's link.
+// fromLink posts an input that is ignored if k is no longer its peer's link.
 func (l *loop) fromLink(k *link, in input) {
 	l.post(k.closed, func(now node.Time) []node.Effect {
 		if l.links[k.id] != k {

@@ -14,7 +14,7 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-// lineBuffer is an event log that can be read while it is written.
+// lineBuffer is an event log that can be read while the node writes it.
 type lineBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -41,8 +41,8 @@ func (b *lineBuffer) events(t *testing.T) []node.Event {
 	return events
 }
 
-// startLoop runs a node like Run does, without the API, and gives access to its loop. want, if not empty, is part of
-// the error that the loop may end with.
+// startLoop runs a node like Run, but without the API, and returns its loop. want, if not empty, is part of the error that
+// the loop may end with.
 func startLoop(t *testing.T, cfg node.Config, want string) (*loop, *lineBuffer) {
 	t.Helper()
 	self, err := newIdentity(cfg.Key)
@@ -81,11 +81,11 @@ func startLoop(t *testing.T, cfg node.Config, want string) (*loop, *lineBuffer) 
 	return l, log
 }
 
-// TestSlowReader_Disconnected sends to a peer that reads nothing. The loop must not wait for it.
+// TestSlowReader_Disconnected sends to a peer that reads nothing. The loop must not block.
 func TestSlowReader_Disconnected(t *testing.T) {
 	l, log := startLoop(t, testConfig(t, 1), "")
 	n := &testNode{t: t, id: l.net.self.id, addrs: Addrs{Peers: l.net.listener.Addr().String()}}
-	s := newStranger(t, n.id, true)
+	s := newPeer(t, n.id, true)
 	stream, err := s.open(t.Context(), n, ProtocolID)
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +109,7 @@ func TestSlowReader_Disconnected(t *testing.T) {
 		}
 	}
 	drained(t, stream)
-	// The handshake was never finished, so that the node's log has nothing to say of the peer.
+	// There was no handshake, so the event log does not mention the peer.
 	for _, e := range log.events(t) {
 		if e.Kind == node.EventPeerUp {
 			t.Errorf("unexpected event %+v", e)
@@ -117,11 +117,11 @@ func TestSlowReader_Disconnected(t *testing.T) {
 	}
 }
 
-// TestSlowReader_Reason does the same with a peer that completed the handshake, for the reason in the log.
+// TestSlowReader_Reason does the same with a peer that completed the handshake, to check the reason in the event log.
 func TestSlowReader_Reason(t *testing.T) {
 	l, log := startLoop(t, testConfig(t, 1), "")
 	n := &testNode{t: t, id: l.net.self.id, addrs: Addrs{Peers: l.net.listener.Addr().String()}}
-	s := newStranger(t, n.id, true)
+	s := newPeer(t, n.id, true)
 	stream, err := s.open(t.Context(), n, ProtocolID)
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +134,7 @@ func TestSlowReader_Reason(t *testing.T) {
 			if !up {
 				return nil
 			}
-			// More messages than may wait, in one go.
+			// More messages than the queue holds.
 			effects := make([]node.Effect, 2*maxQueuedFrames)
 			for i := range effects {
 				effects[i] = node.Effect{Kind: node.EffectSend, Peer: s.id, Msg: &wire.Ping{Nonce: uint64(i)}}
@@ -160,12 +160,12 @@ func TestLoop_DoAfterStop(t *testing.T) {
 	l, _ := startLoop(t, cfg, "kind 99")
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	for range maxInputs { // with a full queue only ctx is left to choose
+	for range maxInputs { // once the queue is full, only ctx can end the call
 		if err := l.Do(canceled, func(*node.Node, node.Time) []node.Effect { return nil }); err != nil && !errors.Is(err, context.Canceled) {
 			t.Fatalf("Do with a cancelled context: %v", err)
 		}
 	}
-	// An effect that cannot be performed ends the loop; callers before and after hear of it.
+	// An effect that cannot be performed ends the loop. Do returns the error, and later calls ErrStopped.
 	broken := []node.Effect{{Kind: 99}}
 	err := l.Do(t.Context(), func(*node.Node, node.Time) []node.Effect { return broken })
 	if err == nil || !strings.Contains(err.Error(), "unknown effect, kind 99") {

@@ -3,9 +3,7 @@ package daemon
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -23,10 +21,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestMain_Arguments(t *testing.T) {
-	bad := filepath.Join(t.TempDir(), "bad.json")
-	if err := os.WriteFile(bad, []byte("{\n  \"nam\": 1}"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	bad := writeConfig(t, "{\n  \"nam\": 1}")
 	tests := map[string]struct {
 		args           []string
 		code           int
@@ -62,16 +57,8 @@ func TestMain_RunFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg.Data += "-file" // not a directory
-	text, err := json.Marshal(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "node.json")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	var stdout, stderr bytes.Buffer
-	if code := Main(t.Context(), []string{"--config", file}, &stdout, &stderr); code != 1 {
+	if code := Main(t.Context(), []string{"--config", configFile(t, cfg)}, &stdout, &stderr); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
 	if want := "netsplit node n1: make data directory"; !strings.Contains(stderr.String(), want) {

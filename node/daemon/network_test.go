@@ -39,6 +39,7 @@ func TestNetwork_TwoNodesAgree(t *testing.T) {
 }
 
 func TestNetwork_FourNodesConverge(t *testing.T) {
+	t.Parallel()
 	var nodes []*testNode
 	for i := 1; i <= 4; i++ {
 		c := testConfig(t, i)
@@ -56,7 +57,7 @@ func TestNetwork_FourNodesConverge(t *testing.T) {
 		}
 	}
 	waitHeight(t, 6, nodes...)
-	// Six blocks deep, with a delay far below the interval, all must name the same block.
+	// With six confirmations and a delay far below the interval, all nodes must have the same block.
 	var want api.Block
 	nodes[0].call("GET", "/v1/blocks/1", nil, &want)
 	for _, n := range nodes[1:] {
@@ -68,6 +69,7 @@ func TestNetwork_FourNodesConverge(t *testing.T) {
 }
 
 func TestNetwork_TransactionOverHTTP(t *testing.T) {
+	t.Parallel()
 	c1 := testConfig(t, 1)
 	n1 := startNode(t, c1)
 	c2 := testConfig(t, 2)
@@ -76,7 +78,7 @@ func TestNetwork_TransactionOverHTTP(t *testing.T) {
 	n2 := startNode(t, c2)
 	n1.waitPeer(n2.id)
 
-	// Node 1 does not mine: the transaction has to travel to node 2 and come back in a block.
+	// Node 1 does not mine: the transaction must reach node 2 and come back in a block.
 	genesis := testGenesis.Block().Hash()
 	tx := chain.Tx{To: testKey(2).Address(), Amount: 7, Fee: 1}
 	testKey(1).Sign(genesis, &tx)
@@ -99,7 +101,7 @@ func TestNetwork_TransactionOverHTTP(t *testing.T) {
 	}
 }
 
-// TestConnections_SimultaneousDials has two nodes that know each other from the start.
+// TestConnections_SimultaneousDials has two nodes that are configured to dial each other.
 func TestConnections_SimultaneousDials(t *testing.T) {
 	for i := range 5 {
 		ports := freePorts(t, 2)
@@ -143,6 +145,7 @@ func freePorts(t *testing.T, n int) []string {
 }
 
 func TestRun_Restart(t *testing.T) {
+	t.Parallel()
 	c := testConfig(t, 1)
 	c.Mine = testRate
 	n := startNode(t, c)
@@ -161,7 +164,7 @@ func TestRun_Restart(t *testing.T) {
 	}
 }
 
-// TestRun_ClosesFiles runs a node several times and counts this process's open files. Goroutines are TestMain's.
+// TestRun_ClosesFiles runs nodes several times and counts the open files of this process. TestMain checks goroutines.
 func TestRun_ClosesFiles(t *testing.T) {
 	open := func() int {
 		files, err := os.ReadDir("/proc/self/fd")
@@ -180,7 +183,7 @@ func TestRun_ClosesFiles(t *testing.T) {
 		n2.stop()
 		n1.stop()
 	}
-	round() // the first opens what the process keeps, such as the poller
+	round() // the first opens files that stay open, such as the poller
 	before := open()
 	for range 3 {
 		round()
@@ -190,8 +193,9 @@ func TestRun_ClosesFiles(t *testing.T) {
 	}
 }
 
-// TestConnections_PeerReturns stops a peer and starts it again on the same address; the other one dials until it is there.
+// TestConnections_PeerReturns stops a peer and starts it again at the same address. The other node must redial it.
 func TestConnections_PeerReturns(t *testing.T) {
+	t.Parallel()
 	c1, c2 := testConfig(t, 1), testConfig(t, 2)
 	c2.Listen = freePorts(t, 1)[0]
 	c1.Peers = []node.PeerAddr{{ID: testID(t, c2), Addr: c2.Listen}}

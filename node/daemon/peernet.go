@@ -27,20 +27,20 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-// Bounds of a connection's life, from the first packet on.
+// Limits of setting up and losing connections.
 const (
 	connectTimeout   = 2 * time.Second
 	handshakeTimeout = 5 * time.Second
-	// userTimeout ends connections whose bytes stay unacknowledged, should the node's pings ever not do it.
+	// userTimeout ends connections whose bytes are not acknowledged, in case the node's pings do not.
 	userTimeout = 30 * time.Second
-	// maxHandshakes is the most incoming connections that are being set up at one time; more wait in the kernel.
+	// maxHandshakes limits concurrent handshakes of incoming connections; further ones wait in the kernel.
 	maxHandshakes = 64
 )
 
-// sink takes what happens on the network. Its methods wait until the loop has taken it, or has ended, or the link is
-// closed.
+// sink receives what happens on the network. Its methods block until the loop has queued it, or has ended, or the link
+// is closed.
 type sink interface {
-	// connected hands over a link that is ready. attempt is the dial that made it, nil for an incoming one.
+	// connected passes on a link that is ready. attempt is the dial that made it, nil for an incoming connection.
 	connected(l *link, attempt *dial)
 	dialFailed(attempt *dial)
 	message(l *link, m wire.Message)
@@ -54,12 +54,13 @@ type dial struct {
 	cancel context.CancelFunc
 }
 
-// peerNet makes connections with peers and reads from them. All its goroutines end with close.
+// peerNet dials and accepts connections and reads from them. It knows nothing of the node: it reports to sink. All its
+// goroutines end with close.
 type peerNet struct {
 	self     identity
 	upgrader transport.Upgrader
 	listener *net.TCPListener
-	sink     sink // set before anything is dialled or accepted
+	sink     sink // set before the first dial or accept
 	slots    chan struct{}
 
 	ctx    context.Context // ends with close
@@ -67,7 +68,7 @@ type peerNet struct {
 	wg     sync.WaitGroup
 }
 
-// newPeerNet listens on addr; connections are accepted from the call of serve on.
+// newPeerNet listens on addr. Connections are accepted after serve.
 func newPeerNet(ctx context.Context, self identity, addr string) (*peerNet, error) {
 	u, err := newUpgrader(self)
 	if err != nil {
@@ -83,7 +84,7 @@ func newPeerNet(ctx context.Context, self identity, addr string) (*peerNet, erro
 	return n, nil
 }
 
-// serve accepts connections from now on.
+// serve starts to accept connections.
 func (n *peerNet) serve() { n.wg.Go(n.acceptLoop) }
 
 func (n *peerNet) acceptLoop() {
@@ -98,7 +99,7 @@ func (n *peerNet) acceptLoop() {
 			return
 		}
 		if err != nil {
-			// Out of file descriptors or the like: it passes, and trying again at once would only burn the processor.
+			// Out of file descriptors or the like, which is temporary: retry after a pause.
 			<-n.slots
 			select {
 			case <-time.After(100 * time.Millisecond):
@@ -125,14 +126,14 @@ func (n *peerNet) accept(raw *net.TCPConn) {
 	if err != nil {
 		return
 	}
-	if err := n.settle(ctx, l); err != nil {
+	if err := n.awaitSelection(ctx, l); err != nil {
 		return
 	}
 	n.wg.Go(func() { l.write(n.ctx, n.sink) })
 	n.sink.connected(l, nil)
 }
 
-// dial starts to connect; the sink hears of the outcome, unless the attempt is cancelled.
+// dial starts to connect. The outcome is reported to the sink, unless the dial is cancelled.
 func (n *peerNet) dial(id chain.PeerID, addr string) *dial {
 	ctx, cancel := context.WithCancel(n.ctx)
 	attempt := &dial{id: id, cancel: cancel}
@@ -165,11 +166,11 @@ func (n *peerNet) connect(ctx context.Context, id chain.PeerID, addr string) (*l
 	if err != nil {
 		return nil, err
 	}
-	return l, n.settle(ctx, l)
+	return l, n.awaitSelection(ctx, l)
 }
 
-// settle waits for the peer's choice where the choice is the peer's. On an error the link is released.
-func (n *peerNet) settle(ctx context.Context, l *link) error {
+// awaitSelection waits until the peer selects the link, if the peer decides. On an error the link is released.
+func (n *peerNet) awaitSelection(ctx context.Context, l *link) error {
 	if decides(n.self.id, l.id) {
 		return nil
 	}
@@ -184,12 +185,12 @@ func (n *peerNet) settle(ctx context.Context, l *link) error {
 	return err
 }
 
-// read starts to hand over what comes from a link.
+// read starts to read from a link.
 func (n *peerNet) read(l *link) {
 	n.wg.Go(func() { l.read(n.sink) })
 }
 
-// close ends everything and waits for it. The loop has ended before.
+// close ends all goroutines and waits for them. The loop must have ended before.
 func (n *peerNet) close() error {
 	n.cancel()
 	err := n.listener.Close()
@@ -200,7 +201,7 @@ func (n *peerNet) close() error {
 	return nil
 }
 
-// prepare makes closing a connection a reset, so that nothing of it lingers.
+// prepare makes the close of a connection a reset and sets the user timeout.
 func prepare(conn *net.TCPConn) error {
 	if err := conn.SetLinger(0); err != nil {
 		return err
@@ -212,14 +213,13 @@ func prepare(conn *net.TCPConn) error {
 	return setUserTimeout(raw, userTimeout)
 }
 
-// ProtocolID is the libp2p protocol that nodes speak: one stream of frames per connection, opened by the side that
-// dialled.
+// ProtocolID is the libp2p protocol of the nodes: one stream of frames per connection, opened by the side that dialled.
 const ProtocolID protocol.ID = "/netsplit/1"
 
-// newUpgrader returns what turns a TCP connection into an encrypted, multiplexed one.
+// newUpgrader returns the upgrader from a TCP connection to an encrypted, multiplexed one.
 func newUpgrader(self identity) (transport.Upgrader, error) {
 	config := *yamux.DefaultTransport.Config()
-	// The node pings its peers itself, and one stream is all there is.
+	// The node pings its peers itself, and there is only one stream.
 	config.EnableKeepAlive = false
 	config.MeasureRTTInterval = 24 * time.Hour
 	config.AcceptBacklog = 1
@@ -237,7 +237,7 @@ func newUpgrader(self identity) (transport.Upgrader, error) {
 	return u, nil
 }
 
-// dialSide makes a link of a TCP connection that we dialled to the peer want. On an error raw is closed.
+// dialSide makes a link from a TCP connection that was dialled to the peer want. On an error raw is closed.
 func dialSide(ctx context.Context, u transport.Upgrader, raw net.Conn, want chain.PeerID) (*link, error) {
 	p, err := libp2pID(want)
 	if err != nil {
@@ -262,7 +262,7 @@ func dialSide(ctx context.Context, u transport.Upgrader, raw net.Conn, want chai
 	return newLink(want, true, raw, conn, stream), nil
 }
 
-// acceptSide makes a link of a TCP connection that a peer dialled. On an error raw is closed.
+// acceptSide makes a link from a TCP connection that was accepted. On an error raw is closed.
 func acceptSide(ctx context.Context, u transport.Upgrader, raw net.Conn) (*link, error) {
 	conn, err := upgrade(ctx, u, raw, network.DirInbound, "")
 	if err != nil {
@@ -305,13 +305,13 @@ func upgrade(ctx context.Context, u transport.Upgrader, raw net.Conn, dir networ
 	return conn, nil
 }
 
-// identity is a node's key as the chain and as libp2p see it.
+// identity is a node's key in the forms of the chain and of libp2p.
 type identity struct {
 	id  chain.PeerID
 	key crypto.PrivKey
 }
 
-// newIdentity makes the identity of an ed25519 seed in hex. Its errors never show the seed.
+// newIdentity makes the identity of an ed25519 seed in hex. Errors never show the seed.
 func newIdentity(seed string) (identity, error) {
 	raw, err := hex.DecodeString(seed)
 	if err != nil || len(raw) != ed25519.SeedSize {
@@ -325,7 +325,7 @@ func newIdentity(seed string) (identity, error) {
 	return identity{id: chain.PeerID(private.Public().(ed25519.PublicKey)), key: key}, nil
 }
 
-// libp2pID is the libp2p form of a peer's identity.
+// libp2pID converts a peer's identity to the form of libp2p.
 func libp2pID(id chain.PeerID) (peer.ID, error) {
 	key, err := crypto.UnmarshalEd25519PublicKey(id[:])
 	if err != nil {
@@ -340,7 +340,7 @@ func libp2pID(id chain.PeerID) (peer.ID, error) {
 
 var errKeyType = errors.New("peer's key is not ed25519")
 
-// chainID is the chain's form of the public key that a peer proved to have.
+// chainID converts the public key that a peer has proved to the form of the chain.
 func chainID(key crypto.PubKey) (chain.PeerID, error) {
 	if key == nil || key.Type() != cryptopb.KeyType_Ed25519 {
 		return chain.PeerID{}, errKeyType

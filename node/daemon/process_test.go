@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"testing"
@@ -14,21 +13,31 @@ import (
 	"github.com/netsplit/netsplit/node/chain"
 )
 
-// TestProcess_KilledKeepsReportedBlocks kills a mining node with SIGKILL again and again. Whatever block it had printed must
-// be on disk, and every line it printed must be whole.
+// startProcess runs the node of a configuration file in a process of its own, and returns the lines of its event log.
+func startProcess(tb testing.TB, file string) (*exec.Cmd, *bufio.Scanner) {
+	tb.Helper()
+	cmd := exec.CommandContext(tb.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), childConfig+"="+file)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	return cmd, bufio.NewScanner(out)
+}
+
+// TestProcess_KilledKeepsReportedBlocks kills a mining node with SIGKILL again and again. Every block that it has printed
+// must be on disk, and every line that it has printed must be complete.
 func TestProcess_KilledKeepsReportedBlocks(t *testing.T) {
+	t.Parallel()
 	cfg := testConfig(t, 1)
-	cfg.Genesis.Interval = 5 // blocks arrive about as fast as the disk takes them
+	cfg.Genesis.Interval = 5 // blocks come about as fast as the disk stores them
 	cfg.Mine = 20_000
 	cfg.Genesis.Bits = 0x2000ffff
-	text, err := json.Marshal(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "node.json")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := configFile(t, cfg)
 	printed := make(map[chain.Hash]bool)
 	for round := range 8 {
 		killAfter(t, file, 1+round*3, printed)
@@ -51,67 +60,16 @@ func TestProcess_KilledKeepsReportedBlocks(t *testing.T) {
 	}
 }
 
-// TestProcess_SignalsStopCleanly ends a node as an operator or a container engine does.
-func TestProcess_SignalsStopCleanly(t *testing.T) {
-	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
-		text, err := json.Marshal(testConfig(t, 1))
-		if err != nil {
-			t.Fatal(err)
-		}
-		file := filepath.Join(t.TempDir(), "node.json")
-		if err := os.WriteFile(file, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.CommandContext(t.Context(), os.Args[0])
-		cmd.Env = append(os.Environ(), childConfig+"="+file)
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		var kinds []node.EventKind
-		for s := bufio.NewScanner(out); s.Scan(); {
-			var e node.Event
-			if err := json.Unmarshal(s.Bytes(), &e); err != nil {
-				t.Errorf("line %q: %v", s.Bytes(), err)
-			}
-			if kinds = append(kinds, e.Kind); e.Kind == node.EventStart {
-				if err := cmd.Process.Signal(signal); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("%v: %v, want exit code 0", signal, err)
-		}
-		if want := []node.EventKind{node.EventStart, node.EventStop}; !slices.Equal(kinds, want) {
-			t.Errorf("%v: events %v, want %v", signal, kinds, want)
-		}
-	}
-}
-
-// killAfter runs the node in a process of its own, kills it at its n-th block event, and adds the blocks it printed.
+// killAfter runs a node, kills it at its n-th block event, and adds the blocks that it has printed to printed.
 func killAfter(t *testing.T, file string, n int, printed map[chain.Hash]bool) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childConfig+"="+file)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, lines := startProcess(t, file)
 	blocks := 0
-	// The loop ends with the pipe, so that it also reads what was printed before the kill took effect.
-	for s := bufio.NewScanner(out); s.Scan(); {
+	// Read until the pipe is closed, to get everything that was printed before the kill took effect.
+	for lines.Scan() {
 		var e node.Event
-		if err := json.Unmarshal(s.Bytes(), &e); err != nil {
-			t.Errorf("line %q: %v", s.Bytes(), err)
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			t.Errorf("line %q: %v", lines.Bytes(), err)
 			continue
 		}
 		if e.Kind != node.EventBlock {
@@ -132,32 +90,39 @@ func killAfter(t *testing.T, file string, n int, printed map[chain.Hash]bool) {
 	}
 }
 
-// BenchmarkStart starts a node as a process of its own, waits for its first event, and stops it. The test binary links
-// more than the program does, so that the figures are upper bounds: CPU and the largest resident set.
-//
-//	go test ./node/daemon -run '^$' -bench Start
+// TestProcess_SignalsStopCleanly stops a node like an operator or a container engine does.
+func TestProcess_SignalsStopCleanly(t *testing.T) {
+	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		cmd, lines := startProcess(t, configFile(t, testConfig(t, 1)))
+		var kinds []node.EventKind
+		for lines.Scan() {
+			var e node.Event
+			if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+				t.Errorf("line %q: %v", lines.Bytes(), err)
+			}
+			if kinds = append(kinds, e.Kind); e.Kind == node.EventStart {
+				if err := cmd.Process.Signal(signal); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: %v, want exit code 0", signal, err)
+		}
+		if want := []node.EventKind{node.EventStart, node.EventStop}; !slices.Equal(kinds, want) {
+			t.Errorf("%v: events %v, want %v", signal, kinds, want)
+		}
+	}
+}
+
+// BenchmarkStart starts a node in a process of its own, waits for its first event, and stops it. It reports CPU time and
+// the largest resident set; the test binary links more than the program, so both are upper bounds.
 func BenchmarkStart(b *testing.B) {
 	var cpu, rss float64
 	runs := 0
 	for b.Loop() {
-		text, err := json.Marshal(testConfig(b, 1))
-		if err != nil {
-			b.Fatal(err)
-		}
-		file := filepath.Join(b.TempDir(), "node.json")
-		if err := os.WriteFile(file, text, 0o600); err != nil {
-			b.Fatal(err)
-		}
-		cmd := exec.CommandContext(b.Context(), os.Args[0])
-		cmd.Env = append(os.Environ(), childConfig+"="+file)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			b.Fatal(err)
-		}
-		if s := bufio.NewScanner(out); !s.Scan() {
+		cmd, lines := startProcess(b, configFile(b, testConfig(b, 1)))
+		if !lines.Scan() {
 			b.Fatal("the node printed nothing")
 		}
 		if err := cmd.Process.Signal(os.Interrupt); err != nil {

@@ -20,21 +20,21 @@ import (
 
 // Exit codes of Main.
 const (
-	exitOK      = 0 // stopped when told to
-	exitFailure = 1 // the node could not start or go on
-	exitUsage   = 2 // wrong arguments or a mistake in the configuration
+	exitOK      = 0 // stopped by a signal
+	exitFailure = 1 // the node could not start, or failed
+	exitUsage   = 2 // invalid arguments or configuration
 )
 
 const usage = `Usage: netsplit node --config FILE
 
-Runs a node until it is told to stop by SIGTERM or SIGINT. Its event log goes to standard output, one JSON object a line.
+Runs a node until SIGTERM or SIGINT. It writes its event log to standard output, one JSON object per line.
 
   --config FILE   the node's configuration, JSON (required)
   --version       print the version and exit
 `
 
 // Main is the command "netsplit node": args are the arguments after it, the result is the exit code. It handles SIGTERM
-// and SIGINT itself.
+// and SIGINT.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("netsplit node", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors are printed here, once
@@ -75,7 +75,7 @@ func misused(stderr io.Writer, err error) int {
 	return exitUsage
 }
 
-// Addrs are the addresses that a node really listens on, which matters where the configuration has port 0.
+// Addrs are the addresses that a node listens on, with real ports where the configuration has port 0.
 type Addrs struct {
 	Peers string // TCP host:port for peers
 	API   string // host:port of the HTTP API
@@ -88,14 +88,14 @@ type options struct {
 	ready func(Addrs)
 }
 
-// OnReady makes Run call fn once, when the node listens on both addresses and before it does anything else.
+// OnReady makes Run call fn once, when the node listens on both addresses and before it accepts connections.
 func OnReady(fn func(Addrs)) Option { return func(o *options) { o.ready = fn } }
 
-// shutdownTimeout is how long requests to the API may take to finish after the node was told to stop.
+// shutdownTimeout is how long requests to the API may take to finish while the node stops.
 const shutdownTimeout = 3 * time.Second
 
-// Run runs a node until ctx ends, and returns nil, or until it cannot go on. The event log goes to stdout. When Run
-// returns, nothing of the node is left but its data directory. cfg is validated first.
+// Run runs a node until ctx ends, and returns nil, or until it fails. It validates cfg first and writes the event log to
+// stdout. When Run returns, all goroutines, files and sockets of the node are closed.
 func Run(ctx context.Context, cfg node.Config, stdout io.Writer, opts ...Option) (err error) {
 	var o options
 	for _, opt := range opts {
@@ -166,7 +166,7 @@ func host(ctx context.Context, l *loop, s *server, apiListener net.Listener) err
 // server is the HTTP server of the API.
 type server struct {
 	http   *http.Server
-	failed chan error // holds at most one: Serve ended by itself
+	failed chan error // gets the error if Serve fails; buffered
 	done   chan struct{}
 }
 
@@ -179,7 +179,7 @@ func newServer(h http.Handler) *server {
 			WriteTimeout:      30 * time.Second,
 			IdleTimeout:       time.Minute,
 			MaxHeaderBytes:    16 << 10,
-			// What a client does wrong is the client's to report.
+			// Errors of clients are not this node's to log.
 			ErrorLog: log.New(io.Discard, "", 0),
 		},
 		failed: make(chan error, 1),
@@ -202,7 +202,7 @@ func (s *server) stop(ctx context.Context) error {
 	defer cancel()
 	err := s.http.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = s.http.Close() // a client that never ends its request must not keep the node
+		err = s.http.Close() // a client that never ends its request must not block the stop
 	}
 	<-s.done
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 // storeFile is the block store's name in the data directory.
 const storeFile = "blocks.db"
 
-// lockTimeout is how long to wait for another process to let go of the store.
+// lockTimeout is how long to wait for another process to release the store.
 const lockTimeout = time.Second
 
 var (
@@ -30,23 +30,24 @@ var (
 	castagnoli   = crc32.MakeTable(crc32.Castagnoli)
 )
 
-// Errors of the block store, for callers that tell them apart.
+// Errors of the block store.
 var (
-	// ErrStoreLocked says that another process has the data directory.
+	// ErrStoreLocked: another process uses the data directory.
 	ErrStoreLocked = errors.New("data directory is in use by another process")
-	// ErrStoreCorrupt says that the block store does not read as it was written. It is left as it is.
+	// ErrStoreCorrupt: the block store is damaged. It is not changed.
 	ErrStoreCorrupt = errors.New("block store is corrupt")
-	// ErrStoreGenesis says that the block store belongs to another chain.
+	// ErrStoreGenesis: the block store belongs to a chain with another genesis.
 	ErrStoreGenesis = errors.New("block store is of another genesis")
 )
 
-// store keeps blocks in the order in which the node accepted them: sequence number -> CRC-32C and canonical encoding.
+// store is the block store: blocks in the order in which the node accepted them, as sequence number -> CRC-32C and
+// canonical encoding in a bbolt file.
 type store struct {
 	path string
 	db   *bbolt.DB
 }
 
-// openStore opens the store in dir, made if need be, and reads all its blocks, oldest first.
+// openStore opens or creates the store in dir and reads all its blocks, oldest first.
 func openStore(dir string, genesis chain.Hash) (*store, []*chain.Block, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, nil, fmt.Errorf("make data directory: %w", err)
@@ -70,8 +71,8 @@ func openStore(dir string, genesis chain.Hash) (*store, []*chain.Block, error) {
 	return s, blocks, nil
 }
 
-// createStore makes an empty store under another name and moves it into place, so that a process killed meanwhile
-// leaves either no store or a whole one.
+// createStore makes an empty store under another name and links it into place, so that a process that is killed leaves
+// either no store or a complete one.
 func createStore(path string, genesis chain.Hash) error {
 	f, err := os.CreateTemp(filepath.Dir(path), storeFile+".new-*")
 	if err != nil {
@@ -99,21 +100,21 @@ func createStore(path string, genesis chain.Hash) error {
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	// Link, unlike Rename, does not replace the store of a process that was faster.
+	// Link, unlike Rename, does not replace a store that another process has created.
 	if err := os.Link(unfinished, path); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
 }
 
-// removeUnfinished removes what createStore of a killed process left. The caller holds the store's lock.
+// removeUnfinished removes the files of createStore in a process that was killed. The caller holds the store's lock.
 func removeUnfinished(path string) {
 	left, err := filepath.Glob(path + ".new-*")
 	if err != nil {
 		return
 	}
 	for _, f := range left {
-		_ = os.Remove(f) // they only take room
+		_ = os.Remove(f) // harmless if it stays
 	}
 }
 
@@ -125,7 +126,7 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// openBolt opens a bbolt file, with every way in which a damaged one can fail turned into ErrStoreCorrupt.
+// openBolt opens a bbolt file. Every error that a damaged file can cause becomes ErrStoreCorrupt.
 func openBolt(path string) (*bbolt.DB, error) {
 	var file *os.File
 	var db *bbolt.DB
@@ -157,12 +158,12 @@ func openBolt(path string) (*bbolt.DB, error) {
 	if errors.As(err, &access) || errors.As(err, &errno) {
 		return nil, err
 	}
-	// All else that bbolt can find wrong is in the file; not every such error has a name.
+	// All other errors are about the contents of the file; bbolt does not export all of them.
 	return nil, fmt.Errorf("%w: %w", ErrStoreCorrupt, err)
 }
 
-// guard runs fn and turns a panic or a memory fault in it into ErrStoreCorrupt: bbolt panics on pages that make no
-// sense, and a file that was cut short faults when its mapped memory is read.
+// guard runs fn and turns a panic or a memory fault in it into ErrStoreCorrupt: bbolt panics on invalid pages, and a
+// truncated file faults when its mapped memory is read.
 func guard(fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -173,7 +174,7 @@ func guard(fn func() error) (err error) {
 	return fn()
 }
 
-// load checks whose store it is and reads every block.
+// load checks the genesis of the store and reads every block.
 func (s *store) load(genesis chain.Hash) ([]*chain.Block, error) {
 	var blocks []*chain.Block
 	err := guard(func() error {
@@ -211,7 +212,7 @@ func decodeRecord(seq uint64, key, value []byte) (*chain.Block, error) {
 	return chain.DecodeBlock(value[crc32.Size:])
 }
 
-// append stores blocks durably, all or none.
+// append stores blocks durably, in one transaction.
 func (s *store) append(blocks []*chain.Block) error {
 	err := guard(func() error {
 		return s.db.Update(func(tx *bbolt.Tx) error {

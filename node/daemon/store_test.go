@@ -66,11 +66,12 @@ func TestStore_KeepsOrder(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(unfinished); !errors.Is(err, os.ErrNotExist) {
-		t.Error("the store that a killed process left unfinished is still there")
+		t.Error("the unfinished store of a killed process is not removed")
 	}
 }
 
 func TestStore_Refuses(t *testing.T) {
+	t.Parallel()
 	t.Run("another genesis", func(t *testing.T) {
 		_, _, err := openStore(newStore(t), chain.Hash{9})
 		if !errors.Is(err, ErrStoreGenesis) || !strings.Contains(err.Error(), "configuration 0900") {
@@ -109,9 +110,10 @@ func TestStore_Refuses(t *testing.T) {
 	})
 }
 
-// TestStore_DamagedFile damages the file in many ways. The store must report each, or not be touched by it (a page that is
-// free), and must never crash, hang, change the file or give other blocks than were put in.
+// TestStore_DamagedFile damages the file in many ways. Opening must fail, unless the damage is in a free page; it must never
+// crash, hang, change the file or return other blocks than were stored.
 func TestStore_DamagedFile(t *testing.T) {
+	t.Parallel()
 	dir := newStore(t)
 	path := filepath.Join(dir, storeFile)
 	whole, err := os.ReadFile(path)
@@ -127,7 +129,7 @@ func TestStore_DamagedFile(t *testing.T) {
 		s, blocks, err := openStore(dir, testHash)
 		if err == nil {
 			if must {
-				t.Errorf("%s: not noticed", name)
+				t.Errorf("%s: no error", name)
 			}
 			for i, b := range blocks {
 				if len(blocks) != len(want) || b.Hash() != want[i].Hash() {
@@ -139,7 +141,7 @@ func TestStore_DamagedFile(t *testing.T) {
 			return
 		}
 		if errors.Is(err, ErrStoreLocked) {
-			t.Fatalf("%s: the file of the damage before is still open", name)
+			t.Fatalf("%s: the file is still open from the case before", name)
 		}
 		if !errors.Is(err, ErrStoreCorrupt) && !errors.Is(err, ErrStoreGenesis) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: error %v, want ErrStoreCorrupt with the path", name, err)

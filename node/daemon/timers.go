@@ -7,8 +7,8 @@ import (
 	"github.com/netsplit/netsplit/node"
 )
 
-// clock is the wall clock of the moment it was made, carried on by the monotonic clock: it never goes back, and a step
-// of the system's clock does not fire or delay timers.
+// clock starts at the wall-clock time at which it was made and advances with the monotonic clock: it never goes back, and
+// a step of the system clock does not fire or delay timers.
 type clock struct {
 	base time.Time
 }
@@ -19,7 +19,7 @@ func (c clock) now() node.Time {
 	return node.Time(c.base.UnixNano() + int64(time.Since(c.base)))
 }
 
-// timers holds the node's timers, the earliest first; timers of one moment are in the order in which they were set.
+// timers holds the node's timers, the earliest first; timers of the same time in the order in which they were set.
 type timers struct {
 	byID map[node.TimerID]*timer
 	heap timerHeap
@@ -35,7 +35,7 @@ type timer struct {
 
 func newTimers() *timers { return &timers{byID: make(map[node.TimerID]*timer)} }
 
-// set sets or moves a timer; at of zero takes it away.
+// set sets or moves a timer; at of zero cancels it.
 func (t *timers) set(id node.TimerID, at node.Time) {
 	old := t.byID[id]
 	if at == 0 {
@@ -55,7 +55,7 @@ func (t *timers) set(id node.TimerID, at node.Time) {
 	heap.Push(&t.heap, n)
 }
 
-// next returns when the earliest timer is due; false: there is none.
+// next returns when the earliest timer is due, false if there is none.
 func (t *timers) next() (node.Time, bool) {
 	if len(t.heap) == 0 {
 		return 0, false
@@ -63,7 +63,7 @@ func (t *timers) next() (node.Time, bool) {
 	return t.heap[0].at, true
 }
 
-// due takes away and returns the earliest timer if it is due at now.
+// due removes and returns the earliest timer if it is due at now.
 func (t *timers) due(now node.Time) (node.TimerID, bool) {
 	if len(t.heap) == 0 || t.heap[0].at > now {
 		return node.TimerID{}, false

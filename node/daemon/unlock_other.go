@@ -4,5 +4,5 @@ package daemon
 
 import "os"
 
-// unlockAndClose lets go of a store's file; where bbolt panicked, its lock goes when the process ends.
+// unlockAndClose closes a store's file. If bbolt panicked, the lock is released only when the process ends.
 func unlockAndClose(f *os.File) error { return f.Close() }

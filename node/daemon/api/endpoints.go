@@ -14,12 +14,12 @@ import (
 	"github.com/netsplit/netsplit/node/version"
 )
 
-// Block is a block as /v1/head and /v1/blocks give it.
+// Block is the answer of /v1/head and /v1/blocks/{block}.
 type Block struct {
 	Hash chain.Hash `json:"hash"`
 	chain.Header
 	Txs []Tx `json:"txs"`
-	// Raw is the canonical encoding, base64: from it anybody can check all the rest.
+	// Raw is the canonical encoding in base64, from which a client can verify the rest.
 	Raw string `json:"raw"`
 }
 
@@ -69,7 +69,7 @@ func (s *server) block(r *http.Request) (any, error) {
 	return blockView(b), nil
 }
 
-// finder returns what looks up the block of that name: a hash, which has 64 digits, or a height on the best chain.
+// finder returns a lookup of a block by its name: a hash of 64 digits, or a height of the canonical chain.
 func finder(name string) (func(*node.Node) (*chain.Block, bool), error) {
 	if len(name) == 2*len(chain.Hash{}) {
 		h, err := chain.ParseHash(name)
@@ -85,12 +85,12 @@ func finder(name string) (func(*node.Node) (*chain.Block, bool), error) {
 	return func(n *node.Node) (*chain.Block, bool) { return n.BlockAt(chain.Height(height)) }, nil
 }
 
-// Account is an account as /v1/accounts gives it, at the head.
+// Account is the answer of /v1/accounts/{address}: the account at the head.
 type Account struct {
 	Address   chain.Address `json:"address"`
 	Balance   chain.Amount  `json:"balance"`
 	Nonce     uint64        `json:"nonce"`
-	NextNonce uint64        `json:"next_nonce"` // counts pending transactions in
+	NextNonce uint64        `json:"next_nonce"` // after the pending transactions
 }
 
 func (s *server) account(r *http.Request) (any, error) {
@@ -106,7 +106,7 @@ func (s *server) account(r *http.Request) (any, error) {
 	return view, err
 }
 
-// Status is a node as /v1/status gives it. The counters count transactions and blocks since the node started.
+// Status is the answer of /v1/status. The counters count transactions and blocks since the node started.
 type Status struct {
 	Name        string       `json:"name"`
 	ID          chain.PeerID `json:"id"`
@@ -140,7 +140,7 @@ func (s *server) status(r *http.Request) (any, error) {
 	return view, err
 }
 
-// Mempool is the pending transactions as /v1/mempool gives them: Count is of all, Txs holds the first thousand.
+// Mempool is the answer of /v1/mempool: the number of pending transactions, and the first thousand of them.
 type Mempool struct {
 	Count int  `json:"count"`
 	Txs   []Tx `json:"txs"`
@@ -158,13 +158,13 @@ func (s *server) mempool(r *http.Request) (any, error) {
 	return view, err
 }
 
-// Peer is a connected peer as /v1/peers gives it.
+// Peer is a connected peer in the answer of /v1/peers.
 type Peer struct {
 	ID          chain.PeerID `json:"id"`
-	Addr        string       `json:"addr"` // that it advertises; may be empty
+	Addr        string       `json:"addr"` // advertised by the peer; may be empty
 	Outbound    bool         `json:"outbound"`
 	Height      chain.Height `json:"height"`
-	ConnectedMS int64        `json:"connected_ms"` // how long it has been connected
+	ConnectedMS int64        `json:"connected_ms"` // age of the connection
 }
 
 func (s *server) peers(r *http.Request) (any, error) {
@@ -181,7 +181,7 @@ func (s *server) peers(r *http.Request) (any, error) {
 	}{views}, err
 }
 
-// TxStatus is how far a transaction has come, as /v1/transactions/{id} gives it.
+// TxStatus is the answer of /v1/transactions/{id}.
 type TxStatus struct {
 	ID            chain.Hash    `json:"id"`
 	Status        node.TxState  `json:"status"`
@@ -206,7 +206,7 @@ func (s *server) transaction(r *http.Request) (any, error) {
 	return view, nil
 }
 
-// Submitted answers POST /v1/transactions.
+// Submitted is the answer of POST /v1/transactions.
 type Submitted struct {
 	ID chain.Hash `json:"id"`
 }
@@ -226,18 +226,18 @@ func (s *server) submit(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	if refused != nil {
-		return 0, nil, &problem{http.StatusUnprocessableEntity, refused}
+		return 0, nil, &statusError{http.StatusUnprocessableEntity, refused}
 	}
 	return http.StatusAccepted, Submitted{ID: tx.ID()}, nil
 }
 
-// decodeTx reads exactly one transaction, with every field given and no other.
+// decodeTx reads exactly one transaction, with all fields and no others.
 func decodeTx(body io.Reader) (chain.Tx, error) {
 	var tx chain.Tx
 	text, err := io.ReadAll(body)
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
-		return tx, &problem{http.StatusRequestEntityTooLarge, errors.New("transaction: body is larger than 64 KiB")}
+		return tx, &statusError{http.StatusRequestEntityTooLarge, errors.New("transaction: body is larger than 64 KiB")}
 	}
 	if err != nil {
 		return tx, badRequest("transaction: read body: %w", err)

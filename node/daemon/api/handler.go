@@ -13,17 +13,17 @@ import (
 
 // Backend hosts one node.
 type Backend interface {
-	// Do runs fn where the node may be called, with the node's time, performs the effects that fn returns, and returns
-	// when both are done. After an error that is not ctx's the node cannot be reached any more, and fn may not have run;
-	// fn never runs after Do has returned.
+	// Do runs fn in the goroutine that owns the node, with the node's time, performs the effects that fn returns, and
+	// returns when both are done. After an error other than ctx's the node is unreachable, and fn may not have run; fn
+	// never runs after Do has returned.
 	Do(ctx context.Context, fn func(n *node.Node, now node.Time) []node.Effect) error
 }
 
-// Bounds of requests and answers.
+// Limits of requests and answers.
 const (
 	maxBody    = 64 << 10 // bytes of a request's body
 	maxMempool = 1000     // transactions listed by /v1/mempool
-	// healthTimeout is how soon a healthy node answers.
+	// healthTimeout is the time within which a healthy node answers.
 	healthTimeout = 2 * time.Second
 )
 
@@ -51,25 +51,25 @@ type server struct {
 	mux     *http.ServeMux
 }
 
-// problem is an error with the HTTP status that it deserves.
-type problem struct {
+// statusError is an error with its HTTP status.
+type statusError struct {
 	status int
 	err    error
 }
 
-func (p *problem) Error() string { return p.err.Error() }
+func (p *statusError) Error() string { return p.err.Error() }
 
-func (p *problem) Unwrap() error { return p.err }
+func (p *statusError) Unwrap() error { return p.err }
 
 func notFound(format string, args ...any) error {
-	return &problem{http.StatusNotFound, fmt.Errorf(format, args...)}
+	return &statusError{http.StatusNotFound, fmt.Errorf(format, args...)}
 }
 
 func badRequest(format string, args ...any) error {
-	return &problem{http.StatusBadRequest, fmt.Errorf(format, args...)}
+	return &statusError{http.StatusBadRequest, fmt.Errorf(format, args...)}
 }
 
-// endpoint answers a request with a value to be sent as JSON, or fails, with a *problem where the client is at fault.
+// endpoint answers a request with a value that is sent as JSON. The error is a *statusError if it is the client's.
 type endpoint func(r *http.Request) (status int, answer any, err error)
 
 func (s *server) get(pattern string, fn func(r *http.Request) (any, error)) {
@@ -86,7 +86,7 @@ func (s *server) handle(pattern, method string, fn endpoint) {
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		status, answer, err := fn(r)
-		var p *problem
+		var p *statusError
 		switch {
 		case err == nil:
 			writeJSON(w, status, answer)
@@ -98,7 +98,7 @@ func (s *server) handle(pattern, method string, fn endpoint) {
 	})
 }
 
-// query runs fn in the node's place; fn must copy what it wants to keep.
+// query runs fn in the goroutine that owns the node; fn must copy what it retains.
 func (s *server) query(ctx context.Context, fn func(n *node.Node)) error {
 	return s.backend.Do(ctx, func(n *node.Node, _ node.Time) []node.Effect {
 		fn(n)
@@ -106,7 +106,7 @@ func (s *server) query(ctx context.Context, fn func(n *node.Node)) error {
 	})
 }
 
-// health answers "ok" when the node itself does, not only this handler.
+// health answers "ok" if the node itself answers, not only this handler.
 func (s *server) health(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 	defer cancel()
@@ -127,7 +127,7 @@ func getOnly(next http.Handler) http.Handler {
 	})
 }
 
-// allowed refuses methods but the one; HEAD goes with GET.
+// allowed refuses other methods than method; GET includes HEAD.
 func allowed(w http.ResponseWriter, r *http.Request, method string) bool {
 	if r.Method == method || method == http.MethodGet && r.Method == http.MethodHead {
 		return true
@@ -148,5 +148,5 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // the client may have gone; nobody is left to tell
+	_, _ = w.Write(append(body, '\n')) // an error means that the client has disconnected
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/netsplit/netsplit/node"
 )
 
-// metric is one figure of a node's status.
+// metric is one Prometheus metric, computed from a node's status.
 type metric struct {
 	desc  *prometheus.Desc
 	kind  prometheus.ValueType
@@ -32,22 +32,22 @@ var metrics = sync.OnceValue(func() []metric {
 	return []metric{
 		newMetric("height", "Height of the head.", gauge, func(s *node.Status) float64 { return float64(s.Height) }),
 		newMetric("peers", "Peers whose handshake is complete.", gauge, func(s *node.Status) float64 { return float64(s.Peers) }),
-		newMetric("mempool_transactions", "Transactions that wait to be included.", gauge, func(s *node.Status) float64 { return float64(s.Mempool) }),
-		newMetric("orphan_blocks", "Blocks that wait for their parents.", gauge, func(s *node.Status) float64 { return float64(s.Orphans) }),
+		newMetric("mempool_transactions", "Pending transactions.", gauge, func(s *node.Status) float64 { return float64(s.Mempool) }),
+		newMetric("orphan_blocks", "Blocks whose parents are unknown.", gauge, func(s *node.Status) float64 { return float64(s.Orphans) }),
 		newMetric("mining", "1 while the node mines.", gauge, func(s *node.Status) float64 { return count(s.Mining) }),
-		newMetric("syncing", "1 while a request for history is outstanding.", gauge, func(s *node.Status) float64 { return count(s.Syncing) }),
+		newMetric("syncing", "1 while a request for blocks (get_blocks) is outstanding.", gauge, func(s *node.Status) float64 { return count(s.Syncing) }),
 		newMetric("sent_total", "Transactions and blocks sent to peers.", counter, func(s *node.Status) float64 { return float64(s.Sent) }),
 		newMetric("received_total", "Transactions and blocks received from peers.", counter, func(s *node.Status) float64 { return float64(s.Received) }),
-		newMetric("duplicates_total", "Received ones that the node had already.", counter, func(s *node.Status) float64 { return float64(s.Duplicates) }),
+		newMetric("duplicates_total", "Received transactions and blocks that the node had already.", counter, func(s *node.Status) float64 { return float64(s.Duplicates) }),
 		newMetric("announces_sent_total", "Hashes announced to peers.", counter, func(s *node.Status) float64 { return float64(s.AnnouncesSent) }),
-		newMetric("announces_received_total", "Hashes that peers announced.", counter, func(s *node.Status) float64 { return float64(s.AnnouncesReceived) }),
-		newMetric("sync_blocks_sent_total", "Blocks of history sent to peers.", counter, func(s *node.Status) float64 { return float64(s.SyncSent) }),
-		newMetric("sync_blocks_received_total", "Blocks of history received from peers.", counter, func(s *node.Status) float64 { return float64(s.SyncReceived) }),
+		newMetric("announces_received_total", "Hashes announced by peers.", counter, func(s *node.Status) float64 { return float64(s.AnnouncesReceived) }),
+		newMetric("sync_blocks_sent_total", "Blocks sent to peers that sync.", counter, func(s *node.Status) float64 { return float64(s.SyncSent) }),
+		newMetric("sync_blocks_received_total", "Blocks received from peers while syncing.", counter, func(s *node.Status) float64 { return float64(s.SyncReceived) }),
 	}
 })
 
-// newMetrics serves the node's figures in Prometheus' format. Each request has its own registry, because a collector is
-// not told of the request's context.
+// newMetrics serves the metrics. Each request has its own registry, because a collector does not get the request's
+// context.
 func newMetrics(b Backend) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var st node.Status
@@ -65,7 +65,7 @@ func newMetrics(b Backend) http.Handler {
 	})
 }
 
-// snapshot collects a node's status of one moment.
+// snapshot is a Prometheus collector of one status.
 type snapshot struct{ status *node.Status }
 
 // Describe implements prometheus.Collector.
