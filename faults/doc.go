@@ -1,4 +1,15 @@
-// Package faults is the vocabulary of things that can go wrong on purpose: one fault a file, a Schedule that says when,
-// and Links, the complete desired state of every directed link. It decides what should be true; it does not make it
-// true (see the shape and agent packages, and the runtimes). It imports nothing else of netsplit.
+// Package faults is the vocabulary of failures that netsplit injects. It decides what should be true at which time; it
+// does not make it true: packages shape and agent do that in a kernel, and the simulator in its own network. It imports
+// nothing else of netsplit.
+//
+// The files:
+//   - fault.go: Fault (one kind of failure with its parameters), Net (the testnet it is resolved on) and Effect (what it
+//     does to links and nodes).
+//   - One file per fault: kill.go, latency.go, partition_halves.go ... A new fault is a new file that implements Fault;
+//     scenario files get it in package testnets.
+//   - select.go: Select, which chooses nodes by name, by role or at random; nearest.go: "did you mean" for names.
+//   - schedule.go: Plan turns scheduled faults into Planned ones, refuses contradictions, and Steps orders what happens.
+//   - links.go: Links, the complete desired state of every directed link, how overlapping faults add up (Compose), and
+//     what appliers report (Applied, Traffic, Measurement).
+//   - matrix.go: Matrix answers lookups in a Links of thousands of nodes; Affected lists or samples the changed links.
 package faults

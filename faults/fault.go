@@ -1,35 +1,36 @@
 package faults
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"time"
 )
 
-// Net is what a fault may know of the testnet when it is resolved.
+// Net describes the testnet that a fault is resolved on.
 type Net struct {
-	Nodes []NodeID            // every node, in the spec's order
-	Roles map[string][]NodeID // nodes by role (the name of their entry in the spec)
-	Edges [][2]NodeID         // the topology asked for, undirected
+	Nodes []NodeID            // every node, in the scenario's order
+	Roles map[string][]NodeID // nodes by role (the name of their entry in the scenario)
+	Edges [][2]NodeID         // the planned topology, undirected
 }
 
-// Fault is one kind of thing that can go wrong, with its parameters. Implementations are one a file.
+// Fault is one kind of failure with its parameters. Each implementation has a file of its own.
 type Fault interface {
 	// Kind is the fault's standard name: "partition", "latency", "kill" ...
 	Kind() string
-	// Resolve turns the fault into its effect on this testnet. All random choices come from rng. It fails when the
-	// fault names a node that is not there, groups overlap, or the fault could do nothing.
+	// Resolve returns the fault's effect on a testnet. All random choices come from rng. It fails when the fault names
+	// an unknown node, groups overlap, or the fault would have no effect.
 	Resolve(net Net, rng *rand.Rand) (Effect, error)
 }
 
 // Effect is what a fault does: to links for as long as it holds, to nodes when it begins and when it ends.
 type Effect struct {
-	Text  string // in words: "cut 5 nodes from 5 nodes"
+	Text  string // for people: "cut 5 nodes from 5 nodes"
 	Links Links
 	Begin []Action
 	End   []Action
 }
 
-// Verb is something that can be done to a running node.
+// Verb is an action on a node.
 type Verb string
 
 // The verbs. Kill is SIGKILL, Stop is SIGTERM and waits, Pause freezes, Start starts a stopped or killed node with its
@@ -49,10 +50,29 @@ type Action struct {
 	Node NodeID
 }
 
-// Scheduled is a fault with its time: it begins At after the start of the schedule and ends after For. For of zero
-// means until the schedule's end, or, for a fault that is instantaneous (restart), at once.
+// Scheduled is a fault and its time: it begins At after the start of the schedule and lasts For. A For of zero means
+// until the schedule's end or, for an instantaneous fault (restart), no time at all.
 type Scheduled struct {
 	At    time.Duration
 	For   time.Duration
 	Fault Fault
+}
+
+// nodeEffect is the effect of a fault on nodes: begin on each chosen node, and end, if not empty, when the fault ends.
+func nodeEffect(net Net, rng *rand.Rand, who Select, begin, end Verb) (Effect, error) {
+	if who.zero() {
+		return Effect{}, fmt.Errorf("%s names no node", begin)
+	}
+	nodes, err := who.resolve(net, rng)
+	if err != nil {
+		return Effect{}, err
+	}
+	e := Effect{Text: fmt.Sprintf("%s %s", begin, who.text(nodes))}
+	for _, id := range nodes {
+		e.Begin = append(e.Begin, Action{Verb: begin, Node: id})
+		if end != "" {
+			e.End = append(e.End, Action{Verb: end, Node: id})
+		}
+	}
+	return e, nil
 }

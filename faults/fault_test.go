@@ -40,7 +40,7 @@ func cutMark(s LinkState) byte {
 	return '.'
 }
 
-func TestPartitionModes(t *testing.T) {
+func TestPartition(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		fault Fault
@@ -87,8 +87,8 @@ func TestPartitionModes(t *testing.T) {
 	}
 }
 
-// TestRandomHalvesAreConnected: on a ring of 8 few halves are connected, and 200 draws find them.
-func TestRandomHalvesAreConnected(t *testing.T) {
+// On a ring of 8 few halves are connected; 200 draws find them.
+func TestPartitionHalves_RandomAreConnected(t *testing.T) {
 	net := Net{Nodes: ids(8)}
 	for i := range net.Nodes {
 		net.Edges = append(net.Edges, [2]NodeID{net.Nodes[i], net.Nodes[(i+1)%8]})
@@ -101,14 +101,14 @@ func TestRandomHalvesAreConnected(t *testing.T) {
 		}
 		g := grid(e.Links, net.Nodes, cutMark)
 		different[g] = true
-		whole := 0
+		intact := 0
 		for _, edge := range net.Edges {
-			if e.Links.On(Link{edge[0], edge[1]}).Whole() {
-				whole++
+			if e.Links.On(Link{edge[0], edge[1]}).Unaffected() {
+				intact++
 			}
 		}
-		if whole != 6 { // two arcs of four nodes keep three edges each
-			t.Errorf("seed %d: %d of the ring's edges are whole:\n%s", seed, whole, g)
+		if intact != 6 { // two arcs of four nodes keep three edges each
+			t.Errorf("seed %d: %d of the ring's edges are not cut:\n%s", seed, intact, g)
 		}
 	}
 	if len(different) < 3 {
@@ -116,8 +116,8 @@ func TestRandomHalvesAreConnected(t *testing.T) {
 	}
 }
 
-// TestRandomHalvesWithoutAnyConnected: a star has no two connected halves, and the last draw is taken.
-func TestRandomHalvesWithoutAnyConnected(t *testing.T) {
+// A star has no two connected halves, and the last draw is used.
+func TestPartitionHalves_NoneConnected(t *testing.T) {
 	net := Net{Nodes: ids(7)}
 	for _, n := range net.Nodes[1:] {
 		net.Edges = append(net.Edges, [2]NodeID{net.Nodes[0], n})
@@ -128,7 +128,7 @@ func TestRandomHalvesWithoutAnyConnected(t *testing.T) {
 	}
 }
 
-func TestRandomHalvesWithoutTopology(t *testing.T) {
+func TestPartitionHalves_NoTopology(t *testing.T) {
 	e, err := PartitionHalves{}.Resolve(Net{Nodes: ids(4)}, testRand(1))
 	if err != nil || e.Text != "cut 2 nodes from 2 nodes" {
 		t.Errorf("%q, %v", e.Text, err)
@@ -143,7 +143,7 @@ func delayMark(s LinkState) byte {
 	return byte('0' + s.Shape.Delay/(10*time.Millisecond))
 }
 
-func TestLatencyLinks(t *testing.T) {
+func TestLatency(t *testing.T) {
 	l := Latency{Delay: 10 * time.Millisecond, Jitter: time.Millisecond}
 	with := func(from, to Select, both bool) Latency {
 		c := l
@@ -216,7 +216,7 @@ func TestNodeFaults(t *testing.T) {
 	}
 }
 
-func TestRandomSelection(t *testing.T) {
+func TestSelect_Random(t *testing.T) {
 	seen := make(map[NodeID]bool)
 	for seed := range uint64(40) {
 		e, err := KillNodes{Select{Names: []string{"miner"}, Random: 2}}.Resolve(testNet(), testRand(seed))
@@ -280,8 +280,8 @@ func TestFaultErrors(t *testing.T) {
 	}
 }
 
-// TestManyGroups: every two nodes in different groups are cut, with few rules.
-func TestManyGroups(t *testing.T) {
+// Every two nodes in different groups are cut, with few rules.
+func TestPartitionGroups_Hundred(t *testing.T) {
 	net := Net{Nodes: ids(100)}
 	var p PartitionGroups
 	for _, id := range net.Nodes {
@@ -296,7 +296,7 @@ func TestManyGroups(t *testing.T) {
 	}
 }
 
-func TestTooFewNodes(t *testing.T) {
+func TestFaultErrors_TooFewNodes(t *testing.T) {
 	one := Net{Nodes: ids(1)}
 	for want, f := range map[string]Fault{
 		"cannot cut 1 node into halves":                               PartitionHalves{},
@@ -314,7 +314,7 @@ func TestTooFewNodes(t *testing.T) {
 	}
 }
 
-func TestNameErrorSuggests(t *testing.T) {
+func TestNameError_Nearest(t *testing.T) {
 	_, err := KillNodes{named("minre-1")}.Resolve(testNet(), testRand(1))
 	var name *NameError
 	if !errors.As(err, &name) || name.Nearest != "miner-1" || name.Name != "minre-1" {

@@ -2,8 +2,8 @@ package faults
 
 import "math/rand/v2"
 
-// KillNodes ends the chosen nodes at once, as SIGKILL and a power cut do, and starts them again, with their data and
-// their address, when the fault ends.
+// KillNodes kills the chosen nodes, as SIGKILL or a power cut does, and starts them again when the fault ends, with their
+// data and their address.
 type KillNodes struct {
 	Nodes Select
 }
@@ -13,5 +13,5 @@ func (KillNodes) Kind() string { return "kill" }
 
 // Resolve implements Fault.
 func (f KillNodes) Resolve(net Net, rng *rand.Rand) (Effect, error) {
-	return act(net, rng, f.Nodes, Kill, Start)
+	return nodeEffect(net, rng, f.Nodes, Kill, Start)
 }

@@ -17,7 +17,7 @@ type Latency struct {
 	Jitter time.Duration
 	From   Select
 	To     Select
-	// BothWays delays the links from To to From too. A link is never delayed twice by one fault.
+	// BothWays delays the links from To to From too. One fault never delays a link twice.
 	BothWays bool
 }
 
@@ -46,15 +46,15 @@ func (l Latency) Resolve(net Net, rng *rand.Rand) (Effect, error) {
 	return Effect{Text: l.text(from, to, len(net.Nodes)), Links: Links{Rules: l.rules(from, to)}}, nil
 }
 
-// rules names every link once, so that delays do not add up within the fault.
+// rules lists every link once, so that delays do not add up within the fault.
 func (l Latency) rules(from, to []NodeID) []Rule {
 	shape := Shape{Delay: l.Delay, Jitter: l.Jitter}
 	rules := []Rule{{From: from, To: to, Shape: shape}}
 	if !l.BothWays {
 		return rules
 	}
-	// The way back, less the links that the first rule has: those between two nodes that are on both sides, and those
-	// to a node that is on both sides from one that is in From alone.
+	// The opposite direction, without the links that the first rule has already: those between two nodes that are on
+	// both sides, and those from a node in From alone to a node on both sides.
 	fromOnly, toOnly := without(from, to), without(to, from)
 	both := without(from, fromOnly)
 	if len(toOnly) > 0 {
@@ -66,7 +66,7 @@ func (l Latency) rules(from, to []NodeID) []Rule {
 	return rules
 }
 
-// text is the fault in words.
+// text describes the fault for people.
 func (l Latency) text(from, to []NodeID, all int) string {
 	amount := l.Delay.String()
 	if l.Jitter > 0 {

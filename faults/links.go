@@ -1,6 +1,9 @@
 package faults
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // NodeID is the name of a node in a testnet, for example "miner-3".
 type NodeID string
@@ -19,8 +22,8 @@ type Shape struct {
 	Jitter time.Duration `json:"jitter,omitempty"`
 }
 
-// Rule asks something of every link from a node of From to a different node of To. Rules stay this small however many
-// nodes there are: a partition of ten thousand nodes is two rules.
+// Rule applies to every link from a node of From to a different node of To. A partition of ten thousand nodes in halves is
+// two rules.
 type Rule struct {
 	From  []NodeID `json:"from"`
 	To    []NodeID `json:"to"`
@@ -28,30 +31,73 @@ type Rule struct {
 	Shape Shape    `json:"shape,omitzero"`
 }
 
-// Links is the complete desired state of every directed link: links that no rule names are whole. Overlapping rules
+// Links is the complete desired state of every directed link: links that no rule names are unaffected. Overlapping rules
 // compose by definition: cuts union, delays and jitters add.
 type Links struct {
 	Rules []Rule `json:"rules,omitempty"`
 }
 
-// LinkState is what Links asks of one link.
+// LinkState is the desired state of one link.
 type LinkState struct {
 	Cut   bool
 	Shape Shape
 }
 
+// On returns the desired state of one link. A node's link to itself is never affected. It reads every rule; use Compile
+// to look up many links.
+func (l Links) On(k Link) LinkState {
+	var s LinkState
+	if k.From == k.To {
+		return s
+	}
+	for i := range l.Rules {
+		r := &l.Rules[i]
+		if slices.Contains(r.From, k.From) && slices.Contains(r.To, k.To) {
+			s.add(r)
+		}
+	}
+	return s
+}
+
+// add composes one more rule into the state.
+func (s *LinkState) add(r *Rule) {
+	s.Cut = s.Cut || r.Cut
+	s.Shape.Delay += r.Shape.Delay
+	s.Shape.Jitter += r.Shape.Jitter
+}
+
+// Unaffected reports that packets pass as if there were no faults.
+func (s LinkState) Unaffected() bool { return s == LinkState{} }
+
 // Layer is one active fault as an applier sees it: a named part of the desired state. Appliers take all layers at once.
 type Layer struct {
 	ID    string    `json:"id"`   // "partition-1"
 	Kind  string    `json:"kind"` // "partition"
-	Text  string    `json:"text"` // the fault in words
+	Text  string    `json:"text"` // the fault for people
 	Since time.Time `json:"since"`
-	// Until is when the applier must heal the layer by itself; zero: when it is told to.
+	// Until is when the applier heals the layer by itself; zero: only when a later state leaves it out.
 	Until time.Time `json:"until,omitzero"`
 	Links Links     `json:"links"`
 }
 
-// Applied is what an applier reports when the whole desired state is true.
+// Compose returns the desired state of all layers together. Their rules on one link add up (see Links), so their order
+// does not matter, and cutting a link twice is cutting it once.
+func Compose(layers []Layer) Links {
+	n := 0
+	for i := range layers {
+		n += len(layers[i].Links.Rules)
+	}
+	if n == 0 {
+		return Links{}
+	}
+	rules := make([]Rule, 0, n)
+	for i := range layers {
+		rules = append(rules, layers[i].Links.Rules...)
+	}
+	return Links{Rules: rules}
+}
+
+// Applied is what an applier reports once the complete desired state is true.
 type Applied struct {
 	// Took is the time from the call to the last rule being active.
 	Took time.Duration `json:"took"`
@@ -59,14 +105,15 @@ type Applied struct {
 	Engine string `json:"engine"`
 }
 
-// Traffic counts packets of the testnet's own traffic that faults touched since the testnet began. -1: cannot tell.
+// Traffic counts packets of the testnet's own traffic, probes left out, that faults affected since the testnet started.
+// -1: not known.
 type Traffic struct {
 	Dropped int64 `json:"dropped"`
 	Delayed int64 `json:"delayed"`
 	// Lost counts packets that the engine itself lost (queue overflow); anything but zero is an infrastructure error.
 	Lost int64 `json:"lost"`
-	// Flushed counts packets that were held when another testnet on the host ended: the kernel then drops what all queues
-	// of the network namespace hold. Senders send them again.
+	// Flushed counts delayed packets that the kernel dropped because another testnet on the host ended. Senders
+	// retransmit them.
 	Flushed int64 `json:"flushed"`
 }
 
@@ -80,7 +127,8 @@ type ProbePlan struct {
 	Wait time.Duration `json:"wait"`
 }
 
-// Measurement is what was measured on one directed link. Delays are one way and only of packets that arrived.
+// Measurement is the result of probing one directed link. Delays are one-way, of the packets that arrived; zero when none
+// did.
 type Measurement struct {
 	Link     Link          `json:"link"`
 	Sent     int           `json:"sent"`

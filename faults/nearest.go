@@ -2,11 +2,11 @@ package faults
 
 import "unicode/utf8"
 
-// maxNearest bounds the names that Nearest compares, in bytes; longer ones are no typing mistakes.
+// maxNearest is the longest name that Nearest compares, in bytes.
 const maxNearest = 64
 
-// Nearest returns the one of valid that name was most likely meant to be, for "did you mean" hints, or "" when none is
-// close: more than a third of the longer name would have to change (see distance). The first of equals wins.
+// Nearest returns the name in valid that is spelt most like name, for "did you mean" hints, or "" when none is close: more
+// than a third of the longer name would have to change (see distance). The first of equally close names wins.
 func Nearest(name string, valid []string) string {
 	if len(name) > maxNearest {
 		return ""

@@ -12,5 +12,5 @@ func (RestartNodes) Kind() string { return "restart" }
 
 // Resolve implements Fault.
 func (f RestartNodes) Resolve(net Net, rng *rand.Rand) (Effect, error) {
-	return act(net, rng, f.Nodes, Restart, "")
+	return nodeEffect(net, rng, f.Nodes, Restart, "")
 }

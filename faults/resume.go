@@ -2,7 +2,7 @@ package faults
 
 import "math/rand/v2"
 
-// ResumeNodes lets nodes go on that a PauseNodes without an end froze. It is instantaneous.
+// ResumeNodes resumes nodes that a PauseNodes without an end froze. It is instantaneous.
 type ResumeNodes struct {
 	Nodes Select
 }
@@ -12,5 +12,5 @@ func (ResumeNodes) Kind() string { return "resume" }
 
 // Resolve implements Fault.
 func (f ResumeNodes) Resolve(net Net, rng *rand.Rand) (Effect, error) {
-	return act(net, rng, f.Nodes, Resume, "")
+	return nodeEffect(net, rng, f.Nodes, Resume, "")
 }

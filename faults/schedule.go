@@ -18,7 +18,7 @@ const (
 	maxPlanned = 2_000_000
 )
 
-// Planned is a fault of a schedule, resolved.
+// Planned is a resolved fault of a schedule.
 type Planned struct {
 	// ID is the fault's kind and its number among its kind in the schedule: "partition-1". It is unique in the plan.
 	ID string
@@ -29,10 +29,10 @@ type Planned struct {
 	End time.Duration
 }
 
-// Instant reports that the fault has no length: it acts once and nothing is taken back.
+// Instant reports that the fault has no duration: it acts once, and nothing is reverted.
 func (p *Planned) Instant() bool { return p.End == p.At }
 
-// instant reports that the effect leaves nothing to take back.
+// instant reports that the effect leaves nothing to revert.
 func (e *Effect) instant() bool { return len(e.Links.Rules) == 0 && len(e.End) == 0 }
 
 // Step is the moment at which a fault of a plan begins or ends.
@@ -62,7 +62,7 @@ func Steps(plan []Planned) []Step {
 	return steps
 }
 
-// PlanError is what is wrong with one fault of a schedule.
+// PlanError says what is wrong with one fault of a schedule.
 type PlanError struct {
 	// Index is the fault's place in the list given to Plan, from 0.
 	Index int
@@ -93,25 +93,25 @@ func Plan(list []Scheduled, net Net, seed uint64, duration time.Duration) ([]Pla
 	}
 	plan := make([]Planned, 0, len(list))
 	numbers := make(map[string]int)
-	var wrong []error
+	var errs []error
 	for i, s := range list {
 		if s.Fault == nil {
-			wrong = append(wrong, &PlanError{Index: i, ID: fmt.Sprint(i + 1), Err: errors.New("says nothing")})
+			errs = append(errs, &PlanError{Index: i, ID: fmt.Sprint(i + 1), Err: errors.New("is empty")})
 			continue
 		}
 		kind := s.Fault.Kind()
 		numbers[kind]++
 		p := Planned{ID: fmt.Sprintf("%s-%d", kind, numbers[kind]), Scheduled: s}
 		if err := p.resolve(net, source(seed, i), duration); err != nil {
-			wrong = append(wrong, &PlanError{Index: i, ID: p.ID, Err: err})
+			errs = append(errs, &PlanError{Index: i, ID: p.ID, Err: err})
 		}
 		plan = append(plan, p)
 	}
-	if len(wrong) == 0 {
-		wrong = checkNodes(plan)
+	if len(errs) == 0 {
+		errs = checkNodes(plan)
 	}
-	if len(wrong) > 0 {
-		return nil, errors.Join(wrong...)
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
 	}
 	return plan, nil
 }
@@ -146,7 +146,7 @@ func (p *Planned) resolve(net Net, rng *rand.Rand, duration time.Duration) error
 	return nil
 }
 
-// checkTime reports a fault that is not within the schedule.
+// checkTime returns an error for a fault that is not within the schedule.
 func (p *Planned) checkTime(duration time.Duration) error {
 	switch {
 	case p.At < 0:
@@ -154,9 +154,67 @@ func (p *Planned) checkTime(duration time.Duration) error {
 	case p.At >= duration:
 		return fmt.Errorf("begins at %v, but the schedule ends at %v", p.At, duration)
 	case p.For < 0:
-		return fmt.Errorf("lasts for %v, less than nothing", p.For)
+		return fmt.Errorf("has a negative duration, %v", p.For)
 	case p.For > duration-p.At:
 		return fmt.Errorf("begins at %v and lasts %v, but the schedule ends at %v", p.At, p.For, duration)
 	}
 	return nil
+}
+
+// activeFault is the fault that keeps a node down or paused.
+type activeFault struct {
+	index int // in the plan
+	verb  Verb
+}
+
+// checkNodes goes through the plan in time and returns an error for each action on a node that will not be in a state for
+// it. Where a resume ends a pause, it removes the pause's own end.
+func checkNodes(plan []Planned) []error {
+	nodes := make(map[NodeID]activeFault) // of nodes that are down or paused
+	var errs []error
+	for _, s := range Steps(plan) {
+		p := &plan[s.Index]
+		if !s.Begin {
+			for _, a := range p.Effect.End {
+				if nodes[a.Node].index == s.Index {
+					delete(nodes, a.Node)
+				}
+			}
+			continue
+		}
+		if err := beginFault(plan, s.Index, nodes); err != nil {
+			errs = append(errs, &PlanError{Index: s.Index, ID: p.ID, Err: err})
+		}
+	}
+	return errs
+}
+
+// beginFault notes the begin of a fault in nodes, or returns why it cannot begin.
+func beginFault(plan []Planned, index int, nodes map[NodeID]activeFault) error {
+	p := &plan[index]
+	for _, a := range p.Effect.Begin {
+		active, busy := nodes[a.Node]
+		switch {
+		case a.Verb == Resume && busy && active.verb == Pause && plan[active.index].For == 0:
+			endPause(&plan[active.index], a.Node, p.At)
+			delete(nodes, a.Node)
+		case a.Verb == Resume && !busy:
+			return fmt.Errorf("cannot resume %s at %v: it is not paused", a.Node, p.At)
+		case busy:
+			o := &plan[active.index]
+			return fmt.Errorf("cannot %s %s at %v: %s affects it from %v to %v",
+				a.Verb, a.Node, p.At, o.ID, o.At, o.End)
+		case !p.Instant():
+			nodes[a.Node] = activeFault{index: index, verb: a.Verb}
+		}
+	}
+	return nil
+}
+
+// endPause ends a pause for one node, because a resume at the given time does. With the last node the whole pause ends.
+func endPause(p *Planned, node NodeID, at time.Duration) {
+	p.Effect.End = slices.DeleteFunc(slices.Clone(p.Effect.End), func(a Action) bool { return a.Node == node })
+	if len(p.Effect.End) == 0 {
+		p.End = at
+	}
 }

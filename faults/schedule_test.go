@@ -13,7 +13,7 @@ import (
 
 const s = time.Second
 
-// sketch is a plan in words.
+// sketch is a plan as text.
 func sketch(plan []Planned) string {
 	var b strings.Builder
 	for _, p := range plan {
@@ -53,8 +53,8 @@ stop-1 31s-40s stop miner-1; end [{start miner-1}]
 	}
 }
 
-// TestPlanIsStable: another fault at the end changes none before it, another seed does.
-func TestPlanIsStable(t *testing.T) {
+// Another fault at the end changes none before it; another seed does.
+func TestPlan_RandomChoicesAreStable(t *testing.T) {
 	random := Scheduled{At: s, For: s, Fault: PartitionHalves{}}
 	net := Net{Nodes: ids(30)}
 	links := func(list []Scheduled, seed uint64) []Links {
@@ -81,7 +81,7 @@ func TestPlanIsStable(t *testing.T) {
 	}
 }
 
-func TestResumeEndsPause(t *testing.T) {
+func TestPlan_ResumeEndsPause(t *testing.T) {
 	plan, err := Plan([]Scheduled{
 		{At: 5 * s, Fault: PauseNodes{named("miner")}},
 		{At: 10 * s, Fault: ResumeNodes{named("miner-1", "miner-2")}},
@@ -116,7 +116,7 @@ type bad struct{}
 func (bad) Kind() string                            { return "bad" }
 func (bad) Resolve(Net, *rand.Rand) (Effect, error) { return Effect{}, errors.New("is bad") }
 
-func TestPlanErrors(t *testing.T) {
+func TestPlan_Errors(t *testing.T) {
 	kill := func(at, length time.Duration, names ...string) Scheduled {
 		return Scheduled{At: at, For: length, Fault: KillNodes{named(names...)}}
 	}
@@ -126,28 +126,28 @@ func TestPlanErrors(t *testing.T) {
 		want string
 	}{
 		{"resolve", []Scheduled{{Fault: bad{}}}, "0 fault bad-1: is bad"},
-		{"nil", []Scheduled{{}}, "0 fault 1: says nothing"},
+		{"nil", []Scheduled{{}}, "0 fault 1: is empty"},
 		{"early", []Scheduled{kill(-s, 0, "full")}, "0 fault kill-1: begins at -1s, before the schedule"},
 		{"late", []Scheduled{kill(40*s, 0, "full")}, "0 fault kill-1: begins at 40s, but the schedule ends at 40s"},
-		{"negative", []Scheduled{kill(s, -s, "full")}, "0 fault kill-1: lasts for -1s, less than nothing"},
+		{"negative", []Scheduled{kill(s, -s, "full")}, "0 fault kill-1: has a negative duration, -1s"},
 		{"long", []Scheduled{kill(30*s, 11*s, "full")}, "0 fault kill-1: begins at 30s and lasts 11s, but the schedule ends at 40s"},
 		{"overflow", []Scheduled{kill(30*s, 1<<63-1, "full")},
 			"0 fault kill-1: begins at 30s and lasts 2562047h47m16.854775807s, but the schedule ends at 40s"},
 		{"instant", []Scheduled{{At: s, For: s, Fault: RestartNodes{named("full")}}},
 			"0 fault restart-1: restart is instantaneous, it cannot last for 1s"},
 		{"killed twice", []Scheduled{kill(10*s, 10*s, "full"), kill(15*s, s, "full-2")},
-			"1 fault kill-2: cannot kill full-2 at 15s: kill-1 has hold of it from 10s to 20s"},
+			"1 fault kill-2: cannot kill full-2 at 15s: kill-1 affects it from 10s to 20s"},
 		{"killed for good", []Scheduled{kill(10*s, 0, "full"), kill(35*s, s, "full-2")},
-			"1 fault kill-2: cannot kill full-2 at 35s: kill-1 has hold of it from 10s to 40s"},
+			"1 fault kill-2: cannot kill full-2 at 35s: kill-1 affects it from 10s to 40s"},
 		{"restart of a dead node", []Scheduled{{At: 15 * s, Fault: RestartNodes{named("full-1")}}, kill(10*s, 10*s, "full")},
-			"0 fault restart-1: cannot restart full-1 at 15s: kill-1 has hold of it from 10s to 20s"},
+			"0 fault restart-1: cannot restart full-1 at 15s: kill-1 affects it from 10s to 20s"},
 		{"resume of a running node", []Scheduled{{At: s, Fault: ResumeNodes{named("full-1")}}},
 			"0 fault resume-1: cannot resume full-1 at 1s: it is not paused"},
 		{"resume of a dead node", []Scheduled{kill(0, 10*s, "full"), {At: s, Fault: ResumeNodes{named("full-1")}}},
-			"1 fault resume-1: cannot resume full-1 at 1s: kill-1 has hold of it from 0s to 10s"},
+			"1 fault resume-1: cannot resume full-1 at 1s: kill-1 affects it from 0s to 10s"},
 		{"resume of a pause with an end", []Scheduled{
 			{At: s, For: 5 * s, Fault: PauseNodes{named("full-1")}}, {At: 2 * s, Fault: ResumeNodes{named("full-1")}}},
-			"1 fault resume-1: cannot resume full-1 at 2s: pause-1 has hold of it from 1s to 6s"},
+			"1 fault resume-1: cannot resume full-1 at 2s: pause-1 affects it from 1s to 6s"},
 		{"all of them", []Scheduled{kill(-s, 0, "full"), kill(s, 0, "miner"), {Fault: bad{}}},
 			"0 fault kill-1: begins at -1s, before the schedule\n2 fault bad-1: is bad"},
 	} {
@@ -174,7 +174,7 @@ func TestPlanErrors(t *testing.T) {
 	}
 }
 
-func TestPlanLimits(t *testing.T) {
+func TestPlan_Limits(t *testing.T) {
 	fault := Scheduled{Fault: RestartNodes{named("n-0")}}
 	many := make([]Scheduled, MaxFaults+1)
 	for i := range many {

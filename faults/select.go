@@ -11,24 +11,23 @@ import (
 type Select struct {
 	// Names are nodes or roles, case-sensitive; empty: every node.
 	Names []string
-	// Random, if not 0, is how many of the named nodes are meant; which ones is drawn at random. It must be at least 1
-	// and at most the number of nodes named.
+	// Random, if not 0, is how many of the named nodes to draw at random: 1 to the number of nodes named.
 	Random int
 }
 
-// NameError says that a fault names something that the testnet does not have.
+// NameError is the error of a fault that names an unknown node or role.
 type NameError struct {
 	Name string
-	// Nearest is a name that the testnet has and that is spelt alike; may be empty.
+	// Nearest is the testnet's name that is spelt most alike; may be empty.
 	Nearest string
 }
 
-// Error implements error. What was perhaps meant is for the caller to show, as a hint.
+// Error implements error. Callers show Nearest as a hint.
 func (e *NameError) Error() string {
 	return fmt.Sprintf("no node or role is called %q", e.Name)
 }
 
-// zero reports that s means every node because it says nothing.
+// zero reports that s is the zero Select, which means every node.
 func (s Select) zero() bool { return len(s.Names) == 0 && s.Random == 0 }
 
 // resolve returns the chosen nodes, at least one, in the order of net.Nodes. Unknown names and nodes named twice are
@@ -55,14 +54,14 @@ func (s Select) resolve(net Net, rng *rand.Rand) ([]NodeID, error) {
 	return nodes, nil
 }
 
-// named returns the nodes that Names says.
+// named returns the nodes that Names lists.
 func (s Select) named(net Net) ([]NodeID, error) {
-	wanted := make(map[NodeID]bool, len(s.Names)) // value: found among the testnet's nodes
+	selected := make(map[NodeID]bool, len(s.Names)) // value: found among the testnet's nodes
 	add := func(id NodeID) error {
-		if _, twice := wanted[id]; twice {
+		if _, twice := selected[id]; twice {
 			return fmt.Errorf("%s is named twice", id)
 		}
-		wanted[id] = false
+		selected[id] = false
 		return nil
 	}
 	for _, name := range s.Names {
@@ -76,25 +75,25 @@ func (s Select) named(net Net) ([]NodeID, error) {
 			}
 		}
 	}
-	nodes := make([]NodeID, 0, len(wanted))
+	nodes := make([]NodeID, 0, len(selected))
 	for _, id := range net.Nodes {
-		if _, ok := wanted[id]; ok {
-			wanted[id] = true
+		if _, ok := selected[id]; ok {
+			selected[id] = true
 			nodes = append(nodes, id)
 		}
 	}
 	for _, name := range s.Names {
-		if found, asNode := wanted[NodeID(name)]; asNode && !found {
+		if found, asNode := selected[NodeID(name)]; asNode && !found {
 			return nil, &NameError{Name: name, Nearest: Nearest(name, net.names())}
 		}
 	}
 	return nodes, nil
 }
 
-// maxSuggested is the most nodes among which a misspelt name is sought.
+// maxSuggested is the most nodes that a misspelt name is compared with.
 const maxSuggested = 1000
 
-// names lists what a fault can name: roles, in order, then the first nodes.
+// names lists what a fault can name: all roles, sorted, then the first maxSuggested nodes.
 func (net Net) names() []string {
 	names := make([]string, 0, len(net.Roles)+len(net.Nodes))
 	for role := range net.Roles {
@@ -133,7 +132,7 @@ func without(nodes, drop []NodeID) []NodeID {
 	return out
 }
 
-// count is a number of nodes in words: "1 node", "5 nodes".
+// count is a number of nodes for people: "1 node", "5 nodes".
 func count(n int) string {
 	if n == 1 {
 		return "1 node"
@@ -144,7 +143,7 @@ func count(n int) string {
 // maxListed is the most names that a fault's text lists.
 const maxListed = 4
 
-// list is nodes in words: their names when they are few, else how many they are.
+// list names nodes for people: all of them when they are few, else their number.
 func list(nodes []NodeID) string {
 	if len(nodes) > maxListed {
 		return count(len(nodes))
@@ -156,7 +155,7 @@ func list(nodes []NodeID) string {
 	return enumerate(names)
 }
 
-// text is the chosen nodes in words: what the scenario calls them, and how many they are where that does not show.
+// text names the selected nodes for people: as the scenario does, with their number where that is not obvious.
 func (s Select) text(nodes []NodeID) string {
 	switch {
 	case s.Random > 0 || len(s.Names) == 0 || len(s.Names) > maxListed:

@@ -2,7 +2,7 @@ package faults
 
 import "math/rand/v2"
 
-// StopNodes asks the chosen nodes to end, as SIGTERM does, and starts them again when the fault ends.
+// StopNodes stops the chosen nodes with SIGTERM and starts them again when the fault ends.
 type StopNodes struct {
 	Nodes Select
 }
@@ -12,5 +12,5 @@ func (StopNodes) Kind() string { return "stop" }
 
 // Resolve implements Fault.
 func (f StopNodes) Resolve(net Net, rng *rand.Rand) (Effect, error) {
-	return act(net, rng, f.Nodes, Stop, Start)
+	return nodeEffect(net, rng, f.Nodes, Stop, Start)
 }

@@ -13,10 +13,10 @@ const (
 
 // PartitionHalves cuts the network into two halves; with an odd number of nodes the second is larger by one.
 //
-// Random halves are drawn again until each half is connected in the topology, because a half that is itself in pieces
-// is a different fault. When 200 draws (fewer above 250 nodes) find no such halves, the last draw holds.
+// Random halves are drawn again until each half is connected in the topology, because a half that is itself partitioned
+// is a different fault. When 200 draws (fewer above 250 nodes) find no such halves, the last draw is used.
 type PartitionHalves struct {
-	// Ordered makes the first half of the nodes, in the spec's order, one half. Otherwise the halves are random.
+	// Ordered makes the first half of the nodes, in the scenario's order, one half. Otherwise the halves are random.
 	Ordered bool
 }
 
@@ -33,14 +33,6 @@ func (p PartitionHalves) Resolve(net Net, rng *rand.Rand) (Effect, error) {
 		return cutTwo(net.Nodes[:n/2], net.Nodes[n/2:]), nil
 	}
 	return cutTwo(randomHalves(net, rng)), nil
-}
-
-// cutTwo cuts every link between two groups.
-func cutTwo(a, b []NodeID) Effect {
-	return Effect{
-		Text:  fmt.Sprintf("cut %s from %s", count(len(a)), count(len(b))),
-		Links: Links{Rules: []Rule{{From: a, To: b, Cut: true}, {From: b, To: a, Cut: true}}},
-	}
 }
 
 // randomHalves draws halves of the nodes as PartitionHalves says, the smaller one first.
@@ -68,8 +60,8 @@ func randomHalves(net Net, rng *rand.Rand) (first, second []NodeID) {
 	return first, second
 }
 
-// neighbours lists each node's neighbours in the topology by index; nil when no topology is known, which then is
-// taken as everybody next to everybody.
+// neighbours lists each node's neighbours in the topology by index; nil when no topology is known, which is taken as a
+// full mesh.
 func neighbours(net Net) [][]int32 {
 	if len(net.Edges) == 0 {
 		return nil
@@ -96,7 +88,7 @@ func bothConnected(half []bool, near [][]int32) bool {
 		return true
 	}
 	seen := make([]bool, len(half))
-	var begun [2]bool // a component of this side was walked before
+	var begun [2]bool // a component of this side was visited before
 	var stack []int32
 	for k, side := range half {
 		if seen[k] {

@@ -20,7 +20,7 @@ func ids(n int) []NodeID {
 
 func testRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 99)) }
 
-// randomLayers makes layers with random rules; some rules name strangers, some do nothing, some name a node twice.
+// randomLayers makes layers with random rules; some rules name unknown nodes, some have no effect, some name a node twice.
 func randomLayers(rng *rand.Rand, nodes []NodeID, rules int) []Layer {
 	side := func() []NodeID {
 		var out []NodeID
@@ -28,7 +28,7 @@ func randomLayers(rng *rand.Rand, nodes []NodeID, rules int) []Layer {
 			out = append(out, nodes[rng.IntN(len(nodes))])
 		}
 		if rng.IntN(4) == 0 {
-			out = append(out, "stranger")
+			out = append(out, "unknown")
 		}
 		return out
 	}
@@ -46,7 +46,7 @@ func randomLayers(rng *rand.Rand, nodes []NodeID, rules int) []Layer {
 	return layers
 }
 
-// states lists what l asks of every link, self links included.
+// states lists the state of every link, self links included.
 func states(l Links, nodes []NodeID) map[Link]LinkState {
 	out := make(map[Link]LinkState)
 	for _, a := range nodes {
@@ -57,7 +57,7 @@ func states(l Links, nodes []NodeID) map[Link]LinkState {
 	return out
 }
 
-func TestComposeLaws(t *testing.T) {
+func TestCompose_Laws(t *testing.T) {
 	for seed := range uint64(50) {
 		rng := testRand(seed)
 		nodes := ids(6)
@@ -86,31 +86,31 @@ func TestComposeLaws(t *testing.T) {
 	}
 }
 
-func TestComposeNothing(t *testing.T) {
+func TestCompose_Nothing(t *testing.T) {
 	if l := Compose(nil); l.Rules != nil {
 		t.Errorf("Compose(nil) = %v", l)
 	}
-	if s := (Links{}).On(Link{"a", "b"}); !s.Whole() {
-		t.Errorf("an empty Links asks %v", s)
+	if s := (Links{}).On(Link{"a", "b"}); !s.Unaffected() {
+		t.Errorf("an empty Links has state %v", s)
 	}
 }
 
-func TestSelfLinksAreNeverTouched(t *testing.T) {
+func TestLinks_SelfLinkIsUnaffected(t *testing.T) {
 	nodes := ids(3)
 	l := Links{Rules: []Rule{{From: nodes, To: nodes, Cut: true}}}
 	m := l.Compile(nodes)
 	for i, n := range nodes {
-		if s := l.On(Link{n, n}); !s.Whole() {
+		if s := l.On(Link{n, n}); !s.Unaffected() {
 			t.Errorf("On(%s to itself) = %v", n, s)
 		}
-		if s := m.State(i, i); !s.Whole() {
+		if s := m.State(i, i); !s.Unaffected() {
 			t.Errorf("State(%d to itself) = %v", i, s)
 		}
 	}
 }
 
-// TestMatrixAgreesWithOn compares the fast lookup with the plain one, with and without the table of states.
-func TestMatrixAgreesWithOn(t *testing.T) {
+// TestMatrix_State compares the fast lookup with the plain one, with and without the table of states.
+func TestMatrix_State(t *testing.T) {
 	for _, c := range []struct{ nodes, rules int }{{6, 1}, {6, 5}, {12, 63}, {12, 64}, {12, 65}, {300, 200}} {
 		rng := testRand(uint64(c.rules))
 		nodes := ids(c.nodes)
@@ -128,18 +128,18 @@ func TestMatrixAgreesWithOn(t *testing.T) {
 	}
 }
 
-func TestMatrixEmpty(t *testing.T) {
+func TestMatrix_Empty(t *testing.T) {
 	nodes := ids(2)
 	m := Links{Rules: []Rule{{From: nodes, To: nodes}}}.Compile(nodes)
-	if !m.Empty() || !m.State(0, 1).Whole() {
-		t.Error("a rule that does nothing makes a difference")
+	if !m.Empty() || !m.State(0, 1).Unaffected() {
+		t.Error("a rule without effect has an effect")
 	}
 	if (Links{Rules: []Rule{{From: nodes, To: nodes, Cut: true}}}).Compile(nodes).Empty() {
-		t.Error("a cut makes no difference")
+		t.Error("a cut has no effect")
 	}
 }
 
-func TestAffectedListsAll(t *testing.T) {
+func TestAffected_All(t *testing.T) {
 	for seed := range uint64(30) {
 		rng := testRand(seed)
 		nodes := ids(9)
@@ -147,7 +147,7 @@ func TestAffectedListsAll(t *testing.T) {
 		var want []Link
 		for _, a := range nodes {
 			for _, b := range nodes {
-				if !l.On(Link{a, b}).Whole() {
+				if !l.On(Link{a, b}).Unaffected() {
 					want = append(want, Link{a, b})
 				}
 			}
@@ -163,8 +163,8 @@ func TestAffectedListsAll(t *testing.T) {
 	}
 }
 
-// TestAffectedIsUniform checks both ways of sampling: from a list, and by drawing. 12 nodes in halves have 72 links.
-func TestAffectedIsUniform(t *testing.T) {
+// TestAffected_SampleIsUniform checks both ways of sampling: from a list, and by drawing. 12 nodes in halves have 72 links.
+func TestAffected_SampleIsUniform(t *testing.T) {
 	nodes := ids(12)
 	a, b := nodes[:6], nodes[6:]
 	l := Links{Rules: []Rule{{From: a, To: b, Cut: true}, {From: b, To: a, Cut: true}}}
@@ -201,7 +201,7 @@ func TestAffectedIsUniform(t *testing.T) {
 	}
 }
 
-func TestAffectedOfVeryMany(t *testing.T) {
+func TestAffected_HundredMillionLinks(t *testing.T) {
 	nodes := ids(10_000)
 	l := Links{Rules: []Rule{{From: nodes, To: nodes, Shape: Shape{Delay: 1}}}}
 	links, total := l.Affected(nodes, 500, testRand(3))
@@ -213,7 +213,7 @@ func TestAffectedOfVeryMany(t *testing.T) {
 func BenchmarkMatrixState(b *testing.B) {
 	nodes := ids(10_000)
 	for name, rules := range map[string][]Rule{
-		"whole": nil,
+		"unaffected": nil,
 		"halves": {
 			{From: nodes[:5000], To: nodes[5000:], Cut: true},
 			{From: nodes[5000:], To: nodes[:5000], Cut: true},
