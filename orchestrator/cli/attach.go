@@ -34,7 +34,7 @@ func (e *env) attachHost(c *ucli.Context, spec *testnets.Spec, id string) (*host
 	if len(sel.Labels)+len(sel.Names) == 0 {
 		return nil, usagef("--attach com.docker.compose.project=NAME, or names of containers", "--attach names no containers")
 	}
-	f, err := docker.AttachForeign(c.Context, sel, docker.ForeignOptions{
+	f, err := docker.Attach(c.Context, sel, docker.AttachOptions{
 		Network: c.String(flagNetwork), Lease: true,
 	})
 	if err != nil {
@@ -49,7 +49,7 @@ func (e *env) attachHost(c *ucli.Context, spec *testnets.Spec, id string) (*host
 
 // place puts the scenario on the containers. Each is taken to make blocks as much as any other: what weight a container
 // has in its chain cannot be seen from outside.
-func place(c *ucli.Context, spec *testnets.Spec, f *docker.Foreign) error {
+func place(c *ucli.Context, spec *testnets.Spec, f *docker.Attached) error {
 	hosts, err := f.Hosts(c.Context)
 	if err != nil {
 		return infrastructure(err, "")
@@ -65,7 +65,7 @@ func place(c *ucli.Context, spec *testnets.Spec, f *docker.Foreign) error {
 	if err != nil {
 		return usageError(err)
 	}
-	if err := f.Admit(planned); err != nil {
+	if err := f.CheckFaults(planned); err != nil {
 		return usageError(unfit(spec, err))
 	}
 	return nil
@@ -80,9 +80,9 @@ func unfit(spec *testnets.Spec, err error) error {
 			return err
 		}
 		hint := ""
-		var misfit *docker.MisfitError
-		if errors.As(one, &misfit) {
-			hint = misfit.Hint()
+		var incompatible *docker.IncompatibleError
+		if errors.As(one, &incompatible) {
+			hint = incompatible.Hint()
 		}
 		out = append(out, spec.ErrorAt(spec.Faults[plan.Index].Pos, plan.Error(), hint))
 	}
@@ -91,9 +91,9 @@ func unfit(spec *testnets.Spec, err error) error {
 
 // notAttached sorts errors into those about what the user asked for and those of the engine.
 func notAttached(err error) error {
-	var misfit *docker.MisfitError
-	if errors.As(err, &misfit) {
-		return &exitError{code: exitUsage, err: err, hint: misfit.Hint()}
+	var incompatible *docker.IncompatibleError
+	if errors.As(err, &incompatible) {
+		return &exitError{code: exitUsage, err: err, hint: incompatible.Hint()}
 	}
 	return infrastructure(err, "`netsplit doctor` shows what was found")
 }

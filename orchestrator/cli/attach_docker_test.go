@@ -201,7 +201,7 @@ func TestFaultsOnAttachedNodesEndWithTheirOwner(t *testing.T) {
 // prober returns a function that measures the links from val-1 to val-4 and back.
 func (c *crowd) prober() func() string {
 	c.t.Helper()
-	f, err := docker.AttachForeign(c.t.Context(), docker.Selector{Labels: []string{c.label()}}, docker.ForeignOptions{Lease: true})
+	f, err := docker.Attach(c.t.Context(), docker.Selector{Labels: []string{c.label()}}, docker.AttachOptions{Lease: true})
 	if err != nil {
 		c.t.Fatal(err)
 	}

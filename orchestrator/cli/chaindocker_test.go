@@ -213,7 +213,7 @@ func (b *bed) waiting() *exec.Cmd {
 		b.t.Fatal(err)
 	}
 	deadline := time.Now().Add(time.Minute)
-	for b.running("once") == 0 {
+	for b.running("command") == 0 {
 		if time.Now().After(deadline) {
 			_ = cmd.Process.Kill()
 			_ = cmd.Wait()
@@ -258,14 +258,14 @@ func TestDownFindsWhatAKilledPreparationLeft(t *testing.T) {
 	}
 	_ = cmd.Wait()
 	left := b.left()
-	if len(left) != 1 || b.running("once") != 1 {
-		t.Fatalf("left %v, %d commands, want one testnet with its command", left, b.running("once"))
+	if len(left) != 1 || b.running("command") != 1 {
+		t.Fatalf("left %v, %d commands, want one testnet with its command", left, b.running("command"))
 	}
 	down, out, errs := b.command(t.Context(), "down", left[0])
 	if err := down.Run(); err != nil {
 		t.Fatalf("%v\n%s%s", err, out, errs)
 	}
-	if left := b.left(); len(left) > 0 || b.running("once") > 0 {
+	if left := b.left(); len(left) > 0 || b.running("command") > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }

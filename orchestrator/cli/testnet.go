@@ -40,7 +40,7 @@ func attachDocker(ctx context.Context, id string) (*attached, error) {
 	if err != nil {
 		return nil, err
 	}
-	rt, err := docker.Attach(ctx, t.ID)
+	rt, err := docker.Open(ctx, t.ID)
 	if err != nil {
 		return nil, infrastructure(err, "")
 	}

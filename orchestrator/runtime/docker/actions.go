@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -23,111 +24,89 @@ type actor interface {
 	ContainerUnpause(ctx context.Context, id string) error
 }
 
-// Do implements runtime.Runtime.
-func (r *Runtime) Do(ctx context.Context, a faults.Action) error {
-	n, err := r.started(a.Node)
-	if err == nil {
-		n.acting.Lock()
-		defer n.acting.Unlock()
-		err = act(ctx, r.cli, n.container, n, a.Verb)
-	}
-	if err != nil {
-		return fmt.Errorf("%s node %s: %w", a.Verb, a.Node, err)
-	}
-	return nil
-}
-
-// act carries out a verb on a node whose container has that name.
-func act(ctx context.Context, e actor, name string, n *node, verb faults.Verb) error {
+// act carries out a verb on a node's container.
+func (n *node) act(ctx context.Context, e actor, verb faults.Verb) error {
+	n.acting.Lock()
+	defer n.acting.Unlock()
+	name := n.container
+	start := func() error { return asState(e.ContainerStart(ctx, name, container.StartOptions{})) }
+	// SIGTERM, and SIGKILL to a node that ignores it.
+	timeout := stopSeconds
+	stop := func() error { return e.ContainerStop(ctx, name, container.StopOptions{Timeout: &timeout}) }
 	switch verb {
 	case faults.Kill:
-		return end(ctx, e, name, n, func() error { return e.ContainerKill(ctx, name, "SIGKILL") }, true)
+		kill := func() error { return e.ContainerKill(ctx, name, "SIGKILL") }
+		return n.end(ctx, e, kill, container.StateRunning, container.StatePaused)
 	case faults.Stop:
-		return end(ctx, e, name, n, stop(ctx, e, name), false)
+		return n.end(ctx, e, stop, container.StateRunning)
 	case faults.Restart:
-		if err := end(ctx, e, name, n, stop(ctx, e, name), false); err != nil {
+		if err := n.end(ctx, e, stop, container.StateRunning); err != nil {
 			return err
 		}
-		return start(ctx, e, name)
+		return start()
 	case faults.Start:
-		if _, err := need(ctx, e, name, container.StateExited, container.StateCreated); err != nil {
+		if err := needState(ctx, e, name, container.StateExited, container.StateCreated); err != nil {
 			return err
 		}
-		return start(ctx, e, name)
+		return start()
 	case faults.Pause:
-		if _, err := need(ctx, e, name, container.StateRunning); err != nil {
+		if err := needState(ctx, e, name, container.StateRunning); err != nil {
 			return err
 		}
-		return reach(ctx, e, name, container.StatePaused, e.ContainerPause)
+		return untilState(ctx, e, name, container.StatePaused, e.ContainerPause)
 	case faults.Resume:
-		if _, err := need(ctx, e, name, container.StatePaused); err != nil {
+		if err := needState(ctx, e, name, container.StatePaused); err != nil {
 			return err
 		}
-		return reach(ctx, e, name, container.StateRunning, e.ContainerUnpause)
+		return untilState(ctx, e, name, container.StateRunning, e.ContainerUnpause)
 	default:
 		return fmt.Errorf("this runtime has no such action")
 	}
 }
 
-// end ends a running node, and a paused one too if frozen says so.
-func end(ctx context.Context, e actor, name string, n *node, do func() error, frozen bool) (err error) {
-	// Asked for before the look at the state: an end in between is either seen there or counts as ours.
-	outcome := n.ask()
+// end ends a node that is in one of the states.
+func (n *node) end(ctx context.Context, e actor, do func() error, states ...container.ContainerState) (err error) {
+	// Noted before the state is read: an end in between is either seen there or counts as requested.
+	outcome := n.requestEnd()
 	defer func() { outcome(err == nil) }()
-	states := []container.ContainerState{container.StateRunning}
-	if frozen {
-		states = append(states, container.StatePaused)
-	}
-	if _, err := need(ctx, e, name, states...); err != nil {
+	if err := needState(ctx, e, n.container, states...); err != nil {
 		return err
 	}
 	return asState(do())
 }
 
-// stop sends SIGTERM, and SIGKILL to a node that ignores it.
-func stop(ctx context.Context, e actor, name string) func() error {
-	grace := stopSeconds
-	return func() error { return e.ContainerStop(ctx, name, container.StopOptions{Timeout: &grace}) }
-}
-
-func start(ctx context.Context, e actor, name string) error {
-	return asState(e.ContainerStart(ctx, name, container.StartOptions{}))
-}
-
-// need fails unless the container is in one of the states. The engine is asked every time: another process may have
-// acted on the testnet, and it says nothing itself when it is told to start what runs.
-func need(ctx context.Context, e inspector, name string, states ...container.ContainerState) (*container.State, error) {
+// needState fails unless the container is in one of the states. The engine is queried every time: another process may have
+// acted on the testnet, and starting a container that runs is no error to the engine.
+func needState(ctx context.Context, e inspector, name string, states ...container.ContainerState) error {
 	c, err := e.ContainerInspect(ctx, name)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, s := range states {
-		if c.State.Status == s {
-			return c.State, nil
-		}
+	if slices.Contains(states, c.State.Status) {
+		return nil
 	}
-	return nil, fmt.Errorf("it is %s: %w", c.State.Status, runtime.ErrState)
+	return fmt.Errorf("it is %s: %w", c.State.Status, runtime.ErrState)
 }
 
-// reachPoll is how often, and reachTimeout for how long, the engine is asked whether a container has reached a state.
+// A container is polled that often, and for that long, for a state.
 const (
-	reachPoll    = 5 * time.Millisecond
-	reachTimeout = 5 * time.Second
+	statePoll    = 5 * time.Millisecond
+	stateTimeout = 5 * time.Second
 )
 
-// reach calls do and waits until the engine says that the container is in the state: it answers a pause and a resume
-// before it has noted them, and would refuse what comes next.
-func reach(ctx context.Context, e inspector, name string, state container.ContainerState,
+// untilState calls do and waits until the engine reports the state: it answers a pause and a resume before it has noted
+// them, and would refuse what comes next.
+func untilState(ctx context.Context, e inspector, name string, state container.ContainerState,
 	do func(context.Context, string) error) error {
 	if err := asState(do(ctx, name)); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	ctx, cancel := context.WithTimeout(ctx, stateTimeout)
 	defer cancel()
-	tick := time.NewTicker(reachPoll)
+	tick := time.NewTicker(statePoll)
 	defer tick.Stop()
 	for {
-		_, err := need(ctx, e, name, state)
+		err := needState(ctx, e, name, state)
 		if err == nil || !errors.Is(err, runtime.ErrState) {
 			return err
 		}
@@ -139,7 +118,7 @@ func reach(ctx context.Context, e inspector, name string, state container.Contai
 	}
 }
 
-// asState marks the engine's complaints about a container's state as such.
+// asState makes the engine's errors about a container's state wrap ErrState.
 func asState(err error) error {
 	if errdefs.IsConflict(err) || errdefs.IsNotModified(err) {
 		return fmt.Errorf("%w: %w", runtime.ErrState, err)

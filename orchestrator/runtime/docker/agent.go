@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
-	"strings"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/testcontainers/testcontainers-go"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/agent"
@@ -32,26 +32,12 @@ const (
 // run as another user or with capabilities that the agent lacks open only to SYS_PTRACE.
 var agentCaps = []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_NICE", "SYS_PTRACE", "DAC_OVERRIDE", "CHOWN"}
 
-// agentReady bounds the agent's start; agentPoll is how often it is asked.
 const (
-	agentReady = 20 * time.Second
-	agentPoll  = 20 * time.Millisecond
+	// agentTimeout bounds the agent's start.
+	agentTimeout = 20 * time.Second
+	// agentPoll is how often a starting agent is polled.
+	agentPoll = 20 * time.Millisecond
 )
-
-// agentArgs are the arguments that netsplit is started with to be the agent of a testnet on a bridge.
-func agentArgs(testnet, bridge string, lease bool) []string {
-	args := []string{
-		"agent", "--testnet", testnet, "--bridge", bridge,
-		"--socket", agentDir + "/" + socketFile, "--journal", agentDir + "/" + journalFile,
-	}
-	if lease {
-		args = append(args, "--lease", "require")
-	}
-	return args
-}
-
-// dialAgent returns a client of the agent that listens on a socket. It does not connect yet.
-func dialAgent(socket string) agentClient { return agent.Dial(socket) }
 
 // agentClient is what this package needs of the agent.
 type agentClient interface {
@@ -65,8 +51,19 @@ type agentClient interface {
 	Close()
 }
 
-// agentHandle is a testnet's agent: being started, or running.
-type agentHandle struct {
+// agentEngine is what the agent's side of this package needs of the engine.
+type agentEngine interface {
+	inspector
+	logSource
+	ContainerWait(ctx context.Context, id string, condition container.WaitCondition) (<-chan container.WaitResponse, <-chan error)
+}
+
+// faultAgent is the container that owns the faults of a testnet, being started or running, and implements all that a
+// runtime does with links through it. Of nodes it knows names, addresses and network namespaces. The methods of a nil
+// faultAgent fail: the testnet has no network yet.
+type faultAgent struct {
+	engine    agentEngine
+	nodes     *nodeSet
 	container string // its name
 	dir       string // the directory of its socket on the host
 
@@ -74,119 +71,121 @@ type agentHandle struct {
 	client agentClient
 	err    error
 
-	// telling serialises changes of the agent's table of nodes.
-	telling sync.Mutex
+	// hostsMu serialises changes of the agent's table of nodes.
+	hostsMu sync.Mutex
 }
 
-// newAgent prepares the agent of the runtime's testnet; begin starts it.
-func (r *Runtime) newAgent() (*agentHandle, error) {
-	dir, err := makeSocketDir(r.plan.ID)
+// agentOptions say how an agent is started.
+type agentOptions struct {
+	testnet string
+	bridge  string // the network's on the host
+	lease   bool   // faults end with this process
+	labels  map[string]string
+	nodes   *nodeSet
+}
+
+// args are the arguments that netsplit is started with to be the agent.
+func (o agentOptions) args() []string {
+	args := []string{
+		"agent", "--testnet", o.testnet, "--bridge", o.bridge,
+		"--socket", agentDir + "/" + socketFile, "--journal", agentDir + "/" + journalFile,
+	}
+	if o.lease {
+		args = append(args, "--lease", "require")
+	}
+	return args
+}
+
+// startAgent starts an agent in the background of a session; wait returns the outcome.
+func startAgent(s *session, f *factory, o agentOptions) (*faultAgent, error) {
+	dir, err := makeSocketDir(o.testnet)
 	if err != nil {
 		return nil, err
 	}
-	return &agentHandle{container: agentName(r.plan.ID), dir: dir, ready: make(chan struct{})}, nil
-}
-
-// begin starts the agent in the background; wait tells the outcome.
-func (a *agentHandle) begin(r *Runtime) {
-	r.workers.Go(func() {
-		client, lease, err := a.start(r)
+	a := &faultAgent{engine: s.cli, nodes: o.nodes, container: agentName(o.testnet), dir: dir, ready: make(chan struct{})}
+	s.workers.Go(func() {
+		client, lease, err := a.start(s.life, f, o)
+		if err != nil {
+			err = fmt.Errorf("start the fault agent of testnet %s: %w", o.testnet, err)
+		}
 		a.client, a.err = client, err
 		close(a.ready)
 		if err != nil {
 			return
 		}
-		<-r.life.Done()
+		<-s.life.Done()
 		if lease != nil {
 			lease.Release()
 		}
 		client.Close()
 	})
+	return a, nil
 }
 
-// wait returns the agent once it is ready.
-func (a *agentHandle) wait(ctx context.Context) (agentClient, error) {
-	select {
-	case <-a.ready:
-		return a.client, a.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for the fault agent: %w", context.Cause(ctx))
-	}
+// openAgent returns the running agent that listens on a socket. It is not connected to before it is used.
+func openAgent(s *session, testnet, socket string, nodes *nodeSet) *faultAgent {
+	a := &faultAgent{engine: s.cli, nodes: nodes, container: agentName(testnet), dir: filepath.Dir(socket), ready: make(chan struct{})}
+	a.client = agent.Dial(socket)
+	close(a.ready)
+	s.workers.Go(func() {
+		<-s.life.Done()
+		a.client.Close()
+	})
+	return a
 }
 
-// start makes the container, waits until the agent answers, and takes its lease if there is to be one.
-func (a *agentHandle) start(r *Runtime) (agentClient, *agent.Lease, error) {
-	fail := func(err error) (agentClient, *agent.Lease, error) {
-		return nil, nil, fmt.Errorf("start the fault agent of testnet %s: %w", r.plan.ID, err)
-	}
-	ctx, cancel := context.WithTimeout(r.life, agentReady)
+// start makes the container, waits until the agent answers, and takes its lease if there is to be one. The lease ends
+// with life.
+func (a *faultAgent) start(life context.Context, f *factory, o agentOptions) (agentClient, *agent.Lease, error) {
+	ctx, cancel := context.WithTimeout(life, agentTimeout)
 	defer cancel()
-	if err := a.run(ctx, r); err != nil {
-		return fail(err)
-	}
-	client := dialAgent(a.dir + "/" + socketFile)
-	lease, err := a.greet(ctx, r, client)
-	if err == nil {
-		return client, lease, nil
-	}
-	client.Close()
-	if tail, terr := tailOf(context.WithoutCancel(ctx), r.cli, a.container, tailLines); terr == nil && len(tail) > 0 {
-		err = fmt.Errorf("%w; it printed:\n    | %s", err, strings.Join(tail, "\n    | "))
-	}
-	return fail(err)
-}
-
-// greet waits until the agent answers, tells it the nodes, and takes its lease if there is to be one.
-func (a *agentHandle) greet(ctx context.Context, r *Runtime, client agentClient) (*agent.Lease, error) {
-	if err := a.poll(ctx, r, client); err != nil {
-		return nil, err
-	}
-	if err := client.SetHosts(ctx, r.hosts()); err != nil {
-		return nil, fmt.Errorf("tell it the nodes: %w", err)
-	}
-	if !r.opts.Lease {
-		return nil, nil
-	}
-	// Should the lease break, the agent heals by itself, and the next Shape finds out.
-	lease, err := client.AcquireLease(r.life)
-	if err != nil {
-		return nil, fmt.Errorf("take its lease: %w", err)
-	}
-	return lease, nil
-}
-
-// run makes and starts the container.
-func (a *agentHandle) run(ctx context.Context, r *Runtime) error {
-	ctx, cancel := seeThrough(ctx)
-	defer cancel()
-	c, err := r.prov.CreateContainer(ctx, a.request(r))
-	if err != nil {
-		return err
-	}
-	return c.Start(ctx)
-}
-
-func (a *agentHandle) request(r *Runtime) testcontainers.ContainerRequest {
-	labels := r.labels()
-	labels[labelSocket] = a.dir + "/" + socketFile
-	if r.undoFile != "" {
-		labels[labelUndo] = r.undoFile
-	}
-	req := r.request(a.container, agentArgs(r.plan.ID, r.bridge, r.opts.Lease), labels)
-	lock := req.HostConfigModifier
+	req := f.request(a.container, o.args(), maps.Clone(o.labels))
+	req.Labels[labelSocket] = filepath.Join(a.dir, socketFile)
+	common := req.HostConfigModifier
 	req.HostConfigModifier = func(h *container.HostConfig) {
-		lock(h)
+		common(h)
 		h.NetworkMode = "host"
 		h.PidMode = "host"
 		h.CapAdd = agentCaps
 		h.Binds = []string{a.dir + ":" + agentDir}
 	}
-	return req
+	mctx, done := uncancelled(ctx)
+	err := f.start(mctx, req)
+	done()
+	if err != nil {
+		return nil, nil, err
+	}
+	client := agent.Dial(filepath.Join(a.dir, socketFile))
+	lease, err := a.prepare(ctx, life, client, o.lease)
+	if err == nil {
+		return client, lease, nil
+	}
+	client.Close()
+	return nil, nil, withTail(context.WithoutCancel(ctx), a.engine, a.container, tailLines, err)
+}
+
+// prepare waits until the agent answers, gives it the nodes, and takes its lease if there is to be one.
+func (a *faultAgent) prepare(ctx, life context.Context, client agentClient, lease bool) (*agent.Lease, error) {
+	if err := a.poll(ctx, client); err != nil {
+		return nil, err
+	}
+	if err := client.SetHosts(ctx, a.nodes.agentHosts()); err != nil {
+		return nil, fmt.Errorf("set its nodes: %w", err)
+	}
+	if !lease {
+		return nil, nil
+	}
+	// Should the lease break, the agent heals by itself, and the next Shape finds out.
+	l, err := client.AcquireLease(life)
+	if err != nil {
+		return nil, fmt.Errorf("take its lease: %w", err)
+	}
+	return l, nil
 }
 
 // poll waits until the agent answers on its socket.
-func (a *agentHandle) poll(ctx context.Context, r *Runtime, client agentClient) error {
-	exited, errs := r.cli.ContainerWait(ctx, a.container, container.WaitConditionNotRunning)
+func (a *faultAgent) poll(ctx context.Context, client agentClient) error {
+	exited, errs := a.engine.ContainerWait(ctx, a.container, container.WaitConditionNotRunning)
 	tick := time.NewTicker(agentPoll)
 	defer tick.Stop()
 	var last error
@@ -206,12 +205,136 @@ func (a *agentHandle) poll(ctx context.Context, r *Runtime, client agentClient) 
 	}
 }
 
-// engine names the agent's mechanism.
-func (a *agentHandle) engine(ctx context.Context) (string, error) {
-	c, err := a.wait(ctx)
-	if err != nil {
-		return "", err
+// wait returns the agent once it is ready.
+func (a *faultAgent) wait(ctx context.Context) (agentClient, error) {
+	if a == nil {
+		return nil, errors.New("the testnet has no network yet")
 	}
+	select {
+	case <-a.ready:
+		return a.client, a.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for the fault agent: %w", context.Cause(ctx))
+	}
+}
+
+// use calls the agent, once it is ready. The error says what was tried, and that the agent is dead if it is.
+func (a *faultAgent) use(ctx context.Context, what string, call func(agentClient) error) error {
+	c, err := a.wait(ctx)
+	if err == nil {
+		if err = call(c); err != nil {
+			if is, ierr := a.engine.ContainerInspect(ctx, a.container); ierr == nil && !is.State.Running {
+				err = fmt.Errorf("the fault agent is dead (status %d) and all its faults with it: %w", is.State.ExitCode, err)
+			}
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// Shape implements runtime.LinkShaper.
+func (a *faultAgent) Shape(ctx context.Context, layers []faults.Layer) (done faults.Applied, err error) {
+	err = a.use(ctx, "shape links", func(c agentClient) error {
+		done, err = c.Shape(ctx, layers)
+		return err
+	})
+	return done, err
+}
+
+// ShapeIf is Shape for callers that changed the list which Layers gave them: it fails when the list is no longer at that
+// version, so that two users do not undo each other's faults.
+func (a *faultAgent) ShapeIf(ctx context.Context, version uint64, layers []faults.Layer) (done faults.Applied, err error) {
+	err = a.use(ctx, "shape links", func(c agentClient) error {
+		done, err = c.ShapeIf(ctx, agent.ShapeRequest{IfVersion: version, Layers: layers})
+		return err
+	})
+	return done, err
+}
+
+// Layers returns the faults that hold on links now, and the version of that list for ShapeIf.
+func (a *faultAgent) Layers(ctx context.Context) ([]faults.Layer, uint64, error) {
+	s, err := a.state(ctx, "list faults")
+	return s.Layers, s.Version, err
+}
+
+// Traffic implements runtime.LinkShaper.
+func (a *faultAgent) Traffic(ctx context.Context) (faults.Traffic, error) {
+	s, err := a.state(ctx, "count traffic")
+	return s.Traffic, err
+}
+
+func (a *faultAgent) state(ctx context.Context, what string) (s agent.State, err error) {
+	err = a.use(ctx, what, func(c agentClient) error {
+		s, err = c.State(ctx)
+		return err
+	})
+	return s, err
+}
+
+// ForwardPorts implements runtime.PortForwarder. The agent carries the connections: the engine publishes no port of a
+// container whose network has no way out, and would give it another port with each start.
+func (a *faultAgent) ForwardPorts(ctx context.Context, ports []netip.AddrPort) (out []netip.AddrPort, err error) {
+	err = a.use(ctx, "publish ports", func(c agentClient) error {
+		out, err = c.Forward(ctx, ports)
+		return err
+	})
+	return out, err
+}
+
+// Probe implements runtime.LinkShaper.
+func (a *faultAgent) Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) (m []faults.Measurement, err error) {
+	err = a.use(ctx, "probe links", func(c agentClient) error {
+		if err := a.updateNetns(ctx, c, links); err != nil {
+			return err
+		}
+		m, err = c.Probe(ctx, links, plan)
+		return err
+	})
+	for i := range m {
+		if m[i].Sent == 0 {
+			m[i].Sent = plan.Count // to or from a node that does not run: every probe was lost
+		}
+	}
+	return m, err
+}
+
+// updateNetns makes sure that the agent knows the namespaces of the nodes at the links' ends. A container gets a new one
+// with every start, so they are looked up when they are needed. The agent's own table is the base: another process may
+// have opened the testnet and added to it.
+func (a *faultAgent) updateNetns(ctx context.Context, c agentClient, links []faults.Link) error {
+	paths, err := a.nodes.netns(ctx, links)
+	if err != nil {
+		return err
+	}
+	a.hostsMu.Lock()
+	defer a.hostsMu.Unlock()
 	s, err := c.State(ctx)
-	return s.Engine, err
+	if err != nil {
+		return err
+	}
+	changed := false
+	for i, h := range s.Hosts {
+		if path, ok := paths[h.Node]; ok && path != h.Netns {
+			s.Hosts[i].Netns = path
+			changed = true
+		}
+	}
+	if !changed {
+		return nil
+	}
+	return c.SetHosts(ctx, s.Hosts)
+}
+
+// describe names the engine's version and the agent's mechanism, once the testnet has an agent.
+func (a *faultAgent) describe(ctx context.Context, version string) string {
+	text := "docker " + version
+	if a == nil {
+		return text
+	}
+	if s, err := a.state(ctx, "describe"); err == nil {
+		text += ", " + s.Engine
+	}
+	return text
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -14,6 +16,97 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// Remove ends a testnet and removes all that belongs to it. Attached containers that a killed run left paused or
+// ended are restored first; where that fails, the testnet stays for another try. The error wraps
+// ErrNotFound when there is nothing.
+func Remove(ctx context.Context, id string) error {
+	r, err := Open(ctx, id)
+	if err != nil {
+		return fmt.Errorf("remove testnet %s: %w", id, err)
+	}
+	if err := restoreRun(ctx, r.cli, r.restoreFile, id); err != nil {
+		return errors.Join(fmt.Errorf("remove testnet %s: %w", id, err), r.Detach())
+	}
+	return r.Close(ctx)
+}
+
+// RemoveAll ends every testnet on the engine, as Remove does, removes what crashed orchestrators left, and returns the ids
+// of what is gone. It touches nothing that is not labelled as ours.
+func RemoveAll(ctx context.Context) ([]string, error) {
+	cli, _, err := connect(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("remove testnets: %w", err)
+	}
+	defer cli.Close()
+	removed, err := removeAll(ctx, cli, socketBase())
+	if err != nil {
+		return removed, fmt.Errorf("remove testnets: %w", err)
+	}
+	return removed, nil
+}
+
+// remover is what removing testnets needs of the engine.
+type remover interface {
+	cleaner
+	restorer
+}
+
+// removeAll removes every testnet, and the sockets in base that belong to none. One that cannot be removed does not keep
+// the others from being removed.
+func removeAll(ctx context.Context, e remover, base string) ([]string, error) {
+	found, err := list(ctx, e, byTool())
+	if err != nil {
+		return nil, err
+	}
+	errs := make([]error, len(found))
+	var g errgroup.Group
+	for i, t := range found {
+		g.Go(func() error {
+			errs[i] = restoreRun(ctx, e, t.restoreFile, t.ID)
+			if errs[i] == nil {
+				errs[i] = sweep(ctx, e, byTestnet(t.ID))
+			}
+			if errs[i] == nil && t.Socket != "" {
+				errs[i] = removeSocketDir(filepath.Dir(t.Socket))
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // the functions return no errors
+	var removed []string
+	left := map[string]bool{}
+	for i, t := range found {
+		if errs[i] == nil {
+			removed = append(removed, t.ID)
+			continue
+		}
+		left[t.ID] = true
+		errs[i] = fmt.Errorf("testnet %s: %w", t.ID, errs[i])
+	}
+	return removed, errors.Join(append(errs, sweepSockets(base, left))...)
+}
+
+// sweepSockets removes the socket directories of testnets that are not in left.
+func sweepSockets(base string, left map[string]bool) error {
+	entries, err := os.ReadDir(base)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("find left sockets: %w", err)
+	}
+	if err := checkPrivate(base); err != nil {
+		return err
+	}
+	var failed error
+	for _, e := range entries {
+		if !left[e.Name()] {
+			failed = errors.Join(failed, removeSocketDir(filepath.Join(base, e.Name())))
+		}
+	}
+	return failed
+}
+
 // cleaner is what clean-up needs of the engine.
 type cleaner interface {
 	ContainerList(ctx context.Context, o container.ListOptions) ([]container.Summary, error)
@@ -23,13 +116,13 @@ type cleaner interface {
 }
 
 const (
-	// rounds is how often clean-up looks for what is left before it gives up.
+	// rounds is how often clean-up tries before it gives up.
 	rounds = 8
 	// betweenRounds lets the engine finish what it has begun.
 	betweenRounds = 250 * time.Millisecond
 )
 
-// sweep removes all containers and then all networks that the filter selects, and looks again until nothing is left.
+// sweep removes all containers and then all networks that the filter selects, and lists again until nothing is left.
 // Its error names what could not be removed.
 func sweep(ctx context.Context, e cleaner, f filters.Args) error {
 	var failed error
@@ -95,16 +188,16 @@ func sweepOnce(ctx context.Context, e cleaner, f filters.Args) (failed, err erro
 	return failed, nil
 }
 
-// explainBusy says what to do about a network that the engine believes to be in use when no container is left. Engines of
+// explainBusy adds what to do about a network that the engine believes to be in use when no container is left. Engines of
 // the 20.10 series can lose count of a network's endpoints under load, and count again only when they start.
 func explainBusy(err error) error {
 	if strings.Contains(err.Error(), "has active endpoints") {
-		return fmt.Errorf("%w; if no container of someone else is on it, the engine lost count and must be restarted", err)
+		return fmt.Errorf("%w; if no other container is on it, the engine lost count and must be restarted", err)
 	}
 	return err
 }
 
-// gone says that what was to be removed is not there, or is being removed by someone else; the next look will tell.
+// gone reports that what was to be removed does not exist, or is being removed by somebody else; the next listing shows it.
 func gone(err error) bool {
 	return errdefs.IsNotFound(err) || strings.Contains(err.Error(), "is already in progress")
 }

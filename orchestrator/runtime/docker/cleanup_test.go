@@ -119,7 +119,7 @@ func (e *fakeEngine) ContainerStart(context.Context, string, container.StartOpti
 
 func (e *fakeEngine) ContainerUnpause(context.Context, string) error { return errdefs.ErrNotFound }
 
-func TestSweepTouchesOnlyItsTestnet(t *testing.T) {
+func TestSweep_OnlyItsTestnet(t *testing.T) {
 	e := newFakeEngine()
 	e.add("a", 20)
 	e.add("b", 2)
@@ -138,7 +138,7 @@ func TestSweepTouchesOnlyItsTestnet(t *testing.T) {
 	}
 }
 
-func TestSweepLooksAgain(t *testing.T) {
+func TestSweep_Retries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newFakeEngine()
 		e.add("a", 2)
@@ -173,7 +173,7 @@ func TestSweepLooksAgain(t *testing.T) {
 	})
 }
 
-func TestSweepSaysWhatIsLeft(t *testing.T) {
+func TestSweep_NamesWhatIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newFakeEngine()
 		e.add("a", 2)
@@ -196,7 +196,7 @@ func TestSweepSaysWhatIsLeft(t *testing.T) {
 	})
 }
 
-func TestSweepOfWhatIsGone(t *testing.T) {
+func TestSweep_AlreadyGone(t *testing.T) {
 	e := newFakeEngine()
 	e.add("a", 2)
 	e.onRemove = func(name string) error {
@@ -216,7 +216,7 @@ func TestSweepOfWhatIsGone(t *testing.T) {
 	}
 }
 
-func TestSweepGivesUp(t *testing.T) {
+func TestSweep_GivesUp(t *testing.T) {
 	t.Run("never empty", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			e := newFakeEngine()
@@ -279,7 +279,7 @@ func TestList(t *testing.T) {
 	}
 }
 
-func TestRemoveAllSweepsSockets(t *testing.T) {
+func TestRemoveAll_SweepsSockets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := filepath.Join(t.TempDir(), "netsplit")
 		for _, id := range []string{"a", "stuck", "crashed"} {

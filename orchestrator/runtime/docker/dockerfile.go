@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"archive/tar"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -8,21 +9,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 
-	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/build"
-	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/jsonmessage"
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
 )
 
 // imageBuilder is what building from a Dockerfile needs of the engine.
 type imageBuilder interface {
-	ImageInspect(ctx context.Context, ref string, o ...client.ImageInspectOption) (image.InspectResponse, error)
+	imageInspector
 	ImageBuild(ctx context.Context, context io.Reader, o build.ImageBuildOptions) (build.ImageBuildResponse, error)
 }
 
@@ -38,12 +39,8 @@ func dockerfileImage(ctx context.Context, e imageBuilder, file string, progress 
 	}
 	defer packed.Close()
 	ref := chainRepo + ":" + sum[:12]
-	img, err := e.ImageInspect(ctx, ref)
-	if err == nil && img.Config != nil && img.Config.Labels[labelContent] == sum {
-		return ref, nil
-	}
-	if err != nil && !errdefs.IsNotFound(err) {
-		return "", fmt.Errorf("inspect image %s: %w", ref, err)
+	if _, found, err := findImage(ctx, e, ref, sum); found || err != nil {
+		return ref, err
 	}
 	progress("building " + file)
 	answer, err := e.ImageBuild(ctx, packed, build.ImageBuildOptions{
@@ -111,7 +108,7 @@ func buildArgs(dockerfile string, getenv func(string) string) map[string]*string
 	return args
 }
 
-// followBuild reads a build's log to its end, tells progress of each step, and returns the build's error with its last
+// followBuild reads a build's log to its end, reports each step to progress, and returns the build's error with its last
 // lines.
 func followBuild(body io.Reader, progress func(string)) error {
 	var last []string
@@ -120,10 +117,10 @@ func followBuild(body io.Reader, progress func(string)) error {
 		if err := d.Decode(&m); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
-			return withTail(fmt.Errorf("read the build's log: %w", err), strings.Join(last, "\n"))
+			return withOutput(fmt.Errorf("read the build's log: %w", err), strings.Join(last, "\n"))
 		}
 		if m.Error != nil {
-			return withTail(m.Error, strings.Join(last, "\n"))
+			return withOutput(m.Error, strings.Join(last, "\n"))
 		}
 		for line := range strings.Lines(m.Stream) {
 			line = strings.TrimRight(line, "\r\n")
@@ -136,5 +133,89 @@ func followBuild(body io.Reader, progress func(string)) error {
 			last = append(last, line)
 			last = last[max(0, len(last)-tailLines):]
 		}
+	}
+}
+
+// ignoreFile lists what does not belong to a build's context.
+const ignoreFile = ".dockerignore"
+
+// writeContext writes a directory as a tar stream that depends on names, contents and executable bits alone, without
+// what .dockerignore leaves out.
+func writeContext(w io.Writer, dir, dockerfile string) error {
+	ignored, err := readIgnore(filepath.Join(dir, ignoreFile))
+	if err != nil {
+		return err
+	}
+	tw := tar.NewWriter(w)
+	// WalkDir goes in lexical order.
+	err = filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, file)
+		if err != nil || name == "." {
+			return err
+		}
+		out, err := ignored.MatchesOrParentMatches(name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", ignoreFile, err)
+		}
+		// The builder reads these two, and removes them itself if they are not to be seen.
+		if out && name != dockerfile && name != ignoreFile {
+			if d.IsDir() && !ignored.Exclusions() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		return addContext(tw, file, filepath.ToSlash(name), d)
+	})
+	if err != nil {
+		return err
+	}
+	return tw.Close()
+}
+
+// readIgnore reads a .dockerignore; a missing one leaves nothing out.
+func readIgnore(file string) (*patternmatcher.PatternMatcher, error) {
+	var patterns []string
+	f, err := os.Open(file)
+	switch {
+	case err == nil:
+		defer f.Close()
+		if patterns, err = ignorefile.ReadAll(f); err != nil {
+			return nil, fmt.Errorf("read %s: %w", file, err)
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	m, err := patternmatcher.New(patterns)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	return m, nil
+}
+
+// addContext adds one entry of a directory. Sockets and devices are left out.
+func addContext(tw *tar.Writer, file, name string, d fs.DirEntry) error {
+	info, err := d.Info()
+	if err != nil {
+		return err
+	}
+	h := &tar.Header{Name: name, Mode: int64(info.Mode().Perm()&0o111 | 0o644)}
+	switch info.Mode().Type() {
+	case fs.ModeDir:
+		h.Typeflag, h.Name, h.Mode = tar.TypeDir, name+"/", 0o755
+		return tw.WriteHeader(h)
+	case fs.ModeSymlink:
+		h.Typeflag = tar.TypeSymlink
+		if h.Linkname, err = os.Readlink(file); err != nil {
+			return err
+		}
+		return tw.WriteHeader(h)
+	case 0:
+		h.Typeflag = tar.TypeReg
+		return addFile(tw, h, file)
+	default:
+		return nil
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-func TestAvailableWithoutAnEngine(t *testing.T) {
+func TestAvailable_NoEngine(t *testing.T) {
 	for _, c := range []struct{ host, want string }{
 		{"tcp://192.0.2.1:2375", "not on this machine"},
 		{"ssh://user@192.0.2.1", "not on this machine"},
@@ -72,21 +72,21 @@ func engineAt(t *testing.T, platform string) {
 	t.Cleanup(func() { srv.Close(); <-done })
 }
 
-func TestAvailableRefusesVirtualMachines(t *testing.T) {
+func TestAvailable_RefusesVirtualMachines(t *testing.T) {
 	engineAt(t, "Docker Desktop 4.40 (1)")
 	if _, err := Available(t.Context()); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "virtual machine") {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestAvailableTellsTheVersion(t *testing.T) {
+func TestAvailable_Version(t *testing.T) {
 	engineAt(t, "Docker Engine - Community")
 	if v, err := Available(t.Context()); v != "1.2.3" || err != nil {
 		t.Errorf("got %q, %v", v, err)
 	}
 }
 
-func TestAvailableDoesNotHang(t *testing.T) {
+func TestAvailable_Timeout(t *testing.T) {
 	engineAt(t, "")
 	begin := time.Now()
 	_, err := Available(t.Context())
@@ -154,7 +154,7 @@ func TestSocketDir(t *testing.T) {
 }
 
 // The last testnet to end removes the directory that holds all, which must not fail one that begins at that moment.
-func TestSocketDirsOfTestnetsThatComeAndGo(t *testing.T) {
+func TestSocketDir_Concurrent(t *testing.T) {
 	run, err := os.MkdirTemp("", "run")
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +184,7 @@ func TestSocketDirsOfTestnetsThatComeAndGo(t *testing.T) {
 	}
 }
 
-func TestCallsBeforeCreate(t *testing.T) {
+func TestRuntime_BeforeCreate(t *testing.T) {
 	engineAt(t, "Docker Engine - Community")
 	r, err := New(t.Context(), Options{})
 	if err != nil {

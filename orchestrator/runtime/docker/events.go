@@ -18,14 +18,14 @@ type eventSource interface {
 	ContainerList(ctx context.Context, o container.ListOptions) ([]container.Summary, error)
 }
 
-// watcher hears from the engine when containers of a testnet start and end.
+// watcher receives the engine's events of containers of a testnet that start and end, and passes them to the nodes.
 type watcher struct {
-	src     eventSource
-	testnet string
-	nodes   map[faults.NodeID]*node
-	guests  map[string]faults.NodeID // containers that are not ours, by id; nil: ours, by label
-	gap     func(faults.NodeID, error)
-	last    int64 // nanoseconds of the newest event taken
+	src        eventSource
+	testnet    string
+	nodes      map[faults.NodeID]*node
+	containers map[string]faults.NodeID // by id; nil: those that are labelled as the testnet's
+	gap        func(faults.NodeID, error)
+	last       int64 // nanoseconds of the newest event taken
 }
 
 // open subscribes; when it returns the engine reports everything from now on.
@@ -41,13 +41,13 @@ func (w *watcher) open(ctx context.Context) (<-chan events.Message, <-chan error
 	return w.src.Events(ctx, o)
 }
 
-// filter selects the containers of the testnet; by says how the engine calls an id there.
+// filter selects the containers of the testnet; by is the engine's key for an id there.
 func (w *watcher) filter(by string) filters.Args {
-	if w.guests == nil {
+	if w.containers == nil {
 		return byTestnet(w.testnet)
 	}
 	f := filters.NewArgs()
-	for id := range w.guests {
+	for id := range w.containers {
 		f.Add(by, id)
 	}
 	return f
@@ -55,10 +55,10 @@ func (w *watcher) filter(by string) filters.Args {
 
 // node returns the node of a container; nil if it has none.
 func (w *watcher) node(id string, labels map[string]string) *node {
-	if w.guests == nil {
+	if w.containers == nil {
 		return w.nodes[faults.NodeID(labels[labelNode])]
 	}
-	return w.nodes[w.guests[id]]
+	return w.nodes[w.containers[id]]
 }
 
 // run passes events on until ctx ends, and subscribes again when the engine breaks off.
@@ -87,11 +87,11 @@ func (w *watcher) run(ctx context.Context, msgs <-chan events.Message, errs <-ch
 }
 
 // drain passes events on until the stream ends.
-func (w *watcher) drain(ctx context.Context, msgs <-chan events.Message, errs <-chan error, heard func()) error {
+func (w *watcher) drain(ctx context.Context, msgs <-chan events.Message, errs <-chan error, received func()) error {
 	for {
 		select {
 		case m := <-msgs:
-			heard()
+			received()
 			w.take(m)
 		case err := <-errs:
 			return err
@@ -101,7 +101,7 @@ func (w *watcher) drain(ctx context.Context, msgs <-chan events.Message, errs <-
 	}
 }
 
-// take passes one event on. The engine may send the last ones again after a break; nodes know what they heard.
+// take passes one event on. The engine may send the last ones again after a break; nodes ignore repeated ones.
 func (w *watcher) take(m events.Message) {
 	w.last = max(w.last, m.TimeNano)
 	n := w.node(m.Actor.ID, m.Actor.Attributes)
@@ -110,13 +110,13 @@ func (w *watcher) take(m events.Message) {
 	}
 	switch m.Action {
 	case events.ActionStart:
-		n.started()
+		n.reportStart()
 	case events.ActionDie:
-		n.ended(fmt.Errorf("exited with status %s", m.Actor.Attributes["exitCode"]))
+		n.reportEnd(fmt.Errorf("exited with status %s", m.Actor.Attributes["exitCode"]))
 	}
 }
 
-// reconcile reports nodes that ended unheard: the engine remembers only the last few hundred events.
+// reconcile reports nodes that ended without an event: the engine keeps only the last few hundred events.
 func (w *watcher) reconcile(ctx context.Context) {
 	list, err := w.src.ContainerList(ctx, container.ListOptions{All: true, Filters: w.filter("id")})
 	if err != nil {
@@ -124,7 +124,7 @@ func (w *watcher) reconcile(ctx context.Context) {
 	}
 	for _, c := range list {
 		if n := w.node(c.ID, c.Labels); n != nil && c.State == container.StateExited {
-			n.ended(fmt.Errorf("ended while the engine could not be heard: %s", c.Status))
+			n.reportEnd(fmt.Errorf("ended while no events came from the engine: %s", c.Status))
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -12,15 +13,10 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// logSource is what following a node needs of the engine.
-type logSource interface {
-	ContainerLogs(ctx context.Context, id string, o container.LogsOptions) (io.ReadCloser, error)
-}
-
 const (
-	// retryAfter is how long to wait before asking again for logs that ended while the container seems to run.
+	// retryAfter is the wait before logs are requested again that ended while the container seems to run.
 	retryAfter = 250 * time.Millisecond
-	// retries is how often to ask before lines are given up as lost.
+	// retries is the number of attempts before lines are reported as lost.
 	retries = 8
 	// lateAfter is how long the log of a container that ended may stay open.
 	lateAfter = 5 * time.Second
@@ -28,15 +24,14 @@ const (
 
 // follower delivers one node's lines and exits to the sink, in order, in one goroutine.
 type follower struct {
-	src       logSource
-	container string // its name
-	node      *node
-	sink      runtime.Sink
-	lines     lines
+	src   logSource
+	node  *node
+	sink  runtime.Sink
+	lines lines
 }
 
-func newFollower(src logSource, name string, n *node, sink runtime.Sink) *follower {
-	f := &follower{src: src, container: name, node: n, sink: sink}
+func newFollower(src logSource, n *node, sink runtime.Sink) *follower {
+	f := &follower{src: src, node: n, sink: sink}
 	f.lines.line = func(b []byte) { sink.Line(n.id, f.lines.last, b) }
 	f.lines.gap = func(err error) { sink.Gap(n.id, err) }
 	return f
@@ -57,13 +52,13 @@ func (f *follower) run(ctx context.Context) {
 		if err := f.read(ctx, false); err != nil && ctx.Err() == nil {
 			f.sink.Gap(f.node.id, err)
 		}
-		if !c.asked {
+		if !c.requested {
 			f.sink.Exit(f.node.id, c.err)
 		}
 	}
 }
 
-// follow delivers lines until the container ended, which the inbox tells, or ctx ends.
+// follow delivers lines until the inbox has a change, that is, the container ended, or ctx ends.
 func (f *follower) follow(ctx context.Context) {
 	for failed := 0; ; {
 		before := f.lines.last
@@ -117,12 +112,12 @@ func (f *follower) readUntilLate(ctx context.Context) error {
 
 // read delivers what the engine has beyond the last line, and with follow what comes until the log ends.
 func (f *follower) read(ctx context.Context, follow bool) error {
-	both := f.node.isForeign()
-	body, err := f.src.ContainerLogs(ctx, f.container, container.LogsOptions{
+	both := f.node.readsStderr()
+	body, err := f.src.ContainerLogs(ctx, f.node.container, container.LogsOptions{
 		ShowStdout: true, ShowStderr: both, Timestamps: true, Follow: follow, Since: f.lines.reopen(),
 	})
 	if err != nil {
-		return fmt.Errorf("read the log of %s: %w", f.container, err)
+		return fmt.Errorf("read the log of %s: %w", f.node.container, err)
 	}
 	defer body.Close()
 	stderr := io.Discard
@@ -130,7 +125,76 @@ func (f *follower) read(ctx context.Context, follow bool) error {
 		stderr = &f.lines
 	}
 	if _, err := stdcopy.StdCopy(&f.lines, stderr, body); err != nil {
-		return fmt.Errorf("read the log of %s: %w", f.container, err)
+		return fmt.Errorf("read the log of %s: %w", f.node.container, err)
 	}
 	return nil
+}
+
+// maxLine bounds a line; what is beyond is dropped, and reported.
+const maxLine = 8 << 20
+
+// lines turns the engine's log frames into lines, each once however often the engine sends it. A frame is a timestamp,
+// a space, and a line or a piece of one. Feeding a reader of frames: stdcopy writes each frame in one Write.
+type lines struct {
+	line func([]byte)
+	gap  func(error)
+
+	last  time.Time // of the last frame taken
+	count int       // of frames taken with that timestamp
+	skip  int       // frames with that timestamp that the engine sends again
+	part  []byte    // pieces of an unfinished line
+	over  int       // bytes dropped from it
+}
+
+// reopen prepares for a new answer of the engine and returns the moment since which it must send.
+func (l *lines) reopen() string {
+	l.skip = l.count
+	if l.last.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%d.%09d", l.last.Unix(), l.last.Nanosecond())
+}
+
+// Write takes one frame.
+func (l *lines) Write(frame []byte) (int, error) {
+	stamp, text, ok := bytes.Cut(frame, []byte{' '})
+	if !ok {
+		return 0, fmt.Errorf("log frame of %d bytes has no timestamp", len(frame))
+	}
+	at, err := time.Parse(time.RFC3339Nano, string(stamp))
+	if err != nil {
+		return 0, fmt.Errorf("log frame: %w", err)
+	}
+	switch {
+	case !at.Equal(l.last):
+		l.last, l.count, l.skip = at, 1, 0
+	case l.skip > 0:
+		l.skip--
+		return len(frame), nil
+	default:
+		l.count++
+	}
+	l.take(text)
+	return len(frame), nil
+}
+
+// take adds a piece and delivers the line that it ends.
+func (l *lines) take(text []byte) {
+	body, ended := bytes.CutSuffix(text, []byte{'\n'})
+	if ended && len(l.part) == 0 && l.over == 0 && len(body) <= maxLine {
+		l.line(body)
+		return
+	}
+	room := min(len(body), maxLine-len(l.part))
+	l.part = append(l.part, body[:room]...)
+	l.over += len(body) - room
+	if !ended {
+		return
+	}
+	if l.over > 0 {
+		l.gap(fmt.Errorf("a line of %d bytes is longer than %d and was dropped", len(l.part)+l.over, maxLine))
+	} else {
+		l.line(l.part)
+	}
+	l.part, l.over = nil, 0
 }

@@ -117,13 +117,13 @@ func followed(t *testing.T, log *fakeLog) (*node, *record) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		newFollower(log, "c", n, rec).run(ctx)
+		newFollower(log, n, rec).run(ctx)
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 	return n, rec
 }
 
-func TestFollowerOverABrokenConnection(t *testing.T) {
+func TestFollower_BrokenConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newFakeLog()
 		log.cut = 3 // every answer breaks after three frames, of which some are old
@@ -131,7 +131,7 @@ func TestFollowerOverABrokenConnection(t *testing.T) {
 		log.print(2, "b\n", "c\n")
 		log.print(3, "d\n")
 		n, rec := followed(t, log)
-		n.started()
+		n.reportStart()
 		rec.until(t, "d", func() bool { return len(rec.lines["n"]) > 0 && rec.lines["n"][len(rec.lines["n"])-1] == "d" })
 		if d := cmp.Diff([]string{"a", "b", "c", "d"}, rec.lines["n"]); d != "" {
 			t.Error(d)
@@ -139,61 +139,61 @@ func TestFollowerOverABrokenConnection(t *testing.T) {
 	})
 }
 
-func TestFollowerDrainsBeforeTheExit(t *testing.T) {
+func TestFollower_DrainsBeforeExit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newFakeLog()
 		log.print(1, "a\n")
 		n, rec := followed(t, log)
-		n.started()
+		n.reportStart()
 		rec.until(t, "a", func() bool { return len(rec.lines["n"]) == 1 })
 		log.end(true) // the followed answer ends before the last line is there
 		synctest.Wait()
 		log.print(2, "last\n")
-		n.ended(errors.New("died"))
+		n.reportEnd(errors.New("died"))
 		rec.until(t, "the exit", func() bool { return len(rec.exits["n"]) == 1 })
 		if got := rec.exits["n"][0]; got != "died after 2 lines" {
 			t.Errorf("exit %q", got)
 		}
 		// Started again, it goes on where it was.
 		log.print(3, "again\n")
-		n.started()
+		n.reportStart()
 		rec.until(t, "again", func() bool { return len(rec.lines["n"]) == 3 })
 	})
 }
 
-func TestFollowerLeavesALogThatDoesNotEnd(t *testing.T) {
+func TestFollower_LeavesOpenLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newFakeLog()
 		n, rec := followed(t, log)
-		n.started()
+		n.reportStart()
 		synctest.Wait()
-		n.ended(errors.New("died"))
+		n.reportEnd(errors.New("died"))
 		rec.until(t, "the exit", func() bool { return len(rec.exits["n"]) == 1 })
 	})
 }
 
-func TestFollowerReportsLostLines(t *testing.T) {
+func TestFollower_ReportsGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newFakeLog()
 		log.fail = -1 // always
 		n, rec := followed(t, log)
-		n.started()
+		n.reportStart()
 		rec.until(t, "the gap", func() bool { return len(rec.gaps) == 1 })
 		if got := rec.gaps[0].Error(); !strings.Contains(got, "engine is away") {
 			t.Errorf("gap %q", got)
 		}
-		n.ended(nil)
+		n.reportEnd(nil)
 		rec.until(t, "the exit", func() bool { return len(rec.exits["n"]) == 1 && len(rec.gaps) == 2 })
 	})
 }
 
-func TestFollowerForgivesAFewFailures(t *testing.T) {
+func TestFollower_RetriesFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newFakeLog()
 		log.fail = retries - 1
 		log.print(1, "a\n")
 		n, rec := followed(t, log)
-		n.started()
+		n.reportStart()
 		rec.until(t, "a", func() bool { return len(rec.lines["n"]) == 1 })
 		if len(rec.gaps) != 0 {
 			t.Errorf("gaps %v", rec.gaps)
@@ -244,7 +244,7 @@ func TestLines(t *testing.T) {
 }
 
 // The follower needs each frame in a Write of its own.
-func TestStdcopyWritesFrames(t *testing.T) {
+func TestStdcopy_OneWritePerFrame(t *testing.T) {
 	var in bytes.Buffer
 	for i := range 3 {
 		if _, err := stdcopy.NewStdWriter(&in, stdcopy.Stdout).Write([]byte(strconv.Itoa(i))); err != nil {
@@ -269,7 +269,7 @@ func FuzzLines(f *testing.F) {
 	})
 }
 
-func TestTail(t *testing.T) {
+func TestTailOf(t *testing.T) {
 	log := &tailLog{}
 	for i := range 5 {
 		log.frames = append(log.frames, fmt.Sprintf("%d-a", i), "-b", "-c\n")

@@ -1,13 +1,17 @@
 package docker
 
 import (
+	"archive/tar"
 	"context"
 	"crypto/sha256"
+	"debug/elf"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
@@ -17,22 +21,32 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/jsonmessage"
+
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// imageRepo is the repository of the images made here; the tag is the content's hash.
-const imageRepo = "netsplit/node"
+// Repositories of the images made here; a tag is the beginning of a hash of what the image was made from.
+const (
+	nodeRepo  = "netsplit/node"
+	chainRepo = "netsplit/chain" // programs that chain files describe
+)
 
-// program is where the executable is in an image made here, and its entry point.
+// program is where the executable is in an image of netsplit itself, and its entry point.
 const program = "/netsplit"
 
-// imageEngine is what node images need of the engine.
-type imageEngine interface {
+// imageInspector finds images.
+type imageInspector interface {
 	ImageInspect(ctx context.Context, ref string, o ...client.ImageInspectOption) (image.InspectResponse, error)
+}
+
+// imageEngine is what making images needs of the engine.
+type imageEngine interface {
+	imageInspector
 	ImageImport(ctx context.Context, src image.ImportSource, ref string, o image.ImportOptions) (io.ReadCloser, error)
 }
 
-// givenImage returns a local image that the user named. It is never pulled.
-func givenImage(ctx context.Context, e imageEngine, ref string) (image.InspectResponse, error) {
+// localImage returns an image that the user named. It is never pulled.
+func localImage(ctx context.Context, e imageInspector, ref string) (image.InspectResponse, error) {
 	img, err := e.ImageInspect(ctx, ref)
 	if errdefs.IsNotFound(err) {
 		return img, fmt.Errorf("image %s is not on this machine; docker pull or docker build it first: %w", ref, err)
@@ -43,73 +57,276 @@ func givenImage(ctx context.Context, e imageEngine, ref string) (image.InspectRe
 	return img, nil
 }
 
+// netsplitImage returns the image of nodes and agent that options ask for.
+func netsplitImage(ctx context.Context, e imageEngine, opts Options) (image.InspectResponse, error) {
+	if opts.Image != "" {
+		return localImage(ctx, e, opts.Image)
+	}
+	file := opts.executable
+	if file == "" {
+		var err error
+		if file, err = os.Executable(); err != nil {
+			return image.InspectResponse{}, fmt.Errorf("find the running executable: %w", err)
+		}
+	}
+	return ownImage(ctx, e, file)
+}
+
 // ownImage returns the image that holds the executable at path, making it if the engine does not have it yet.
 func ownImage(ctx context.Context, e imageEngine, path string) (image.InspectResponse, error) {
 	var none image.InspectResponse
 	if goruntime.GOOS != "linux" {
 		return none, fmt.Errorf("make a node image on %s: %w", goruntime.GOOS, errNoNodeBinary)
 	}
-	files, libs, err := contents(path, program)
-	if err != nil {
+	spec := imageSpec{repo: nodeRepo, dirs: nodeDirs}
+	if err := spec.addProgram(path, program); err != nil {
 		return none, fmt.Errorf("make a node image: %w", err)
 	}
-	_, img, err := makeImage(ctx, e, imageSpec{repo: imageRepo, dirs: nodeDirs, files: files, libs: libs})
-	return img, err
+	return spec.findOrMake(ctx, e)
 }
 
-// imageSpec is an image of one program, the first of its files.
+// BuildImage returns a reference to the image that a source describes, made if the engine does not have it. progress, if not
+// nil, is called for each step that takes time. It may be called before Create.
+func (r *Runtime) BuildImage(ctx context.Context, source runtime.ImageSource, progress func(string)) (string, error) {
+	if err := checkSource(source); err != nil {
+		return "", fmt.Errorf("get an image: %w", err)
+	}
+	ctx, done, err := r.begin(ctx)
+	if err != nil {
+		return "", fmt.Errorf("get an image: %w", err)
+	}
+	defer done()
+	if progress == nil {
+		progress = func(string) {}
+	}
+	var ref, kind string
+	switch {
+	case source.Go != "":
+		kind = "go: " + source.Go
+		var dir string
+		if dir, err = os.UserCacheDir(); err == nil {
+			b := goBuilder{engine: r.cli, dir: filepath.Join(dir, "netsplit"), run: runGo, progress: progress}
+			ref, err = b.image(ctx, source.Go, source.LDFlags)
+		}
+	case source.Binary != "":
+		kind = "binary: " + source.Binary
+		ref, err = binaryImage(ctx, r.cli, source.Binary)
+	case source.Dockerfile != "":
+		kind = "dockerfile: " + source.Dockerfile
+		ref, err = dockerfileImage(ctx, r.cli, source.Dockerfile, progress)
+	default:
+		_, err := localImage(ctx, r.cli, source.Ref)
+		return source.Ref, err
+	}
+	if err != nil {
+		return "", fmt.Errorf("image of %s: %w", kind, err)
+	}
+	return ref, nil
+}
+
+// checkSource fails unless exactly one kind of source is set.
+func checkSource(s runtime.ImageSource) error {
+	kinds := 0
+	for _, k := range []string{s.Go, s.Binary, s.Ref, s.Dockerfile} {
+		if k != "" {
+			kinds++
+		}
+	}
+	if kinds != 1 {
+		return fmt.Errorf("the source has %d of go, binary, ref and dockerfile; it needs one", kinds)
+	}
+	if s.LDFlags != "" && s.Go == "" {
+		return errors.New("ldflags are for the source go only")
+	}
+	return nil
+}
+
+// binaryImage returns the image FROM scratch that holds an executable of this host, with its loader and libraries.
+func binaryImage(ctx context.Context, e imageEngine, file string) (string, error) {
+	if err := checkBinary(file); err != nil {
+		return "", err
+	}
+	spec := imageSpec{repo: chainRepo, dirs: chainDirs}
+	if err := spec.addProgram(file, path.Join("/", filepath.Base(file))); err != nil {
+		return "", err
+	}
+	_, err := spec.findOrMake(ctx, e)
+	return spec.ref(), err
+}
+
+// checkBinary fails unless the file is a program that containers of this host can run.
+func checkBinary(file string) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a file", file)
+	}
+	f, err := elf.Open(file)
+	if err != nil {
+		return fmt.Errorf("%s is not a Linux program (a script needs an image with its interpreter: dockerfile or ref): %w", file, err)
+	}
+	defer f.Close()
+	if want := machines[goruntime.GOARCH]; f.Machine != want {
+		return fmt.Errorf("%s is built for %v, containers of this host need %v", file, f.Machine, want)
+	}
+	if f.Type != elf.ET_EXEC && f.Type != elf.ET_DYN {
+		return fmt.Errorf("%s is an ELF file, but not a program", file)
+	}
+	return nil
+}
+
+// imageSpec is an image of one layer with one program, the first of its files.
 type imageSpec struct {
-	repo  string // the tag is the content's hash
+	repo  string
 	dirs  []imageDir
 	files []imageFile
 	libs  []string // directories of libraries
+	// hash is of all that the image is made from, in hex.
+	hash string
 }
 
-// makeImage returns the reference of an image and the image, made if the engine does not have it yet.
-func makeImage(ctx context.Context, e imageEngine, spec imageSpec) (string, image.InspectResponse, error) {
-	var none image.InspectResponse
-	sum, err := hashFiles(spec.files)
-	if err != nil {
-		return "", none, fmt.Errorf("make a node image: %w", err)
-	}
-	ref := spec.repo + ":" + sum[:12]
-	img, err := e.ImageInspect(ctx, ref)
-	if err == nil && img.Config != nil && img.Config.Labels[labelContent] == sum {
-		return ref, img, nil
-	}
-	if err != nil && !errdefs.IsNotFound(err) {
-		return "", none, fmt.Errorf("inspect image %s: %w", ref, err)
-	}
-	if err := importImage(ctx, e, ref, sum, spec); err != nil {
-		return "", none, fmt.Errorf("make node image %s: %w", ref, err)
-	}
-	if img, err = e.ImageInspect(ctx, ref); err != nil {
-		return "", none, fmt.Errorf("inspect image %s: %w", ref, err)
-	}
-	return ref, img, nil
+// imageDir is a directory of an image.
+type imageDir struct {
+	name string
+	mode int64
 }
 
 // imageFile is a file of an image: where it comes from and where it goes.
 type imageFile struct{ from, to string }
 
-// contents lists the files of the image of an executable that is to be at entry, and the directories of its libraries.
-func contents(path, entry string) ([]imageFile, []string, error) {
-	files := []imageFile{{path, entry}}
-	objects, err := sharedObjects(path)
+var (
+	// nodeDirs exist in the image of our own node, which writes to /data.
+	nodeDirs = []imageDir{{"data/", 0o755}, {"etc/", 0o755}, {"etc/netsplit/", 0o755}, {"run/", 0o755}, {"run/netsplit/", 0o755}, {"tmp/", 0o1777}}
+	// chainDirs exist in the image of a program of a chain file.
+	chainDirs = []imageDir{{"tmp/", 0o1777}}
+)
+
+// addProgram adds an executable that is to be at entry, with its loader and libraries. Unless the image has a hash
+// already, it becomes that of the files.
+func (s *imageSpec) addProgram(file, entry string) error {
+	objects, err := sharedObjects(file)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	var dirs []string
+	s.files = []imageFile{{file, entry}}
 	for _, o := range objects {
-		files = append(files, imageFile{o, o})
-		if dir := filepath.Dir(o); !slices.Contains(dirs, dir) {
-			dirs = append(dirs, dir)
+		s.files = append(s.files, imageFile{o, o})
+		if dir := filepath.Dir(o); !slices.Contains(s.libs, dir) {
+			s.libs = append(s.libs, dir)
 		}
 	}
-	return files, dirs, nil
+	if s.hash == "" {
+		s.hash, err = hashFiles(s.files)
+	}
+	return err
 }
 
-// hashFiles returns the hash of an image's content in hex.
+func (s *imageSpec) ref() string { return s.repo + ":" + s.hash[:12] }
+
+// find returns the image if the engine has it.
+func (s *imageSpec) find(ctx context.Context, e imageEngine) (image.InspectResponse, bool, error) {
+	return findImage(ctx, e, s.ref(), s.hash)
+}
+
+// findImage returns the image of a reference if the engine has it and it was made from what has that hash.
+func findImage(ctx context.Context, e imageInspector, ref, hash string) (image.InspectResponse, bool, error) {
+	img, err := e.ImageInspect(ctx, ref)
+	if err != nil && !errdefs.IsNotFound(err) {
+		return img, false, fmt.Errorf("inspect image %s: %w", ref, err)
+	}
+	return img, err == nil && img.Config != nil && img.Config.Labels[labelContent] == hash, nil
+}
+
+// make imports the image and returns it.
+func (s *imageSpec) make(ctx context.Context, e imageEngine) (image.InspectResponse, error) {
+	if err := s.load(ctx, e); err != nil {
+		return image.InspectResponse{}, fmt.Errorf("make image %s: %w", s.ref(), err)
+	}
+	return localImage(ctx, e, s.ref())
+}
+
+func (s *imageSpec) findOrMake(ctx context.Context, e imageEngine) (image.InspectResponse, error) {
+	img, found, err := s.find(ctx, e)
+	if found || err != nil {
+		return img, err
+	}
+	return s.make(ctx, e)
+}
+
+// load sends the files to the engine as an image of one layer. It is several times faster than a build.
+func (s *imageSpec) load(ctx context.Context, e imageEngine) error {
+	entry, err := json.Marshal([]string{s.files[0].to})
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	changes := []string{
+		"ENTRYPOINT " + string(entry),
+		"LABEL " + labelTool + "=" + tool + " " + labelContent + "=" + s.hash,
+	}
+	if len(s.libs) > 0 {
+		changes = append(changes, "ENV LD_LIBRARY_PATH="+strings.Join(s.libs, ":"))
+	}
+	pr, pw := io.Pipe()
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		pw.CloseWithError(s.write(pw))
+	}()
+	defer func() {
+		pr.CloseWithError(context.Canceled) // the writer ends even if the engine stopped reading
+		<-written
+	}()
+	body, err := e.ImageImport(ctx, image.ImportSource{Source: pr, SourceName: "-"}, s.ref(), image.ImportOptions{Changes: changes})
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	defer body.Close()
+	// The engine reports failures in the stream of its answer.
+	if err := jsonmessage.DisplayJSONMessagesStream(body, io.Discard, 0, false, nil); err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	return nil
+}
+
+// write writes the image's file system as a tar stream.
+func (s *imageSpec) write(w io.Writer) error {
+	tw := tar.NewWriter(w)
+	for _, d := range s.dirs {
+		if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: d.name, Mode: d.mode}); err != nil {
+			return err
+		}
+	}
+	for _, f := range s.files {
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(f.to, "/"), Mode: 0o755}
+		if err := addFile(tw, h, f.from); err != nil {
+			return fmt.Errorf("pack %s: %w", f.from, err)
+		}
+	}
+	return tw.Close()
+}
+
+// addFile adds a file of this host to an archive.
+func addFile(tw *tar.Writer, h *tar.Header, file string) error {
+	r, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	info, err := r.Stat()
+	if err != nil {
+		return err
+	}
+	h.Size = info.Size()
+	if err := tw.WriteHeader(h); err != nil {
+		return err
+	}
+	_, err = io.Copy(tw, r)
+	return err
+}
+
+// hashFiles returns the hash of an image's files in hex.
 func hashFiles(files []imageFile) (string, error) {
 	h := sha256.New()
 	for _, f := range files {
@@ -125,39 +342,4 @@ func hashFiles(files []imageFile) (string, error) {
 		fmt.Fprintf(h, "\x00%s\x00%d\x00", f.to, n)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// importImage sends the files to the engine as an image of one layer. It is several times faster than a build.
-func importImage(ctx context.Context, e imageEngine, ref, sum string, spec imageSpec) error {
-	entry, err := json.Marshal([]string{spec.files[0].to})
-	if err != nil {
-		return fmt.Errorf("import: %w", err)
-	}
-	changes := []string{
-		"ENTRYPOINT " + string(entry),
-		"LABEL " + labelTool + "=" + tool + " " + labelContent + "=" + sum,
-	}
-	if len(spec.libs) > 0 {
-		changes = append(changes, "ENV LD_LIBRARY_PATH="+strings.Join(spec.libs, ":"))
-	}
-	pr, pw := io.Pipe()
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		pw.CloseWithError(writeImage(pw, spec.dirs, spec.files))
-	}()
-	defer func() {
-		pr.CloseWithError(context.Canceled) // the writer ends even if the engine stopped reading
-		<-written
-	}()
-	body, err := e.ImageImport(ctx, image.ImportSource{Source: pr, SourceName: "-"}, ref, image.ImportOptions{Changes: changes})
-	if err != nil {
-		return fmt.Errorf("import: %w", err)
-	}
-	defer body.Close()
-	// The engine reports failures in the stream of its answer.
-	if err := jsonmessage.DisplayJSONMessagesStream(body, io.Discard, 0, false, nil); err != nil {
-		return fmt.Errorf("import: %w", err)
-	}
-	return nil
 }

@@ -2,11 +2,13 @@ package docker
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"debug/elf"
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,7 +17,11 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
+	"github.com/docker/docker/pkg/jsonmessage"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 // fakeImages keeps the images that were imported, by reference.
@@ -70,7 +76,7 @@ func (f *fakeImages) ImageImport(_ context.Context, src image.ImportSource, ref 
 	return io.NopCloser(strings.NewReader(f.answer)), nil
 }
 
-func TestOwnImageIsMadeOnce(t *testing.T) {
+func TestOwnImage_MadeOnce(t *testing.T) {
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +110,7 @@ func TestOwnImageIsMadeOnce(t *testing.T) {
 	}
 }
 
-func TestOwnImageFails(t *testing.T) {
+func TestOwnImage_Errors(t *testing.T) {
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +143,7 @@ func TestOwnImageFails(t *testing.T) {
 	}
 }
 
-func TestSharedObjectsOfADynamicProgram(t *testing.T) {
+func TestSharedObjects(t *testing.T) {
 	sh, err := filepath.EvalSymlinks("/bin/sh")
 	if err != nil {
 		t.Skip(err)
@@ -159,7 +165,7 @@ func TestSharedObjectsOfADynamicProgram(t *testing.T) {
 	}
 }
 
-func TestMissingLibraryIsNamed(t *testing.T) {
+func TestResolver_MissingLibrary(t *testing.T) {
 	r := &resolver{class: elf.ELFCLASS64, machine: elf.EM_X86_64}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "libx.so"), []byte("INPUT(libx.so.1)"), 0o644); err != nil {
@@ -194,33 +200,142 @@ func TestConfiguredDirs(t *testing.T) {
 	}
 }
 
-func TestPackFiles(t *testing.T) {
-	b, err := packFiles(map[string][]byte{"/etc/b": []byte("bb"), "/a": nil})
+func TestBinaryImage_Errors(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "script", "#!/bin/sh\n")
+	for name, want := range map[string]string{"script": "not a Linux program", "missing": "no such file", "": "not a file"} {
+		if _, err := binaryImage(t.Context(), &fakeImages{}, filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A program of this host that needs a loader and libraries runs in an image that has nothing else.
+func TestImage_DynamicBinary(t *testing.T) {
+	t.Parallel()
+	r := open(t)
+	cat, err := exec.LookPath("cat")
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := tar.NewReader(strings.NewReader(string(b)))
-	var got []string
-	for {
-		h, err := tr.Next()
-		if err == io.EOF {
-			break
+	libs, err := sharedObjects(cat)
+	if err != nil || len(libs) < 2 {
+		t.Skipf("%s is no program with libraries here: %v, %v", cat, libs, err)
+	}
+	b, err := os.ReadFile(cat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "reader") // its name and place are the user's
+	if err := os.WriteFile(file, b, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ref, err := r.BuildImage(t.Context(), runtime.ImageSource{Binary: file}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := r.RunCommand(t.Context(), runtime.Command{Image: ref, Args: []string{"/in"}, Files: map[string][]byte{"/in": []byte("content")}})
+	if err != nil || string(res.Stdout) != "content" {
+		t.Errorf("it printed %q, %v", res.Stdout, err)
+	}
+	if _, err := r.RunCommand(t.Context(), runtime.Command{Image: ref, Args: []string{"/etc/passwd"}}); err == nil || !strings.Contains(err.Error(), "No such file") {
+		t.Errorf("something of the host is in the image: %v", err)
+	}
+}
+
+// imported makes an image as docker import does, from the helper alone, with changes or none.
+func imported(t *testing.T, r *Runtime, name string, changes ...string) string {
+	t.Helper()
+	b, err := os.ReadFile(helper(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files bytes.Buffer
+	w := tar.NewWriter(&files)
+	if err := w.WriteHeader(&tar.Header{Name: "bin/helper", Mode: 0o755, Size: int64(len(b)), Typeflag: tar.TypeReg}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ref := "netsplit-test/" + name + ":" + strings.TrimPrefix(r.plan.ID, "test-")
+	body, err := r.cli.ImageImport(t.Context(), image.ImportSource{Source: &files, SourceName: "-"}, ref, image.ImportOptions{Changes: changes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	if err := jsonmessage.DisplayJSONMessagesStream(body, io.Discard, 0, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// By force: containers go only later, with Close.
+		if _, err := r.cli.ImageRemove(context.Background(), ref, image.RemoveOptions{Force: true}); err != nil {
+			t.Error(err)
 		}
-		if err != nil {
+	})
+	return ref
+}
+
+// What docker import made runs, with an entry point and, where it was given none, with the program as the first argument.
+func TestImage_Imported(t *testing.T) {
+	t.Parallel()
+	r, hosts := created(t, 2, nil, Options{})
+	bare := imported(t, r, "bare")
+	entry := imported(t, r, "entry", `ENTRYPOINT ["/bin/helper"]`, "ENV WHO=image")
+	for i, c := range []struct {
+		ref  string
+		args []string
+		who  string
+	}{{bare, []string{"/bin/helper"}, ""}, {entry, nil, "image"}} {
+		ref, err := r.BuildImage(t.Context(), runtime.ImageSource{Ref: c.ref}, nil)
+		if err != nil || ref != c.ref {
+			t.Fatalf("%s, %v", ref, err)
+		}
+		res, err := r.RunCommand(t.Context(), runtime.Command{
+			Image: ref, Args: append(c.args, "copy", "/in", "/out/file", "done"), Files: map[string][]byte{"/in": []byte("x")}, Collect: []string{"/out/file"},
+		})
+		if err != nil || string(res.Stdout) != "done\n" || string(res.Files["/out/file"]) != "x" {
+			t.Errorf("%s printed %q, left %q, %v", ref, res.Stdout, res.Files, err)
+		}
+		node := runtime.Launch{ID: hosts[i].ID, Image: ref, Args: append(c.args, "serve"), Files: map[string][]byte{"/home/key": []byte("secret")}}
+		if err := r.Launch(t.Context(), []runtime.Launch{node}, nil); err != nil {
 			t.Fatal(err)
 		}
-		text, _ := io.ReadAll(tr)
-		got = append(got, h.Name+"="+string(text))
-		if h.Mode != 0o600 {
-			t.Errorf("mode of %s is %o", h.Name, h.Mode)
+		if got := mustGet(t, r, hosts[i], "/file?path=/home/key"); got != "secret" {
+			t.Errorf("%s: its file holds %q", ref, got)
+		}
+		if got := mustGet(t, r, hosts[i], "/env?name=WHO"); got != c.who {
+			t.Errorf("%s: WHO=%s", ref, got)
+		}
+		do(t, r, faults.Stop, hosts[i].ID)
+	}
+}
+
+func TestCheckSource(t *testing.T) {
+	for _, c := range []struct {
+		source runtime.ImageSource
+		ok     bool
+	}{
+		{runtime.ImageSource{}, false},
+		{runtime.ImageSource{Go: "a", Ref: "b"}, false},
+		{runtime.ImageSource{Ref: "b", LDFlags: "-s"}, false},
+		{runtime.ImageSource{Go: "a", LDFlags: "-s"}, true},
+		{runtime.ImageSource{Dockerfile: "a"}, true},
+	} {
+		if err := checkSource(c.source); (err == nil) != c.ok {
+			t.Errorf("%+v: %v", c.source, err)
 		}
 	}
-	if !slices.Equal(got, []string{"a=", "etc/b=bb"}) {
-		t.Errorf("got %v", got)
-	}
-	for _, bad := range []string{"a", "/a/../b", "/", "/a/"} {
-		if _, err := packFiles(map[string][]byte{bad: nil}); err == nil {
-			t.Errorf("path %q was accepted", bad)
-		}
+}
+
+func TestImage_MissingRef(t *testing.T) {
+	t.Parallel()
+	r := open(t)
+	_, err := r.BuildImage(t.Context(), runtime.ImageSource{Ref: "netsplit-no-such-image:1"}, nil)
+	if err == nil || !strings.Contains(err.Error(), "docker pull") {
+		t.Errorf("got %v", err)
 	}
 }

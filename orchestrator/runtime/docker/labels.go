@@ -7,6 +7,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 // Labels on everything that this package makes.
@@ -20,18 +21,29 @@ const (
 	labelAddr     = "dev.netsplit.addr"
 	// labelSocket is on the agent's container alone: the path of its socket on the host.
 	labelSocket = "dev.netsplit.socket"
-	// labelUndo is on the agent of containers that something else started: the path of the file that says what faults did to
-	// them, where there is one.
-	labelUndo = "dev.netsplit.undo"
+	// labelRestore is on the agent of attached containers: the path of their restore journal, where there is one.
+	labelRestore = "dev.netsplit.restore"
 	// labelContent is on images: the hash of what is in them.
 	labelContent = "dev.netsplit.content"
 	// labelKind is on containers that are neither node nor agent, and says what they are.
 	labelKind = "dev.netsplit.kind"
+	// labelTestOwner is on all that is made on behalf of a test of netsplit: the processID of that test.
+	labelTestOwner = "dev.netsplit.test-owner"
 
-	kindOnce = "once"
+	kindCommand = "command" // it runs a command of a chain file
 
 	tool = "netsplit"
 )
+
+// testnetLabels are on everything that a testnet is made of.
+func testnetLabels(plan runtime.Plan) map[string]string {
+	labels := TestLabels()
+	labels[labelTool] = tool
+	labels[labelTestnet] = plan.ID
+	labels[labelScenario] = plan.Name
+	labels[labelDir] = plan.Dir
+	return labels
+}
 
 // byTool selects everything that this package ever made.
 func byTool() filters.Args {

@@ -11,6 +11,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 // BenchmarkLaunch compares a testnet's start with that of the same containers by the engine's own client, each as
@@ -73,22 +75,27 @@ func timeRaw(b *testing.B, n int) (up, launch time.Duration) {
 	}()
 	// The runtime only describes the containers, and removes them at the end.
 	r.plan = testPlan(b, n, nil)
-	img, err := r.image(b.Context())
-	if err != nil {
+	r.nodeSet = newNodeSet(r.cli, r.plan.ID)
+	if r.factory, err = newFactory(r.cli, nil); err != nil {
 		b.Fatal(err)
 	}
-	r.lean = &lean{APIClient: r.cli, image: img}
+	if r.factory.cli.image, err = netsplitImage(b.Context(), r.cli, r.opts); err != nil {
+		b.Fatal(err)
+	}
 	begin := time.Now()
 	subnets(r.plan.ID, smallest, nil, func(p netip.Prefix) bool {
 		_, err := r.cli.NetworkCreate(b.Context(), networkName(r.plan.ID), network.CreateOptions{
-			Driver: "bridge", Internal: true, Labels: r.labels(), Options: driverOptions(r.plan.ID),
+			Driver: "bridge", Internal: true, Labels: testnetLabels(r.plan), Options: driverOptions(r.plan.ID),
 			IPAM: &network.IPAM{Driver: "default", Config: []network.IPAMConfig{{Subnet: p.String()}}},
 		})
 		if err != nil {
 			b.Fatal(err)
 		}
 		for i, l := range r.plan.Nodes {
-			r.order = append(r.order, &node{id: l.ID, role: "n", addr: offset(p.Addr(), firstHost+uint32(i))})
+			n := &node{id: l.ID, role: "n", addr: offset(p.Addr(), firstHost+uint32(i)), container: containerName(r.plan.ID, l.ID)}
+			if err := r.add(n); err != nil {
+				b.Fatal(err)
+			}
 		}
 		return false
 	})
@@ -106,11 +113,11 @@ func timeRaw(b *testing.B, n int) (up, launch time.Duration) {
 
 // startRaw makes a node's container with the engine's client.
 func (r *Runtime) startRaw(ctx context.Context, n *node) error {
-	files, err := packFiles(map[string][]byte{"/etc/netsplit/node.json": []byte(n.id), "/srv/deep/down/file": []byte("deep")})
+	files, err := nodeFiles(map[string][]byte{"/etc/netsplit/node.json": []byte(n.id), "/srv/deep/down/file": []byte("deep")}).pack()
 	if err != nil {
 		return err
 	}
-	req := r.nodeRequest(n, []string{"node"}, nil)
+	req := r.nodeRequest(n, runtime.Launch{Args: []string{"node"}})
 	cfg := &container.Config{Cmd: req.Cmd, Labels: req.Labels}
 	host := &container.HostConfig{}
 	ends := map[string]*network.EndpointSettings{}

@@ -1,37 +1,34 @@
 package docker
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
+	"io"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
-
-	"github.com/netsplit/netsplit/faults"
 )
 
-// Logs implements runtime.Runtime.
-func (r *Runtime) Logs(ctx context.Context, id faults.NodeID, n int) ([]string, error) {
-	node := r.nodes[id]
-	if node == nil {
-		return nil, fmt.Errorf("read the log of node %s: %w", id, errUnknown(id))
-	}
-	tail, err := tailOf(ctx, r.cli, node.container, n)
-	if err != nil {
-		return nil, fmt.Errorf("read the log of node %s: %w", id, err)
-	}
-	return tail, nil
+// logSource is what reading a log needs of the engine.
+type logSource interface {
+	ContainerLogs(ctx context.Context, id string, o container.LogsOptions) (io.ReadCloser, error)
 }
+
+// tailLines is how many lines of a log an error carries.
+const tailLines = 20
 
 // tailOf returns at most the last n lines of a container, both streams in the order they were printed.
 func tailOf(ctx context.Context, src logSource, name string, n int) ([]string, error) {
 	if n <= 0 {
 		return nil, nil
 	}
-	// The engine counts frames, of which a long line has several. One more than asked for shows that the first is whole.
+	// The engine counts frames, of which a long line has several. One more than needed shows that the first is whole.
 	for frames := n + 1; ; frames *= 4 {
 		lines, got, err := lastFrames(ctx, src, name, frames)
 		if err != nil {
@@ -71,4 +68,88 @@ type frameBuffer struct {
 func (b *frameBuffer) Write(p []byte) (int, error) {
 	b.frames++
 	return b.Buffer.Write(p)
+}
+
+// headLines is how many of the first lines of a long output an error carries: programs print what is wrong before their usage.
+const headLines = 5
+
+// withOutput adds the last lines of what a program printed to an error, and the first lines if there are many.
+func withOutput(err error, text string) error {
+	text = strings.TrimRight(text, "\n")
+	if text == "" {
+		return err
+	}
+	lines := strings.Split(text, "\n")
+	if over := len(lines) - tailLines; over > 0 {
+		last := lines[headLines+over:]
+		lines = append(slices.Clone(lines[:headLines]), fmt.Sprintf("... (%d lines)", over))
+		lines = append(lines, last...)
+	}
+	return &outputError{err, lines}
+}
+
+// outputError is an error with lines that a failed program printed.
+type outputError struct {
+	err   error
+	lines []string
+}
+
+// Error implements error.
+func (e *outputError) Error() string {
+	return e.err.Error() + "; it printed:\n    | " + strings.Join(e.lines, "\n    | ")
+}
+
+// Unwrap implements errors.Unwrap.
+func (e *outputError) Unwrap() error { return e.err }
+
+// consoleLogs are the logs of containers that have a terminal: the engine sends them raw, and they get the frames of all
+// others here.
+type consoleLogs struct{ src logSource }
+
+// ContainerLogs implements logSource.
+func (l consoleLogs) ContainerLogs(ctx context.Context, id string, o container.LogsOptions) (io.ReadCloser, error) {
+	body, err := l.src.ContainerLogs(ctx, id, o)
+	if err != nil {
+		return nil, err
+	}
+	return &framed{body: body, raw: bufio.NewReaderSize(body, 64<<10)}, nil
+}
+
+// framed makes one frame of each line of a raw stream.
+type framed struct {
+	body io.Closer
+	raw  *bufio.Reader
+	rest []byte // of the frame being read
+}
+
+// Read implements io.Reader.
+func (f *framed) Read(p []byte) (int, error) {
+	if len(f.rest) == 0 {
+		line, err := f.raw.ReadSlice('\n')
+		if len(line) == 0 {
+			return 0, err
+		}
+		// A terminal ends its lines with a carriage return and a line feed.
+		if text, ok := bytes.CutSuffix(line, []byte("\r\n")); ok {
+			line = append(text, '\n')
+		}
+		head := [8]byte{0: byte(stdcopy.Stdout)}
+		binary.BigEndian.PutUint32(head[4:], uint32(len(line)))
+		f.rest = append(head[:], line...)
+	}
+	n := copy(p, f.rest)
+	f.rest = f.rest[n:]
+	return n, nil
+}
+
+// Close implements io.Closer.
+func (f *framed) Close() error { return f.body.Close() }
+
+// withTail adds the last lines of a container's log to an error, if they can be read.
+func withTail(ctx context.Context, src logSource, name string, n int, err error) error {
+	tail, terr := tailOf(ctx, src, name, n)
+	if terr != nil {
+		return err
+	}
+	return withOutput(err, strings.Join(tail, "\n"))
 }

@@ -27,8 +27,11 @@ func TestMain(m *testing.M) {
 			testNode(os.Args[2:])
 			return
 		case "build":
-			b := goBuilder{cache: os.Args[2], run: runGo, progress: func(string) {}}
-			fmt.Println(b.build(context.Background(), "example.com/m@v1.0.0", ""))
+			b := goBuilder{engine: &fakeImages{}, dir: os.Args[2], run: runGo, progress: func(string) {}}
+			fmt.Println(b.image(context.Background(), toolAt, ""))
+			return
+		case "abandon":
+			abandonTestnet()
 			return
 		case "agent":
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -36,8 +39,12 @@ func TestMain(m *testing.M) {
 			os.Exit(agent.Main(ctx, os.Args[2:], os.Stdout, os.Stderr))
 		}
 	}
+	if err := OwnTests(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		if buildDir != "" && os.RemoveAll(buildDir) != nil {
+		if dir, err := buildDir(); err != nil || os.RemoveAll(dir) != nil {
 			code = max(code, 1)
 		}
 		os.Exit(code)

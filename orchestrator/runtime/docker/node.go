@@ -1,20 +1,185 @@
 package docker
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/faults/agent"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// node is one node of a testnet.
+// nodeEngine is what a testnet's nodes need of the engine.
+type nodeEngine interface {
+	actor
+	logSource
+	eventSource
+}
+
+// nodeSet is the nodes of a testnet. It acts on their containers, reads their logs and reports what happens to them; it
+// neither makes nor removes containers.
+type nodeSet struct {
+	engine  nodeEngine
+	testnet string
+	byID    map[faults.NodeID]*node
+	order   []*node // as in the plan
+}
+
+func newNodeSet(e nodeEngine, testnet string) *nodeSet {
+	return &nodeSet{engine: e, testnet: testnet, byID: map[faults.NodeID]*node{}}
+}
+
+// add adds a node whose name must be new.
+func (s *nodeSet) add(n *node) error {
+	if s.byID[n.id] != nil {
+		return fmt.Errorf("two nodes are named %s", n.id)
+	}
+	n.inbox = newInbox()
+	s.byID[n.id] = n
+	s.order = append(s.order, n)
+	return nil
+}
+
+// find returns a node.
+func (s *nodeSet) find(id faults.NodeID) (*node, error) {
+	if s == nil || s.byID[id] == nil {
+		return nil, fmt.Errorf("testnet has no node %s", id)
+	}
+	return s.byID[id], nil
+}
+
+// launched returns a node that must have been launched.
+func (s *nodeSet) launched(id faults.NodeID) (*node, error) {
+	n, err := s.find(id)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.launched {
+		return nil, errors.Join(errors.New("it has not been launched"), runtime.ErrState)
+	}
+	return n, nil
+}
+
+// hosts are the nodes' addresses.
+func (s *nodeSet) hosts() []runtime.Host {
+	var out []runtime.Host
+	for _, n := range s.order {
+		out = append(out, runtime.Host{ID: n.id, Addr: n.addr})
+	}
+	return out
+}
+
+// Do implements runtime.Runtime.
+func (s *nodeSet) Do(ctx context.Context, a faults.Action) error {
+	n, err := s.launched(a.Node)
+	if err == nil {
+		err = n.act(ctx, s.engine, a.Verb)
+	}
+	if err != nil {
+		return fmt.Errorf("%s node %s: %w", a.Verb, a.Node, err)
+	}
+	return nil
+}
+
+// Logs implements runtime.Runtime.
+func (s *nodeSet) Logs(ctx context.Context, id faults.NodeID, count int) ([]string, error) {
+	n, err := s.find(id)
+	var tail []string
+	if err == nil {
+		tail, err = tailOf(ctx, n.logs(s.engine), n.container, count)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the log of node %s: %w", id, err)
+	}
+	return tail, nil
+}
+
+// fail returns the failure of an operation on a node, with what the node printed last.
+func (s *nodeSet) fail(ctx context.Context, op string, id faults.NodeID, err error) error {
+	e := &runtime.NodeError{Node: id, Op: op, Err: err}
+	if tail, err := s.Logs(ctx, id, tailLines); err == nil {
+		e.Tail = tail
+	}
+	return e
+}
+
+// report reports what happens to the nodes to a sink, in the background of a session. containers are the nodes'
+// containers by id, which run already and whose earlier lines are left out; nil: containers that will be labelled.
+func (s *nodeSet) report(bg *session, sink runtime.Sink, containers map[string]faults.NodeID) {
+	w := &watcher{src: s.engine, testnet: s.testnet, nodes: s.byID, containers: containers, gap: sink.Gap}
+	for _, n := range s.order {
+		f := newFollower(n.logs(s.engine), n, sink)
+		if containers != nil {
+			n.reportStart()
+			f.lines.last = time.Now()
+		}
+		bg.workers.Go(func() { f.run(bg.life) })
+	}
+	msgs, errs := w.open(bg.life)
+	bg.workers.Go(func() { w.run(bg.life, msgs, errs) })
+}
+
+// agentHosts is the agent's table of nodes before any of their namespaces is known.
+func (s *nodeSet) agentHosts() []agent.Host {
+	out := make([]agent.Host, len(s.order))
+	for i, n := range s.order {
+		out[i] = agent.Host{Node: n.id, Addr: n.addr}
+	}
+	return out
+}
+
+// netns returns the paths of the network namespaces, in the host's /proc, of the nodes at the links' ends; empty for a
+// node that does not run.
+func (s *nodeSet) netns(ctx context.Context, links []faults.Link) (map[faults.NodeID]string, error) {
+	paths := map[faults.NodeID]string{}
+	for _, l := range links {
+		paths[l.From], paths[l.To] = "", ""
+	}
+	var mu sync.Mutex
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, id := range slices.Collect(maps.Keys(paths)) {
+		if _, err := s.find(id); err != nil {
+			return nil, err
+		}
+		n, err := s.launched(id)
+		if err != nil {
+			continue
+		}
+		g.Go(func() error {
+			c, err := s.engine.ContainerInspect(gctx, n.container)
+			if err != nil {
+				return fmt.Errorf("find node %s: %w", id, err)
+			}
+			if c.State.Running && c.State.Pid > 0 {
+				mu.Lock()
+				defer mu.Unlock()
+				paths[id] = fmt.Sprintf("/proc/%d/ns/net", c.State.Pid)
+			}
+			return nil
+		})
+	}
+	return paths, g.Wait()
+}
+
+// node is one node of a testnet. It keeps apart ends of its process that were requested and those that were not.
 type node struct {
-	id    faults.NodeID
-	role  string
-	addr  netip.Addr
-	inbox *inbox
-	// container is the name of its container.
-	container string
+	id        faults.NodeID
+	role      string
+	addr      netip.Addr
+	container string // the name of its container
+	tty       bool   // its log is one raw stream
+	inbox     *inbox
 
 	// acting serialises actions on the node.
 	acting sync.Mutex
@@ -22,70 +187,125 @@ type node struct {
 	mu sync.Mutex
 	// up is true between the engine's events of a start and an end.
 	up bool
-	// asked counts ends that we asked for and whose event has not come.
-	asked int
-	// owed is an end that came while one was asked for; it was the node's own if what we asked for then failed.
-	owed []error
+	// requested counts ends that were requested and whose event has not come.
+	requested int
+	// unconfirmed are ends that came while one was requested; they were the node's own if the request then failed.
+	unconfirmed []error
 	// launched is true once the container may exist.
 	launched bool
-	// foreign is true for a node that is not ours: many programs print what they do to their standard error.
-	foreign bool
+	// stderr includes the standard error in the node's lines: many programs other than netsplit's own node log there.
+	stderr bool
 }
 
-// isForeign reports whether the node is not ours.
-func (n *node) isForeign() bool {
+// logs is where the node's log is read.
+func (n *node) logs(src logSource) logSource {
+	if n.tty {
+		return consoleLogs{src}
+	}
+	return src
+}
+
+func (n *node) readsStderr() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.foreign
+	return n.stderr
 }
 
-// started takes the engine's word that the node's process began.
-func (n *node) started() {
+// reportStart takes the engine's event that the node's process began.
+func (n *node) reportStart() {
 	n.mu.Lock()
-	heard := n.up
-	n.up = true
-	n.mu.Unlock()
-	if !heard {
+	defer n.mu.Unlock()
+	if !n.up {
+		n.up = true
 		n.inbox.put(change{started: true})
 	}
 }
 
-// ended takes the engine's word that the node's process ended.
-func (n *node) ended(err error) {
-	n.mu.Lock()
-	if !n.up {
-		n.mu.Unlock()
-		return // heard before
-	}
-	n.up = false
-	if n.asked > 0 {
-		n.asked--
-		n.owed = append(n.owed, err)
-		n.mu.Unlock()
-		n.inbox.put(change{asked: true, err: err})
-		return
-	}
-	n.mu.Unlock()
-	n.inbox.put(change{err: err})
-}
-
-// ask says that the node is about to be asked to end. The function that it returns must be called with the outcome.
-func (n *node) ask() func(ok bool) {
+// reportEnd takes the engine's event that the node's process ended.
+func (n *node) reportEnd(err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.asked++
-	n.owed = nil
+	switch {
+	case !n.up: // a repeated event
+	case n.requested > 0:
+		n.up = false
+		n.requested--
+		n.unconfirmed = append(n.unconfirmed, err)
+		n.inbox.put(change{requested: true, err: err})
+	default:
+		n.up = false
+		n.inbox.put(change{err: err})
+	}
+}
+
+// requestEnd notes that the engine is about to be requested to end the node. The function that it returns must be called
+// with the outcome.
+func (n *node) requestEnd() func(ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.requested++
+	n.unconfirmed = nil
 	return func(ok bool) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		owed := n.owed
-		n.owed = nil
+		ended := n.unconfirmed
+		n.unconfirmed = nil
 		switch {
 		case ok:
-		case len(owed) > 0:
-			n.inbox.put(change{err: owed[0]}) // it had ended by itself
+		case len(ended) > 0:
+			n.inbox.put(change{err: ended[0]}) // it had ended by itself
 		default:
-			n.asked--
+			n.requested--
 		}
 	}
+}
+
+// change is something that happened to a node's container.
+type change struct {
+	started   bool  // else: it ended
+	requested bool  // its end was requested
+	err       error // how it ended
+}
+
+// inbox is an unbounded queue of changes: the one stream of events that feeds all nodes must never wait for one of them.
+type inbox struct {
+	mu    sync.Mutex
+	queue []change
+	ready chan struct{} // closed while the queue is not empty
+}
+
+func newInbox() *inbox { return &inbox{ready: make(chan struct{})} }
+
+// put appends a change.
+func (b *inbox) put(c change) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.queue = append(b.queue, c)
+	if len(b.queue) == 1 {
+		close(b.ready)
+	}
+}
+
+// waiting returns a channel that is closed once there is a change to take.
+func (b *inbox) waiting() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ready
+}
+
+// take waits for the next change; false when ctx ended first.
+func (b *inbox) take(ctx context.Context) (change, bool) {
+	select {
+	case <-b.waiting():
+	case <-ctx.Done():
+		return change{}, false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.queue[0]
+	b.queue = b.queue[1:]
+	if len(b.queue) == 0 {
+		b.ready = make(chan struct{})
+	}
+	return c, true
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// heard returns what a node's inbox holds: "start", "asked" and "exit".
+// heard returns what a node's inbox holds: "start", "requested" and "exit".
 func heard(n *node) (out []string) {
 	n.inbox.mu.Lock()
 	defer n.inbox.mu.Unlock()
@@ -23,8 +23,8 @@ func heard(n *node) (out []string) {
 		switch {
 		case c.started:
 			out = append(out, "start")
-		case c.asked:
-			out = append(out, "asked")
+		case c.requested:
+			out = append(out, "requested")
 		default:
 			out = append(out, "exit")
 		}
@@ -32,30 +32,30 @@ func heard(n *node) (out []string) {
 	return out
 }
 
-func TestWhoseEndItWas(t *testing.T) {
+func TestNode_RequestedEnds(t *testing.T) {
 	died := errors.New("died")
 	for _, c := range []struct {
 		name string
 		do   func(n *node)
 		want string
 	}{
-		{"killed, event last", func(n *node) { done := n.ask(); done(true); n.ended(died) }, "[start asked]"},
-		{"killed, event first", func(n *node) { done := n.ask(); n.ended(died); done(true) }, "[start asked]"},
-		{"died", func(n *node) { n.ended(died) }, "[start exit]"},
-		{"died before a kill", func(n *node) { n.ended(died); done := n.ask(); done(false) }, "[start exit]"},
-		{"died while a kill looked", func(n *node) { done := n.ask(); n.ended(died); done(false) }, "[start asked exit]"},
-		{"died after a kill failed", func(n *node) { done := n.ask(); done(false); n.ended(died) }, "[start exit]"},
+		{"killed, event last", func(n *node) { done := n.requestEnd(); done(true); n.reportEnd(died) }, "[start requested]"},
+		{"killed, event first", func(n *node) { done := n.requestEnd(); n.reportEnd(died); done(true) }, "[start requested]"},
+		{"died", func(n *node) { n.reportEnd(died) }, "[start exit]"},
+		{"died before a kill", func(n *node) { n.reportEnd(died); done := n.requestEnd(); done(false) }, "[start exit]"},
+		{"died while a kill looked", func(n *node) { done := n.requestEnd(); n.reportEnd(died); done(false) }, "[start requested exit]"},
+		{"died after a kill failed", func(n *node) { done := n.requestEnd(); done(false); n.reportEnd(died) }, "[start exit]"},
 		{"killed, started, died", func(n *node) {
-			done := n.ask()
+			done := n.requestEnd()
 			done(true)
-			n.ended(died)
-			n.started()
-			n.ended(died)
-		}, "[start asked start exit]"},
-		{"heard twice", func(n *node) { n.started(); n.ended(died); n.ended(died) }, "[start exit]"},
+			n.reportEnd(died)
+			n.reportStart()
+			n.reportEnd(died)
+		}, "[start requested start exit]"},
+		{"heard twice", func(n *node) { n.reportStart(); n.reportEnd(died); n.reportEnd(died) }, "[start exit]"},
 	} {
 		n := &node{id: "n", inbox: newInbox()}
-		n.started()
+		n.reportStart()
 		c.do(n)
 		if got := fmt.Sprint(heard(n)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
@@ -110,7 +110,7 @@ func (f *fakeActor) ContainerUnpause(context.Context, string) error {
 	return f.does("unpause")
 }
 
-func TestActions(t *testing.T) {
+func TestNode_Act(t *testing.T) {
 	const no = "wrong state"
 	for _, c := range []struct {
 		verb                                  faults.Verb
@@ -126,7 +126,7 @@ func TestActions(t *testing.T) {
 		states := []container.ContainerState{container.StateRunning, container.StatePaused, container.StateExited, container.StateCreated}
 		for i, want := range []string{c.running, c.paused, c.exited, c.neverStarted} {
 			f := &fakeActor{state: states[i]}
-			err := act(t.Context(), f, "c", &node{inbox: newInbox()}, c.verb)
+			err := (&node{container: "c", inbox: newInbox()}).act(t.Context(), f, c.verb)
 			switch {
 			case want == no && (!errors.Is(err, runtime.ErrState) || f.did != ""):
 				t.Errorf("%s %s: did %q, %v", c.verb, f.state, f.did, err)
@@ -137,15 +137,15 @@ func TestActions(t *testing.T) {
 	}
 	// The state may change between the look and the action.
 	f := &fakeActor{state: container.StateRunning, err: fmt.Errorf("container is not running: %w", errdefs.ErrConflict)}
-	n := &node{inbox: newInbox()}
-	if err := act(t.Context(), f, "c", n, faults.Kill); !errors.Is(err, runtime.ErrState) || n.asked != 0 {
-		t.Errorf("got %v, asked %d", err, n.asked)
+	n := &node{container: "c", inbox: newInbox()}
+	if err := n.act(t.Context(), f, faults.Kill); !errors.Is(err, runtime.ErrState) || n.requested != 0 {
+		t.Errorf("got %v, requested %d", err, n.requested)
 	}
 	f.err = errors.New("engine is away")
-	if err := act(t.Context(), f, "c", n, faults.Restart); err == nil || errors.Is(err, runtime.ErrState) || f.did != "SIGKILLstop10 " {
+	if err := n.act(t.Context(), f, faults.Restart); err == nil || errors.Is(err, runtime.ErrState) || f.did != "SIGKILLstop10 " {
 		t.Errorf("got %v after %q", err, f.did)
 	}
-	if err := act(t.Context(), f, "c", n, "melt"); err == nil {
+	if err := n.act(t.Context(), f, "melt"); err == nil {
 		t.Error("an unknown verb passed")
 	}
 }

@@ -1,17 +1,14 @@
 package docker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"os"
 	"sync"
-	"time"
 
-	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/client"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
 	"github.com/testcontainers/testcontainers-go"
 	"golang.org/x/sync/errgroup"
 
@@ -19,7 +16,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// Options say how a testnet is hosted. The zero Options are what a detached testnet wants.
+// Options say how a testnet is hosted. The zero Options are what a detached testnet needs.
 type Options struct {
 	// Image is a local image to use for nodes and agent; its entry point must be netsplit. Empty: an image made from the
 	// running executable.
@@ -31,36 +28,21 @@ type Options struct {
 	executable string
 }
 
-// Runtime hosts one testnet in containers. It implements runtime.Runtime, LinkShaper and
-// PortForwarder.
+// Runtime hosts one testnet in containers that it makes and removes. It implements runtime.Runtime, LinkShaper and
+// PortForwarder. What happens to running nodes and links is done by its parts; its own state is how containers are made.
 type Runtime struct {
+	*session
+	// Both nil before Create or Open.
+	*nodeSet
+	*faultAgent
+
 	opts    Options
-	clock   runtime.Clock
-	cli     *client.Client
-	version string
-	http    *http.Transport
+	plan    runtime.Plan
+	factory *factory
+	images  sync.Map // of *externalImage by reference
 
-	// life ends when Close or Detach begins; what runs in the background ends with it.
-	life    context.Context
-	end     context.CancelFunc
-	workers sync.WaitGroup
-
-	mu     sync.Mutex
-	closed bool
-	calls  sync.WaitGroup // of all that makes things
-
-	images sync.Map // of *foreignImage by reference
-
-	// Set by Create or Attach, and not changed after.
-	plan   runtime.Plan
-	bridge string // its name on the host; empty after Attach
-	nodes  map[faults.NodeID]*node
-	order  []*node
-	lean   *lean
-	prov   *testcontainers.DockerProvider
-	agent  *agentHandle
-	// undoFile is where it says what faults did to containers that are not ours; empty where all are.
-	undoFile string
+	// restoreFile is the restore journal of a testnet of attached containers that was opened; empty for all others.
+	restoreFile string
 }
 
 // The capabilities of this runtime.
@@ -70,44 +52,14 @@ var (
 	_ runtime.PortForwarder = (*Runtime)(nil)
 )
 
-// ErrClosed is returned by calls after Close.
-var ErrClosed = errors.New("the testnet is closed")
-
 // New connects to the local engine. The caller must call Close or Detach. The error wraps ErrUnavailable when there is
 // no usable engine.
 func New(ctx context.Context, opts Options) (*Runtime, error) {
-	cli, version, err := connect(ctx)
+	s, err := openSession(ctx)
 	if err != nil {
 		return nil, err
 	}
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	return &Runtime{
-		opts: opts, clock: runtime.NewRealClock(), cli: cli, version: version, life: life, end: end,
-		http: &http.Transport{
-			// A node that is cut off or paused must not hold a caller for the kernel's two minutes.
-			DialContext:         (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
-			MaxIdleConnsPerHost: 2,
-			IdleConnTimeout:     30 * time.Second,
-			DisableCompression:  true,
-		},
-	}, nil
-}
-
-// begin enters a call that makes things; it returns a context that ends with ctx and with the runtime.
-func (r *Runtime) begin(ctx context.Context) (context.Context, func(), error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return nil, nil, ErrClosed
-	}
-	r.calls.Add(1)
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(r.life, func() { cancel(ErrClosed) })
-	return ctx, func() {
-		stop()
-		cancel(nil)
-		r.calls.Done()
-	}, nil
+	return &Runtime{session: s, opts: opts}, nil
 }
 
 // Create implements runtime.Runtime. Image, network and agent are made at the same time.
@@ -120,123 +72,261 @@ func (r *Runtime) Create(ctx context.Context, plan runtime.Plan) ([]runtime.Host
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("create testnet %s: %w", plan.ID, context.Cause(ctx))
 	}
-	if r.nodes != nil {
+	if r.nodeSet != nil {
 		return nil, fmt.Errorf("create testnet %s: this runtime has made one already", plan.ID)
 	}
-	r.plan = plan
-	r.nodes = make(map[faults.NodeID]*node, len(plan.Nodes))
-	hosts, err := r.create(ctx)
-	if err != nil {
+	if err := r.create(ctx, plan); err != nil {
 		return nil, fmt.Errorf("create testnet %s: %w", plan.ID, err)
 	}
-	return hosts, nil
+	return r.hosts(), nil
 }
 
-func (r *Runtime) create(ctx context.Context) ([]runtime.Host, error) {
-	r.lean = &lean{APIClient: r.cli, driver: driverOptions(r.plan.ID)}
-	r.bridge = bridgeName(r.plan.ID)
-	var err error
-	if r.prov, err = newProvider(r.lean); err != nil {
-		return nil, err
+func (r *Runtime) create(ctx context.Context, plan runtime.Plan) error {
+	r.plan = plan
+	r.nodeSet = newNodeSet(r.cli, plan.ID)
+	for _, p := range plan.Nodes {
+		if err := r.add(&node{id: p.ID, role: p.Role, container: containerName(plan.ID, p.ID)}); err != nil {
+			return err
+		}
 	}
-	var hosts []runtime.Host
+	var err error
+	if r.factory, err = newFactory(r.cli, driverOptions(plan.ID)); err != nil {
+		return err
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		img, err := r.image(gctx)
-		r.lean.image = img
+		img, err := netsplitImage(gctx, r.cli, r.opts)
+		r.factory.cli.image = img
 		return err
 	})
 	g.Go(func() error {
-		// A request that was sent is seen through, so that Close knows all that there is.
-		mctx, cancel := seeThrough(gctx)
+		// Not cancelled, so that Close knows all that there is.
+		mctx, cancel := uncancelled(gctx)
 		defer cancel()
-		subnet, err := createNetwork(mctx, r.prov, r.cli, r.plan.ID, len(r.plan.Nodes), r.labels())
+		subnet, err := createNetwork(mctx, r.factory, r.cli, plan.ID, len(plan.Nodes), testnetLabels(plan))
 		if err != nil {
 			return err
 		}
-		for i, p := range r.plan.Nodes {
-			n := &node{id: p.ID, role: p.Role, addr: offset(subnet.Addr(), firstHost+uint32(i)), inbox: newInbox(), container: containerName(r.plan.ID, p.ID)}
-			r.nodes[p.ID] = n
-			r.order = append(r.order, n)
-			hosts = append(hosts, runtime.Host{ID: p.ID, Addr: n.addr})
+		for i, n := range r.order {
+			n.addr = offset(subnet.Addr(), firstHost+uint32(i))
 		}
 		return nil
 	})
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return err
 	}
-	if len(r.nodes) != len(r.plan.Nodes) {
-		return nil, errors.New("two nodes have the same name")
+	if plan.Sink != nil {
+		r.report(r.session, plan.Sink, nil)
 	}
-	if r.plan.Sink != nil {
-		r.watch()
-	}
-	if r.agent, err = r.newAgent(); err != nil {
-		return nil, err
-	}
-	r.agent.begin(r)
-	return hosts, nil
+	r.faultAgent, err = startAgent(r.session, r.factory, agentOptions{
+		testnet: plan.ID, bridge: bridgeName(plan.ID), lease: r.opts.Lease, labels: testnetLabels(plan), nodes: r.nodeSet,
+	})
+	return err
 }
 
-// image returns the image of nodes and agent.
-func (r *Runtime) image(ctx context.Context) (image.InspectResponse, error) {
-	if r.opts.Image != "" {
-		return givenImage(ctx, r.cli, r.opts.Image)
+// Launch implements runtime.Runtime. It also waits for the agent, which started before.
+func (r *Runtime) Launch(ctx context.Context, nodes []runtime.Launch, progress func(faults.NodeID)) error {
+	ctx, done, err := r.begin(ctx)
+	if err != nil {
+		return fmt.Errorf("launch nodes: %w", err)
 	}
-	path := r.opts.executable
-	if path == "" {
-		var err error
-		if path, err = os.Executable(); err != nil {
-			return image.InspectResponse{}, fmt.Errorf("find the running executable: %w", err)
+	defer done()
+	var serial sync.Mutex
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, l := range nodes {
+		if gctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			if gctx.Err() != nil {
+				return context.Cause(gctx)
+			}
+			if err := r.launch(gctx, l); err != nil {
+				return r.fail(ctx, "start", l.ID, err)
+			}
+			if progress != nil {
+				serial.Lock()
+				defer serial.Unlock()
+				progress(l.ID)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("launch nodes: %w", context.Cause(ctx))
+	}
+	if _, err := r.wait(ctx); err != nil {
+		return fmt.Errorf("launch nodes: %w", err)
+	}
+	return nil
+}
+
+// launch makes and starts the container of one node.
+func (r *Runtime) launch(ctx context.Context, l runtime.Launch) error {
+	n, err := r.find(l.ID)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	again := n.launched
+	n.launched = true
+	n.stderr = l.Image != ""
+	n.mu.Unlock()
+	if again {
+		return fmt.Errorf("it was launched before: %w", runtime.ErrState)
+	}
+	ctx, cancel := uncancelled(ctx)
+	defer cancel()
+	req := r.nodeRequest(n, l)
+	if l.Image == "" {
+		files, err := nodeFiles(l.Files).pack()
+		if err != nil {
+			return err
+		}
+		req.LifecycleHooks = r.copyFiles(func(context.Context, string) ([]byte, error) { return files, nil })
+		return r.factory.start(ctx, req)
+	}
+	img, err := r.externalImage(ctx, l.Image)
+	if err != nil {
+		return err
+	}
+	if len(l.Files) > 0 {
+		req.LifecycleHooks = r.copyFiles(func(ctx context.Context, id string) ([]byte, error) {
+			return img.pack(ctx, r.cli, id, l.Files)
+		})
+	}
+	return r.factory.start(ctx, req)
+}
+
+// externalCaps are what the start scripts of common images need to give their directories to a user of their own and to
+// continue as that user. All other capabilities are dropped.
+var externalCaps = []string{"CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"}
+
+// nodeRequest describes a node's container. An external image keeps its entry point, its user and its stop signal.
+func (r *Runtime) nodeRequest(n *node, l runtime.Launch) testcontainers.ContainerRequest {
+	labels := testnetLabels(r.plan)
+	labels[labelNode] = string(n.id)
+	labels[labelRole] = n.role
+	labels[labelAddr] = n.addr.String()
+	req := r.factory.request(n.container, l.Args, labels)
+	config, host := req.ConfigModifier, req.HostConfigModifier
+	req.ConfigModifier = func(c *container.Config) {
+		config(c)
+		c.Env = append(c.Env, l.Env...)
+		if l.Image != "" {
+			c.Image, c.StopSignal = l.Image, ""
+			// The runner judges nodes; a check of the image's own would only run beside it.
+			c.Healthcheck = &container.HealthConfig{Test: []string{"NONE"}}
 		}
 	}
-	return ownImage(ctx, r.cli, path)
-}
-
-// watch starts what feeds the sink.
-func (r *Runtime) watch() {
-	w := &watcher{src: r.cli, testnet: r.plan.ID, nodes: r.nodes, gap: r.plan.Sink.Gap}
-	msgs, errs := w.open(r.life)
-	r.workers.Go(func() { w.run(r.life, msgs, errs) })
-	for _, n := range r.order {
-		f := newFollower(r.cli, n.container, n, r.plan.Sink)
-		r.workers.Go(func() { f.run(r.life) })
+	req.HostConfigModifier = func(h *container.HostConfig) {
+		host(h)
+		h.NetworkMode = container.NetworkMode(networkName(r.plan.ID))
+		if l.Image != "" {
+			h.CapAdd, h.Sysctls = externalCaps, l.Sysctls
+		}
 	}
-}
-
-// labels are on everything that the testnet is made of.
-func (r *Runtime) labels() map[string]string {
-	return map[string]string{
-		labelTool:     tool,
-		labelTestnet:  r.plan.ID,
-		labelScenario: r.plan.Name,
-		labelDir:      r.plan.Dir,
+	req.EndpointSettingsModifier = func(e map[string]*network.EndpointSettings) {
+		e[networkName(r.plan.ID)] = &network.EndpointSettings{
+			IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: n.addr.String()},
+		}
 	}
+	return req
 }
 
-// seeThroughTimeout bounds a request to the engine that is not given up when the caller is.
-const seeThroughTimeout = 2 * time.Minute
-
-// seeThrough returns a context for a request that makes something: a request that is broken off may still succeed, after
-// clean-up has looked.
-func seeThrough(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), seeThroughTimeout)
+// copyFiles are hooks that put an archive into a new container: one for all files, where the library would send one for
+// each.
+func (r *Runtime) copyFiles(pack func(ctx context.Context, id string) ([]byte, error)) []testcontainers.ContainerLifecycleHooks {
+	return []testcontainers.ContainerLifecycleHooks{{
+		PostCreates: []testcontainers.ContainerHook{func(ctx context.Context, c testcontainers.Container) error {
+			id := c.GetContainerID()
+			packed, err := pack(ctx, id)
+			if err != nil {
+				return err
+			}
+			if err := r.cli.CopyToContainer(ctx, id, "/", bytes.NewReader(packed), container.CopyToContainerOptions{}); err != nil {
+				return fmt.Errorf("copy files: %w", err)
+			}
+			return nil
+		}},
+	}}
 }
 
-// Clock implements runtime.Runtime: it is real time.
-func (r *Runtime) Clock() runtime.Clock { return r.clock }
+// externalImage returns what is known about an image other than netsplit's own, which the engine must have.
+func (r *Runtime) externalImage(ctx context.Context, ref string) (*externalImage, error) {
+	if f, ok := r.images.Load(ref); ok {
+		return f.(*externalImage), nil
+	}
+	img, err := localImage(ctx, r.cli, ref)
+	if err != nil {
+		return nil, err
+	}
+	f, _ := r.images.LoadOrStore(ref, newExternalImage(ref, img))
+	return f.(*externalImage), nil
+}
 
-// Transport implements runtime.Runtime: requests go straight to the nodes' addresses, past any proxy.
-func (r *Runtime) Transport() http.RoundTripper { return r.http }
+// Open returns a Runtime for a testnet that is running already, made by another process. Nothing comes to a sink, and
+// Create and Launch fail. The caller calls Detach when it is done, or Close to end the testnet. The error wraps
+// ErrNotFound when there is no such testnet.
+func Open(ctx context.Context, id string) (*Runtime, error) {
+	r, err := New(ctx, Options{})
+	if err != nil {
+		return nil, fmt.Errorf("open testnet %s: %w", id, err)
+	}
+	if err := r.open(ctx, id); err != nil {
+		return nil, errors.Join(fmt.Errorf("open testnet %s: %w", id, err), r.Detach())
+	}
+	return r, nil
+}
+
+func (r *Runtime) open(ctx context.Context, id string) error {
+	found, err := list(ctx, r.cli, byTestnet(id))
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return fmt.Errorf("%w: %s (netsplit ls shows those there are)", ErrNotFound, id)
+	}
+	t := found[0]
+	r.plan.ID, r.plan.Name, r.plan.Dir, r.restoreFile = t.ID, t.Scenario, t.Dir, t.restoreFile
+	r.nodeSet = newNodeSet(r.cli, id)
+	for _, info := range t.Nodes {
+		n := &node{id: info.ID, role: info.Role, addr: info.Addr, container: info.Container, launched: true}
+		if err := r.add(n); err != nil {
+			return err
+		}
+	}
+	if t.Socket != "" {
+		r.faultAgent = openAgent(r.session, id, t.Socket, r.nodeSet)
+	}
+	return nil
+}
+
+// Hosts returns the nodes' names, roles, addresses and states, in the plan's order, as the engine has them now.
+func (r *Runtime) Hosts(ctx context.Context) ([]NodeInfo, error) {
+	found, err := list(ctx, r.cli, byTestnet(r.plan.ID))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found[0].Nodes, nil
+}
+
+// States returns the state of every node's container.
+func (r *Runtime) States(ctx context.Context) (map[faults.NodeID]string, error) {
+	return statesOf(r.Hosts(ctx))
+}
 
 // Info implements runtime.Runtime.
 func (r *Runtime) Info(ctx context.Context) runtime.Info {
-	info := runtime.Info{Text: "docker " + r.version}
-	if r.agent == nil {
-		return info
-	}
-	if engine, err := r.agent.engine(ctx); err == nil {
-		info.Text += ", " + engine
-	}
-	return info
+	return runtime.Info{Text: r.describe(ctx, r.version)}
+}
+
+// Close implements runtime.Runtime. It works after a Create or Launch that was cancelled, and does its work even when ctx
+// has ended, within two minutes. Its error names what is left.
+func (r *Runtime) Close(ctx context.Context) error {
+	return r.close(ctx, r.plan.ID, r.faultAgent)
 }

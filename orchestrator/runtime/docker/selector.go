@@ -15,6 +15,7 @@ import (
 
 // Labels that docker-compose puts on containers.
 const (
+	composeProject = "com.docker.compose.project"
 	composeService = "com.docker.compose.service"
 	composeNumber  = "com.docker.compose.container-number"
 )
@@ -29,22 +30,26 @@ type Selector struct {
 	Names  []string // whole names, or ids of at least 12 digits
 }
 
-// guest is a container that something else started.
-type guest struct {
-	id         faults.NodeID
-	role       string
-	name       string // of the container
-	full       string // the container's id
-	addr       netip.Addr
-	fixed      bool // it gets that address again when it is started
-	autoRemove bool // the engine removes it when it ends
-	console    bool // its log is one raw stream
+// IncompatibleError is returned for containers, a network or faults that the user named and that cannot be attached to,
+// or not in that way. Nothing was changed, and the engine works.
+type IncompatibleError struct {
+	msg, hint string
 }
 
-// selected returns the containers that the selector picks out of all. Its errors are *MisfitError.
-func (s Selector) selected(all []container.Summary) ([]container.Summary, error) {
+func incompatible(hint, format string, args ...any) error {
+	return &IncompatibleError{msg: fmt.Sprintf(format, args...), hint: hint}
+}
+
+// Error implements error.
+func (e *IncompatibleError) Error() string { return e.msg }
+
+// Hint returns what to do; it may be empty.
+func (e *IncompatibleError) Hint() string { return e.hint }
+
+// selectFrom returns the containers that the selector picks out of all. Its errors are *IncompatibleError.
+func (s Selector) selectFrom(all []container.Summary) ([]container.Summary, error) {
 	if len(s.Labels) == 0 && len(s.Names) == 0 {
-		return nil, misfit("", "neither a label nor a name was given")
+		return nil, incompatible("", "neither a label nor a name was given")
 	}
 	out, err := s.labelled(all)
 	if err != nil {
@@ -54,12 +59,12 @@ func (s Selector) selected(all []container.Summary) ([]container.Summary, error)
 		i := slices.IndexFunc(all, func(c container.Summary) bool { return isNamed(c, name) })
 		switch {
 		case i < 0:
-			return nil, misfit(nameHint(all, name), "no container is named %s", name)
+			return nil, incompatible(nameHint(all, name), "no container is named %s", name)
 		case isOurs(all[i]):
-			return nil, misfit("netsplit fault and status work on it with --testnet "+all[i].Labels[labelTestnet],
+			return nil, incompatible("netsplit fault and status work on it with --testnet "+all[i].Labels[labelTestnet],
 				"container %s is netsplit's own, of testnet %s", name, all[i].Labels[labelTestnet])
 		case all[i].State != container.StateRunning:
-			return nil, misfit(wakeHint(all[i:i+1]), "container %s is %s, not running", name, all[i].State)
+			return nil, incompatible(startHint(all[i:i+1]), "container %s is %s, not running", name, all[i].State)
 		}
 		if !slices.ContainsFunc(out, func(c container.Summary) bool { return c.ID == all[i].ID }) {
 			out = append(out, all[i])
@@ -75,25 +80,25 @@ func (s Selector) labelled(all []container.Summary) ([]container.Summary, error)
 	if len(s.Labels) == 0 {
 		return nil, nil
 	}
-	var running, idle []container.Summary
+	var running, stopped []container.Summary
 	for _, c := range all {
 		switch {
 		case isOurs(c) || !hasLabels(c, s.Labels):
 		case c.State == container.StateRunning:
 			running = append(running, c)
 		default:
-			idle = append(idle, c)
+			stopped = append(stopped, c)
 		}
 	}
 	label := strings.Join(s.Labels, " and ")
 	switch {
-	case len(running)+len(idle) == 0:
-		return nil, misfit(labelHint(all, s.Labels), "no container has label %s", label)
+	case len(running)+len(stopped) == 0:
+		return nil, incompatible(labelHint(all, s.Labels), "no container has label %s", label)
 	case len(running) == 0:
-		return nil, misfit(wakeHint(idle), "no container with label %s runs: %s", label, states(idle))
-	case len(idle) > 0:
-		return nil, misfit(wakeHint(idle)+"; or attach to some by their names: --attach "+strings.Join(namesOf(running), ","),
-			"not all containers with label %s run: %s; nodes that are down would count for nothing", label, states(idle))
+		return nil, incompatible(startHint(stopped), "no container with label %s runs: %s", label, describeStates(stopped))
+	case len(stopped) > 0:
+		return nil, incompatible(startHint(stopped)+"; or attach to some by their names: --attach "+strings.Join(namesOf(running), ","),
+			"not all containers with label %s run: %s; nodes that are down would not be counted", label, describeStates(stopped))
 	}
 	return running, nil
 }
@@ -128,30 +133,30 @@ func compareNames(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// named gives every container the name of a node: a compose service and its number where that is unambiguous, else the
+// nameNodes gives every container the name of a node: a compose service and its number where that is unambiguous, else the
 // container's own name, in the letters that nodes' names have.
-func named(list []container.Summary) ([]guest, error) {
+func nameNodes(list []container.Summary) ([]attachedContainer, error) {
 	services := map[string]int{}
 	for _, c := range list {
 		services[serviceOf(c)]++
 	}
-	out := make([]guest, len(list))
+	out := make([]attachedContainer, len(list))
 	taken := map[faults.NodeID]string{}
 	for i, c := range list {
-		g := guest{name: nameOf(c), full: c.ID}
+		g := attachedContainer{name: nameOf(c), id: c.ID}
 		base := serviceOf(c)
 		g.role = nodeName(c.Labels[composeService])
 		if base == "" || services[base] > 1 {
 			base = g.name
 		}
-		g.id = faults.NodeID(nodeName(base))
+		g.node = faults.NodeID(nodeName(base))
 		if g.role == "" {
-			g.role = string(g.id)
+			g.role = string(g.node)
 		}
-		if other, ok := taken[g.id]; ok || g.id == "" {
-			return nil, misfit("rename one", "containers %q and %q would both be node %q", other, g.name, g.id)
+		if other, ok := taken[g.node]; ok || g.node == "" {
+			return nil, incompatible("rename one", "containers %q and %q would both be node %q", other, g.name, g.node)
 		}
-		taken[g.id] = g.name
+		taken[g.node] = g.name
 		out[i] = g
 	}
 	return out, nil
@@ -177,9 +182,9 @@ func nodeName(s string) string {
 	return strings.Trim(s[max(0, len(s)-maxNode):], "-")
 }
 
-// common returns the id of the one network that all containers are on, the one of that name if it is given. Its errors are
-// *MisfitError.
-func common(list []container.Summary, name string) (string, error) {
+// commonNetwork returns the id of the one network that all containers are on, the one of that name if it is given. Its errors are
+// *IncompatibleError.
+func commonNetwork(list []container.Summary, name string) (string, error) {
 	on := map[string]string{} // networks that all are on so far: id to name
 	for i, c := range list {
 		mine, err := networksOf(c)
@@ -210,11 +215,11 @@ func common(list []container.Summary, name string) (string, error) {
 		if near := faults.Nearest(name, names); near != "" {
 			hint = "did you mean --network " + near + "?"
 		}
-		return "", misfit(hint, "not all of the containers are on network %s", name)
+		return "", incompatible(hint, "not all of the containers are on network %s", name)
 	case len(on) == 0:
-		return "", misfit("", "the containers share no network: %s", whereAll(list))
+		return "", incompatible("", "the containers share no network: %s", networkNames(list))
 	case len(on) > 1:
-		return "", misfit("choose one with --network", "the containers share %d networks (%s)", len(on), strings.Join(names, ", "))
+		return "", incompatible("choose one with --network", "the containers share %d networks (%s)", len(on), strings.Join(names, ", "))
 	}
 	for id := range on {
 		return id, nil
@@ -226,11 +231,11 @@ func common(list []container.Summary, name string) (string, error) {
 func networksOf(c container.Summary) (map[string]string, error) {
 	switch mode := c.HostConfig.NetworkMode; {
 	case mode == "host":
-		return nil, misfit("give it a bridge network", "container %s uses the host's network, which cannot be split", nameOf(c))
+		return nil, incompatible("give it a bridge network", "container %s uses the host's network, which cannot be split", nameOf(c))
 	case mode == "none":
-		return nil, misfit("give it a bridge network", "container %s has no network", nameOf(c))
+		return nil, incompatible("give it a bridge network", "container %s has no network", nameOf(c))
 	case strings.HasPrefix(mode, "container:"):
-		return nil, misfit("attach to that one", "container %s lives in another container's network", nameOf(c))
+		return nil, incompatible("attach to that one", "container %s is in another container's network", nameOf(c))
 	}
 	out := map[string]string{}
 	if c.NetworkSettings != nil {
@@ -241,12 +246,12 @@ func networksOf(c container.Summary) (map[string]string, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, misfit("", "container %s has no IPv4 address", nameOf(c))
+		return nil, incompatible("", "container %s has no IPv4 address", nameOf(c))
 	}
 	return out, nil
 }
 
-func whereAll(list []container.Summary) string {
+func networkNames(list []container.Summary) string {
 	var where []string
 	for _, c := range list {
 		nets, err := networksOf(c)
@@ -274,33 +279,150 @@ func orNone(names []string) string {
 func bridgeOf(n network.Inspect) (string, error) {
 	switch {
 	case n.Driver != "bridge":
-		return "", misfit("faults need a bridge of this host", "network %s is of driver %s", n.Name, n.Driver)
+		return "", incompatible("faults need a bridge of this host", "network %s is of driver %s", n.Name, n.Driver)
 	case n.EnableIPv6:
-		return "", misfit("switch IPv6 off there", "network %s carries IPv6 too, which faults would not touch", n.Name)
+		return "", incompatible("switch IPv6 off there", "network %s carries IPv6 too, which faults would not touch", n.Name)
 	case n.Options["com.docker.network.bridge.name"] != "":
 		return n.Options["com.docker.network.bridge.name"], nil
 	case len(n.ID) < 12:
-		return "", fmt.Errorf("network %s has the strange id %q", n.Name, n.ID)
+		return "", fmt.Errorf("network %s has the unexpected id %q", n.Name, n.ID)
 	}
 	return "br-" + n.ID[:12], nil
 }
 
-// addrOn returns a container's address on a network.
-func addrOn(nets map[string]*network.EndpointSettings, id string) (netip.Addr, error) {
+// addrOn returns a container's address on a network, and whether it was given to the container, which then gets it again
+// when it is started.
+func addrOn(nets map[string]*network.EndpointSettings, id string) (addr netip.Addr, fixed bool, err error) {
 	for _, e := range nets {
 		if e != nil && e.NetworkID == id {
-			return netip.ParseAddr(e.IPAddress)
+			addr, err = netip.ParseAddr(e.IPAddress)
+			return addr, e.IPAMConfig != nil && e.IPAMConfig.IPv4Address != "", err
 		}
 	}
-	return netip.Addr{}, errors.New("it is no longer on the network")
+	return netip.Addr{}, false, errors.New("it is no longer on the network")
 }
 
-// fixedOn reports whether a container was given its address on a network, and so gets it again when it is started.
-func fixedOn(nets map[string]*network.EndpointSettings, id string) bool {
-	for _, e := range nets {
-		if e != nil && e.NetworkID == id {
-			return e.IPAMConfig != nil && e.IPAMConfig.IPv4Address != ""
+// maxListed is the most names that a hint lists.
+const maxListed = 8
+
+// nameHint returns which containers may have been meant by a name that none has.
+func nameHint(all []container.Summary, name string) string {
+	var names, within []string
+	for _, c := range all {
+		if isOurs(c) {
+			continue
+		}
+		if c.Labels[composeProject] == name {
+			return fmt.Sprintf("did you mean --attach %s=%s, the compose project?", composeProject, name)
+		}
+		n := nameOf(c)
+		if strings.Contains(n, name) || c.Labels[composeService] == name {
+			within = append(within, n)
+		}
+		if c.State == container.StateRunning {
+			names = append(names, n)
 		}
 	}
-	return false
+	if len(within) > 0 {
+		return "did you mean " + listed(within, " or ") + "?"
+	}
+	if near := faults.Nearest(name, names); near != "" {
+		return fmt.Sprintf("did you mean %s?", near)
+	}
+	return "containers that run: " + listed(names, ", ")
+}
+
+// labelHint returns which labels may have been meant by some that no container has together.
+func labelHint(all []container.Summary, labels []string) string {
+	values := map[string][]string{} // of labels by their keys
+	var keys []string
+	for _, c := range all {
+		if isOurs(c) {
+			continue
+		}
+		for k, v := range c.Labels {
+			if !slices.Contains(keys, k) {
+				keys = append(keys, k)
+			}
+			if !slices.Contains(values[k], v) {
+				values[k] = append(values[k], v)
+			}
+		}
+	}
+	slices.Sort(keys)
+	for _, label := range labels {
+		key, want, valued := strings.Cut(label, "=")
+		there := values[key]
+		switch {
+		case len(there) == 0:
+			return keyHint(key, keys, values[composeProject])
+		case valued && !slices.Contains(there, want):
+			if near := faults.Nearest(want, there); near != "" {
+				return fmt.Sprintf("did you mean %s=%s?", key, near)
+			}
+			return fmt.Sprintf("values of %s that containers have: %s", key, listed(there, ", "))
+		}
+	}
+	return "a container must have all of the labels"
+}
+
+// keyHint returns which label may have been meant by a key that no container has.
+func keyHint(key string, keys, projects []string) string {
+	switch near := faults.Nearest(key, keys); {
+	case near != "":
+		return fmt.Sprintf("did you mean the label %s?", near)
+	case len(projects) > 0:
+		return fmt.Sprintf("compose projects here, by the label %s: %s", composeProject, listed(projects, ", "))
+	}
+	return "labels that containers have: " + listed(keys, ", ")
+}
+
+// startHint is what to do about containers that do not run.
+func startHint(stopped []container.Summary) string {
+	var start, unpause []string
+	for _, c := range stopped {
+		if c.State == container.StatePaused {
+			unpause = append(unpause, nameOf(c))
+			continue
+		}
+		start = append(start, nameOf(c))
+	}
+	var do []string
+	if len(start) > 0 {
+		do = append(do, "docker start "+strings.Join(start, " ")+", or docker rm those that are no nodes")
+	}
+	if len(unpause) > 0 {
+		do = append(do, "docker unpause "+strings.Join(unpause, " "))
+	}
+	return strings.Join(do, "; ")
+}
+
+// describeStates lists containers with their states.
+func describeStates(list []container.Summary) string {
+	var out []string
+	for _, c := range list {
+		out = append(out, fmt.Sprintf("%s is %s", nameOf(c), c.State))
+	}
+	return listed(out, ", ")
+}
+
+func namesOf(list []container.Summary) []string {
+	var out []string
+	for _, c := range list {
+		out = append(out, nameOf(c))
+	}
+	slices.SortFunc(out, compareNames)
+	return out
+}
+
+// listed joins names, in order, and leaves most of a long list out.
+func listed(names []string, sep string) string {
+	names = slices.SortedFunc(slices.Values(names), compareNames)
+	if over := len(names) - maxListed; over > 0 {
+		names = append(names[:maxListed:maxListed], fmt.Sprintf("and %d more", over))
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, sep)
 }

@@ -49,7 +49,7 @@ func TestSelector(t *testing.T) {
 		{Selector{Labels: []string{"app=z", "zone=a"}}, "", "label app=z and zone=a", "must have all"},
 		// A node that is down has a share of the power, whether we see it or not.
 		{Selector{Labels: []string{"app=z"}}, "", "not all containers with label app=z run: dead is exited, frozen is paused",
-			"docker start dead, or docker rm what is no node; docker unpause frozen; or attach to some by their names: --attach n-3"},
+			"docker start dead, or docker rm those that are no nodes; docker unpause frozen; or attach to some by their names: --attach n-3"},
 		{Selector{Labels: []string{"zone=c"}}, "", "no container with label zone=c runs: frozen is paused", "docker unpause frozen"},
 		{Selector{Names: []string{"other", "/n-2", "other"}}, "n-2 other", "", ""},
 		{Selector{Names: []string{strings.Repeat("other", 12)[:12]}}, "other", "", ""},
@@ -62,7 +62,7 @@ func TestSelector(t *testing.T) {
 		{Selector{Names: []string{"ours"}}, "", "netsplit's own, of testnet t-1", "--testnet t-1"},
 		{Selector{Labels: []string{"zone=a"}, Names: []string{"other", "n-10"}}, "n-10 other", "", ""},
 	} {
-		got, err := c.sel.selected(all)
+		got, err := c.sel.selectFrom(all)
 		var names []string
 		for _, g := range got {
 			names = append(names, nameOf(g))
@@ -70,12 +70,12 @@ func TestSelector(t *testing.T) {
 		if strings.Join(names, " ") != c.want || (err == nil) != (c.fail == "") || err != nil && !strings.Contains(err.Error(), c.fail) {
 			t.Errorf("%+v: %v, %v", c.sel, names, err)
 		}
-		var bad *MisfitError
+		var bad *IncompatibleError
 		if err != nil && (!errors.As(err, &bad) || !strings.Contains(bad.Hint(), c.hint)) {
 			t.Errorf("%+v: %T %v, hint %q, want %q", c.sel, err, err, bad.Hint(), c.hint)
 		}
 	}
-	if _, err := (Selector{Labels: []string{"x"}}).selected(all[4:5]); hintOf(err) != "labels that containers have: none" {
+	if _, err := (Selector{Labels: []string{"x"}}).selectFrom(all[4:5]); hintOf(err) != "labels that containers have: none" {
 		t.Errorf("nothing is labelled: %v, hint %q", err, hintOf(err))
 	}
 	if got := listed(strings.Fields("c1 c9 c8 c7 c6 c5 c4 c3 c2 c10"), ", "); got != "c1, c2, c3, c4, c5, c6, c7, c8, and 2 more" {
@@ -85,14 +85,14 @@ func TestSelector(t *testing.T) {
 
 // hintOf is the hint of an error about what was asked for.
 func hintOf(err error) string {
-	var bad *MisfitError
+	var bad *IncompatibleError
 	if errors.As(err, &bad) {
 		return bad.Hint()
 	}
 	return ""
 }
 
-func TestStrangersBecomeNodes(t *testing.T) {
+func TestNameNodes(t *testing.T) {
 	compose := func(project, service string, n int) container.Summary {
 		return stranger(fmt.Sprintf("%s_%s_%d", project, service, n), fmt.Sprintf("%s=%s %s=%d", composeService, service, composeNumber, n))
 	}
@@ -107,10 +107,10 @@ func TestStrangersBecomeNodes(t *testing.T) {
 		{[]container.Summary{stranger("___", "")}, "error"},
 		{[]container.Summary{stranger(strings.Repeat("x", 60)+"-end", "")}, strings.Repeat("x", 36) + "-end:" + strings.Repeat("x", 36) + "-end"},
 	} {
-		got, err := named(c.list)
+		got, err := nameNodes(c.list)
 		var names []string
 		for _, g := range got {
-			names = append(names, fmt.Sprintf("%s:%s", g.id, g.role))
+			names = append(names, fmt.Sprintf("%s:%s", g.node, g.role))
 		}
 		if err != nil {
 			names = []string{"error"}
@@ -121,7 +121,7 @@ func TestStrangersBecomeNodes(t *testing.T) {
 	}
 }
 
-func TestTheNetworkOfStrangers(t *testing.T) {
+func TestCommonNetwork(t *testing.T) {
 	mode := func(m string) container.Summary {
 		c := stranger("m", "", "a=10.0.0.1")
 		c.HostConfig.NetworkMode = m
@@ -142,14 +142,14 @@ func TestTheNetworkOfStrangers(t *testing.T) {
 		{[]container.Summary{mode("none")}, "", "", "has no network", "give it a bridge network"},
 		{[]container.Summary{mode("container:1234")}, "", "", "another container's network", "attach to that one"},
 	} {
-		got, err := common(c.list, c.name)
+		got, err := commonNetwork(c.list, c.name)
 		if got != c.want || (err == nil) != (c.fail == "") || err != nil && !strings.Contains(err.Error(), c.fail) || hintOf(err) != c.hint {
 			t.Errorf("%s %v: %q, %v, hint %q", c.name, c.list, got, err, hintOf(err))
 		}
 	}
 }
 
-func TestTheBridgeOfANetwork(t *testing.T) {
+func TestBridgeOf(t *testing.T) {
 	id := strings.Repeat("0123456789", 6)
 	for _, c := range []struct {
 		net        network.Inspect
@@ -159,7 +159,7 @@ func TestTheBridgeOfANetwork(t *testing.T) {
 		{network.Inspect{ID: id, Driver: "bridge", Options: map[string]string{"com.docker.network.bridge.name": "docker0"}}, "docker0", ""},
 		{network.Inspect{ID: id, Driver: "overlay"}, "", "driver overlay"},
 		{network.Inspect{ID: id, Driver: "bridge", EnableIPv6: true}, "", "IPv6"},
-		{network.Inspect{ID: "x", Driver: "bridge"}, "", "strange id"},
+		{network.Inspect{ID: "x", Driver: "bridge"}, "", "unexpected id"},
 	} {
 		got, err := bridgeOf(c.net)
 		if got != c.want || (err == nil) != (c.fail == "") || err != nil && !strings.Contains(err.Error(), c.fail) {

@@ -1,0 +1,99 @@
+package docker
+
+import (
+	"archive/tar"
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+)
+
+func TestBuildContext(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"Dockerfile": "FROM scratch", "a": "1", "skip/x": "2", "keep/y": "3", ".dockerignore": "skip\nDockerfile\n*.tmp\n!keep.tmp\n", "b.tmp": "", "keep.tmp": ""} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, name, text)
+	}
+	if err := os.Symlink("a", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := writeContext(&b, dir, "Dockerfile"); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for tr := tar.NewReader(bytes.NewReader(b.Bytes())); ; {
+		h, err := tr.Next()
+		if err != nil {
+			break
+		}
+		names = append(names, h.Name)
+	}
+	if got := strings.Join(names, " "); got != ".dockerignore Dockerfile a keep/ keep.tmp keep/y link" && got != ".dockerignore Dockerfile a keep/ keep/y keep.tmp link" {
+		t.Errorf("packed %s", got)
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	sum := func() string {
+		f, s, err := packContext(filepath.Join(dir, "Dockerfile"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		// A killed build leaves nothing.
+		if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
+			t.Errorf("left %v, %v", left, err)
+		}
+		if b, err := io.ReadAll(f); err != nil || len(b) == 0 {
+			t.Errorf("packed %d bytes, %v", len(b), err)
+		}
+		return s
+	}
+	before := sum()
+	write(t, dir, "skip/x", "changed")
+	if sum() != before {
+		t.Error("what is ignored counts")
+	}
+	write(t, dir, "a", "changed")
+	if sum() == before {
+		t.Error("what is not ignored does not count")
+	}
+	write(t, dir, ".dockerignore", "[\n")
+	if err := writeContext(io.Discard, dir, "Dockerfile"); err == nil {
+		t.Error("a bad pattern")
+	}
+	if _, _, err := packContext("/nowhere/Dockerfile"); err == nil {
+		t.Error("packed nothing")
+	}
+}
+
+func TestBuildArgs(t *testing.T) {
+	env := func(name string) string {
+		return map[string]string{"GOPROXY": "p", "https_proxy": "h"}[name]
+	}
+	if got := buildArgs("FROM x\nRUN y # ARG GOPROXY\n", env); len(got) != 1 || *got["https_proxy"] != "h" {
+		t.Errorf("got %v", got)
+	}
+	if got := buildArgs("FROM x\n  arg GOPROXY=z\n", env); len(got) != 2 || *got["GOPROXY"] != "p" {
+		t.Errorf("got %v", got)
+	}
+	if err := followBuild(strings.NewReader("{"), func(string) {}); err == nil {
+		t.Error("a log that breaks off")
+	}
+}
+
+func TestImage_DockerfileFails(t *testing.T) {
+	t.Parallel()
+	r := open(t)
+	dir := t.TempDir()
+	write(t, dir, "Dockerfile", "FROM scratch\nCOPY nothing /x\n")
+	_, err := r.BuildImage(t.Context(), runtime.ImageSource{Dockerfile: filepath.Join(dir, "Dockerfile")}, nil)
+	if err == nil || !strings.Contains(err.Error(), "nothing") || !strings.Contains(err.Error(), "| Step 2/") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,416 @@
+package docker
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/image"
+
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+)
+
+// fakeGo is a go command whose installed programs are copies of an executable.
+type fakeGo struct {
+	calls    []string
+	programs []string // that install makes; nil: one
+	fails    map[string]error
+	mod      string // what mod edit prints of a go.mod
+	goflags  string // what env prints beside the usual
+	amd64    string
+	version  string
+}
+
+func (f *fakeGo) run(_ context.Context, _ string, env []string, args ...string) ([]byte, error) {
+	f.calls = append(f.calls, strings.Join(args, " "))
+	if err := f.fails[args[0]+" "+args[len(args)-1]]; err != nil {
+		return nil, err
+	}
+	switch args[0] {
+	case "env":
+		return fmt.Appendf(nil, `{"GOVERSION":"go1.99%s","GOFLAGS":"-mod=vendor -buildvcs=false%s","GOAMD64":%q,"GOEXPERIMENT":""}`, f.version, f.goflags, f.amd64), nil
+	case "list":
+		if slices.Contains(args, "-f") {
+			return []byte("/cache/m.mod\n"), nil
+		}
+		return []byte(`{"Version":"v1.2.3"}`), nil
+	case "mod":
+		return []byte(f.mod), nil
+	case "get":
+		return nil, nil
+	}
+	i := slices.IndexFunc(env, func(e string) bool { return strings.HasPrefix(e, "GOBIN=") })
+	programs := f.programs
+	if programs == nil {
+		programs = []string{"tool"}
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range programs {
+		if err := os.Link(exe, filepath.Join(strings.TrimPrefix(env[i], "GOBIN="), p)); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+func (f *fakeGo) installs() int {
+	n := 0
+	for _, c := range f.calls {
+		if strings.HasPrefix(c, "install ") {
+			n++
+		}
+	}
+	return n
+}
+
+// builder returns a builder with a fake engine, in a directory beside the test binary so that programs can be links, and
+// what it reports.
+func builder(t *testing.T, f *fakeGo) (goBuilder, *[]string) {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(exe), "builds")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	said := &[]string{}
+	return goBuilder{engine: &fakeImages{}, dir: dir, run: f.run, progress: func(s string) { *said = append(*said, s) }}, said
+}
+
+const toolAt = "example.com/m/cmd/tool@v1.0.0"
+
+func TestGoImage_BuiltOnce(t *testing.T) {
+	f := &fakeGo{}
+	b, said := builder(t, f)
+	ref, err := b.image(t.Context(), toolAt, "-s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	images := b.engine.(*fakeImages)
+	if _, ok := images.files["tool"]; !ok || images.imports != 1 || !strings.HasPrefix(ref, chainRepo+":") {
+		t.Errorf("image %s with %v, %d imports", ref, images.files, images.imports)
+	}
+	if fmt.Sprint(*said) != "[building "+toolAt+" with go1.99]" {
+		t.Errorf("progress %q", *said)
+	}
+	if want := "install -trimpath -ldflags=-s " + toolAt; f.calls[1] != want {
+		t.Errorf("ran %q", f.calls)
+	}
+	if again, err := b.image(t.Context(), toolAt, "-s"); err != nil || again != ref || f.installs() != 1 {
+		t.Errorf("again %s, %v, %d builds", again, err, f.installs())
+	}
+	if left, err := os.ReadDir(b.dir); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+	// An image that only has the name is not used.
+	delete(images.images, ref)
+	if _, err := b.image(t.Context(), toolAt, "-s"); err != nil || f.installs() != 2 {
+		t.Errorf("without its image: %v, %d builds", err, f.installs())
+	}
+}
+
+// Each change of what decides a build's result gives another image; what is only about the user's own module does not.
+func TestGoImage_TagDependsOnInputs(t *testing.T) {
+	f := &fakeGo{amd64: "v1"}
+	b, _ := builder(t, f)
+	program, ldflags := toolAt, ""
+	refs := map[string]bool{}
+	for i, c := range []struct {
+		name   string
+		change func()
+	}{
+		{"first", func() {}},
+		{"version", func() { program = "example.com/m/cmd/tool@v1.0.1" }},
+		{"ldflags", func() { ldflags = "-s" }},
+		{"GOFLAGS", func() { f.goflags = " -tags=x" }},
+		{"GOAMD64", func() { f.amd64 = "v3" }},
+		{"no GOAMD64", func() { f.amd64 = "" }},
+		{"Go version", func() { f.version = ".1" }},
+	} {
+		c.change()
+		for range 2 {
+			ref, err := b.image(t.Context(), program, ldflags)
+			if err != nil {
+				t.Fatal(err)
+			}
+			refs[ref] = true
+		}
+		if f.installs() != i+1 || len(refs) != i+1 {
+			t.Errorf("%s: %d builds, %d images, want %d", c.name, f.installs(), len(refs), i+1)
+		}
+	}
+	before := f.installs()
+	f.goflags += " -modfile=other.mod"
+	if _, err := b.image(t.Context(), program, ldflags); err != nil || f.installs() != before {
+		t.Errorf("-modfile: %v, %d builds", err, f.installs())
+	}
+}
+
+func TestGoImage_ResolvesVersions(t *testing.T) {
+	f := &fakeGo{fails: map[string]error{"list example.com/m/cmd/tool@latest": errors.New("no module"), "list example.com/m/cmd@latest": errors.New("no module")}}
+	b, said := builder(t, f)
+	if _, err := b.image(t.Context(), "example.com/m/cmd/tool@latest", ""); err != nil {
+		t.Fatal(err)
+	}
+	want := "[example.com/m/cmd/tool@latest is v1.2.3 building example.com/m/cmd/tool@v1.2.3 with go1.99]"
+	if fmt.Sprint(*said) != want {
+		t.Errorf("progress %q", *said)
+	}
+	f.fails["list example.com/m@latest"] = errors.New("nor this")
+	if _, err := b.image(t.Context(), "example.com/m/cmd/tool@latest", ""); err == nil || !strings.Contains(err.Error(), "nor this") {
+		t.Errorf("got %v", err)
+	}
+	for v, want := range map[string]bool{
+		"v1.2.3": true, "v0.0.0-20240101000000-abcdefabcdef": true, "v1.2.3-rc.1": true, "v2.0.0+incompatible": true,
+		"latest": false, "v1": false, "v1.2": false, "main": false, "1.2.3": false, "abcdef": false,
+	} {
+		if exactVersion(v) != want {
+			t.Errorf("exactVersion(%s) = %v", v, !want)
+		}
+	}
+}
+
+func TestGoImage_Errors(t *testing.T) {
+	for _, bad := range []string{"example.com/m", "example.com/m@", "@v1.0.0", "-x@v1.0.0", "./m@v1.0.0", "/m@v1.0.0", "a b@v1.0.0", "a/...@v1.0.0*", "a//b@v1.0.0"} {
+		b, _ := builder(t, &fakeGo{})
+		if _, err := b.image(t.Context(), bad, ""); err == nil {
+			t.Errorf("built %s", bad)
+		}
+	}
+	for _, programs := range [][]string{{}, {"a", "b"}} {
+		b, _ := builder(t, &fakeGo{programs: programs})
+		if _, err := b.image(t.Context(), toolAt, ""); err == nil || !strings.Contains(err.Error(), "not one") {
+			t.Errorf("%d programs: %v", len(programs), err)
+		}
+	}
+	for sign, hint := range map[string]string{
+		"invalid reference to runtime.x": "-checklinkname=0", "requires go >= 1.99 (running go 1.26; GOTOOLCHAIN=local)": "newer Go",
+		"dial tcp: timeout": "GOPROXY", "something else": "something else",
+	} {
+		b, _ := builder(t, &fakeGo{fails: map[string]error{"install " + toolAt: errors.New(sign)}})
+		if _, err := b.image(t.Context(), toolAt, ""); err == nil || !strings.Contains(err.Error(), hint) {
+			t.Errorf("%s: %v", sign, err)
+		}
+		if left, err := os.ReadDir(b.dir); err != nil || len(left) > 0 || b.engine.(*fakeImages).imports > 0 {
+			t.Errorf("%s: left %v, %v", sign, left, err)
+		}
+	}
+}
+
+// A proxy may serve a version of a module and no list of its versions.
+func TestGoImage_ProxyWithoutVersionList(t *testing.T) {
+	noList := errors.New("go install: exit status 1; it printed:\n    | go: loading deprecation for example.com/m: 403 Forbidden")
+	f := &fakeGo{fails: map[string]error{"install " + toolAt: noList}, mod: `{"Module": {"Path": "example.com/m"}, "Replace": null}`}
+	b, _ := builder(t, f)
+	if _, err := b.image(t.Context(), toolAt, "-s"); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"env -json GOVERSION GOFLAGS " + strings.Join(goVars, " "), "install -trimpath -ldflags=-s " + toolAt, "mod init netsplit.invalid/build", "get " + toolAt,
+		"list -f {{.Module.GoMod}} example.com/m/cmd/tool", "mod edit -json /cache/m.mod", "install -trimpath -ldflags=-s example.com/m/cmd/tool",
+	}
+	if got := strings.Join(f.calls, "\n"); got != strings.Join(want, "\n") {
+		t.Errorf("ran\n%s", got)
+	}
+	boom := errors.New("boom")
+	for name, c := range map[string]struct {
+		edit func(*fakeGo)
+		want error
+	}{
+		"replaced":         {func(f *fakeGo) { f.mod = `{"Replace": [{"Old": {"Path": "a"}}]}` }, errReplaced},
+		"another failure":  {func(f *fakeGo) { f.fails["install "+toolAt] = boom }, boom},
+		"get fails":        {func(f *fakeGo) { f.fails["get "+toolAt] = boom }, boom},
+		"does not compile": {func(f *fakeGo) { f.fails["install example.com/m/cmd/tool"] = boom }, boom},
+	} {
+		f := &fakeGo{fails: map[string]error{"install " + toolAt: noList}, mod: "{}"}
+		c.edit(f)
+		b, _ := builder(t, f)
+		if _, err := b.image(t.Context(), toolAt, ""); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	b, _ = builder(t, &fakeGo{fails: map[string]error{"install " + toolAt: noList}, mod: "no JSON"})
+	if _, err := b.image(t.Context(), toolAt, ""); err == nil || !strings.Contains(err.Error(), "read the go.mod of "+toolAt) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRunGo(t *testing.T) {
+	env := buildEnv(buildFlags("-mod=vendor -buildvcs=false --modfile=x"))
+	if !slices.Contains(env, "GOFLAGS=-buildvcs=false -trimpath") || !slices.Contains(env, "CGO_ENABLED=0") {
+		t.Errorf("environment %q", env)
+	}
+	if out, err := runGo(t.Context(), t.TempDir(), env, "env", "CGO_ENABLED"); err != nil || string(out) != "0\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+	_, err := runGo(t.Context(), t.TempDir(), nil, "nonsense")
+	if err == nil || !strings.Contains(err.Error(), "it printed:\n    | go nonsense: unknown command") {
+		t.Errorf("got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := runGo(ctx, t.TempDir(), nil, "env"); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	t.Setenv("PATH", "/nowhere")
+	if _, err := runGo(t.Context(), t.TempDir(), nil, "env"); !errors.Is(err, errNoGo) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestImage_Go(t *testing.T) {
+	t.Parallel()
+	r := open(t)
+	// A module that this one needs anyway, so that nothing is fetched.
+	version, err := runGo(t.Context(), ".", nil, "list", "-m", "-f", "{{.Version}}", "github.com/rogpeppe/go-internal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := runtime.ImageSource{Go: "github.com/rogpeppe/go-internal/cmd/txtar-x@" + strings.TrimSpace(string(version)), LDFlags: "-s -w -X main.run=" + uniqueName("run")}
+	ref, err := r.BuildImage(t.Context(), source, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := r.cli.ImageRemove(context.WithoutCancel(t.Context()), ref, image.RemoveOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	res, err := r.RunCommand(t.Context(), runtime.Command{
+		Image: ref, Args: []string{"-C", "/out", "/in"}, Files: map[string][]byte{"/in": []byte("-- a/b --\ntext\n")}, Collect: []string{"/out"},
+	})
+	if err != nil || string(res.Files["/out/a/b"]) != "text\n" {
+		t.Errorf("%q, %v", res.Files, err)
+	}
+	var said []string
+	if again, err := r.BuildImage(t.Context(), source, func(s string) { said = append(said, s) }); err != nil || again != ref || len(said) > 0 {
+		t.Errorf("%s, %q, %v", again, said, err)
+	}
+}
+
+// scriptedGo puts a go command on PATH that blocks in every build. Before that it writes the directory of its temporary
+// files to the pipe that is returned, and the pipe ends when the last of its processes does.
+func scriptedGo(t *testing.T, install string) (alive string) {
+	t.Helper()
+	dir := t.TempDir()
+	alive = filepath.Join(dir, "alive")
+	for _, pipe := range []string{alive, filepath.Join(dir, "never")} {
+		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := "#!/bin/sh\ncase $1 in\nenv) echo '{\"GOVERSION\": \"go1.99\"}' ;;\n*) " + install + " ;;\nesac\n"
+	if err := os.WriteFile(filepath.Join(dir, "go"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	t.Setenv("ALIVE", alive)
+	t.Setenv("NEVER", filepath.Join(dir, "never"))
+	return alive
+}
+
+// openPipe opens a pipe of scriptedGo, when the build is under way, and returns it with the first line.
+func openPipe(t *testing.T, alive string) (*bufio.Reader, string) {
+	t.Helper()
+	f, err := os.OpenFile(alive, os.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	if err := f.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(f)
+	tmp, err := r.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, strings.TrimSpace(tmp)
+}
+
+// An interrupt in the middle of a build leaves neither a compiler, which may ignore it, nor files.
+func TestGoImage_InterruptLeavesNothing(t *testing.T) {
+	alive := scriptedGo(t, `: >"$GOTMPDIR/go-build1"
+	(trap '' INT; exec 9>"$ALIVE"; echo "$GOTMPDIR" >&9; exec cat "$NEVER") >/dev/null 2>&1 &
+	wait`)
+	b, _ := builder(t, nil)
+	b.run = runGo
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	failed := make(chan error, 1)
+	go func() {
+		_, err := b.image(ctx, toolAt, "")
+		failed <- err
+	}()
+	pipe, tmp := openPipe(t, alive)
+	if filepath.Dir(tmp) != b.dir {
+		t.Errorf("it builds in %s, not below %s", tmp, b.dir)
+	}
+	cancel()
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := io.ReadAll(pipe); err != nil {
+		t.Errorf("a child still runs: %v", err)
+	}
+	if left, err := os.ReadDir(b.dir); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// The next build removes what a build left whose process was killed; what another process builds in stays.
+func TestGoImage_SweepsKilledBuilds(t *testing.T) {
+	alive := scriptedGo(t, `exec 9>"$ALIVE"; echo "$GOTMPDIR" >&9; exec cat "$NEVER"`)
+	next, _ := builder(t, &fakeGo{})
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), exe, "build", next.dir)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pipe, tmp := openPipe(t, alive)
+	if _, err := next.image(t.Context(), "example.com/other@v1.0.0", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(tmp); err != nil {
+		t.Errorf("a directory that is built in was removed: %v", err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	if _, err := io.ReadAll(pipe); err != nil {
+		t.Errorf("go still runs: %v", err)
+	}
+	if _, err := os.Stat(tmp); err != nil {
+		t.Errorf("nothing was left to sweep: %v", err)
+	}
+	if _, err := next.image(t.Context(), "example.com/other@v1.0.1", ""); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(next.dir); err != nil || len(left) > 0 {
+		t.Errorf("not swept: %v, %v", left, err)
+	}
+	next.dir = filepath.Join(exe, "nowhere")
+	if _, err := next.image(t.Context(), toolAt, ""); !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,257 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+)
+
+// needDocker skips a test where no engine answers, unless NETSPLIT_REQUIRE asks for one.
+func needDocker(t testing.TB) {
+	t.Helper()
+	_, err := Available(t.Context())
+	if err == nil {
+		return
+	}
+	if strings.Contains(os.Getenv("NETSPLIT_REQUIRE"), "docker") {
+		t.Fatal(err)
+	}
+	t.Skip(err)
+}
+
+// record is a Sink that keeps all.
+type record struct {
+	mu     sync.Mutex
+	lines  map[faults.NodeID][]string
+	exits  map[faults.NodeID][]string
+	gaps   []error
+	change chan struct{}
+}
+
+func newRecord() *record {
+	return &record{
+		lines: map[faults.NodeID][]string{}, exits: map[faults.NodeID][]string{}, change: make(chan struct{}),
+	}
+}
+
+func (r *record) note(fn func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fn()
+	close(r.change)
+	r.change = make(chan struct{})
+}
+
+func (r *record) Line(n faults.NodeID, _ time.Time, b []byte) {
+	r.note(func() { r.lines[n] = append(r.lines[n], string(b)) })
+}
+
+func (r *record) Gap(_ faults.NodeID, err error) { r.note(func() { r.gaps = append(r.gaps, err) }) }
+
+func (r *record) Exit(n faults.NodeID, err error) {
+	r.note(func() {
+		r.exits[n] = append(r.exits[n], fmt.Sprintf("%v after %d lines", err, len(r.lines[n])))
+	})
+}
+
+// until waits for a condition on what was recorded.
+func (r *record) until(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		r.mu.Lock()
+		ok, change := cond(), r.change
+		r.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-change:
+		case <-ctx.Done():
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			t.Fatalf("%s: never happened; exits %v, gaps %v, lines %v", what, r.exits, r.gaps, r.lines)
+		}
+	}
+}
+
+// testnet makes and launches a testnet of n nodes of the test program.
+func testnet(t testing.TB, n int, sink runtime.Sink, opts Options) (*Runtime, []runtime.Host) {
+	t.Helper()
+	r, hosts := created(t, n, sink, opts)
+	if err := r.Launch(t.Context(), launches(hosts), nil); err != nil {
+		t.Fatal(err)
+	}
+	return r, hosts
+}
+
+func created(t testing.TB, n int, sink runtime.Sink, opts Options) (*Runtime, []runtime.Host) {
+	t.Helper()
+	needDocker(t)
+	r, err := New(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	hosts, err := r.Create(t.Context(), testPlan(t, n, sink))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, hosts
+}
+
+// names counts the names given by uniqueName.
+var names atomic.Uint64
+
+// uniqueName returns a name that no other test of this host uses.
+func uniqueName(prefix string) string {
+	return fmt.Sprintf("%s-%d-%d", prefix, os.Getpid(), names.Add(1))
+}
+
+func testPlan(t testing.TB, n int, sink runtime.Sink) runtime.Plan {
+	plan := runtime.Plan{
+		ID:   uniqueName("test"),
+		Name: "test", Dir: t.TempDir(), Sink: sink,
+	}
+	for i := range n {
+		plan.Nodes = append(plan.Nodes, runtime.PlanNode{ID: faults.NodeID(fmt.Sprintf("n-%d", i+1)), Role: "n"})
+	}
+	return plan
+}
+
+func launches(hosts []runtime.Host) []runtime.Launch {
+	out := make([]runtime.Launch, len(hosts))
+	for i, h := range hosts {
+		out[i] = runtime.Launch{ID: h.ID, Args: []string{"node"}, Files: map[string][]byte{
+			"/etc/netsplit/node.json": []byte(h.ID), "/srv/deep/down/file": []byte("deep"),
+		}}
+	}
+	return out
+}
+
+// get asks a node over HTTP, until it listens.
+func get(t *testing.T, r interface{ Transport() http.RoundTripper }, h runtime.Host, path string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	c := http.Client{Transport: r.Transport()}
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s:%d%s", h.Addr, runtime.APIPort, path), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := c.Do(req)
+		if err != nil {
+			if strings.Contains(err.Error(), "refused") && ctx.Err() == nil {
+				continue // it does not listen yet
+			}
+			return "", err
+		}
+		b, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err == nil && res.StatusCode != http.StatusOK {
+			err = errors.New(res.Status + ": " + string(b))
+		}
+		return string(b), err
+	}
+}
+
+func mustGet(t *testing.T, r interface{ Transport() http.RoundTripper }, h runtime.Host, path string) string {
+	t.Helper()
+	s, err := get(t, r, h, path)
+	if err != nil {
+		t.Fatalf("%s of %s: %v", path, h.ID, err)
+	}
+	return s
+}
+
+func do(t *testing.T, r interface {
+	Do(context.Context, faults.Action) error
+}, v faults.Verb, id faults.NodeID) {
+	t.Helper()
+	if err := r.Do(t.Context(), faults.Action{Verb: v, Node: id}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// open returns a runtime without a testnet.
+func open(t *testing.T) *Runtime {
+	t.Helper()
+	needDocker(t)
+	r, err := New(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// buildDir is where programs are built for tests; TestMain removes it.
+var buildDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "netsplit-test") })
+
+// buildOnce returns a function that builds a package once, without cgo, and returns the path of the program.
+func buildOnce(name, pkg string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		dir, err := buildDir()
+		if err != nil {
+			return "", err
+		}
+		file := filepath.Join(dir, name)
+		cmd := exec.Command("go", "build", "-o", file, pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build %s: %w: %s", pkg, err, out)
+		}
+		return file, nil
+	})
+}
+
+var buildHelper, buildNetsplit = buildOnce("helper", "./testdata/helper"), buildOnce("netsplit", "github.com/netsplit/netsplit")
+
+// helper is the path of a small program for images.
+func helper(t *testing.T) string {
+	t.Helper()
+	file, err := buildHelper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func helperImage(t *testing.T, r *Runtime) string {
+	t.Helper()
+	ref, err := r.BuildImage(t.Context(), runtime.ImageSource{Binary: helper(t)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

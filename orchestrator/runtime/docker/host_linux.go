@@ -1,0 +1,73 @@
+package docker
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+)
+
+// hostPrefixes returns every IPv4 prefix that this host has a route to or an address in, the default route excepted.
+func hostPrefixes() ([]netip.Prefix, error) {
+	routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
+	if err != nil {
+		return nil, fmt.Errorf("list the host's routes: %w", err)
+	}
+	addrs, err := netlink.AddrList(nil, netlink.FAMILY_V4)
+	if err != nil {
+		return nil, fmt.Errorf("list the host's addresses: %w", err)
+	}
+	var out []netip.Prefix
+	for _, r := range routes {
+		if p, ok := toPrefix(r.Dst); ok {
+			out = append(out, p)
+		}
+	}
+	for _, a := range addrs {
+		if p, ok := toPrefix(a.IPNet); ok {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// toPrefix converts; it refuses a default route, which would overlap with everything.
+func toPrefix(n *net.IPNet) (netip.Prefix, bool) {
+	if n == nil {
+		return netip.Prefix{}, false
+	}
+	a, ok := netip.AddrFromSlice(n.IP.To4())
+	bits, _ := n.Mask.Size()
+	if !ok || bits == 0 {
+		return netip.Prefix{}, false
+	}
+	return netip.PrefixFrom(a, bits).Masked(), true
+}
+
+// ownGroup puts a command into a process group of its own, and kills it when the thread that started it ends.
+func ownGroup() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// processID identifies a running process: "PID-START-NAMESPACE-BOOT". The start time and the boot are part of it because
+// process ids are used again. It is empty for a process that has ended.
+func processID(pid int) string {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return ""
+	}
+	ns, nerr := os.Readlink("/proc/self/ns/pid") // pid:[NUMBER]
+	boot, berr := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	// The fields after the command's name, which is in parentheses and may hold anything: state, parent, ... start time.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if nerr != nil || berr != nil || len(boot) < 8 || len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+		return ""
+	}
+	return fmt.Sprintf("%d-%s-%s-%s", pid, fields[19], strings.Trim(ns, "pid:[]"), boot[:8])
+}

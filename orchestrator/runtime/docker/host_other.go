@@ -1,0 +1,17 @@
+//go:build !linux
+
+package docker
+
+import (
+	"net/netip"
+	"syscall"
+)
+
+// hostPrefixes returns nothing: engines that are not on a Linux host are refused before it matters.
+func hostPrefixes() ([]netip.Prefix, error) { return nil, nil }
+
+// ownGroup puts a command into a process group of its own. Here it outlives a process that is killed.
+func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// processID returns the empty string: processes cannot be told apart from later ones of the same number.
+func processID(int) string { return "" }

@@ -1,0 +1,131 @@
+//lint:file-ignore SA1019 testcontainers-go has no other way to make a network through a provider that we can configure.
+
+package docker
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/docker/docker/api/types/network"
+	"github.com/testcontainers/testcontainers-go"
+)
+
+func TestPrefixFor(t *testing.T) {
+	for _, c := range []struct{ n, bits int }{{0, 24}, {1, 24}, {245, 24}, {246, 23}, {501, 23}, {502, 22}, {65525, 16}} {
+		got, err := prefixFor(c.n)
+		if err != nil || got != c.bits {
+			t.Errorf("prefixFor(%d) = %d, %v, want %d", c.n, got, err, c.bits)
+			continue
+		}
+		// The last node's address is in the subnet, and not its broadcast address.
+		p := netip.PrefixFrom(netip.MustParseAddr("10.0.0.0"), got)
+		if c.n > 0 && !p.Contains(offset(p.Addr(), uint32(firstHost+c.n))) {
+			t.Errorf("%d nodes do not fit into /%d", c.n, got)
+		}
+	}
+	if _, err := prefixFor(65526); err == nil {
+		t.Error("too many nodes were accepted")
+	}
+}
+
+// first returns the first candidates, in order.
+func first(n int, testnet string, bits int, taken ...netip.Prefix) (out []netip.Prefix) {
+	subnets(testnet, bits, taken, func(p netip.Prefix) bool {
+		out = append(out, p)
+		return len(out) < n
+	})
+	return out
+}
+
+func TestSubnets_SkipTaken(t *testing.T) {
+	p := first(2, "a", 24)
+	if p[0].Bits() != 24 || p[0].Masked() != p[0] || !pools[0].Contains(p[0].Addr()) || p[1] == p[0] {
+		t.Fatalf("got %v", p)
+	}
+	if again := first(1, "a", 24, p[0]); again[0] != p[1] {
+		t.Errorf("with %v taken: %v, want %v", p[0], again, p[1])
+	}
+	inside := netip.PrefixFrom(offset(p[0].Addr(), 200), 32)
+	if again := first(1, "a", 24, inside); again[0] != p[1] {
+		t.Errorf("with a route to %v: %v, want %v", inside, again, p[1])
+	}
+	if other := first(1, "b", 24); other[0] == p[0] {
+		t.Error("two testnets begin at one place")
+	}
+	// A private network that is routed as a whole leaves the other pools.
+	if p := first(1, "a", 24, pools[0]); !pools[1].Contains(p[0].Addr()) {
+		t.Errorf("got %v, want one of %v", p, pools[1])
+	}
+	if p := first(1, "a", 16, pools[0], pools[1]); len(p) != 1 || p[0] != pools[2] {
+		t.Errorf("got %v, want %v", p, pools[2])
+	}
+	if p := first(1, "a", 24, pools...); len(p) != 0 {
+		t.Errorf("got %v where nothing is free", p)
+	}
+	if n := len(first(1<<30, "a", 24)); n != 1<<16+1<<12+1<<8 {
+		t.Errorf("%d candidates", n)
+	}
+}
+
+// fakeNetworks refuses the first subnets that it is asked for.
+type fakeNetworks struct {
+	refuse int
+	err    error
+	taken  []string
+	made   []testcontainers.NetworkRequest
+}
+
+func (f *fakeNetworks) CreateNetwork(_ context.Context, req testcontainers.NetworkRequest) (testcontainers.Network, error) {
+	f.made = append(f.made, req)
+	if len(f.made) <= f.refuse {
+		return nil, f.err
+	}
+	return nil, nil
+}
+
+func (f *fakeNetworks) NetworkList(context.Context, network.ListOptions) ([]network.Summary, error) {
+	var out []network.Summary
+	for _, s := range f.taken {
+		out = append(out, network.Summary{IPAM: network.IPAM{Config: []network.IPAMConfig{{Subnet: s}}}})
+	}
+	return out, nil
+}
+
+func TestCreateNetwork_TriesNextSubnet(t *testing.T) {
+	f := &fakeNetworks{refuse: 2, err: errors.New("Pool overlaps with other one on this address space")}
+	got, err := createNetwork(t.Context(), f, f, "a", 3, map[string]string{"k": "v"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := f.made[2]
+	if len(f.made) != 3 || last.IPAM.Config[0].Subnet != got.String() || f.made[0].IPAM.Config[0].Subnet == got.String() {
+		t.Errorf("got %v after %v", got, f.made)
+	}
+	if !last.Internal || last.Name != "netsplit-a" || last.Labels["k"] != "v" || last.IPAM.Config[0].Gateway != offset(got.Addr(), 1).String() {
+		t.Errorf("request %+v", last)
+	}
+}
+
+func TestCreateNetwork_Errors(t *testing.T) {
+	f := &fakeNetworks{refuse: 1, err: errors.New("no more bridges")}
+	if _, err := createNetwork(t.Context(), f, f, "a", 3, nil); err == nil || !strings.Contains(err.Error(), "no more bridges") || len(f.made) != 1 {
+		t.Errorf("got %v after %d tries", err, len(f.made))
+	}
+	f = &fakeNetworks{taken: []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/64", "nonsense"}}
+	if _, err := createNetwork(t.Context(), f, f, "a", 3, nil); err == nil || !strings.Contains(err.Error(), "no free /24") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := createNetwork(t.Context(), f, f, "a", 1e6, nil); err == nil || !strings.Contains(err.Error(), "do not fit") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestBridgeName_FitsKernel(t *testing.T) {
+	a, b := bridgeName("a-testnet-with-a-name-of-forty-bytes-aaaa"), bridgeName("a-testnet-with-a-name-of-forty-bytes-aaab")
+	if len(a) > 15 || a == b {
+		t.Errorf("%q, %q", a, b)
+	}
+}

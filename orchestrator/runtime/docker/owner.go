@@ -1,0 +1,103 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
+)
+
+// hasEnded reports whether the process with a processID has ended. A process that cannot be seen from here, because it is
+// in another PID namespace, counts as running.
+func hasEnded(id string) bool {
+	self := strings.Split(processID(os.Getpid()), "-")
+	parts := strings.Split(id, "-")
+	if len(self) != 4 || len(parts) != 4 {
+		return false
+	}
+	pid, err := strconv.Atoi(parts[0])
+	switch {
+	case err != nil:
+		return false
+	case parts[3] != self[3]: // an earlier boot
+		return true
+	case parts[2] != self[2]:
+		return false
+	}
+	return processID(pid) != id
+}
+
+// testOwner is the environment variable with the processID of the test for which this process works. Tests set it with
+// OwnTests; it is inherited by what they start. It is never set in production.
+const testOwner = "NETSPLIT_TEST_OWNER"
+
+// TestLabels returns the labels of what a test makes on the engine by itself, without a Runtime; empty outside of tests.
+func TestLabels() map[string]string {
+	labels := map[string]string{}
+	if id := os.Getenv(testOwner); id != "" {
+		labels[labelTestOwner] = id
+	}
+	return labels
+}
+
+// OwnTests is called by TestMain of packages whose tests start containers. It makes this process the owner of all
+// containers and networks that it, and what it starts, will make on the engine, and removes those whose owner, a test
+// process, ended without removing them. It does nothing where no engine answers.
+func OwnTests(ctx context.Context) error {
+	if err := os.Setenv(testOwner, processID(os.Getpid())); err != nil {
+		return err
+	}
+	cli, _, err := connect(ctx)
+	if err != nil {
+		return nil //nolint:nilerr // tests that need an engine say so themselves
+	}
+	defer cli.Close()
+	if err := sweepTests(ctx, cli); err != nil {
+		return fmt.Errorf("remove what killed tests left: %w", err)
+	}
+	return nil
+}
+
+// sweepTests removes the containers and networks of tests whose process has ended.
+func sweepTests(ctx context.Context, e cleaner) error {
+	f := filters.NewArgs(filters.Arg("label", labelTestOwner))
+	containers, err := e.ContainerList(ctx, container.ListOptions{All: true, Filters: f})
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	networks, err := e.NetworkList(ctx, network.ListOptions{Filters: f})
+	if err != nil {
+		return fmt.Errorf("list networks: %w", err)
+	}
+	sockets := map[string][]string{} // by owner
+	for _, c := range containers {
+		owner := c.Labels[labelTestOwner]
+		sockets[owner] = append(sockets[owner], c.Labels[labelSocket])
+	}
+	for _, n := range networks {
+		owner := n.Labels[labelTestOwner]
+		sockets[owner] = append(sockets[owner], "")
+	}
+	var failed error
+	for _, owner := range slices.Sorted(maps.Keys(sockets)) {
+		if !hasEnded(owner) {
+			continue
+		}
+		failed = errors.Join(failed, sweep(ctx, e, filters.NewArgs(filters.Arg("label", labelTestOwner+"="+owner))))
+		for _, socket := range sockets[owner] {
+			if socket != "" {
+				failed = errors.Join(failed, removeSocketDir(filepath.Dir(socket)))
+			}
+		}
+	}
+	return failed
+}

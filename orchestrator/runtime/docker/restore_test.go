@@ -1,0 +1,246 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/netsplit/netsplit/faults"
+)
+
+// fakeStranger is a container in a state, at an address on network "n", that was started at some time.
+type fakeStranger struct {
+	state         container.ContainerState
+	addr, started string
+	err, startErr error
+}
+
+// fakeStrangers are containers by id. Starting one starts it at the address that was prepared.
+type fakeStrangers struct {
+	is  map[string]*fakeStranger
+	did []string
+}
+
+func (f *fakeStrangers) ContainerInspect(_ context.Context, id string) (container.InspectResponse, error) {
+	s := f.is[id]
+	if s == nil {
+		return container.InspectResponse{}, errdefs.ErrNotFound
+	}
+	c := container.InspectResponse{
+		ContainerJSONBase: &container.ContainerJSONBase{State: &container.State{Status: s.state, StartedAt: s.started}},
+		NetworkSettings:   &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{"x": {NetworkID: "n", IPAddress: s.addr}}},
+	}
+	return c, s.err
+}
+
+func (f *fakeStrangers) ContainerStart(_ context.Context, id string, _ container.StartOptions) error {
+	s := f.is[id]
+	if s.startErr != nil {
+		return s.startErr
+	}
+	f.did = append(f.did, "start "+id)
+	s.state, s.started = container.StateRunning, "later"
+	return nil
+}
+
+func (f *fakeStrangers) ContainerUnpause(_ context.Context, id string) error {
+	f.did = append(f.did, "unpause "+id)
+	f.is[id].state = container.StateRunning
+	return nil
+}
+
+func TestRestore(t *testing.T) {
+	for _, c := range []struct {
+		is        fakeStranger
+		verb      faults.Verb
+		did, fail string
+		left      int
+	}{
+		{fakeStranger{state: "paused", addr: "10.0.0.1"}, faults.Resume, "unpause x", "", 0},
+		{fakeStranger{state: "running", addr: "10.0.0.1"}, faults.Resume, "", "", 0},
+		{fakeStranger{state: "exited", addr: "10.0.0.1"}, faults.Resume, "", "", 0},
+		{fakeStranger{state: "exited", addr: "10.0.0.1"}, faults.Start, "start x", "", 0},
+		{fakeStranger{state: "paused", addr: "10.0.0.1"}, faults.Start, "unpause x", "", 0}, // killed between note and act
+		{fakeStranger{state: "running", addr: "10.0.0.1"}, faults.Start, "", "", 0},
+		{fakeStranger{state: "exited", addr: "10.0.0.1", started: "since"}, faults.Start, "", "", 0}, // its owner stopped it
+		{fakeStranger{state: "paused", addr: "10.0.0.1", started: "since"}, faults.Resume, "", "", 0},
+		{fakeStranger{state: "running", addr: "10.0.0.2", started: "since"}, faults.Start, "", "", 0},
+		{fakeStranger{state: "exited", addr: "10.0.0.2"}, faults.Start, "start x", "10.0.0.2 instead of 10.0.0.1", 0},
+		{fakeStranger{state: "exited", startErr: errors.New("port is taken")}, faults.Start, "", "start container alice, which a fault had ended or paused: port is taken", 1},
+		{fakeStranger{err: errdefs.ErrNotFound}, faults.Start, "", "", 0},
+		{fakeStranger{err: errors.New("busy")}, faults.Start, "", "busy", 1},
+	} {
+		e := &fakeStrangers{is: map[string]*fakeStranger{"x": &c.is}}
+		l := &restoreJournal{file: filepath.Join(t.TempDir(), restoreFile), Testnet: "t", Network: "n"}
+		if err := l.put(restoreStep{Container: "x", Name: "alice", Addr: netip.MustParseAddr("10.0.0.1"), Verb: c.verb}); err != nil {
+			t.Fatal(err)
+		}
+		err := restoreRun(t.Context(), e, l.file, "t")
+		if strings.Join(e.did, " ") != c.did || (err == nil) != (c.fail == "") || err != nil && !strings.Contains(err.Error(), c.fail) {
+			t.Errorf("%+v: did %v, %v", c, e.did, err)
+		}
+		if left, err := readJournal(l.file, "t"); err != nil || len(left.Steps) != c.left {
+			t.Errorf("%+v: left %+v, %v", c, left, err)
+		}
+	}
+	gone := network.EndpointSettings{NetworkID: "other"}
+	if _, _, err := addrOn(map[string]*network.EndpointSettings{"x": &gone}, "n"); err == nil {
+		t.Error("an address on a network that it left")
+	}
+}
+
+// The engine gives the lowest address that is free.
+func TestRestore_AddressOrder(t *testing.T) {
+	e := &fakeStrangers{is: map[string]*fakeStranger{}}
+	l := &restoreJournal{Network: "n"}
+	for _, addr := range []string{"10.0.0.10", "10.0.0.9", "10.0.0.2"} {
+		e.is[addr] = &fakeStranger{state: "exited", addr: addr}
+		if err := l.put(restoreStep{Container: addr, Addr: netip.MustParseAddr(addr), Verb: faults.Start}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.restore(t.Context(), e); err != nil || !slices.Equal(e.did, []string{"start 10.0.0.2", "start 10.0.0.9", "start 10.0.0.10"}) {
+		t.Errorf("did %v, %v", e.did, err)
+	}
+	if len(l.Steps) != 0 {
+		t.Errorf("left %v", l.Steps)
+	}
+}
+
+func TestJournal_OnDisk(t *testing.T) {
+	dir := t.TempDir()
+	l := &restoreJournal{file: filepath.Join(dir, restoreFile), Testnet: "t", Network: "n"}
+	a := restoreStep{Container: "a", Name: "alice", Addr: netip.MustParseAddr("10.0.0.1"), Verb: faults.Resume, Started: "then"}
+	b := restoreStep{Container: "b", Name: "bob", Addr: netip.MustParseAddr("10.0.0.2"), Verb: faults.Start, Started: "then"}
+	dead := a
+	dead.Verb = faults.Start
+	for _, s := range []restoreStep{a, b, dead} {
+		if err := l.put(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read, err := readJournal(l.file, "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&restoreJournal{Testnet: "t", Network: "n", Steps: []restoreStep{b, dead}}, read,
+		cmp.FilterPath(func(p cmp.Path) bool { return p.String() == "file" }, cmp.Ignore()),
+		cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+		t.Error(diff)
+	}
+	if other, err := readJournal(l.file, "another"); err != nil || len(other.Steps) > 0 || other.file != "" {
+		t.Errorf("another testnet's: %+v, %v", other, err)
+	}
+	for _, name := range []string{"a", "nobody", "b"} {
+		if err := l.drop(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+	lost := &restoreJournal{file: filepath.Join(dir, "gone", restoreFile)}
+	if err := lost.put(a); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("noted where nothing can be: %v", err)
+	}
+}
+
+func TestReadJournal_Errors(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, restoreFile)
+	for text, want := range map[string]string{
+		"": "EOF", "{": "unexpected EOF", `{"steps": 1}`: "cannot unmarshal", `{"hold": []}`: "unknown field",
+		`{"steps": [{"container": "x", "verb": "kill"}]}`:  `container "x" cannot be restored by "kill"`,
+		`{"steps": [{"container": "", "verb": "start"}]}`:  `container "" cannot be restored`,
+		`{"steps": [{"container": "x", "addr": "first"}]}`: "first",
+		strings.Repeat(" ", maxJournal+1):                  "not a small regular file",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := restoreRun(t.Context(), &fakeStrangers{}, file, "t"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.40q: %v", text, err)
+		}
+	}
+	if _, err := readJournal(dir, "t"); err == nil {
+		t.Error("read a directory")
+	}
+	if _, err := readJournal(filepath.Join(file, "x"), "t"); err == nil {
+		t.Error("read below a file")
+	}
+	if l, err := readJournal("", "t"); err != nil || len(l.Steps) > 0 {
+		t.Errorf("none: %+v, %v", l, err)
+	}
+}
+
+// A testnet whose containers cannot be made to go on stays, for another try, and saves no other.
+func TestRemoveAll_KeepsUnrestoredTestnets(t *testing.T) {
+	file := filepath.Join(t.TempDir(), restoreFile)
+	l := &restoreJournal{file: file, Testnet: "a", Network: "n"}
+	if err := l.put(restoreStep{Container: "x", Name: "alice", Addr: netip.MustParseAddr("10.0.0.1"), Verb: faults.Start}); err != nil {
+		t.Fatal(err)
+	}
+	e := newFakeEngine()
+	e.add("a", 0)
+	e.add("b", 1)
+	e.containers[agentName("a")][labelRestore] = file
+	stubborn := &revived{e, &fakeStrangers{is: map[string]*fakeStranger{"x": {state: "exited", startErr: errors.New("port is taken")}}}}
+	removed, err := removeAll(t.Context(), stubborn, "/nowhere")
+	if err == nil || !strings.Contains(err.Error(), "testnet a: start container alice") || !slices.Equal(removed, []string{"b"}) {
+		t.Errorf("removed %v, %v", removed, err)
+	}
+	if len(e.containers) != 1 {
+		t.Errorf("left %v", e.containers)
+	}
+	stubborn.is["x"].startErr, stubborn.is["x"].addr = nil, "10.0.0.1"
+	if removed, err = removeAll(t.Context(), stubborn, "/nowhere"); !slices.Equal(removed, []string{"a"}) || err != nil {
+		t.Errorf("removed %v, %v", removed, err)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) || len(stubborn.did) != 1 {
+		t.Errorf("did %v, %v", stubborn.did, err)
+	}
+}
+
+// revived is a fakeEngine whose strangers can be brought back.
+type revived struct {
+	*fakeEngine
+	*fakeStrangers
+}
+
+func (r *revived) ContainerInspect(ctx context.Context, id string) (container.InspectResponse, error) {
+	return r.fakeStrangers.ContainerInspect(ctx, id)
+}
+
+func (r *revived) ContainerStart(ctx context.Context, id string, o container.StartOptions) error {
+	return r.fakeStrangers.ContainerStart(ctx, id, o)
+}
+
+func (r *revived) ContainerUnpause(ctx context.Context, id string) error {
+	return r.fakeStrangers.ContainerUnpause(ctx, id)
+}
+
+func FuzzJournal(f *testing.F) {
+	f.Add([]byte(`{"testnet": "t", "network": "n", "steps": [{"container": "x", "name": "a", "addr": "10.0.0.1", "verb": "start", "started": ""}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var l restoreJournal
+		if l.decode(text) != nil {
+			return
+		}
+		for _, s := range l.Steps {
+			if s.Verb != faults.Resume && s.Verb != faults.Start {
+				t.Errorf("%q is to be undone by %q", s.Container, s.Verb)
+			}
+		}
+	})
+}

@@ -1,0 +1,438 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+)
+
+func TestNetwork_Internal(t *testing.T) {
+	t.Parallel()
+	r, hosts := testnet(t, 3, nil, Options{})
+	if got := mustGet(t, r, hosts[0], "/healthz"); got != "ok" {
+		t.Errorf("healthz = %q", got)
+	}
+	if got := mustGet(t, r, hosts[1], "/file?path=/etc/netsplit/node.json"); got != "n-2" {
+		t.Errorf("file = %q", got)
+	}
+	if got := mustGet(t, r, hosts[1], "/file?path=/srv/deep/down/file"); got != "deep" {
+		t.Errorf("file = %q", got)
+	}
+	mustGet(t, r, hosts[2], "/healthz")
+	mustGet(t, r, hosts[0], fmt.Sprintf("/dial?addr=%s:8080", hosts[2].Addr))
+	if _, err := get(t, r, hosts[0], "/dial?addr=192.0.2.1:80"); err == nil {
+		t.Error("a node reached beyond the testnet")
+	}
+	if want := offset(hosts[0].Addr, 2); hosts[2].Addr != want {
+		t.Errorf("third node at %v, want %v", hosts[2].Addr, want)
+	}
+}
+
+func TestSink_LinesOnceAcrossRestarts(t *testing.T) {
+	t.Parallel()
+	rec := newRecord()
+	r, hosts := testnet(t, 2, rec, Options{})
+	id := hosts[0].ID
+	total := 10
+	for _, verbs := range [][]faults.Verb{{faults.Kill, faults.Start}, {faults.Restart}, {faults.Stop, faults.Start}} {
+		mustGet(t, r, hosts[0], "/print?n=500")
+		total += 500
+		for _, v := range verbs {
+			do(t, r, v, id)
+		}
+		total += 10
+		mustGet(t, r, hosts[0], "/healthz")
+	}
+	mustGet(t, r, hosts[0], "/long?n=100000")
+	rec.until(t, "the long line", func() bool { return len(rec.lines[id]) == total+3 })
+	var next, byes int
+	for _, l := range rec.lines[id] {
+		switch {
+		case l == fmt.Sprint("line ", next):
+			next++
+		case l == "bye":
+			byes++
+		case l == strings.Repeat("x", 100000):
+		default:
+			t.Fatalf("got %q, want line %d", l, next)
+		}
+	}
+	if next != total || byes != 2 {
+		t.Errorf("%d lines and %d byes, want %d and 2", next, byes, total)
+	}
+	if len(rec.exits[id]) > 0 || len(rec.gaps) > 0 {
+		t.Errorf("exits %v, gaps %v", rec.exits, rec.gaps)
+	}
+	tail, err := r.Logs(t.Context(), id, 2)
+	if err != nil || len(tail) != 2 || len(tail[1]) != 100000 {
+		t.Errorf("Logs = %.40q, %v", tail, err)
+	}
+}
+
+func TestSink_ExitAfterLastLine(t *testing.T) {
+	t.Parallel()
+	rec := newRecord()
+	r, hosts := testnet(t, 2, rec, Options{})
+	id := hosts[1].ID
+	if _, err := get(t, r, hosts[1], "/exit"); err == nil {
+		t.Fatal("the node did not exit")
+	}
+	rec.until(t, "the exit", func() bool { return len(rec.exits[id]) == 1 })
+	if got, want := rec.exits[id][0], "exited with status 3 after 15 lines"; got != want {
+		t.Errorf("exit %q, want %q", got, want)
+	}
+	err := r.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: id})
+	if !errors.Is(err, runtime.ErrState) {
+		t.Errorf("killing the dead: %v", err)
+	}
+	do(t, r, faults.Start, id)
+	mustGet(t, r, hosts[1], "/healthz")
+	rec.until(t, "lines after the exit", func() bool { return len(rec.lines[id]) == 25 })
+}
+
+func TestDo_WrongState(t *testing.T) {
+	t.Parallel()
+	r, hosts := created(t, 2, nil, Options{})
+	id := hosts[0].ID
+	bad := func(verbs ...faults.Verb) {
+		t.Helper()
+		for _, v := range verbs {
+			if err := r.Do(t.Context(), faults.Action{Verb: v, Node: id}); !errors.Is(err, runtime.ErrState) {
+				t.Errorf("%s: %v, want ErrState", v, err)
+			}
+		}
+	}
+	bad(faults.Start, faults.Kill)
+	if err := r.Launch(t.Context(), launches(hosts), nil); err != nil {
+		t.Fatal(err)
+	}
+	bad(faults.Start, faults.Resume)
+	do(t, r, faults.Pause, id)
+	bad(faults.Pause, faults.Start, faults.Stop, faults.Restart)
+	do(t, r, faults.Resume, id)
+	do(t, r, faults.Pause, id)
+	do(t, r, faults.Kill, id)
+	bad(faults.Kill, faults.Stop, faults.Pause, faults.Resume, faults.Restart)
+	do(t, r, faults.Start, id)
+	mustGet(t, r, hosts[0], "/healthz")
+	if err := r.Do(t.Context(), faults.Action{Verb: "melt", Node: id}); err == nil {
+		t.Error("an unknown verb passed")
+	}
+	if err := r.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "nobody"}); err == nil {
+		t.Error("an unknown node passed")
+	}
+	var ne *runtime.NodeError
+	if err := r.Launch(t.Context(), launches(hosts)[:1], nil); !errors.As(err, &ne) || !errors.Is(err, runtime.ErrState) {
+		t.Errorf("launching twice: %v", err)
+	}
+}
+
+func TestProbe_AfterRestart(t *testing.T) {
+	t.Parallel()
+	r, hosts := testnet(t, 3, nil, Options{Lease: true})
+	probe := func(want ...int) {
+		t.Helper()
+		links := []faults.Link{{From: hosts[0].ID, To: hosts[1].ID}, {From: hosts[1].ID, To: hosts[2].ID}}
+		m, err := r.Probe(t.Context(), links, faults.ProbePlan{Count: 3, Interval: 5 * time.Millisecond, Wait: 300 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, n := range want {
+			if m[i].Received != n {
+				t.Errorf("link %v: received %d, want %d", m[i].Link, m[i].Received, n)
+			}
+		}
+	}
+	probe(3, 3)
+	do(t, r, faults.Kill, hosts[0].ID)
+	probe(0, 3)
+	do(t, r, faults.Start, hosts[0].ID)
+	probe(3, 3)
+	if _, err := r.Shape(t.Context(), []faults.Layer{{ID: "p", Links: faults.Links{Rules: []faults.Rule{
+		{From: []faults.NodeID{hosts[1].ID}, To: []faults.NodeID{hosts[2].ID}, Cut: true},
+	}}}}); err != nil {
+		t.Fatal(err)
+	}
+	probe(3, 0)
+	mustGet(t, r, hosts[2], "/healthz") // control traffic passes through no fault
+	if traffic, err := r.Traffic(t.Context()); err != nil || traffic.Lost != 0 {
+		t.Errorf("Traffic = %+v, %v", traffic, err)
+	}
+	if got := r.Info(t.Context()).Text; !strings.Contains(got, ", nft") {
+		t.Errorf("Info = %q", got)
+	}
+	if err := r.cli.ContainerKill(t.Context(), r.faultAgent.container, "KILL"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Shape(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "agent is dead") {
+		t.Errorf("shaping without an agent: %v", err)
+	}
+}
+
+func TestOpenListRemove(t *testing.T) {
+	t.Parallel()
+	r, hosts := testnet(t, 2, nil, Options{})
+	id := r.plan.ID
+	if err := r.Detach(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Launch(t.Context(), nil, nil); !errors.Is(err, ErrClosed) {
+		t.Errorf("launch after detach: %v", err)
+	}
+	a, err := Open(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(t, a, faults.Pause, hosts[0].ID)
+	if _, err := a.Shape(t.Context(), []faults.Layer{{ID: "x"}}); err != nil {
+		t.Error(err)
+	}
+	mustGet(t, a, hosts[1], "/healthz")
+	nodes, err := a.Hosts(t.Context())
+	if err != nil || len(nodes) != 2 || nodes[0].State != "paused" || nodes[0].Addr != hosts[0].Addr || nodes[1].Role != "n" {
+		t.Errorf("Hosts = %v, %v", nodes, err)
+	}
+	if err := a.Detach(); err != nil {
+		t.Fatal(err)
+	}
+	found := ours(t, id)
+	if found == nil || found.Agent != "running" || found.Scenario != "test" || found.Dir != r.plan.Dir || time.Since(found.Created) > time.Minute {
+		t.Errorf("List: %+v", found)
+	}
+	if err := Remove(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if ours(t, id) != nil {
+		t.Error("still listed")
+	}
+	if _, err := os.Stat(r.faultAgent.dir); !os.IsNotExist(err) {
+		t.Errorf("socket directory: %v", err)
+	}
+	if err := Remove(t.Context(), id); !errors.Is(err, ErrNotFound) {
+		t.Errorf("removing nothing: %v", err)
+	}
+}
+
+func ours(t *testing.T, id string) *Testnet {
+	t.Helper()
+	all, err := List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range all {
+		if n.ID == id {
+			return &n
+		}
+	}
+	return nil
+}
+
+func TestClose_DuringLaunch(t *testing.T) {
+	t.Parallel()
+	r, hosts := created(t, 12, nil, Options{})
+	first := make(chan struct{}, len(hosts))
+	launched := make(chan error, 1)
+	go func() {
+		launched <- r.Launch(t.Context(), launches(hosts), func(faults.NodeID) { first <- struct{}{} })
+	}()
+	select {
+	case <-first:
+	case err := <-launched:
+		t.Fatalf("launch ended before its first node: %v", err)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	<-launched // it may have been done already
+	if left := ours(t, r.plan.ID); left != nil {
+		t.Errorf("left: %+v", left)
+	}
+	if _, err := r.Create(t.Context(), runtime.Plan{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("create after close: %v", err)
+	}
+}
+
+func TestCreate_CancelledLeavesNothing(t *testing.T) {
+	t.Parallel()
+	needDocker(t)
+	r, err := New(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	plan := testPlan(t, 3, nil)
+	if _, err := r.Create(ctx, plan); err == nil {
+		t.Error("a cancelled create succeeded")
+	}
+	if err := r.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	if left := ours(t, plan.ID); left != nil {
+		t.Errorf("left: %+v", left)
+	}
+}
+
+func TestCreate_Concurrent(t *testing.T) {
+	t.Parallel()
+	needDocker(t)
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			r, err := New(t.Context(), Options{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			plan := testPlan(t, 2, nil)
+			_, err = r.Create(t.Context(), plan)
+			if err := errors.Join(err, r.Close(t.Context())); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestLaunch_ErrorNamesNode(t *testing.T) {
+	t.Parallel()
+	r, hosts := created(t, 2, nil, Options{})
+	ls := launches(hosts)
+	ls[1].Files["relative"] = nil
+	var ne *runtime.NodeError
+	if err := r.Launch(t.Context(), ls, nil); !errors.As(err, &ne) || ne.Node != hosts[1].ID {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCreate_MissingImage(t *testing.T) {
+	t.Parallel()
+	needDocker(t)
+	r, err := New(t.Context(), Options{Image: "netsplit/nowhere:none"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.Create(t.Context(), testPlan(t, 1, nil))
+	if err == nil || !strings.Contains(err.Error(), "not on this machine") {
+		t.Errorf("got %v", err)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLaunch_ExternalImage(t *testing.T) {
+	t.Parallel()
+	sink := newRecord()
+	r, hosts := created(t, 2, sink, Options{})
+	ref := helperImage(t, r)
+	var nodes []runtime.Launch
+	for _, h := range hosts {
+		nodes = append(nodes, runtime.Launch{ID: h.ID, Image: ref, Args: []string{"serve"}, Env: []string{"WHO=" + string(h.ID)}, Files: map[string][]byte{
+			"/home/x/config.toml": []byte("a"), "/home/x/node_key.json": []byte("b"),
+		}})
+	}
+	if err := r.Launch(t.Context(), nodes, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range hosts {
+		if got := mustGet(t, r, h, "/env?name=WHO"); got != string(h.ID) {
+			t.Errorf("WHO = %q", got)
+		}
+		for name, mode := range map[string]string{"/home": "drwxr-xr-x", "/home/x": "drwxr-xr-x", "/home/x/config.toml": "-rw-r--r--", "/home/x/node_key.json": "-rw-------"} {
+			if got := mustGet(t, r, h, "/mode?path="+name); got != mode {
+				t.Errorf("%s: %s", name, got)
+			}
+		}
+	}
+	if _, err := get(t, r, hosts[0], "/mode?path=/data"); err == nil {
+		t.Error("a foreign image has /data")
+	}
+	for _, v := range []faults.Verb{faults.Pause, faults.Resume, faults.Restart, faults.Kill, faults.Start} {
+		do(t, r, v, hosts[0].ID)
+	}
+	sink.until(t, "lines of all starts", func() bool {
+		return strings.Join(sink.lines[hosts[0].ID], " ") == "serving got terminated serving serving"
+	})
+	mustGet(t, r, hosts[0], "/env?name=WHO")
+	if _, err := get(t, r, hosts[1], "/exit"); err == nil {
+		t.Error("it did not exit")
+	}
+	sink.until(t, "its exit", func() bool { return len(sink.exits[hosts[1].ID]) == 1 })
+}
+
+func TestLaunch_ExternalImageUserAndSignal(t *testing.T) {
+	t.Parallel()
+	sink := newRecord()
+	r, hosts := created(t, 1, sink, Options{})
+	dir := t.TempDir()
+	b, err := os.ReadFile(helper(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "helper", string(b))
+	write(t, dir, "passwd", "root:x:0:0::/:\nnode:x:1234:4321::/home:\n")
+	write(t, dir, "ignored", "x")
+	write(t, dir, "unique", r.plan.ID) // an earlier run's image is another
+	write(t, dir, ".dockerignore", "ignored\n")
+	write(t, dir, "Dockerfile", "FROM scratch\nCOPY helper /helper\nCOPY passwd /etc/passwd\nUSER node\nSTOPSIGNAL SIGINT\nENTRYPOINT [\"/helper\"]\n")
+	if err := os.Chmod(filepath.Join(dir, "helper"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var steps []string
+	source := runtime.ImageSource{Dockerfile: filepath.Join(dir, "Dockerfile")}
+	ref, err := r.BuildImage(t.Context(), source, func(s string) { steps = append(steps, s) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// By force: the container goes only later, with Close.
+		if _, err := r.cli.ImageRemove(context.Background(), ref, image.RemoveOptions{Force: true}); err != nil {
+			t.Error(err)
+		}
+	})
+	if len(steps) < 4 {
+		t.Errorf("progress %q", steps)
+	}
+	steps = nil
+	write(t, dir, "ignored", "y")
+	if again, err := r.BuildImage(t.Context(), source, func(s string) { steps = append(steps, s) }); err != nil || again != ref || steps != nil {
+		t.Errorf("again %s for %s, %q, %v", again, ref, steps, err)
+	}
+	launch := runtime.Launch{ID: hosts[0].ID, Image: ref, Args: []string{"serve"}, Files: map[string][]byte{"/home/key": []byte("secret")}}
+	if err := r.Launch(t.Context(), []runtime.Launch{launch}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := mustGet(t, r, hosts[0], "/file?path=/home/key"); got != "secret" {
+		t.Errorf("its own file: %q", got)
+	}
+	do(t, r, faults.Stop, hosts[0].ID)
+	sink.until(t, "its own signal", func() bool {
+		return strings.Join(sink.lines[hosts[0].ID], " ") == "serving got interrupt"
+	})
+	c, err := r.cli.ContainerInspect(t.Context(), containerName(r.plan.ID, hosts[0].ID))
+	if err != nil || c.State.Status != container.StateExited {
+		t.Errorf("state %v, %v", c.State, err)
+	}
+}
+
+func TestLaunch_MissingImage(t *testing.T) {
+	t.Parallel()
+	r, hosts := created(t, 1, nil, Options{})
+	err := r.Launch(t.Context(), []runtime.Launch{{ID: hosts[0].ID, Image: "netsplit-no-such-image:1"}}, nil)
+	if err == nil || !strings.Contains(err.Error(), "docker pull") {
+		t.Errorf("got %v", err)
+	}
+}
