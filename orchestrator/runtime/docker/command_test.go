@@ -3,16 +3,13 @@ package docker
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/pkg/stdcopy"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -71,6 +68,7 @@ func TestCommand_TimesOut(t *testing.T) {
 func TestCommand_ReturnsFilesAndOutput(t *testing.T) {
 	t.Parallel()
 	r := open(t)
+	r.plan.ID = uniqueName("test")
 	ref := helperImage(t, r)
 	res, err := r.RunCommand(t.Context(), runtime.Command{
 		Image: ref, Args: []string{"copy", "/in/deep/file", "/out/a/b", "stdout"},
@@ -85,7 +83,7 @@ func TestCommand_ReturnsFilesAndOutput(t *testing.T) {
 	if string(res.Files["/out/a/b"]) != "content" || string(res.Files["/in/deep/file"]) != "content" || len(res.Files) != 2 {
 		t.Errorf("files %q", res.Files)
 	}
-	left, err := remaining(t.Context(), r.cli, filters.NewArgs(filters.Arg("name", fmt.Sprintf("netsplit-once-%d-", os.Getpid()))))
+	left, err := remaining(t.Context(), r.cli, byTestnet(r.plan.ID))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left %v, %v", left, err)
 	}
@@ -129,13 +127,13 @@ func TestList_LeftCommands(t *testing.T) {
 	e := newFakeEngine()
 	e.add("a", 1)
 	e.containers["in-a"] = map[string]string{labelTool: tool, labelTestnet: "a", labelKind: kindCommand}
-	e.containers["alone"] = map[string]string{labelTool: tool, labelTestnet: "once-1-1", labelKind: kindCommand}
+	e.containers["alone"] = map[string]string{labelTool: tool, labelTestnet: "command-1-1", labelKind: kindCommand}
 	e.containers["stranger"] = map[string]string{labelTool: tool} // from the image of a program that was built here
 	found, err := list(t.Context(), e, byTool())
-	if err != nil || len(found) != 2 || len(found[0].Nodes) != 1 || found[1].ID != "once-1-1" || len(found[1].Nodes) != 0 {
+	if err != nil || len(found) != 2 || len(found[0].Nodes) != 1 || found[1].ID != "command-1-1" || len(found[1].Nodes) != 0 {
 		t.Errorf("found %+v, %v", found, err)
 	}
-	for _, id := range []string{"a", "once-1-1"} {
+	for _, id := range []string{"a", "command-1-1"} {
 		if err := sweep(t.Context(), e, byTestnet(id)); err != nil {
 			t.Error(err)
 		}

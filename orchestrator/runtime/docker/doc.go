@@ -1,11 +1,31 @@
-// Package docker hosts a testnet in containers of a local Docker engine: one container a node on a network of the
+// Package docker hosts testnets in containers of a local Docker engine: one container a node on a network of the
 // testnet's own, and one container with the agent that owns the faults. Containers and networks are made through
-// testcontainers-go; what it has no words for (a network's driver options, events, logs that go on over restarts,
-// images without a build) goes to the engine's own client.
+// testcontainers-go; what it has no call for (a network's driver options, events, logs that continue over restarts, images
+// without a build) goes to the engine's own client.
 //
-// The node image holds nothing but the running executable, so neither a registry nor a toolchain is needed. Images that
-// are no longer used stay until RemoveImages; everything else that a testnet makes is labelled and is gone after Close,
-// or after Remove when the orchestrator crashed.
+// The host speaks with nodes at their own addresses: no port is published, and engines on other machines are refused. All
+// that a testnet makes is labelled, and is gone after Close, or after Remove when the orchestrator crashed. Images stay
+// (docker image prune --all --filter label=dev.netsplit.tool=netsplit removes those that no container uses).
 //
-// The host speaks with nodes at their own addresses. Nothing is published, and engines on other machines are refused.
+// Two types implement runtime.Runtime. [Runtime] (runtime.go) makes the containers of its nodes and removes them.
+// [Attached] (attached.go) works on containers that something else started, and leaves them as they were. Both consist of
+// three parts, which do not know them:
+//
+//   - session (session.go) is the connection to the engine and the lifetime of all calls and goroutines; engine.go
+//     connects.
+//   - nodeSet (node.go) is the nodes: actions.go acts on their containers, events.go receives what the engine reports of
+//     them, follow.go delivers their lines and exits to the sink, logs.go reads the end of a log.
+//   - faultAgent (agent.go) starts the agent and calls it: shape, probe, forward ports. socket.go holds its socket's
+//     directory.
+//
+// Runtime also uses the factory (factory.go: the settings common to all containers), network.go (a free subnet),
+// files.go (files into and out of containers), command.go (a command run to its end) and the images: image.go makes one
+// from files and says which kinds of source there are, elf.go finds the libraries of a program, goimage.go and
+// gocommand.go build Go programs, dockerfile.go builds Dockerfiles.
+//
+// Attached also uses selector.go (which containers, which network, and hints where they do not fit), admission.go (faults
+// from which a container would not come back) and restore.go (the journal of what must be restored).
+//
+// testnet.go lists testnets, cleanup.go removes them, labels.go names all that is made, owner.go removes what tests left
+// that were killed, host_linux.go and host_other.go are what differs between operating systems.
 package docker
