@@ -15,7 +15,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// lifecycle checks, on one testnet of four nodes, all that can be done to nodes.
+// lifecycle checks all actions on nodes, on one testnet of four nodes.
 func (s suite) lifecycle(t *testing.T) {
 	net := s.up(t, 4)
 	t.Run("addresses", net.addresses)
@@ -29,7 +29,7 @@ func (s suite) lifecycle(t *testing.T) {
 	t.Run("wrong state", net.wrongState)
 	t.Run("unknown node", net.unknownNode)
 	t.Run("cancelled context", net.cancelled)
-	if n := net.sink.troubles(); n != 0 {
+	if n := net.sink.failures(); n != 0 {
 		t.Errorf("%d gaps and exits were reported; gaps %v, exits %v", n, net.sink.gaps, net.sink.exits)
 	}
 }
@@ -44,7 +44,7 @@ func (n *testnet) addresses(t *testing.T) {
 			t.Errorf("host %d is %s, want %s", i, h.ID, n.plan.Nodes[i].ID)
 		}
 		if !h.Addr.IsValid() || h.Addr.IsUnspecified() || seen[h.Addr] {
-			t.Errorf("address %v of %s is not valid or not its own", h.Addr, h.ID)
+			t.Errorf("address %v of %s is invalid or not unique", h.Addr, h.ID)
 		}
 		seen[h.Addr] = true
 	}
@@ -53,7 +53,7 @@ func (n *testnet) addresses(t *testing.T) {
 func (n *testnet) answers(t *testing.T) {
 	network := n.network()
 	for i, h := range n.hosts {
-		if got, want := n.must(t, h.ID).ID, network.Peer(i).ID.String(); got != want {
+		if got, want := n.mustStatus(t, h.ID).ID, network.Peer(i).ID.String(); got != want {
 			t.Errorf("the node at the address of %s has identity %s, want %s", h.ID, got, want)
 		}
 	}
@@ -96,13 +96,13 @@ func (n *testnet) logs(t *testing.T) {
 	}
 }
 
-// downAndUp ends a node, starts it again, and checks that it comes back where it was with what it had.
+// downAndUp ends a node, starts it again, and checks that it comes back with its address and its blocks.
 func (n *testnet) downAndUp(t *testing.T, verb faults.Verb) {
 	id := n.ids()[3]
-	before := n.must(t, id)
+	before := n.mustStatus(t, id)
 	starts := len(n.sink.events(id, node.EventStart))
 	n.do(t, verb, id)
-	if s, err := n.ask(t.Context(), id); err == nil {
+	if s, err := n.status(t.Context(), id); err == nil {
 		t.Errorf("%s answers after %s: %+v", id, verb, s)
 	}
 	n.do(t, faults.Start, id)
@@ -125,14 +125,14 @@ func (n *testnet) cameBack(t *testing.T, id faults.NodeID, starts int, height ui
 		return nil
 	})
 	if uint64(start.Height) < height {
-		t.Errorf("%s found height %d on its disk, it was at %d before", id, start.Height, height)
+		t.Errorf("%s loaded height %d from disk, it was at %d before", id, start.Height, height)
 	}
 	n.agree(t, height+1)
 }
 
 func (n *testnet) restart(t *testing.T) {
 	id := n.ids()[2]
-	before := n.must(t, id)
+	before := n.mustStatus(t, id)
 	starts := len(n.sink.events(id, node.EventStart))
 	n.do(t, faults.Restart, id)
 	n.cameBack(t, id, starts, before.Height)
@@ -141,15 +141,15 @@ func (n *testnet) restart(t *testing.T) {
 func (n *testnet) pause(t *testing.T) {
 	id := n.ids()[3]
 	n.do(t, faults.Pause, id)
-	if s, err := n.ask(t.Context(), id); err == nil {
+	if s, err := n.status(t.Context(), id); err == nil {
 		t.Errorf("%s answers while paused: %+v", id, s)
 	}
-	// What it printed before may still be on its way.
+	// Lines printed before the pause may still be in transit.
 	n.sleep(t, time.Second)
 	before := len(n.sink.printed(id))
-	miner := n.must(t, n.ids()[0]).Height
+	miner := n.mustStatus(t, n.ids()[0]).Height
 	n.wait(t, "blocks without the paused node", func() error {
-		if h := n.must(t, n.ids()[0]).Height; h < miner+3 {
+		if h := n.mustStatus(t, n.ids()[0]).Height; h < miner+3 {
 			return fmt.Errorf("height %d, was %d", h, miner)
 		}
 		return nil
@@ -161,7 +161,7 @@ func (n *testnet) pause(t *testing.T) {
 	n.agree(t, miner+3)
 }
 
-// wrongState checks actions that do not fit a node's state.
+// wrongState checks actions that are impossible in a node's state.
 func (n *testnet) wrongState(t *testing.T) {
 	id := n.ids()[3]
 	refuse := func(state string, verbs ...faults.Verb) {
@@ -185,19 +185,19 @@ func (n *testnet) wrongState(t *testing.T) {
 
 func (n *testnet) unknownNode(t *testing.T) {
 	for _, v := range []faults.Verb{faults.Kill, faults.Start, faults.Pause} {
-		if err := n.rt.Do(t.Context(), faults.Action{Verb: v, Node: "nobody"}); err == nil {
-			t.Errorf("%s nobody: no error", v)
+		if err := n.rt.Do(t.Context(), faults.Action{Verb: v, Node: "unknown"}); err == nil {
+			t.Errorf("%s of an unknown node: no error", v)
 		}
 	}
-	if _, err := n.rt.Logs(t.Context(), "nobody", 1); err == nil {
-		t.Error("logs of nobody: no error")
+	if _, err := n.rt.Logs(t.Context(), "unknown", 1); err == nil {
+		t.Error("logs of an unknown node: no error")
 	}
-	if err := n.rt.Do(t.Context(), faults.Action{Verb: "tickle", Node: n.ids()[0]}); err == nil {
+	if err := n.rt.Do(t.Context(), faults.Action{Verb: "unknown", Node: n.ids()[0]}); err == nil {
 		t.Error("unknown verb: no error")
 	}
 }
 
-// cancelled checks that calls with a dead context fail and do nothing.
+// cancelled checks that calls with a cancelled context fail and have no effect.
 func (n *testnet) cancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -211,10 +211,10 @@ func (n *testnet) cancelled(t *testing.T) {
 	if err := n.rt.Clock().Sleep(ctx, n.rt.Clock().Now()+time.Hour); !errors.Is(err, context.Canceled) {
 		t.Errorf("sleep: %v, want canceled", err)
 	}
-	if _, err := n.ask(ctx, id); !errors.Is(err, context.Canceled) {
+	if _, err := n.status(ctx, id); !errors.Is(err, context.Canceled) {
 		t.Errorf("request: %v, want canceled", err)
 	}
-	n.must(t, id)
+	n.mustStatus(t, id)
 }
 
 // failures checks nodes that cannot start.
@@ -223,8 +223,8 @@ func (s suite) failures(t *testing.T) {
 	t.Run("cancelled launch", s.cancelledLaunch)
 }
 
-// badConfig starts a good node and one that refuses its configuration: either the launch fails, or the node's exit is
-// reported. What the node printed can be read in both cases.
+// badConfig starts a node with an invalid configuration beside a valid one: either the launch fails, or the exit of the
+// node is reported. Its last lines can be read in both cases.
 func (s suite) badConfig(t *testing.T) {
 	net := s.create(t, 2)
 	launches := net.launches()
@@ -258,7 +258,7 @@ func (s suite) badConfig(t *testing.T) {
 		return nil
 	})
 	if n := net.sink.exited(launches[0].ID); n != 0 {
-		t.Errorf("%d exits of the good node", n)
+		t.Errorf("%d exits of the other node", n)
 	}
 	err = net.rt.Do(t.Context(), faults.Action{Verb: faults.Pause, Node: bad})
 	if !errors.Is(err, runtime.ErrState) {
@@ -271,11 +271,11 @@ func (s suite) cancelledLaunch(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := net.rt.Launch(ctx, net.launches(), nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("launch with a dead context: %v, want canceled", err)
+		t.Errorf("launch with a cancelled context: %v, want canceled", err)
 	}
 }
 
-// closing checks that a runtime can be closed at any time, and that nothing answers afterwards.
+// closing checks that a runtime can be closed at any time, and that nodes do not answer afterwards.
 func (s suite) closing(t *testing.T) {
 	t.Run("before create", func(t *testing.T) {
 		rt := s.open(t)
@@ -290,13 +290,13 @@ func (s suite) closing(t *testing.T) {
 		net := s.up(t, 2)
 		closeNow(t, net.rt)
 		closeNow(t, net.rt)
-		if got, err := net.ask(t.Context(), net.ids()[0]); err == nil {
+		if got, err := net.status(t.Context(), net.ids()[0]); err == nil {
 			t.Errorf("a node answers after close: %+v", got)
 		}
 		if err := net.rt.Do(t.Context(), faults.Action{Verb: faults.Pause, Node: net.ids()[0]}); err == nil {
 			t.Error("pause after close: no error")
 		}
-		if n := net.sink.troubles(); n != 0 {
+		if n := net.sink.failures(); n != 0 {
 			t.Errorf("close reported %d exits and gaps: %v %v", n, net.sink.exits, net.sink.gaps)
 		}
 	})
@@ -306,7 +306,7 @@ func (s suite) closing(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := rt.Create(ctx, newPlan(t, 1, newSink())); !errors.Is(err, context.Canceled) {
-			t.Errorf("create with a dead context: %v, want canceled", err)
+			t.Errorf("create with a cancelled context: %v, want canceled", err)
 		}
 	})
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// slack is how much more than asked a measured delay may be: the link's own, and a busy machine's.
+// slack is how much a measured delay may exceed the planned one: the link's own delay, and that of a busy machine.
 const slack = 40 * time.Millisecond
 
-// probePlan is enough for a median.
+// probePlan sends enough packets for a median.
 var probePlan = faults.ProbePlan{Count: 9, Interval: 10 * time.Millisecond, Wait: time.Second}
 
 // shaped is a testnet whose links can be changed.
@@ -23,7 +23,7 @@ type shaped struct {
 	runtime.LinkShaper
 }
 
-// links checks, on one testnet of three nodes, all that can be done to links.
+// links checks all changes of links, on one testnet of three nodes.
 func (s suite) links(t *testing.T) {
 	rt := s.open(t)
 	_, ok := rt.(runtime.LinkShaper)
@@ -70,13 +70,13 @@ func (n shaped) shape(t *testing.T, layers ...faults.Layer) {
 	}
 }
 
-// want is what a link should do.
+// want is the expected state of a link.
 type want struct {
 	cut   bool
 	delay time.Duration
 }
 
-// check measures every link and compares it with what is wanted of it; links that are not in wants should be whole.
+// check measures every link and compares it with its expected state; links that are not in wants should have no faults.
 func (n shaped) check(t *testing.T, wants map[faults.Link]want) {
 	t.Helper()
 	var links []faults.Link
@@ -113,8 +113,8 @@ func (n shaped) ends() (there, back faults.Link) {
 	return faults.Link{From: a, To: b}, faults.Link{From: b, To: a}
 }
 
-// measure probes links. Where another testnet of this host ended meanwhile and packets that were held for their delay went
-// with it, which the kernel does and the runtime counts apart, it measures again.
+// measure probes links. It repeats a measurement during which the kernel has dropped delayed packets because another
+// testnet on this host ended; the runtime counts those as flushed.
 func (n shaped) measure(t *testing.T, links []faults.Link) []faults.Measurement {
 	t.Helper()
 	const tries = 5
@@ -124,15 +124,15 @@ func (n shaped) measure(t *testing.T, links []faults.Link) []faults.Measurement 
 		if err != nil {
 			t.Fatalf("probe: %v", err)
 		}
-		gone := n.flushed(t) - before
-		if gone == 0 || try == tries {
+		flushed := n.flushed(t) - before
+		if flushed == 0 || try == tries {
 			return got
 		}
-		t.Logf("%d packets were flushed: measuring again", gone)
+		t.Logf("%d packets were flushed: measuring again", flushed)
 	}
 }
 
-// flushed is how many packets the kernel has dropped because other testnets ended.
+// flushed is the number of packets that the kernel has dropped because other testnets ended.
 func (n shaped) flushed(t *testing.T) int64 {
 	t.Helper()
 	traffic, err := n.Traffic(t.Context())
@@ -170,7 +170,7 @@ func (n shaped) latency(t *testing.T) {
 	n.check(t, nil)
 }
 
-// composition checks that delays add, that cuts win, and that each layer can be taken away alone.
+// composition checks that delays add, that cuts take precedence, and that each layer can be removed alone.
 func (n shaped) composition(t *testing.T) {
 	there, back := n.ends()
 	slow := layer("slow", false, faults.Shape{Delay: 70 * time.Millisecond}, there, back)
@@ -186,7 +186,7 @@ func (n shaped) composition(t *testing.T) {
 	n.check(t, nil)
 }
 
-// expiry checks that a layer with an end heals without being told to.
+// expiry checks that a layer with an Until heals by itself.
 func (n shaped) expiry(t *testing.T) {
 	there, back := n.ends()
 	cut := layer("cut", true, faults.Shape{}, there, back)
@@ -228,7 +228,7 @@ func (n shaped) probeOfDeadNode(t *testing.T) {
 	n.agree(t, 1)
 }
 
-// partition checks that a cut meets the nodes' own traffic, and that they find together again.
+// partition checks that a cut affects the nodes' own traffic, and that they agree again after the heal.
 func (n shaped) partition(t *testing.T) {
 	ids := n.ids()
 	alone := ids[2]
@@ -240,17 +240,17 @@ func (n shaped) partition(t *testing.T) {
 	n.shape(t, layer("cut", true, faults.Shape{},
 		faults.Link{From: ids[0], To: alone}, faults.Link{From: alone, To: ids[0]},
 		faults.Link{From: ids[1], To: alone}, faults.Link{From: alone, To: ids[1]}))
-	stuck := n.must(t, alone).Height
+	stuck := n.mustStatus(t, alone).Height
 	n.wait(t, "blocks on one side of the partition", func() error {
 		for _, id := range ids[:2] {
-			if h := n.must(t, id).Height; h < stuck+4 {
+			if h := n.mustStatus(t, id).Height; h < stuck+4 {
 				return fmt.Errorf("%s is at height %d, was at %d", id, h, stuck)
 			}
 		}
 		return nil
 	})
-	if h := n.must(t, alone).Height; h != stuck {
-		t.Errorf("%s went from height %d to %d behind the cut", alone, stuck, h)
+	if h := n.mustStatus(t, alone).Height; h != stuck {
+		t.Errorf("%s went from height %d to %d while it was cut off", alone, stuck, h)
 	}
 	after, err := n.Traffic(t.Context())
 	if err != nil {
@@ -263,11 +263,11 @@ func (n shaped) partition(t *testing.T) {
 	n.agree(t, stuck+4)
 }
 
-// refused checks mistakes, and that they change nothing.
+// refused checks invalid calls, and that they change nothing.
 func (n shaped) refused(t *testing.T) {
 	there, back := n.ends()
 	n.shape(t, layer("cut", true, faults.Shape{}, there))
-	unknown := faults.Link{From: there.From, To: "nobody"}
+	unknown := faults.Link{From: there.From, To: "unknown"}
 	if _, err := n.Shape(t.Context(), []faults.Layer{layer("x", true, faults.Shape{}, unknown)}); err == nil {
 		t.Error("shape with an unknown node: no error")
 	}
@@ -277,10 +277,10 @@ func (n shaped) refused(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := n.Shape(ctx, []faults.Layer{layer("x", true, faults.Shape{}, back)}); !errors.Is(err, context.Canceled) {
-		t.Errorf("shape with a dead context: %v", err)
+		t.Errorf("shape with a cancelled context: %v", err)
 	}
 	if _, err := n.Probe(ctx, []faults.Link{there}, probePlan); !errors.Is(err, context.Canceled) {
-		t.Errorf("probe with a dead context: %v", err)
+		t.Errorf("probe with a cancelled context: %v", err)
 	}
 	n.check(t, map[faults.Link]want{there: {cut: true}})
 	n.shape(t)

@@ -16,15 +16,15 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// configFile is where nodes find their configuration.
+// configFile is the path of a node's configuration.
 const configFile = "/etc/netsplit/node.json"
 
-// mineRate is a miner's rate in attempts per second: low, so that a block costs little.
+// mineRate is a miner's rate in attempts per second; low, so that blocks are cheap.
 const mineRate = 50
 
-// Network describes nodes for tests of runtimes, without a driver. The same Network gives the same nodes.
+// Network describes nodes for tests of runtimes, without a chain implementation. The same Network makes the same nodes.
 type Network struct {
-	ID       string         // the chain's name; keys come from it too
+	ID       string         // the chain's name, also the seed of the keys
 	Hosts    []runtime.Host // as Create returned them
 	Start    time.Time      // of the chain
 	Interval time.Duration  // between blocks
@@ -84,7 +84,7 @@ func (n Network) Launches() []runtime.Launch {
 	return out
 }
 
-// genesis returns what the nodes agree on before they start.
+// genesis returns the genesis of the nodes.
 func (n Network) genesis(peers []node.PeerAddr) chain.Genesis {
 	interval := chain.Millis(n.Interval.Milliseconds())
 	g := chain.Genesis{

@@ -6,18 +6,18 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// Cap is a capability that a runtime is expected to have.
+// Cap is an optional ability of a runtime.
 type Cap string
 
-// Shape is the capability of runtime.LinkShaper.
+// Shape is the ability of runtime.LinkShaper.
 const Shape Cap = "shape"
 
-// Open returns a new runtime that nothing was created on. What it needs to release after Runtime.Close it registers
-// with t.Cleanup. A test that opens a runtime of virtual time is the first task of its clock.
+// Open returns a new runtime without a testnet. It registers with t.Cleanup what must be released after Runtime.Close. The
+// goroutine that calls Open is the first task of the clock.
 type Open func(t *testing.T) runtime.Runtime
 
-// Run checks that runtimes made by open keep the contract. A capability that is not in caps is checked where a runtime
-// has it and skipped where it has not; one that is in caps must be there. No test runs in parallel with another.
+// Run checks that runtimes made by open satisfy the contract. Abilities in caps are required; others are checked if the
+// runtime has them and skipped otherwise. The tests do not run in parallel.
 func Run(t *testing.T, open func(t *testing.T) runtime.Runtime, caps ...Cap) {
 	s := suite{open: open, caps: make(map[Cap]bool)}
 	for _, c := range caps {

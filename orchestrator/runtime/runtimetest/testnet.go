@@ -21,15 +21,15 @@ import (
 const (
 	// blockInterval makes blocks come fast.
 	blockInterval = 500 * time.Millisecond
-	// patience bounds every wait, by the runtime's clock. Streams that were cut recover by TCP's back-off.
-	patience = 90 * time.Second
-	// pollStep is how often conditions are looked at again.
+	// waitLimit bounds every wait, by the runtime's clock. Streams that were cut recover by TCP's backoff.
+	waitLimit = 90 * time.Second
+	// pollStep is the interval at which conditions are checked.
 	pollStep = 50 * time.Millisecond
-	// closeTimeout bounds the clean-up, by the machine's clock.
+	// closeTimeout bounds the clean-up in real time.
 	closeTimeout = 2 * time.Minute
 )
 
-// testnet is a testnet of a few nodes under test. Its first node mines, and every node connects to every other.
+// testnet is a testnet under test. Its first node mines, and every node connects to every other.
 type testnet struct {
 	rt    runtime.Runtime
 	sink  *sink
@@ -43,7 +43,7 @@ var plans atomic.Int64
 // newPlan returns a plan of n nodes with an id of its own.
 func newPlan(t *testing.T, n int, sink runtime.Sink) runtime.Plan {
 	t.Helper()
-	// Not t.TempDir: its paths are too long for the sockets that a runtime may put there.
+	// The paths of t.TempDir are too long for sockets, which a runtime may put there.
 	dir, err := os.MkdirTemp("", "rt")
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func (s suite) up(t *testing.T, n int) *testnet {
 	}
 	slices.Sort(started)
 	if want := net.ids(); !slices.Equal(started, want) {
-		t.Fatalf("progress told of %v, want %v", started, want)
+		t.Fatalf("progress called for %v, want %v", started, want)
 	}
 	net.agree(t, 2)
 	return net
@@ -130,11 +130,11 @@ type status struct {
 	Peers  int    `json:"peers"`
 }
 
-// requestTimeout bounds one request, by the machine's clock: a paused node does not answer.
+// requestTimeout bounds one request in real time: a paused node does not answer.
 const requestTimeout = 2 * time.Second
 
-// ask asks a node for its status.
-func (n *testnet) ask(ctx context.Context, id faults.NodeID) (status, error) {
+// status queries the status of a node.
+func (n *testnet) status(ctx context.Context, id faults.NodeID) (status, error) {
 	var s status
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -165,10 +165,10 @@ func (n *testnet) ask(ctx context.Context, id faults.NodeID) (status, error) {
 	return s, fmt.Errorf("no host %s", id)
 }
 
-// must asks a node that must answer.
-func (n *testnet) must(t *testing.T, id faults.NodeID) status {
+// mustStatus returns the status of a node that mustStatus answer.
+func (n *testnet) mustStatus(t *testing.T, id faults.NodeID) status {
 	t.Helper()
-	s, err := n.ask(t.Context(), id)
+	s, err := n.status(t.Context(), id)
 	if err != nil {
 		t.Fatalf("status of %s: %v", id, err)
 	}
@@ -179,14 +179,14 @@ func (n *testnet) must(t *testing.T, id faults.NodeID) status {
 func (n *testnet) wait(t *testing.T, what string, cond func() error) {
 	t.Helper()
 	clock := n.rt.Clock()
-	deadline := clock.Now() + patience
+	deadline := clock.Now() + waitLimit
 	for {
 		err := cond()
 		if err == nil {
 			return
 		}
 		if clock.Now() > deadline {
-			t.Fatalf("waited %v for %s: %v", patience, what, err)
+			t.Fatalf("waited %v for %s: %v", waitLimit, what, err)
 		}
 		n.sleep(t, pollStep)
 	}
@@ -201,8 +201,8 @@ func (n *testnet) sleep(t *testing.T, d time.Duration) {
 	}
 }
 
-// agree waits until all nodes (or those given) are connected to each other and at most one block apart, at least at a
-// height.
+// agree waits until all nodes (or those given) are connected to each other, at or above a height, and at most one block
+// apart.
 func (n *testnet) agree(t *testing.T, height uint64, nodes ...faults.NodeID) {
 	t.Helper()
 	if len(nodes) == 0 {
@@ -211,7 +211,7 @@ func (n *testnet) agree(t *testing.T, height uint64, nodes ...faults.NodeID) {
 	n.wait(t, fmt.Sprintf("%v to agree above height %d", nodes, height), func() error {
 		var low, high uint64
 		for i, id := range nodes {
-			s, err := n.ask(t.Context(), id)
+			s, err := n.status(t.Context(), id)
 			if err != nil {
 				return fmt.Errorf("%s: %w", id, err)
 			}
@@ -237,7 +237,7 @@ func (n *testnet) do(t *testing.T, verb faults.Verb, id faults.NodeID) {
 	}
 }
 
-// sink is a runtime.Sink that keeps what it is told.
+// sink is a runtime.Sink that records everything.
 type sink struct {
 	mu    sync.Mutex
 	lines map[faults.NodeID][]string
@@ -300,8 +300,8 @@ func (s *sink) exited(id faults.NodeID) int {
 	return len(s.exits[id])
 }
 
-// troubles returns how many gaps and exits there were.
-func (s *sink) troubles() (n int) {
+// failures returns the number of gaps and exits.
+func (s *sink) failures() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, errs := range s.gaps {

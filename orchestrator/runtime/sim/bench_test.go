@@ -13,8 +13,8 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// flooder is a machine that passes every new message on to all peers but the sender, and makes one when its timer
-// fires. It costs as little as such a machine can, so that what is measured is the simulator.
+// flooder is a machine that sends every new message to all peers except the sender, and makes one when its timer fires. It
+// does as little as possible, to measure the simulator.
 type flooder struct {
 	peers    []chain.PeerID
 	dials    []node.Effect
@@ -57,7 +57,7 @@ func (f *flooder) flood(m wire.Message, but *chain.PeerID) []node.Effect {
 	return f.out
 }
 
-// floodNet is a running network of n flooders, each of which dials half of degree others.
+// floodNet is a running network of n flooders, each of which dials degree/2 others.
 func floodNet(tb testing.TB, n, degree int) (r *Runtime, received *int) {
 	tb.Helper()
 	r = New(Options{Seed: 1})
@@ -97,7 +97,7 @@ func floodNet(tb testing.TB, n, degree int) (r *Runtime, received *int) {
 	return r, received
 }
 
-// BenchmarkDelivery measures the simulator's own cost of a message on a link.
+// BenchmarkDelivery measures the simulator's cost of a message on a link.
 func BenchmarkDelivery(b *testing.B) {
 	for _, n := range []int{100, 1000, 10000} {
 		b.Run(fmt.Sprintf("nodes=%d", n), func(b *testing.B) {
@@ -122,7 +122,7 @@ func TestDelivery_DoesNotAllocate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for range 20 { // buffers grow to what they need
+	for range 20 { // until all buffers have grown
 		step()
 	}
 	before := *received
@@ -132,7 +132,7 @@ func TestDelivery_DoesNotAllocate(t *testing.T) {
 	if perRound < 1000 {
 		t.Fatalf("%v deliveries a round: the flood does not run", perRound)
 	}
-	// The message itself, and now and then a buffer that grows.
+	// The message itself, and occasionally a growing buffer.
 	if allocs > perRound/100 {
 		t.Errorf("%v allocations for %v deliveries", allocs, perRound)
 	}

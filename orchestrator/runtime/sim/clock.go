@@ -8,40 +8,41 @@ import (
 )
 
 const (
-	// burst is how many events run between two looks at the lanes' contexts.
+	// burst is how many events run between two checks of the tasks' contexts.
 	burst = 4096
-	// pace is the longest that a paced clock sleeps between two looks at the lanes' contexts.
+	// pace is the longest sleep of a paced clock between two checks of the tasks' contexts.
 	pace = 2 * time.Millisecond
 	// never is later than every event.
 	never = math.MaxInt64
 )
 
-// lane is a goroutine that may hold the baton. Its fields belong to the holder; the wake channel hands them on.
-type lane struct {
+// task is a goroutine that the clock schedules. One task runs at a time, and only that task reads and writes the fields
+// of all tasks; the send to wake passes control to another.
+type task struct {
 	wake  chan struct{}
-	until int64
+	until int64           // when it is due, while it sleeps
 	ctx   context.Context // nil: cannot be cancelled
-	err   error           // what Sleep returns
+	err   error           // result of Sleep
 }
 
-// clock is virtual time: a runtime.Clock whose lanes pass a baton. All fields but now belong to the lane that has it.
+// clock is a runtime.Clock of virtual time: it schedules tasks, one at a time, and calls run to let events happen between
+// them. It knows nothing about nodes or links. All fields but now are used only by the task that runs.
 type clock struct {
 	epoch time.Time
 	now   atomic.Int64
-	// run runs at most max events up to and including a moment. It reports that there are no more of them.
-	run func(until int64, max int) bool
-	// started is set on a clock that never runs ahead of the machine's.
-	started time.Time
-	paced   bool
+	// run runs at most max events up to and including a time, and returns true if no more are left.
+	run       func(until int64, max int) bool
+	realStart time.Time // when the clock was made
+	paced     bool      // virtual time does not run ahead of real time
 
-	lanes   []*lane // in the order in which they were started; the first is the one that made the clock
-	current *lane
-	waiting bool // the first lane is in Wait
+	tasks   []*task // in the order in which they were started; the first made the clock
+	current *task   // the one that runs
+	waiting bool    // the first task is in Wait
 }
 
 func newClock(epoch time.Time, paced bool, run func(int64, int) bool) *clock {
-	first := &lane{wake: make(chan struct{}, 1)}
-	return &clock{epoch: epoch, run: run, started: time.Now(), paced: paced, lanes: []*lane{first}, current: first}
+	first := &task{wake: make(chan struct{}, 1)}
+	return &clock{epoch: epoch, run: run, realStart: time.Now(), paced: paced, tasks: []*task{first}, current: first}
 }
 
 // Now implements runtime.Clock.
@@ -50,8 +51,8 @@ func (c *clock) Now() time.Duration { return time.Duration(c.now.Load()) }
 // Epoch implements runtime.Clock.
 func (c *clock) Epoch() time.Time { return c.epoch }
 
-// Sleep implements runtime.Clock. It may be called only by the lane that runs. A ctx that is already done is an error
-// even when the time has come.
+// Sleep implements runtime.Clock. Only the task that runs may call it. A ctx that is done is an error, even if until has
+// passed.
 func (c *clock) Sleep(ctx context.Context, until time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -65,13 +66,13 @@ func (c *clock) Sleep(ctx context.Context, until time.Duration) error {
 	return me.err
 }
 
-// Go implements runtime.Clock. The lane starts at the present moment, when all lanes before it sleep.
+// Go implements runtime.Clock. The task starts at the current time, when all tasks before it sleep.
 func (c *clock) Go(fn func()) {
-	l := &lane{wake: make(chan struct{}, 1), until: c.now.Load()}
-	c.lanes = append(c.lanes, l)
+	l := &task{wake: make(chan struct{}, 1), until: c.now.Load()}
+	c.tasks = append(c.tasks, l)
 	go func() {
 		<-l.wake
-		// Deferred, so that a lane that ends by runtime.Goexit (a failed test) passes the baton too.
+		// Deferred, so that a task that ends by runtime.Goexit (a failed test) passes control too.
 		defer c.leave(l)
 		fn()
 	}()
@@ -80,10 +81,10 @@ func (c *clock) Go(fn func()) {
 // Wait implements runtime.Clock.
 func (c *clock) Wait() {
 	me := c.current
-	if me != c.lanes[0] {
-		panic("sim: Clock.Wait called outside the first lane")
+	if me != c.tasks[0] {
+		panic("sim: Clock.Wait called outside the first task")
 	}
-	if len(c.lanes) == 1 {
+	if len(c.tasks) == 1 {
 		return
 	}
 	c.waiting = true
@@ -92,8 +93,8 @@ func (c *clock) Wait() {
 	c.waiting = false
 }
 
-// yield gives the baton to the next lane that is due and returns when it has come back.
-func (c *clock) yield(me *lane) {
+// yield passes control to the next task that is due and returns when it is back.
+func (c *clock) yield(me *task) {
 	next := c.advance()
 	c.current = next
 	if next == me {
@@ -103,24 +104,24 @@ func (c *clock) yield(me *lane) {
 	<-me.wake
 }
 
-// leave ends a lane and gives the baton on.
-func (c *clock) leave(me *lane) {
-	for i, l := range c.lanes {
+// leave ends a task and passes control.
+func (c *clock) leave(me *task) {
+	for i, l := range c.tasks {
 		if l == me {
-			c.lanes = append(c.lanes[:i], c.lanes[i+1:]...)
+			c.tasks = append(c.tasks[:i], c.tasks[i+1:]...)
 			break
 		}
 	}
-	if len(c.lanes) == 1 && c.waiting {
-		c.lanes[0].until = c.now.Load()
+	if len(c.tasks) == 1 && c.waiting {
+		c.tasks[0].until = c.now.Load()
 	}
 	next := c.advance()
 	c.current = next
 	next.wake <- struct{}{}
 }
 
-// advance runs events until a lane is due or cancelled, and returns that lane.
-func (c *clock) advance() *lane {
+// advance runs events until a task is due or cancelled, and returns that task.
+func (c *clock) advance() *task {
 	for {
 		if l := c.cancelled(); l != nil {
 			return l
@@ -128,7 +129,7 @@ func (c *clock) advance() *lane {
 		next := c.earliest()
 		target := next.until
 		if c.paced {
-			target = min(target, max(int64(time.Since(c.started)), c.now.Load()))
+			target = min(target, max(int64(time.Since(c.realStart)), c.now.Load()))
 		}
 		if !c.run(target, burst) {
 			continue
@@ -140,10 +141,10 @@ func (c *clock) advance() *lane {
 	}
 }
 
-// earliest returns the lane that is due first; of two that are due at one moment, the one that was started first.
-func (c *clock) earliest() *lane {
-	best := c.lanes[0]
-	for _, l := range c.lanes[1:] {
+// earliest returns the task that is due first; of two that are due at the same time, the one that was started first.
+func (c *clock) earliest() *task {
+	best := c.tasks[0]
+	for _, l := range c.tasks[1:] {
 		if l.until < best.until {
 			best = l
 		}
@@ -151,9 +152,9 @@ func (c *clock) earliest() *lane {
 	return best
 }
 
-// cancelled returns the first lane whose context is done.
-func (c *clock) cancelled() *lane {
-	for _, l := range c.lanes {
+// cancelled returns the first task whose context is done.
+func (c *clock) cancelled() *task {
+	for _, l := range c.tasks {
 		if l.ctx == nil {
 			continue
 		}

@@ -31,7 +31,7 @@ func TestClock_WakeOrder(t *testing.T) {
 	}
 	log = append(log, "first runs on")
 	c.Wait()
-	c.Wait() // nobody left
+	c.Wait() // no task left
 	want := []string{"first runs on", "2@1s", "1@2s", "0@3s", "0@5s", "1@5s", "2@5s", "late@5s"}
 	if !slices.Equal(log, want) {
 		t.Fatalf("got %q\nwant %q", log, want)
@@ -63,7 +63,7 @@ func TestClock_SleepCancelled(t *testing.T) {
 		t.Fatalf("sleep: %v, want canceled", err)
 	}
 	if ticks > 12*burst {
-		t.Fatalf("noticed after %d events", ticks-10*burst)
+		t.Fatalf("cancellation noticed after %d events", ticks-10*burst)
 	}
 	if err := l.r.Clock().Sleep(ctx, 0); !errors.Is(err, context.Canceled) {
 		t.Fatalf("sleep with a dead context: %v", err)
@@ -95,16 +95,16 @@ func TestClock_CancelWakesOneTask(t *testing.T) {
 func TestClock_TaskGoexit(t *testing.T) {
 	c := New(Options{}).Clock()
 	done := make(chan struct{})
-	go func() { // a first lane of its own, so that Goexit ends only the lane below
+	go func() { // the first task, so that Goexit ends only the task below
 		defer close(done)
-		c.Go(func() { panicFree(t, c) })
+		c.Go(func() { goexit(t, c) })
 		c.Wait()
 	}()
 	<-done
 }
 
-// panicFree ends its goroutine in mid-air, as t.FailNow does.
-func panicFree(t *testing.T, c interface {
+// goexit ends its goroutine like t.FailNow.
+func goexit(t *testing.T, c interface {
 	Sleep(context.Context, time.Duration) error
 }) {
 	if err := c.Sleep(t.Context(), time.Second); err != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-// conn is a connection between two hosts, or a free place for one. Side 0 dialled.
+// conn is a connection between two hosts, or a free slot for one. Side 0 dialled.
 type conn struct {
-	gen  uint32 // counts connections of this number: events of an earlier one are void
+	gen  uint32 // counts the connections in this slot: events of earlier ones are ignored
 	host [2]int32
 	open [2]bool // whether that side has not closed it
 	dir  [2]stream
@@ -26,7 +26,7 @@ func (c *conn) side(host int32) int {
 	return 1
 }
 
-// newConn joins two hosts.
+// newConn connects two hosts.
 func (w *world) newConn(from, to *host) {
 	var i uint32
 	if n := len(w.free); n > 0 {
@@ -45,7 +45,7 @@ func (w *world) newConn(from, to *host) {
 	to.ends.add(from.peer, i)
 }
 
-// release makes a connection that both sides have closed free.
+// release frees the slot of a connection that both sides have closed.
 func (w *world) release(i uint32) {
 	c := &w.conns[i]
 	c.gen++
@@ -53,14 +53,14 @@ func (w *world) release(i uint32) {
 	w.free = append(w.free, i)
 }
 
-// send sends a message to a connected peer; a message to any other is lost, as on a socket that was just closed.
+// send sends a message to a connected peer. A message to any other is lost, as on a socket that was just closed.
 func (w *world) send(h *host, peer *chain.PeerID, msg wire.Message) {
 	if i, ok := h.ends.find(peer); ok {
 		w.transmit(i, w.conns[i].side(h.index), msg)
 	}
 }
 
-// transmit puts a packet on one direction of a connection.
+// transmit sends a packet in one direction of a connection.
 func (w *world) transmit(i uint32, side int, msg wire.Message) {
 	c := &w.conns[i]
 	s := &c.dir[side]
@@ -78,11 +78,11 @@ func (w *world) transmit(i uint32, side int, msg wire.Message) {
 	}
 }
 
-// schedule makes the first packet of a stream arrive at a moment.
+// schedule sets when the first packet of a stream arrives.
 func (w *world) schedule(i uint32, side int, at int64) {
 	c := &w.conns[i]
 	c.dir[side].scheduled = true
-	w.heap.push(max(at, w.now.Load()), arriveA+eventKind(side), i, c.gen)
+	w.queue.push(max(at, w.now.Load()), arriveA+eventKind(side), i, c.gen)
 }
 
 // arrive handles the arrival of a stream's first packet.
@@ -110,7 +110,7 @@ func (w *world) arrive(e event) {
 		w.schedule(e.ref, side, s.first().at)
 	}
 	if !c.open[1-side] {
-		return // the receiver closed; its own close is on the way back
+		return // the receiver has closed; its close is on the way back
 	}
 	from := w.hosts[c.host[side]].peer
 	if msg == nil {
@@ -123,7 +123,7 @@ func (w *world) arrive(e event) {
 	w.perform(h, effects)
 }
 
-// close closes a host's end of a connection. The other end learns of it when a packet gets there.
+// close closes a host's end of a connection. The other end is notified by a packet.
 func (w *world) close(h *host, i uint32) {
 	c := &w.conns[i]
 	side := c.side(h.index)
@@ -136,7 +136,7 @@ func (w *world) close(h *host, i uint32) {
 	w.release(i)
 }
 
-// closed closes a host's end of a connection whose other end is closed, and tells its node.
+// closed closes a host's end of a connection whose other end is closed, and notifies its node.
 func (w *world) closed(h *host, i uint32, reason string) {
 	c := &w.conns[i]
 	peer := w.hosts[c.host[1-c.side(h.index)]].peer
@@ -144,12 +144,12 @@ func (w *world) closed(h *host, i uint32, reason string) {
 	w.notify(h, func(m Machine, now node.Time) []node.Effect { return m.PeerDown(now, peer, reason) })
 }
 
-// attempt is a dial under way.
+// attempt is a dial in progress.
 type attempt struct {
 	from, to *host
 	life     uint32 // of the dialler
 	peer     chain.PeerID
-	until    int64 // when it fails for want of an answer
+	until    int64 // when it fails without an answer
 }
 
 // connect starts to dial a peer at an address.
@@ -181,7 +181,7 @@ func (w *world) connect(h *host, peer chain.PeerID, addr string) {
 	})
 }
 
-// connected ends a dial that was answered.
+// connected completes a dial that was answered.
 func (w *world) connected(a attempt) {
 	now := w.now.Load()
 	cut := w.linkOf(a.from.index, a.to.index).cut || w.linkOf(a.to.index, a.from.index).cut
@@ -195,7 +195,7 @@ func (w *world) connected(a attempt) {
 	}
 	if _, ok := a.from.ends.find(&a.peer); ok {
 		if _, ok := a.to.ends.find(&a.from.peer); ok {
-			return // the other side's dial was faster, and PeerUp has been said
+			return // connected by the dial of the other side
 		}
 	}
 	w.reset(a.from, a.to)
@@ -205,7 +205,7 @@ func (w *world) connected(a attempt) {
 	w.up(a.to, a.from, false)
 }
 
-// reset closes what h still holds of an old connection that the other side has closed.
+// reset closes h's end of an old connection that the other side has closed.
 func (w *world) reset(h, other *host) {
 	if i, ok := h.ends.find(&other.peer); ok {
 		w.closed(h, i, "reset by a new connection")
@@ -217,7 +217,7 @@ func (w *world) up(h, other *host, outbound bool) {
 	w.notify(h, func(m Machine, now node.Time) []node.Effect { return m.PeerUp(now, peer, outbound) })
 }
 
-// fail ends a dial without a connection at a moment.
+// fail ends a dial without a connection at a given time.
 func (w *world) fail(a attempt, at int64) {
 	w.at(at, func() {
 		w.whenRunning(a.from, a.life, func() {
@@ -231,16 +231,16 @@ type stream struct {
 	queue     []flight
 	head      int   // of queue
 	last      int64 // arrival of the latest packet
-	stalled   int64 // moment of the first loss since something got through; 0: none
+	stalled   int64 // time of the first loss since the last delivery; 0: none
 	scheduled bool  // the first packet has an event
 	link      link
 }
 
-// flight is a packet on its way.
+// flight is a packet in transit.
 type flight struct {
 	at   int64
 	msg  wire.Message // nil: the sender closed the connection
-	lost bool         // counted as dropped
+	lost bool         // dropped by a cut, and counted
 }
 
 func (s *stream) empty() bool { return s.head == len(s.queue) }
@@ -256,7 +256,7 @@ func (s *stream) push(f flight) {
 	s.queue = append(s.queue, f)
 }
 
-// pop takes the first packet away.
+// pop removes the first packet.
 func (s *stream) pop() wire.Message {
 	f := &s.queue[s.head]
 	msg := f.msg
@@ -267,7 +267,7 @@ func (s *stream) pop() wire.Message {
 	return msg
 }
 
-// lose marks all packets as lost on the way and returns how many were not before.
+// lose marks all packets as lost and returns how many were not lost before.
 func (s *stream) lose(now int64) (n int64) {
 	if s.stalled == 0 {
 		s.stalled = max(now, 1)
@@ -287,8 +287,8 @@ const (
 	maxRetry   = int64(120 * time.Second)
 )
 
-// retry returns the first moment from now on at which TCP sends again what it first lost at a moment.
-func retry(lost, now int64) int64 {
+// retransmission returns the first time from now on at which TCP retransmits a packet that was first lost at lost.
+func retransmission(lost, now int64) int64 {
 	at, wait := lost+firstRetry, firstRetry
 	for at < now {
 		wait = min(2*wait, maxRetry)
@@ -307,7 +307,7 @@ func toLink(s faults.LinkState) link {
 	return link{delay: int64(s.Shape.Delay), jitter: int64(s.Shape.Jitter), cut: s.Cut}
 }
 
-// latency draws the time that a packet takes on a link.
+// latency returns the time that a packet takes on a link, with random jitter.
 func (w *world) latency(l *link) int64 {
 	d := l.delay
 	if l.jitter > 0 {
@@ -321,8 +321,8 @@ func (w *world) linkOf(from, to int32) link {
 	return toLink(w.links.State(int(from), int(to)))
 }
 
-// ends are a host's ends of open connections. A lookup goes round from where the last one ended, so that a broadcast,
-// which names peers in the order in which they came, finds each at once.
+// ends are a host's open connections by peer. A lookup starts where the last one ended and wraps around, so that a
+// broadcast, which goes through the peers in the order in which they connected, finds each at once.
 type ends struct {
 	list []end
 	hint int

@@ -41,11 +41,11 @@ func TestDial_Fails(t *testing.T) {
 			[]string{"2s a dial b failed"}},
 		{"cut back", func(l *lab) { l.shape(oneWay("b", "a", true, faults.Shape{})) }, nil,
 			[]string{"2s a dial b failed"}},
-		{"slower than the time-out", func(l *lab) { l.shape(oneWay("a", "b", false, faults.Shape{Delay: time.Second})) },
+		{"slower than the timeout", func(l *lab) { l.shape(oneWay("a", "b", false, faults.Shape{Delay: time.Second})) },
 			nil, []string{"2s a dial b failed"}},
-		{"nobody there", nil, func(l *lab) { l.dial("a", "x") }, []string{"2s a dial ? failed"}},
+		{"no host", nil, func(l *lab) { l.dial("a", "x") }, []string{"2s a dial ? failed"}},
 		{"itself", nil, func(l *lab) { l.dial("a", "a") }, []string{"0s a dial a failed"}},
-		{"somebody else there", nil, func(l *lab) {
+		{"another identity", nil, func(l *lab) {
 			l.perform("a", node.Effect{Kind: node.EffectDial, Peer: idOf("a"), Addr: l.addr("b")})
 		}, []string{"1.5ms a dial a failed"}},
 	}
@@ -74,7 +74,7 @@ func TestDial_FaultMeanwhile(t *testing.T) {
 		{"cut", func(l *lab) { l.shape(cut("a", "b")) }, []string{"2s a dial b failed"}},
 		{"kill", func(l *lab) { l.do(faults.Kill, "b") }, []string{"1.5ms a dial b failed"}},
 		{"pause", func(l *lab) { l.do(faults.Pause, "b") }, []string{"2s a dial b failed"}},
-		{"death of the dialler", func(l *lab) { l.do(faults.Kill, "a") }, nil},
+		{"kill of the dialler", func(l *lab) { l.do(faults.Kill, "a") }, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestDial_PausedDialler(t *testing.T) {
 		want   []string
 	}{
 		{time.Second, []string{"1s a up b outbound=true", "1s b up a outbound=false"}},
-		{5 * time.Second, []string{"5s a dial b failed"}}, // its time-out is over
+		{5 * time.Second, []string{"5s a dial b failed"}}, // after its timeout
 	} {
 		l := launchAll(t, "a", "b")
 		l.dial("a", "b")
@@ -135,7 +135,7 @@ func TestConn_CutUntilRetransmission(t *testing.T) {
 	l.shape(oneWay("a", "b", true, faults.Shape{}))
 	l.until(100 * ms)
 	l.send("a", "b", 2)
-	l.send("b", "a", 3) // the other direction is whole
+	l.send("b", "a", 3) // the other direction is not cut
 	l.until(1000 * ms)
 	l.expect("100.5ms a got 3 from b")
 	if tr, _ := l.r.Traffic(t.Context()); tr != (faults.Traffic{Dropped: 2}) {
@@ -143,7 +143,7 @@ func TestConn_CutUntilRetransmission(t *testing.T) {
 	}
 	l.shape()
 	l.until(1010 * ms)
-	l.send("a", "b", 4) // waits in line
+	l.send("a", "b", 4) // behind the others
 	l.until(2 * time.Second)
 	// Retransmissions: 10.5 ms + 200, 600, 1400 ms.
 	l.expect("1.411s b got 1 from a", "1.411s b got 2 from a", "1.411s b got 4 from a")
@@ -168,10 +168,10 @@ func TestConn_Disconnect(t *testing.T) {
 	l.send("a", "b", 1)
 	l.disconnect("a", "b", "bored")
 	l.send("a", "b", 2) // too late
-	l.send("b", "a", 3) // finds the socket closed
+	l.send("b", "a", 3) // the socket is closed
 	l.until(20 * ms)
 	l.expect("10ms a down b: bored", "10.5ms b got 1 from a", "10.5ms b down a: closed by peer")
-	l.disconnect("a", "b", "again") // not connected: nothing happens
+	l.disconnect("a", "b", "again") // not connected: no effect
 	l.until(30 * ms)
 	l.expect()
 	if n := len(l.r.w.free); n != 1 {
@@ -249,13 +249,13 @@ func TestPause_KilledWhilePaused(t *testing.T) {
 	l := joined(t)
 	l.do(faults.Pause, "b")
 	l.send("a", "b", 1)
-	l.dial("b", "a") // fails to connect while paused; void after the kill
+	l.dial("b", "a") // cannot complete while paused; dropped by the kill
 	l.until(time.Second)
 	l.do(faults.Kill, "b")
 	l.do(faults.Start, "b")
 	l.until(5 * time.Second)
 	l.expect("1.0005s a down b: closed by peer")
-	if n := len(l.r.w.defers) - len(l.r.w.spare); n != 0 {
+	if n := len(l.r.w.queue.calls) - len(l.r.w.queue.free); n != 0 {
 		t.Fatalf("%d deferred calls are left", n)
 	}
 }
@@ -277,7 +277,7 @@ func TestRetransmission_TCPBackoff(t *testing.T) {
 		if tt.now == 30*s {
 			want = 51000 * ms // 200 ms (2^8 - 1)
 		}
-		if got := retry(int64(tt.lost), int64(tt.now)); got != int64(want) {
+		if got := retransmission(int64(tt.lost), int64(tt.now)); got != int64(want) {
 			t.Errorf("lost at %v, healed at %v: next attempt at %v, want %v", tt.lost, tt.now, time.Duration(got), want)
 		}
 	}

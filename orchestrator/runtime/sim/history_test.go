@@ -23,7 +23,7 @@ func TestConformance(t *testing.T) {
 	runtimetest.Run(t, func(*testing.T) runtime.Runtime { return sim.New(sim.Options{Seed: 7}) }, runtimetest.Shape)
 }
 
-// counter is a planted machine that counts what goes through it and drops what the node sends.
+// counter is a planted machine that counts received messages and drops sent ones.
 type counter struct {
 	sim.Machine
 	received, sent int
@@ -70,10 +70,10 @@ func TestPlant_ReplacesMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b := machines["b"][0]; b.received == 0 || b.sent == 0 {
-		t.Errorf("b got %d messages and wanted to send %d", b.received, b.sent)
+		t.Errorf("b received %d messages and tried to send %d", b.received, b.sent)
 	}
 	if a := machines["a"][0]; a.received != 0 {
-		t.Errorf("a machine that was not planted is driven")
+		t.Errorf("a machine that was not planted received messages")
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+hosts[1].Addr.String()+":8080/v1/status", nil)
 	if err != nil {
@@ -94,7 +94,7 @@ func TestPlant_ReplacesMachine(t *testing.T) {
 	}
 }
 
-// history is a Sink that keeps everything in one text.
+// history is a Sink that collects everything in one text.
 type history struct{ bytes.Buffer }
 
 func (h *history) Line(id faults.NodeID, _ time.Time, line []byte) {
@@ -161,8 +161,8 @@ func split(a, b []faults.NodeID) faults.Layer {
 	}}}
 }
 
-// troubled is the history of 20 nodes with faults and restarts, driven from several lanes.
-func troubled(t *testing.T, seed uint64) []byte {
+// faultyHistory is the history of 20 nodes with faults and restarts, driven by several tasks.
+func faultyHistory(t *testing.T, seed uint64) []byte {
 	t.Helper()
 	var h history
 	r := sim.New(sim.Options{Seed: seed})
@@ -202,7 +202,7 @@ func troubled(t *testing.T, seed uint64) []byte {
 }
 
 func TestHistory_Deterministic(t *testing.T) {
-	first, again, other := troubled(t, 1), troubled(t, 1), troubled(t, 2)
+	first, again, other := faultyHistory(t, 1), faultyHistory(t, 1), faultyHistory(t, 2)
 	if n := bytes.Count(first, []byte("\n")); n < 1000 {
 		t.Fatalf("only %d lines", n)
 	}
@@ -210,7 +210,7 @@ func TestHistory_Deterministic(t *testing.T) {
 		t.Error("two runs with one seed differ")
 	}
 	if bytes.Equal(first, other) {
-		t.Error("runs with two seeds are equal")
+		t.Error("runs with different seeds are equal")
 	}
 }
 
@@ -236,7 +236,7 @@ func BenchmarkSplitBrain(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory reports what a node in a running network of 2000 takes.
+// BenchmarkMemory reports the heap per node in a running network of 2000.
 func BenchmarkMemory(b *testing.B) {
 	for b.Loop() {
 		const n = 2000

@@ -14,8 +14,8 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// Machine is what the simulator drives as a node: a *node.Node, what Options.Plant put around it, or a stand-in that
-// measures the simulator itself. See node.Node for what the inputs mean; the effects are performed in order.
+// Machine is a node for the simulator: a *node.Node, what Options.Plant has wrapped around one, or a stub in tests and
+// benchmarks of the simulator. See node.Node for the inputs; the effects are performed in order.
 type Machine interface {
 	Start(now node.Time) []node.Effect
 	PeerUp(now node.Time, id chain.PeerID, outbound bool) []node.Effect
@@ -26,7 +26,7 @@ type Machine interface {
 	Stop(now node.Time) []node.Effect
 }
 
-// state is what a host's process does.
+// state is the state of a host's process.
 type state uint8
 
 const (
@@ -40,7 +40,7 @@ func (s state) String() string {
 	return [...]string{"not launched", "running", "paused", "down"}[s]
 }
 
-// host is one node's machine: its address, its disk, and its process while there is one.
+// host is one node's computer: its address, its disk, its log, and its process if there is one.
 type host struct {
 	index   int32
 	id      faults.NodeID
@@ -49,20 +49,20 @@ type host struct {
 	boot    func(now node.Time, stored []*chain.Block) (Machine, error) // nil before Launch
 	peer    chain.PeerID
 	machine Machine
-	node    *node.Node   // what answers the HTTP API; nil when the machine is a stand-in
-	handler http.Handler // of the process' HTTP API, made at the first request
-	life    uint32       // counts processes: what belongs to an earlier one is void
+	node    *node.Node   // for the HTTP API; nil if machine is a stub
+	handler http.Handler // the HTTP API of the process, made at the first request
+	life    uint32       // counts processes: events of earlier ones are ignored
 	disk    []*chain.Block
 	ends    ends
 	timers  timers
-	held    []event // inputs that wait for a paused process
+	held    []event // inputs that arrived while the process is paused
 	log     ring
 }
 
 // tailLines is how many lines of its log a NodeError has.
 const tailLines = 20
 
-// start makes a process out of what is on the disk. A failure is a *runtime.NodeError.
+// start starts a process with the blocks on the disk. A failure is a *runtime.NodeError.
 func (w *world) start(h *host) error {
 	m, err := w.boot(h)
 	if err == nil {
@@ -71,7 +71,7 @@ func (w *world) start(h *host) error {
 		if h.state == running {
 			return nil
 		}
-		err = errors.New("died at its start")
+		err = errors.New("ended while it started")
 	}
 	h.log.addText("error: " + err.Error())
 	return &runtime.NodeError{Node: h.id, Op: "start", Err: err, Tail: h.log.tail(tailLines)}
@@ -87,14 +87,14 @@ func (w *world) boot(h *host) (m Machine, err error) {
 	return h.boot(w.time(), h.disk)
 }
 
-// end ends a host's process: its host closes its connections, and all that it waited for is void.
+// end ends a host's process: its connections are closed, its timers and pending inputs dropped.
 func (w *world) end(h *host) {
 	h.state = down
 	h.life++
 	h.machine, h.node, h.handler = nil, nil, nil
 	for _, e := range h.held {
 		if e.kind() == control {
-			w.unpark(e.ref)
+			w.queue.unpark(e.ref)
 		}
 	}
 	h.held = nil
@@ -104,8 +104,8 @@ func (w *world) end(h *host) {
 	}
 }
 
-// die ends a process that nobody asked to end.
-func (w *world) die(h *host, err error, detail []byte) {
+// crash ends a process that no action ended, and reports it.
+func (w *world) crash(h *host, err error, detail []byte) {
 	if h.state != running && h.state != paused {
 		return
 	}
@@ -117,7 +117,7 @@ func (w *world) die(h *host, err error, detail []byte) {
 	}
 }
 
-// resume lets a paused process go on with the inputs that waited for it, in their order.
+// resume continues a paused process with the inputs that arrived meanwhile, in order.
 func (w *world) resume(h *host) {
 	h.state = running
 	now := w.now.Load()
@@ -125,7 +125,7 @@ func (w *world) resume(h *host) {
 		if e.kind() == timer {
 			h.timers.slots[e.arg].queued = now
 		}
-		w.heap.push(now, e.kind(), e.ref, e.arg)
+		w.queue.push(now, e.kind(), e.ref, e.arg)
 	}
 	h.held = nil
 }
@@ -138,15 +138,14 @@ const (
 	minLogBytes = 8 << 10
 )
 
-// ring keeps the last lines that a node printed, in one buffer that grows to its limit and then starts to lose the
-// oldest lines.
+// ring holds the last lines that a node printed, in one buffer that grows to its limit and then drops the oldest lines.
 type ring struct {
 	limit int    // bytes
 	buf   []byte // whole lines, each with its newline
 	lines int
 }
 
-// limitFor returns the bytes that each of n nodes may keep.
+// limitFor returns the log size of each of n nodes in bytes.
 func limitFor(n int) int { return min(max(logBytes/max(n, 1), minLogBytes), maxLogBytes) }
 
 // add appends one line, without its newline.
@@ -168,7 +167,8 @@ func (r *ring) addText(text string) {
 	}
 }
 
-// drop loses the older half of the lines, and more if need is not free then; by halves, so that a line costs little.
+// drop drops the older half of the lines, and more if need bytes are not free then. Dropping half of them keeps the
+// average cost of a line low.
 func (r *ring) drop(need int) {
 	keepBytes, keepLines := min(r.limit/2, r.limit-need), maxLines/2
 	i := len(r.buf)

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// stub is a machine that writes down its inputs and does only what the test tells it to.
+// stub is a machine that logs its inputs and returns only the effects that the test has set.
 type stub struct {
 	l        *lab
 	name     string
@@ -29,7 +29,7 @@ type stub struct {
 	messages []uint64
 }
 
-func (s *stub) say(format string, args ...any) []node.Effect {
+func (s *stub) logf(format string, args ...any) []node.Effect {
 	at := time.Duration(s.l.r.clock.now.Load())
 	s.l.log = append(s.l.log, fmt.Sprintf("%v %s %s", at, s.name, fmt.Sprintf(format, args...)))
 	return nil
@@ -40,21 +40,21 @@ func (s *stub) PeerUp(_ node.Time, id chain.PeerID, outbound bool) []node.Effect
 	if s.onUp != nil {
 		s.onUp()
 	}
-	return s.say("up %s outbound=%v", s.l.nameOf(id), outbound)
+	return s.logf("up %s outbound=%v", s.l.nameOf(id), outbound)
 }
 func (s *stub) PeerDown(_ node.Time, id chain.PeerID, reason string) []node.Effect {
-	return s.say("down %s: %s", s.l.nameOf(id), reason)
+	return s.logf("down %s: %s", s.l.nameOf(id), reason)
 }
 func (s *stub) DialFailed(_ node.Time, id chain.PeerID) []node.Effect {
-	return s.say("dial %s failed", s.l.nameOf(id))
+	return s.logf("dial %s failed", s.l.nameOf(id))
 }
 func (s *stub) Receive(_ node.Time, from chain.PeerID, m wire.Message) []node.Effect {
 	n := m.(*wire.Ping).Nonce
 	s.messages = append(s.messages, n)
-	return s.say("got %d from %s", n, s.l.nameOf(from))
+	return s.logf("got %d from %s", n, s.l.nameOf(from))
 }
 func (s *stub) Timer(now node.Time, id node.TimerID) []node.Effect {
-	s.say("timer %d", id.Kind)
+	s.logf("timer %d", id.Kind)
 	if s.onTimer != nil {
 		return s.onTimer(now)
 	}
@@ -64,7 +64,7 @@ func (s *stub) Stop(node.Time) []node.Effect {
 	if s.onStop != nil {
 		s.onStop()
 	}
-	return s.say("stop")
+	return s.logf("stop")
 }
 
 // lab is a simulated network of stubs named a, b, c ...
@@ -75,10 +75,10 @@ type lab struct {
 	hosts []runtime.Host
 	log   []string
 	sink  sinkLog
-	err   error // that the next machine fails with
+	err   error // error of the next newMachine
 }
 
-// sinkLog is a Sink that writes down what it is told.
+// sinkLog is a Sink that records lines and exits.
 type sinkLog struct {
 	lines []string
 	exits []string
@@ -163,7 +163,7 @@ func (l *lab) nameOf(id chain.PeerID) string {
 	return "?"
 }
 
-// perform makes a node ask for effects.
+// perform performs effects of a node.
 func (l *lab) perform(name string, effects ...node.Effect) {
 	l.r.mu.Lock()
 	defer l.r.mu.Unlock()
@@ -198,7 +198,7 @@ func (l *lab) do(verb faults.Verb, name string) {
 	}
 }
 
-// until lets virtual time pass.
+// until lets virtual time pass until at.
 func (l *lab) until(at time.Duration) {
 	l.t.Helper()
 	if err := l.r.Clock().Sleep(l.t.Context(), at); err != nil {
@@ -226,13 +226,13 @@ func cut(a, b string) faults.Layer {
 	return l
 }
 
-// expect compares what the nodes wrote down since the last time.
+// expect compares the inputs logged since the last call with want.
 func (l *lab) expect(want ...string) {
 	l.t.Helper()
 	got := l.log
 	l.log = nil
 	if len(got) != len(want) {
-		l.t.Fatalf("nodes saw\n%q\nwant\n%q", got, want)
+		l.t.Fatalf("inputs\n%q\nwant\n%q", got, want)
 	}
 	for i := range got {
 		if got[i] != want[i] {

@@ -9,7 +9,7 @@ import (
 	"github.com/netsplit/netsplit/faults"
 )
 
-// Shape implements runtime.LinkShaper. It takes no virtual time. A layer with an Until ends by itself.
+// Shape implements runtime.LinkShaper. It takes no virtual time. A layer expires at its Until.
 func (r *Runtime) Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error) {
 	if err := ctx.Err(); err != nil {
 		return faults.Applied{}, err
@@ -29,7 +29,7 @@ func (r *Runtime) Shape(ctx context.Context, layers []faults.Layer) (faults.Appl
 	return faults.Applied{Engine: "sim"}, nil
 }
 
-// check refuses rules that name unknown nodes or ask for negative times.
+// check refuses rules with unknown nodes or negative times.
 func (w *world) check(links faults.Links) error {
 	for _, rule := range links.Rules {
 		for _, id := range slices.Concat(rule.From, rule.To) {
@@ -44,7 +44,7 @@ func (w *world) check(links faults.Links) error {
 	return nil
 }
 
-// apply makes those of the layers true that have not expired, and comes back when the next one does.
+// apply applies the layers that have not expired, and schedules itself for when the next one does.
 func (r *Runtime) apply() {
 	now := r.clock.epoch.Add(r.clock.Now())
 	var next time.Time
@@ -72,7 +72,7 @@ func (r *Runtime) apply() {
 	r.w.shape(faults.Compose(r.layers))
 }
 
-// shape sets the state of every link. Streams that were cut and no longer are go on at TCP's next attempt.
+// shape sets the state of every link. Streams that are no longer cut continue with TCP's next retransmission.
 func (w *world) shape(links faults.Links) {
 	ids := make([]faults.NodeID, len(w.hosts))
 	for i, h := range w.hosts {
@@ -89,14 +89,14 @@ func (w *world) shape(links faults.Links) {
 			s := &c.dir[side]
 			s.link = w.linkOf(c.host[side], c.host[1-side])
 			if !s.link.cut && s.stalled != 0 && !s.scheduled && !s.empty() {
-				w.schedule(uint32(i), side, retry(s.stalled, now)+w.latency(&s.link))
+				w.schedule(uint32(i), side, retransmission(s.stalled, now)+w.latency(&s.link))
 			}
 		}
 	}
 }
 
-// Traffic implements runtime.LinkShaper. Dropped counts packets that a cut held up, each once, and dials into a cut;
-// Delayed counts packets sent over a link with a delay or jitter. Lost is always 0.
+// Traffic implements runtime.LinkShaper. Dropped counts packets that a cut has held up, each once, and dials over a cut
+// link; Delayed counts packets sent over a link with a delay or jitter. Lost is always 0.
 func (r *Runtime) Traffic(ctx context.Context) (faults.Traffic, error) {
 	if err := ctx.Err(); err != nil {
 		return faults.Traffic{}, err
@@ -109,7 +109,7 @@ func (r *Runtime) Traffic(ctx context.Context) (faults.Traffic, error) {
 	return r.w.counts, nil
 }
 
-// flow is the probing of one link.
+// flow is the probe packets of one link.
 type flow struct {
 	from, to *host
 	sent     int
@@ -119,8 +119,8 @@ type flow struct {
 
 type arrival struct{ at, took int64 }
 
-// Probe implements runtime.LinkShaper. It takes virtual time: until the last packet has arrived, or Wait is over. Probes
-// are packets, not streams: what meets a cut is lost. A paused node's host still answers.
+// Probe implements runtime.LinkShaper. It takes virtual time, until the last packet has arrived or Wait is over. Probes
+// are packets without retransmission: on a cut link they are lost. The host of a paused node answers.
 func (r *Runtime) Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error) {
 	if plan.Count < 1 || plan.Interval < 0 || plan.Wait < 0 {
 		return nil, fmt.Errorf("probe: plan %+v: count must be positive, times not negative", plan)
@@ -140,7 +140,7 @@ func (r *Runtime) Probe(ctx context.Context, links []faults.Link, plan faults.Pr
 		}
 		r.sendProbes(flows)
 	}
-	end := lastMoment(flows, r.clock.Now()+plan.Wait)
+	end := lastArrival(flows, r.clock.Now()+plan.Wait)
 	if err := r.clock.Sleep(ctx, end); err != nil {
 		return nil, fmt.Errorf("probe: %w", err)
 	}
@@ -190,8 +190,8 @@ func (r *Runtime) sendProbes(flows []flow) {
 // alive reports whether there is a process, running or paused.
 func (s state) alive() bool { return s == running || s == paused }
 
-// lastMoment returns when all packets have arrived, at most latest; that is latest if some were lost.
-func lastMoment(flows []flow, latest time.Duration) time.Duration {
+// lastArrival returns when the last packet arrives, latest if some are lost or later.
+func lastArrival(flows []flow, latest time.Duration) time.Duration {
 	var end int64
 	for i := range flows {
 		if len(flows[i].arrivals) < flows[i].sent {
@@ -202,7 +202,7 @@ func lastMoment(flows []flow, latest time.Duration) time.Duration {
 	return min(time.Duration(end), latest)
 }
 
-// measure sums up what has arrived by a moment.
+// measure summarises the packets that have arrived by end.
 func (f *flow) measure(link faults.Link, end int64) faults.Measurement {
 	m := faults.Measurement{Link: link, Sent: f.sent}
 	var took []int64

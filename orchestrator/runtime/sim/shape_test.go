@@ -21,7 +21,7 @@ func TestShape_DelayOnOldAndNewConnections(t *testing.T) {
 	l.send("a", "b", 1)
 	l.send("b", "a", 2)
 	l.shape(oneWay("b", "a", false, faults.Shape{Delay: 50 * ms}))
-	l.send("a", "b", 3) // does not overtake
+	l.send("a", "b", 3) // does not overtake 1
 	l.send("b", "a", 4)
 	l.until(time.Second)
 	l.expect("500.5ms a got 2 from b", "550.5ms a got 4 from b", "600.5ms b got 1 from a", "600.5ms b got 3 from a")
@@ -107,13 +107,13 @@ func TestProbe(t *testing.T) {
 		t.Error(diff)
 	}
 	if now := l.r.Clock().Now(); now != 45*ms+time.Second {
-		t.Errorf("lost packets were waited for until %v", now)
+		t.Errorf("ended at %v, want after Wait", now)
 	}
 }
 
 func TestProbe_EndsEarlyWithoutLoss(t *testing.T) {
 	l := launchAll(t, "a", "b")
-	l.do(faults.Pause, "b") // its host answers all the same
+	l.do(faults.Pause, "b") // its host answers
 	plan := faults.ProbePlan{Count: 2, Interval: 5 * ms, Wait: time.Second}
 	got, err := l.r.Probe(t.Context(), []faults.Link{{From: "a", To: "b"}}, plan)
 	if err != nil || got[0].Received != 2 {
@@ -151,6 +151,6 @@ func TestProbe_Refuses(t *testing.T) {
 	l.launchTicker("a", cancel)
 	_, err := l.r.Probe(ctx, link, faults.ProbePlan{Count: 2, Interval: time.Hour})
 	if !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled in mid-air: %v", err)
+		t.Errorf("cancelled between packets: %v", err)
 	}
 }

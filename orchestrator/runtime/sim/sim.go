@@ -24,28 +24,27 @@ const (
 	DefaultDialTimeout = 2 * time.Second
 )
 
-// defaultEpoch is fixed, so that runs of one seed are equal to the byte.
+// defaultEpoch is fixed, so that runs with one seed are identical.
 var defaultEpoch = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Options says what a simulated network is like. The zero value is ready for use.
+// Options configure a simulated network. The zero value is ready for use.
 type Options struct {
-	// Seed is the seed of the network's own random choices (jitter). Nodes have their own seeds.
+	// Seed seeds the random jitter of links. Nodes have their own seeds.
 	Seed uint64
 	// BaseDelay is the one-way delay of every link without faults, DefaultBaseDelay if it is not positive.
 	BaseDelay time.Duration
-	// DialTimeout is after how long a dial without an answer fails, DefaultDialTimeout if it is not positive.
+	// DialTimeout is when a dial without an answer fails, DefaultDialTimeout if it is not positive.
 	DialTimeout time.Duration
 	// Epoch is the wall-clock time at which virtual time begins; if zero, 2025-01-01T00:00:00Z.
 	Epoch time.Time
-	// RealTime makes virtual time never run ahead of the machine's clock, which is for demonstrations and for tests of
-	// interrupts. It changes nothing in a history.
+	// RealTime keeps virtual time from running ahead of real time, for demonstrations and tests of interrupts. It does not
+	// change a history.
 	RealTime bool
-	// Plant, if not nil, plants bugs in nodes, for tests of those who must notice them. It is called when a process of a
-	// node starts, from the goroutine that starts it, and returns the machine that is driven in its place: usually one
-	// that embeds m and drops or changes some of the inputs that m gets and of the effects that it asks for. Requests to
-	// the node's API still go to the node itself.
+	// Plant, if not nil, plants bugs in nodes, for tests of checks that must find them. It is called whenever a process of
+	// a node starts, and returns the machine that runs in place of m: usually one that embeds m and drops or changes some
+	// of its inputs and effects. Requests to the node's API still go to the node itself.
 	Plant func(id faults.NodeID, m Machine) Machine
-	// Memo is what the nodes share; nil: one of the testnet's own. Tests plant one that checks signatures wrongly.
+	// Memo is the cache that the nodes share; nil: a new one. Tests plant one that checks signatures wrongly.
 	Memo *chain.Memo
 }
 
@@ -68,12 +67,12 @@ func (o Options) withDefaults() Options {
 // ErrClosed is returned by calls on a Runtime after Close.
 var ErrClosed = errors.New("simulated testnet is closed")
 
-// Runtime is a testnet in virtual time. It implements runtime.Runtime and LinkShaper. Methods are safe for
-// concurrent use; a history is only then the same every time when they are called from the Clock's tasks.
+// Runtime is a testnet in virtual time. It implements runtime.Runtime and runtime.LinkShaper. Methods are safe for
+// concurrent use, but a history is reproducible only if all calls come from tasks of the Clock.
 type Runtime struct {
 	opts  Options
 	clock *clock
-	// newMachine makes the machine of a node; tests put another in its place.
+	// newMachine makes the machine of a node; tests replace it.
 	newMachine func(cfg node.Config, stored []*chain.Block, now node.Time) (Machine, chain.PeerID, error)
 
 	mu      sync.Mutex
@@ -108,7 +107,7 @@ func (r *Runtime) newNode(cfg node.Config, stored []*chain.Block, now node.Time)
 	return n, n.ID(), nil
 }
 
-// run is what the clock calls to let events happen.
+// run runs events for the clock.
 func (r *Runtime) run(until int64, limit int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -126,7 +125,7 @@ func (r *Runtime) Info(context.Context) runtime.Info {
 		len(r.w.hosts), r.opts.BaseDelay, r.opts.Seed)}
 }
 
-// maxHosts is how many addresses there are.
+// maxHosts is the number of addresses.
 const maxHosts = 256 * 256 * 254
 
 // hostAddr returns the address of the i-th host, in 10.0.0.0/8. The last byte is never 0 or 255.
@@ -171,8 +170,8 @@ func (r *Runtime) Create(ctx context.Context, plan runtime.Plan) ([]runtime.Host
 	return hosts, nil
 }
 
-// Logs implements runtime.Runtime. What a node keeps is bounded: 1000 lines, and between 8 and 256 KiB, the less the
-// more nodes there are.
+// Logs implements runtime.Runtime. The log of a node is limited to 1000 lines and to 8 to 256 KiB, depending on the number
+// of nodes.
 func (r *Runtime) Logs(ctx context.Context, id faults.NodeID, n int) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -186,8 +185,8 @@ func (r *Runtime) Logs(ctx context.Context, id faults.NodeID, n int) ([]string, 
 	return h.log.tail(n), nil
 }
 
-// Crash makes a node end at a moment of virtual time as if by itself, for tests of those who must notice. It does
-// nothing if the node does not run then.
+// Crash ends a node at a virtual time as if by itself, for tests of checks that must notice. It does nothing if the node
+// does not run then.
 func (r *Runtime) Crash(id faults.NodeID, at time.Duration, reason error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -195,11 +194,11 @@ func (r *Runtime) Crash(id faults.NodeID, at time.Duration, reason error) error 
 	if err != nil {
 		return fmt.Errorf("crash: %w", err)
 	}
-	r.w.at(max(int64(at), r.w.now.Load()), func() { r.w.die(h, reason, nil) })
+	r.w.at(max(int64(at), r.w.now.Load()), func() { r.w.crash(h, reason, nil) })
 	return nil
 }
 
-// Close implements runtime.Runtime. The Clock goes on, so that tasks that sleep wake.
+// Close implements runtime.Runtime. The Clock continues, so that tasks that sleep wake.
 func (r *Runtime) Close(context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -224,7 +223,7 @@ func (r *Runtime) host(id faults.NodeID) (*host, error) {
 	return h, nil
 }
 
-// Do implements runtime.Runtime. Actions happen at the present moment and take no virtual time.
+// Do implements runtime.Runtime. Actions take no virtual time.
 func (r *Runtime) Do(ctx context.Context, action faults.Action) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -241,7 +240,7 @@ func (r *Runtime) Do(ctx context.Context, action faults.Action) error {
 	return r.w.act(h, action.Verb)
 }
 
-// fits reports whether an action fits a node's state.
+// fits reports whether an action is possible in a node's state.
 func fits(verb faults.Verb, s state) bool {
 	switch verb {
 	case faults.Kill, faults.Stop:
@@ -277,17 +276,17 @@ func (w *world) act(h *host, verb faults.Verb) error {
 	return nil
 }
 
-// stop asks a process to end and ends it. A paused process cannot answer and is just ended.
+// stop stops the machine and ends the process. A paused process is ended without a stop.
 func (w *world) stop(h *host) {
 	if h.state == running {
 		w.guard(func() { w.feed(h, Machine.Stop) })
 	}
-	if h.state != down { // it may have panicked
+	if h.state != down { // it has not panicked
 		w.end(h)
 	}
 }
 
-// Launch implements runtime.Runtime. Nodes start one after the other at the present moment; the first failure ends it.
+// Launch implements runtime.Runtime. Nodes start one after the other, at the current time, up to the first failure.
 func (r *Runtime) Launch(ctx context.Context, nodes []runtime.Launch, progress func(faults.NodeID)) error {
 	for _, l := range nodes {
 		if err := ctx.Err(); err != nil {
@@ -338,7 +337,7 @@ func (r *Runtime) launch(l runtime.Launch) error {
 	return r.w.start(h)
 }
 
-// configPath returns the file that the arguments of `netsplit node` name.
+// configPath returns the configuration file in the arguments of `netsplit node`.
 func configPath(args []string) (string, error) {
 	if len(args) == 0 || args[0] != "node" {
 		return "", fmt.Errorf("arguments %q: the simulator runs only the netsplit node", args)
@@ -375,7 +374,7 @@ func (r *Runtime) readConfig(l runtime.Launch) (node.Config, error) {
 	return cfg, nil
 }
 
-// internedGenesis is the genesis that was decoded last: all nodes of a testnet have the same, and share it.
+// internedGenesis caches the genesis that was decoded last: all nodes of a testnet share it.
 type internedGenesis struct {
 	text  []byte
 	value chain.Genesis
@@ -383,7 +382,7 @@ type internedGenesis struct {
 
 // decode decodes a configuration strictly.
 func (g *internedGenesis) decode(text []byte) (node.Config, error) {
-	// The outer Genesis shadows that of Config and keeps the text, which tells whether it is known already.
+	// The outer Genesis shadows that of Config and holds the text, to compare it with the one decoded last.
 	var raw struct {
 		Genesis json.RawMessage `json:"genesis"`
 		node.Config

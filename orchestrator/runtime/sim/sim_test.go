@@ -28,7 +28,7 @@ func TestHostAddr(t *testing.T) {
 	}
 	for _, h := range w.hosts {
 		if got := w.hostAt(h.addr); got != h {
-			t.Fatalf("nobody, or somebody else, at %v", h.addr)
+			t.Fatalf("hostAt(%v) = %v, want %v", h.addr, got, h)
 		}
 	}
 	for _, a := range []string{"10.0.0.0", "10.255.255.255", "11.0.0.1", "10.0.0.255", "::1"} {
@@ -79,7 +79,7 @@ func TestLaunch_Refuses(t *testing.T) {
 func TestDial_AdvertisedName(t *testing.T) {
 	l := newLab(t, "a", "b")
 	for _, n := range []string{"a", "b"} {
-		cfg := node.Config{Name: n, Advertise: "gate.example:4001"} // the first to take it has it
+		cfg := node.Config{Name: n, Advertise: "gate.example:4001"} // belongs to the first node
 		if err := l.r.Launch(t.Context(), []runtime.Launch{launchOf(t, cfg)}, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestClose_RefusesCalls(t *testing.T) {
 			t.Errorf("%s: %v, want ErrClosed", name, err)
 		}
 	}
-	l.until(20 * ms) // the clock goes on, the nodes do not
+	l.until(20 * ms) // the clock continues, the nodes do not
 	l.expect()
 }
 
@@ -167,9 +167,9 @@ func TestDo_States(t *testing.T) {
 
 func TestDo_UnknownVerb(t *testing.T) {
 	l := launchAll(t, "a")
-	err := l.r.Do(t.Context(), faults.Action{Verb: "tickle", Node: "a"})
+	err := l.r.Do(t.Context(), faults.Action{Verb: "unknown", Node: "a"})
 	if err == nil || errors.Is(err, runtime.ErrState) {
-		t.Fatalf("tickle: %v", err)
+		t.Fatalf("unknown verb: %v", err)
 	}
 }
 
@@ -201,17 +201,17 @@ func TestDo_StartLoadsPersistedBlocks(t *testing.T) {
 func TestDo_StartFails(t *testing.T) {
 	l := launchAll(t, "a")
 	l.do(faults.Kill, "a")
-	l.err = errors.New("disk full of bees")
+	l.err = errors.New("disk full")
 	err := l.r.Do(t.Context(), faults.Action{Verb: faults.Start, Node: "a"})
 	var failed *runtime.NodeError
 	if !errors.As(err, &failed) || failed.Node != "a" || failed.Op != "start" || !errors.Is(err, l.err) {
 		t.Fatalf("start: %v", err)
 	}
-	if len(failed.Tail) == 0 || !strings.Contains(failed.Tail[0], "bees") {
+	if len(failed.Tail) == 0 || !strings.Contains(failed.Tail[0], "disk full") {
 		t.Fatalf("tail %q", failed.Tail)
 	}
 	l.err = nil
-	l.do(faults.Start, "a") // it is down, not lost
+	l.do(faults.Start, "a") // it can be started again
 }
 
 func TestPanic_EndsOneNode(t *testing.T) {
@@ -269,7 +269,7 @@ func TestCrash(t *testing.T) {
 		t.Error("crash of an unknown node: no error")
 	}
 	l.until(1500 * ms)
-	l.do(faults.Kill, "b") // then it cannot crash any more
+	l.do(faults.Kill, "b") // it cannot crash then
 	l.until(3 * time.Second)
 	if !slices.Equal(l.sink.exits, []string{"a: exit status 1"}) {
 		t.Errorf("exits %q", l.sink.exits)

@@ -18,8 +18,8 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// Transport implements runtime.Runtime. Requests are answered by the node's own HTTP handler at the present moment and
-// take no virtual time. Connections to a node that is down are refused; those to a paused node time out, at once.
+// Transport implements runtime.Runtime. Requests are answered by the node's own HTTP handler at the current time and
+// take no virtual time. Connections to a node that is down are refused; those to a paused node time out at once.
 func (r *Runtime) Transport() http.RoundTripper { return transport{r} }
 
 type transport struct{ r *Runtime }
@@ -39,7 +39,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	inner := req.Clone(req.Context())
 	inner.RequestURI = req.URL.RequestURI()
 	if inner.Body == nil {
-		inner.Body = http.NoBody // as a server hands it to its handler
+		inner.Body = http.NoBody // like a server does
 	}
 	w := &response{header: make(http.Header)}
 	handler.ServeHTTP(w, inner)
@@ -70,7 +70,7 @@ func (r *Runtime) handler(hostport string) (http.Handler, error) {
 	return h.handler, nil
 }
 
-// hostAt returns the host that has an address, nil if none has: the inverse of hostAddr.
+// hostAt returns the host with an address, nil if there is none: the inverse of hostAddr.
 func (w *world) hostAt(addr netip.Addr) *host {
 	if !addr.Is4() {
 		return nil
@@ -83,7 +83,7 @@ func (w *world) hostAt(addr netip.Addr) *host {
 	return w.hosts[i]
 }
 
-// reachable returns why a process does not answer, or nil.
+// reachable returns the reason why a process does not answer, or nil.
 func (h *host) reachable() error {
 	switch h.state {
 	case running:
@@ -98,14 +98,14 @@ func dialError(addr netip.AddrPort, err error) error {
 	return &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(addr), Err: err}
 }
 
-// backend lets a node's HTTP API at its state machine.
+// backend connects a node's HTTP API with its state machine.
 type backend struct {
 	r    *Runtime
 	h    *host
 	life uint32
 }
 
-// errGone is what a request gets whose node ended while it was answered.
+// errGone is the error of a request whose node has ended meanwhile.
 var errGone = errors.New("node is not running")
 
 // Do implements api.Backend.
@@ -128,7 +128,7 @@ func (b backend) Do(ctx context.Context, fn func(n *node.Node, now node.Time) []
 	return nil
 }
 
-// response records what a handler answers.
+// response records the answer of a handler.
 type response struct {
 	header http.Header
 	status int

@@ -23,7 +23,7 @@ func TestBackend_EndedProcess(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := b.Do(ctx, fn); !errors.Is(err, context.Canceled) {
-		t.Errorf("dead context: %v", err)
+		t.Errorf("cancelled context: %v", err)
 	}
 	if err := b.Do(t.Context(), func(*node.Node, node.Time) []node.Effect { panic("ouch") }); !errors.Is(err, errGone) {
 		t.Errorf("panic: %v, want errGone", err)
@@ -40,7 +40,7 @@ func TestBackend_EndedProcess(t *testing.T) {
 func TestResponse_FirstStatusCounts(t *testing.T) {
 	w := &response{header: make(http.Header)}
 	w.WriteHeader(http.StatusTeapot)
-	w.WriteHeader(http.StatusOK) // too late
+	w.WriteHeader(http.StatusOK) // ignored
 	if resp := w.result(nil); resp.StatusCode != http.StatusTeapot || resp.Status != "418 I'm a teapot" {
 		t.Errorf("status %q", resp.Status)
 	}

@@ -79,7 +79,7 @@ func TestTransport_Errors(t *testing.T) {
 		"http://10.0.0.1:4001/":          syscall.ECONNREFUSED, // not HTTP
 		"http://10.0.0.9:8080/":          syscall.EHOSTUNREACH,
 		"http://192.0.2.1:8080/":         syscall.EHOSTUNREACH,
-		"http://node-1:8080/":            nil, // there are no names
+		"http://node-1:8080/":            nil, // a name
 		"http://10.0.0.1/":               nil, // no port
 	} {
 		_, _, err := request(t, r, "GET", url, "")
@@ -90,7 +90,7 @@ func TestTransport_Errors(t *testing.T) {
 	_, _, err := request(t, r, "GET", "http://10.0.0.4:8080/v1/status", "")
 	var timeout net.Error
 	if !errors.As(err, &timeout) || !timeout.Timeout() {
-		t.Errorf("paused: %v, want a time-out", err)
+		t.Errorf("paused: %v, want a timeout", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -99,7 +99,7 @@ func TestTransport_Errors(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := r.Transport().RoundTrip(req); !errors.Is(err, context.Canceled) {
-		t.Errorf("dead context: %v", err)
+		t.Errorf("cancelled context: %v", err)
 	}
 }
 
@@ -117,7 +117,7 @@ func TestTransport_Restart(t *testing.T) {
 	}
 }
 
-// TestTransport_OtherGoroutine asks from a goroutine that is not a lane, as a user's tool may.
+// TestTransport_OtherGoroutine sends requests from a goroutine that is not a task, as tools may.
 func TestTransport_OtherGoroutine(t *testing.T) {
 	r := sim.New(sim.Options{})
 	start(t, r, nil, 10, 2)

@@ -14,21 +14,19 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// world is the simulated network: hosts, the connections between them, and the events to come. It is guarded by the
-// Runtime's mutex, but for now, which only the event loop changes.
+// world is the simulated network: hosts, the connections between them, and future events. Everything except now is
+// guarded by the Runtime's mutex; only the event loop changes now. It knows nothing about tasks: it is called by the clock.
 type world struct {
 	epoch node.Time
 	base  int64 // one-way delay of every link
-	dial  int64 // after which a dial without an answer fails
+	dial  int64 // timeout of dials
 	now   *atomic.Int64
 	rng   *rand.Rand
 	sink  runtime.Sink
 
-	heap   heap
-	conns  []conn   // a connection's number is its index; free ones are used again
-	free   []uint32 // numbers of free connections
-	defers []func() // deferred calls by index
-	spare  []uint32 // free indices of defers
+	queue queue
+	conns []conn   // slots of connections
+	free  []uint32 // indices of free slots
 
 	hosts  []*host
 	names  map[faults.NodeID]*host
@@ -36,7 +34,7 @@ type world struct {
 	links  *faults.Matrix
 	counts faults.Traffic
 
-	active *host // whose machine runs, to blame a panic on
+	active *host // whose machine is running, in case it panics
 	line   bytes.Buffer
 	lines  *json.Encoder
 }
@@ -56,45 +54,25 @@ func newWorld(opts Options, now *atomic.Int64) *world {
 	return w
 }
 
-// time returns the present as nodes see it.
+// time returns the current time for nodes.
 func (w *world) time() node.Time { return w.epoch + node.Time(w.now.Load()) }
 
 // after calls fn from the event loop, d from now.
 func (w *world) after(d int64, fn func()) { w.at(w.now.Load()+d, fn) }
 
-// at calls fn from the event loop at a moment.
-func (w *world) at(at int64, fn func()) { w.heap.push(at, control, w.park(fn), 0) }
+// at calls fn from the event loop at a given time.
+func (w *world) at(at int64, fn func()) { w.queue.push(at, control, w.queue.park(fn), 0) }
 
-// park keeps a deferred call for a control event, which names it by the number that park returns.
-func (w *world) park(fn func()) uint32 {
-	if n := len(w.spare); n > 0 {
-		i := w.spare[n-1]
-		w.spare = w.spare[:n-1]
-		w.defers[i] = fn
-		return i
-	}
-	w.defers = append(w.defers, fn)
-	return uint32(len(w.defers) - 1)
-}
-
-// unpark takes a deferred call back.
-func (w *world) unpark(i uint32) func() {
-	fn := w.defers[i]
-	w.defers[i] = nil
-	w.spare = append(w.spare, i)
-	return fn
-}
-
-// run runs at most limit events up to and including a moment, and reports that there are no more of them; then it is
-// that moment. A machine that panics is a node that dies.
+// run runs at most limit events up to and including until. It returns true if no more are left; then until is the current
+// time. If a machine panics, its node crashes.
 func (w *world) run(until int64, limit int) (done bool) {
-	defer w.blame(&done)
+	defer w.recoverCrash(&done)
 	for ; limit > 0; limit-- {
-		if len(w.heap.events) == 0 || w.heap.events[0].at > until {
+		if len(w.queue.events) == 0 || w.queue.events[0].at > until {
 			w.now.Store(max(until, w.now.Load()))
 			return true
 		}
-		e := w.heap.pop()
+		e := w.queue.pop()
 		w.now.Store(e.at)
 		switch e.kind() {
 		case arriveA, arriveB:
@@ -102,15 +80,15 @@ func (w *world) run(until int64, limit int) (done bool) {
 		case timer:
 			w.timer(e)
 		case control:
-			w.unpark(e.ref)()
+			w.queue.unpark(e.ref)()
 		}
 	}
 	return false
 }
 
-// blame turns the panic of a machine into the death of its node. It is called deferred; a panic of the simulator
-// itself goes on.
-func (w *world) blame(done *bool) {
+// recoverCrash turns the panic of a machine into a crash of its node. It is called deferred; a panic of the simulator
+// itself is not recovered.
+func (w *world) recoverCrash(done *bool) {
 	h := w.active
 	if h == nil {
 		return
@@ -118,18 +96,18 @@ func (w *world) blame(done *bool) {
 	if p := recover(); p != nil {
 		w.active = nil
 		*done = false
-		w.die(h, fmt.Errorf("panic: %v", p), debug.Stack())
+		w.crash(h, fmt.Errorf("panic: %v", p), debug.Stack())
 	}
 }
 
-// guard runs fn, which may feed machines, outside of the event loop.
+// guard runs fn, which may call machines, outside of the event loop.
 func (w *world) guard(fn func()) {
 	var done bool
-	defer w.blame(&done)
+	defer w.recoverCrash(&done)
 	fn()
 }
 
-// feed hands one input to a host's machine and performs the effects.
+// feed passes one input to a host's machine and performs the effects.
 func (w *world) feed(h *host, input func(m Machine, now node.Time) []node.Effect) {
 	w.active = h
 	effects := input(h.machine, w.time())
@@ -137,30 +115,26 @@ func (w *world) feed(h *host, input func(m Machine, now node.Time) []node.Effect
 	w.perform(h, effects)
 }
 
-// notify hands an input to the machine of a host from the event loop, now; while the process is paused the input
-// waits, and when the process ends first it is void.
+// notify passes an input to the machine of a host from the event loop, at the current time. While the process is paused
+// the input is held; if the process ends, it is dropped.
 func (w *world) notify(h *host, input func(m Machine, now node.Time) []node.Effect) {
-	w.notifyAfter(h, 0, input)
-}
-
-func (w *world) notifyAfter(h *host, d int64, input func(m Machine, now node.Time) []node.Effect) {
 	life := h.life
-	w.after(d, func() { w.whenRunning(h, life, func() { w.feed(h, input) }) })
+	w.after(0, func() { w.whenRunning(h, life, func() { w.feed(h, input) }) })
 }
 
-// whenRunning calls fn now if the process of that life runs, once it is resumed if it is paused, and else never.
+// whenRunning calls fn if the process of that life runs, or when it is resumed; it does not if the process has ended.
 func (w *world) whenRunning(h *host, life uint32, fn func()) {
 	switch {
 	case h.life != life:
 	case h.state == running:
 		fn()
 	case h.state == paused:
-		again := w.park(func() { w.whenRunning(h, life, fn) })
+		again := w.queue.park(func() { w.whenRunning(h, life, fn) })
 		h.held = append(h.held, event{key: uint64(control), ref: again})
 	}
 }
 
-// perform carries out what a machine asked for. It never calls a machine: all that follows is an event.
+// perform performs the effects of a machine. It never calls a machine: the consequences are events.
 func (w *world) perform(h *host, effects []node.Effect) {
 	for i := range effects {
 		e := &effects[i]
@@ -185,7 +159,7 @@ func (w *world) perform(h *host, effects []node.Effect) {
 	}
 }
 
-// print writes an event into a node's log, in the form in which the daemon prints it.
+// print writes an event to a node's log, in the format of the daemon.
 func (w *world) print(h *host, e *node.Event) {
 	w.line.Reset()
 	if err := w.lines.Encode(e); err != nil {
@@ -200,8 +174,8 @@ func (w *world) print(h *host, e *node.Event) {
 	}
 }
 
-// timers are what one process has set. A slot has at most one valid event in the heap: a timer that is moved to a later
-// moment keeps its event, which then moves on when it is popped; so postponing, by far the most frequent call, is cheap.
+// timers are the timers of one process. A slot has at most one valid event in the heap. A timer that is postponed keeps
+// its event, which is pushed again when it is popped: postponing, by far the most frequent call, is cheap.
 type timers struct {
 	slots []slot
 	index map[node.TimerID]uint32
@@ -210,16 +184,16 @@ type timers struct {
 type slot struct {
 	id     node.TimerID
 	at     int64 // when the timer fires; 0: not set
-	queued int64 // moment of the valid event; 0: none
+	queued int64 // time of the valid event; 0: none
 }
 
-// reset forgets all timers; events that are still in the heap find no slot or an idle one.
+// reset removes all timers. Events that are still in the heap find no slot, or one that is not queued.
 func (t *timers) reset() {
 	t.slots = nil
 	t.index = nil
 }
 
-// slot returns the slot of a timer, which it makes if need be.
+// slot returns the slot of a timer, a new one if it has none.
 func (t *timers) slot(id node.TimerID) uint32 {
 	if i, ok := t.index[id]; ok {
 		return i
@@ -233,7 +207,7 @@ func (t *timers) slot(id node.TimerID) uint32 {
 	return i
 }
 
-// setTimer makes a timer fire at a moment, or not at all when that is 0.
+// setTimer sets a timer; at of 0 cancels it.
 func (w *world) setTimer(h *host, id node.TimerID, at node.Time) {
 	i := h.timers.slot(id)
 	s := &h.timers.slots[i]
@@ -244,7 +218,7 @@ func (w *world) setTimer(h *host, id node.TimerID, at node.Time) {
 	s.at = max(int64(at-w.epoch), w.now.Load(), 1)
 	if s.queued == 0 || s.at < s.queued {
 		s.queued = s.at
-		w.heap.push(s.at, timer, uint32(h.index), i)
+		w.queue.push(s.at, timer, uint32(h.index), i)
 	}
 }
 
@@ -256,7 +230,7 @@ func (w *world) timer(e event) {
 	}
 	s := &h.timers.slots[e.arg]
 	if s.queued != e.at {
-		return // moved to an earlier moment, or of an earlier process
+		return // the timer was moved forward, or belongs to an earlier process
 	}
 	if h.state == paused {
 		h.held = append(h.held, e)
@@ -268,7 +242,7 @@ func (w *world) timer(e event) {
 	}
 	if s.at > e.at {
 		s.queued = s.at
-		w.heap.push(s.at, timer, e.ref, e.arg)
+		w.queue.push(s.at, timer, e.ref, e.arg)
 		return
 	}
 	id := s.id

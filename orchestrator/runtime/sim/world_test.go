@@ -64,7 +64,7 @@ func TestRing_LastLines(t *testing.T) {
 	for i := range 10 * maxLines {
 		r.add(fmt.Appendf(nil, "line %d", i))
 		if r.lines > maxLines {
-			t.Fatalf("%d lines are kept", r.lines)
+			t.Fatalf("%d lines, at most %d", r.lines, maxLines)
 		}
 		if i == 2 {
 			if got := r.tail(2); !slices.Equal(got, []string{"line 1", "line 2"}) {
@@ -80,7 +80,7 @@ func TestRing_LastLines(t *testing.T) {
 		t.Fatalf("%d lines, the last %q", len(got), got[len(got)-1])
 	}
 	if r.tail(0) != nil || r.tail(-1) != nil {
-		t.Error("no lines were asked for")
+		t.Error("tail of no lines is not nil")
 	}
 }
 
@@ -129,7 +129,7 @@ func (l *lab) timer(name string, kind node.TimerKind, at time.Duration) {
 func TestTimers(t *testing.T) {
 	l := launchAll(t, "a")
 	l.timer("a", 1, 10*ms) // stays
-	l.timer("a", 2, 10*ms) // taken away
+	l.timer("a", 2, 10*ms) // cancelled
 	l.timer("a", 2, 0)
 	l.timer("a", 3, 10*ms) // postponed
 	l.timer("a", 3, 30*ms)

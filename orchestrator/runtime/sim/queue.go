@@ -1,6 +1,6 @@
 package sim
 
-// eventKind says what an event's fields mean.
+// eventKind is the kind of an event.
 type eventKind uint64
 
 // The kinds of event. arriveA and arriveB differ in their lowest bit, the side that sent.
@@ -8,12 +8,12 @@ const (
 	arriveA eventKind = iota // ref: connection, arg: its generation
 	arriveB
 	timer   // ref: host, arg: its timer slot
-	control // ref: index of a deferred call
+	control // ref: number of a deferred call
 )
 
 const kindBits = 3
 
-// event is an entry of the heap: something that happens at a moment of virtual time.
+// event is something that happens at a point in virtual time.
 type event struct {
 	at  int64  // nanoseconds since the epoch
 	key uint64 // sequence number << kindBits | eventKind
@@ -50,20 +50,20 @@ func (h *heap) push(at int64, kind eventKind, ref, arg uint32) {
 	h.events[i] = e
 }
 
-// pop takes the first event away; the heap must not be empty.
+// pop removes the first event; the heap must not be empty.
 func (h *heap) pop() event {
 	first := h.events[0]
 	n := len(h.events) - 1
 	last := h.events[n]
 	h.events = h.events[:n]
 	if n > 0 {
-		h.sink(last)
+		h.siftDown(last)
 	}
 	return first
 }
 
-// sink puts e in at the root and lets it find its level.
-func (h *heap) sink(e event) {
+// siftDown inserts e at the root.
+func (h *heap) siftDown(e event) {
 	events := h.events
 	i := 0
 	for {
@@ -84,4 +84,31 @@ func (h *heap) sink(e event) {
 		i = least
 	}
 	events[i] = e
+}
+
+// queue holds the future events, with the calls that control events defer. It knows nothing about hosts and links.
+type queue struct {
+	heap
+	calls []func() // slots of deferred calls
+	free  []uint32 // indices of free slots
+}
+
+// park stores a deferred call and returns its number, for a control event.
+func (q *queue) park(fn func()) uint32 {
+	if n := len(q.free); n > 0 {
+		i := q.free[n-1]
+		q.free = q.free[:n-1]
+		q.calls[i] = fn
+		return i
+	}
+	q.calls = append(q.calls, fn)
+	return uint32(len(q.calls) - 1)
+}
+
+// unpark removes a deferred call.
+func (q *queue) unpark(i uint32) func() {
+	fn := q.calls[i]
+	q.calls[i] = nil
+	q.free = append(q.free, i)
+	return fn
 }
