@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -20,8 +21,8 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 )
 
-// split cuts four nodes in halves for a short time.
-const split = `
+// splitScenario cuts four nodes in halves for a short time.
+const splitScenario = `
 name: split
 nodes: [{name: val, count: 4, mine: 100/s}]
 consensus: {pow: {block_interval: 1s}}
@@ -31,8 +32,8 @@ duration: 22s
 settle: 15s
 `
 
-// verdicts gives the verdict of each invariant.
-func verdicts(rep *report.Report) map[string]invariant.Verdict {
+// verdictsOf gives the verdict of each invariant.
+func verdictsOf(rep *report.Report) map[string]invariant.Verdict {
 	out := map[string]invariant.Verdict{}
 	for _, r := range rep.Results {
 		out[r.Invariant] = r.Verdict
@@ -42,17 +43,17 @@ func verdicts(rep *report.Report) map[string]invariant.Verdict {
 
 func TestAttachedNodesAreSplitJudgedAndLeft(t *testing.T) {
 	c := newCrowd(t, 4, "full")
-	code, said, rep := c.run(split, "--attach", c.label())
+	code, said, rep := c.run(splitScenario, "--attach", c.label())
 	if code != exitOK || rep == nil {
 		t.Fatalf("exit code %d: %s", code, said)
 	}
 	for _, name := range []string{"agreement", "convergence", "chain_growth", "block_propagation", "isolation", "fault_accuracy"} {
-		if got := verdicts(rep)[name]; got != invariant.Pass {
+		if got := verdictsOf(rep)[name]; got != invariant.Pass {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
 	// One node has nobody to be cut from.
-	code, said, _ = c.run(split, "--attach", c.name("val-1"))
+	code, said, _ = c.run(splitScenario, "--attach", c.name("val-1"))
 	if code != exitUsage || !strings.Contains(said, "scenario.yaml:5:") {
 		t.Errorf("one node: exit code %d: %s", code, said)
 	}
@@ -61,19 +62,19 @@ func TestAttachedNodesAreSplitJudgedAndLeft(t *testing.T) {
 	if code == exitOK {
 		t.Errorf("one node passes strictly: %s", said)
 	}
-	if rep != nil && (verdicts(rep)["agreement"] != invariant.Vacuous || verdicts(rep)["convergence"] != invariant.Vacuous) {
-		t.Errorf("one node: %v", verdicts(rep))
+	if rep != nil && (verdictsOf(rep)["agreement"] != invariant.Vacuous || verdictsOf(rep)["convergence"] != invariant.Vacuous) {
+		t.Errorf("one node: %v", verdictsOf(rep))
 	}
 }
 
 // Four of five nodes in a line are attached to. The one in the middle joins the halves, whatever is cut between them.
 func TestACutThatNoConnectionOfAttachedNodesCrossesDoesNotPass(t *testing.T) {
 	c := newCrowd(t, 5, "line")
-	code, said, rep := c.run(split, "--attach", c.name("val-1")+","+c.name("val-2"), "--attach", c.name("val-4"), "--attach", c.name("val-5"))
+	code, said, rep := c.run(splitScenario, "--attach", c.name("val-1")+","+c.name("val-2"), "--attach", c.name("val-4"), "--attach", c.name("val-5"))
 	if code == exitOK || rep == nil {
 		t.Fatalf("exit code %d: %s", code, said)
 	}
-	got := verdicts(rep)
+	got := verdictsOf(rep)
 	if got["fault_accuracy"] != invariant.Vacuous || got["isolation"] == invariant.Pass || got["chain_growth"] == invariant.Pass {
 		t.Errorf("verdicts %v", got)
 	}
@@ -90,14 +91,14 @@ func TestTwoNetworksAttachedToDoNotPass(t *testing.T) {
 		if code != exitInfrastructure || !strings.Contains(said, "it has another genesis: chain_id is net-") {
 			t.Errorf("exit code %d: %s", code, said)
 		}
-	case code != exitViolated || verdicts(rep)["agreement"] != invariant.Fail || verdicts(rep)["convergence"] == invariant.Pass:
-		t.Errorf("exit code %d, verdicts %v", code, verdicts(rep))
+	case code != exitViolated || verdictsOf(rep)["agreement"] != invariant.Fail || verdictsOf(rep)["convergence"] == invariant.Pass:
+		t.Errorf("exit code %d, verdicts %v", code, verdictsOf(rep))
 	}
 }
 
 func TestAnAttachedNodeThatCannotBeAskedIsNamed(t *testing.T) {
 	c := newCrowd(t, 4, "full", `tcp://0.0.0.0:{{.Ports.rpc}}`, `tcp://{{if eq .Node.Name "val-4"}}127.0.0.1{{else}}0.0.0.0{{end}}:{{.Ports.rpc}}`)
-	code, said, rep := c.run(split, "--attach", c.label())
+	code, said, rep := c.run(splitScenario, "--attach", c.label())
 	if code != exitInfrastructure || rep != nil || !strings.Contains(said, "connect node val-4: ") || !strings.Contains(said, "refused") {
 		t.Errorf("exit code %d: %s", code, said)
 	}
@@ -111,7 +112,7 @@ func TestAHeightThatIsFrozenDoesNotPass(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	code, said, rep := c.run(split, "--attach", c.name("val-1"), "--attach", c.name("val-2"))
+	code, said, rep := c.run(splitScenario, "--attach", c.name("val-1"), "--attach", c.name("val-2"))
 	for _, id := range c.ids[2:] {
 		if err := c.engine.ContainerUnpause(t.Context(), id); err != nil {
 			t.Fatal(err)
@@ -121,7 +122,7 @@ func TestAHeightThatIsFrozenDoesNotPass(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, said)
 	}
 	for _, name := range []string{"convergence", "chain_growth", "block_propagation"} {
-		if got := verdicts(rep)[name]; got == invariant.Pass {
+		if got := verdictsOf(rep)[name]; got == invariant.Pass {
 			t.Errorf("%s: PASS", name)
 		}
 	}
@@ -176,7 +177,7 @@ func TestFaultsOnAttachedNodesEndWithTheirOwner(t *testing.T) {
 	}
 	dir := t.TempDir()
 	file, out := filepath.Join(dir, "long.yaml"), filepath.Join(dir, "run")
-	long := strings.NewReplacer("for: 6s", "for: 10m", "duration: 22s", "duration: 11m").Replace(split)
+	long := strings.NewReplacer("for: 6s", "for: 10m", "duration: 22s", "duration: 11m").Replace(splitScenario)
 	if err := os.WriteFile(file, []byte(long), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -237,5 +238,92 @@ func (c *crowd) prober() func() string {
 			return "cut"
 		}
 		return "neither"
+	}
+}
+
+// TestWhatAKilledRunPausedAndEndedGoesOn kills netsplit while faults hold containers of others, and ends its testnet.
+func TestWhatAKilledRunPausedAndEndedGoesOn(t *testing.T) {
+	c := newCrowd(t, 4, "full")
+	dir := t.TempDir()
+	file, out := filepath.Join(dir, "long.yaml"), filepath.Join(dir, "run")
+	if err := os.WriteFile(file, []byte(`
+name: long
+nodes: [{name: val, count: 4, mine: 100/s}]
+consensus: {pow: {block_interval: 1s}}
+faults: [{at: 1s, for: 10m, pause: val-2}, {at: 1s, for: 10m, kill: val-3}, {at: 1s, for: 10m, stop: val-4}]
+expect: [agreement]
+duration: 11m
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := c.attachedRun(file, out)
+	until(t, time.Minute, "the faults", func() bool { return c.are("running paused exited exited") })
+	c.before = nil // the run has changed them, as it was told to
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	if !c.are("running paused exited exited") {
+		t.Error("they go on by themselves; say so in docs/attach.md")
+	}
+	net, _, err := run.LoadNetwork(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	if code := execute(t.Context(), &env{stdout: &stdout, stderr: &stderr}, openDocker, []string{"netsplit", "down", net.ID}); code != exitOK {
+		t.Errorf("exit code %d: %s", code, stderr.String())
+	}
+	if !c.are("running running running running") {
+		t.Error("down did not undo what the run had done")
+	}
+}
+
+// are reports whether the containers are in these states.
+func (c *crowd) are(want string) bool {
+	c.t.Helper()
+	var is []string
+	for _, id := range c.ids {
+		got, err := c.engine.ContainerInspect(c.t.Context(), id)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		is = append(is, got.State.Status)
+	}
+	return strings.Join(is, " ") == want
+}
+
+// What cannot be attached to is the user's to mend, and is told before anything starts.
+func TestAttachingRefusedBeforeAnythingStarts(t *testing.T) {
+	c := newCrowd(t, 4, "full")
+	project := "com.docker.compose.service=val"
+	for _, r := range []struct {
+		scenario string
+		args     []string
+		want     []string
+	}{
+		{splitScenario, []string{"--attach", c.name("val1")}, []string{"no container is named " + c.name("val1"), "did you mean " + c.name("val-1") + "?"}},
+		{splitScenario, []string{"--attach", c.label() + "x"}, []string{"no container has label " + c.label() + "x", "did you mean " + c.label() + "?"}},
+		{splitScenario, []string{"--attach", c.label() + "," + project, "--network", c.who + "x"}, []string{"not all of the containers are on network", "did you mean --network " + c.who + "?"}},
+	} {
+		code, said, rep := c.run(r.scenario, r.args...)
+		if code != exitUsage || rep != nil {
+			t.Errorf("%v: exit code %d: %s", r.args, code, said)
+		}
+		for _, want := range r.want {
+			if !strings.Contains(said, want) {
+				t.Errorf("%v: it lacks %q: %s", r.args, want, said)
+			}
+		}
+	}
+	if err := c.engine.ContainerPause(t.Context(), c.ids[3]); err != nil {
+		t.Fatal(err)
+	}
+	code, said, _ := c.run(splitScenario, "--attach", c.label())
+	if code != exitUsage || !strings.Contains(said, c.name("val-4")+" is paused") || !strings.Contains(said, "docker unpause "+c.name("val-4")) {
+		t.Errorf("one is paused: exit code %d: %s", code, said)
+	}
+	if err := c.engine.ContainerUnpause(t.Context(), c.ids[3]); err != nil {
+		t.Fatal(err)
 	}
 }

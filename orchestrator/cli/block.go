@@ -11,19 +11,19 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-func (e *env) blockCommand() *ucli.Command {
+func blockCommand(e *env, open opener) *ucli.Command {
 	return &ucli.Command{
 		Name:  "block",
-		Usage: "blocks on a running testnet whose chain makes them on command",
+		Usage: "make blocks on a chain that makes them on command",
 		Subcommands: []*ucli.Command{{
 			Name:  "make",
-			Usage: "let a node make blocks",
-			Description: "NODE makes them on its head; default: the first node that mines. Chains that make blocks by themselves\n" +
-				"have no use for it. For example: netsplit block make miner-1 --count 3",
+			Usage: "have a node make blocks",
+			Description: "NODE makes them on its head; default: the first node that mines. Most chains make blocks by themselves " +
+				"and do not need it.\nFor example: netsplit block make miner-1 --count 3",
 			ArgsUsage: "[NODE]",
 			Flags: []ucli.Flag{testnetFlag(), jsonFlag(),
 				&ucli.IntFlag{Name: "count", Value: 1, Usage: "make `N` blocks"}},
-			Action: e.makeBlocks,
+			Action: func(c *ucli.Context) error { return makeBlocks(c, e.output(c), open) },
 		}},
 	}
 }
@@ -36,39 +36,39 @@ type madeBlocks struct {
 	Head   trace.Hash `json:"head"`
 }
 
-func (e *env) makeBlocks(c *ucli.Context) error {
+func makeBlocks(c *ucli.Context, out output, open opener) error {
 	count := c.Int("count")
 	if count < 1 {
 		return usagef("", "--count must be at least 1")
 	}
-	a, err := e.attach(c.Context, c.String(flagTestnet))
+	t, err := open(c.Context, c.String(flagTestnet))
 	if err != nil {
 		return err
 	}
-	defer a.detach()
-	makeBlock := a.Chain.Capabilities().MakeBlock
+	defer t.close()
+	makeBlock := t.Chain.Capabilities().MakeBlock
 	if makeBlock == nil {
-		return usagef("`netsplit status` shows them come", "the nodes of testnet %s make blocks by themselves", a.ID)
+		return usagef("`netsplit status` shows their heights", "the nodes of testnet %s make blocks by themselves", t.ID)
 	}
-	node := firstMiner(a.Testnet)
+	node := firstMiner(t.Testnet)
 	if c.Args().Present() {
-		if node, err = a.node(c.Args().First()); err != nil {
+		if node, err = t.node(c.Args().First()); err != nil {
 			return err
 		}
 	}
-	out := madeBlocks{Node: string(node)}
-	for ; out.Made < count; out.Made++ {
+	made := madeBlocks{Node: string(node)}
+	for ; made.Made < count; made.Made++ {
 		if err := makeBlock(c.Context, node); err != nil {
-			return infrastructure(fmt.Errorf("after %d of %d blocks: %w", out.Made, count, err), "")
+			return infrastructure(fmt.Errorf("after %d of %d blocks: %w", made.Made, count, err), "")
 		}
 	}
-	s, err := a.Client(node).Status(c.Context)
+	s, err := t.Client(node).Status(c.Context)
 	if err != nil {
 		return infrastructure(err, "")
 	}
-	out.Height, out.Head = s.Height, s.Head
-	return e.table(c, out, []string{"node", "made", "height", "head"},
-		[][]string{{out.Node, fmt.Sprint(out.Made), fmt.Sprint(out.Height), report.ShortHash(out.Head)}})
+	made.Height, made.Head = s.Height, s.Head
+	return out.table(made, []string{"node", "made", "height", "head"},
+		[][]string{{made.Node, fmt.Sprint(made.Made), fmt.Sprint(made.Height), report.ShortHash(made.Head)}})
 }
 
 // firstMiner is the first node that mines, else the first.

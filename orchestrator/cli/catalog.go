@@ -8,7 +8,7 @@ import (
 	"github.com/netsplit/netsplit/testnets"
 )
 
-func (e *env) catalogCommand() *ucli.Command {
+func catalogCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:      "catalog",
 		Usage:     "list the ready scenarios, or print one",
@@ -20,7 +20,7 @@ func (e *env) catalogCommand() *ucli.Command {
 				if err != nil {
 					return usageError(err)
 				}
-				_, err = fmt.Fprintf(e.out, "%s", spec.Source)
+				_, err = fmt.Fprintf(e.stdout, "%s", spec.Source)
 				return err
 			}
 			entries := testnets.Catalog()
@@ -28,7 +28,7 @@ func (e *env) catalogCommand() *ucli.Command {
 			for _, s := range entries {
 				rows = append(rows, []string{s.Name, s.Description})
 			}
-			return e.table(c, entries, []string{"scenario", "what happens"}, rows)
+			return e.output(c).table(entries, []string{"scenario", "what happens"}, rows)
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
@@ -20,23 +22,22 @@ import (
 	"github.com/netsplit/netsplit/testnets"
 )
 
-// checkTail is how many of a node's last lines are shown where it gave no answer.
+// checkTail is how many of the last lines of a node that failed are shown.
 const checkTail = 10
 
 // checkName is the name of the scenario that `chain check` starts.
 const checkName = "chain-check"
 
-func (e *env) chainCheckCommand() *ucli.Command {
+func chainCheckCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:      "check",
-		Usage:     "start one node of a chain, then two, and try all that its file says",
+		Usage:     "start one node of a chain, then two, and test everything in its chain file",
 		ArgsUsage: "CHAIN",
-		Description: "CHAIN is a chain file or a name from `netsplit chain ls`. Shows what each observation and action gives, what goes\n" +
-			"wrong with the reply and the expression that it fails on, and which invariants will be judged. Nothing is left\n" +
-			"behind but the image. The exit code is 0 when all works, 2 for a mistake in the file, 3 when something fails\n" +
-			"after the start.",
+		Description: "CHAIN is a chain file or a name from `netsplit chain ls`. Shows what each observation and action returns, each " +
+			"failure with the reply and the expression that fails on it, and which invariants can be judged. Nothing is left behind " +
+			"but the image. The exit code is 0 when everything works, 2 for a mistake in the file, 3 for a failure after the start.",
 		Flags:  []ucli.Flag{jsonFlag()},
-		Action: e.chainCheck,
+		Action: func(c *ucli.Context) error { return checkChain(c, e) },
 	}
 }
 
@@ -44,7 +45,7 @@ func (e *env) chainCheckCommand() *ucli.Command {
 type chainChecked struct {
 	Chain  string       `json:"chain"`
 	File   string       `json:"file"`
-	Asked  string       `json:"-"` // as the user named it
+	Arg    string       `json:"-"` // as the user named it
 	OK     bool         `json:"ok"`
 	Stages []checkStage `json:"stages"`
 	// Invariants says which can be judged on this chain; empty where no node could be polled.
@@ -57,14 +58,14 @@ type judgeable struct {
 	Missing   []invariant.Observation `json:"missing,omitempty"`
 }
 
-// checkStage is what came of so many nodes.
+// checkStage is the result with so many nodes.
 type checkStage struct {
 	Nodes    int                `json:"nodes"`
 	Findings []external.Finding `json:"findings"`
 	// Facts are what the invariants are judged by.
 	Facts trace.Facts `json:"facts"`
-	// Died says how a node ended by itself, where one did, and Start where the chain file says how it is started; Printed is
-	// what a node printed last that died or that something is wrong with.
+	// Died says how a node exited by itself, where one did, and Start where the chain file says how it is started. Printed is
+	// what Node, which exited or failed, printed last.
 	Died    string   `json:"died,omitempty"`
 	Start   string   `json:"start,omitempty"`
 	Node    string   `json:"node,omitempty"`
@@ -85,7 +86,7 @@ func (s *checkStage) failures() int {
 	return n
 }
 
-// answered reports whether the nodes could be asked at all.
+// answered reports whether the nodes could be polled at all.
 func (s *checkStage) answered() bool {
 	for _, f := range s.Findings {
 		if f.Name == "observe.head" {
@@ -118,7 +119,7 @@ func (o *chainChecked) judgeable() (list []judgeable) {
 	return list
 }
 
-func (e *env) chainCheck(c *ucli.Context) error {
+func checkChain(c *ucli.Context, e *env) error {
 	if c.Args().First() == ourChain {
 		return usagef("`netsplit chain ls` lists the others", "netsplit's own chain has no file that could be checked")
 	}
@@ -126,12 +127,12 @@ func (e *env) chainCheck(c *ucli.Context) error {
 	if err != nil {
 		return usageError(err)
 	}
-	out := chainChecked{Chain: file.Name, File: file.File, Asked: c.Args().First(), OK: true}
-	p := e.newProgress()
+	out := chainChecked{Chain: file.Name, File: file.File, Arg: c.Args().First(), OK: true}
+	p := newProgress(e)
 	var failed error
 	for n := 1; n <= 2 && failed == nil; n++ {
 		var s *checkStage
-		if s, failed = e.checkOn(c.Context, file, n, p); s == nil {
+		if s, failed = checkOn(c.Context, file, n, p); s == nil {
 			break
 		}
 		out.Stages = append(out.Stages, *s)
@@ -146,7 +147,7 @@ func (e *env) chainCheck(c *ucli.Context) error {
 	}
 	if len(out.Stages) > 0 && c.Context.Err() == nil {
 		out.Invariants = out.judgeable()
-		failed = errors.Join(e.showChecked(c, &out), failed)
+		failed = errors.Join(out.show(e.output(c)), failed)
 	}
 	if failed == nil && !out.OK {
 		return &exitError{code: exitInfrastructure}
@@ -154,8 +155,9 @@ func (e *env) chainCheck(c *ucli.Context) error {
 	return failed
 }
 
-// checkOn starts so many nodes, tries all that the file says, and removes them. Without a stage nothing could be tried.
-func (e *env) checkOn(ctx context.Context, file *testnets.Chain, nodes int, p *progress) (stage *checkStage, err error) {
+// checkOn starts so many nodes, tests everything in the chain file, and removes them. stage is nil when nothing could be
+// tested.
+func checkOn(ctx context.Context, file *testnets.Chain, nodes int, p *progress) (stage *checkStage, err error) {
 	spec, err := checkSpec(nodes)
 	if err != nil {
 		return nil, err
@@ -171,19 +173,19 @@ func (e *env) checkOn(ctx context.Context, file *testnets.Chain, nodes int, p *p
 	chain := external.New(file, d, d.Transport(), func(text string) { p.Phase(text, 0) })
 	h := &host{id: id, name: runtimeDocker, runtime: d, chain: chain}
 	defer func() {
-		err = errors.Join(err, e.closeHost(ctx, h))
+		err = errors.Join(err, h.close(ctx))
 		chain.CloseIdleConnections()
 	}()
-	dir, err := newRunDir("", id, spec, "")
+	dir, err := newRunDir("", id, spec.Source)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, removeState(dir, id)) }()
-	return tryOut(ctx, spec, h, chain, dir, p)
+	defer func() { err = errors.Join(err, removeRunDir(dir, id)) }()
+	return testFile(ctx, spec, h, chain, dir, p)
 }
 
-// tryOut starts a testnet and checks its chain file on it.
-func tryOut(ctx context.Context, spec *testnets.Spec, h *host, chainFile *external.Chain, dir string, p *progress) (*checkStage, error) {
+// testFile starts a testnet and checks its chain file on it.
+func testFile(ctx context.Context, spec *testnets.Spec, h *host, chainFile *external.Chain, dir string, p *progress) (*checkStage, error) {
 	runCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	caps := chainFile.Capabilities()
@@ -222,14 +224,14 @@ func tryOut(ctx context.Context, spec *testnets.Spec, h *host, chainFile *extern
 	return stage, nil
 }
 
-// checkSpec is the scenario of a check: nodes that all make blocks and know each other.
+// checkSpec is the scenario of a check: nodes that all make blocks and are all connected.
 func checkSpec(nodes int) (*testnets.Spec, error) {
 	return testnets.Parse(checkName, fmt.Appendf(nil, "name: %s\nnodes: [{name: node, count: %d, mine: 100/s}]\n"+
 		"consensus: {pow: {block_interval: 1s}}\ntopology: full\nduration: 1s\n", checkName, nodes))
 }
 
-// checkSink is a runtime.Sink that ends a context when a node ends by itself, and keeps the first block of which a node
-// prints a line.
+// checkSink is a runtime.Sink that cancels a context when a node exits by itself, and keeps the first notification of a
+// block that a node prints.
 type checkSink struct {
 	parse  func(faults.NodeID, []byte) (chain.Notification, bool) // of a line; nil: none
 	cancel context.CancelCauseFunc
@@ -263,14 +265,149 @@ func (s *checkSink) Exit(node faults.NodeID, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
-		s.node, s.err = node, fmt.Errorf("node %s ended by itself: %w", node, err)
+		s.node, s.err = node, fmt.Errorf("node %s exited by itself: %w", node, err)
 		s.cancel(s.err)
 	}
 }
 
-// first returns the first node that ended by itself, and how.
+// first returns the first node that exited by itself, and how.
 func (s *checkSink) first() (faults.NodeID, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.node, s.err
+}
+
+// show prints what a check found.
+func (o *chainChecked) show(out output) error {
+	if out.json {
+		return out.value(o)
+	}
+	out.printf("chain %s (%s)\n\n", o.Chain, o.File)
+	header := append([]string{"", "one node", "two nodes"}[:len(o.Stages)+1], "")
+	var rows [][]string
+	failures := 0
+	for i := range o.Stages[0].Findings {
+		row := []string{o.Stages[0].Findings[i].Name}
+		note := ""
+		for _, s := range o.Stages {
+			f := s.Findings[i]
+			cell, why := checkCell(f, &failures)
+			note = why // of the last stage: what only needed a second node was tried by then
+			row = append(row, cell)
+		}
+		rows = append(rows, append(row, note))
+	}
+	if err := out.table(nil, header, rows); err != nil {
+		return err
+	}
+	number := 0
+	for i := range o.Stages[0].Findings {
+		for _, s := range o.Stages {
+			if f := s.Findings[i]; f.Outcome == external.Failed {
+				number++
+				showProblem(out.w, number, s.Nodes, f)
+			}
+		}
+	}
+	for _, s := range o.Stages {
+		showPrinted(out.w, &s)
+	}
+	if err := showJudgeable(out, o.Invariants); err != nil {
+		return err
+	}
+	if o.OK {
+		out.printf("\nchain %s: everything in its chain file works; next: netsplit run split-brain --chain %s\n", o.Chain, shellWord(o.Arg))
+	} else {
+		out.printf("\nchain %s: not everything in its chain file works\n", o.Chain)
+	}
+	return nil
+}
+
+// showJudgeable prints which invariants can be judged on the chain, and what the others lack.
+func showJudgeable(out output, list []judgeable) error {
+	if len(list) == 0 {
+		return nil
+	}
+	var rows [][]string
+	for _, x := range list {
+		row := []string{x.Invariant, "yes", ""}
+		if len(x.Missing) > 0 {
+			row[1], row[2] = "no", fmt.Sprintf("the chain file does not show %s", x.Missing[0])
+		}
+		rows = append(rows, row)
+	}
+	out.printf("\ninvariants that can be judged on this chain:\n\n")
+	return out.table(nil, []string{"invariant", "judged", "why not"}, rows)
+}
+
+// checkCell is what the table shows of a finding, and the note beside it. failures counts those that are shown below.
+func checkCell(f external.Finding, failures *int) (cell, note string) {
+	switch f.Outcome {
+	case external.Works:
+		return clipped(f.Value, maxCell), ""
+	case external.Failed:
+		*failures++
+		return fmt.Sprintf("FAILED%s(%d)", report.NBSP, *failures), ""
+	case external.Absent:
+		return "-", "not in the file: " + f.Note
+	}
+	return "", f.Note
+}
+
+// showProblem prints why something failed.
+func showProblem(w io.Writer, number, nodes int, f external.Finding) {
+	p := f.Problem
+	fmt.Fprintf(w, "\n(%d) %s, %s\n", number, f.Name, counted(nodes))
+	if p.JQ == "" {
+		fmt.Fprintf(w, "    %s\n", p.Text)
+		if p.At != "" {
+			fmt.Fprintf(w, "    at     %s\n", p.At)
+		}
+	} else {
+		fmt.Fprintf(w, "    at     %s\n    jq     %s\n    reply  %s of node %s\n    it     %s\n", p.At, p.JQ, p.Reply, p.Node, p.Got)
+	}
+	if p.Hint != "" {
+		fmt.Fprintf(w, "    hint   %s\n", p.Hint)
+	}
+}
+
+// counted is a number of nodes in words.
+func counted(nodes int) string {
+	if nodes == 1 {
+		return "one node"
+	}
+	return "two nodes"
+}
+
+const (
+	// maxPrinted is the most characters of a node's line that are shown, maxCell of a value in the table.
+	maxPrinted = 200
+	maxCell    = 40
+)
+
+// clipped is at most so many characters of a text.
+func clipped(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}
+
+// showPrinted prints what a node printed that died or did not answer.
+func showPrinted(w io.Writer, s *checkStage) {
+	if s.Died != "" {
+		fmt.Fprintf(w, "\n%s: %s\n    at     %s\n    hint   compare the arguments, environment and files there with what the node prints\n",
+			counted(s.Nodes), s.Died, s.Start)
+	}
+	if s.Node == "" {
+		return
+	}
+	if len(s.Printed) == 0 {
+		fmt.Fprintf(w, "\n%s: node %s printed nothing\n", counted(s.Nodes), s.Node)
+		return
+	}
+	fmt.Fprintf(w, "\n%s: what node %s printed last\n", counted(s.Nodes), s.Node)
+	for _, l := range s.Printed {
+		fmt.Fprintf(w, "    | %s\n", clipped(l, maxPrinted))
+	}
 }

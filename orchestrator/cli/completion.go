@@ -34,7 +34,7 @@ compdef _netsplit netsplit
 func completionCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:      "completion",
-		Usage:     "print a script that completes netsplit's commands and flags in a shell",
+		Usage:     "print a script for completion in a shell",
 		ArgsUsage: "SHELL",
 		Description: "SHELL is bash, zsh or fish. To use it in this shell:\n" +
 			"  bash, zsh:  source <(netsplit completion bash)\n" +
@@ -52,7 +52,7 @@ func completionCommand(e *env) *ucli.Command {
 				return usagef("bash, zsh or fish", "no completion for shell %q", shell)
 			}
 			if err == nil {
-				_, err = fmt.Fprint(e.out, script)
+				_, err = fmt.Fprint(e.stdout, script)
 			}
 			return err
 		},

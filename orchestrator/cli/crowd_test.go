@@ -217,8 +217,7 @@ func (c *crowd) run(scenario string, args ...string) (int, string, *report.Repor
 		c.t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	e := &env{out: &stdout, err: &stderr}
-	code := e.run(c.t.Context(), append([]string{"netsplit", "run", file, "--chain", "cometbft", "--out", out, "--json"}, args...))
+	code := execute(c.t.Context(), &env{stdout: &stdout, stderr: &stderr}, openDocker, append([]string{"netsplit", "run", file, "--chain", "cometbft", "--out", out, "--json"}, args...))
 	rep := new(report.Report)
 	if err := json.Unmarshal(stdout.Bytes(), rep); err != nil || !rep.Began {
 		rep = nil

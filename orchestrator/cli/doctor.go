@@ -11,16 +11,16 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 )
 
-func (e *env) doctorCommand() *ucli.Command {
+func doctorCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:  "doctor",
-		Usage: "show what this host can do, by doing it",
-		Description: "Tries the container engine and the kernel's means to cut and delay links, the latter in network namespaces of\n" +
-			"its own, which takes root. The exit code is 3 when testnets cannot run in containers here.",
+		Usage: "test what this host supports",
+		Description: "Tests the container engine and the kernel's means to cut and delay links. The latter is done in network namespaces " +
+			"made for the test, which needs root. The exit code is 3 when testnets cannot run in containers here.",
 		Flags: []ucli.Flag{jsonFlag()},
 		Action: func(c *ucli.Context) error {
 			checks := examine(c.Context, docker.Available, shape.Check, os.Geteuid() == 0)
-			if err := e.table(c, checks, []string{"what", "status", "found", "what to do"}, checkRows(checks)); err != nil {
+			if err := e.output(c).table(checks, []string{"what", "status", "found", "what to do"}, checkRows(checks)); err != nil {
 				return err
 			}
 			for _, x := range checks {
@@ -33,7 +33,7 @@ func (e *env) doctorCommand() *ucli.Command {
 	}
 }
 
-// check is one thing that doctor looked at.
+// check is one test of doctor.
 type check struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
@@ -42,8 +42,8 @@ type check struct {
 	Hint   string `json:"hint,omitempty"`
 }
 
-// examine looks at everything. What the kernel can do is found out by kernel, which needs root: without it nothing is
-// known of the kernel, and the fault agent, which has what it needs, may well work.
+// examine runs all tests. kernel tests what the kernel supports, which needs root: without root nothing is known of the
+// kernel, and the fault agent, which has the privileges it needs, may well work.
 func examine(ctx context.Context, engine func(context.Context) (string, error),
 	kernel func(context.Context) []shape.CheckResult, root bool) []check {
 	checks := []check{{Name: "simulator", OK: true, Detail: runtime.GOOS + "/" + runtime.GOARCH}}
@@ -56,7 +56,7 @@ func examine(ctx context.Context, engine func(context.Context) (string, error),
 	checks = append(checks, docker)
 	if !root {
 		return append(checks, check{
-			Name: "kernel", Detail: "not tried: that takes root", Hint: "sudo netsplit doctor, to see whether links can be cut and delayed",
+			Name: "kernel", Detail: "not tested: that needs root", Hint: "run sudo netsplit doctor to test whether links can be cut and delayed",
 		})
 	}
 	for _, r := range kernel(ctx) {

@@ -32,7 +32,7 @@ func TestExamine(t *testing.T) {
 	got = checkRows(examine(t.Context(), none, kernel, false))[1:]
 	if d := cmp.Diff([][]string{
 		{"Docker Engine", "missing", "no answer", "--runtime sim needs no engine"},
-		{"kernel", "-", "not tried: that takes root", "sudo netsplit doctor, to see whether links can be cut and delayed"},
+		{"kernel", "-", "not tested: that needs root", "run sudo netsplit doctor to test whether links can be cut and delayed"},
 	}, got); d != "" {
 		t.Errorf("without root and engine (-want +got):\n%s", d)
 	}

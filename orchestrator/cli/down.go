@@ -1,24 +1,29 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"io"
 
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 )
 
-func (e *env) downCommand() *ucli.Command {
+func downCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:      "down",
 		Usage:     "remove a testnet and everything that belongs to it",
 		ArgsUsage: "[TESTNET]",
 		Flags: []ucli.Flag{
-			&ucli.BoolFlag{Name: "all", Usage: "remove every testnet of netsplit on this host, also what crashed runs left"},
+			&ucli.BoolFlag{Name: "all", Usage: "remove every testnet on this host, and what crashed runs left"},
 		},
 		Action: func(c *ucli.Context) error {
 			if c.Bool("all") {
-				return e.downAll(c)
+				if c.Args().Present() {
+					return usagef("", "down takes a testnet or --all, not both")
+				}
+				return downAll(c.Context, e.stdout)
 			}
 			t, err := findTestnet(c.Context, c.Args().First())
 			if err != nil {
@@ -27,32 +32,29 @@ func (e *env) downCommand() *ucli.Command {
 			if err := docker.Remove(c.Context, t.ID); err != nil {
 				return infrastructure(err, "")
 			}
-			fmt.Fprintf(e.out, "removed %s\n", t.ID)
-			return removeState(t.Dir, t.ID)
+			fmt.Fprintf(e.stdout, "removed %s\n", t.ID)
+			return removeRunDir(t.Dir, t.ID)
 		},
 	}
 }
 
-func (e *env) downAll(c *ucli.Context) error {
-	if c.Args().Present() {
-		return usagef("", "down takes a testnet or --all, not both")
-	}
-	all, err := docker.List(c.Context)
+func downAll(ctx context.Context, w io.Writer) error {
+	all, err := docker.List(ctx)
 	if err != nil {
 		return noEngine(err)
 	}
-	removed, err := docker.RemoveAll(c.Context)
+	removed, err := docker.RemoveAll(ctx)
 	for _, id := range removed {
-		fmt.Fprintf(e.out, "removed %s\n", id)
+		fmt.Fprintf(w, "removed %s\n", id)
 	}
 	if err != nil {
 		return infrastructure(err, "")
 	}
 	if len(removed) == 0 {
-		fmt.Fprintln(e.out, "nothing to remove")
+		fmt.Fprintln(w, "nothing to remove")
 	}
 	for _, t := range all {
-		if err := removeState(t.Dir, t.ID); err != nil {
+		if err := removeRunDir(t.Dir, t.ID); err != nil {
 			return err
 		}
 	}

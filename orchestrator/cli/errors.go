@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/netsplit/netsplit/orchestrator/chain/external"
@@ -63,25 +64,25 @@ func noEngine(err error) error {
 	return infrastructure(err, "`netsplit doctor` shows what was found; `netsplit run SCENARIO --runtime sim` needs no engine")
 }
 
-// exit prints what went wrong, each error once and with its hint, and returns the exit code.
-func (e *env) exit(ctx context.Context, err error) int {
+// printErrors prints what went wrong, each error once and with its hint, and returns the exit code.
+func printErrors(ctx context.Context, w io.Writer, err error) int {
 	code := exitOK
-	for _, one := range apart(err) {
-		if c := e.explain(ctx, one); severity[c] > severity[code] {
+	for _, one := range split(err) {
+		if c := printError(ctx, w, one); severity[c] > severity[code] {
 			code = c
 		}
 	}
 	return code
 }
 
-// explain prints one error and returns its exit code.
-func (e *env) explain(ctx context.Context, err error) int {
+// printError prints one error and returns its exit code.
+func printError(ctx context.Context, w io.Writer, err error) int {
 	exit := &exitError{code: exitInfrastructure}
 	if errors.As(err, &exit) && exit.err == nil {
 		return exit.code
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		fmt.Fprintln(e.err, "netsplit: interrupted")
+		fmt.Fprintln(w, "netsplit: interrupted")
 		return exitInterrupted
 	}
 	var (
@@ -98,24 +99,24 @@ func (e *env) explain(ctx context.Context, err error) int {
 	case docker.Unreachable(err):
 		// Whatever was being done then, it was the engine that failed.
 	case errors.As(err, &file):
-		fmt.Fprintln(e.err, file)
+		fmt.Fprintln(w, file)
 		return exitUsage
 	case errors.As(err, &call), errors.As(err, &node):
 		// Nodes run by then: it is no longer the file alone that is to blame.
 	case errors.As(err, &spec):
 		// Its lines begin with the file, line and column, as a compiler's do, and hold their own hints.
-		fmt.Fprintln(e.err, err)
+		fmt.Fprintln(w, err)
 		return exitUsage
 	}
-	fmt.Fprintf(e.err, "netsplit: %v\n", err)
+	fmt.Fprintf(w, "netsplit: %v\n", err)
 	if exit.hint != "" {
-		fmt.Fprintf(e.err, "  hint: %s\n", exit.hint)
+		fmt.Fprintf(w, "  hint: %s\n", exit.hint)
 	}
 	return exit.code
 }
 
-// apart takes errors that were joined by errors.Join apart.
-func apart(err error) []error {
+// split returns the errors that errors.Join joined.
+func split(err error) []error {
 	if err == nil {
 		return nil
 	}
@@ -132,7 +133,7 @@ func apart(err error) []error {
 	}
 	var out []error
 	for _, part := range many.Unwrap() {
-		out = append(out, apart(part)...)
+		out = append(out, split(part)...)
 	}
 	return out
 }

@@ -36,7 +36,7 @@ func fileError(t *testing.T) error {
 	return err
 }
 
-func TestExit(t *testing.T) {
+func TestPrintErrors(t *testing.T) {
 	spec := &testnets.Error{File: "a.yaml", Pos: testnets.Pos{Line: 3, Column: 5}, Msg: "wrong", Hint: "do it right"}
 	other := &testnets.Error{File: "a.yaml", Pos: testnets.Pos{Line: 4, Column: 1}, Msg: "worse"}
 	for _, c := range []struct {
@@ -78,7 +78,7 @@ func TestExit(t *testing.T) {
 				cancel()
 			}
 			var text strings.Builder
-			code := (&env{err: &text}).exit(ctx, c.err)
+			code := printErrors(ctx, &text, c.err)
 			if code != c.code {
 				t.Errorf("exit code %d, want %d", code, c.code)
 			}
@@ -89,8 +89,8 @@ func TestExit(t *testing.T) {
 	}
 }
 
-// TestWhatAChainFileIsToldOfHasNoSecrets: neither the message nor the excerpt shows a password that the file has.
-func TestWhatAChainFileIsToldOfHasNoSecrets(t *testing.T) {
+// TestPrintErrors_RedactsSecrets: neither the message nor the excerpt shows a password of the chain file.
+func TestPrintErrors_RedactsSecrets(t *testing.T) {
 	file, err := testnets.ParseChain("c.yaml", []byte("name: c\nimage: {ref: nosuch}\nprepare: [{run: [init, --pass, hunter-22]}]\nstart: {}\n"+
 		"ports: {rpc: 1}\nrpc: {kind: http-get, basic: {user: a, password: hunter-22}}\n"+
 		"calls: {a: {path: /}}\nobserve: {height: {call: a, jq: .}, head: {call: a, jq: .}, block: {call: a, hash: ., parent: ., time: .}}\n"+
@@ -100,7 +100,7 @@ func TestWhatAChainFileIsToldOfHasNoSecrets(t *testing.T) {
 	}
 	_, err = external.New(file, oneImage{}, nil, nil).Prepare(t.Context(), chain.Network{})
 	var text strings.Builder
-	if code := (&env{err: &text}).exit(t.Context(), fmt.Errorf("prepare chain: %w", err)); code != exitUsage {
+	if code := printErrors(t.Context(), &text, fmt.Errorf("prepare chain: %w", err)); code != exitUsage {
 		t.Errorf("exit code %d", code)
 	}
 	want := "c.yaml:3:11: prepare step 1 of 1: run [\"init\" \"--pass\" \"[secret]\"]: exit 1\n" +

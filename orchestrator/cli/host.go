@@ -1,10 +1,14 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"strings"
+	"time"
 
-	ucli "github.com/urfave/cli/v2"
-
+	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/chain/native"
@@ -21,55 +25,180 @@ const (
 	runtimeSim    = "sim"
 )
 
-// host is a runtime that was chosen, and the chain that runs on it.
+// closeTimeout bounds the removal of a testnet.
+const closeTimeout = time.Minute
+
+// host is the runtime that was selected for a testnet, and the chain that runs on it.
 type host struct {
-	id      string
+	id      string // of the testnet
 	name    string // of the runtime
-	why     string // it was chosen
+	why     string // it was selected
 	runtime runtime.Runtime
 	chain   chain.Chain
 }
 
-// openHost opens the runtime that the command line asks for. lease binds faults to this process: they heal when it ends.
-func (e *env) openHost(c *ucli.Context, spec *testnets.Spec, id string, lease bool) (*host, error) {
-	foreign, err := chainOf(c)
+// hostOptions say for which testnet a host is to be opened.
+type hostOptions struct {
+	*startOptions
+	spec *testnets.Spec
+	id   string
+	// lease binds faults to this process: they heal when it ends.
+	lease bool
+	// log receives what the building of images reports.
+	log io.Writer
+}
+
+// openHost opens the runtime that the command line asks for.
+func openHost(ctx context.Context, o hostOptions) (*host, error) {
+	if len(o.attach) > 0 {
+		return attachHost(ctx, o)
+	}
+	if o.network != "" {
+		return nil, usagef("--attach WHICH names the containers that are on network "+o.network, "--network needs --attach")
+	}
+	file, err := openChain(o.chain)
 	if err != nil {
 		return nil, err
 	}
-	name, why := c.String(flagRuntime), "asked for"
-	if name == runtimeAuto {
-		version, err := docker.Available(c.Context)
-		if err == nil || foreign != nil {
-			name, why = runtimeDocker, "auto: Docker Engine "+version+" answers"
+	h := &host{id: o.id, name: o.runtime, why: "as requested"}
+	if o.runtime == runtimeAuto {
+		version, err := docker.Available(ctx)
+		if err == nil || file != nil {
+			h.name, h.why = runtimeDocker, "auto: Docker Engine "+version+" answers"
 		} else {
-			name, why = runtimeSim, "auto: no Docker Engine answers"
+			h.name, h.why = runtimeSim, "auto: no Docker Engine answers"
 		}
 	}
-	h := &host{id: id, name: name, why: why}
-	var rt runtime.Runtime
-	switch name {
+	switch h.name {
 	case runtimeDocker:
-		d, err := docker.New(c.Context, docker.Options{Image: c.String(flagImage), Lease: lease})
+		d, err := docker.New(ctx, docker.Options{Image: o.image, Lease: o.lease})
 		if err != nil {
 			return nil, noEngine(err)
 		}
-		rt = d
-		if foreign != nil {
-			h.chain = external.New(foreign, d, rt.Transport(), func(text string) { fmt.Fprintf(e.err, "  %s\n", text) })
+		h.runtime = d
+		if file != nil {
+			h.chain = external.New(file, d, d.Transport(), func(text string) { fmt.Fprintf(o.log, "  %s\n", text) })
 		}
 	case runtimeSim:
-		if foreign != nil {
-			return nil, usagef("--runtime docker", "chain %s cannot be simulated: its nodes are programs", foreign.Name)
+		if file != nil {
+			return nil, usagef("--runtime docker", "chain %s cannot be simulated: its nodes are programs", file.Name)
 		}
-		// A simulated run depends on nothing but the scenario and its seed: so does its name.
-		h.id = fmt.Sprintf("%s-%d", spec.Name, spec.Seed)
-		rt = sim.New(sim.Options{Seed: spec.Seed})
+		// A simulated run depends on nothing but the scenario and its seed: so does its id.
+		h.id = fmt.Sprintf("%s-%d", o.spec.Name, o.spec.Seed)
+		h.runtime = sim.New(sim.Options{Seed: o.spec.Seed})
 	default:
-		return nil, usagef("the runtimes are docker, sim and auto", "no runtime %q", name)
+		return nil, usagef("the runtimes are docker, sim and auto", "no runtime %q", h.name)
 	}
-	h.runtime = rt
 	if h.chain == nil {
-		h.chain = native.New(rt.Transport())
+		h.chain = native.New(h.runtime.Transport())
 	}
 	return h, nil
+}
+
+// attachHost opens running containers that netsplit did not start, and assigns them to the scenario's nodes. They are
+// polled, and faults are applied to them; they are never removed or changed otherwise.
+func attachHost(ctx context.Context, o hostOptions) (*host, error) {
+	file, err := openChain(o.chain)
+	switch {
+	case err != nil:
+		return nil, err
+	case file == nil:
+		return nil, usagef("--chain cometbft, or the path of a chain file", "--attach needs --chain, to know how the nodes are polled")
+	case o.nodes != nil:
+		return nil, usagef("", "--%s and --attach contradict each other: there are as many nodes as containers", flagNodes)
+	case o.image != "":
+		return nil, usagef("", "--%s and --attach contradict each other: the containers run already", flagImage)
+	case o.runtime != runtimeAuto && o.runtime != runtimeDocker:
+		return nil, usagef("leave --runtime out", "--runtime %s and --attach contradict each other: nodes run in containers", o.runtime)
+	}
+	sel := selectorOf(o.attach)
+	if len(sel.Labels)+len(sel.Names) == 0 {
+		return nil, usagef("--attach com.docker.compose.project=NAME, or names of containers", "--attach names no containers")
+	}
+	f, err := docker.Attach(ctx, sel, docker.AttachOptions{Network: o.network, Lease: true})
+	if err != nil {
+		var incompatible *docker.IncompatibleError
+		if errors.As(err, &incompatible) {
+			return nil, &exitError{code: exitUsage, err: err, hint: incompatible.Hint()}
+		}
+		return nil, infrastructure(err, "`netsplit doctor` shows what was found")
+	}
+	h := &host{id: o.id, name: runtimeDocker, why: "attached", runtime: f, chain: external.Attach(file, f.Transport())}
+	if err := assignNodes(ctx, o.spec, f); err != nil {
+		return nil, errors.Join(err, h.close(ctx))
+	}
+	return h, nil
+}
+
+// assignNodes makes the containers the nodes of the scenario. Each is taken to make as many blocks as any other: the
+// weight that a node has in its chain cannot be seen from outside.
+func assignNodes(ctx context.Context, spec *testnets.Spec, f *docker.Attached) error {
+	hosts, err := f.Hosts(ctx)
+	if err != nil {
+		return infrastructure(err, "")
+	}
+	var nodes []testnets.NodeInfo
+	for _, h := range hosts {
+		nodes = append(nodes, testnets.NodeInfo{ID: h.ID, Role: h.Role, Mine: 1})
+	}
+	if err := spec.Place(nodes); err != nil {
+		return usageError(err)
+	}
+	planned, err := spec.PlanFaults()
+	if err != nil {
+		return usageError(err)
+	}
+	if err := f.CheckFaults(planned); err != nil {
+		return usageError(atFaults(spec, err))
+	}
+	return nil
+}
+
+// atFaults gives errors about faults that cannot be applied to the containers their positions in the scenario.
+func atFaults(spec *testnets.Spec, err error) error {
+	var out []error
+	for _, one := range split(err) {
+		var plan *faults.PlanError
+		if !errors.As(one, &plan) {
+			return err
+		}
+		hint := ""
+		var incompatible *docker.IncompatibleError
+		if errors.As(one, &incompatible) {
+			hint = incompatible.Hint()
+		}
+		out = append(out, spec.ErrorAt(spec.Faults[plan.Index].Pos, plan.Error(), hint))
+	}
+	return errors.Join(out...)
+}
+
+// selectorOf sorts the values of --attach into labels and names.
+func selectorOf(values []string) docker.Selector {
+	var s docker.Selector
+	for _, v := range values {
+		v = strings.TrimSpace(v)
+		switch {
+		case strings.Contains(v, "="):
+			s.Labels = append(s.Labels, v)
+		case v != "":
+			s.Names = append(s.Names, v)
+		}
+	}
+	return s
+}
+
+// announce says what is about to run, in which runtime, and why there.
+func (h *host) announce(w io.Writer, spec *testnets.Spec) {
+	fmt.Fprintf(w, "%s: %s\n", spec.Name, spec.Description)
+	fmt.Fprintf(w, "  runtime %s (%s), %d nodes, seed %d\n", h.name, h.why, len(spec.NodeIDs()), spec.Seed)
+}
+
+// close removes what the runtime made, on a context of its own since ctx may have ended.
+func (h *host) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	if err := h.runtime.Close(ctx); err != nil {
+		return infrastructure(fmt.Errorf("remove the testnet: %w", err), "netsplit down --all removes what is left")
+	}
+	return nil
 }

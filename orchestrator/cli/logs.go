@@ -6,7 +6,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 )
 
-func (e *env) logsCommand() *ucli.Command {
+func logsCommand(e *env, open opener) *ucli.Command {
 	return &ucli.Command{
 		Name:      "logs",
 		Usage:     "print what a node of a running testnet printed",
@@ -17,21 +17,21 @@ func (e *env) logsCommand() *ucli.Command {
 			if c.Int("tail") < 1 {
 				return usagef("", "--tail must be at least 1")
 			}
-			a, err := e.attach(c.Context, c.String(flagTestnet))
+			t, err := open(c.Context, c.String(flagTestnet))
 			if err != nil {
 				return err
 			}
-			defer a.detach()
-			node, err := a.node(c.Args().First())
+			defer t.close()
+			node, err := t.node(c.Args().First())
 			if err != nil {
 				return err
 			}
-			lines, err := a.Logs(c.Context, node, c.Int("tail"))
+			lines, err := t.Logs(c.Context, node, c.Int("tail"))
 			if err != nil {
 				return infrastructure(err, "")
 			}
 			for _, l := range lines {
-				fmt.Fprintln(e.out, l)
+				fmt.Fprintln(e.stdout, l)
 			}
 			return nil
 		},

@@ -9,7 +9,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 )
 
-func (e *env) lsCommand() *ucli.Command {
+func lsCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:  "ls",
 		Usage: "list the testnets on this host",
@@ -19,8 +19,9 @@ func (e *env) lsCommand() *ucli.Command {
 			if err != nil {
 				return noEngine(err)
 			}
-			if len(all) == 0 && !c.Bool(flagJSON) {
-				fmt.Fprintln(e.out, "no testnet is running")
+			out := e.output(c)
+			if len(all) == 0 && !out.json {
+				out.printf("no testnet is running\n")
 				return nil
 			}
 			listed := listTestnets(all)
@@ -30,7 +31,7 @@ func (e *env) lsCommand() *ucli.Command {
 					t.ID, t.Scenario, fmt.Sprintf("%d/%d", t.Running, t.Nodes), time.Since(t.Created).Round(time.Second).String(),
 				})
 			}
-			return e.table(c, listed, []string{"testnet", "scenario", "nodes running", "age"}, rows)
+			return out.table(listed, []string{"testnet", "scenario", "nodes running", "age"}, rows)
 		},
 	}
 }

@@ -32,7 +32,7 @@ type progress struct {
 	bar   *mpb.Bar
 }
 
-func (e *env) newProgress() *progress { return &progress{out: e.err, live: e.live} }
+func newProgress(e *env) *progress { return &progress{out: e.stderr, live: e.live} }
 
 // Phase implements orchestrator.Progress.
 func (p *progress) Phase(text string, total int) {

@@ -9,15 +9,15 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/report"
 )
 
-func (e *env) reportCommand() *ucli.Command {
+func reportCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:        "report",
 		Usage:       "print the report of a recorded run, as it was judged",
 		ArgsUsage:   "[RUN]",
-		Description: "RUN is a run's directory or id; without it, the latest. The exit code is 0 whatever the verdict.",
+		Description: "RUN is a run's directory or id; without it, the latest run is reported. The exit code is 0 whatever the verdict.",
 		Flags:       []ucli.Flag{jsonFlag()},
 		Action: func(c *ucli.Context) error {
-			dir, err := findRun(c)
+			dir, err := findRun(c.Args().First())
 			if err != nil {
 				return err
 			}
@@ -28,10 +28,11 @@ func (e *env) reportCommand() *ucli.Command {
 			if err != nil {
 				return usagef("netsplit check "+shellWord(dir)+" judges it again", "%w", err)
 			}
-			if c.Bool(flagJSON) {
-				return writeJSON(e.out, rep)
+			out := e.output(c)
+			if out.json {
+				return out.value(rep)
 			}
-			return rep.Render(e.out, e.style())
+			return rep.Render(out.w, out.style)
 		},
 	}
 }

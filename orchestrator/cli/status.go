@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
@@ -17,36 +18,34 @@ import (
 const (
 	// statusTimeout bounds the wait for one node's answer.
 	statusTimeout = 2 * time.Second
-	// statusParallel is how many nodes are asked at a time.
+	// statusParallel is how many nodes are polled at a time.
 	statusParallel = 16
-	// statusTries is how often nodes are asked when some of them change chains meanwhile.
+	// statusTries is how often nodes are polled when some of them change chains meanwhile.
 	statusTries = 3
 )
 
-func (e *env) statusCommand() *ucli.Command {
+func statusCommand(e *env, open opener) *ucli.Command {
 	return &ucli.Command{
 		Name:      "status",
-		Usage:     "show every node's head, and how many heads there are",
+		Usage:     "show the head of each node, and how many chains there are",
 		ArgsUsage: "[TESTNET]",
 		Flags:     []ucli.Flag{jsonFlag()},
 		Action: func(c *ucli.Context) error {
-			a, err := e.attach(c.Context, c.Args().First())
+			t, err := open(c.Context, c.Args().First())
 			if err != nil {
 				return err
 			}
-			defer a.detach()
-			s, err := a.status(c.Context)
+			defer t.close()
+			s, err := t.status(c.Context)
 			if err != nil {
 				return err
 			}
-			if c.Bool(flagJSON) {
-				return writeJSON(e.out, s)
-			}
+			out := e.output(c)
 			header, rows := filled(statusHeader, s.table())
-			if err := e.table(c, nil, header, rows); err != nil {
+			if err := out.table(s, header, rows); err != nil || out.json {
 				return err
 			}
-			fmt.Fprintln(e.out, s.summary())
+			out.printf("%s\n", s.summary())
 			return nil
 		},
 	}
@@ -61,13 +60,12 @@ type testnetStatus struct {
 	Faults int `json:"faults"` // on links
 	// FaultsError says why it is not known which faults hold.
 	FaultsError string `json:"faults_error,omitempty"`
-	// Leader is the node that makes the next block, as the highest node sees it; LeaderError says why that is not known of a
-	// chain that can tell.
+	// Leader makes the next block, by the highest node's view; LeaderError says why it is not known on a chain that has one.
 	Leader      string `json:"leader,omitempty"`
 	LeaderError string `json:"leader_error,omitempty"`
 }
 
-// nodeStatus is one node's own word.
+// nodeStatus is what one node says of itself.
 type nodeStatus struct {
 	Node    string     `json:"node"`
 	Height  uint64     `json:"height"`
@@ -80,36 +78,35 @@ type nodeStatus struct {
 
 var statusHeader = []string{"node", "height", "head", "chain", "peers", "mempool"}
 
-// status asks every node. Nodes go on while they are asked: when one of them changes to another chain in between, all
-// are asked again, a few times.
-func (a *attached) status(ctx context.Context) (*testnetStatus, error) {
-	s := &testnetStatus{Testnet: a.ID}
-	layers, _, err := a.runtime.Layers(ctx)
+// status polls every node. When a node changes to another chain meanwhile, all are polled again, up to statusTries times.
+func (t *testnet) status(ctx context.Context) (*testnetStatus, error) {
+	s := &testnetStatus{Testnet: t.ID}
+	layers, _, err := t.control.Layers(ctx)
 	if err != nil {
 		s.FaultsError = err.Error()
 	}
 	s.Faults = len(layers)
-	for try := 1; ; try++ {
-		if s.Nodes, err = a.askAll(ctx); err != nil {
+	for attempt := 1; ; attempt++ {
+		if s.Nodes, err = t.poll(ctx); err != nil {
 			return nil, err
 		}
 		s.Chains, err = sortChains(s.Nodes, func(high, low *nodeStatus) (bool, error) {
-			same, err := a.onChain(ctx, high, low)
-			if errors.Is(err, errMoved) && try == statusTries {
+			same, err := t.onChain(ctx, high, low)
+			if errors.Is(err, errMoved) && attempt == statusTries {
 				return false, nil
 			}
 			return same, err
 		})
 		if !errors.Is(err, errMoved) {
-			a.leader(ctx, s)
+			t.leader(ctx, s)
 			return s, infrastructure(err, "")
 		}
 	}
 }
 
-// leader asks the node that is highest who makes the next block, where the chain can tell.
-func (a *attached) leader(ctx context.Context, s *testnetStatus) {
-	leaderOf := a.Chain.Capabilities().Leader
+// leader queries the highest node for the leader, on a chain that has one.
+func (t *testnet) leader(ctx context.Context, s *testnetStatus) {
+	leaderOf := t.Chain.Capabilities().Leader
 	if leaderOf == nil {
 		return
 	}
@@ -120,28 +117,28 @@ func (a *attached) leader(ctx context.Context, s *testnetStatus) {
 		}
 	}
 	if highest == nil {
-		return // the table says so
+		return // no node answers, as the table shows
 	}
-	ask, cancel := context.WithTimeout(ctx, statusTimeout)
+	query, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	leader, err := leaderOf(ask, faults.NodeID(highest.Node))
+	leader, err := leaderOf(query, faults.NodeID(highest.Node))
 	if err != nil {
 		s.LeaderError = err.Error()
 	}
 	s.Leader = string(leader)
 }
 
-// askAll asks every node for its head, several at a time.
-func (a *attached) askAll(ctx context.Context) ([]nodeStatus, error) {
-	nodes := make([]nodeStatus, len(a.Nodes()))
-	g, asking := errgroup.WithContext(ctx)
+// poll queries every node for its head, a few at a time.
+func (t *testnet) poll(ctx context.Context) ([]nodeStatus, error) {
+	nodes := make([]nodeStatus, len(t.Nodes()))
+	g, polling := errgroup.WithContext(ctx)
 	g.SetLimit(statusParallel)
-	for i, n := range a.Nodes() {
+	for i, n := range t.Nodes() {
 		g.Go(func() error {
-			ask, cancel := context.WithTimeout(asking, statusTimeout)
+			query, cancel := context.WithTimeout(polling, statusTimeout)
 			defer cancel()
 			nodes[i] = nodeStatus{Node: string(n)}
-			answer, err := a.Client(n).Status(ask)
+			answer, err := t.Client(n).Status(query)
 			if err != nil {
 				nodes[i].Error = err.Error()
 				return ctx.Err()
@@ -155,7 +152,7 @@ func (a *attached) askAll(ctx context.Context) ([]nodeStatus, error) {
 }
 
 func (s *testnetStatus) table() [][]string {
-	mempool := "" // of nodes that do not answer: nothing where no node says
+	mempool := "" // of nodes that do not answer: empty where no node says
 	for _, n := range s.Nodes {
 		if n.Error == "" && n.Mempool >= 0 {
 			mempool = "-"
@@ -174,7 +171,7 @@ func (s *testnetStatus) table() [][]string {
 	return rows
 }
 
-// known is a number of a table; -1, which nobody knows, is nothing.
+// known is a number in a table; -1 is empty: the chain does not say.
 func known(n int) string {
 	if n < 0 {
 		return ""
@@ -190,9 +187,9 @@ func (s *testnetStatus) summary() string {
 	text := fmt.Sprintf("%s: %d nodes, %s", s.Testnet, len(s.Nodes), chains)
 	switch {
 	case s.Leader != "":
-		text += ", " + s.Leader + " leads next"
+		text += ", " + s.Leader + " is the leader"
 	case s.LeaderError != "":
-		text += ", who leads next is not known: " + s.LeaderError
+		text += ", leader not known: " + s.LeaderError
 	}
 	switch {
 	case s.FaultsError != "":
@@ -202,3 +199,76 @@ func (s *testnetStatus) summary() string {
 	}
 	return text
 }
+
+// sortChains finds out which nodes follow the same chain, gives each chain a letter and returns how many there are. Two
+// nodes follow the same chain when that of the higher one contains the head of the lower one: a node that is a block
+// behind is no fork. onChain reports whether high's chain contains the head of low, which is not higher. Nodes with an error follow
+// none.
+func sortChains(nodes []nodeStatus, onChain func(high, low *nodeStatus) (bool, error)) (int, error) {
+	var tips []int // a node each, whose head stands for a chain
+	for i := range nodes {
+		n := &nodes[i]
+		if n.Error != "" {
+			continue
+		}
+		for k, t := range tips {
+			low, high := n, &nodes[t]
+			if low.Height > high.Height {
+				low, high = high, low
+			}
+			same := low.Head == high.Head
+			if !same {
+				var err error
+				if same, err = onChain(high, low); err != nil {
+					return 0, err
+				}
+			}
+			if same {
+				n.Chain = nodes[t].Chain
+				if high == n {
+					tips[k] = i
+				}
+				break
+			}
+		}
+		if n.Chain == "" {
+			n.Chain = letter(len(tips))
+			tips = append(tips, i)
+		}
+	}
+	return len(tips), nil
+}
+
+// errMoved says that a node has left the chain on which it was when it was polled.
+var errMoved = errors.New("the node changed to another chain meanwhile")
+
+// onChain queries high whether its chain contains low's head. It fails with errMoved when high has left the chain of its
+// own head, because then the answer says nothing.
+func (t *testnet) onChain(ctx context.Context, high, low *nodeStatus) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	client := t.Client(faults.NodeID(high.Node))
+	if has, err := hasBlock(ctx, client, low); has || err != nil {
+		return has, err
+	}
+	still, err := hasBlock(ctx, client, high)
+	if err == nil && !still {
+		err = errMoved
+	}
+	return false, err
+}
+
+// hasBlock reports whether the head of n is on the best chain of the client's node.
+func hasBlock(ctx context.Context, client chain.Client, n *nodeStatus) (bool, error) {
+	if n.Height == 0 && n.Head == "" {
+		return true, nil // a node that has no block yet contradicts nobody
+	}
+	hash, err := client.HashAt(ctx, n.Height)
+	if errors.Is(err, chain.ErrNoBlock) {
+		return false, nil // its chain is shorter now
+	}
+	return hash == n.Head, err
+}
+
+// letter names chains A, B ... Z, then Z for all others.
+func letter(i int) string { return string(rune('A' + min(i, 25))) }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,13 +16,16 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 )
 
-// attached is a running testnet that another process started.
-type attached struct {
+// testnet is a running testnet that another netsplit process started.
+type testnet struct {
 	*run.Testnet
-	runtime control
+	control control
 }
 
-// control is what the command line does with a running testnet, beside speaking with its nodes.
+// opener opens the running testnet with that id, or the only one there is when id is empty.
+type opener func(ctx context.Context, id string) (*testnet, error)
+
+// control is what commands need of the runtime of a running testnet.
 type control interface {
 	Do(ctx context.Context, action faults.Action) error
 	// States returns the state of every node: one of docker.NodeRunning and its like.
@@ -30,12 +34,12 @@ type control interface {
 	Layers(ctx context.Context) ([]faults.Layer, uint64, error)
 	ShapeIf(ctx context.Context, version uint64, layers []faults.Layer) (faults.Applied, error)
 	Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error)
-	// Detach lets go of the testnet, which runs on.
+	// Detach closes the connection to the runtime. The testnet runs on.
 	Detach() error
 }
 
-// attachDocker opens a testnet in containers: the one that the user named, or the only one there is.
-func attachDocker(ctx context.Context, id string) (*attached, error) {
+// openDocker is the opener of testnets in containers.
+func openDocker(ctx context.Context, id string) (*testnet, error) {
 	t, err := findTestnet(ctx, id)
 	if err != nil {
 		return nil, err
@@ -44,16 +48,15 @@ func attachDocker(ctx context.Context, id string) (*attached, error) {
 	if err != nil {
 		return nil, infrastructure(err, "")
 	}
-	a := &attached{runtime: rt}
-	if a.Testnet, err = openTestnet(ctx, rt, t.Dir); err != nil {
-		a.detach()
-		return nil, err
+	opened, err := readTestnet(ctx, rt, t.Dir)
+	if err != nil {
+		return nil, errors.Join(err, rt.Detach())
 	}
-	return a, nil
+	return &testnet{opened, rt}, nil
 }
 
-// openTestnet reads a testnet's description from its directory, and opens the chain that it runs.
-func openTestnet(ctx context.Context, rt runtime.Runtime, dir string) (*run.Testnet, error) {
+// readTestnet reads a testnet's description from its directory, and opens the chain that it runs.
+func readTestnet(ctx context.Context, rt runtime.Runtime, dir string) (*run.Testnet, error) {
 	const hint = "its directory must be where and as it was when the testnet was made; `netsplit down` still removes it"
 	net, kept, err := run.LoadNetwork(dir)
 	if err != nil {
@@ -69,8 +72,8 @@ func openTestnet(ctx context.Context, rt runtime.Runtime, dir string) (*run.Test
 	return t, infrastructure(err, "")
 }
 
-// detach lets go of the testnet, which runs on. Nothing depends on whether that worked: the command is over.
-func (a *attached) detach() { _ = a.runtime.Detach() }
+// close closes the connection to the testnet, which runs on. Its error does not matter: the command is over.
+func (t *testnet) close() { _ = t.control.Detach() }
 
 // findTestnet returns the running testnet with that id, or the only one when id is empty.
 func findTestnet(ctx context.Context, id string) (docker.Testnet, error) {
@@ -81,7 +84,7 @@ func findTestnet(ctx context.Context, id string) (docker.Testnet, error) {
 	return pickTestnet(all, id)
 }
 
-// pickTestnet is findTestnet among all testnets that there are. What is left of a testnet without nodes is not running.
+// pickTestnet is findTestnet among all testnets of the host. One without nodes is what a crash left, and is not running.
 func pickTestnet(all []docker.Testnet, id string) (docker.Testnet, error) {
 	var ids []string
 	if id == "" {
@@ -107,9 +110,9 @@ func pickTestnet(all []docker.Testnet, id string) (docker.Testnet, error) {
 }
 
 // node checks that a testnet has a node of that name.
-func (a *attached) node(name string) (faults.NodeID, error) {
+func (t *testnet) node(name string) (faults.NodeID, error) {
 	var names []string
-	for _, n := range a.Nodes() {
+	for _, n := range t.Nodes() {
 		if string(n) == name {
 			return n, nil
 		}
@@ -119,5 +122,5 @@ func (a *attached) node(name string) (faults.NodeID, error) {
 	if near := faults.Nearest(name, names); near != "" {
 		hint = fmt.Sprintf("did you mean %s?", near)
 	}
-	return "", usagef(hint, "testnet %s has no node %q", a.ID, name)
+	return "", usagef(hint, "testnet %s has no node %q", t.ID, name)
 }

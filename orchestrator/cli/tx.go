@@ -16,25 +16,25 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-func (e *env) txCommand() *ucli.Command {
+func txCommand(e *env, open opener) *ucli.Command {
 	return &ucli.Command{
 		Name:  "tx",
-		Usage: "transactions on a running testnet",
+		Usage: "send transactions on a running testnet",
 		Subcommands: []*ucli.Command{{
 			Name:  "send",
-			Usage: "sign a transfer and hand it to a node",
-			Description: "FROM and TO are nodes of the testnet, whose accounts have funds, wallet files, or (TO) an address; on chains of\n" +
-				"a chain file they are nodes. For example: netsplit tx send --from miner-1 --to full-1 --amount 5 --wait",
+			Usage: "sign a transfer and submit it to a node",
+			Description: "FROM and TO are nodes of the testnet, whose accounts have funds, or wallet files; TO can be an address. On " +
+				"chains of a chain file both are nodes.\nFor example: netsplit tx send --from miner-1 --to full-1 --amount 5 --wait",
 			Flags: []ucli.Flag{testnetFlag(), jsonFlag(),
 				&ucli.StringFlag{Name: "from", Required: true, Usage: "node or wallet file `FROM` that pays; required"},
 				&ucli.StringFlag{Name: "to", Required: true, Usage: "node, wallet file or address `TO` that is paid; required"},
 				&ucli.Uint64Flag{Name: "amount", Required: true, Usage: "`AMOUNT`, at least 1", DefaultText: "none; required"},
 				&ucli.Uint64Flag{Name: "fee", Value: 1, Usage: "`FEE` for the miner"},
-				&ucli.StringFlag{Name: "node", Usage: "`NODE` that the transfer is handed to; default: FROM, else the first"},
+				&ucli.StringFlag{Name: "node", Usage: "submit to `NODE`; default: FROM, else the first node"},
 				&ucli.BoolFlag{Name: "wait", Usage: "return when it is in a block"},
 				&ucli.DurationFlag{Name: "timeout", Value: time.Minute, Usage: "with --wait, wait at most `DURATION`"},
 			},
-			Action: e.sendTx,
+			Action: func(c *ucli.Context) error { return sendTx(c, e.output(c), open) },
 		}},
 	}
 }
@@ -47,16 +47,16 @@ type sentTx struct {
 	Height uint64     `json:"height,omitempty"`
 }
 
-func (e *env) sendTx(c *ucli.Context) error {
+func sendTx(c *ucli.Context, out output, open opener) error {
 	if c.Uint64("amount") == 0 {
 		return usagef("", "--amount must be at least 1")
 	}
-	a, err := e.attach(c.Context, c.String(flagTestnet))
+	net, err := open(c.Context, c.String(flagTestnet))
 	if err != nil {
 		return err
 	}
-	defer a.detach()
-	t, err := a.transfer(c)
+	defer net.close()
+	t, err := net.transfer(c)
 	if err != nil {
 		return err
 	}
@@ -65,12 +65,12 @@ func (e *env) sendTx(c *ucli.Context) error {
 		if sent.ID, err = t.send(c.Context); err != nil {
 			return refusedTx(err)
 		}
-	} else if cause := a.Chain.Capabilities().NoFindTx; cause != nil {
+	} else if cause := net.Chain.Capabilities().NoFindTx; cause != nil {
 		return usagef("send without --wait", "--wait: %w", cause)
 	} else if err := t.sendAndWait(c, &sent); err != nil {
 		return err
 	}
-	return e.table(c, sent, []string{"transaction", "node", "status"}, [][]string{{string(sent.ID), sent.Node, sent.text()}})
+	return out.table(sent, []string{"transaction", "node", "status"}, [][]string{{string(sent.ID), sent.Node, sent.text()}})
 }
 
 // sendAndWait sends a transfer and returns when it is in a block.
@@ -91,7 +91,7 @@ func (t *transfer) sendAndWait(c *ucli.Context, sent *sentTx) error {
 	return nil
 }
 
-// refusedTx is the error of a transfer that did not get in.
+// refusedTx is the error of a transfer that was not accepted.
 func refusedTx(err error) error {
 	if errors.Is(err, external.ErrNoSubmit) {
 		return usageError(err)
@@ -106,9 +106,9 @@ func (s sentTx) text() string {
 	return s.Status
 }
 
-// transfer is a transfer that was asked for, ready to be sent.
+// transfer is a transfer that is ready to be sent.
 type transfer struct {
-	node   faults.NodeID // that it is handed to
+	node   faults.NodeID // to which it is submitted
 	client chain.Client
 	send   func(ctx context.Context) (trace.Hash, error)
 }
@@ -123,77 +123,77 @@ type payable interface {
 	Send(ctx context.Context, key nodechain.Key, to nodechain.Address, amount, fee nodechain.Amount) (trace.Hash, error)
 }
 
-// transfer reads the transfer that the command line asks for.
-func (a *attached) transfer(c *ucli.Context) (*transfer, error) {
-	if keys, ok := a.Chain.(keyed); ok {
-		return a.walletTransfer(c, keys)
+// transfer reads the transfer from the flags.
+func (t *testnet) transfer(c *ucli.Context) (*transfer, error) {
+	if keys, ok := t.Chain.(keyed); ok {
+		return t.walletTransfer(c, keys)
 	}
-	return a.nodeTransfer(c)
+	return t.nodeTransfer(c)
 }
 
 // nodeTransfer is a transfer on a chain where only nodes themselves pay, each from its own account, and decide on fees.
-func (a *attached) nodeTransfer(c *ucli.Context) (*transfer, error) {
+func (t *testnet) nodeTransfer(c *ucli.Context) (*transfer, error) {
 	if c.IsSet("fee") {
-		return nil, usagef("", "--fee: on chain %s the node that pays decides on the fee", a.Facts.Name)
+		return nil, usagef("", "--fee: on chain %s the node that pays decides on the fee", t.Facts.Name)
 	}
-	from, err := a.payingNode(c.String("from"))
+	from, err := t.payingNode(c.String("from"))
 	if err != nil {
 		return nil, err
 	}
-	to, err := a.payingNode(c.String("to"))
+	to, err := t.payingNode(c.String("to"))
 	if err != nil {
 		return nil, err
 	}
 	if n := c.String("node"); n != "" && n != string(from) {
-		return nil, usagef("leave --node away", "--node: on chain %s a transfer is handed to the node that pays, %s", a.Facts.Name, from)
+		return nil, usagef("leave --node away", "--node: on chain %s a transfer is handed to the node that pays, %s", t.Facts.Name, from)
 	}
-	client := a.Client(from)
+	client := t.Client(from)
 	return &transfer{from, client, func(ctx context.Context) (trace.Hash, error) {
 		return client.Transfer(ctx, to, c.Uint64("amount"))
 	}}, nil
 }
 
 // payingNode finds a node that pays or is paid, on a chain that knows no wallet files.
-func (a *attached) payingNode(name string) (faults.NodeID, error) {
+func (t *testnet) payingNode(name string) (faults.NodeID, error) {
 	_, missing := os.Stat(name)
 	_, other := nodechain.ParseAddress(name)
-	node, err := a.node(name)
+	node, err := t.node(name)
 	if err != nil && (missing == nil || other == nil) {
-		return "", usagef("name a node", "wallet files and addresses are not for chain %s: its nodes pay each other", a.Facts.Name)
+		return "", usagef("name a node", "wallet files and addresses are not for chain %s: its nodes pay each other", t.Facts.Name)
 	}
 	return node, err
 }
 
 // walletTransfer is a transfer of whoever has a key.
-func (a *attached) walletTransfer(c *ucli.Context, keys keyed) (*transfer, error) {
-	key, err := a.payer(keys, c.String("from"))
+func (t *testnet) walletTransfer(c *ucli.Context, keys keyed) (*transfer, error) {
+	key, err := t.payer(keys, c.String("from"))
 	if err != nil {
 		return nil, err
 	}
-	to, err := a.payee(keys, c.String("to"))
+	to, err := t.payee(keys, c.String("to"))
 	if err != nil {
 		return nil, err
 	}
-	node, err := a.entrance(c.String("node"), c.String("from"))
+	node, err := t.entrance(c.String("node"), c.String("from"))
 	if err != nil {
 		return nil, err
 	}
-	client, ok := a.Client(node).(payable)
+	client, ok := t.Client(node).(payable)
 	if !ok {
 		return nil, fmt.Errorf("node %s does not take transfers", node)
 	}
-	return &transfer{node, a.Client(node), func(ctx context.Context) (trace.Hash, error) {
+	return &transfer{node, t.Client(node), func(ctx context.Context) (trace.Hash, error) {
 		return client.Send(ctx, key, to, nodechain.Amount(c.Uint64("amount")), nodechain.Amount(c.Uint64("fee")))
 	}}, nil
 }
 
 // payer returns the key of a node's account or of a wallet file.
-func (a *attached) payer(keys keyed, name string) (nodechain.Key, error) {
+func (t *testnet) payer(keys keyed, name string) (nodechain.Key, error) {
 	if key, ok := keys.Key(faults.NodeID(name)); ok {
 		return key, nil
 	}
 	if _, err := os.Stat(name); err != nil {
-		_, err := a.node(name)
+		_, err := t.node(name)
 		return nodechain.Key{}, err
 	}
 	key, err := loadWallet(name)
@@ -204,24 +204,24 @@ func (a *attached) payer(keys keyed, name string) (nodechain.Key, error) {
 }
 
 // payee returns the address of a node's account, of a wallet file, or that is written out.
-func (a *attached) payee(keys keyed, name string) (nodechain.Address, error) {
+func (t *testnet) payee(keys keyed, name string) (nodechain.Address, error) {
 	if address, err := nodechain.ParseAddress(name); err == nil {
 		return address, nil
 	}
-	key, err := a.payer(keys, name)
+	key, err := t.payer(keys, name)
 	if err != nil {
 		return nodechain.Address{}, err
 	}
 	return key.Address(), nil
 }
 
-// entrance returns the node that a transfer is handed to.
-func (a *attached) entrance(names ...string) (faults.NodeID, error) {
+// entrance returns the node to which a transfer is submitted.
+func (t *testnet) entrance(names ...string) (faults.NodeID, error) {
 	for i, name := range names {
 		if name == "" {
 			continue
 		}
-		found, err := a.node(name)
+		found, err := t.node(name)
 		if err == nil {
 			return found, nil
 		}
@@ -229,5 +229,5 @@ func (a *attached) entrance(names ...string) (faults.NodeID, error) {
 			return "", err // --node names it, so it must be there; FROM may be a wallet
 		}
 	}
-	return a.Nodes()[0], nil
+	return t.Nodes()[0], nil
 }

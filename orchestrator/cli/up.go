@@ -10,25 +10,33 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/testnets"
 )
 
-func (e *env) upCommand() *ucli.Command {
+func upCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:      "up",
-		Usage:     "spin up a testnet and leave it to you",
+		Usage:     "start a testnet and leave it running",
 		ArgsUsage: "[SCENARIO]",
-		Description: "Starts the nodes of SCENARIO (default: quickstart) in containers, without its load and faults, and prints\n" +
-			"where to reach them. The testnet is removed at Ctrl-C, or by `netsplit down` when started with --detach.",
-		Flags: append(specFlags(), chainFlag(), jsonFlag(),
+		Description: "Starts the nodes of SCENARIO (default: quickstart) in containers, without its load and faults, and prints " +
+			"how to reach them. Ctrl-C removes the testnet; with --detach, `netsplit down` does.",
+		Flags: append(startFlags(), jsonFlag(),
 			&ucli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when the testnet is up and leave it running"}),
-		Action: e.up,
+		Action: func(c *ucli.Context) error {
+			o := startOptionsOf(c)
+			if o.scenario == "" {
+				o.scenario = "quickstart"
+			}
+			return up(c.Context, e, e.output(c), o, c.Bool("detach"))
+		},
 	}
 }
 
-func (e *env) up(c *ucli.Context) error {
-	spec, err := e.specOf(c, "quickstart")
+// up starts a testnet and prints how to reach its nodes. Unless it is detached it stays until ctx ends.
+func up(ctx context.Context, e *env, out output, o startOptions, detach bool) error {
+	spec, err := o.load()
 	if err != nil {
 		return err
 	}
@@ -36,154 +44,227 @@ func (e *env) up(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	detach := c.Bool("detach")
-	h, err := e.openHost(c, spec, id, !detach)
+	h, err := openHost(ctx, hostOptions{startOptions: &o, spec: spec, id: id, lease: !detach, log: e.stderr})
 	if err != nil {
 		return err
 	}
 	if h.name == runtimeSim {
-		return noAddresses(c)
+		return noAddresses(o.runtime)
 	}
-	dir, err := newRunDir(c.String(flagOut), id, spec, calledAs(c))
+	dir, err := newRunDir(o.out, id, markCall(spec.Source, o.commandLine()))
 	if err != nil {
 		return err
 	}
-	e.announce(spec, h)
-	watch := newWatch()
-	t, err := e.start(c.Context, spec, h, dir, watch)
+	h.announce(e.stderr, spec)
+	exits := newExitWatch()
+	t, err := startTestnet(ctx, e, spec, h, dir, exits)
 	if err == nil {
-		err = e.showNodes(c, t)
+		err = printNodes(ctx, out, t)
 	}
 	if err == nil && detach {
-		fmt.Fprintf(e.err, "testnet %s is up; `netsplit down %s` removes it\n", id, id)
-		e.sayHowBlocksCome(t, detach)
+		fmt.Fprintf(e.stderr, "testnet %s is up; `netsplit down %s` removes it\n", id, id)
+		if t.Chain.Capabilities().MakeBlock != nil {
+			fmt.Fprintf(e.stderr, "this chain makes blocks on command: netsplit block make %s\n", firstMiner(t))
+		}
 		return nil
 	}
 	if err == nil {
-		fmt.Fprintf(e.err, "testnet %s is up; Ctrl-C removes it\n", id)
-		e.sayHowBlocksCome(t, detach)
-		e.attend(c.Context, t, watch)
+		fmt.Fprintf(e.stderr, "testnet %s is up; Ctrl-C removes it\n", id)
+		if t.Chain.Capabilities().MakeBlock != nil {
+			fmt.Fprintf(e.stderr, "this chain makes blocks on command: one every %v on average, until Ctrl-C\n", t.Facts.BlockInterval)
+		}
+		attend(ctx, e, t, exits)
 	}
-	return errors.Join(err, e.closeHost(c.Context, h), removeState(dir, id))
-}
-
-// sayHowBlocksCome tells the user of a chain whose blocks are made on command who gives the command.
-func (e *env) sayHowBlocksCome(t *run.Testnet, detach bool) {
-	if t.Chain.Capabilities().MakeBlock == nil {
-		return
-	}
-	if !detach {
-		fmt.Fprintf(e.err, "this chain makes blocks on command: one every %v on average, until Ctrl-C\n", t.Facts.BlockInterval)
-		return
-	}
-	fmt.Fprintf(e.err, "this chain makes blocks on command: netsplit block make %s\n", firstMiner(t))
-}
-
-// attend lets blocks be made, where that takes a command, and tells of nodes that end, until the user ends the testnet.
-func (e *env) attend(ctx context.Context, t *run.Testnet, watch *watch) {
-	clock := t.Runtime.Clock()
-	run.StartBlockMakers(t, run.BlockMaking{
-		Start:  func(_ string, task func(context.Context) error) { clock.Go(func() { _ = task(ctx) }) },
-		Up:     func(faults.NodeID) bool { return true },
-		Failed: func(faults.NodeID, error) error { return nil }, // a node that cannot make a block now may later
-	})
-	watch.tell(ctx, func(d death) {
-		fmt.Fprintf(e.err, "%v; `netsplit fault heal` starts it again\n", &d)
-	})
-	clock.Wait()
+	return errors.Join(err, h.close(ctx), removeRunDir(dir, id))
 }
 
 // noAddresses is the error about a testnet that is to stay up in the simulator.
-func noAddresses(c *ucli.Context) error {
+func noAddresses(requested string) error {
 	const hint = "`netsplit run` simulates a scenario from start to end"
-	if c.String(flagRuntime) == runtimeSim {
+	if requested == runtimeSim {
 		return usagef(hint, "up cannot use the simulator: its nodes have no addresses")
 	}
 	return infrastructure(errors.New("up needs a Docker Engine: simulated nodes have no addresses"),
 		hint+"; `netsplit doctor` shows what was found")
 }
 
-// start brings the nodes up. A node that dies meanwhile ends that.
-func (e *env) start(ctx context.Context, spec *testnets.Spec, h *host, dir string, sink *watch) (*run.Testnet, error) {
-	p := e.newProgress()
+// startTestnet brings the nodes up. A node that exits meanwhile ends that.
+func startTestnet(ctx context.Context, e *env, spec *testnets.Spec, h *host, dir string, exits *exitWatch) (*run.Testnet, error) {
+	p := newProgress(e)
 	defer p.end()
 	starting, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stop := sink.during(cancel)
-	defer stop()
+	exits.onExit(cancel)
+	defer exits.onExit(nil)
 	t, err := run.Up(starting, run.Options{
-		ID: h.id, Spec: spec, Runtime: h.runtime, Chain: h.chain, Dir: dir, Sink: sink, Progress: p,
+		ID: h.id, Spec: spec, Runtime: h.runtime, Chain: h.chain, Dir: dir, Sink: exits, Progress: p,
 	})
-	var died *death
-	if t != nil && ctx.Err() == nil && errors.As(context.Cause(starting), &died) {
-		return t, t.NodeDied(ctx, died.node, died.err)
+	var exit *nodeExitError
+	if t != nil && ctx.Err() == nil && errors.As(context.Cause(starting), &exit) {
+		return t, t.NodeDied(ctx, exit.node, exit.err)
 	}
 	return t, err
 }
 
-// watch is a runtime.Sink that only looks out for nodes that die.
-type watch struct {
-	died chan death
-
-	mu       sync.Mutex
-	starting context.CancelCauseFunc // of the start, while it goes on
+// attend makes blocks, where that takes a command, and prints which nodes exit, until ctx ends.
+func attend(ctx context.Context, e *env, t *run.Testnet, exits *exitWatch) {
+	clock := t.Runtime.Clock()
+	run.StartBlockMakers(t, run.BlockMaking{
+		Start:  func(_ string, task func(context.Context) error) { clock.Go(func() { _ = task(ctx) }) },
+		Up:     func(faults.NodeID) bool { return true },
+		Failed: func(faults.NodeID, error) error { return nil }, // a node that cannot make a block now may later
+	})
+	exits.report(ctx, func(exit *nodeExitError) {
+		fmt.Fprintf(e.stderr, "%v; `netsplit fault heal` starts it again\n", exit)
+	})
+	clock.Wait()
 }
 
-// during has the first death end a context, of which it is the cause, until stop is called.
-func (w *watch) during(cancel context.CancelCauseFunc) (stop func()) {
-	set := func(cancel context.CancelCauseFunc) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.starting = cancel
-	}
-	set(cancel)
-	return func() { set(nil) }
+// exitWatch is a runtime.Sink that only watches for nodes that exit.
+type exitWatch struct {
+	exited chan *nodeExitError
+
+	mu     sync.Mutex
+	cancel context.CancelCauseFunc // nil: exits are reported
 }
 
-// death is the end of a node that this process did not ask for. A user may have, with `fault kill`.
-type death struct {
+// nodeExitError is the exit of a node that this process did not cause. A user may have, with `fault kill`.
+type nodeExitError struct {
 	node faults.NodeID
 	err  error
 }
 
 // Error implements error.
-func (d *death) Error() string { return fmt.Sprintf("node %s ended: %v", d.node, d.err) }
+func (e *nodeExitError) Error() string { return fmt.Sprintf("node %s exited: %v", e.node, e.err) }
 
-// maxDeaths is how many deaths wait to be told; more are not told.
-const maxDeaths = 100
+// maxExits is how many exits wait to be reported; more are dropped.
+const maxExits = 100
 
-func newWatch() *watch { return &watch{died: make(chan death, maxDeaths)} }
+func newExitWatch() *exitWatch { return &exitWatch{exited: make(chan *nodeExitError, maxExits)} }
+
+// onExit has the next exits cancel a context, with a nodeExitError as the cause, instead of being reported. nil ends that.
+func (w *exitWatch) onExit(cancel context.CancelCauseFunc) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cancel = cancel
+}
 
 // Line implements runtime.Sink.
-func (*watch) Line(faults.NodeID, time.Time, []byte) {}
+func (*exitWatch) Line(faults.NodeID, time.Time, []byte) {}
 
 // Gap implements runtime.Sink.
-func (*watch) Gap(faults.NodeID, error) {}
+func (*exitWatch) Gap(faults.NodeID, error) {}
 
 // Exit implements runtime.Sink.
-func (w *watch) Exit(node faults.NodeID, err error) {
-	d := death{node, err}
+func (w *exitWatch) Exit(node faults.NodeID, err error) {
+	exit := &nodeExitError{node, err}
 	w.mu.Lock()
-	cancel := w.starting
+	cancel := w.cancel
 	w.mu.Unlock()
 	if cancel != nil {
-		cancel(&d)
+		cancel(exit)
 		return
 	}
 	select {
-	case w.died <- d:
+	case w.exited <- exit:
 	default:
 	}
 }
 
-// tell calls told for each node that dies until ctx ends, which is how the user ends a testnet.
-func (w *watch) tell(ctx context.Context, told func(death)) {
+// report calls show for each node that exits, until ctx ends.
+func (w *exitWatch) report(ctx context.Context, show func(*nodeExitError)) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case d := <-w.died:
-			told(d)
+		case exit := <-w.exited:
+			show(exit)
 		}
 	}
+}
+
+// nodeRow is what `up` prints of a node. The credentials and keys are those of this testnet alone.
+type nodeRow struct {
+	Node  string  `json:"node"`
+	Role  string  `json:"role"`
+	Addr  string  `json:"address"` // on the testnet's network
+	RPC   string  `json:"rpc"`     // URL on this host
+	Mines float64 `json:"mines"`
+	Peers int     `json:"peers"`
+
+	User     string `json:"user,omitempty"`
+	Password string `json:"password,omitempty"`
+	Token    string `json:"token,omitempty"`
+
+	ChainID    string `json:"chain_id,omitempty"`
+	Account    string `json:"account,omitempty"`
+	PrivateKey string `json:"private_key,omitempty"`
+	Funds      string `json:"funds,omitempty"`
+
+	Example string `json:"example,omitempty"` // a command that queries the node
+}
+
+// nodeRows are the rows of a testnet's nodes; access is parallel to them, or empty.
+func nodeRows(t *run.Testnet, access []chain.Access) []nodeRow {
+	var rows []nodeRow
+	for i, n := range t.Network.Nodes {
+		r := nodeRow{Node: string(n.ID), Role: n.Role, Addr: n.Addr.String(), Mines: n.Mine, Peers: len(n.Peers)}
+		if len(access) > 0 {
+			a := access[i]
+			r.RPC, r.User, r.Password, r.Token = a.URL.String(), a.User, a.Password, a.Token
+			r.ChainID, r.Account, r.PrivateKey, r.Funds = a.ChainID, a.Account, a.PrivateKey, a.Funds
+			r.Example = a.Example(a.URL.Host)
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// printNodes prints how nodes are reached, which accounts they have, and a command to try. Empty columns are left
+// out.
+func printNodes(ctx context.Context, out output, t *run.Testnet) error {
+	access, err := t.Access(ctx)
+	if err != nil {
+		return infrastructure(fmt.Errorf("find out how to reach the nodes: %w", err), "")
+	}
+	nodes := nodeRows(t, access)
+	if out.json {
+		return out.value(nodes)
+	}
+	header, rows := nodeTable(nodes)
+	if err := out.table(nil, header, rows); err != nil {
+		return err
+	}
+	if header, rows := accountTable(nodes); len(header) > 1 {
+		out.printf("\n")
+		if err := out.table(nil, header, rows); err != nil {
+			return err
+		}
+	}
+	if example := nodes[0].Example; example != "" {
+		out.printf("\n  try: %s\n", example)
+	}
+	return nil
+}
+
+// nodeTable is how nodes are reached.
+func nodeTable(nodes []nodeRow) (header []string, rows [][]string) {
+	for _, n := range nodes {
+		mines := ""
+		if n.Mines > 0 {
+			mines = fmt.Sprintf("%g/s", n.Mines)
+		}
+		rows = append(rows, []string{
+			n.Node, n.Role, n.Addr, mines, fmt.Sprint(n.Peers), n.RPC, n.User, n.Password, n.Token, n.ChainID,
+		})
+	}
+	return filled([]string{"node", "role", "address", "mines", "peers", "RPC", "user", "password", "token", "chain id"}, rows)
+}
+
+// accountTable is which accounts nodes have.
+func accountTable(nodes []nodeRow) (header []string, rows [][]string) {
+	for _, n := range nodes {
+		rows = append(rows, []string{n.Node, n.Account, n.PrivateKey, n.Funds})
+	}
+	return filled([]string{"node", "account", "private key", "funds"}, rows)
 }

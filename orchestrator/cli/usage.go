@@ -14,30 +14,36 @@ import (
 
 // arrange checks a command line and prepares it for the library, whose flag parser stops at the first argument that is
 // not a flag: the command's flags go before its arguments, so that `run split-brain --json` means what it says. What
-// follows "--" is an argument. `help run` becomes `run --help`. Every mistake is a usage error that says what was most
-// likely meant.
-func arrange(app *ucli.App, args []string) ([]string, error) {
-	if len(args) == 0 {
-		return nil, nil
+// follows "--" is an argument. help, if not nil, is the command whose help is to be shown instead. Every mistake is a usage
+// error that says what was most likely meant.
+func arrange(app *ucli.App, args []string) (arranged []string, help *ucli.Command, err error) {
+	cmd := &ucli.Command{Name: app.Name, HelpName: app.Name, Usage: app.Usage, Subcommands: app.Commands, Flags: app.Flags}
+	if len(args) < 2 {
+		return args, cmd, nil
 	}
 	path, rest := args[:1:1], args[1:]
 	if len(rest) > 0 && rest[0] == "help" {
 		rest = append(slices.Clone(rest[1:]), "--help")
 	}
-	cmd := &ucli.Command{Name: app.Name, HelpName: app.Name, Subcommands: app.Commands, Flags: app.Flags}
 	for len(cmd.Subcommands) > 0 && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
 		sub := cmd.Command(rest[0])
 		if sub == nil {
-			return nil, unknownCommand(cmd, rest[0])
+			return nil, nil, unknownCommand(cmd, rest[0])
 		}
 		path, cmd, rest = append(path, sub.Name), sub, rest[1:]
 	}
-	rest, err := arrangeFlags(cmd, rest)
-	return append(path, rest...), err
+	if len(cmd.Subcommands) > 0 && len(rest) == 0 {
+		return nil, cmd, nil
+	}
+	rest, asked, err := arrangeFlags(cmd, rest)
+	if asked {
+		help = cmd
+	}
+	return append(path, rest...), help, err
 }
 
-// arrangeFlags checks the arguments of one command and puts its flags first.
-func arrangeFlags(cmd *ucli.Command, args []string) ([]string, error) {
+// arrangeFlags checks the arguments of one command and puts its flags first. help is true where they ask for its help.
+func arrangeFlags(cmd *ucli.Command, args []string) (arranged []string, help bool, err error) {
 	var flags, given, rest []string
 	for len(args) > 0 {
 		arg := args[0]
@@ -51,32 +57,32 @@ func arrangeFlags(cmd *ucli.Command, args []string) ([]string, error) {
 			continue
 		}
 		name, value, hasValue := strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
-		f := flagNamed(append(slices.Clip(cmd.Flags), ucli.HelpFlag), name)
+		f := flagNamed(withHelp(cmd.Flags), name)
 		switch _, isBool := f.(*ucli.BoolFlag); {
 		case f == nil:
-			return nil, unknownFlag(cmd, name)
+			return nil, false, unknownFlag(cmd, name)
 		case f == ucli.HelpFlag:
-			return []string{"--help"}, nil // whatever else is given
+			return nil, true, nil // whatever else is given
 		case isBool && !hasValue:
 			value = "true"
 		case !hasValue && len(args) == 0:
-			return nil, usagef(valueHint(cmd, f, name), "%s needs a value", dashed(name))
+			return nil, false, usagef(valueHint(cmd, f, name), "%s needs a value", dashed(name))
 		case !hasValue:
 			value, args = args[0], args[1:]
 		}
 		try := flag.NewFlagSet(cmd.Name, flag.ContinueOnError)
 		if err := f.Apply(try); err != nil {
-			return nil, usageError(err)
+			return nil, false, usageError(err)
 		}
 		if try.Set(name, value) != nil {
-			return nil, usagef(valueHint(cmd, f, name), "%s cannot be %q", dashed(name), value)
+			return nil, false, usagef(valueHint(cmd, f, name), "%s cannot be %q", dashed(name), value)
 		}
 		flags, given = append(flags, dashed(name)+"="+value), append(given, f.Names()[0])
 	}
 	if err := checkArguments(cmd, given, rest); err != nil || len(rest) == 0 {
-		return flags, err
+		return flags, false, err
 	}
-	return slices.Concat(flags, []string{"--"}, rest), nil
+	return slices.Concat(flags, []string{"--"}, rest), false, nil
 }
 
 // checkArguments checks that a command has the flags that it requires, and as many arguments as its ArgsUsage shows: none
@@ -122,13 +128,13 @@ func unknownCommand(cmd *ucli.Command, name string) error {
 	for _, c := range cmd.Subcommands {
 		names = append(names, c.Names()...)
 	}
-	hint := fmt.Sprintf("`netsplit help%s` lists the commands", strings.TrimPrefix(cmd.HelpName, "netsplit"))
+	hint := fmt.Sprintf("`netsplit help%s` lists the commands", strings.TrimPrefix(cmd.HelpName, appName))
 	if near := faults.Nearest(name, names); near != "" {
 		hint = fmt.Sprintf("did you mean `%s %s`?", cmd.HelpName, near)
-	} else if inCatalog(name) && cmd.Name == "netsplit" {
+	} else if inCatalog(name) && cmd.Name == appName {
 		hint = fmt.Sprintf("%s is a scenario; did you mean `netsplit run %s`?", name, name)
 	}
-	if cmd.Name == "netsplit" {
+	if cmd.Name == appName {
 		return usagef(hint, "there is no command %q", name)
 	}
 	return usagef(hint, "%s has no command %q", verb(cmd), name)
@@ -183,7 +189,7 @@ func helpHint(cmd *ucli.Command) string {
 }
 
 // verb is a command's name in messages: "tx send".
-func verb(cmd *ucli.Command) string { return strings.TrimPrefix(cmd.HelpName, "netsplit ") }
+func verb(cmd *ucli.Command) string { return strings.TrimPrefix(cmd.HelpName, appName+" ") }
 
 // dashed is a flag's name as it is typed.
 func dashed(name string) string {
@@ -192,51 +198,3 @@ func dashed(name string) string {
 	}
 	return "--" + name
 }
-
-// setUp gives a command and those below it what all have in common. path names the command that they are below.
-func setUp(path string, commands []*ucli.Command) {
-	for _, c := range commands {
-		c.HelpName = path + " " + c.Name
-		c.HideHelpCommand = true
-		c.CustomHelpTemplate = commandHelp
-		c.BashComplete = complete(c)
-		c.OnUsageError = func(_ *ucli.Context, err error, _ bool) error { return usageError(err) }
-		for _, f := range c.Flags {
-			if b, ok := f.(*ucli.BoolFlag); ok {
-				b.DisableDefaultText = true
-			}
-		}
-		setUp(c.HelpName, c.Subcommands)
-	}
-}
-
-// The texts of --help.
-const (
-	appHelp = `netsplit: {{.Usage}}
-
-usage: netsplit COMMAND [options] [arguments]
-
-commands:{{range .VisibleCommands}}
-   {{.Name}}{{"\t"}}{{.Usage}}{{end}}
-
-options:{{range .VisibleFlags}}
-   {{.}}{{end}}
-
-To begin with: netsplit run split-brain
-`
-
-	commandHelp = `{{.HelpName}}: {{.Usage}}
-
-usage: {{.HelpName}}{{if .VisibleCommands}} COMMAND{{end}} [options]{{if .ArgsUsage}} {{.ArgsUsage}}{{end}}
-{{- if .Description}}
-
-{{.Description}}{{end}}
-{{- if .VisibleCommands}}
-
-commands:{{range .VisibleCommands}}
-   {{.Name}}{{"\t"}}{{.Usage}}{{end}}{{end}}
-
-options:{{range .VisibleFlags}}
-   {{.}}{{end}}
-`
-)

@@ -8,14 +8,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	ucli "github.com/urfave/cli/v2"
+
+	"github.com/netsplit/netsplit/orchestrator/report"
 )
 
-// quietEnv is an env that prints nothing.
-func quietEnv() *env { return &env{out: io.Discard, err: io.Discard} }
+// quietApp is the command line, printing nothing.
+func quietApp() *ucli.App { return newApp(&env{stdout: io.Discard, stderr: io.Discard}, nil) }
 
 func TestArrange(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
-		{"netsplit", "netsplit"},
 		{"netsplit run split-brain --json", "netsplit run --json=true -- split-brain"},
 		{"netsplit run split-brain --seed 7 --nodes=20", "netsplit run --seed=7 --nodes=20 -- split-brain"},
 		{"netsplit run --seed 7 split-brain", "netsplit run --seed=7 -- split-brain"},
@@ -27,22 +28,27 @@ func TestArrange(t *testing.T) {
 		{"netsplit validate a -- --json", "netsplit validate -- a --json"},
 		{"netsplit run -", "netsplit run -- -"},
 		{"netsplit --version", "netsplit --version=true"},
-		{"netsplit help", "netsplit --help"},
-		{"netsplit help run", "netsplit run --help"},
-		{"netsplit help fault kill", "netsplit fault kill --help"},
-		{"netsplit run x --help", "netsplit run --help"},
-		{"netsplit tx -h send", "netsplit tx --help"},
 	} {
-		got, err := arrange(quietEnv().app(), strings.Fields(c.args))
-		if err != nil {
-			t.Errorf("%s: %v", c.args, err)
+		got, help, err := arrange(quietApp(), strings.Fields(c.args))
+		if err != nil || help != nil {
+			t.Errorf("%s: help %v, %v", c.args, help, err)
 		}
 		if d := cmp.Diff(strings.Fields(c.want), got); d != "" {
 			t.Errorf("%s (-want +got):\n%s", c.args, d)
 		}
 	}
-	if got, err := arrange(quietEnv().app(), nil); got != nil || err != nil {
-		t.Errorf("no arguments: %v, %v", got, err)
+}
+
+func TestArrange_Help(t *testing.T) {
+	for args, want := range map[string]string{
+		"": "netsplit", "netsplit": "netsplit", "netsplit help": "netsplit", "netsplit -h": "netsplit", "netsplit help run": "netsplit run",
+		"netsplit fault": "netsplit fault", "netsplit help fault kill": "netsplit fault kill", "netsplit run x --help": "netsplit run",
+		"netsplit tx -h send": "netsplit tx", "netsplit run --help --unknown": "netsplit run",
+	} {
+		_, help, err := arrange(quietApp(), strings.Fields(args))
+		if err != nil || help == nil || help.HelpName != want {
+			t.Errorf("%q: help of %+v, %v, want %s", args, help, err, want)
+		}
 	}
 }
 
@@ -65,7 +71,7 @@ func TestArrange_Errors(t *testing.T) {
 		{"netsplit ls a", `ls does not take "a"`, "netsplit ls --help"},
 		{"netsplit tx send --to=b", "tx send needs --from, --amount", "netsplit tx send --help"},
 	} {
-		_, err := arrange(quietEnv().app(), strings.Fields(c.args))
+		_, _, err := arrange(quietApp(), strings.Fields(c.args))
 		var exit *exitError
 		if !errors.As(err, &exit) || exit.code != exitUsage || !strings.Contains(err.Error(), c.message) || !strings.Contains(exit.hint, c.hint) {
 			t.Errorf("%s: %+v", c.args, err)
@@ -80,15 +86,15 @@ func TestHelp_EveryCommand(t *testing.T) {
 		for _, c := range commands {
 			path := append(path[:len(path):len(path)], c.Name)
 			var out, errs strings.Builder
-			if code := (&env{out: &out, err: &errs}).run(t.Context(), append(append([]string{"netsplit"}, path...), "--help")); code != 0 {
+			if code := execute(t.Context(), &env{stdout: &out, stderr: &errs}, nil, append(append([]string{"netsplit"}, path...), "--help")); code != 0 {
 				t.Errorf("%v: exit code %d: %s", path, code, errs.String())
 			}
 			text := out.String()
-			if c.Usage == "" || !strings.Contains(text, c.Usage) {
+			if c.Usage == "" || !strings.Contains(strings.Join(strings.Fields(text), " "), c.Usage) {
 				t.Errorf("%v: the help does not say what it does:\n%s", path, text)
 			}
 			for _, line := range strings.Split(text, "\n") {
-				if len([]rune(line)) > 130 {
+				if len([]rune(line)) > report.DefaultWidth {
 					t.Errorf("%v: %d columns: %s", path, len(line), line)
 				}
 			}
@@ -100,5 +106,5 @@ func TestHelp_EveryCommand(t *testing.T) {
 			walk(path, c.Subcommands)
 		}
 	}
-	walk(nil, quietEnv().app().Commands)
+	walk(nil, quietApp().Commands)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/netsplit/netsplit/testnets"
 )
 
-func (e *env) validateCommand() *ucli.Command {
+func validateCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:      "validate",
 		Usage:     "check scenario files without running them",
@@ -27,7 +27,7 @@ func (e *env) validateCommand() *ucli.Command {
 				checked = append(checked, v)
 				rows = append(rows, []string{name, "ok", strconv.Itoa(v.Nodes), strconv.Itoa(v.Faults), v.Duration})
 			}
-			return e.table(c, checked, []string{"scenario", "", "nodes", "faults", "duration"}, rows)
+			return e.output(c).table(checked, []string{"scenario", "", "nodes", "faults", "duration"}, rows)
 		},
 	}
 }

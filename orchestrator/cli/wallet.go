@@ -12,17 +12,17 @@ import (
 	"github.com/netsplit/netsplit/node/chain"
 )
 
-func (e *env) walletCommand() *ucli.Command {
+func walletCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:  "wallet",
-		Usage: "accounts of your own",
+		Usage: "make accounts of your own",
 		Subcommands: []*ucli.Command{{
 			Name:        "new",
 			Usage:       "make a key and print its address",
-			Description: "The key is written to FILE, which must not exist yet, readable by you alone.",
+			Description: "The key is written to FILE, which must not exist yet and which only you can read.",
 			ArgsUsage:   "FILE",
 			Flags:       []ucli.Flag{jsonFlag()},
-			Action:      e.newWallet,
+			Action:      func(c *ucli.Context) error { return newWallet(c.Args().First(), e.output(c)) },
 		}},
 	}
 }
@@ -33,8 +33,7 @@ type wallet struct {
 	Seed    string        `json:"seed"` // ed25519 seed in hex: the secret
 }
 
-func (e *env) newWallet(c *ucli.Context) error {
-	path := c.Args().First()
+func newWallet(path string, out output) error {
 	var seed [32]byte
 	if _, err := rand.Read(seed[:]); err != nil {
 		return err
@@ -48,7 +47,7 @@ func (e *env) newWallet(c *ucli.Context) error {
 	if err := w.save(path); err != nil {
 		return usageError(err)
 	}
-	return e.table(c, map[string]string{"address": w.Address.String(), "file": path},
+	return out.table(map[string]string{"address": w.Address.String(), "file": path},
 		[]string{"address", "file"}, [][]string{{w.Address.String(), path}})
 }
 

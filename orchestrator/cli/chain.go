@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -10,8 +11,71 @@ import (
 
 	ucli "github.com/urfave/cli/v2"
 
+	"github.com/netsplit/netsplit/orchestrator/chain/external"
+	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/testnets"
 )
+
+func chainCommand(e *env) *ucli.Command {
+	return &ucli.Command{
+		Name:  "chain",
+		Usage: "list, write and check chain files",
+		Subcommands: []*ucli.Command{
+			{
+				Name:  "ls",
+				Usage: "list the ready chain files",
+				Flags: []ucli.Flag{jsonFlag()},
+				Action: func(c *ucli.Context) error {
+					chains := testnets.Chains()
+					var rows [][]string
+					for _, x := range chains {
+						rows = append(rows, []string{x.Name, x.Description})
+					}
+					return e.output(c).table(chains, []string{"chain", "what it is"}, rows)
+				},
+			},
+			{
+				Name:      "show",
+				Usage:     "print a chain file",
+				ArgsUsage: "CHAIN",
+				Action: func(c *ucli.Context) error {
+					file, err := testnets.OpenChain(c.Args().First())
+					if err != nil {
+						return usageError(err)
+					}
+					_, err = fmt.Fprintf(e.stdout, "%s", file.Source)
+					return err
+				},
+			},
+			chainInitCommand(e), chainCheckCommand(e), chainImageCommand(e),
+		},
+	}
+}
+
+// chainImageCommand serves users who start nodes themselves, to attach to them later.
+func chainImageCommand(e *env) *ucli.Command {
+	return &ucli.Command{
+		Name:      "image",
+		Usage:     "build the image of a chain's nodes if it does not exist, and print its reference",
+		ArgsUsage: "CHAIN",
+		Action: func(c *ucli.Context) error {
+			file, err := testnets.OpenChain(c.Args().First())
+			if err != nil {
+				return usageError(err)
+			}
+			d, err := docker.New(c.Context, docker.Options{})
+			if err != nil {
+				return noEngine(err)
+			}
+			chain := external.New(file, d, d.Transport(), func(text string) { fmt.Fprintf(e.stderr, "  %s\n", text) })
+			ref, err := chain.Capabilities().BuildImage(c.Context)
+			if err == nil {
+				_, err = fmt.Fprintln(e.stdout, ref)
+			}
+			return errors.Join(err, d.Detach())
+		},
+	}
+}
 
 const (
 	flagFamily = "family"
@@ -21,28 +85,28 @@ const (
 // imageSources are the ways to an image, in the order in which they are shown.
 var imageSources = []string{"go", "binary", "ref", "dockerfile"}
 
-func (e *env) chainInitCommand() *ucli.Command {
+func chainInitCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:      "init",
-		Usage:     "write a commented chain file to begin with",
+		Usage:     "write a commented chain file to start from",
 		ArgsUsage: "NAME",
-		Description: "Writes NAME.yaml, which runs once its arguments, calls and jq expressions are those of your node.\n" +
+		Description: "Writes NAME.yaml. Put in the arguments, calls and jq expressions of your node. " +
 			"An existing file is never overwritten.\n" +
 			"For example: netsplit chain init mychain --image go:example.org/mychain/cmd/node@v1.2.3",
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: flagFamily, Value: testnets.FamilyBFT, DefaultText: testnets.FamilyBFT,
 				Usage: "kind of `CONSENSUS`: " + strings.Join(testnets.StarterFamilies, ", ")},
 			&ucli.StringFlag{Name: flagRPC, Value: testnets.JSONRPC2, DefaultText: testnets.JSONRPC2,
-				Usage: "how nodes are `ASKED`: " + strings.Join(testnets.StarterRPCs, ", ")},
+				Usage: "`PROTOCOL` of the node's RPC: " + strings.Join(testnets.StarterRPCs, ", ")},
 			&ucli.StringFlag{Name: flagImage, DefaultText: "binary:./NAME",
-				Usage: "the program: `SOURCE`, go:MODULE/cmd@VERSION, binary:, ref: or dockerfile:"},
-			&ucli.StringFlag{Name: flagOut, Usage: "write to `FILE` instead; - is standard output", DefaultText: "NAME.yaml", TakesFile: true},
+				Usage: "`SOURCE` of the program: go:MODULE/cmd@VERSION, binary:PATH, ref:IMAGE or dockerfile:PATH"},
+			&ucli.StringFlag{Name: flagOut, Usage: "write to `FILE`; - is standard output", DefaultText: "NAME.yaml", TakesFile: true},
 		},
-		Action: e.chainInit,
+		Action: func(c *ucli.Context) error { return initChain(c, e.stdout) },
 	}
 }
 
-func (e *env) chainInit(c *ucli.Context) error {
+func initChain(c *ucli.Context, w io.Writer) error {
 	s, err := starterOf(c)
 	if err != nil {
 		return err
@@ -50,7 +114,7 @@ func (e *env) chainInit(c *ucli.Context) error {
 	text, err := testnets.StarterChain(s)
 	if err != nil {
 		var bad *testnets.Error
-		if errors.As(err, &bad) { // about a file that is not there: its places say nothing
+		if errors.As(err, &bad) { // about a file that does not exist yet: its position says nothing
 			return usagef(bad.Hint, "chain init: %s", bad.Msg)
 		}
 		return err
@@ -58,7 +122,7 @@ func (e *env) chainInit(c *ucli.Context) error {
 	file := c.String(flagOut)
 	switch file {
 	case "-":
-		_, err = e.out.Write(text)
+		_, err = w.Write(text)
 		return err
 	case "":
 		file = s.Name + ".yaml"
@@ -70,7 +134,7 @@ func (e *env) chainInit(c *ucli.Context) error {
 	if !strings.ContainsAny(shown, "/"+string(os.PathSeparator)) {
 		shown = "./" + shown
 	}
-	fmt.Fprintf(e.out, "wrote %s\nnext: put in how your node is started and asked, and try it: netsplit chain check %s\n", file, shellWord(shown))
+	fmt.Fprintf(w, "wrote %s\nnext: put in how your node is started and queried, then: netsplit chain check %s\n", file, shellWord(shown))
 	return nil
 }
 
@@ -101,11 +165,11 @@ func starterOf(c *ucli.Context) (s testnets.Starter, err error) {
 	return s, nil
 }
 
-// writeNew writes a file that must not be there yet.
+// writeNew writes a file that must not exist yet.
 func writeNew(file string, text []byte) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return usagef("name another with --out, or remove it first", "%s is there already and is not overwritten", file)
+		return usagef("name another with --out, or remove it first", "%s exists and is not overwritten", file)
 	}
 	if err != nil {
 		return usagef("name another with --out", "write the chain file: %w", err)

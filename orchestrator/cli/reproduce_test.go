@@ -14,7 +14,7 @@ import (
 
 var awkward = []string{"plain", "./a-b_c.yaml", "with space", "it's", `"quoted" $(touch x)`, "new\nline", "tab\t'", "bad\xffbyte\\\n", "ünï", `back\slash`, ""}
 
-func TestShellWordIsReadBackByAShell(t *testing.T) {
+func TestShellWord_ReadBackByBash(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Skip("needs bash")
@@ -34,7 +34,7 @@ func TestShellWordIsReadBackByAShell(t *testing.T) {
 	}
 }
 
-func TestMarkedScenarioStaysTheSame(t *testing.T) {
+func TestMarkCall_KeepsTheScenario(t *testing.T) {
 	spec, err := testnets.Open("quickstart")
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestReproduce(t *testing.T) {
 	run := func(runtime string, nodes int) *trace.Run {
 		return &trace.Run{Scenario: "quickstart", Seed: 7, Runtime: runtime, Nodes: make([]trace.RunNode, nodes)}
 	}
-	foreign := func(name, file string) *trace.Run {
+	external := func(name, file string) *trace.Run {
 		r := run("docker 20.10", 5)
 		r.Chain.Name, r.Chain.File = name, file
 		return r
@@ -96,11 +96,11 @@ func TestReproduce(t *testing.T) {
 		{same, run("moon; rm -rf", 5), "netsplit run quickstart --seed 7"},
 		{marked, run("sim", 6), "netsplit run quickstart --seed 7 --runtime sim --nodes 6"},
 		{changed, run("sim", 5), "netsplit run " + shellWord(changed+"/spec.yaml") + " --seed 7 --runtime sim"},
-		{same, foreign("btcd", ""), "netsplit run quickstart --seed 7 --chain btcd --runtime docker"},
-		{same, foreign("btcd", "./my chain.yaml"), "netsplit run quickstart --seed 7 --chain './my chain.yaml' --runtime docker"},
+		{same, external("btcd", ""), "netsplit run quickstart --seed 7 --chain btcd --runtime docker"},
+		{same, external("btcd", "./my chain.yaml"), "netsplit run quickstart --seed 7 --chain './my chain.yaml' --runtime docker"},
 		{same, &trace.Run{Scenario: "/etc/passwd", Runtime: ""}, "netsplit run " + same + "/spec.yaml --seed 0"},
-		{attached, foreign("mine", "./my chain.yaml"), `netsplit run quickstart --seed 7 --chain './my chain.yaml' --attach a=b --attach 'it'\''s' --network n`},
-		{hostile, foreign("mine", ""), "netsplit run quickstart --seed 7 --chain mine --runtime docker"},
+		{attached, external("mine", "./my chain.yaml"), `netsplit run quickstart --seed 7 --chain './my chain.yaml' --attach a=b --attach 'it'\''s' --network n`},
+		{hostile, external("mine", ""), "netsplit run quickstart --seed 7 --chain mine --runtime docker"},
 		{broken, run("sim", 5), ""},
 		{t.TempDir(), run("sim", 5), ""},
 	} {

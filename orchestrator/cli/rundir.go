@@ -11,13 +11,10 @@ import (
 	"slices"
 	"strings"
 
-	ucli "github.com/urfave/cli/v2"
-
 	"github.com/netsplit/netsplit/orchestrator/run"
-	"github.com/netsplit/netsplit/testnets"
 )
 
-// runsDir is where runs' directories are: $XDG_STATE_HOME/netsplit/runs, by default ~/.local/state/netsplit/runs.
+// runsDir is where the directories of runs are: $XDG_STATE_HOME/netsplit/runs, by default ~/.local/state/netsplit/runs.
 func runsDir() (string, error) {
 	base := os.Getenv("XDG_STATE_HOME")
 	if base == "" {
@@ -30,7 +27,7 @@ func runsDir() (string, error) {
 	return filepath.Join(base, "netsplit", "runs"), nil
 }
 
-// newID returns a testnet's name: the scenario's, cut short, and eight random hex digits.
+// newID returns a testnet's id: the scenario's name, cut short, and eight random hex digits.
 func newID(scenario string) (string, error) {
 	var b [4]byte
 	if _, err := rand.Read(b[:]); err != nil {
@@ -39,9 +36,9 @@ func newID(scenario string) (string, error) {
 	return strings.Trim(scenario[:min(len(scenario), 24)], "-") + "-" + hex.EncodeToString(b[:]), nil
 }
 
-// newRunDir makes the directory of a run and puts the scenario in it, with the command line that changed it, if any. out
-// names it; empty: a new one under runsDir.
-func newRunDir(out, id string, spec *testnets.Spec, call string) (string, error) {
+// newRunDir makes the directory of a run and writes the scenario's text to it. out names it; empty: a new one in runsDir,
+// named by the testnet's id.
+func newRunDir(out, id string, scenario []byte) (string, error) {
 	dir := out
 	if dir == "" {
 		base, err := runsDir()
@@ -56,33 +53,31 @@ func newRunDir(out, id string, spec *testnets.Spec, call string) (string, error)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", usagef("name another with --out", "make the run's directory: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, run.SpecFile), markCall(spec.Source, call), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, run.SpecFile), scenario, 0o644); err != nil {
 		return "", usagef("name another with --out", "write the run's scenario: %w", err)
 	}
 	return filepath.Abs(dir)
 }
 
-// findRun returns the directory of the run that the user named: a path, an id, or nothing for the latest.
-func findRun(c *ucli.Context) (string, error) {
-	name := c.Args().First()
-	if name != "" {
-		if _, err := os.Stat(filepath.Join(name, run.TraceFile)); err == nil {
-			return filepath.Abs(name)
-		}
-	}
+// findRun returns the directory of a run by its path or id; the latest run's when name is empty.
+func findRun(name string) (string, error) {
 	base, err := runsDir()
 	if err != nil {
 		return "", err
 	}
-	if name != "" && filepath.Base(name) == name {
-		if _, err := os.Stat(filepath.Join(base, name, run.TraceFile)); err == nil {
-			return filepath.Join(base, name), nil
+	if name == "" {
+		return latestRun(base)
+	}
+	candidates := []string{name}
+	if filepath.Base(name) == name {
+		candidates = append(candidates, filepath.Join(base, name))
+	}
+	for _, dir := range candidates {
+		if _, err := os.Stat(filepath.Join(dir, run.TraceFile)); err == nil {
+			return filepath.Abs(dir)
 		}
 	}
-	if name != "" {
-		return "", usagef("give a run's directory or id", "no run %q here or in %s", name, base)
-	}
-	return latestRun(base)
+	return "", usagef("give a run's directory or id", "no run %q here or in %s", name, base)
 }
 
 func latestRun(base string) (string, error) {
@@ -104,9 +99,9 @@ func latestRun(base string) (string, error) {
 	return latest, nil
 }
 
-// removeState removes the directory of a testnet that is gone and was only brought up, never judged. Of directories with
-// other content it removes the testnet's description, which holds secrets.
-func removeState(dir, id string) error {
+// removeRunDir removes the directory of a testnet that is gone and was only brought up, never judged. From a directory
+// with other content it removes the testnet's description, which holds secrets.
+func removeRunDir(dir, id string) error {
 	if err := run.ForgetNetwork(dir, id); err != nil {
 		return err
 	}

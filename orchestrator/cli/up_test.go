@@ -1,18 +1,50 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/url"
 	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestWhatNoNodeHasIsNotShown(t *testing.T) {
+func TestExitWatch(t *testing.T) {
+	w := newExitWatch()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w.report(ctx, func(e *nodeExitError) { t.Errorf("%s exited", e.node) })
+	for range maxExits + 1 {
+		w.Exit("miner-1", errors.New("exit status 1"))
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+	reported := 0
+	w.report(ctx, func(e *nodeExitError) {
+		if reported++; e.Error() != "node miner-1 exited: exit status 1" {
+			t.Errorf("reported %v", e)
+		}
+		if reported == maxExits {
+			cancel() // the one more was dropped
+		}
+	})
+	if reported != maxExits {
+		t.Errorf("reported %d times", reported)
+	}
+	starting, fail := context.WithCancelCause(t.Context())
+	w.onExit(fail)
+	w.Exit("miner-2", errors.New("exit status 2"))
+	if exit := new(nodeExitError); !errors.As(context.Cause(starting), &exit) || exit.node != "miner-2" {
+		t.Errorf("the start ended with %v", context.Cause(starting))
+	}
+}
+
+func TestNodeTable_LeavesEmptyColumnsOut(t *testing.T) {
 	rows := []nodeRow{
 		{Node: "a", Role: "miner", Addr: "10.0.0.1", RPC: "http://127.0.0.1:1/", Mines: 2, Peers: 1, ChainID: "7", Account: "0xa", PrivateKey: "0xb", Funds: "5"},
 		{Node: "b", Role: "full", Addr: "10.0.0.2", RPC: "http://127.0.0.1:2/", Peers: 1, User: "u", Password: "p", ChainID: "7", Account: "0xc"},
@@ -36,8 +68,8 @@ func TestWhatNoNodeHasIsNotShown(t *testing.T) {
 	}
 }
 
-// TestUpTellsHowToUseAChain: addresses on loopback that answer, credentials, chain id and funded keys, for programs too.
-func TestUpTellsHowToUseAChain(t *testing.T) {
+// TestUp_PrintsAccess: addresses on loopback that answer, credentials, chain id and funded keys, for programs too.
+func TestUp_PrintsAccess(t *testing.T) {
 	b := newBed(t)
 	file := b.file("ports: {rpc: 7001}", "keys: {account: secp256k1, rpc: random}\nports: {rpc: 7001}",
 		"rpc: {kind: jsonrpc2}", "rpc: {kind: jsonrpc2, basic: {user: me, password: \"{{.Node.Keys.rpc.PrivateHex}}\"}}\n"+

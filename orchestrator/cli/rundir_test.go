@@ -1,15 +1,14 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
 	"testing"
-	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/chain/native"
 	"github.com/netsplit/netsplit/orchestrator/run"
 )
 
@@ -27,7 +26,7 @@ func TestNewID(t *testing.T) {
 	}
 }
 
-func TestRemoveStateTouchesOnlyWhatUpMade(t *testing.T) {
+func TestRemoveRunDir_OnlyWhatUpMade(t *testing.T) {
 	state := t.TempDir()
 	t.Setenv("XDG_STATE_HOME", state)
 	runs := filepath.Join(state, "netsplit", "runs")
@@ -43,7 +42,7 @@ func TestRemoveStateTouchesOnlyWhatUpMade(t *testing.T) {
 		return dir
 	}
 	describe := func(dir, id string) string {
-		if err := run.SaveNetwork(dir, chain.Network{ID: id}, nil); err != nil {
+		if err := run.SaveNetwork(dir, chain.Network{ID: id}, native.New(nil)); err != nil {
 			t.Fatal(err)
 		}
 		return dir
@@ -61,14 +60,14 @@ func TestRemoveStateTouchesOnlyWhatUpMade(t *testing.T) {
 		{make(filepath.Join(runs, "notes"), run.SpecFile, "notes.txt"), false},
 		{make(filepath.Join(t.TempDir(), "elsewhere"), run.SpecFile), false},
 	} {
-		if err := removeState(c.dir, "t"); err != nil {
+		if err := removeRunDir(c.dir, "t"); err != nil {
 			t.Error(err)
 		}
 		if _, err := os.Stat(c.dir); errors.Is(err, os.ErrNotExist) != c.gone {
 			t.Errorf("%s: gone is not %v", c.dir, c.gone)
 		}
 	}
-	if err := removeState(filepath.Join(runs, "nothing"), "t"); err != nil {
+	if err := removeRunDir(filepath.Join(runs, "nothing"), "t"); err != nil {
 		t.Error(err)
 	}
 	// The secrets of a run that was killed go with its testnet, those of a later testnet in the same place do not.
@@ -76,28 +75,5 @@ func TestRemoveStateTouchesOnlyWhatUpMade(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(dir, run.NetworkFile)); (err == nil) != there {
 			t.Errorf("description in %s: %v", dir, err)
 		}
-	}
-}
-
-func TestWatch(t *testing.T) {
-	w := newWatch()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	w.tell(ctx, func(d death) { t.Errorf("%s died", d.node) })
-	for range maxDeaths + 1 {
-		w.Exit("miner-1", errors.New("exit status 1"))
-	}
-	ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
-	told := 0
-	w.tell(ctx, func(d death) {
-		if told++; d.node != "miner-1" || d.err.Error() != "exit status 1" {
-			t.Errorf("told of %s: %v", d.node, d.err)
-		}
-		if told == maxDeaths {
-			cancel() // the one more was not waited for
-		}
-	})
-	if told != maxDeaths {
-		t.Errorf("told %d times", told)
 	}
 }

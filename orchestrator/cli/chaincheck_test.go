@@ -4,26 +4,25 @@ import (
 	"strings"
 	"testing"
 
-	ucli "github.com/urfave/cli/v2"
-
 	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/orchestrator/report"
 )
 
-func TestWhatACheckPrints(t *testing.T) {
+func TestChainChecked_Show(t *testing.T) {
 	long := strings.Repeat("0123456789", 30)
 	bad := &external.Problem{
 		Text: "all of it", Node: "node-1", At: "c.yaml:7:3", JQ: ".x", Got: "gives null", Reply: "{}", Hint: "look there",
 	}
 	out := &chainChecked{
-		Chain: "c", File: "c.yaml", Asked: "./c.yaml",
+		Chain: "c", File: "c.yaml", Arg: "./c.yaml",
 		Stages: []checkStage{
 			{Nodes: 1, Findings: []external.Finding{
 				{Name: "observe.height", Outcome: external.Works, Value: long},
 				{Name: "observe.head", Outcome: external.Failed, Problem: bad},
 				{Name: "both", Outcome: external.Skipped, Note: "needs two nodes"},
 			}},
-			{Nodes: 2, Died: "node node-2 ended by itself: exit 1", Node: "node-2", Start: "c.yaml:4:1", Printed: []string{long}, Findings: []external.Finding{
+			{Nodes: 2, Died: "node node-2 exited by itself: exit 1", Node: "node-2", Start: "c.yaml:4:1", Printed: []string{long}, Findings: []external.Finding{
 				{Name: "observe.height", Outcome: external.Absent, Note: "costs much"},
 				{Name: "observe.head", Outcome: external.Failed, Problem: &external.Problem{Text: "no answer", At: "c.yaml:9:1"}},
 				{Name: "both", Outcome: external.Works, Value: "yes"},
@@ -32,8 +31,7 @@ func TestWhatACheckPrints(t *testing.T) {
 		Invariants: []judgeable{{"agreement", nil}, {"validity", []invariant.Observation{invariant.ObserveEncoding}}},
 	}
 	var text strings.Builder
-	e := &env{out: &text, width: 120}
-	if err := e.showChecked(ucli.NewContext(nil, nil, nil), out); err != nil {
+	if err := out.show(output{w: &text, style: report.Style{Width: 120}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -41,8 +39,8 @@ func TestWhatACheckPrints(t *testing.T) {
 		"not in the file: costs much\n", " observe.head    FAILED (1)", "FAILED (2)\n", " both ", "yes\n",
 		"\n(1) observe.head, one node\n    at     c.yaml:7:3\n    jq     .x\n    reply  {} of node node-1\n    it     gives null\n    hint   look there\n",
 		"\n(2) observe.head, two nodes\n    no answer\n    at     c.yaml:9:1\n",
-		"\ntwo nodes: node node-2 ended by itself: exit 1\n    at     c.yaml:4:1\n", "    | " + long[:maxPrinted-1] + "…\n",
-		" agreement  yes\n", " validity   no      the chain file does not show the encoding of blocks\n", "\nchain c: not all that its file says works\n",
+		"\ntwo nodes: node node-2 exited by itself: exit 1\n    at     c.yaml:4:1\n", "    | " + long[:maxPrinted-1] + "…\n",
+		" agreement  yes\n", " validity   no      the chain file does not show the encoding of blocks\n", "\nchain c: not everything in its chain file works\n",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("%q is not in\n%s", want, &text)

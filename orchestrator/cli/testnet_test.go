@@ -21,30 +21,30 @@ import (
 	"github.com/netsplit/netsplit/testnets"
 )
 
-// bench is a simulated testnet that the command line is attached to, as it is to one in containers.
-type bench struct {
+// simulated is a testnet in the simulator that commands open, as they open one in containers.
+type simulated struct {
 	*sim.Runtime
 	t       *testing.T
 	testnet *run.Testnet
 	chain   *native.Chain
 
-	mu       sync.Mutex
-	layers   []faults.Layer
-	version  uint64
-	states   map[faults.NodeID]string
-	attached int
-	// broken makes calls of that name fail; deaf makes Shape do nothing.
+	mu      sync.Mutex
+	layers  []faults.Layer
+	version uint64
+	states  map[faults.NodeID]string
+	open    int // connections
+	// broken makes calls of that name fail; inert makes ShapeIf do nothing.
 	broken map[string]error
-	deaf   bool
+	inert  bool
 }
 
-func newBench(t *testing.T) *bench {
+func newSimulated(t *testing.T) *simulated {
 	t.Helper()
 	spec, err := testnets.Open(filepath.Join("testdata", "calm.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{Runtime: sim.New(sim.Options{Seed: 1}), t: t, states: map[faults.NodeID]string{}, broken: map[string]error{}}
+	b := &simulated{Runtime: sim.New(sim.Options{Seed: 1}), t: t, states: map[faults.NodeID]string{}, broken: map[string]error{}}
 	b.chain = native.New(b.Transport())
 	b.testnet, err = run.Up(t.Context(), run.Options{ID: "calm-1", Spec: spec, Runtime: b, Chain: b.chain, Dir: t.TempDir()})
 	if err != nil {
@@ -57,15 +57,15 @@ func newBench(t *testing.T) *bench {
 		if err := b.Runtime.Close(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
-		if b.attached != 0 {
-			t.Errorf("%d commands did not let go of the testnet", b.attached)
+		if b.open != 0 {
+			t.Errorf("%d commands did not close the testnet", b.open)
 		}
 	})
 	return b
 }
 
 // Do implements control.
-func (b *bench) Do(ctx context.Context, a faults.Action) error {
+func (b *simulated) Do(ctx context.Context, a faults.Action) error {
 	if err := b.broken["Do"]; err != nil {
 		return err
 	}
@@ -76,37 +76,37 @@ func (b *bench) Do(ctx context.Context, a faults.Action) error {
 }
 
 // States implements control.
-func (b *bench) States(context.Context) (map[faults.NodeID]string, error) {
+func (b *simulated) States(context.Context) (map[faults.NodeID]string, error) {
 	return b.states, b.broken["States"]
 }
 
 // Layers implements control.
-func (b *bench) Layers(context.Context) ([]faults.Layer, uint64, error) {
+func (b *simulated) Layers(context.Context) ([]faults.Layer, uint64, error) {
 	return b.layers, b.version, b.broken["Layers"]
 }
 
 // ShapeIf implements control.
-func (b *bench) ShapeIf(ctx context.Context, version uint64, layers []faults.Layer) (faults.Applied, error) {
+func (b *simulated) ShapeIf(ctx context.Context, version uint64, layers []faults.Layer) (faults.Applied, error) {
 	if version != b.version {
 		return faults.Applied{}, errors.New("somebody else changed the faults")
 	}
 	b.version++
 	b.layers = layers
-	if b.deaf {
-		return faults.Applied{Engine: "deaf"}, b.broken["ShapeIf"]
+	if b.inert {
+		return faults.Applied{Engine: "none"}, b.broken["ShapeIf"]
 	}
 	applied, err := b.Shape(ctx, layers)
 	return applied, errors.Join(err, b.broken["ShapeIf"])
 }
 
 // Detach implements control.
-func (b *bench) Detach() error {
-	b.attached--
+func (b *simulated) Detach() error {
+	b.open--
 	return nil
 }
 
 // pass lets virtual time pass.
-func (b *bench) pass(d time.Duration) {
+func (b *simulated) pass(d time.Duration) {
 	b.t.Helper()
 	if err := b.Clock().Sleep(b.t.Context(), b.Clock().Now()+d); err != nil {
 		b.t.Error(err)
@@ -114,21 +114,22 @@ func (b *bench) pass(d time.Duration) {
 }
 
 // netsplit runs a command line and returns what it prints, its errors after its output.
-func (b *bench) netsplit(code int, line string) string {
+func (b *simulated) netsplit(code int, line string) string {
 	b.t.Helper()
 	var out, errs bytes.Buffer
-	e := &env{out: &out, err: &errs, width: 120, attach: func(context.Context, string) (*attached, error) {
-		b.attached++
-		return &attached{Testnet: b.testnet, runtime: b}, nil
-	}}
-	if got := e.run(b.t.Context(), append([]string{"netsplit"}, strings.Fields(line)...)); got != code {
+	e := &env{stdout: &out, stderr: &errs, width: 120}
+	open := func(context.Context, string) (*testnet, error) {
+		b.open++
+		return &testnet{b.testnet, b}, nil
+	}
+	if got := execute(b.t.Context(), e, open, append([]string{"netsplit"}, strings.Fields(line)...)); got != code {
 		b.t.Errorf("netsplit %s: exit code %d, want %d\n%s%s", line, got, code, &out, &errs)
 	}
 	return out.String() + errs.String()
 }
 
 // want checks that a command's output matches all patterns.
-func (b *bench) want(code int, line string, patterns ...string) {
+func (b *simulated) want(code int, line string, patterns ...string) {
 	b.t.Helper()
 	got := b.netsplit(code, line)
 	for _, p := range patterns {
@@ -138,16 +139,16 @@ func (b *bench) want(code int, line string, patterns ...string) {
 	}
 }
 
-func TestByHand(t *testing.T) {
-	b := newBench(t)
+func TestCommands(t *testing.T) {
+	b := newSimulated(t)
 	b.pass(5 * time.Second)
 	b.want(0, "status", `^ miner-1 +\d+ +…[0-9a-f]{12} +A +4 +\d+$`, `^calm-1: 5 nodes, one chain$`)
 	b.want(0, "fault ls", "^no fault is active$")
 
-	b.want(0, "fault partition --halves ordered", `^partition-1: cut 2 nodes from 3 nodes, applied in `, `^ 12 +12 +12 cut +12 silent$`)
+	b.want(0, "fault partition --halves ordered", `^partition-1: cut 2 nodes from 3 nodes, applied in `, `^ 12 +12 +12 cut +12 unreachable$`)
 	b.pass(20 * time.Second)
 	b.want(0, "status", `^ miner-1 .* A `, `^ full-2 .* B `, `^calm-1: 5 nodes, 2 chains, faults on links: 1 \(netsplit fault ls\)$`)
-	b.want(0, "fault latency --delay 100ms --between miner-3:full --for 1h", `^latency-1: `, `delay 100ms +0 silent, median delay 100`)
+	b.want(0, "fault latency --delay 100ms --between miner-3:full --for 1h", `^latency-1: `, `delay 100ms +0 unreachable, median delay 100`)
 	b.want(0, "fault ls", `^ partition-1 .* until healed$`, `^ latency-1 .* in \d+`)
 	b.want(0, "fault heal latency-1", `^healed latency-1: `)
 	b.want(0, "fault heal", `^healed partition-1: cut 2 nodes from 3 nodes$`)
@@ -165,8 +166,8 @@ func TestByHand(t *testing.T) {
 	b.want(0, "logs miner-1 -n 3", "^.")
 }
 
-func TestByHandJSON(t *testing.T) {
-	b := newBench(t)
+func TestCommands_JSON(t *testing.T) {
+	b := newSimulated(t)
 	b.pass(3 * time.Second)
 	var s testnetStatus
 	if err := json.Unmarshal([]byte(b.netsplit(0, "status --json")), &s); err != nil || s.Chains != 1 || len(s.Nodes) != 5 {
@@ -178,8 +179,8 @@ func TestByHandJSON(t *testing.T) {
 	}
 }
 
-func TestByHandRefusals(t *testing.T) {
-	b := newBench(t)
+func TestCommands_UsageErrors(t *testing.T) {
+	b := newSimulated(t)
 	b.want(2, "fault partition --isolate miner-9", `^netsplit: .*miner-9`)
 	b.want(2, "fault heal nothing", `^netsplit: no fault "nothing" is active$`)
 	b.want(2, "logs miner-9", `^netsplit: testnet calm-1 has no node "miner-9"$`, `^  hint: did you mean miner-1\?$`)
@@ -190,29 +191,29 @@ func TestByHandRefusals(t *testing.T) {
 	b.want(2, "tx send --from testdata/calm.yaml --to full-1 --amount 1", `^netsplit: read wallet testdata/calm.yaml: `)
 }
 
-func TestByHandFailures(t *testing.T) {
+func TestCommands_RuntimeErrors(t *testing.T) {
 	gone := errors.New("the engine is gone")
 	for _, c := range []struct{ call, line string }{
 		{"Do", "fault kill miner-1"}, {"Layers", "fault partition"}, {"ShapeIf", "fault partition"}, {"Layers", "fault heal"},
 		{"States", "fault heal"}, {"Layers", "fault ls"}, {"States", "fault ls"},
 	} {
-		b := newBench(t)
+		b := newSimulated(t)
 		b.broken[c.call] = gone
 		b.want(3, c.line, "the engine is gone")
 	}
-	b := newBench(t)
+	b := newSimulated(t)
 	b.broken["Layers"] = gone
 	b.want(0, "status", "one chain, faults not known: the engine is gone$")
 }
 
-func TestFaultThatDoesNotBiteIsAnError(t *testing.T) {
-	b := newBench(t)
-	b.deaf = true
-	b.want(3, "fault partition --isolate miner-1", `^ 8 +8 +8 cut +0 silent$`, `^netsplit: the fault did not bite on 8 of 8 links$`)
+func TestFault_WithoutEffectIsAnError(t *testing.T) {
+	b := newSimulated(t)
+	b.inert = true
+	b.want(3, "fault partition --isolate miner-1", `^ 8 +8 +8 cut +0 unreachable$`, `^netsplit: the fault had no effect on 8 of 8 links$`)
 }
 
-func TestTransferByHand(t *testing.T) {
-	b := newBench(t)
+func TestTxSend(t *testing.T) {
+	b := newSimulated(t)
 	wallet := filepath.Join(t.TempDir(), "alice.json")
 	address := regexp.MustCompile(`[0-9a-f]{64}`).FindString(b.netsplit(0, "wallet new "+wallet))
 	if address == "" {
@@ -280,8 +281,8 @@ func TestPickTestnet(t *testing.T) {
 	}
 }
 
-func TestNodesOfATestnetThatIsUp(t *testing.T) {
-	b := newBench(t)
+func TestNodeTable(t *testing.T) {
+	b := newSimulated(t)
 	access, err := b.testnet.Access(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -299,13 +300,13 @@ func TestNodesOfATestnetThatIsUp(t *testing.T) {
 	}
 }
 
-func TestStatusOfNodesThatMove(t *testing.T) {
-	b := newBench(t)
+func TestOnChain_NodesThatMove(t *testing.T) {
+	b := newSimulated(t)
 	b.pass(5 * time.Second)
 	b.netsplit(0, "fault partition --halves ordered")
 	b.pass(20 * time.Second)
-	a := &attached{Testnet: b.testnet, runtime: b}
-	nodes, err := a.askAll(t.Context())
+	net := &testnet{b.testnet, b}
+	nodes, err := net.poll(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,16 +314,16 @@ func TestStatusOfNodesThatMove(t *testing.T) {
 	if one.Height < other.Height {
 		one, other = other, one
 	}
-	if same, err := a.onChain(t.Context(), one, other); same || err != nil {
+	if same, err := net.onChain(t.Context(), one, other); same || err != nil {
 		t.Errorf("two sides of a cut are on one chain: %v, %v", same, err)
 	}
 	stale := *one
 	stale.Head = "of a chain that it left"
-	if _, err := a.onChain(t.Context(), &stale, other); !errors.Is(err, errMoved) {
+	if _, err := net.onChain(t.Context(), &stale, other); !errors.Is(err, errMoved) {
 		t.Errorf("a node that moved: %v", err)
 	}
 	stale.Height += 1000
-	if _, err := a.onChain(t.Context(), &stale, other); !errors.Is(err, errMoved) {
+	if _, err := net.onChain(t.Context(), &stale, other); !errors.Is(err, errMoved) {
 		t.Errorf("a node whose chain is shorter now: %v", err)
 	}
 }

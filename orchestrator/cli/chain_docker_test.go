@@ -188,7 +188,7 @@ func TestMistakesInAChainFile(t *testing.T) {
 			`^    \| the first line says why$`, `^    \| usage line 39$`, `^ +6 \| +- run`, "hint: "}},
 		"a step that leaves nothing": {[]string{"keep: [/data]", "keep: [/nothing]"}, 2, []string{`^./toy.yaml:6:5: prepare step 1 of 1, node node-1: .*/nothing`}},
 		"a node that exits at once": {[]string{"    - run\n", "    - ruin\n"}, 3, []string{
-			`node node-1 ended by itself: exited with status 2$`, `at     ./toy.yaml:10:1$`, `^    \| unknown command ruin$`}},
+			`node node-1 exited by itself: exited with status 2$`, `at     ./toy.yaml:10:1$`, `^    \| unknown command ruin$`}},
 		"a port on which nothing listens": {[]string{"0.0.0.0:{{.Ports.rpc}}", "0.0.0.0:7002"}, 3, []string{
 			`^ observe.height +FAILED \(1\)`, `call status \(./toy.yaml:19:3\): .*connection refused$`, `hint   nothing listens there`, `^    \| block height=`}},
 		"a method that the node does not have": {[]string{"{method: peers}", "{method: pears}"}, 3, []string{

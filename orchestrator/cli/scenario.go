@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"github.com/netsplit/netsplit/orchestrator/run"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// ourChain is the name of the chain that netsplit's own node makes.
+const ourChain = "netsplit"
+
+// startOptions are what the command line of run and up says about a testnet that is to start.
+type startOptions struct {
+	command  string  // "netsplit run"
+	scenario string  // a name from the catalog or a file; empty where none is given
+	nodes    *int    // nil: as the scenario says
+	seed     *uint64 // nil: as the scenario says
+	runtime  string
+	image    string
+	chain    string // a name or a file; run takes more than one, with commas
+	out      string
+	attach   []string // containers to attach to; empty: new nodes
+	network  string   // of these containers
+}
+
+// startFlags are the flags of run and up.
+func startFlags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringFlag{
+			Name: flagRuntime, Value: runtimeAuto, DefaultText: runtimeAuto,
+			Usage: "run nodes in `RUNTIME`: docker, sim, or auto, which is docker if an engine answers, else sim",
+		},
+		&ucli.IntFlag{Name: flagNodes, Usage: "scale the scenario to `N` nodes, in proportion", DefaultText: "its own"},
+		&ucli.Uint64Flag{Name: flagSeed, Usage: "replace the scenario's seed with `S`", DefaultText: "its own"},
+		&ucli.StringFlag{Name: flagImage, Usage: "local node image `REF` instead of one made from this executable"},
+		&ucli.StringFlag{Name: flagOut, Usage: "record the run in directory `DIR`"},
+		&ucli.StringFlag{
+			Name: flagChain, Value: ourChain, DefaultText: ourChain, Usage: "run nodes of `CHAIN`, a name or a chain file",
+		},
+	}
+}
+
+// attachFlags are the further flags of run.
+func attachFlags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringSliceFlag{
+			Name: flagAttach, Usage: "attach to running containers: `WHICH` is LABEL=VALUE or a name; repeat it, or use commas",
+		},
+		&ucli.StringFlag{Name: flagNetwork, Usage: "with --attach: the network `NAME` to split"},
+	}
+}
+
+// startOptionsOf reads the flags.
+func startOptionsOf(c *ucli.Context) startOptions {
+	o := startOptions{
+		command: c.Command.HelpName, scenario: c.Args().First(), runtime: c.String(flagRuntime), image: c.String(flagImage),
+		chain: c.String(flagChain), out: c.String(flagOut), attach: c.StringSlice(flagAttach), network: c.String(flagNetwork),
+	}
+	if c.IsSet(flagNodes) {
+		n := c.Int(flagNodes)
+		o.nodes = &n
+	}
+	if c.IsSet(flagSeed) {
+		s := c.Uint64(flagSeed)
+		o.seed = &s
+	}
+	return o
+}
+
+// load reads and checks the scenario, changed as the flags say.
+func (o *startOptions) load() (*testnets.Spec, error) {
+	spec, err := testnets.Open(o.scenario)
+	if err != nil {
+		return nil, usageError(err)
+	}
+	if o.seed != nil {
+		spec.Seed = *o.seed
+	}
+	if o.nodes != nil {
+		if err := spec.Scale(*o.nodes); err != nil {
+			return nil, usageError(err)
+		}
+	}
+	if err := run.Check(spec, nil); err != nil {
+		return nil, usageError(err)
+	}
+	return spec, nil
+}
+
+// openChain reads a chain file by name or path; nil for our own chain.
+func openChain(name string) (*testnets.Chain, error) {
+	if name == "" || name == ourChain {
+		return nil, nil
+	}
+	file, err := testnets.OpenChain(name)
+	if err != nil {
+		return nil, usageError(err)
+	}
+	return file, nil
+}
+
+// commandLine is the call in one line where flags change what the scenario says; else empty.
+func (o *startOptions) commandLine() string {
+	words := []string{o.command}
+	if o.scenario != "" {
+		words = append(words, shellWord(o.scenario))
+	}
+	unchanged := len(words)
+	add := func(flag string, value any) { words = append(words, dashed(flag), shellWord(value)) }
+	if o.nodes != nil {
+		add(flagNodes, *o.nodes)
+	}
+	if o.seed != nil {
+		add(flagSeed, *o.seed)
+	}
+	if o.image != "" {
+		add(flagImage, o.image)
+	}
+	if o.chain != "" && o.chain != ourChain {
+		add(flagChain, o.chain)
+	}
+	for _, which := range o.attach {
+		add(flagAttach, which)
+	}
+	if o.network != "" {
+		add(flagNetwork, o.network)
+	}
+	if len(words) == unchanged {
+		return ""
+	}
+	return strings.Join(words, " ")
+}
