@@ -13,13 +13,13 @@ import (
 	"github.com/netsplit/netsplit/faults"
 )
 
-// Client speaks with an agent over its Unix socket. Its methods may be called from several goroutines. A refusal by the
+// Client calls an agent over its Unix socket. Its methods may be called from several goroutines. An error answer of the
 // agent is an *Error.
 type Client struct {
 	http *http.Client
 }
 
-// Dial returns a client of the agent that listens on a socket. It connects with the first request.
+// Dial returns a client of the agent that listens on a Unix socket. It connects with the first request.
 func Dial(socket string) *Client {
 	var d net.Dialer
 	return &Client{http: &http.Client{Transport: &http.Transport{
@@ -32,14 +32,14 @@ func Dial(socket string) *Client {
 // Close closes idle connections. A lease that is held stays held.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// State returns what the agent says of itself.
+// State returns the agent's state.
 func (c *Client) State(ctx context.Context) (State, error) {
 	var s State
 	err := c.call(ctx, http.MethodGet, "/v1/state", nil, &s)
 	return s, err
 }
 
-// SetHosts tells the agent where the nodes are, and returns when the layers are true for them.
+// SetHosts sets where the nodes run, and returns when the layers are applied to them.
 func (c *Client) SetHosts(ctx context.Context, hosts []Host) error {
 	if hosts == nil {
 		hosts = []Host{}
@@ -47,12 +47,12 @@ func (c *Client) SetHosts(ctx context.Context, hosts []Host) error {
 	return c.call(ctx, http.MethodPut, "/v1/hosts", hosts, nil)
 }
 
-// Shape makes exactly these layers true and returns when they are. No layers: everything heals.
+// Shape replaces all layers and returns when they are applied. Without layers everything heals.
 func (c *Client) Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error) {
 	return c.ShapeIf(ctx, ShapeRequest{Layers: layers})
 }
 
-// ShapeIf is Shape, on condition that the layers are still those of a version; otherwise the error is ErrChanged.
+// ShapeIf is Shape on condition that the layers are still of a version; otherwise the error is ErrChanged.
 func (c *Client) ShapeIf(ctx context.Context, req ShapeRequest) (faults.Applied, error) {
 	var a faults.Applied
 	err := c.call(ctx, http.MethodPut, "/v1/layers", req, &a)
@@ -66,8 +66,8 @@ func (c *Client) Probe(ctx context.Context, links []faults.Link, plan faults.Pro
 	return m, err
 }
 
-// Forward returns, for each target, an address on the agent's loopback that leads there until the agent ends: the same
-// one each time. Targets are ports of the testnet's nodes.
+// Forward returns, for each target, an address on the agent's loopback that is forwarded to it until the agent ends: the
+// same address each time. Targets are ports of the testnet's nodes.
 func (c *Client) Forward(ctx context.Context, targets []netip.AddrPort) ([]netip.AddrPort, error) {
 	var out []netip.AddrPort
 	if err := c.call(ctx, http.MethodPut, "/v1/forwards", targets, &out); err != nil {
@@ -79,12 +79,12 @@ func (c *Client) Forward(ctx context.Context, targets []netip.AddrPort) ([]netip
 	return out, nil
 }
 
-// Stop makes the agent heal everything and end.
+// Stop makes the agent heal everything and exit.
 func (c *Client) Stop(ctx context.Context) error {
 	return c.call(ctx, http.MethodPost, "/v1/stop", nil, nil)
 }
 
-// Lease is held from AcquireLease to Release, or until the agent ends or one of the two processes dies.
+// Lease is held from AcquireLease to Release, or until the agent or the client ends.
 type Lease struct {
 	body   io.ReadCloser
 	cancel context.CancelFunc
@@ -94,13 +94,13 @@ type Lease struct {
 // Done is closed when the lease is over.
 func (l *Lease) Done() <-chan struct{} { return l.done }
 
-// Release gives the lease back and returns when the connection is closed.
+// Release ends the lease and returns when the connection is closed.
 func (l *Lease) Release() {
 	l.cancel()
 	<-l.done
 }
 
-// AcquireLease takes a lease. ctx bounds the lease, not only the call.
+// AcquireLease acquires a lease. ctx bounds the lease, not only the call.
 func (c *Client) AcquireLease(ctx context.Context) (*Lease, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	res, err := c.do(ctx, http.MethodPost, "/v1/lease", nil)
@@ -112,13 +112,13 @@ func (c *Client) AcquireLease(ctx context.Context) (*Lease, error) {
 	go func() {
 		defer close(l.done)
 		defer cancel()
-		_, _ = io.Copy(io.Discard, l.body) // ends when the lease does; why does not matter
+		_, _ = io.Copy(io.Discard, l.body) // returns when the lease ends; why does not matter
 		l.body.Close()
 	}()
 	return l, nil
 }
 
-// Lease takes a lease and holds it until ctx ends or the connection breaks; it returns nil in the first case.
+// Lease acquires a lease and holds it until ctx ends or the connection breaks; it returns nil in the first case.
 func (c *Client) Lease(ctx context.Context) error {
 	l, err := c.AcquireLease(ctx)
 	if err != nil {
@@ -131,7 +131,7 @@ func (c *Client) Lease(ctx context.Context) error {
 	return fmt.Errorf("hold the agent's lease: the agent closed the connection")
 }
 
-// call sends in, if not nil, and decodes the answer into out, if not nil.
+// call sends a request with the body in, if not nil, and decodes the answer into out, if not nil.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
@@ -157,7 +157,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	return nil
 }
 
-// do sends a request and returns the answer if it is a success.
+// do sends a request and returns the answer if it succeeded.
 func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, body)
 	if err != nil {

@@ -2,28 +2,26 @@ package agent
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
 	"time"
 )
 
 const (
-	// forwardConns is how many connections one forward carries at a time; more wait.
+	// forwardConns is the most connections of one forward at a time; more wait.
 	forwardConns = 256
-	// forwardDial bounds the connection to a node.
+	// forwardDial bounds the time to connect to a node.
 	forwardDial = 5 * time.Second
-	// acceptPause is between a failure to accept and the next try.
+	// acceptPause is the time between a failed accept and the next.
 	acceptPause = 50 * time.Millisecond
 )
 
-// errStopping says that the agent is about to end.
+// errStopping is the error of requests while the agent stops.
 var errStopping = errors.New("the agent is stopping")
 
-// forwarder carries connections from the agent's loopback to ports of nodes, for people: a port stays the same while
+// forwarder forwards connections from the agent's loopback to ports of nodes, so that a user's port stays the same while
 // nodes are killed and started again. The zero forwarder is ready. Its methods may be called from several goroutines.
 type forwarder struct {
 	mu     sync.Mutex
@@ -33,7 +31,7 @@ type forwarder struct {
 	work   sync.WaitGroup
 }
 
-// forward returns the loopback address that leads to a target, the same one each time it is asked for.
+// forward returns the loopback address that is forwarded to a target, the same one each time.
 func (f *forwarder) forward(target netip.AddrPort) (netip.AddrPort, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -55,7 +53,7 @@ func (f *forwarder) forward(target netip.AddrPort) (netip.AddrPort, error) {
 	return ln.Addr().(*net.TCPAddr).AddrPort(), nil
 }
 
-// accept carries a listener's connections until it is closed.
+// accept forwards a listener's connections until it is closed.
 func (f *forwarder) accept(ln net.Listener, target netip.AddrPort) {
 	free := make(chan struct{}, forwardConns)
 	for {
@@ -66,50 +64,50 @@ func (f *forwarder) accept(ln net.Listener, target netip.AddrPort) {
 		}
 		if err != nil {
 			<-free
-			time.Sleep(acceptPause) // files are short: as net/http does, give others the time to close some
+			time.Sleep(acceptPause) // out of file descriptors: wait for others to be closed, as net/http does
 			continue
 		}
-		if !f.keep(from) {
+		if !f.track(from) {
 			return
 		}
 		f.work.Go(func() {
 			defer func() { <-free }()
-			defer f.drop(from)
-			f.carry(from, target)
+			defer f.closeConn(from)
+			f.pipe(from, target)
 		})
 	}
 }
 
-// carry joins a connection with one to the target until both ways are done.
-func (f *forwarder) carry(from net.Conn, target netip.AddrPort) {
+// pipe copies between a connection and a new one to the target until both directions are done.
+func (f *forwarder) pipe(from net.Conn, target netip.AddrPort) {
 	to, err := net.DialTimeout("tcp4", target.String(), forwardDial)
 	if err != nil {
-		return // the caller sees its connection end, as it does where a node dies
+		return // the client sees its connection close, as it would if the node died
 	}
-	if !f.keep(to) {
+	if !f.track(to) {
 		return
 	}
-	defer f.drop(to)
+	defer f.closeConn(to)
 	var back sync.WaitGroup
-	back.Go(func() { pour(from, to) })
-	pour(to, from)
+	back.Go(func() { copyOneWay(from, to) })
+	copyOneWay(to, from)
 	back.Wait()
 }
 
-// pour copies one way and passes the end on. A connection that broke is of no use the other way either.
-func pour(to, from net.Conn) {
+// copyOneWay copies until the end and closes the writing side. After an error both connections are closed.
+func copyOneWay(to, from net.Conn) {
 	if _, err := io.Copy(to, from); err != nil {
 		from.Close()
 		to.Close()
 		return
 	}
 	if tcp, ok := to.(*net.TCPConn); ok {
-		_ = tcp.CloseWrite() // where that fails the other way is over too
+		_ = tcp.CloseWrite() // on an error the other direction ends too
 	}
 }
 
-// keep notes a connection for close. It closes it and returns false when that was already called.
-func (f *forwarder) keep(c net.Conn) bool {
+// track registers a connection for close. Once close was called, it closes the connection and returns false.
+func (f *forwarder) track(c net.Conn) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -120,15 +118,15 @@ func (f *forwarder) keep(c net.Conn) bool {
 	return true
 }
 
-// drop closes a connection.
-func (f *forwarder) drop(c net.Conn) {
+// closeConn closes a connection.
+func (f *forwarder) closeConn(c net.Conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.conns, c)
 	c.Close()
 }
 
-// close ends all forwards and returns when nothing of them is left. Later forwards are refused.
+// close ends all forwards and their connections. Later calls of forward fail.
 func (f *forwarder) close() {
 	f.mu.Lock()
 	f.closed = true
@@ -140,45 +138,4 @@ func (f *forwarder) close() {
 	}
 	f.mu.Unlock()
 	f.work.Wait()
-}
-
-// putForwards opens ways from the agent's loopback to ports of nodes.
-func (s *Server) putForwards(w http.ResponseWriter, r *http.Request) {
-	var targets []netip.AddrPort
-	if err := decode(w, r, &targets); err != nil {
-		reply(w, nil, err)
-		return
-	}
-	if err := s.core.checkForwards(targets); err != nil {
-		reply(w, nil, refuse(http.StatusBadRequest, "forward: %v", err))
-		return
-	}
-	out := make([]netip.AddrPort, len(targets))
-	for i, t := range targets {
-		var err error
-		if out[i], err = s.forwards.forward(t); err != nil {
-			reply(w, nil, fmt.Errorf("forward to %s: %w", t, err))
-			return
-		}
-	}
-	reply(w, out, nil)
-}
-
-// checkForwards says what is wrong with targets: the agent leads to ports of the testnet's nodes and nowhere else.
-func (c *core) checkForwards(targets []netip.AddrPort) error {
-	if len(targets) > maxHosts {
-		return fmt.Errorf("%d targets, at most %d are allowed", len(targets), maxHosts)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	known := make(map[netip.Addr]bool, len(c.hosts))
-	for _, h := range c.hosts {
-		known[h.Addr] = true
-	}
-	for _, t := range targets {
-		if !known[t.Addr()] || t.Port() == 0 {
-			return fmt.Errorf("%q is no port of a node", t)
-		}
-	}
-	return nil
 }

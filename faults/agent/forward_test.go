@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// echo is a node that answers what it is sent once the sender is done.
-func echo(t *testing.T) netip.AddrPort {
+// echoNode listens as a node that sends back what it received.
+func echoNode(t *testing.T) netip.AddrPort {
 	t.Helper()
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -36,8 +36,8 @@ func echo(t *testing.T) netip.AddrPort {
 	return ln.Addr().(*net.TCPAddr).AddrPort()
 }
 
-// say sends a text and returns the answer.
-func say(t *testing.T, to netip.AddrPort, text string) string {
+// exchange sends a text and returns the answer.
+func exchange(t *testing.T, to netip.AddrPort, text string) string {
 	t.Helper()
 	c, err := net.Dial("tcp4", to.String())
 	if err != nil {
@@ -48,53 +48,53 @@ func say(t *testing.T, to netip.AddrPort, text string) string {
 		t.Fatal(err)
 	}
 	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
-		return "" // the other end has gone
+		return "" // the other end closed
 	}
 	answer, _ := io.ReadAll(c)
 	return string(answer)
 }
 
-func TestForward(t *testing.T) {
-	r := newRig(t, false)
-	node := echo(t)
+func TestForwarder(t *testing.T) {
+	r := newFakeAgent(t, false)
+	node := echoNode(t)
 	gone := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), 1)
 	err := r.SetHosts(t.Context(), []Host{{Node: "a", Addr: node.Addr()}, {Node: "b", Addr: gone.Addr()}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ways, err := r.Forward(t.Context(), []netip.AddrPort{node, gone, node})
-	if err != nil || len(ways) != 3 || ways[0] != ways[2] || ways[0] == ways[1] {
-		t.Fatalf("ways %v, %v", ways, err)
+	addrs, err := r.Forward(t.Context(), []netip.AddrPort{node, gone, node})
+	if err != nil || len(addrs) != 3 || addrs[0] != addrs[2] || addrs[0] == addrs[1] {
+		t.Fatalf("addrs %v, %v", addrs, err)
 	}
-	for _, w := range ways {
+	for _, w := range addrs {
 		if !w.Addr().IsLoopback() {
-			t.Errorf("%s is open to others than this host", w)
+			t.Errorf("%s is reachable from other hosts", w)
 		}
 	}
 	for range 3 {
-		if got := say(t, ways[0], "hello"); got != "got hello" {
-			t.Errorf("the node said %q", got)
+		if got := exchange(t, addrs[0], "hello"); got != "got hello" {
+			t.Errorf("the node answered %q", got)
 		}
 	}
-	if got := say(t, ways[1], "hello"); got != "" {
-		t.Errorf("a node that is not there said %q", got)
+	if got := exchange(t, addrs[1], "hello"); got != "" {
+		t.Errorf("a node that does not exist answered %q", got)
 	}
 	again, err := r.Forward(t.Context(), []netip.AddrPort{gone, node})
-	if err != nil || !slices.Equal(again, []netip.AddrPort{ways[1], ways[0]}) {
-		t.Errorf("asked again: %v, %v", again, err)
+	if err != nil || !slices.Equal(again, []netip.AddrPort{addrs[1], addrs[0]}) {
+		t.Errorf("second call: %v, %v", again, err)
 	}
 
-	// A connection that idles when the agent stops does not hold it up.
-	idle, err := net.Dial("tcp4", ways[0].String())
+	// An idle connection does not delay the agent's end.
+	idle, err := net.Dial("tcp4", addrs[0].String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer idle.Close()
 	r.server.forwards.close()
 	if _, err := io.ReadAll(idle); err == nil {
-		if c, err := net.Dial("tcp4", ways[0].String()); err == nil {
+		if c, err := net.Dial("tcp4", addrs[0].String()); err == nil {
 			c.Close()
-			t.Error("the way is still open")
+			t.Error("the forward is still open")
 		}
 	}
 	if _, err := r.Forward(t.Context(), []netip.AddrPort{node}); status(err) != 500 || !strings.Contains(err.Error(), "stopping") {
@@ -102,8 +102,8 @@ func TestForward(t *testing.T) {
 	}
 }
 
-func TestForwardRefuses(t *testing.T) {
-	r := newRig(t, false)
+func TestForward_InvalidTargets(t *testing.T) {
+	r := newFakeAgent(t, false)
 	if err := r.SetHosts(t.Context(), threeHosts()); err != nil {
 		t.Fatal(err)
 	}

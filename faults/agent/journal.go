@@ -10,8 +10,8 @@ import (
 	"github.com/netsplit/netsplit/faults/shape/nft"
 )
 
-// entry says what an agent is about to put into the kernel. All of it goes with the agent: the table belongs to the
-// agent's socket, and so does the queue.
+// entry says what an agent creates in the kernel. The kernel removes all of it when the agent ends: table and queue belong
+// to the agent's sockets.
 type entry struct {
 	Testnet string `json:"testnet"`
 	PID     int    `json:"pid"` // in the agent's own PID namespace
@@ -22,10 +22,10 @@ type entry struct {
 // journal is the agent's record on disk, one entry. A nil journal records nothing.
 type journal struct {
 	path string
-	old  *entry // what an earlier agent left
+	old  *entry // entry of an earlier agent
 }
 
-// openJournal reads what an earlier agent left. A journal that cannot be read is an error: it may be the wrong file.
+// openJournal reads the entry of an earlier agent. A file that is not a journal is an error: its path may be wrong.
 func openJournal(path string) (*journal, error) {
 	if path == "" {
 		return nil, nil
@@ -44,7 +44,7 @@ func openJournal(path string) (*journal, error) {
 	return j, nil
 }
 
-// record writes the entry in the place of an older one, and returns when it is on disk.
+// record replaces the entry, and returns when it is on disk.
 func (j *journal) record(e entry) error {
 	if j == nil {
 		return nil
@@ -76,7 +76,7 @@ func (j *journal) syncDir() error {
 	return nil
 }
 
-// writeSynced writes a file through to the disk.
+// writeSynced writes a file and syncs it.
 func writeSynced(path string, text []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -86,7 +86,7 @@ func writeSynced(path string, text []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// explain makes an error about a foreign table tell whose it is.
+// explain adds the owner to an error about a table that another agent owns.
 func (j *journal) explain(err error) error {
 	if !errors.Is(err, nft.ErrOwned) {
 		return err
@@ -97,9 +97,9 @@ func (j *journal) explain(err error) error {
 	return fmt.Errorf("another agent owns the faults of this testnet: %w", err)
 }
 
-// close removes the entry if what it speaks of is gone.
-func (j *journal) close(gone bool) error {
-	if j == nil || !gone {
+// close removes the journal if the faults were healed.
+func (j *journal) close(healed bool) error {
+	if j == nil || !healed {
 		return nil
 	}
 	if err := os.Remove(j.path); err != nil && !errors.Is(err, os.ErrNotExist) {

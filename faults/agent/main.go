@@ -16,11 +16,11 @@ const (
 	exitFailed = 3
 )
 
-// minProcs is the least number of the Go runtime's processor slots.
+// minProcs is the least GOMAXPROCS.
 const minProcs = 8
 
-// Main is the command `netsplit agent`; args are what follows. It returns the exit code: 0 after it healed everything
-// because ctx ended, it was told to stop, or the bridge disappeared; 2 for wrong arguments; 3 when it failed.
+// Main is the command `netsplit agent`; args are its arguments. It returns the exit code: 0 after it healed everything
+// because ctx ended, a client stopped it, or the bridge was deleted; 2 for wrong arguments; 3 when it failed.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cfg, err := parseArgs(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
@@ -30,8 +30,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "netsplit agent: %v\n", err)
 		return exitUsage
 	}
-	// The delay engine's thread must find a free processor slot of the Go runtime whenever it wakes, also while another
-	// thread that has one is kept waiting by the rest of the machine.
+	// The delay engine's thread must get one of the Go runtime's processors whenever it wakes up, also while the threads of
+	// others are waiting for a CPU.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), minProcs))
 	err = Serve(ctx, cfg, func() {
 		fmt.Fprintf(stdout, "agent of testnet %s listens on %s\n", cfg.Testnet, cfg.Socket)
@@ -43,7 +43,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// parseArgs reads the command line. Usage goes to out when it is asked for.
+// parseArgs parses the command line. With --help it writes the usage to out.
 func parseArgs(args []string, out io.Writer) (Config, error) {
 	var cfg Config
 	var lease string
@@ -51,9 +51,9 @@ func parseArgs(args []string, out io.Writer) (Config, error) {
 	fs.SetOutput(io.Discard)
 	fs.StringVar(&cfg.Testnet, "testnet", "", "`ID` of the testnet whose faults to own (required)")
 	fs.StringVar(&cfg.Socket, "socket", "", "`path` of the Unix socket to listen on (required)")
-	fs.StringVar(&lease, "lease", "none", "`require`: heal everything when nobody holds a lease; none: faults last until they are healed")
-	fs.StringVar(&cfg.Bridge, "bridge", "", "heal and end when the bridge `interface` disappears")
-	fs.StringVar(&cfg.Journal, "journal", "", "`file` to record in what is about to be put into the kernel")
+	fs.StringVar(&lease, "lease", "none", "`require`: heal everything when no client holds a lease; none: faults last until they are healed")
+	fs.StringVar(&cfg.Bridge, "bridge", "", "heal everything and exit when the bridge `interface` is deleted")
+	fs.StringVar(&cfg.Journal, "journal", "", "`file` that records the table and queue in the kernel")
 	fs.StringVar(&cfg.Netns, "netns", "", "`path` of the network namespace that carries the bridge; default the agent's own")
 	err := fs.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -79,7 +79,7 @@ func parseArgs(args []string, out io.Writer) (Config, error) {
 	return cfg, nil
 }
 
-// checkTestnet says what is wrong with a testnet's ID.
+// checkTestnet returns what is wrong with a testnet's ID.
 func checkTestnet(id string) error {
 	if id == "" || len(id) > 40 {
 		return fmt.Errorf("testnet ID has %d bytes, 1 to 40 are allowed", len(id))

@@ -2,10 +2,12 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -13,49 +15,52 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape"
+	"github.com/netsplit/netsplit/faults/shape/netns"
+	"github.com/netsplit/netsplit/faults/shape/probe"
 )
 
-// Config says whose agent it is and where it works.
+// Config configures an agent.
 type Config struct {
 	// Testnet is the testnet's ID, [a-z0-9-], 1 to 40 bytes.
 	Testnet string
-	// Socket is the path of the Unix socket to listen on. A socket that nobody listens on any more is replaced.
+	// Socket is the path of the Unix socket to listen on. A socket that no process listens on any more is replaced.
 	Socket string
-	// RequireLease makes faults last only while somebody holds a lease.
+	// RequireLease makes faults last only while a client holds a lease.
 	RequireLease bool
-	// Bridge is the name of the testnet's bridge; when it disappears the agent heals and ends. Empty: not watched.
+	// Bridge is the name of the testnet's bridge; when it is deleted the agent heals everything and exits. Empty: not
+	// watched.
 	Bridge string
-	// Journal is the file that says what the agent is about to put into the kernel. Empty: none.
+	// Journal is the path of the file that records the table and queue that the agent creates. Empty: none.
 	Journal string
 	// Netns is the path of the network namespace that carries the bridge. Empty: the caller's own.
 	Netns string
 }
 
-// prober measures links; kernelProber is one.
+// prober measures links; *probe.Prober implements it.
 type prober interface {
 	Probe(ctx context.Context, hosts []Host, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error)
-	// Keep lets go of hosts that are gone.
-	Keep(hosts []Host)
+	// Retain closes the sockets of all other hosts.
+	Retain(hosts []Host)
 	Close() error
 }
 
-// shutdownTime bounds how long requests in progress may take to end once the faults are healed.
+// shutdownTime bounds the wait for requests in progress after the faults are healed.
 const shutdownTime = 5 * time.Second
 
 // Server is a running agent.
 type Server struct {
-	core     *core
-	prober   prober
-	forwards forwarder
+	controller *controller
+	prober     prober
+	forwards   forwarder
 
 	once     sync.Once
 	stopping chan struct{}
-	cause    error // why it stops; nil when it was asked to. Read after stopping.
+	cause    error // why it stops; nil when it was requested. Read after stopping.
 }
 
-// Serve is the agent: it opens the engine, listens, and returns when ctx ends, it is told to stop, or the bridge
-// disappears; everything is healed then, and the error is nil. ready, if not nil, is called once it listens. It fails
-// with an error wrapping nft.ErrOwned when the testnet has a live agent.
+// Serve runs an agent: it opens the engine and answers requests until ctx ends, a client stops it, or the bridge is
+// deleted; everything is healed then, and the error is nil. ready, if not nil, is called once it listens. The error wraps
+// nft.ErrOwned when the testnet has another running agent.
 func Serve(ctx context.Context, cfg Config, ready func()) (err error) {
 	if err := checkTestnet(cfg.Testnet); err != nil {
 		return err
@@ -69,11 +74,11 @@ func Serve(ctx context.Context, cfg Config, ready func()) (err error) {
 	if err != nil {
 		return errors.Join(j.explain(err), j.close(false))
 	}
-	s.core = &core{testnet: cfg.Testnet, engine: eng, strict: cfg.RequireLease, broken: s.stop}
-	s.prober = newProber()
-	// The journal's entry goes only after what it speaks of has gone.
+	s.controller = &controller{testnet: cfg.Testnet, engine: eng, requireLease: cfg.RequireLease, failed: s.stop}
+	s.prober = probe.New()
+	// The journal is removed after the table and the queue that it names.
 	defer func() {
-		healed := s.core.close()
+		healed := s.controller.close()
 		err = errors.Join(err, healed, s.prober.Close(), j.close(healed == nil))
 	}()
 	stopWatch, err := watchBridge(cfg, func() { s.stop(nil) }, s.stop)
@@ -84,10 +89,10 @@ func Serve(ctx context.Context, cfg Config, ready func()) (err error) {
 	return s.serve(ctx, cfg.Socket, ready)
 }
 
-// openEngine opens the kernel's engine in the configured namespace.
+// openEngine opens the engine in the configured namespace.
 func openEngine(cfg Config, j *journal) (*shape.Engine, error) {
 	var e *shape.Engine
-	err := inNetns(cfg.Netns, func() (err error) {
+	err := netns.Do(cfg.Netns, func() (err error) {
 		e, err = shape.Open(shape.Config{Testnet: cfg.Testnet, Bridge: cfg.Bridge, Record: func(table string, queue uint16) error {
 			return j.record(entry{Testnet: cfg.Testnet, PID: os.Getpid(), Table: table, Queue: queue})
 		}})
@@ -96,7 +101,7 @@ func openEngine(cfg Config, j *journal) (*shape.Engine, error) {
 	return e, err
 }
 
-// stop makes the server end. Only the first call counts.
+// stop makes the server stop. Only the first call has an effect.
 func (s *Server) stop(cause error) {
 	s.once.Do(func() {
 		s.cause = cause
@@ -126,15 +131,15 @@ func (s *Server) serve(ctx context.Context, socket string, ready func()) error {
 	case <-ctx.Done():
 		s.stop(nil)
 	case <-s.stopping:
-	case <-s.core.engine.Failed():
-		s.stop(fmt.Errorf("the engine failed: %w", s.core.engine.Cause()))
+	case <-s.controller.engine.Failed():
+		s.stop(fmt.Errorf("the engine failed: %w", s.controller.engine.Cause()))
 	case err := <-ended:
 		s.stop(fmt.Errorf("serve %s: %w", socket, err))
 		ended <- nil
 	}
 	<-s.stopping
-	// Heal before anything that may take time.
-	healed := s.core.close()
+	// First heal, because the rest may take time.
+	healed := s.controller.close()
 	cancel()
 	s.forwards.close()
 	grace, done := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
@@ -148,7 +153,7 @@ func (s *Server) serve(ctx context.Context, socket string, ready func()) error {
 	return errors.Join(s.cause, healed)
 }
 
-// listen listens on a Unix socket that only the owner of its directory may use.
+// listen listens on a Unix socket that only the owner of its directory can connect to.
 func listen(socket string) (net.Listener, error) {
 	if err := clearSocket(socket); err != nil {
 		return nil, err
@@ -161,21 +166,21 @@ func listen(socket string) (net.Listener, error) {
 		ln.Close()
 		return nil, fmt.Errorf("protect socket: %w", err)
 	}
-	if err := giveTo(socket, filepath.Dir(socket)); err != nil {
+	if err := chownLike(socket, filepath.Dir(socket)); err != nil {
 		ln.Close()
 		return nil, err
 	}
 	return ln, nil
 }
 
-// clearSocket removes a socket that a dead agent left. It refuses anything else that is there.
+// clearSocket removes a socket that no process listens on. Anything else at the path is an error.
 func clearSocket(socket string) error {
 	info, err := os.Lstat(socket)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("look for an old socket: %w", err)
+		return fmt.Errorf("check for an old socket: %w", err)
 	}
 	if info.Mode().Type() != os.ModeSocket {
 		return fmt.Errorf("listen on %s: it exists and is not a socket", socket)
@@ -188,4 +193,137 @@ func clearSocket(socket string) error {
 		return fmt.Errorf("remove old socket: %w", err)
 	}
 	return nil
+}
+
+// handler serves the agent's API.
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/state", s.getState)
+	mux.HandleFunc("PUT /v1/hosts", s.putHosts)
+	mux.HandleFunc("PUT /v1/layers", s.putLayers)
+	mux.HandleFunc("POST /v1/probe", s.postProbe)
+	mux.HandleFunc("PUT /v1/forwards", s.putForwards)
+	mux.HandleFunc("GET /v1/lease", s.lease)
+	mux.HandleFunc("POST /v1/lease", s.lease)
+	mux.HandleFunc("POST /v1/stop", s.postStop)
+	return mux
+}
+
+func (s *Server) getState(w http.ResponseWriter, _ *http.Request) {
+	state, err := s.controller.state()
+	reply(w, state, err)
+}
+
+func (s *Server) putHosts(w http.ResponseWriter, r *http.Request) {
+	var hosts []Host
+	if err := decode(w, r, &hosts); err != nil {
+		reply(w, nil, err)
+		return
+	}
+	err := s.controller.setHosts(hosts)
+	if err == nil {
+		s.prober.Retain(hosts)
+	}
+	reply(w, struct{}{}, err)
+}
+
+func (s *Server) putLayers(w http.ResponseWriter, r *http.Request) {
+	var req ShapeRequest
+	if err := decode(w, r, &req); err != nil {
+		reply(w, nil, err)
+		return
+	}
+	applied, err := s.controller.setLayers(req)
+	reply(w, applied, err)
+}
+
+func (s *Server) postProbe(w http.ResponseWriter, r *http.Request) {
+	var req ProbeRequest
+	if err := decode(w, r, &req); err != nil {
+		reply(w, nil, err)
+		return
+	}
+	if err := checkProbe(req); err != nil {
+		reply(w, nil, newError(http.StatusBadRequest, "probe links: %v", err))
+		return
+	}
+	hosts, err := s.controller.probeHosts(req.Links)
+	if err != nil {
+		reply(w, nil, err)
+		return
+	}
+	measured, err := s.prober.Probe(r.Context(), hosts, req.Links, req.Plan)
+	if err != nil {
+		err = fmt.Errorf("probe links: %w", err)
+	}
+	reply(w, measured, err)
+}
+
+func (s *Server) putForwards(w http.ResponseWriter, r *http.Request) {
+	var targets []netip.AddrPort
+	if err := decode(w, r, &targets); err != nil {
+		reply(w, nil, err)
+		return
+	}
+	if err := s.controller.checkForwards(targets); err != nil {
+		reply(w, nil, newError(http.StatusBadRequest, "forward: %v", err))
+		return
+	}
+	out := make([]netip.AddrPort, len(targets))
+	for i, t := range targets {
+		var err error
+		if out[i], err = s.forwards.forward(t); err != nil {
+			reply(w, nil, fmt.Errorf("forward to %s: %w", t, err))
+			return
+		}
+	}
+	reply(w, out, nil)
+}
+
+// lease answers at once, and then keeps the connection open until the client or the server closes it.
+func (s *Server) lease(w http.ResponseWriter, r *http.Request) {
+	release := s.controller.acquire()
+	defer release()
+	w.WriteHeader(http.StatusOK)
+	if err := http.NewResponseController(w).Flush(); err != nil {
+		return
+	}
+	select {
+	case <-r.Context().Done():
+	case <-s.stopping:
+	}
+}
+
+func (s *Server) postStop(w http.ResponseWriter, _ *http.Request) {
+	reply(w, struct{}{}, nil)
+	s.stop(nil)
+}
+
+// decode reads a request's body: one JSON value without unknown fields.
+func decode(w http.ResponseWriter, r *http.Request, into any) error {
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return newError(http.StatusBadRequest, "decode request: %v", err)
+	}
+	if dec.More() {
+		return newError(http.StatusBadRequest, "decode request: more than one JSON value")
+	}
+	return nil
+}
+
+// reply sends a value as JSON, or an error as text.
+func reply(w http.ResponseWriter, value any, err error) {
+	if err != nil {
+		status := http.StatusInternalServerError
+		var e *Error
+		if errors.As(err, &e) {
+			status = e.Status
+		}
+		http.Error(w, err.Error(), status)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	// Only the connection can fail here, and then there is no client to report to.
+	_ = json.NewEncoder(w).Encode(value)
 }

@@ -16,18 +16,18 @@ import (
 )
 
 const (
-	// checkDelay is the delay that Check asks for, and checkError what may be missing or too much.
+	// checkDelay is the delay that Check requests, and checkError how late packets may be beyond it.
 	checkDelay = 20 * time.Millisecond
 	checkError = 5 * time.Millisecond
 )
 
-// Check tries what this host's kernel can do, in fresh network namespaces that it removes again, and measures that
-// packets are really dropped and really late. It needs root and takes less than a second.
+// Check tests what this host's kernel can do, in fresh network namespaces that it removes again: it measures that packets
+// are really dropped and really delayed. It needs root and takes less than a second.
 func Check(ctx context.Context) []CheckResult {
 	l, err := lab.New(2)
 	if err != nil {
 		return []CheckResult{{
-			Name: "make network namespaces", Text: line(err),
+			Name: "make network namespaces", Text: oneLine(err),
 			Hint: "run as root, on a kernel with network namespaces, bridges and veth (modprobe bridge veth)",
 		}}
 	}
@@ -36,29 +36,29 @@ func Check(ctx context.Context) []CheckResult {
 	return append(append(out, checkLinks(ctx, l)...), checkNetem(l))
 }
 
-// checkLinks tries to cut and to delay.
+// checkLinks tests cutting and delaying links.
 func checkLinks(ctx context.Context, l *lab.Lab) []CheckResult {
 	cut := CheckResult{Name: "cut links", Hint: "needs Linux 5.12 with nftables for the bridge family (modprobe nf_tables), and CAP_NET_ADMIN"}
-	delay := CheckResult{Name: "delay links", Text: "not tried: links cannot be cut"}
+	delay := CheckResult{Name: "delay links", Text: "not tested, because links cannot be cut"}
 	var e *Engine
 	err := netns.Do(l.Bridge, func() (err error) {
 		e, err = Open(Config{Testnet: "check", Bridge: l.BridgeIf})
 		return err
 	})
 	if err != nil {
-		cut.Text = line(err)
+		cut.Text = oneLine(err)
 		return []CheckResult{cut, delay}
 	}
 	c := checker{lab: l, engine: e, prober: probe.New()}
 	defer c.prober.Close()
 	defer e.Close()
 	if err := c.cut(ctx); err != nil {
-		cut.Text = line(err)
+		cut.Text = oneLine(err)
 	} else {
-		cut.OK, cut.Hint, cut.Text = true, "", "nftables in the bridge family, in a table that goes with its owner"
+		cut.OK, cut.Hint, cut.Text = true, "", "nftables in the bridge family, in a table that the kernel removes with its owner"
 	}
 	if err := c.delay(ctx); err != nil {
-		delay.Text = line(err)
+		delay.Text = oneLine(err)
 		delay.Hint = "needs nfnetlink_queue and the nft queue expression or the xt NFQUEUE target" +
 			" (modprobe nfnetlink_queue nft_queue xt_NFQUEUE br_netfilter)"
 	} else {
@@ -67,16 +67,16 @@ func checkLinks(ctx context.Context, l *lab.Lab) []CheckResult {
 	return []CheckResult{cut, delay}
 }
 
-// line is an error in one line.
-func line(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+// oneLine is an error in one line.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
-// applier is what checker needs of an Engine.
+// applier is the part of an Engine that checker uses.
 type applier interface {
 	Apply(Desired) error
 	Via() string
 }
 
-// checker measures the one link of a lab of two.
+// checker measures the one link of a lab of two nodes.
 type checker struct {
 	lab    *lab.Lab
 	engine applier
@@ -89,12 +89,12 @@ func (c *checker) cut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	whole := Desired{}
+	healed := Desired{}
 	severed := Desired{Cut: map[nft.Pair]struct{}{pair: {}}}
 	for _, step := range []struct {
 		want     Desired
 		received bool
-	}{{whole, true}, {severed, false}, {whole, true}} {
+	}{{healed, true}, {severed, false}, {healed, true}} {
 		if err := c.engine.Apply(step.want); err != nil {
 			return err
 		}
@@ -109,7 +109,7 @@ func (c *checker) cut(ctx context.Context) error {
 	return nil
 }
 
-// delay checks that packets are late by as much as was asked for.
+// delay checks that packets are delayed by the requested time.
 func (c *checker) delay(ctx context.Context) error {
 	pair, err := c.pair()
 	if err != nil {
@@ -123,7 +123,7 @@ func (c *checker) delay(ctx context.Context) error {
 		return err
 	}
 	if m.Received != m.Sent || m.Median < checkDelay-time.Millisecond || m.Median > checkDelay+checkError {
-		return fmt.Errorf("%s: asked for %v, %d of %d packets arrived, median %v", c.engine.Via(), checkDelay, m.Received, m.Sent, m.Median)
+		return fmt.Errorf("%s: requested %v, %d of %d packets arrived, median delay %v", c.engine.Via(), checkDelay, m.Received, m.Sent, m.Median)
 	}
 	return nil
 }
@@ -146,7 +146,7 @@ func (c *checker) measure(ctx context.Context) (faults.Measurement, error) {
 	return m[0], nil
 }
 
-// checkNetem tells whether the kernel has sch_netem, which no engine here uses yet.
+// checkNetem reports whether the kernel has sch_netem, which no engine uses yet.
 func checkNetem(l *lab.Lab) CheckResult {
 	r := CheckResult{Name: "sch_netem", Optional: true, OK: true, Text: "present"}
 	err := netns.Do(l.Bridge, func() error {

@@ -8,18 +8,17 @@ import (
 	"github.com/netsplit/netsplit/faults/shape/nft"
 )
 
-// Desired is the complete desired state of all links by address. A link is in at most one of the two: what is cut is
-// not shaped.
+// Desired is the complete desired state of all links by address. A link that is cut is not in Shape.
 type Desired struct {
 	Cut   map[nft.Pair]struct{}
 	Shape map[nft.Pair]faults.Shape
 }
 
-// MaxPairs is the most links that may be touched at once: all links among 1,000 nodes.
+// MaxPairs is the most links that may be affected at once: all links among 1,000 nodes.
 const MaxPairs = 1_000_000
 
 // Expand turns links between nodes into links between addresses. It fails when a rule names a node without an address,
-// an address is not IPv4, a delay or jitter is negative, or more than MaxPairs links are touched.
+// an address is not IPv4, a delay or jitter is negative, or more than MaxPairs links are affected.
 func Expand(links faults.Links, addrs map[faults.NodeID]netip.Addr) (Desired, error) {
 	states := make(map[nft.Pair]faults.LinkState)
 	for i, rule := range links.Rules {
@@ -39,7 +38,7 @@ func Expand(links faults.Links, addrs map[faults.NodeID]netip.Addr) (Desired, er
 	return d, nil
 }
 
-// addRule adds what one rule asks to the state of every link that it names.
+// addRule adds one rule to the state of every link that it names.
 func addRule(states map[nft.Pair]faults.LinkState, rule faults.Rule, addrs map[faults.NodeID]netip.Addr) error {
 	if rule.Shape.Delay < 0 || rule.Shape.Jitter < 0 {
 		return fmt.Errorf("delay %v and jitter %v must not be negative", rule.Shape.Delay, rule.Shape.Jitter)
@@ -67,14 +66,14 @@ func addRule(states map[nft.Pair]faults.LinkState, rule faults.Rule, addrs map[f
 			s.Shape.Jitter += rule.Shape.Jitter
 			states[pair] = s
 			if len(states) > MaxPairs {
-				return fmt.Errorf("more than %d links are touched", MaxPairs)
+				return fmt.Errorf("more than %d links are affected", MaxPairs)
 			}
 		}
 	}
 	return nil
 }
 
-// unique returns the addresses of nodes, each once: naming a node twice in a rule asks for nothing more.
+// unique returns the addresses of nodes, each once: naming a node twice in a rule changes nothing.
 func unique(nodes []faults.NodeID, addrs map[faults.NodeID]netip.Addr) ([]netip.Addr, error) {
 	seen := make(map[faults.NodeID]struct{}, len(nodes))
 	out := make([]netip.Addr, 0, len(nodes))

@@ -9,12 +9,16 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape"
 	"github.com/netsplit/netsplit/faults/shape/nft"
 )
 
-// addresses are n nodes a, b, c ... and their addresses.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// addresses are n nodes n0, n1, n2 ... and their addresses.
 func addresses(n int) ([]faults.NodeID, map[faults.NodeID]netip.Addr) {
 	var nodes []faults.NodeID
 	addrs := make(map[faults.NodeID]netip.Addr)
@@ -26,8 +30,8 @@ func addresses(n int) ([]faults.NodeID, map[faults.NodeID]netip.Addr) {
 	return nodes, addrs
 }
 
-// What is expanded is what Links asks of each single link.
-func TestExpandAgreesWithLinks(t *testing.T) {
+// The expanded state of each link is that of Links.On.
+func TestExpand_AgreesWithLinks(t *testing.T) {
 	nodes, addrs := addresses(8)
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -73,7 +77,7 @@ func TestExpandAgreesWithLinks(t *testing.T) {
 	}
 }
 
-func TestExpandRefuses(t *testing.T) {
+func TestExpand_Errors(t *testing.T) {
 	nodes, addrs := addresses(1002)
 	addrs["six"] = netip.MustParseAddr("fd00::1")
 	for name, c := range map[string]struct {
@@ -94,7 +98,7 @@ func TestExpandRefuses(t *testing.T) {
 	}
 }
 
-func TestPairTellsItsEnds(t *testing.T) {
+func TestPairOf(t *testing.T) {
 	p, err := nft.PairOf(netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::ffff:10.0.0.2"))
 	if err != nil || p.String() != "10.0.0.1 > 10.0.0.2" {
 		t.Errorf("pair is %v, %v", p, err)
@@ -104,7 +108,7 @@ func TestPairTellsItsEnds(t *testing.T) {
 	}
 }
 
-func TestRecordsErrorEndsOpen(t *testing.T) {
+func TestOpen_RecordError(t *testing.T) {
 	want := errors.New("disk full")
 	e, err := shape.Open(shape.Config{Testnet: "never", Record: func(string, uint16) error { return want }})
 	if err == nil {

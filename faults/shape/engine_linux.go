@@ -10,15 +10,15 @@ import (
 	"github.com/netsplit/netsplit/faults/shape/nft"
 )
 
-// Engine owns one testnet's faults in the network namespace that it was opened in. Its methods may be called from
-// several goroutines.
+// Engine owns one testnet's faults in the network namespace that it was opened in: the nftables table and the queue that
+// delayed packets are held in. Its methods may be called from several goroutines.
 type Engine struct {
 	mu      sync.Mutex
 	table   *nft.Table
 	queue   *nfqueue.Queue // nil when the kernel cannot delay
 	noDelay error          // why queue is nil
 	via     nft.Via        // how packets get to the queue
-	want    Desired
+	desired Desired
 
 	stop chan struct{}
 	wg   sync.WaitGroup
@@ -27,13 +27,13 @@ type Engine struct {
 	cause  error
 }
 
-// Open makes the testnet's table and, where the kernel allows it, its queue, in the network namespace of the calling
+// Open creates the testnet's table and, where the kernel supports it, its queue, in the network namespace of the calling
 // thread. Nothing is cut or delayed yet. It fails with an error wrapping nft.ErrOwned when another process owns the
 // testnet's table.
 func Open(cfg Config) (*Engine, error) {
 	e := &Engine{stop: make(chan struct{}), failed: make(chan struct{})}
 	name := TableName(cfg.Testnet)
-	if nft.Exists(name) { // before anything is recorded in the place of the owner's record
+	if nft.Exists(name) { // before Record overwrites the owner's record
 		return nil, fmt.Errorf("nftables table %s: %w", name, nft.ErrOwned)
 	}
 	num := uint16(0)
@@ -48,12 +48,12 @@ func Open(cfg Config) (*Engine, error) {
 	}
 	if e.queue != nil {
 		e.wg.Add(1)
-		go e.follow()
+		go e.watchQueue()
 	}
 	return e, nil
 }
 
-// open records what is about to be made, then makes the table with the first way to the queue that the kernel takes.
+// open calls Record, then creates the table with the first way to the queue that the kernel supports.
 func (e *Engine) open(cfg Config, name string, num uint16) (err error) {
 	if cfg.Record != nil {
 		if err := cfg.Record(name, num); err != nil {
@@ -98,7 +98,7 @@ func (e *Engine) Name() string {
 	return "nft+nfqueue"
 }
 
-// Via is how packets get to the queue, for people to read; empty where delays are not possible.
+// Via says for people how packets get to the queue; empty where delays are not possible.
 func (e *Engine) Via() string {
 	if e.queue == nil {
 		return ""
@@ -110,8 +110,8 @@ func (e *Engine) Via() string {
 func (e *Engine) NoDelay() error { return e.noDelay }
 
 // Apply makes want true on all links in one transaction and returns when it is. Packets that are held on a link keep
-// their times, unless the link is cut: then they are dropped. On error nothing has changed in the kernel. The engine
-// keeps want; the caller must not change it afterwards.
+// their release times, unless the link is cut: then they are dropped. On error nothing has changed in the kernel. The
+// engine keeps want; the caller must not change it afterwards.
 func (e *Engine) Apply(want Desired) error {
 	if len(want.Shape) > 0 && e.queue == nil {
 		return fmt.Errorf("%w: %w", ErrNoDelay, e.noDelay)
@@ -120,28 +120,29 @@ func (e *Engine) Apply(want Desired) error {
 	defer e.mu.Unlock()
 	state := nft.State{Cut: want.Cut, Shape: map[nft.Pair]struct{}{}}
 	if e.queue != nil {
-		// The queue knows new links before the first packet of theirs can reach it.
+		// First the queue, so that it knows new links before their first packet arrives.
 		state.Shape = e.queue.Set(want.Shape)
 	}
 	if err := e.table.Apply(state); err != nil {
 		if e.queue != nil {
-			e.queue.Set(e.want.Shape)
+			e.queue.Set(e.desired.Shape)
 		}
 		return err
 	}
-	e.want = want
+	e.desired = want
 	return nil
 }
 
-// follow takes links out of the kernel's set after their last held packet left, and notices when the queue fails.
-func (e *Engine) follow() {
+// watchQueue removes links from the kernel's set after their last held packet was released, and fails the engine when the
+// queue fails.
+func (e *Engine) watchQueue() {
 	defer e.wg.Done()
 	for {
 		select {
 		case <-e.stop:
 			return
 		case <-e.queue.Drained():
-			if err := e.sweep(); err != nil {
+			if err := e.removeDrained(); err != nil {
 				e.fail(err)
 				return
 			}
@@ -152,11 +153,11 @@ func (e *Engine) follow() {
 	}
 }
 
-// sweep makes the kernel's set match the queue's links.
-func (e *Engine) sweep() error {
+// removeDrained makes the kernel's set match the queue's links.
+func (e *Engine) removeDrained() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.table.Apply(nft.State{Cut: e.want.Cut, Shape: e.queue.Pairs()})
+	return e.table.Apply(nft.State{Cut: e.desired.Cut, Shape: e.queue.Pairs()})
 }
 
 // fail records why the engine is broken.
@@ -165,13 +166,13 @@ func (e *Engine) fail(err error) {
 	close(e.failed)
 }
 
-// Failed is closed when the engine can no longer keep its promises; Cause then says why.
+// Failed is closed when links may no longer be as they were applied; Cause then says why.
 func (e *Engine) Failed() <-chan struct{} { return e.failed }
 
 // Cause is why the engine failed. It may be called once Failed is closed.
 func (e *Engine) Cause() error { return e.cause }
 
-// Traffic counts the testnet's packets since Open. A count that cannot be read is -1, and the error says why.
+// Traffic counts the testnet's packets since Open. On error, counts that could not be read are -1.
 func (e *Engine) Traffic() (faults.Traffic, error) {
 	t := faults.Traffic{Dropped: -1, Delayed: -1, Lost: -1}
 	dropped, err := e.table.Dropped()
@@ -191,11 +192,10 @@ func (e *Engine) Traffic() (faults.Traffic, error) {
 	return t, nil
 }
 
-// Transactions counts the changes of the kernel's tables so far; making the table is the first.
+// Transactions counts the changes of the kernel's tables so far; creating the table is the first.
 func (e *Engine) Transactions() uint64 { return e.table.Transactions() }
 
-// Close makes every link whole, lets held packets go at once, and releases the table and the queue. It may be called
-// once.
+// Close heals every link, releases held packets at once, and removes the table and the queue. It may be called once.
 func (e *Engine) Close() error {
 	close(e.stop)
 	e.wg.Wait()

@@ -1,4 +1,7 @@
-// Package probe measures directed links between network namespaces: it opens a UDP socket inside each, and then sends
-// from one and receives at the other by itself. Both ends read one clock, so a delay is one way and exact, whatever
-// program runs in the namespaces. Packets take the way that the nodes' own traffic takes.
+// Package probe measures directed links between network namespaces: it opens sockets inside each, and then sends from one
+// and receives at the other by itself. Both ends read one clock, so delays are one-way and exact, whatever program runs in
+// the namespaces. Packets take the same way as the nodes' own traffic.
+//
+// Prober (prober_linux.go) is what callers use. It keeps a socket for each namespace (socket_linux.go), sends by a timetable
+// and collects arrivals in a run (run.go); packet.go is the wire format.
 package probe

@@ -12,14 +12,14 @@ const Port = nft.ProbePort
 
 // packet is a probe's payload.
 type packet struct {
-	run  uint64 // tells runs apart
+	run  uint64 // the run's id
 	link uint32 // index in the run's links
-	seq  uint32 // 0 upwards; warmUp for packets that are not measured
+	seq  uint32 // from 0; warmUp for packets that are not measured
 	sent int64  // when it was sent, in nanoseconds of the system's clock
 }
 
 const (
-	// warmUp marks the packet that goes ahead on each link, so that no measured one waits for an address to be resolved.
+	// warmUp marks the first packet on each link, which is not measured: it may wait for an address to be resolved.
 	warmUp = 1<<32 - 1
 	// size of an encoded packet.
 	size = 32
@@ -39,7 +39,7 @@ func (p packet) put(b []byte) {
 	binary.BigEndian.PutUint64(b[24:], uint64(p.sent))
 }
 
-// parse decodes a datagram; ok is false for one that is no probe.
+// parse decodes a datagram; ok is false when it is not a probe.
 func parse(b []byte) (p packet, ok bool) {
 	if len(b) != size || string(b[:8]) != magic {
 		return packet{}, false

@@ -9,7 +9,7 @@ import (
 	"github.com/netsplit/netsplit/faults"
 )
 
-// Prober cannot probe on this system.
+// Prober does not work on this system.
 type Prober struct{}
 
 // New returns a Prober.
@@ -18,8 +18,8 @@ func New() *Prober { return &Prober{} }
 // Close does nothing.
 func (*Prober) Close() error { return nil }
 
-// Keep does nothing.
-func (*Prober) Keep([]Host) {}
+// Retain does nothing.
+func (*Prober) Retain([]Host) {}
 
 // Probe returns errors.ErrUnsupported.
 func (*Prober) Probe(context.Context, []Host, []faults.Link, faults.ProbePlan) ([]faults.Measurement, error) {

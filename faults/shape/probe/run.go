@@ -9,14 +9,15 @@ import (
 	"github.com/netsplit/netsplit/faults"
 )
 
-// Host is where a node is: its address and the path of its network namespace, empty while it does not run.
+// Host is where a node runs: its address, and the path of its network namespace (empty while the node does not run).
+// Probes are sent and received inside that namespace, whatever program runs there.
 type Host struct {
-	Node  faults.NodeID
-	Addr  netip.Addr
-	Netns string
+	Node  faults.NodeID `json:"node"`
+	Addr  netip.Addr    `json:"addr"`
+	Netns string        `json:"netns,omitempty"`
 }
 
-// run collects what arrives of one probe. Its methods may be called from several goroutines.
+// run collects the arrivals of one probe. Its methods may be called from several goroutines.
 type run struct {
 	id    uint64
 	from  []netip.Addr // by link
@@ -27,9 +28,9 @@ type run struct {
 	seen    []bool // by link and sequence number
 	delays  [][]time.Duration
 	sent    []int // by link
-	balance int   // packets sent less packets arrived
-	over    bool  // all are sent
-	all     chan struct{}
+	pending int   // packets sent and not arrived
+	allSent bool
+	done    chan struct{} // closed when all are sent and arrived
 }
 
 // newRun prepares to measure links with count packets each.
@@ -39,12 +40,12 @@ func newRun(id uint64, from, to []netip.Addr, count int) *run {
 		seen:   make([]bool, len(from)*count),
 		delays: make([][]time.Duration, len(from)),
 		sent:   make([]int, len(from)),
-		all:    make(chan struct{}),
+		done:   make(chan struct{}),
 	}
 }
 
-// arrive takes in a datagram that came from src to dst. What is not of this run, came another way than its link's, or
-// came before is ignored.
+// arrive takes in a datagram from src to dst. It ignores datagrams of other runs, with addresses other than their link's,
+// and duplicates.
 func (r *run) arrive(datagram []byte, src, dst netip.Addr, at int64) {
 	p, ok := parse(datagram)
 	if !ok || p.run != r.id || int64(p.link) >= int64(len(r.from)) || int64(p.seq) >= int64(r.count) {
@@ -62,35 +63,35 @@ func (r *run) arrive(datagram []byte, src, dst netip.Addr, at int64) {
 	r.seen[slot] = true
 	// Both times are of one clock, but it may be set back while a packet is on its way.
 	r.delays[p.link] = append(r.delays[p.link], time.Duration(max(0, at-p.sent)))
-	r.balance--
+	r.pending--
 	r.check()
 }
 
-// left notes that a packet of a link was sent.
-func (r *run) left(link int) {
+// countSent notes that a packet of a link was sent.
+func (r *run) countSent(link int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sent[link]++
-	r.balance++
+	r.pending++
 }
 
 // finish notes that all packets are sent.
 func (r *run) finish() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.over = true
+	r.allSent = true
 	r.check()
 }
 
-// check closes all when nothing is on its way any more. r.mu is held.
+// check closes done when no packet is pending any more. r.mu is held.
 func (r *run) check() {
-	if r.over && r.balance == 0 {
-		r.over = false // closed once
-		close(r.all)
+	if r.allSent && r.pending == 0 {
+		r.allSent = false // closed once
+		close(r.done)
 	}
 }
 
-// result is what was measured on links, which are those that the run was made for.
+// result returns the measurements. links are those that the run was made for.
 func (r *run) result(links []faults.Link) []faults.Measurement {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -105,4 +106,34 @@ func (r *run) result(links []faults.Link) []faults.Measurement {
 		out[i].Min, out[i].Median, out[i].Max = d[0], d[(len(d)-1)/2], d[len(d)-1]
 	}
 	return out
+}
+
+const (
+	// spacing is the least time between two packets of one probe: 20,000 packets/s do not disturb the delays that they
+	// measure.
+	spacing = 50 * time.Microsecond
+	// settle is the least time between the warm-up packets and the first that are measured.
+	settle = 5 * time.Millisecond
+)
+
+// timetable says when the packets of a probe are sent: in rounds, one packet a link in each, spread evenly over the round
+// so that no engine has to release them all at one moment.
+type timetable struct {
+	links  int
+	rounds int
+	round  time.Duration // from the start of one round to the start of the next
+}
+
+// newTimetable makes the timetable of a plan for a number of links, at least 1. Round 0 is the warm-up.
+func newTimetable(links int, plan faults.ProbePlan) timetable {
+	return timetable{
+		links:  links,
+		rounds: plan.Count + 1,
+		round:  max(plan.Interval, settle, time.Duration(links)*spacing),
+	}
+}
+
+// at is when a link's packet of a round is sent, after the start.
+func (t timetable) at(round, link int) time.Duration {
+	return time.Duration(round)*t.round + t.round*time.Duration(link)/time.Duration(t.links)
 }

@@ -7,9 +7,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 
 	"github.com/netsplit/netsplit/faults"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
 	addrA = netip.MustParseAddr("10.0.0.1")
@@ -28,14 +31,14 @@ func datagram(p packet) []byte {
 	return b
 }
 
-func TestRunMeasures(t *testing.T) {
+func TestRun_Result(t *testing.T) {
 	r := testRun()
-	for seq, late := range []time.Duration{30, 10, 20} {
-		r.left(0)
-		r.arrive(datagram(packet{run: 77, link: 0, seq: uint32(seq), sent: 100}), addrA, addrB, 100+int64(late))
+	for seq, delay := range []time.Duration{30, 10, 20} {
+		r.countSent(0)
+		r.arrive(datagram(packet{run: 77, link: 0, seq: uint32(seq), sent: 100}), addrA, addrB, 100+int64(delay))
 	}
-	r.left(1)
-	r.left(1)
+	r.countSent(1)
+	r.countSent(1)
 	r.arrive(datagram(packet{run: 77, link: 1, seq: 1, sent: 100}), addrB, addrA, 90) // the clock was set back
 	want := []faults.Measurement{
 		{Link: links[0], Sent: 3, Received: 3, Min: 10, Median: 20, Max: 30},
@@ -46,7 +49,7 @@ func TestRunMeasures(t *testing.T) {
 	}
 }
 
-func TestRunIgnoresWhatIsNotItsOwn(t *testing.T) {
+func TestRun_IgnoresOtherPackets(t *testing.T) {
 	good := packet{run: 77, link: 0, seq: 0, sent: 1}
 	for name, c := range map[string]struct {
 		p        packet
@@ -55,7 +58,7 @@ func TestRunIgnoresWhatIsNotItsOwn(t *testing.T) {
 		"another run":    {packet{run: 78}, addrA, addrB},
 		"unknown link":   {packet{run: 77, link: 2}, addrA, addrB},
 		"unknown number": {packet{run: 77, seq: 3}, addrA, addrB},
-		"goes ahead":     {packet{run: 77, seq: warmUp}, addrA, addrB},
+		"warm-up":        {packet{run: 77, seq: warmUp}, addrA, addrB},
 		"wrong sender":   {good, addrB, addrB},
 		"wrong receiver": {good, addrA, addrA},
 	} {
@@ -72,38 +75,38 @@ func TestRunIgnoresWhatIsNotItsOwn(t *testing.T) {
 	r.arrive(datagram(good)[:size-1], addrA, addrB, 2)
 	r.arrive(append(datagram(good), 0), addrA, addrB, 2)
 	if m := r.result(links); m[0].Received != 1 {
-		t.Errorf("a packet that came again was counted again: %+v", m)
+		t.Errorf("a duplicate was counted: %+v", m)
 	}
 }
 
-func TestRunKnowsWhenNothingIsOnItsWay(t *testing.T) {
+func TestRun_Done(t *testing.T) {
 	r := testRun()
-	over := func() bool {
+	done := func() bool {
 		select {
-		case <-r.all:
+		case <-r.done:
 			return true
 		default:
 			return false
 		}
 	}
-	r.left(0)
+	r.countSent(0)
 	r.arrive(datagram(packet{run: 77}), addrA, addrB, 1)
-	if over() {
-		t.Error("over before all was sent")
+	if done() {
+		t.Error("done before all was sent")
 	}
-	r.left(1)
+	r.countSent(1)
 	r.finish()
-	if over() {
-		t.Error("over with a packet on its way")
+	if done() {
+		t.Error("done with a packet pending")
 	}
 	r.arrive(datagram(packet{run: 77, link: 1}), addrB, addrA, 1)
-	if !over() {
-		t.Error("not over when all arrived")
+	if !done() {
+		t.Error("not done when all arrived")
 	}
 	r.arrive(datagram(packet{run: 77, link: 1, seq: 1}), addrB, addrA, 1) // must not close again
 }
 
-func TestFrameIsAnIPv4Packet(t *testing.T) {
+func TestFrame(t *testing.T) {
 	p := packet{run: 1 << 60, link: 2, seq: 3, sent: -4}
 	b := frame(make([]byte, headers+size), addrA, addrB, p)
 	if len(b) != headers+size || b[0] != 0x45 || b[9] != 17 || int(binary.BigEndian.Uint16(b[2:])) != len(b) {
@@ -128,12 +131,12 @@ func FuzzParse(f *testing.F) {
 	f.Add(datagram(packet{run: 1}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if p, ok := parse(b); ok && string(datagram(p)) != string(b) {
-			t.Errorf("% x is not what it was decoded to", b)
+			t.Errorf("% x is not encoded as it was", b)
 		}
 	})
 }
 
-func TestTimetableSpreadsPackets(t *testing.T) {
+func TestTimetable(t *testing.T) {
 	for _, c := range []struct {
 		links    int
 		interval time.Duration

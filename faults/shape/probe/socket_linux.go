@@ -12,10 +12,10 @@ import (
 	"github.com/netsplit/netsplit/faults/shape/netns"
 )
 
-// nsID tells network namespaces apart: the device and inode of the file that stands for one.
+// nsID identifies a network namespace: the device and inode of its file.
 type nsID struct{ dev, ino uint64 }
 
-// identify finds the namespace at path; false when there is none.
+// identify finds the namespace at path; false when it does not exist.
 func identify(path string) (nsID, bool) {
 	var st unix.Stat_t
 	if path == "" || unix.Stat(path, &st) != nil {
@@ -24,12 +24,11 @@ func identify(path string) (nsID, bool) {
 	return nsID{uint64(st.Dev), st.Ino}, true
 }
 
-// socket is the pair of a probe's sockets inside a node's namespace. It keeps the namespace, so its ID cannot become
-// another's.
+// socket is the pair of sockets inside a node's namespace. It keeps the namespace alive, so its ID is not reused.
 //
-// Packets are sent through a packet socket, straight to the other node's link address: a UDP socket would put an entry
-// into the kernel's neighbour table for every link that is probed, which is one table of 1,024 entries for all
-// namespaces, and would drive out those of the nodes themselves.
+// Packets are sent through a packet socket, to the other node's link address: a UDP socket would add an entry to the
+// kernel's neighbour table for every probed link. That table has 1,024 entries for all namespaces, and the nodes' own
+// entries would be evicted.
 type socket struct {
 	addr netip.Addr
 	ns   nsID
@@ -39,12 +38,12 @@ type socket struct {
 	recv int              // UDP
 }
 
-// buffer of each socket in bytes: at the receiver, all packets that others send in one round; at the sender, all that
-// are held on its links.
+// buffer is the size of each socket's buffer in bytes. The receiver's holds all packets of one round, the sender's all that
+// are delayed on its links.
 const buffer = 8 << 20
 
-// openSocket opens a host's sockets. The error wraps os.ErrNotExist when the namespace has gone, and errNoAddress when
-// the host's address is not there yet.
+// openSocket opens a host's sockets. The error wraps os.ErrNotExist when the namespace is gone, and errNoAddress when the
+// host has no address yet.
 func openSocket(h Host, ns nsID) (*socket, error) {
 	s := &socket{addr: h.Addr, ns: ns, send: -1, recv: -1}
 	if err := netns.Do(h.Netns, s.open); err != nil {
@@ -58,7 +57,7 @@ func openSocket(h Host, ns nsID) (*socket, error) {
 	return s, nil
 }
 
-// errNoAddress says that no interface has the host's address.
+// errNoAddress is the error when no interface has the host's address.
 var errNoAddress = errors.New("no interface has the address")
 
 // open opens the sockets in the namespace of the calling thread.
@@ -98,7 +97,7 @@ func (s *socket) prepare() error {
 	enlarge(s.send, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF)
 	enlarge(s.recv, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF)
 	if err := unix.SetsockoptInt(s.recv, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
-		return fmt.Errorf("ask for receive times: %w", err)
+		return fmt.Errorf("enable receive timestamps: %w", err)
 	}
 	if err := unix.Bind(s.recv, &unix.SockaddrInet4{Addr: s.addr.As4(), Port: Port}); err != nil {
 		return fmt.Errorf("bind probe socket to %s port %d: %w", s.addr, Port, err)
@@ -106,7 +105,7 @@ func (s *socket) prepare() error {
 	return nil
 }
 
-// enlarge sets a socket's buffer, beyond the system's limit where that is allowed.
+// enlarge sets the size of a socket's buffer, beyond the system's limit where that is allowed.
 func enlarge(fd, force, plain int) {
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, force, buffer) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, plain, buffer)
@@ -123,8 +122,7 @@ func (s *socket) close() error {
 	return errors.Join(all...)
 }
 
-// transmit sends one packet. That the interface has gone is what a probe is to find out, and no error; that this host
-// has no room to send is one.
+// transmit sends one packet. A missing interface is a finding of the probe, not an error; a full send buffer is an error.
 func (s *socket) transmit(p packet, buf []byte, to *socket) error {
 	dst := unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_IP), Ifindex: s.port, Halen: 6}
 	copy(dst.Addr[:], to.mac)
@@ -141,7 +139,7 @@ func htons(v uint16) uint16 {
 	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, v))
 }
 
-// realtime is the system's clock, the one that receive times are in.
+// realtime reads the clock of receive times.
 func realtime() int64 {
 	var ts unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_REALTIME, &ts) // cannot fail

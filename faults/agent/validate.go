@@ -9,7 +9,7 @@ import (
 	"github.com/netsplit/netsplit/faults"
 )
 
-// Limits of requests. What exceeds them is refused with status 400.
+// Limits of requests; status 400 beyond them.
 const (
 	maxBody     = 64 << 20 // bytes
 	maxHosts    = 10_000
@@ -25,7 +25,7 @@ const (
 	maxWait     = time.Minute
 )
 
-// checkHosts says what is wrong with a list of hosts.
+// checkHosts returns what is wrong with a list of hosts.
 func checkHosts(hosts []Host) error {
 	if len(hosts) > maxHosts {
 		return fmt.Errorf("%d hosts, at most %d are allowed", len(hosts), maxHosts)
@@ -53,7 +53,7 @@ func checkHosts(hosts []Host) error {
 	return nil
 }
 
-// checkLayers says what is wrong with a list of layers, apart from what its rules name.
+// checkLayers returns what is wrong with a list of layers, apart from the nodes that it names.
 func checkLayers(layers []faults.Layer) error {
 	if len(layers) > maxLayers {
 		return fmt.Errorf("%d layers, at most %d are allowed", len(layers), maxLayers)
@@ -83,7 +83,7 @@ func checkLayers(layers []faults.Layer) error {
 	return nil
 }
 
-// checkProbe says what is wrong with a probe, apart from the nodes that it names.
+// checkProbe returns what is wrong with a probe, apart from the nodes that it names.
 func checkProbe(req ProbeRequest) error {
 	p := req.Plan
 	switch {

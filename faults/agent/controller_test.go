@@ -12,27 +12,27 @@ import (
 	"github.com/netsplit/netsplit/faults/shape"
 )
 
-// newCore is a core with three hosts.
-func newCore(t *testing.T) (*core, *fakeEngine) {
+// newController has three hosts and a fake engine.
+func newController(t *testing.T) (*controller, *fakeEngine) {
 	t.Helper()
 	e := &fakeEngine{}
-	c := &core{testnet: "t", engine: e, broken: func(err error) { t.Errorf("broken: %v", err) }}
+	c := &controller{testnet: "t", engine: e, failed: func(err error) { t.Errorf("failed: %v", err) }}
 	if err := c.setHosts(threeHosts()); err != nil {
 		t.Fatal(err)
 	}
 	return c, e
 }
 
-func set(t *testing.T, c *core, layers ...faults.Layer) {
+func set(t *testing.T, c *controller, layers ...faults.Layer) {
 	t.Helper()
 	if _, err := c.setLayers(ShapeRequest{Layers: layers}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestLayersEndByThemselves(t *testing.T) {
+func TestController_LayersExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, e := newCore(t)
+		c, e := newController(t)
 		defer c.close()
 		first, second, forever := cutLayer("first"), cutLayer("second"), cutLayer("forever")
 		first.Until, second.Until = time.Now().Add(time.Second), time.Now().Add(3*time.Second)
@@ -46,7 +46,7 @@ func TestLayersEndByThemselves(t *testing.T) {
 			time.Sleep(step.after) // virtual
 			synctest.Wait()
 			state, err := c.state()
-			if cut, _ := e.touched(); err != nil || cut != step.layers || len(state.Layers) != step.layers {
+			if cut, _ := e.affected(); err != nil || cut != step.layers || len(state.Layers) != step.layers {
 				t.Errorf("at %v: %d links cut by %d layers, want %d; %v", time.Now(), cut, len(state.Layers), step.layers, err)
 			}
 		}
@@ -56,9 +56,9 @@ func TestLayersEndByThemselves(t *testing.T) {
 	})
 }
 
-func TestALaterRequestReplacesTheAlarm(t *testing.T) {
+func TestController_LaterRequestReplacesTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, e := newCore(t)
+		c, e := newController(t)
 		defer c.close()
 		brief := cutLayer("x")
 		brief.Until = time.Now().Add(time.Second)
@@ -68,29 +68,29 @@ func TestALaterRequestReplacesTheAlarm(t *testing.T) {
 		set(t, c, longer)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if cut, _ := e.touched(); cut != 1 {
-			t.Error("the first request's alarm healed the second's layer")
+		if cut, _ := e.affected(); cut != 1 {
+			t.Error("the first request's timer healed the second's layer")
 		}
 	})
 }
 
-func TestALayerThatIsOverIsNotApplied(t *testing.T) {
-	c, e := newCore(t)
+func TestController_ExpiredLayerIsNotApplied(t *testing.T) {
+	c, e := newController(t)
 	defer c.close()
 	over := cutLayer("over")
 	over.Until = time.Now().Add(-time.Second)
 	set(t, c, over)
-	if cut, _ := e.touched(); cut != 0 || len(c.layers) != 0 {
+	if cut, _ := e.affected(); cut != 0 || len(c.layers) != 0 {
 		t.Error("a layer was applied after its end")
 	}
 }
 
-func TestAnEndThatCannotBeHealedEndsTheAgent(t *testing.T) {
+func TestController_FailureToHeal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, e := newCore(t)
+		c, e := newController(t)
 		defer c.close()
-		broken := make(chan error, 1)
-		c.broken = func(err error) { broken <- err }
+		failed := make(chan error, 1)
+		c.failed = func(err error) { failed <- err }
 		brief := cutLayer("x")
 		brief.Until = time.Now().Add(time.Second)
 		set(t, c, brief)
@@ -100,18 +100,18 @@ func TestAnEndThatCannotBeHealedEndsTheAgent(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		select {
-		case err := <-broken:
+		case err := <-failed:
 			if !strings.Contains(err.Error(), "kernel says no") {
-				t.Errorf("told %v", err)
+				t.Errorf("failed with %v", err)
 			}
 		default:
-			t.Error("nobody was told that a fault outlived its end")
+			t.Error("a fault outlived its end, and failed was not called")
 		}
 	})
 }
 
-func TestHostsMove(t *testing.T) {
-	c, e := newCore(t)
+func TestController_SetHosts(t *testing.T) {
+	c, e := newController(t)
 	defer c.close()
 	set(t, c, cutLayer("x"))
 	before := e.now
@@ -133,8 +133,8 @@ func TestHostsMove(t *testing.T) {
 	}
 }
 
-func TestEngineErrorsChangeNothing(t *testing.T) {
-	c, e := newCore(t)
+func TestController_EngineErrors(t *testing.T) {
+	c, e := newController(t)
 	defer c.close()
 	set(t, c, cutLayer("x"))
 	for err, want := range map[error]int{
@@ -152,8 +152,8 @@ func TestEngineErrorsChangeNothing(t *testing.T) {
 	e.err = nil
 }
 
-func TestClosedCoreRefuses(t *testing.T) {
-	c, e := newCore(t)
+func TestController_Closed(t *testing.T) {
+	c, e := newController(t)
 	release := c.acquire()
 	for range 2 {
 		if err := c.close(); err != nil {
@@ -170,7 +170,7 @@ func TestClosedCoreRefuses(t *testing.T) {
 	c.expire()
 }
 
-// status is the status of a refusal.
+// status is the HTTP status of an *Error, or 0.
 func status(err error) int {
 	var e *Error
 	if errors.As(err, &e) {

@@ -2,7 +2,11 @@
 
 package shape
 
-import "github.com/netsplit/netsplit/faults"
+import (
+	"context"
+
+	"github.com/netsplit/netsplit/faults"
+)
 
 // Engine cannot be opened on this system.
 type Engine struct{}
@@ -36,3 +40,11 @@ func (*Engine) Transactions() uint64 { return 0 }
 
 // Close does nothing.
 func (*Engine) Close() error { return nil }
+
+// Check reports that this system cannot shape links by itself.
+func Check(context.Context) []CheckResult {
+	return []CheckResult{{
+		Name: "shape links", Text: "this system is not Linux",
+		Hint: "use the docker runtime, whose engine runs on Linux, or the simulator",
+	}}
+}

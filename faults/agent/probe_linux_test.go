@@ -1,5 +1,3 @@
-//go:build linux
-
 package agent
 
 import (
@@ -7,14 +5,15 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/faults/shape/probe"
 	"github.com/netsplit/netsplit/faults/shape/shapetest"
 )
 
-// An engine that says yes and does nothing: the probe shows it.
-func TestProbeShowsAnEngineThatDoesNothing(t *testing.T) {
+// A probe detects an engine that has no effect.
+func TestProbe_EngineWithoutEffect(t *testing.T) {
 	l := shapetest.Lab(t, 2)
-	r := newRig(t, false)
-	real := newProber()
+	r := newFakeAgent(t, false)
+	real := probe.New()
 	defer real.Close()
 	r.server.prober = real
 	hosts := threeHosts()[:2]
@@ -41,10 +40,10 @@ func TestProbeShowsAnEngineThatDoesNothing(t *testing.T) {
 	}
 }
 
-func TestProbeOfForeignPathFails(t *testing.T) {
+func TestProbe_InvalidNamespaces(t *testing.T) {
 	shapetest.RequireRoot(t)
-	r := newRig(t, false)
-	real := newProber()
+	r := newFakeAgent(t, false)
+	real := probe.New()
 	defer real.Close()
 	r.server.prober = real
 	hosts := threeHosts()
@@ -54,10 +53,10 @@ func TestProbeOfForeignPathFails(t *testing.T) {
 	}
 	plan := faults.ProbePlan{Count: 1}
 	if _, err := r.Probe(t.Context(), []faults.Link{{From: "a", To: "c"}}, plan); status(err) != 500 {
-		t.Errorf("a file that is no namespace: %v", err)
+		t.Errorf("a file that is not a namespace: %v", err)
 	}
 	m, err := r.Probe(t.Context(), []faults.Link{{From: "b", To: "c"}}, plan)
 	if err != nil || m[0].Received != 0 {
-		t.Errorf("a namespace that has gone: %+v, %v, want silence", m, err)
+		t.Errorf("a namespace that does not exist: %+v, %v, want nothing received", m, err)
 	}
 }

@@ -1,10 +1,15 @@
 package agent
 
 import (
+	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,15 +17,135 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/faults/shape"
 )
 
-func TestClientAndServerAgree(t *testing.T) {
-	r := newRig(t, false)
+// fakeEngine records the state that it is to apply.
+type fakeEngine struct {
+	mu     sync.Mutex
+	now    shape.Desired
+	calls  int
+	err    error // of Apply
+	count  error // of Traffic
+	closed bool
+	failed chan struct{} // may be nil
+}
+
+func (e *fakeEngine) Failed() <-chan struct{} { return e.failed }
+func (e *fakeEngine) Cause() error            { return errors.New("the queue is gone") }
+
+func (e *fakeEngine) Name() string { return "fake" }
+
+func (e *fakeEngine) Apply(d shape.Desired) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.calls++
+	if e.err == nil {
+		e.now = d
+	}
+	return e.err
+}
+
+func (e *fakeEngine) Traffic() (faults.Traffic, error) {
+	return faults.Traffic{Dropped: 1, Delayed: 2}, e.count
+}
+
+func (e *fakeEngine) Close() error {
+	e.closed = true
+	return nil
+}
+
+// affected counts the links that are cut and shaped.
+func (e *fakeEngine) affected() (cut, shaped int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.now.Cut), len(e.now.Shape)
+}
+
+// fakeProber answers every probe alike.
+type fakeProber struct {
+	hosts    []Host
+	retained []Host
+	err      error
+}
+
+func (p *fakeProber) Probe(_ context.Context, hosts []Host, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error) {
+	p.hosts = hosts
+	var out []faults.Measurement
+	for _, l := range links {
+		out = append(out, faults.Measurement{Link: l, Sent: plan.Count})
+	}
+	return out, p.err
+}
+func (p *fakeProber) Retain(hosts []Host) { p.retained = hosts }
+func (p *fakeProber) Close() error        { return nil }
+
+// fakeAgent is a server with a fake engine, and its client.
+type fakeAgent struct {
+	*Client
+	controller *controller
+	engine     *fakeEngine
+	prober     *fakeProber
+	server     *Server
+}
+
+func newFakeAgent(t *testing.T, requireLease bool) *fakeAgent {
+	t.Helper()
+	r := &fakeAgent{engine: &fakeEngine{}, prober: &fakeProber{}, server: &Server{stopping: make(chan struct{})}}
+	r.controller = &controller{testnet: "t", engine: r.engine, requireLease: requireLease, failed: r.server.stop}
+	r.server.controller, r.server.prober = r.controller, r.prober
+	dir, err := os.MkdirTemp("", "ns")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "s")
+	ln, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: r.server.handler()}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	}()
+	r.Client = Dial(socket)
+	t.Cleanup(func() {
+		r.Close()
+		srv.Close()
+		<-done
+		r.server.forwards.close()
+		if err := r.controller.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// threeHosts are the nodes a, b and c.
+func threeHosts() []Host {
+	var out []Host
+	for i, n := range []faults.NodeID{"a", "b", "c"} {
+		out = append(out, Host{Node: n, Addr: netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)})})
+	}
+	return out
+}
+
+// cutLayer cuts a from b.
+func cutLayer(id string) faults.Layer {
+	return faults.Layer{ID: id, Links: faults.Links{Rules: []faults.Rule{{From: []faults.NodeID{"a"}, To: []faults.NodeID{"b"}, Cut: true}}}}
+}
+
+func TestClient(t *testing.T) {
+	r := newFakeAgent(t, false)
 	if err := r.SetHosts(t.Context(), threeHosts()); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.prober.kept) != 3 {
-		t.Error("the prober was not told of the hosts")
+	if len(r.prober.retained) != 3 {
+		t.Error("the prober did not get the hosts")
 	}
 	cut, slow := cutLayer("cut"), cutLayer("slow")
 	cut.Kind, cut.Text, cut.Since = "partition", "cut a from b", time.Unix(1, 0).UTC()
@@ -29,7 +154,7 @@ func TestClientAndServerAgree(t *testing.T) {
 	if err != nil || applied.Engine != "fake" || applied.Took < 0 {
 		t.Errorf("applied %+v, %v", applied, err)
 	}
-	if c, s := r.engine.touched(); c != 1 || s != 2 {
+	if c, s := r.engine.affected(); c != 1 || s != 2 {
 		t.Errorf("%d links cut and %d delayed, want 1 and 2", c, s)
 	}
 	got, err := r.State(t.Context())
@@ -52,8 +177,8 @@ func TestClientAndServerAgree(t *testing.T) {
 	if _, err := r.ShapeIf(t.Context(), ShapeRequest{IfVersion: 1}); err != nil {
 		t.Errorf("shape of this version: %v", err)
 	}
-	if c, s := r.engine.touched(); c+s != 0 {
-		t.Error("no layers did not heal")
+	if c, s := r.engine.affected(); c+s != 0 {
+		t.Error("an empty list of layers did not heal")
 	}
 	if err := r.Stop(t.Context()); err != nil {
 		t.Fatal(err)
@@ -61,8 +186,8 @@ func TestClientAndServerAgree(t *testing.T) {
 	<-r.server.stopping
 }
 
-func TestFailuresReachTheClient(t *testing.T) {
-	r := newRig(t, false)
+func TestClient_ServerErrors(t *testing.T) {
+	r := newFakeAgent(t, false)
 	r.prober.err = errors.New("no socket")
 	if _, err := r.Probe(t.Context(), nil, faults.ProbePlan{Count: 1}); status(err) != 500 || !strings.Contains(err.Error(), "no socket") {
 		t.Errorf("probe: %v", err)
@@ -76,8 +201,8 @@ func TestFailuresReachTheClient(t *testing.T) {
 	}
 }
 
-func TestLease(t *testing.T) {
-	r := newRig(t, true)
+func TestClient_Lease(t *testing.T) {
+	r := newFakeAgent(t, true)
 	if err := r.SetHosts(t.Context(), threeHosts()); err != nil {
 		t.Fatal(err)
 	}
@@ -86,9 +211,9 @@ func TestLease(t *testing.T) {
 		t.Errorf("shape without a lease: %v", err)
 	}
 	if _, err := r.Shape(t.Context(), nil); err != nil {
-		t.Errorf("healing needs no lease: %v", err)
+		t.Errorf("heal without a lease: %v", err)
 	}
-	release := r.core.acquire()
+	release := r.controller.acquire()
 	lease, err := r.AcquireLease(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -97,21 +222,21 @@ func TestLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	release()
-	if cut, _ := r.engine.touched(); cut != 1 {
-		t.Error("the fault healed although one lease is left")
+	if cut, _ := r.engine.affected(); cut != 1 {
+		t.Error("the fault healed although a lease is held")
 	}
 	lease.Release()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(10 * time.Second); ; <-tick.C {
-		if cut, _ := r.engine.touched(); cut == 0 {
+		if cut, _ := r.engine.affected(); cut == 0 {
 			break
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("the fault outlived the last lease")
 		}
 	}
-	// The server's end ends a lease, and the holder is told.
+	// The server's end ends a lease, and Lease returns an error.
 	over := make(chan error, 1)
 	held, err := r.AcquireLease(t.Context())
 	if err != nil {
@@ -121,12 +246,12 @@ func TestLease(t *testing.T) {
 	r.server.stop(nil)
 	<-held.Done()
 	if err := <-over; err == nil {
-		t.Error("a lease that the server ended looks like one that was given back")
+		t.Error("Lease returned no error for a lease that the server ended")
 	}
 }
 
-func TestRequestsAreChecked(t *testing.T) {
-	r := newRig(t, false)
+func TestServer_InvalidRequests(t *testing.T) {
+	r := newFakeAgent(t, false)
 	if err := r.SetHosts(t.Context(), threeHosts()); err != nil {
 		t.Fatal(err)
 	}
@@ -158,12 +283,12 @@ func TestRequestsAreChecked(t *testing.T) {
 		{"POST", "/v1/probe", `{"links":[],"plan":{"count":1,"interval":-1}}`, "interval"},
 		{"POST", "/v1/probe", `{"links":[],"plan":{"count":1,"wait":60000000001}}`, "wait"},
 	} {
-		before := r.core.version
+		before := r.controller.version
 		_, err := r.do(t.Context(), c.method, c.path, strings.NewReader(c.body))
 		if status(err) != http.StatusBadRequest || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %.100s: %v, want status 400 and %q", c.path, c.body, err, c.want)
 		}
-		if len(r.core.hosts) != 3 || r.core.version != before {
+		if len(r.controller.hosts) != 3 || r.controller.version != before {
 			t.Errorf("%s %.100s changed the state", c.path, c.body)
 		}
 	}
@@ -172,7 +297,7 @@ func TestRequestsAreChecked(t *testing.T) {
 	}
 }
 
-func TestCountsAreLimited(t *testing.T) {
+func TestServer_Limits(t *testing.T) {
 	if err := checkHosts(make([]Host, maxHosts+1)); err == nil {
 		t.Error("too many hosts")
 	}

@@ -12,32 +12,29 @@ import (
 	"github.com/netsplit/netsplit/faults/shape/netns"
 )
 
-// watchBuffer holds the news of a few thousand links that come and go at once, in bytes.
+// watchBuffer is the socket's buffer in bytes, enough for events of a few thousand links.
 const watchBuffer = 4 << 20
 
-// inNetns calls fn on a thread in the network namespace at path; empty: the caller's own.
-func inNetns(path string, fn func() error) error { return netns.Do(path, fn) }
-
-// giveTo makes dir's owner the owner of path: an agent that runs as root in a container serves the user who made the
+// chownLike makes dir's owner the owner of path: an agent that runs as root in a container serves the user who created the
 // directory.
-func giveTo(path, dir string) error {
+func chownLike(path, dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
-		return fmt.Errorf("find socket's owner: %w", err)
+		return fmt.Errorf("find the socket's owner: %w", err)
 	}
 	st := info.Sys().(*syscall.Stat_t)
 	if int(st.Uid) == os.Geteuid() {
 		return nil
 	}
 	if err := os.Chown(path, int(st.Uid), int(st.Gid)); err != nil {
-		return fmt.Errorf("give socket to its directory's owner: %w", err)
+		return fmt.Errorf("change the socket's owner to its directory's: %w", err)
 	}
 	return nil
 }
 
-// watchBridge calls gone when the configured bridge disappears, and failed when it can no longer be watched. It fails
-// when the bridge is not there. The function that it returns ends the watch.
-func watchBridge(cfg Config, gone func(), failed func(error)) (stop func(), err error) {
+// watchBridge calls deleted when the configured bridge is deleted, and failed when it can no longer be watched. It fails
+// when the bridge does not exist. The function that it returns ends the watch.
+func watchBridge(cfg Config, deleted func(), failed func(error)) (stop func(), err error) {
 	if cfg.Bridge == "" {
 		return func() {}, nil
 	}
@@ -48,7 +45,7 @@ func watchBridge(cfg Config, gone func(), failed func(error)) (stop func(), err 
 			return fmt.Errorf("find own network namespace: %w", err)
 		}
 		defer here.Close()
-		// The subscription comes before the look: a bridge that goes in between is missed by one of them, not by both.
+		// Subscribe first: a bridge that is deleted before the lookup fails the lookup, one deleted after it is reported.
 		err = netlink.LinkSubscribeWithOptions(updates, done, netlink.LinkSubscribeOptions{
 			Namespace:              &here,
 			ReceiveBufferSize:      watchBuffer,
@@ -70,7 +67,7 @@ func watchBridge(cfg Config, gone func(), failed func(error)) (stop func(), err 
 		defer close(ended)
 		for u := range updates {
 			if u.Header.Type == unix.RTM_DELLINK && u.Family == unix.AF_UNSPEC && u.Attrs().Name == cfg.Bridge {
-				gone()
+				deleted()
 			}
 		}
 	}()
