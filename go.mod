@@ -38,6 +38,8 @@ require (
 	golang.org/x/term v0.47.0
 )
 
+require github.com/moby/sys/atomicwriter v0.1.0 // indirect
+
 require (
 	dario.cat/mergo v1.0.2 // indirect
 	github.com/Azure/go-ansiterm v0.0.0-20250102033503-faa5f7b0171c // indirect

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/client"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/agent"
@@ -39,37 +40,18 @@ const (
 	agentPoll = 20 * time.Millisecond
 )
 
-// agentClient is what this package needs of the agent.
-type agentClient interface {
-	SetHosts(ctx context.Context, hosts []agent.Host) error
-	State(ctx context.Context) (agent.State, error)
-	Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error)
-	ShapeIf(ctx context.Context, req agent.ShapeRequest) (faults.Applied, error)
-	Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error)
-	Forward(ctx context.Context, targets []netip.AddrPort) ([]netip.AddrPort, error)
-	AcquireLease(ctx context.Context) (*agent.Lease, error)
-	Close()
-}
-
-// agentEngine is what the agent's side of this package needs of the engine.
-type agentEngine interface {
-	inspector
-	logSource
-	ContainerWait(ctx context.Context, id string, condition container.WaitCondition) (<-chan container.WaitResponse, <-chan error)
-}
-
 // faultAgent is the container that owns the faults of a testnet, being started or running, and implements all that a
 // runtime does with links through it. Of nodes it knows names, addresses and network namespaces. The methods of a nil
 // faultAgent fail: the testnet has no network yet.
 type faultAgent struct {
-	engine    agentEngine
+	engine    *client.Client
 	nodes     *nodeSet
 	container string // its name
 	dir       string // the directory of its socket on the host
 
-	ready  chan struct{} // closed when client or err is set
-	client agentClient
-	err    error
+	ready chan struct{} // closed when agent or err is set
+	agent *agent.Client
+	err   error
 
 	// hostsMu serialises changes of the agent's table of nodes.
 	hostsMu sync.Mutex
@@ -104,11 +86,11 @@ func startAgent(s *session, f *factory, o agentOptions) (*faultAgent, error) {
 	}
 	a := &faultAgent{engine: s.cli, nodes: o.nodes, container: agentName(o.testnet), dir: dir, ready: make(chan struct{})}
 	s.workers.Go(func() {
-		client, lease, err := a.start(s.life, f, o)
+		c, lease, err := a.start(s.life, f, o)
 		if err != nil {
 			err = fmt.Errorf("start the fault agent of testnet %s: %w", o.testnet, err)
 		}
-		a.client, a.err = client, err
+		a.agent, a.err = c, err
 		close(a.ready)
 		if err != nil {
 			return
@@ -117,7 +99,7 @@ func startAgent(s *session, f *factory, o agentOptions) (*faultAgent, error) {
 		if lease != nil {
 			lease.Release()
 		}
-		client.Close()
+		c.Close()
 	})
 	return a, nil
 }
@@ -125,18 +107,18 @@ func startAgent(s *session, f *factory, o agentOptions) (*faultAgent, error) {
 // openAgent returns the running agent that listens on a socket. It is not connected to before it is used.
 func openAgent(s *session, testnet, socket string, nodes *nodeSet) *faultAgent {
 	a := &faultAgent{engine: s.cli, nodes: nodes, container: agentName(testnet), dir: filepath.Dir(socket), ready: make(chan struct{})}
-	a.client = agent.Dial(socket)
+	a.agent = agent.Dial(socket)
 	close(a.ready)
 	s.workers.Go(func() {
 		<-s.life.Done()
-		a.client.Close()
+		a.agent.Close()
 	})
 	return a
 }
 
 // start makes the container, waits until the agent answers, and takes its lease if there is to be one. The lease ends
 // with life.
-func (a *faultAgent) start(life context.Context, f *factory, o agentOptions) (agentClient, *agent.Lease, error) {
+func (a *faultAgent) start(life context.Context, f *factory, o agentOptions) (*agent.Client, *agent.Lease, error) {
 	ctx, cancel := context.WithTimeout(life, agentTimeout)
 	defer cancel()
 	req := f.request(a.container, o.args(), maps.Clone(o.labels))
@@ -155,28 +137,28 @@ func (a *faultAgent) start(life context.Context, f *factory, o agentOptions) (ag
 	if err != nil {
 		return nil, nil, err
 	}
-	client := agent.Dial(filepath.Join(a.dir, socketFile))
-	lease, err := a.prepare(ctx, life, client, o.lease)
+	c := agent.Dial(filepath.Join(a.dir, socketFile))
+	lease, err := a.prepare(ctx, life, c, o.lease)
 	if err == nil {
-		return client, lease, nil
+		return c, lease, nil
 	}
-	client.Close()
+	c.Close()
 	return nil, nil, withTail(context.WithoutCancel(ctx), a.engine, a.container, tailLines, err)
 }
 
 // prepare waits until the agent answers, gives it the nodes, and takes its lease if there is to be one.
-func (a *faultAgent) prepare(ctx, life context.Context, client agentClient, lease bool) (*agent.Lease, error) {
-	if err := a.poll(ctx, client); err != nil {
+func (a *faultAgent) prepare(ctx, life context.Context, c *agent.Client, lease bool) (*agent.Lease, error) {
+	if err := a.poll(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := client.SetHosts(ctx, a.nodes.agentHosts()); err != nil {
+	if err := c.SetHosts(ctx, a.nodes.agentHosts()); err != nil {
 		return nil, fmt.Errorf("set its nodes: %w", err)
 	}
 	if !lease {
 		return nil, nil
 	}
 	// Should the lease break, the agent heals by itself, and the next Shape finds out.
-	l, err := client.AcquireLease(life)
+	l, err := c.AcquireLease(life)
 	if err != nil {
 		return nil, fmt.Errorf("take its lease: %w", err)
 	}
@@ -184,13 +166,13 @@ func (a *faultAgent) prepare(ctx, life context.Context, client agentClient, leas
 }
 
 // poll waits until the agent answers on its socket.
-func (a *faultAgent) poll(ctx context.Context, client agentClient) error {
+func (a *faultAgent) poll(ctx context.Context, c *agent.Client) error {
 	exited, errs := a.engine.ContainerWait(ctx, a.container, container.WaitConditionNotRunning)
 	tick := time.NewTicker(agentPoll)
 	defer tick.Stop()
 	var last error
 	for {
-		if _, last = client.State(ctx); last == nil {
+		if _, last = c.State(ctx); last == nil {
 			return nil
 		}
 		select {
@@ -206,20 +188,20 @@ func (a *faultAgent) poll(ctx context.Context, client agentClient) error {
 }
 
 // wait returns the agent once it is ready.
-func (a *faultAgent) wait(ctx context.Context) (agentClient, error) {
+func (a *faultAgent) wait(ctx context.Context) (*agent.Client, error) {
 	if a == nil {
 		return nil, errors.New("the testnet has no network yet")
 	}
 	select {
 	case <-a.ready:
-		return a.client, a.err
+		return a.agent, a.err
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for the fault agent: %w", context.Cause(ctx))
 	}
 }
 
 // use calls the agent, once it is ready. The error says what was tried, and that the agent is dead if it is.
-func (a *faultAgent) use(ctx context.Context, what string, call func(agentClient) error) error {
+func (a *faultAgent) use(ctx context.Context, what string, call func(*agent.Client) error) error {
 	c, err := a.wait(ctx)
 	if err == nil {
 		if err = call(c); err != nil {
@@ -236,7 +218,7 @@ func (a *faultAgent) use(ctx context.Context, what string, call func(agentClient
 
 // Shape implements runtime.LinkShaper.
 func (a *faultAgent) Shape(ctx context.Context, layers []faults.Layer) (done faults.Applied, err error) {
-	err = a.use(ctx, "shape links", func(c agentClient) error {
+	err = a.use(ctx, "shape links", func(c *agent.Client) error {
 		done, err = c.Shape(ctx, layers)
 		return err
 	})
@@ -246,7 +228,7 @@ func (a *faultAgent) Shape(ctx context.Context, layers []faults.Layer) (done fau
 // ShapeIf is Shape for callers that changed the list which Layers gave them: it fails when the list is no longer at that
 // version, so that two users do not undo each other's faults.
 func (a *faultAgent) ShapeIf(ctx context.Context, version uint64, layers []faults.Layer) (done faults.Applied, err error) {
-	err = a.use(ctx, "shape links", func(c agentClient) error {
+	err = a.use(ctx, "shape links", func(c *agent.Client) error {
 		done, err = c.ShapeIf(ctx, agent.ShapeRequest{IfVersion: version, Layers: layers})
 		return err
 	})
@@ -266,7 +248,7 @@ func (a *faultAgent) Traffic(ctx context.Context) (faults.Traffic, error) {
 }
 
 func (a *faultAgent) state(ctx context.Context, what string) (s agent.State, err error) {
-	err = a.use(ctx, what, func(c agentClient) error {
+	err = a.use(ctx, what, func(c *agent.Client) error {
 		s, err = c.State(ctx)
 		return err
 	})
@@ -276,7 +258,7 @@ func (a *faultAgent) state(ctx context.Context, what string) (s agent.State, err
 // ForwardPorts implements runtime.PortForwarder. The agent carries the connections: the engine publishes no port of a
 // container whose network has no way out, and would give it another port with each start.
 func (a *faultAgent) ForwardPorts(ctx context.Context, ports []netip.AddrPort) (out []netip.AddrPort, err error) {
-	err = a.use(ctx, "publish ports", func(c agentClient) error {
+	err = a.use(ctx, "publish ports", func(c *agent.Client) error {
 		out, err = c.Forward(ctx, ports)
 		return err
 	})
@@ -285,7 +267,7 @@ func (a *faultAgent) ForwardPorts(ctx context.Context, ports []netip.AddrPort) (
 
 // Probe implements runtime.LinkShaper.
 func (a *faultAgent) Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) (m []faults.Measurement, err error) {
-	err = a.use(ctx, "probe links", func(c agentClient) error {
+	err = a.use(ctx, "probe links", func(c *agent.Client) error {
 		if err := a.updateNetns(ctx, c, links); err != nil {
 			return err
 		}
@@ -303,7 +285,7 @@ func (a *faultAgent) Probe(ctx context.Context, links []faults.Link, plan faults
 // updateNetns makes sure that the agent knows the namespaces of the nodes at the links' ends. A container gets a new one
 // with every start, so they are looked up when they are needed. The agent's own table is the base: another process may
 // have opened the testnet and added to it.
-func (a *faultAgent) updateNetns(ctx context.Context, c agentClient, links []faults.Link) error {
+func (a *faultAgent) updateNetns(ctx context.Context, c *agent.Client, links []faults.Link) error {
 	paths, err := a.nodes.netns(ctx, links)
 	if err != nil {
 		return err

@@ -10,13 +10,13 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
+	"github.com/moby/sys/user"
 )
 
 // fileSystem is what reading a container's files needs of the engine.
@@ -175,60 +175,25 @@ func (f *externalImage) has(ctx context.Context, e fileSystem, id, dir string) (
 // maxAccounts bounds an image's list of users, in bytes.
 const maxAccounts = 1 << 20
 
-// lookUpUser returns the numbers of the user and group that an image names: "", "1000", "1000:1000", "name" or
-// "name:group".
+// lookUpUser returns the numbers of the user and group that an image names, as the engine finds them: "", "1000",
+// "1000:1000", "name" or "name:group".
 func lookUpUser(ctx context.Context, e fileSystem, id, name string) (uid, gid int, err error) {
-	user, group, hasGroup := strings.Cut(name, ":")
-	if user == "" {
-		user = "0"
-	}
-	uid, uerr := strconv.Atoi(user)
-	gid, gerr := strconv.Atoi(group)
-	if uerr == nil && (hasGroup && gerr == nil || uid == 0 && !hasGroup) {
-		return uid, gid, nil
+	if name == "" {
+		return 0, 0, nil
 	}
 	users, err := readAccounts(ctx, e, id, "/etc/passwd")
 	if err != nil {
 		return 0, 0, err
 	}
-	line := findAccount(users, user, 4)
-	switch {
-	case line != nil:
-		if uid, uerr = strconv.Atoi(line[2]); uerr != nil {
-			return 0, 0, fmt.Errorf("/etc/passwd: %w", uerr)
-		}
-		if gid, err = strconv.Atoi(line[3]); !hasGroup && err != nil {
-			return 0, 0, fmt.Errorf("/etc/passwd: %w", err)
-		}
-	case uerr != nil:
-		return 0, 0, fmt.Errorf("its /etc/passwd does not name it")
-	}
-	if !hasGroup {
-		return uid, gid, nil
-	}
-	if gid, gerr = strconv.Atoi(group); gerr == nil {
-		return uid, gid, nil
-	}
 	groups, err := readAccounts(ctx, e, id, "/etc/group")
 	if err != nil {
 		return 0, 0, err
 	}
-	if line = findAccount(groups, group, 3); line == nil {
-		return 0, 0, fmt.Errorf("its /etc/group does not name group %s", group)
+	u, err := user.GetExecUser(name, nil, strings.NewReader(users), strings.NewReader(groups))
+	if err != nil {
+		return 0, 0, err
 	}
-	gid, err = strconv.Atoi(line[2])
-	return uid, gid, err
-}
-
-// findAccount returns the fields of the line of a name or number, if there is one with that many.
-func findAccount(text, account string, fields int) []string {
-	for line := range strings.Lines(text) {
-		f := strings.Split(strings.TrimSpace(line), ":")
-		if len(f) >= fields && (f[0] == account || f[2] == account) {
-			return f
-		}
-	}
-	return nil
+	return u.Uid, u.Gid, nil
 }
 
 // readAccounts reads a small text file of a container; a missing one is empty.

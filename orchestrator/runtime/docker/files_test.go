@@ -107,7 +107,7 @@ func TestLookUpUser(t *testing.T) {
 	}}
 	for who, want := range map[string]string{
 		"": "0 0", "0": "0 0", "1000": "1000 2000", "1001": "1001 0", "1001:5": "1001 5", "node": "1000 2000", "node:7": "1000 7",
-		"node:wheel": "1000 10", "nobody": "does not name it", "node:none": "does not name group none", "bad": "invalid syntax",
+		"node:wheel": "1000 10", "nobody": "unable to find user nobody", "node:none": "unable to find group none",
 	} {
 		uid, gid, err := lookUpUser(t.Context(), f, "x", who)
 		got := fmt.Sprint(uid, gid)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/docker/docker/client"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/netsplit/netsplit/faults"
@@ -17,24 +18,17 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// nodeEngine is what a testnet's nodes need of the engine.
-type nodeEngine interface {
-	actor
-	logSource
-	eventSource
-}
-
 // nodeSet is the nodes of a testnet. It acts on their containers, reads their logs and reports what happens to them; it
 // neither makes nor removes containers.
 type nodeSet struct {
-	engine  nodeEngine
+	engine  *client.Client
 	testnet string
 	byID    map[faults.NodeID]*node
 	order   []*node // as in the plan
 }
 
-func newNodeSet(e nodeEngine, testnet string) *nodeSet {
-	return &nodeSet{engine: e, testnet: testnet, byID: map[faults.NodeID]*node{}}
+func newNodeSet(cli *client.Client, testnet string) *nodeSet {
+	return &nodeSet{engine: cli, testnet: testnet, byID: map[faults.NodeID]*node{}}
 }
 
 // add adds a node whose name must be new.

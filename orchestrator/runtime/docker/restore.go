@@ -14,6 +14,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/moby/sys/atomicwriter"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
@@ -147,33 +148,12 @@ func (l *restoreJournal) save() error {
 	}
 	text, err := json.MarshalIndent(l, "", "  ")
 	if err == nil {
-		err = replaceFile(l.file, append(text, '\n'))
+		err = atomicwriter.WriteFile(l.file, append(text, '\n'), 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("write the restore journal: %w", err)
 	}
 	return nil
-}
-
-// replaceFile puts a text in the place of a file in one step, and returns when it is on disk.
-func replaceFile(file string, text []byte) error {
-	next := file + ".new"
-	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(next, file); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(file))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // revertedBy is the verb that reverts an action on an attached container.
