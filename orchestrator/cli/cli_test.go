@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/netsplit/netsplit/faults/agent"
+	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 )
 
 // The test binary is also netsplit where it goes by that name, and the fault agent of the containers that tests attach to.
@@ -38,6 +39,10 @@ func TestMain(m *testing.M) {
 type leakChecked struct{ m *testing.M }
 
 func (l leakChecked) Run() int {
+	if err := docker.OwnTests(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	code := l.m.Run()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)

@@ -86,7 +86,7 @@ func (c *crowd) network() netip.Prefix {
 	for range 20 {
 		subnet := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(200 + rand.IntN(50)), byte(rand.IntN(250)), 0}), 24)
 		if _, err = c.engine.NetworkCreate(c.t.Context(), c.who, network.CreateOptions{
-			Driver: "bridge", IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet.String()}}},
+			Driver: "bridge", IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet.String()}}}, Labels: docker.TestLabels(),
 		}); err == nil {
 			return subnet
 		}
@@ -128,9 +128,10 @@ func (c *crowd) prepare(net chain.Network, replace []string) []chain.PreparedNod
 func (c *crowd) start(n chain.Node, p chain.PreparedNode) {
 	c.t.Helper()
 	service, number, _ := strings.Cut(string(n.ID), "-")
+	labels := docker.TestLabels()
+	labels["crowd"], labels["com.docker.compose.service"], labels["com.docker.compose.container-number"] = c.who, service, number
 	made, err := c.engine.ContainerCreate(c.t.Context(), &container.Config{
-		Image: p.Image, Cmd: p.Args, Env: p.Env,
-		Labels: map[string]string{"crowd": c.who, "com.docker.compose.service": service, "com.docker.compose.container-number": number},
+		Image: p.Image, Cmd: p.Args, Env: p.Env, Labels: labels,
 	}, &container.HostConfig{NetworkMode: container.NetworkMode(c.who), Sysctls: p.Sysctls}, &network.NetworkingConfig{
 		EndpointsConfig: map[string]*network.EndpointSettings{c.who: {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: n.Addr.String()}}},
 	}, nil, c.name(string(n.ID)))

@@ -3,6 +3,7 @@ package run_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/chain/native"
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
+	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
@@ -28,6 +30,10 @@ func TestMain(m *testing.M) {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
 		os.Exit(agent.Main(ctx, os.Args[2:], os.Stdout, os.Stderr))
+	}
+	if err := docker.OwnTests(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m)
 }
