@@ -1,59 +1,29 @@
 package run_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"fmt"
+	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
+	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
-	"github.com/netsplit/netsplit/faults/agent"
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/chain/native"
+	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
-	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
+	"github.com/netsplit/netsplit/orchestrator/runtime/fake"
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
 )
-
-// The test binary is also the fault agent of the testnets in containers that tests start.
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "agent" {
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-		defer stop()
-		os.Exit(agent.Main(ctx, os.Args[2:], os.Stdout, os.Stderr))
-	}
-	if err := docker.OwnTests(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m)
-}
-
-// quiet is a Progress that forgets what it is told.
-type quiet struct{}
-
-func (quiet) Phase(string, int)          {}
-func (quiet) Part()                      {}
-func (quiet) Note(time.Duration, string) {}
-func (quiet) Update(run.Snapshot)        {}
-
-func parse(t *testing.T, src string) *testnets.Spec {
-	t.Helper()
-	spec, err := testnets.Parse("test.yaml", []byte(src))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return spec
-}
 
 const small = `
 name: small
@@ -71,36 +41,33 @@ expect: [agreement, {convergence: {within: 10s}}, chain_growth, block_propagatio
 duration: 30s
 `
 
-// record runs a scenario in the simulator and returns its directory and events.
-func record(t *testing.T, spec *testnets.Spec, wrap func(runtime.Runtime) runtime.Runtime) (string, []trace.Event, error) {
-	t.Helper()
-	dir := t.TempDir()
-	s := sim.New(sim.Options{Seed: spec.Seed})
-	var rt runtime.Runtime = s
-	if wrap != nil {
-		rt = wrap(rt)
-	}
-	err := run.Run(context.Background(), run.Options{
-		ID: "t", Spec: spec, Runtime: rt, Chain: native.New(s.Transport()), Dir: dir, Version: "test",
-	})
-	if closeErr := rt.Close(context.Background()); closeErr != nil {
-		t.Fatal(closeErr)
-	}
-	var events []trace.Event
-	if readErr := trace.ReadSorted(filepath.Join(dir, run.TraceFile), func(e *trace.Event) error {
-		events = append(events, *e)
-		return nil
-	}); readErr != nil {
-		t.Fatal(readErr)
-	}
-	return dir, events, err
-}
+// brief is a scenario with a bit of everything.
+const brief = `
+name: brief
+seed: 11
+nodes:
+  - {name: miner, count: 2, mine: 100/s}
+  - {name: full, count: 2}
+consensus: {pow: {block_interval: 500ms}}
+load: [{transfers: 5/s, until: 10s}]
+faults:
+  - {at: 3s, for: 5s, partition: {isolate: full-2}}
+  - {at: 12s, for: 4s, kill: full-1}
+expect: [agreement, validity]
+duration: 20s
+`
 
-func TestRunRecordsEverything(t *testing.T) {
-	_, events, err := record(t, parse(t, small), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+// plain is a scenario without load or faults.
+const plain = `
+name: plain
+nodes: [{name: miner, count: 3, mine: 100/s}]
+consensus: {pow: {block_interval: 500ms}}
+duration: 5s
+`
+
+func TestRun_RecordsAllKindsOfEvents(t *testing.T) {
+	progress := &watcher{}
+	events := setup{progress: progress}.mustRun(t, small).events
 	kinds := make(map[trace.Kind]int)
 	phases := make(map[string]int)
 	bodies := make(map[trace.Hash]bool)
@@ -138,15 +105,31 @@ func TestRunRecordsEverything(t *testing.T) {
 	if kinds[trace.KindSubmit] < 190 {
 		t.Errorf("%d transfers submitted, want about 200", kinds[trace.KindSubmit])
 	}
+
+	// People are shown the run's state in every second.
+	if len(progress.updates) < 30 {
+		t.Fatalf("%d updates in 30 s and the settling", len(progress.updates))
+	}
+	for i, s := range progress.updates {
+		if s.At != time.Duration(i+1)*time.Second || s.Duration != 30*time.Second {
+			t.Errorf("update %d is at %v of %v", i, s.At, s.Duration)
+		}
+	}
+	at := func(second int) run.Snapshot { return progress.updates[second-1] }
+	if s := at(15); s.Chains != 2 || !slices.Equal(s.ActiveFaults, []string{"partition-1"}) || s.Up != 6 || s.Phase != trace.PhaseScheduled {
+		t.Errorf("under the partition: %+v", s)
+	}
+	if s := at(22); s.Up != 5 || !slices.Equal(s.ActiveFaults, []string{"kill-1"}) || s.MaxHeight < 5 || s.MinHeight > s.MaxHeight {
+		t.Errorf("with a node down: %+v", s)
+	}
+	if s := progress.updates[len(progress.updates)-1]; len(s.ActiveFaults) > 0 || s.Up != 6 {
+		t.Errorf("at the end: %+v", s)
+	}
 }
 
-func TestSameSeedSameTrace(t *testing.T) {
+func TestRun_SameSeedSameTrace(t *testing.T) {
 	read := func(src string) string {
-		dir, _, err := record(t, parse(t, src), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := os.ReadFile(filepath.Join(dir, run.TraceFile))
+		b, err := os.ReadFile(filepath.Join(setup{}.mustRun(t, src).dir, run.TraceFile))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,42 +144,114 @@ func TestSameSeedSameTrace(t *testing.T) {
 	}
 }
 
-func TestInterruptedRunHasAnEnd(t *testing.T) {
-	dir := t.TempDir()
-	spec := parse(t, small)
-	s := sim.New(sim.Options{Seed: 1})
-	ctx, cancel := context.WithCancel(context.Background())
-	err := run.Run(ctx, run.Options{
-		ID: "t", Spec: spec, Runtime: s, Chain: native.New(s.Transport()), Dir: dir, Version: "test",
-		Progress: cancelAt{cancel: cancel},
-	})
-	if !errors.Is(err, context.Canceled) {
-		t.Fatalf("error %v", err)
+func TestRun_ConcurrentRunsAreIndependent(t *testing.T) {
+	runWith := func(seed uint64) (string, error) {
+		dir := t.TempDir()
+		spec := parse(t, brief)
+		spec.Seed = seed
+		s := sim.New(sim.Options{Seed: seed, Epoch: epoch})
+		err := run.Run(t.Context(), run.Options{
+			ID: "t", Spec: spec, Runtime: s, Chain: native.New(s.Transport()), Dir: dir, Version: "test",
+		})
+		return filepath.Join(dir, run.TraceFile), errors.Join(err, s.Close(t.Context()))
 	}
-	if err := s.Close(context.Background()); err != nil {
-		t.Fatal(err)
+	var group sync.WaitGroup
+	paths := make([]string, 3)
+	for i := range paths {
+		group.Go(func() {
+			var err error
+			if paths[i], err = runWith(uint64(1 + i%2)); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	var end *trace.End
-	if err := trace.Read(filepath.Join(dir, run.TraceFile), func(e *trace.Event) error {
-		end = e.End
-		return nil
-	}); err != nil {
-		t.Fatal(err)
+	group.Wait()
+	traces := make([][]byte, len(paths))
+	for i, p := range paths {
+		var err error
+		if traces[i], err = os.ReadFile(p); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if end == nil || !end.Interrupted {
-		t.Errorf("the trace ends with %+v", end)
+	if !bytes.Equal(traces[0], traces[2]) || bytes.Equal(traces[0], traces[1]) {
+		t.Error("the traces do not depend on their seeds alone")
 	}
 }
 
-// cancelAt cancels the run at its first note, which is when the first fault holds.
-type cancelAt struct {
-	quiet
-	cancel func()
+func TestRun_Interrupted(t *testing.T) {
+	phase := func(prefix string) func(*watcher, func()) {
+		return func(p *watcher, cancel func()) {
+			p.onPhase = func(text string) {
+				if strings.HasPrefix(text, prefix) {
+					cancel()
+				}
+			}
+		}
+	}
+	part := func(prefix string, number int) func(*watcher, func()) {
+		return func(p *watcher, cancel func()) {
+			p.onPart = func(phase string, parts int) {
+				if strings.HasPrefix(phase, prefix) && parts == number {
+					cancel()
+				}
+			}
+		}
+	}
+	for _, c := range []struct {
+		name string
+		arm  func(p *watcher, cancel func())
+		last string // phase
+	}{
+		{"before anything", func(_ *watcher, cancel func()) { cancel() }, ""},
+		{"nodes start", phase("starting"), "starting 4 nodes"},
+		{"between two nodes", part("starting", 2), "starting 4 nodes"},
+		{"nodes connect", phase("connecting"), "connecting"},
+		{"schedule begins", phase("running"), "running brief for 20s"},
+		{"under a fault", part("running", 5), "running brief for 20s"},
+		{"node down", part("running", 14), "running brief for 20s"},
+		{"settling", phase("settling"), "settling"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			p := &watcher{}
+			c.arm(p, cancel)
+			var rt *fake.Runtime
+			out := setup{progress: p, runtime: func(o sim.Options) runtime.Runtime {
+				rt = fake.New(o, fake.Script{})
+				return rt
+			}}.runIn(ctx, t, brief)
+			if !errors.Is(out.err, context.Canceled) {
+				t.Errorf("error %v", out.err)
+			}
+			if p.phase != c.last {
+				t.Errorf("interrupted in %q, want %q", p.phase, c.last)
+			}
+			if !out.end.Interrupted || out.end.Error != "" {
+				t.Errorf("the trace ends with %+v", out.end)
+			}
+			if out.report.Verdict == invariant.Pass || out.report.ExitCode(false) != invariant.ExitInterrupted {
+				t.Errorf("over all %s, exit code %d", out.report.Verdict, out.report.ExitCode(false))
+			}
+			if calls := rt.Calls(); calls[len(calls)-1].Op != "close" {
+				t.Errorf("the last call of the runtime is %q", calls[len(calls)-1].Op)
+			}
+		})
+	}
 }
 
-func (c cancelAt) Note(time.Duration, string) { c.cancel() }
+// A run whose time is over was not interrupted by its user.
+func TestRun_DeadlineIsFailure(t *testing.T) {
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	out := setup{}.runIn(ctx, t, brief)
+	if !errors.Is(out.err, context.DeadlineExceeded) {
+		t.Errorf("error %v", out.err)
+	}
+	out.checkInfrastructure(t, "deadline exceeded")
+}
 
-func TestCheckGivesPositions(t *testing.T) {
+func TestCheck_Position(t *testing.T) {
 	spec := parse(t, strings.Replace(small, "{convergence: {within: 10s}}", "{convergence: {withn: 10s}}", 1))
 	err := run.Check(spec, nil)
 	var bad *testnets.Error
@@ -205,5 +260,334 @@ func TestCheckGivesPositions(t *testing.T) {
 	}
 	if bad.Pos.Line != 13 || !strings.Contains(err.Error(), "within") {
 		t.Errorf("error at %v: %v", bad.Pos, err)
+	}
+}
+
+// What cannot run is refused before the runtime is called.
+func TestRun_Refused(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		dir   string
+		wrap  func(*fake.Runtime) runtime.Runtime
+		check func(error) bool
+	}{
+		{"runtime cannot change links", t.TempDir(), func(rt *fake.Runtime) runtime.Runtime { return fake.WithoutLinkShaper(rt) },
+			func(err error) bool {
+				var bad *testnets.Error
+				return errors.As(err, &bad) && bad.Pos.Line == 10 && bad.Hint != "" && strings.Contains(bad.Msg, "partition changes links")
+			}},
+		{"no directory for the trace", filepath.Join(t.TempDir(), "nowhere"), func(rt *fake.Runtime) runtime.Runtime { return rt },
+			func(err error) bool {
+				return errors.Is(err, os.ErrNotExist) && strings.Contains(err.Error(), "create trace")
+			}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rt := fake.New(sim.Options{}, fake.Script{})
+			err := run.Run(t.Context(), run.Options{
+				ID: "t", Spec: parse(t, brief), Runtime: c.wrap(rt), Chain: native.New(rt.Transport()), Dir: c.dir,
+			})
+			if !c.check(err) {
+				t.Errorf("error %#v", err)
+			}
+			if calls := rt.Calls(); len(calls) != 0 {
+				t.Errorf("the runtime was called: %v", calls)
+			}
+			if files, _ := os.ReadDir(c.dir); len(files) != 0 {
+				t.Errorf("the run left %v", files)
+			}
+		})
+	}
+}
+
+// errScript is what scripted failures are.
+var errScript = errors.New("as scripted")
+
+func TestRun_InfrastructureFailures(t *testing.T) {
+	script := func(s fake.Script) setup { return scripted(s) }
+	shape := func(fails func(layers int) bool) setup {
+		return script(fake.Script{Shape: func(layers []faults.Layer) error {
+			if fails(len(layers)) {
+				return errScript
+			}
+			return nil
+		}})
+	}
+	do := func(verb faults.Verb) setup {
+		return script(fake.Script{Do: func(a faults.Action) error {
+			if a.Verb == verb {
+				return errScript
+			}
+			return nil
+		}})
+	}
+	const exit = "exit status 1"
+	for _, c := range []struct {
+		name  string
+		setup setup
+		words []string
+		from  time.Duration // when the run must end at the earliest
+		to    time.Duration // and at the latest; 0: from + 1s
+		// The node that the error must be about, what it was doing, what its error and its last lines must say; if any.
+		node          faults.NodeID
+		op, text, log string
+	}{
+		{name: "create testnet", setup: script(fake.Script{CreateErr: errScript}), words: []string{"create testnet t", "as scripted"}},
+		{
+			name:  "start node",
+			setup: script(fake.Script{LaunchErr: map[faults.NodeID]error{"full-1": errScript}, Tail: []string{"open /data: input/output error"}}),
+			words: []string{"start testnet t", "start node full-1", "as scripted"},
+			node:  "full-1", op: "start", text: "as scripted", log: "open /data: input/output error",
+		},
+		{
+			name: "node connects to no peer", setup: in(func(m sim.Machine) sim.Machine { return refusesPeers{m} }, "full-2"),
+			words: []string{"connect node full-2"}, from: 30 * time.Second, to: time.Minute,
+			node: "full-2", op: "connect", text: "connected to 0 peers, waiting for 3",
+		},
+		{
+			name: "node starts late and stays behind",
+			setup: setup{plant: in(ignoreBlocks(0, time.Hour), "full-2").plant, runtime: func(o sim.Options) runtime.Runtime {
+				return lateLaunch{sim.New(o)}
+			}},
+			words: []string{"connect node full-2"}, from: 30 * time.Second, to: time.Minute,
+			node: "full-2", op: "connect", text: "blocks shorter than that of",
+		},
+		{
+			name: "node does not answer", setup: on(func(o sim.Options) runtime.Runtime { return unreachable{sim.New(o), "10.0.0.4"} }),
+			words: []string{"connect node full-2"}, from: 30 * time.Second, to: time.Minute,
+			node: "full-2", op: "connect", text: "no route to host",
+		},
+		{
+			name: "node dies", setup: script(fake.Script{DieAt: map[faults.NodeID]time.Duration{"miner-2": 10 * time.Second}}),
+			words: []string{"run node miner-2: exit status 1"}, from: 10 * time.Second,
+			node: "miner-2", op: "run", text: exit, log: exit,
+		},
+		{
+			name: "node dies as the testnet starts",
+			setup: setup{plant: in(panicFrom(5*time.Second), "full-1").plant, runtime: func(o sim.Options) runtime.Runtime {
+				return lateLaunch{sim.New(o)}
+			}},
+			words: []string{"run node full-1: panic"}, from: 5 * time.Second, to: 11 * time.Second,
+			node: "full-1", op: "run", text: "panic",
+		},
+		{
+			name: "node dies and its log cannot be read",
+			setup: script(fake.Script{
+				DieAt: map[faults.NodeID]time.Duration{"full-1": 5 * time.Second}, LogsErr: errors.New("log driver is broken"),
+			}),
+			words: []string{"run node full-1: exit status 1", "its log could not be read: log driver is broken"}, from: 5 * time.Second,
+		},
+		{name: "cut", setup: shape(func(int) bool { return true }), words: []string{"faults: partition-1: as scripted"}, from: 3 * time.Second},
+		{name: "heal", setup: shape(func(n int) bool { return n == 0 }), words: []string{"faults: partition-1: as scripted"}, from: 8 * time.Second},
+		{name: "count packets", setup: script(fake.Script{TrafficErr: errScript}), words: []string{"partition-1: count packets: as scripted"}, from: 3 * time.Second},
+		{name: "kill", setup: do(faults.Kill), words: []string{"kill-1: kill node full-1: as scripted"}, from: 12 * time.Second},
+		{name: "start after kill", setup: do(faults.Start), words: []string{"kill-1: start node full-1: as scripted"}, from: 16 * time.Second},
+		{
+			name:  "delay engine loses packets",
+			setup: on(func(o sim.Options) runtime.Runtime { return losesPackets{sim.New(o)} }),
+			words: []string{"partition-1: the delay engine lost 3 packets of its own"}, from: 8 * time.Second,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out := c.setup.run(t, brief)
+			out.checkInfrastructure(t, c.words...)
+			if c.to == 0 {
+				c.to = c.from + time.Second
+			}
+			if out.ended < c.from || out.ended > c.to {
+				t.Errorf("the run ended at %v, want %v to %v", out.ended, c.from, c.to)
+			}
+			if c.node == "" {
+				return
+			}
+			if log := checkNodeError(t, out.err, c.node, c.op, c.text); !strings.HasSuffix(strings.TrimSpace(log), c.log) {
+				t.Errorf("the node's last lines are %q", log)
+			}
+		})
+	}
+}
+
+func TestRun_NodeDies(t *testing.T) {
+	out := scripted(fake.Script{DieAt: map[faults.NodeID]time.Duration{"miner-2": 10 * time.Second}}).run(t, brief)
+	if log := checkNodeError(t, out.err, "miner-2", "run", "exit status 1"); !strings.Contains(log, `"ev":"block"`) {
+		t.Errorf("the node's last lines are not what it printed last: %s", log)
+	}
+	if r := result(t, out.report, "no_crash"); r.Verdict != invariant.Fail || r.Evidence[0].Nodes[0] != "miner-2" {
+		t.Errorf("no_crash: %s %v", r.Verdict, r.Evidence)
+	}
+	if r := result(t, out.report, "validity"); r.Verdict != invariant.Pass {
+		t.Errorf("validity until then: %s (%s)", r.Verdict, r.Reason)
+	}
+	log, err := os.ReadFile(filepath.Join(out.dir, run.LogDir, "miner-2.log"))
+	if err != nil || !strings.Contains(string(log), "exit status 1") {
+		t.Errorf("its log was not written: %v", err)
+	}
+}
+
+func TestRun_NodeDoesNotComeBack(t *testing.T) {
+	var rt *fake.Runtime
+	progress := &watcher{onPhase: func(text string) {
+		if strings.HasPrefix(text, "running") {
+			rt.Rewrite(func(s *fake.Script) { s.LaunchErr = map[faults.NodeID]error{"full-1": errScript} })
+		}
+	}}
+	out := setup{progress: progress, runtime: func(o sim.Options) runtime.Runtime {
+		rt = fake.New(o, fake.Script{Tail: []string{"database is locked"}})
+		return rt
+	}}.run(t, brief)
+	out.checkInfrastructure(t, "kill-1: start node full-1")
+	if log := checkNodeError(t, out.err, "full-1", "start", "as scripted"); log != "database is locked" {
+		t.Errorf("the node's last lines: %q", log)
+	}
+}
+
+// The last that a run does is to fetch the blocks that it does not have yet. A run is the same each time, so that the number
+// of the last query is known from the first time.
+func TestRun_NodeDiesAtTheLastQuery(t *testing.T) {
+	runWith := func(fatal int) (out outcome, queries int) {
+		var rt *tapped
+		out = setup{
+			runtime: func(o sim.Options) runtime.Runtime { rt = &tapped{Runtime: sim.New(o)}; return rt },
+			chain: func(c *native.Chain, _ http.RoundTripper) chain.Chain {
+				return blockHook{c, func() {
+					if queries++; queries == fatal {
+						rt.sink.Exit("miner-3", errScript)
+					}
+				}}
+			},
+		}.run(t, plain)
+		return out, queries
+	}
+	good, last := runWith(0)
+	if good.err != nil {
+		t.Fatal(good.err)
+	}
+	out, queries := runWith(last)
+	if queries != last {
+		t.Fatalf("%d blocks were queried, then %d", last, queries)
+	}
+	out.checkInfrastructure(t, "run node miner-3: as scripted")
+	checkNodeError(t, out.err, "miner-3", "run", "as scripted")
+}
+
+func TestRun_EventThatCannotBeRecorded(t *testing.T) {
+	runWith := func(wrong int) outcome {
+		return setup{chain: func(c *native.Chain, _ http.RoundTripper) chain.Chain {
+			return &invalidHead{Chain: c, wrong: wrong}
+		}}.run(t, plain)
+	}
+	good := runWith(0)
+	if good.err != nil {
+		t.Fatal(good.err)
+	}
+	last := 0
+	for _, e := range good.events {
+		if e.Kind == trace.KindHead {
+			last++
+		}
+	}
+	early := runWith(5)
+	early.checkInfrastructure(t, "write trace")
+	if early.ended > good.ended-time.Second {
+		t.Errorf("the run went on until %v", early.ended)
+	}
+	runWith(last).checkInfrastructure(t, "write trace")
+}
+
+func TestRun_FullDisk(t *testing.T) {
+	const full = "/dev/full"
+	if _, err := os.Stat(full); err != nil {
+		t.Skipf("needs a device that is always full: %v", err)
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(full, filepath.Join(dir, run.TraceFile)); err != nil {
+		t.Fatal(err)
+	}
+	rt := sim.New(sim.Options{})
+	err := run.Run(t.Context(), run.Options{ID: "t", Spec: parse(t, brief), Runtime: rt, Chain: native.New(rt.Transport()), Dir: dir})
+	if err == nil || !strings.Contains(err.Error(), "no space left on device") {
+		t.Errorf("error %v", err)
+	}
+	if now := rt.Clock().Now(); now > 10*time.Second {
+		t.Errorf("the run went on until %v", now)
+	}
+	if err := rt.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRun_LinesAfterTheEndAreNotRecorded(t *testing.T) {
+	lines := 0
+	out := on(func(o sim.Options) runtime.Runtime {
+		return &tapped{Runtime: sim.New(o), onLogs: func(s runtime.Sink) { // logs are read after the end event was written
+			s.Line("miner-1", time.Time{}, []byte(`{"t":1750000009000000000,"ev":"head","hash":"`+strings.Repeat("ab", 32)+`","height":99}`))
+			s.Gap("miner-1", errScript)
+			lines++
+		}}
+	}).mustRun(t, plain)
+	if lines == 0 {
+		t.Fatal("no line after the end")
+	}
+	if out.report.Verdict != invariant.Pass {
+		t.Errorf("over all %s: %s", out.report.Verdict, out.report.Incomplete)
+	}
+}
+
+func TestRun_LostLineIsGap(t *testing.T) {
+	for name, line := range map[string]int{"before the schedule": 0, "during the schedule": 30} {
+		t.Run(name, func(t *testing.T) {
+			out := scripted(fake.Script{GapAfter: map[faults.NodeID]int{"miner-1": line}}).mustRun(t, brief)
+			if out.report.Verdict != invariant.Unknown || out.report.ExitCode(true) != invariant.ExitFail {
+				t.Errorf("over all %s, exit code %d", out.report.Verdict, out.report.ExitCode(true))
+			}
+			for _, e := range out.events {
+				if e.Kind == trace.KindGap && e.Gap.From != e.At {
+					t.Errorf("a gap at %v is from %v on", e.At, e.Gap.From)
+				}
+			}
+		})
+	}
+}
+
+// A fault may last as long as the schedule, blocks may come faster than a measurement takes, and links may change slowly: none
+// of that may cut the last heal or the measurement after it short.
+func TestRun_WaitsForLastHealAndProbe(t *testing.T) {
+	const head = `
+name: to-the-end
+nodes: [{name: miner, count: 3, mine: 500/s}]
+consensus: {pow: {block_interval: 100ms}}
+expect: [isolation, fault_accuracy]
+duration: 10s
+settle: 1s
+`
+	for _, c := range []struct {
+		name   string
+		setup  setup
+		faults string
+		from   time.Duration // when faults are healed at the earliest
+		to     time.Duration // and at the latest
+		settle time.Duration // how long the run must go on after that
+	}{
+		{"three faults at once", setup{}, `faults:
+  - {at: 2s, for: 8s, partition: {isolate: miner-3}}
+  - {at: 3s, for: 7s, latency: {delay: 40ms, between: [miner-1, miner-2]}}
+  - {at: 4s, for: 6s, pause: miner-2}
+`, 10 * time.Second, 10*time.Second + 100*time.Millisecond, 0},
+		{"links change slowly", on(func(o sim.Options) runtime.Runtime { return slowShaper{sim.New(o)} }),
+			"faults: [{at: 2s, for: 8s, partition: {isolate: miner-3}}]\n", 11500 * time.Millisecond, 11500 * time.Millisecond, time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rep := c.setup.mustRun(t, head+c.faults).report
+			if r := result(t, rep, "fault_accuracy"); r.Verdict != invariant.Pass {
+				t.Errorf("%s: %s", r.Verdict, r.Reason)
+			}
+			for _, f := range rep.Summary.Faults {
+				if f.Reached != trace.FaultHealed || f.Healed < c.from || f.Healed > c.to {
+					t.Errorf("%s: %s at %v", f.ID, f.Reached, f.Healed)
+				}
+				if rep.Summary.Duration < f.Healed+c.settle {
+					t.Errorf("healed at %v, and the run was over at %v", f.Healed, rep.Summary.Duration)
+				}
+			}
+		})
 	}
 }

@@ -20,21 +20,21 @@ import (
 	"github.com/netsplit/netsplit/testnets"
 )
 
-// The tests in this file run btcd, CometBFT and geth in containers with one thing planted, and look whether it is caught,
-// with the right cause.
+// The tests in this file run btcd, CometBFT and geth in containers with one bug planted: it must be found, with the right
+// cause.
 
-// real is a scenario on a chain of the catalog, in containers.
-type real struct {
+// dockerRun is a scenario on a chain of the catalog, in containers.
+type dockerRun struct {
 	chain    string
 	replace  []string // texts of the chain file and what stands for them, in pairs
 	scenario string
-	// runtime, if not nil, puts something around the runtime; progress, if not nil, is told what the run does.
+	// runtime, if not nil, wraps the runtime; progress, if not nil, is shown what the run does.
 	runtime  func(*docker.Runtime) runtime.Runtime
 	progress func(*docker.Runtime) run.Progress
 }
 
-// run carries the scenario out and returns the report on it, nil where the schedule never began, and the run's error.
-func (r real) run(t *testing.T) (*report.Report, error) {
+// run runs the scenario and returns the report on it, nil where the schedule never began, and the run's error.
+func (r dockerRun) run(t *testing.T) (*report.Report, error) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("containers for up to a minute")
@@ -81,7 +81,7 @@ func (r real) run(t *testing.T) (*report.Report, error) {
 }
 
 // file is the chain file with its replacements.
-func (r real) file(t *testing.T) *testnets.Chain {
+func (r dockerRun) file(t *testing.T) *testnets.Chain {
 	t.Helper()
 	file, err := testnets.OpenChain(r.chain)
 	if err != nil {
@@ -115,20 +115,20 @@ func fails(t *testing.T, rep *report.Report, name string, words ...string) invar
 	return r
 }
 
-// unhealed is a runtime whose links stay cut when they should heal.
-type unhealed struct{ *docker.Runtime }
+// neverHeals is a runtime whose links stay cut when they should heal.
+type neverHeals struct{ *docker.Runtime }
 
-func (u unhealed) Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error) {
+func (u neverHeals) Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error) {
 	if len(layers) == 0 {
 		return faults.Applied{Engine: "none"}, nil
 	}
 	return u.Runtime.Shape(ctx, layers)
 }
 
-func TestAHealThatDoesNotHappenIsCaught(t *testing.T) {
-	rep, err := real{
+func TestDocker_MissingHeal(t *testing.T) {
+	rep, err := dockerRun{
 		chain:   "cometbft",
-		runtime: func(d *docker.Runtime) runtime.Runtime { return unhealed{d} },
+		runtime: func(d *docker.Runtime) runtime.Runtime { return neverHeals{d} },
 		scenario: `
 name: unhealed
 nodes: [{name: validator, count: 4, mine: 100/s}]
@@ -153,14 +153,14 @@ settle: 12s
 	if result(t, rep, "agreement").Verdict != invariant.Pass {
 		t.Error("agreement does not hold, although no block was made")
 	}
-	// A fault that did not do what was asked is the infrastructure's failure.
+	// A fault that did not do what was planned is the infrastructure's failure.
 	if code := rep.ExitCode(false); code != invariant.ExitInfrastructure {
 		t.Errorf("exit code %d", code)
 	}
 }
 
-const withStranger = `
-name: stranger
+const withOutsider = `
+name: outsider
 nodes: [{name: maker, count: 3, mine: 100/s}, {name: full, count: 2}]
 topology: {full: }
 consensus: {pow: {block_interval: 1s}}
@@ -169,25 +169,25 @@ duration: 15s
 settle: 6s
 `
 
-func TestAnotherGenesisIsCaught(t *testing.T) {
+func TestDocker_OtherGenesis(t *testing.T) {
 	for name, c := range map[string]struct {
-		real
+		dockerRun
 		words []string
 	}{
 		"cometbft, another chain id": {
-			real{chain: "cometbft", replace: []string{
+			dockerRun{chain: "cometbft", replace: []string{
 				`"chain_id": {{json .Network}}`, `"chain_id": {{if eq .Node.Name "full-2"}}"elsewhere"{{else}}{{json .Network}}{{end}}`,
 			}},
-			[]string{"it has another genesis: chain_id is elsewhere on full-2 and stranger-", " on maker-1, maker-2, maker-3, full-1"},
+			[]string{"it has another genesis: chain_id is elsewhere on full-2 and outsider-", " on maker-1, maker-2, maker-3, full-1"},
 		},
 		"cometbft, other validators": {
-			real{chain: "cometbft", replace: []string{
+			dockerRun{chain: "cometbft", replace: []string{
 				`"power": "{{printf "%.0f" $n.Mine}}"`, `"power": "{{if eq $.Node.Name "full-2"}}7{{else}}{{printf "%.0f" $n.Mine}}{{end}}"`,
 			}},
 			[]string{"it has another genesis: validators[0].power is 7 on full-2 and 100 on maker-1, maker-2, maker-3, full-1"},
 		},
 		"geth, another time": {
-			real{chain: "geth", replace: []string{
+			dockerRun{chain: "geth", replace: []string{
 				"    keep: [/data/geth]\n", "    keep: [/data/geth]\n    each: node\n", // it is made once otherwise
 				`"timestamp": "`, `"timestamp": "{{if eq .Node.Name "full-2"}}1{{end}}`,
 			}},
@@ -195,7 +195,7 @@ func TestAnotherGenesisIsCaught(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.scenario = withStranger
+			c.scenario = withOutsider
 			rep, err := c.run(t)
 			var failed *runtime.NodeError
 			if rep != nil || !errors.As(err, &failed) || failed.Node != "full-2" || failed.Op != "connect" {
@@ -210,10 +210,10 @@ func TestAnotherGenesisIsCaught(t *testing.T) {
 	}
 }
 
-func TestANodeWithAChainOfItsOwnIsCaught(t *testing.T) {
-	// full-2 takes itself for the only validator. It has the right chain id, so the others let it in.
-	rep, err := real{
-		chain: "cometbft", scenario: withStranger,
+func TestDocker_NodeWithOwnValidatorSet(t *testing.T) {
+	// full-2 believes that it is the only validator. It has the right chain id, so the others accept it.
+	rep, err := dockerRun{
+		chain: "cometbft", scenario: withOutsider,
 		replace: []string{
 			`{{range $i, $n := .Producers}}{{if $i}},{{end}}`,
 			`{{$makers := .Producers}}{{if eq .Node.Name "full-2"}}{{$makers = slice .Nodes 4 5}}{{end}}{{range $i, $n := $makers}}{{if $i}},{{end}}`,
@@ -231,9 +231,9 @@ func TestANodeWithAChainOfItsOwnIsCaught(t *testing.T) {
 	fails(t, rep, "convergence", "5 nodes had not converged")
 }
 
-func TestAValidatorKeyThatIsUsedTwiceIsCaught(t *testing.T) {
+func TestDocker_ValidatorKeyUsedTwice(t *testing.T) {
 	// The key has 36 % of the power and each of the others 32 %: with either of them it is more than two thirds.
-	rep, err := real{
+	rep, err := dockerRun{
 		chain: "cometbft",
 		replace: []string{
 			`{{.Node.Keys.validator.PrivateBase64}}`,
@@ -277,9 +277,9 @@ settle: 3s
 	}
 }
 
-// secretCut is a Progress that cuts links behind the run's back, from one second of the schedule to another.
-type secretCut struct {
-	quiet
+// hiddenCut is a Progress that cuts links without the run's knowledge, from one second of the schedule to another.
+type hiddenCut struct {
+	watcher
 	t           *testing.T
 	d           *docker.Runtime
 	layers      []faults.Layer
@@ -287,7 +287,7 @@ type secretCut struct {
 	second      int // of the goroutine alone that calls Update
 }
 
-func (s *secretCut) Update(run.Snapshot) {
+func (s *hiddenCut) Update(run.Snapshot) {
 	var layers []faults.Layer
 	switch s.second++; s.second {
 	case s.from:
@@ -301,12 +301,12 @@ func (s *secretCut) Update(run.Snapshot) {
 	}
 }
 
-func TestASecretLongerBranchIsCaught(t *testing.T) {
+func TestDocker_HiddenPartition(t *testing.T) {
 	left, right := []faults.NodeID{"miner-1", "miner-2"}, []faults.NodeID{"miner-3", "miner-4"}
-	rep, err := real{
+	rep, err := dockerRun{
 		chain: "btcd",
 		progress: func(d *docker.Runtime) run.Progress {
-			return &secretCut{t: t, d: d, from: 3, until: 23, layers: []faults.Layer{{
+			return &hiddenCut{t: t, d: d, from: 3, until: 23, layers: []faults.Layer{{
 				ID: "secret", Kind: "partition", Text: "secret", Since: time.Now(), Links: faults.Links{Rules: []faults.Rule{
 					{From: left, To: right, Cut: true}, {From: right, To: left, Cut: true},
 				}},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -21,45 +22,40 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
 )
 
-// password is a secret of the nodes that blabber starts.
+// password is a secret of the nodes that passwordPrinter starts.
 const password = "correct-horse-battery"
 
-// secretive is our own chain as one with a password.
-type secretive struct{ *native.Chain }
+// secretChain is netsplit's own chain as one with a password.
+type secretChain struct{ *native.Chain }
 
-func (s secretive) Capabilities() chain.Capabilities {
-	caps := s.Chain.Capabilities()
+func (c secretChain) Capabilities() chain.Capabilities {
+	caps := c.Chain.Capabilities()
 	caps.Redact = func(text string) string { return strings.ReplaceAll(text, password, "[secret]") }
 	caps.Export = func() ([]byte, error) { return []byte(`{"secret": "` + password + `"}`), nil }
 	return caps
 }
 
-// open is our own chain without any secret that it would know.
-type open struct{ chain.Chain }
-
-func (open) Capabilities() chain.Capabilities { return chain.Capabilities{ExactPeers: true} }
-
-// blabber is a runtime whose nodes print their password as their last line.
-type blabber struct {
+// passwordPrinter is a runtime whose nodes print their password as their last line.
+type passwordPrinter struct {
 	*fake.Runtime
 	dir string // the run's
 }
 
-func (b *blabber) Create(ctx context.Context, p runtime.Plan) ([]runtime.Host, error) {
-	b.dir = p.Dir
-	return b.Runtime.Create(ctx, p)
+func (p *passwordPrinter) Create(ctx context.Context, plan runtime.Plan) ([]runtime.Host, error) {
+	p.dir = plan.Dir
+	return p.Runtime.Create(ctx, plan)
 }
 
-func (b *blabber) Logs(ctx context.Context, node faults.NodeID, n int) ([]string, error) {
-	if _, _, err := run.LoadNetwork(b.dir); err != nil {
+func (p *passwordPrinter) Logs(ctx context.Context, node faults.NodeID, n int) ([]string, error) {
+	if _, _, err := run.LoadNetwork(p.dir); err != nil {
 		return nil, err // other commands read logs, too, and could not
 	}
-	lines, err := b.Runtime.Logs(ctx, node, n)
+	lines, err := p.Runtime.Logs(ctx, node, n)
 	return append(lines, "my password is "+password), err
 }
 
-// holding lists the files of a directory that hold a text.
-func holding(t *testing.T, dir, text string) (out []string) {
+// filesWith lists the files of a directory that contain a text.
+func filesWith(t *testing.T, dir, text string) (out []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -77,61 +73,61 @@ func holding(t *testing.T, dir, text string) (out []string) {
 	return out
 }
 
-func TestSecretsThatNodesPrintAreHidden(t *testing.T) {
+func TestRun_RedactsSecrets(t *testing.T) {
+	printer := func(script fake.Script) func(sim.Options) runtime.Runtime {
+		return func(o sim.Options) runtime.Runtime { return &passwordPrinter{Runtime: fake.New(o, script)} }
+	}
 	for name, script := range map[string]fake.Script{
 		"a run to its end":           {},
 		"a node that dies":           {DieAt: map[faults.NodeID]time.Duration{"miner-2": 5 * time.Second}},
 		"a node that does not start": {LaunchErr: map[faults.NodeID]error{"full-1": errScript}, Tail: []string{"with " + password}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rt := &blabber{Runtime: fake.New(sim.Options{Epoch: epoch}, script)}
-			a := attempted(t.Context(), t, brief, rt, nil, func(c chain.Chain) chain.Chain { return secretive{c.(*native.Chain)} })
-			if (a.err == nil) != (name == "a run to its end") {
-				t.Fatal(a.err)
+			out := setup{runtime: printer(script), chain: func(c *native.Chain, _ http.RoundTripper) chain.Chain { return secretChain{c} }}.run(t, brief)
+			if (out.err == nil) != (name == "a run to its end") {
+				t.Fatal(out.err)
 			}
-			if a.err != nil && (strings.Contains(a.err.Error(), password) || !strings.Contains(a.err.Error(), "[secret]")) {
-				t.Errorf("the error shows or lacks it: %v", a.err)
+			if out.err != nil && (strings.Contains(out.err.Error(), password) || !strings.Contains(out.err.Error(), "[secret]")) {
+				t.Errorf("the error shows or lacks it: %v", out.err)
 			}
 			// The testnet's description, with which other commands opened it, went with it.
-			if got := holding(t, a.dir, password); len(got) != 0 {
+			if got := filesWith(t, out.dir, password); len(got) != 0 {
 				t.Errorf("files with the password: %v", got)
 			}
-			if name == "a run to its end" && len(holding(t, filepath.Join(a.dir, run.LogDir), "my password is [secret]")) == 0 {
-				t.Error("the logs do not hold what the nodes printed")
+			if name == "a run to its end" && len(filesWith(t, filepath.Join(out.dir, run.LogDir), "my password is [secret]")) == 0 {
+				t.Error("the logs do not contain what the nodes printed")
 			}
 		})
 	}
-	// A chain that hides nothing shows that the password gets that far.
-	rt := &blabber{Runtime: fake.New(sim.Options{Epoch: epoch}, fake.Script{})}
-	a := attempted(t.Context(), t, brief, rt, nil, func(c chain.Chain) chain.Chain { return open{c} })
-	if got := holding(t, a.dir, password); len(got) == 0 {
-		t.Error("no log holds the password of a chain without secrets")
+	// A chain without Redact shows that the password gets that far.
+	if got := filesWith(t, on(printer(fake.Script{})).mustRun(t, brief).dir, password); len(got) == 0 {
+		t.Error("no log contains the password of a chain without secrets")
 	}
 }
 
-func TestADescriptionIsItsOwnersAlone(t *testing.T) {
+func TestSaveNetwork_OwnerOnly(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, run.NetworkFile)
 	if err := os.WriteFile(path, []byte("{}"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	net := chain.Network{ID: "t", Seed: 7, Nodes: []chain.Node{{ID: "a", Addr: netip.MustParseAddr("10.0.0.1"), Peers: []faults.NodeID{"b"}}}}
-	if err := run.SaveNetwork(dir, net, secretive{}); err != nil {
+	if err := run.SaveNetwork(dir, net, secretChain{}); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	got, kept, err := run.LoadNetwork(dir)
-	if err != nil || got.ID != "t" || got.Seed != 7 || len(got.Nodes) != 1 || got.Nodes[0].Peers[0] != "b" || !bytes.Contains(kept, []byte(password)) {
-		t.Errorf("%+v, %s, %v", got, kept, err)
+	got, exported, err := run.LoadNetwork(dir)
+	if err != nil || got.ID != "t" || got.Seed != 7 || len(got.Nodes) != 1 || got.Nodes[0].Peers[0] != "b" || !bytes.Contains(exported, []byte(password)) {
+		t.Errorf("%+v, %s, %v", got, exported, err)
 	}
-	// Our own chain needs no more than the network; so were testnets described before there were others.
+	// netsplit's own chain needs no more than the network.
 	if err := run.SaveNetwork(dir, net, native.New(nil)); err != nil {
 		t.Fatal(err)
 	}
-	if _, kept, err := run.LoadNetwork(dir); err != nil || kept != nil {
-		t.Errorf("kept %s, %v", kept, err)
+	if _, exported, err := run.LoadNetwork(dir); err != nil || exported != nil {
+		t.Errorf("exported %s, %v", exported, err)
 	}
 	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
@@ -141,10 +137,10 @@ func TestADescriptionIsItsOwnersAlone(t *testing.T) {
 	}
 }
 
-func TestADescriptionGoesWithItsTestnet(t *testing.T) {
+func TestForgetNetwork(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, run.NetworkFile)
-	if err := run.SaveNetwork(dir, chain.Network{ID: "t"}, secretive{}); err != nil {
+	if err := run.SaveNetwork(dir, chain.Network{ID: "t"}, secretChain{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := run.ForgetNetwork(dir, "another"); err != nil {
@@ -165,32 +161,36 @@ func TestADescriptionGoesWithItsTestnet(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := run.ForgetNetwork(dir, "t"); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "secrets") {
-		t.Errorf("half of one stays and nobody is told: %v", err)
+		t.Errorf("half of one stays without an error that says so: %v", err)
 	}
 }
 
-// publisher is a runtime that leads loopback to nodes.
-type publisher struct {
+// forwarder is a runtime that forwards ports of the loopback to nodes.
+type forwarder struct {
 	*sim.Runtime
-	asked []netip.AddrPort
+	ports []netip.AddrPort // of the last call
 	err   error
 }
 
-func (p *publisher) ForwardPorts(_ context.Context, ports []netip.AddrPort) ([]netip.AddrPort, error) {
-	p.asked = ports
+func (f *forwarder) ForwardPorts(_ context.Context, ports []netip.AddrPort) ([]netip.AddrPort, error) {
+	f.ports = ports
 	out := make([]netip.AddrPort, len(ports))
 	for i := range out {
 		out[i] = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(40000+i))
 	}
-	return out, p.err
+	return out, f.err
 }
 
-func TestAccessIsOnLoopbackWhereTheRuntimeCan(t *testing.T) {
-	spec := parse(t, calm)
-	rt := &publisher{Runtime: sim.New(sim.Options{Seed: 1})}
+// withoutAccess is a chain that cannot say how people reach its nodes.
+type withoutAccess struct{ chain.Chain }
+
+func (withoutAccess) Capabilities() chain.Capabilities { return chain.Capabilities{} }
+
+func TestTestnet_Access(t *testing.T) {
+	rt := &forwarder{Runtime: sim.New(sim.Options{Seed: 1})}
 	defer rt.Close(context.WithoutCancel(t.Context()))
-	chain := native.New(rt.Transport())
-	net, err := run.Up(t.Context(), run.Options{ID: "t", Spec: spec, Runtime: rt, Chain: chain, Dir: t.TempDir()})
+	ch := native.New(rt.Transport())
+	net, err := run.Up(t.Context(), run.Options{ID: "t", Spec: parse(t, calm), Runtime: rt, Chain: ch, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,8 +201,8 @@ func TestAccessIsOnLoopbackWhereTheRuntimeCan(t *testing.T) {
 	if got := access[2].URL.String(); got != "http://127.0.0.1:40002/v1/status" || access[2].Example("x:1") != "curl -s http://x:1/v1/status" {
 		t.Errorf("full-1 is at %s: %s", got, access[2].Example("x:1"))
 	}
-	if want := netip.AddrPortFrom(net.Network.Nodes[2].Addr, 8080); rt.asked[2] != want {
-		t.Errorf("led to %s, not %s", rt.asked[2], want)
+	if want := netip.AddrPortFrom(net.Network.Nodes[2].Addr, 8080); rt.ports[2] != want {
+		t.Errorf("forwarded to %s, not %s", rt.ports[2], want)
 	}
 	rt.err = errors.New("no port is free")
 	if _, err := net.Access(t.Context()); !errors.Is(err, rt.err) {
@@ -212,19 +212,19 @@ func TestAccessIsOnLoopbackWhereTheRuntimeCan(t *testing.T) {
 	if access, err := net.Access(t.Context()); err != nil || access[0].URL.Host != netip.AddrPortFrom(net.Network.Nodes[0].Addr, 8080).String() {
 		t.Errorf("%+v, %v", access, err)
 	}
-	net.Chain = open{chain}
+	net.Chain = withoutAccess{ch}
 	if access, err := net.Access(t.Context()); err != nil || access != nil {
-		t.Errorf("of a chain that cannot tell: %v, %v", access, err)
+		t.Errorf("of a chain that cannot say: %v, %v", access, err)
 	}
 }
 
-// TestProduceGoesOnWhereItMay: a node that cannot make a block is left out while failed says so, and does not make up for
-// it.
-func TestProduceGoesOnWhereItMay(t *testing.T) {
+// A node that cannot make a block is left out where Failed says so, and does not make up for it.
+func TestStartBlockMakers_FailureLeavesBlockOut(t *testing.T) {
 	rt := sim.New(sim.Options{Seed: 1})
 	defer rt.Close(context.WithoutCancel(t.Context()))
-	a := &asked{Chain: native.New(rt.Transport()), produced: make(map[faults.NodeID]int), produces: true, refuse: errors.New("paused")}
-	net, err := run.Up(t.Context(), run.Options{ID: "t", Spec: parse(t, calm), Runtime: rt, Chain: a, Dir: t.TempDir()})
+	c := newPolledChain(native.New(rt.Transport()), rt.Clock())
+	c.onCommand, c.makeErr = true, errors.New("paused")
+	net, err := run.Up(t.Context(), run.Options{ID: "t", Spec: parse(t, calm), Runtime: rt, Chain: c, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func TestProduceGoesOnWhereItMay(t *testing.T) {
 		},
 		Up: func(n faults.NodeID) bool { return n != "miner-2" },
 		Failed: func(n faults.NodeID, err error) error {
-			if failures++; n != "miner-1" || !errors.Is(err, a.refuse) {
+			if failures++; n != "miner-1" || !errors.Is(err, c.makeErr) {
 				t.Errorf("%s failed: %v", n, err)
 			}
 			return nil
@@ -251,7 +251,7 @@ func TestProduceGoesOnWhereItMay(t *testing.T) {
 	}
 	stop()
 	rt.Clock().Wait()
-	if failures < 10 || failures != a.produced["miner-1"] || a.produced["miner-2"] != 0 {
-		t.Errorf("%d failures, made %v", failures, a.produced)
+	if failures < 10 || failures != c.made["miner-1"] || c.made["miner-2"] != 0 {
+		t.Errorf("%d failures, made %v", failures, c.made)
 	}
 }

@@ -1,0 +1,401 @@
+package run_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/node"
+	nodechain "github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/wire"
+	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/chain/native"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// This file has nodes, runtimes and chains that do one thing wrong.
+
+// ignoringBlocks is a node that ignores the blocks of others for a while. It goes on mining and announcing.
+type ignoringBlocks struct {
+	sim.Machine
+	from, until time.Duration
+}
+
+func ignoreBlocks(from, until time.Duration) func(sim.Machine) sim.Machine {
+	return func(m sim.Machine) sim.Machine { return ignoringBlocks{m, from, until} }
+}
+
+func (i ignoringBlocks) Receive(now node.Time, from nodechain.PeerID, m wire.Message) []node.Effect {
+	if t := after(now); t >= i.from && t < i.until && aboutBlocks(m) {
+		return nil
+	}
+	return i.Machine.Receive(now, from, m)
+}
+
+// aboutBlocks reports whether a message announces or carries blocks.
+func aboutBlocks(m wire.Message) bool {
+	switch m := m.(type) {
+	case *wire.Block, *wire.Blocks:
+		return true
+	case *wire.Inv:
+		return m.Item == wire.ItemBlock
+	}
+	return false
+}
+
+// stoppedMiner is a miner that stops at a time.
+type stoppedMiner struct {
+	sim.Machine
+	from time.Duration
+}
+
+func stopMining(from time.Duration) func(sim.Machine) sim.Machine {
+	return func(m sim.Machine) sim.Machine { return stoppedMiner{m, from} }
+}
+
+func (s stoppedMiner) Timer(now node.Time, id node.TimerID) []node.Effect {
+	if id.Kind == node.TimerMine && after(now) >= s.from {
+		return nil
+	}
+	return s.Machine.Timer(now, id)
+}
+
+// withholdingBlocks is a node that from a time on sends no block and announces none.
+type withholdingBlocks struct {
+	sim.Machine
+	from time.Duration
+}
+
+func withholdBlocks(from time.Duration) func(sim.Machine) sim.Machine {
+	return func(m sim.Machine) sim.Machine { return withholdingBlocks{m, from} }
+}
+
+func (w withholdingBlocks) Receive(now node.Time, from nodechain.PeerID, msg wire.Message) []node.Effect {
+	return w.filter(now, w.Machine.Receive(now, from, msg))
+}
+
+func (w withholdingBlocks) Timer(now node.Time, id node.TimerID) []node.Effect {
+	return w.filter(now, w.Machine.Timer(now, id))
+}
+
+func (w withholdingBlocks) filter(now node.Time, effects []node.Effect) []node.Effect {
+	if after(now) < w.from {
+		return effects
+	}
+	return slices.DeleteFunc(effects, func(e node.Effect) bool { return e.Kind == node.EffectSend && aboutBlocks(e.Msg) })
+}
+
+// slowRelay is a node that passes announcements of blocks on late.
+type slowRelay struct {
+	sim.Machine
+	by   time.Duration
+	held []heldSend
+}
+
+type heldSend struct {
+	at   node.Time
+	send node.Effect
+}
+
+func delayRelay(by time.Duration) func(sim.Machine) sim.Machine {
+	return func(m sim.Machine) sim.Machine { return &slowRelay{Machine: m, by: by} }
+}
+
+func (s *slowRelay) Receive(now node.Time, from nodechain.PeerID, m wire.Message) []node.Effect {
+	effects := s.Machine.Receive(now, from, m)
+	return slices.DeleteFunc(effects, func(e node.Effect) bool { return s.hold(now, e) })
+}
+
+// hold keeps an announcement back.
+func (s *slowRelay) hold(now node.Time, e node.Effect) bool {
+	inv, ok := e.Msg.(*wire.Inv)
+	if !ok || inv.Item != wire.ItemBlock {
+		return false
+	}
+	s.held = append(s.held, heldSend{now + node.Time(s.by), e})
+	return true
+}
+
+// Timer releases what has been held for long enough whenever a timer of the node's own fires, twice a second at least.
+func (s *slowRelay) Timer(now node.Time, id node.TimerID) []node.Effect {
+	effects := s.Machine.Timer(now, id)
+	for len(s.held) > 0 && s.held[0].at <= now {
+		effects = append(effects, s.held[0].send)
+		s.held = s.held[1:]
+	}
+	return effects
+}
+
+// censor is a miner that drops the transactions of one account.
+type censor struct {
+	sim.Machine
+	account func() nodechain.Address
+}
+
+func (c censor) Receive(now node.Time, from nodechain.PeerID, m wire.Message) []node.Effect {
+	if tx, ok := m.(*wire.Tx); ok && tx.Tx.From == c.account() {
+		return nil
+	}
+	return c.Machine.Receive(now, from, m)
+}
+
+// panicking is a node that panics at the first message that it gets after a time.
+type panicking struct {
+	sim.Machine
+	from time.Duration
+}
+
+func panicFrom(from time.Duration) func(sim.Machine) sim.Machine {
+	return func(m sim.Machine) sim.Machine { return panicking{m, from} }
+}
+
+func (p panicking) Receive(now node.Time, from nodechain.PeerID, m wire.Message) []node.Effect {
+	if after(now) >= p.from {
+		panic("index out of range [7] with length 7")
+	}
+	return p.Machine.Receive(now, from, m)
+}
+
+// refusesPeers is a node that takes up no connection.
+type refusesPeers struct{ sim.Machine }
+
+func (refusesPeers) PeerUp(node.Time, nodechain.PeerID, bool) []node.Effect { return nil }
+
+// lateLaunch is a runtime that takes a while to start the last node.
+type lateLaunch struct{ *sim.Runtime }
+
+func (r lateLaunch) Launch(ctx context.Context, nodes []runtime.Launch, progress func(faults.NodeID)) error {
+	last := len(nodes) - 1
+	if err := r.Runtime.Launch(ctx, nodes[:last], progress); err != nil {
+		return err
+	}
+	if err := r.Clock().Sleep(ctx, 10*time.Second); err != nil {
+		return err
+	}
+	return r.Runtime.Launch(ctx, nodes[last:], progress)
+}
+
+// unreachable is a runtime one of whose nodes cannot be queried.
+type unreachable struct {
+	*sim.Runtime
+	addr string
+}
+
+func (u unreachable) Transport() http.RoundTripper { return u }
+
+func (u unreachable) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Hostname() == u.addr {
+		return nil, errors.New("no route to host")
+	}
+	return u.Runtime.Transport().RoundTrip(r)
+}
+
+// losesPackets is a runtime whose delay engine loses packets of its own.
+type losesPackets struct{ *sim.Runtime }
+
+func (losesPackets) Traffic(context.Context) (faults.Traffic, error) {
+	return faults.Traffic{Lost: 3}, nil
+}
+
+// slowShaper is a runtime that takes its time to change links.
+type slowShaper struct{ *sim.Runtime }
+
+func (s slowShaper) Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error) {
+	const takes = 1500 * time.Millisecond
+	if err := s.Clock().Sleep(ctx, s.Clock().Now()+takes); err != nil {
+		return faults.Applied{}, err
+	}
+	applied, err := s.Runtime.Shape(ctx, layers)
+	applied.Took = takes
+	return applied, err
+}
+
+// tapped is a runtime that gives a test its sink.
+type tapped struct {
+	*sim.Runtime
+	sink   runtime.Sink
+	onLogs func(runtime.Sink) // called when logs are read; may be nil
+}
+
+func (r *tapped) Create(ctx context.Context, plan runtime.Plan) ([]runtime.Host, error) {
+	r.sink = plan.Sink
+	return r.Runtime.Create(ctx, plan)
+}
+
+func (r *tapped) Logs(ctx context.Context, id faults.NodeID, n int) ([]string, error) {
+	if r.onLogs != nil {
+		r.onLogs(r.sink)
+	}
+	return r.Runtime.Logs(ctx, id, n)
+}
+
+// leaky is a runtime whose cuts leave the link between two nodes whole.
+type leaky struct {
+	*sim.Runtime
+	a, b faults.NodeID
+	// hidden: the measurements do not show the leak, as when probes go another way than the nodes' own packets.
+	hidden bool
+	layers int
+}
+
+func (l *leaky) Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error) {
+	l.layers = len(layers)
+	layers = slices.Clone(layers)
+	for i := range layers {
+		rules := except(layers[i].Links.Rules, l.a, l.b)
+		layers[i].Links.Rules = except(rules, l.b, l.a)
+	}
+	return l.Runtime.Shape(ctx, layers)
+}
+
+func (l *leaky) Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error) {
+	out, err := l.Runtime.Probe(ctx, links, plan)
+	for i := range out {
+		if pair := out[i].Link; l.hidden && l.layers > 0 && (pair == faults.Link{From: l.a, To: l.b} || pair == faults.Link{From: l.b, To: l.a}) {
+			out[i] = faults.Measurement{Link: pair, Sent: out[i].Sent}
+		}
+	}
+	return out, err
+}
+
+// except returns rules without the link between two nodes, in one direction.
+func except(rules []faults.Rule, from, to faults.NodeID) []faults.Rule {
+	var out []faults.Rule
+	for _, r := range rules {
+		if !slices.Contains(r.From, from) || !slices.Contains(r.To, to) {
+			out = append(out, r)
+			continue
+		}
+		others := func(ids []faults.NodeID, id faults.NodeID) []faults.NodeID {
+			return slices.DeleteFunc(slices.Clone(ids), func(x faults.NodeID) bool { return x == id })
+		}
+		out = append(out,
+			faults.Rule{From: others(r.From, from), To: r.To, Cut: r.Cut, Shape: r.Shape},
+			faults.Rule{From: []faults.NodeID{from}, To: others(r.To, to), Cut: r.Cut, Shape: r.Shape})
+	}
+	return out
+}
+
+// wrongDelay is a runtime that makes other delays than planned.
+type wrongDelay struct {
+	*sim.Runtime
+	change func(time.Duration) time.Duration
+}
+
+func (l wrongDelay) Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error) {
+	layers = slices.Clone(layers)
+	for i := range layers {
+		layers[i].Links.Rules = slices.Clone(layers[i].Links.Rules)
+		for k := range layers[i].Links.Rules {
+			r := &layers[i].Links.Rules[k]
+			r.Shape = faults.Shape{Delay: l.change(r.Shape.Delay), Jitter: r.Shape.Jitter}
+		}
+	}
+	return l.Runtime.Shape(ctx, layers)
+}
+
+// ignoresActions is a runtime that says it acts on nodes and does not.
+type ignoresActions struct{ *sim.Runtime }
+
+func (ignoresActions) Do(context.Context, faults.Action) error { return nil }
+
+// blockHook is a chain that calls fn after a node was queried for a block.
+type blockHook struct {
+	chain.Chain
+	fn func()
+}
+
+func (h blockHook) Client(id faults.NodeID) chain.Client {
+	return blockClient{h.Chain.Client(id), h.fn}
+}
+
+type blockClient struct {
+	chain.Client
+	fn func()
+}
+
+func (c blockClient) Block(ctx context.Context, h trace.Hash) (trace.Block, error) {
+	defer c.fn()
+	return c.Client.Block(ctx, h)
+}
+
+// invalidHead is a chain one of whose head events cannot be recorded.
+type invalidHead struct {
+	chain.Chain
+	heads, wrong int // head events until now, and the number of the wrong one
+}
+
+func (b *invalidHead) ParseLog(id faults.NodeID, line []byte) (trace.Event, time.Time, bool) {
+	e, at, ok := b.Chain.ParseLog(id, line)
+	if ok && e.Kind == trace.KindHead {
+		if b.heads++; b.heads == b.wrong {
+			e.Peer = &trace.Peer{} // an event is about one thing
+		}
+	}
+	return e, at, ok
+}
+
+// forging is a chain of which some nodes' clients submit transfers that nobody signed.
+type forging struct {
+	*native.Chain
+	http  *http.Client
+	nodes []faults.NodeID
+}
+
+func forge(nodes ...faults.NodeID) func(*native.Chain, http.RoundTripper) chain.Chain {
+	return func(c *native.Chain, transport http.RoundTripper) chain.Chain {
+		return forging{c, &http.Client{Transport: transport}, nodes}
+	}
+}
+
+func (f forging) Client(id faults.NodeID) chain.Client {
+	c := f.Chain.Client(id)
+	if !slices.Contains(f.nodes, id) {
+		return c
+	}
+	return forger{c.(*native.Client), f.http, f.Chain, id}
+}
+
+type forger struct {
+	*native.Client
+	http  *http.Client
+	chain *native.Chain
+	self  faults.NodeID
+}
+
+func (f forger) Transfer(ctx context.Context, to faults.NodeID, amount uint64) (trace.Hash, error) {
+	from, _ := f.chain.Key(f.self)
+	dest, _ := f.chain.Key(to)
+	account, err := f.Account(ctx, from.Address())
+	if err != nil {
+		return "", err
+	}
+	tx := nodechain.Tx{From: from.Address(), To: dest.Address(), Amount: nodechain.Amount(amount), Fee: 1, Nonce: account.NextNonce}
+	body, err := json.Marshal(tx)
+	if err != nil {
+		return "", err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.URL()+"/v1/transactions", bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	resp, err := f.http.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode >= http.StatusBadRequest {
+		err = fmt.Errorf("refused: %s", text)
+	}
+	return trace.Hash(tx.ID().String()), err
+}

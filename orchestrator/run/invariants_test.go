@@ -1,0 +1,475 @@
+package run_test
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	nodechain "github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/chain/native"
+	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/orchestrator/report"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
+	"github.com/netsplit/netsplit/orchestrator/runtime/fake"
+	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+	"github.com/netsplit/netsplit/testnets"
+)
+
+// line is a testnet in which every block passes through full-1.
+const line = `
+name: line
+seed: 6
+nodes:
+  - {name: miner, mine: 100/s}
+  - {name: full, count: 3}
+topology: {line: , peer_exchange: false}
+consensus: {pow: {block_interval: 1s}}
+`
+
+const forged = `
+name: forged
+seed: 8
+nodes:
+  - {name: miner, count: 2, mine: 100/s}
+  - {name: full, count: 2}
+consensus: {pow: {block_interval: 500ms}}
+load: [{transfers: 4/s, until: 8s}]
+expect: [agreement, validity, convergence, chain_growth, inclusion]
+duration: 15s
+`
+
+const cutInTwo = `
+name: cut
+seed: 9
+nodes:
+  - {name: miner, count: 2, mine: 100/s}
+  - {name: full, count: 2}
+consensus: {pow: {block_interval: 500ms}}
+faults: [{at: 4s, for: 20s, partition: {groups: [[miner-1, full-1], [miner-2, full-2]]}}]
+expect: [agreement, validity, convergence, chain_growth, block_propagation, isolation, fault_accuracy]
+duration: 30s
+`
+
+const delayed = `
+name: delayed
+seed: 10
+nodes:
+  - {name: miner, count: 2, mine: 100/s}
+  - {name: full, count: 2}
+consensus: {pow: {block_interval: 1s}}
+faults: [{at: 4s, for: 10s, latency: {delay: 100ms, jitter: 10ms, between: [miner, full]}}]
+expect: [agreement, validity, convergence, block_propagation, fault_accuracy]
+duration: 20s
+`
+
+// planted is a scenario with a bug planted in nodes or in the runtime, and the invariants that it breaks.
+type planted struct {
+	name     string
+	scenario string
+	bug      setup
+	fails    []string
+	vacuous  []string // those that were asked for and that nothing could have violated because of the bug
+	code     int
+	// nodes are those that the evidence of each broken invariant must name, windows the faults that its first piece must
+	// fall in.
+	nodes   []trace.NodeID
+	windows []string
+}
+
+// Real nodes run in the simulator with one bug planted: the invariant that the bug breaks fails, and no other. Each scenario is
+// run without the bug too: then everything holds.
+func TestInvariants_PlantedBugs(t *testing.T) {
+	leak := func(hidden bool) setup {
+		return on(func(o sim.Options) runtime.Runtime {
+			return &leaky{Runtime: sim.New(o), a: "miner-1", b: "miner-2", hidden: hidden}
+		})
+	}
+	delay := func(change func(time.Duration) time.Duration) setup {
+		return on(func(o sim.Options) runtime.Runtime { return wrongDelay{sim.New(o), change} })
+	}
+	sound := make(map[string]bool) // scenarios that were run without a bug
+	for _, p := range []planted{
+		{
+			name: "miner ignores blocks for 40 s and then drops its own",
+			scenario: `
+name: ignores-blocks
+seed: 2
+nodes:
+  - {name: miner, count: 3, mine: 100/s}
+  - {name: full, count: 2}
+consensus: {pow: {block_interval: 500ms}}
+load: [{transfers: 5/s, until: 20s}]
+expect: [agreement, validity, convergence, chain_growth, inclusion]
+duration: 50s
+`,
+			bug:   in(ignoreBlocks(3*time.Second, 43*time.Second), "miner-1"),
+			fails: []string{"agreement"}, code: invariant.ExitFail,
+			nodes: []trace.NodeID{"miner-1"},
+		},
+		{
+			name: "miner ignores all blocks and has another chain at the end",
+			scenario: `
+name: ignores-all-blocks
+nodes: [{name: miner, count: 3, mine: 100/s}]
+consensus: {pow: {block_interval: 500ms}}
+expect: [agreement]
+duration: 40s
+settle: 5s
+`,
+			bug:   in(ignoreBlocks(0, time.Hour), "miner-2"),
+			fails: []string{"agreement"}, code: invariant.ExitFail,
+			nodes: []trace.NodeID{"miner-2"},
+		},
+		{
+			name: "miner stays on its own chain for 15 s after the heal",
+			scenario: `
+name: late-to-converge
+seed: 4
+nodes:
+  - {name: miner, count: 6, mine: 100/s}
+consensus: {pow: {block_interval: 500ms}}
+faults: [{at: 3s, for: 10s, partition: {isolate: miner-3}}]
+expect: [agreement, validity, {convergence: {within: 12s}}, chain_growth, block_propagation, isolation, fault_accuracy]
+duration: 40s
+`,
+			bug:   in(ignoreBlocks(5*time.Second, 30*time.Second), "miner-3"),
+			fails: []string{"convergence"}, code: invariant.ExitFail,
+			nodes: []trace.NodeID{"miner-3"}, windows: []string{"partition-1"},
+		},
+		{
+			name: "all miners stop",
+			scenario: `
+name: idle
+seed: 5
+nodes:
+  - {name: miner, count: 2, mine: 100/s}
+  - {name: full, count: 2}
+consensus: {pow: {block_interval: 500ms}}
+expect: [agreement, validity, convergence, chain_growth, block_propagation]
+duration: 60s
+settle: 15s
+`,
+			bug:   in(stopMining(6*time.Second), "miner-1", "miner-2"),
+			fails: []string{"chain_growth"}, code: invariant.ExitFail,
+			vacuous: []string{"convergence"}, // they have the head that they had
+			nodes:   []trace.NodeID{"miner-1", "miner-2"},
+		},
+		{
+			name: "miners of one side stop while the network is cut",
+			scenario: `
+name: idle-side
+seed: 5
+nodes:
+  - {name: miner, count: 4, mine: 100/s}
+consensus: {pow: {block_interval: 500ms}}
+faults: [{at: 2s, for: 40s, partition: {groups: [[miner-1, miner-2], [miner-3, miner-4]]}}]
+expect: [agreement, validity, chain_growth, isolation, fault_accuracy]
+duration: 44s
+`,
+			bug:   in(stopMining(2*time.Second), "miner-3", "miner-4"),
+			fails: []string{"chain_growth"}, code: invariant.ExitFail,
+			nodes: []trace.NodeID{"miner-3", "miner-4"}, windows: []string{"partition-1"},
+		},
+		{
+			name:     "node passes announcements on after 3 s",
+			scenario: line + "expect: [agreement, validity, convergence, chain_growth, {block_propagation: {p95: 1s}}]\nduration: 30s\n",
+			bug:      in(delayRelay(3*time.Second), "full-1"),
+			fails:    []string{"block_propagation"}, code: invariant.ExitFail,
+		},
+		{
+			name:     "node passes no block on",
+			scenario: line + "expect: [agreement, validity, {block_propagation: {window: 4s}}]\nduration: 20s\nsettle: 2s\n",
+			bug:      in(withholdBlocks(5*time.Second), "full-1"),
+			fails:    []string{"block_propagation"}, code: invariant.ExitFail,
+			nodes: []trace.NodeID{"full-2", "full-3"},
+		},
+		{
+			name: "forged transfers are included", scenario: forged,
+			bug: setup{
+				memo:  nodechain.NewMemoVerifying(func(nodechain.Hash, *nodechain.Tx) bool { return true }),
+				chain: forge("full-1"),
+			},
+			fails: []string{"validity"}, code: invariant.ExitFail,
+		},
+		{
+			name: "blocks cross the cut over a link on which probes do not", scenario: cutInTwo,
+			bug:   leak(true),
+			fails: []string{"isolation"}, code: invariant.ExitInfrastructure,
+			nodes: []trace.NodeID{"miner-1", "miner-2"}, windows: []string{"partition-1"},
+		},
+		{
+			name: "probes and blocks cross the cut", scenario: cutInTwo,
+			bug:   leak(false),
+			fails: []string{"isolation", "fault_accuracy"}, code: invariant.ExitInfrastructure,
+			nodes: []trace.NodeID{"miner-1", "miner-2"}, windows: []string{"partition-1"},
+		},
+		{
+			name: "no cut", scenario: cutInTwo,
+			bug:   scripted(fake.Script{ShapeLies: true}),
+			fails: []string{"isolation", "fault_accuracy"}, code: invariant.ExitInfrastructure,
+			windows: []string{"partition-1"},
+		},
+		{
+			name: "no delay", scenario: delayed,
+			bug:   delay(func(time.Duration) time.Duration { return 0 }),
+			fails: []string{"fault_accuracy"}, code: invariant.ExitInfrastructure, windows: []string{"latency-1"},
+		},
+		{
+			name: "microseconds taken for milliseconds", scenario: delayed,
+			bug:   delay(func(d time.Duration) time.Duration { return d / 1000 }),
+			fails: []string{"fault_accuracy"}, code: invariant.ExitInfrastructure, windows: []string{"latency-1"},
+		},
+		{
+			name: "delay too long by half", scenario: delayed, // the median over all links is judged at the end
+			bug:   delay(func(d time.Duration) time.Duration { return d * 3 / 2 }),
+			fails: []string{"fault_accuracy"}, code: invariant.ExitInfrastructure,
+		},
+		{
+			name: "killed node goes on",
+			scenario: `
+name: not-killed
+nodes:
+  - {name: miner, count: 2, mine: 100/s}
+  - {name: full, count: 2}
+consensus: {pow: {block_interval: 500ms}}
+faults: [{at: 4s, for: 8s, kill: full-1}]
+expect: [agreement, validity, fault_accuracy]
+duration: 15s
+`,
+			bug:   on(func(o sim.Options) runtime.Runtime { return ignoresActions{sim.New(o)} }),
+			fails: []string{"fault_accuracy"}, code: invariant.ExitInfrastructure,
+			nodes: []trace.NodeID{"full-1"}, windows: []string{"kill-1"},
+		},
+	} {
+		t.Run(p.name, func(t *testing.T) { p.check(t, p.bug.mustRun(t, p.scenario).report) })
+		if !sound[p.scenario] {
+			sound[p.scenario] = true
+			t.Run(p.name+", without the bug", func(t *testing.T) { checkHolds(t, setup{}.mustRun(t, p.scenario).report) })
+		}
+	}
+}
+
+// check compares what fails with what should.
+func (p planted) check(t *testing.T, rep *report.Report) {
+	t.Helper()
+	for _, r := range rep.Results {
+		switch {
+		case slices.Contains(p.fails, r.Invariant):
+			p.checkFailed(t, r)
+		case slices.Contains(p.vacuous, r.Invariant):
+			if r.Verdict != invariant.Vacuous {
+				t.Errorf("%s: %s (%s), want VACUOUS", r.Invariant, r.Verdict, r.Reason)
+			}
+		case r.Verdict != invariant.Pass && (r.Verdict != invariant.Vacuous || r.Expected):
+			t.Errorf("%s: %s (%s), want PASS", r.Invariant, r.Verdict, r.Reason)
+		}
+	}
+	if rep.Verdict != invariant.Fail || rep.ExitCode(false) != p.code {
+		t.Errorf("over all %s, exit code %d, want FAIL and %d", rep.Verdict, rep.ExitCode(false), p.code)
+	}
+}
+
+func (p planted) checkFailed(t *testing.T, r invariant.Result) {
+	t.Helper()
+	if r.Verdict != invariant.Fail || r.Reason == "" || len(r.Evidence) == 0 {
+		t.Errorf("%s: %s (%s) with %d pieces of evidence, want FAIL", r.Invariant, r.Verdict, r.Reason, len(r.Evidence))
+		return
+	}
+	var named []trace.NodeID
+	for _, e := range r.Evidence {
+		named = append(named, e.Nodes...)
+	}
+	for _, n := range p.nodes {
+		if !slices.Contains(named, n) {
+			t.Errorf("%s: the evidence names %v, not %s: %+v", r.Invariant, named, n, r.Evidence)
+		}
+	}
+	if !slices.Equal(r.Evidence[0].Windows, p.windows) {
+		t.Errorf("%s: the evidence falls in %v, want %v: %+v", r.Invariant, r.Evidence[0].Windows, p.windows, r.Evidence)
+	}
+}
+
+// checkHolds checks that every invariant that could be judged holds.
+func checkHolds(t *testing.T, rep *report.Report) {
+	t.Helper()
+	for _, r := range rep.Results {
+		if r.Verdict != invariant.Pass && (r.Verdict != invariant.Vacuous || r.Expected) {
+			t.Errorf("%s: %s (%s) without a bug", r.Invariant, r.Verdict, r.Reason)
+		}
+	}
+	if rep.Verdict != invariant.Pass || rep.ExitCode(true) != invariant.ExitPass {
+		t.Errorf("over all %s, exit code %d, want PASS and 0", rep.Verdict, rep.ExitCode(true))
+	}
+}
+
+func TestInvariants_CensoringMinersBreakInclusion(t *testing.T) {
+	var c *native.Chain
+	account := func() nodechain.Address {
+		key, _ := c.Key("full-2")
+		return key.Address()
+	}
+	bug := in(func(m sim.Machine) sim.Machine { return censor{m, account} }, "miner-1", "miner-2", "miner-3")
+	bug.chain = func(own *native.Chain, _ http.RoundTripper) chain.Chain {
+		c = own
+		return own
+	}
+	const scenario = `
+name: censors
+seed: 7
+nodes:
+  - {name: miner, count: 3, mine: 100/s}
+  - {name: full, count: 2}
+consensus: {pow: {block_interval: 500ms}}
+load: [{transfers: 10/s, until: 15s}]
+expect: [agreement, validity, convergence, chain_growth, block_propagation, inclusion]
+duration: 25s
+`
+	rep := bug.mustRun(t, scenario).report
+	planted{fails: []string{"inclusion"}, code: invariant.ExitFail, nodes: []trace.NodeID{"full-2"}}.check(t, rep)
+	for _, e := range result(t, rep, "inclusion").Evidence {
+		if len(e.Nodes) != 1 || e.Nodes[0] != "full-2" {
+			t.Errorf("a transfer of %v is said to be lost", e.Nodes)
+		}
+	}
+	checkHolds(t, setup{}.mustRun(t, scenario).report)
+}
+
+func TestInvariants_GoodNodesRefuseForgedTransfers(t *testing.T) {
+	rep := setup{chain: forge("full-1")}.mustRun(t, forged).report
+	checkHolds(t, rep)
+	if rep.Summary.Txs.Refused == 0 {
+		t.Error("no transfer was refused: none was forged")
+	}
+}
+
+func TestInvariants_PanicIsCrash(t *testing.T) {
+	const scenario = `
+name: panic
+nodes:
+  - {name: miner, count: 2, mine: 100/s}
+  - {name: full, count: 2}
+consensus: {pow: {block_interval: 500ms}}
+expect: [agreement, no_crash]
+duration: 20s
+`
+	out := in(panicFrom(10*time.Second), "full-2").run(t, scenario)
+	tail := checkNodeError(t, out.err, "full-2", "run", "panic: index out of range [7] with length 7")
+	if !strings.Contains(tail, "goroutine") {
+		t.Errorf("the node's last lines are no stack: %s", tail)
+	}
+	planted{fails: []string{"no_crash"}, code: invariant.ExitInfrastructure, nodes: []trace.NodeID{"full-2"}}.check(t, out.report)
+	if !strings.Contains(out.report.Error, "run node full-2: panic") {
+		t.Errorf("the run ended with %q", out.report.Error)
+	}
+	checkHolds(t, setup{}.mustRun(t, scenario).report)
+}
+
+func TestInvariants_FailedProbesFailTheInfrastructure(t *testing.T) {
+	rep := scripted(fake.Script{ProbeErr: errScript}).mustRun(t, cutInTwo).report
+	planted{fails: []string{"fault_accuracy"}, code: invariant.ExitInfrastructure}.check(t, rep)
+	if r := result(t, rep, "fault_accuracy"); !strings.Contains(r.Reason, errScript.Error()) {
+		t.Errorf("the reason is %q", r.Reason)
+	}
+}
+
+// A run in which nothing happened shows nothing. It must not pass, whatever was asked of it.
+func TestInvariants_NothingHappenedNeverPasses(t *testing.T) {
+	const nobody = `
+name: nothing
+nodes: [{name: miner, count: 3, mine: 100/s}]
+consensus: {pow: {block_interval: 500ms}}
+settle: 2s
+`
+	const single = `
+name: single
+nodes: [{name: miner, mine: 100/s}]
+consensus: {pow: {block_interval: 500ms}}
+duration: 40s
+`
+	// A line whose ends are cut from each other: they have no link, and whatever is cut between them changes nothing.
+	const ends = `
+name: ends
+nodes: [{name: miner, count: 3, mine: 100/s}]
+topology: {line: , peer_exchange: false}
+consensus: {pow: {block_interval: 500ms}}
+faults: [{at: 2s, for: 4s, partition: {one_way: {from: miner-1, to: miner-3}}}]
+duration: 10s
+`
+	idle := in(stopMining(0), "miner-1", "miner-2", "miner-3")
+	all := "expect: [agreement, validity, convergence, chain_growth, block_propagation, inclusion, isolation, fault_accuracy, no_crash]\n"
+	for _, c := range []struct {
+		name     string
+		scenario string
+		bug      setup
+		want     invariant.Verdict
+		vacuous  string // an invariant that must be vacuous
+	}{
+		{"nobody mines, no expectation", nobody + "duration: 5s\n", idle, invariant.Vacuous, "agreement"},
+		{"nobody mines, agreement expected", nobody + "duration: 5s\nexpect: [agreement]\n", idle, invariant.Vacuous, "agreement"},
+		{"nobody mines, all expected of a short run", nobody + "duration: 5s\n" + all, idle, invariant.Vacuous, "validity"},
+		{"nobody mines, all expected of a long run", nobody + "duration: 40s\n" + all, idle, invariant.Fail, "convergence"},
+		{"one node, no expectation", single, setup{}, invariant.Vacuous, "agreement"},
+		{"one node, what it can do alone is expected", single + "expect: [chain_growth, validity]\n", setup{}, invariant.Vacuous, "agreement"},
+		{"one node, all expected", single + all, setup{}, invariant.Vacuous, "block_propagation"},
+		{"cut that separates no peers", ends + "expect: [isolation]\n", setup{}, invariant.Vacuous, "isolation"},
+		{"no fault", nobody + "duration: 5s\nexpect: [fault_accuracy]\n", setup{}, invariant.Vacuous, "fault_accuracy"},
+		{"no load", nobody + "duration: 10s\nexpect: [agreement, inclusion]\n", setup{}, invariant.Vacuous, "inclusion"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rep := c.bug.mustRun(t, c.scenario).report
+			if rep.Verdict != c.want || rep.ExitCode(true) == invariant.ExitPass {
+				t.Errorf("over all %s, exit code %d: want %s and not 0", rep.Verdict, rep.ExitCode(true), c.want)
+			}
+			if r := result(t, rep, c.vacuous); r.Verdict != invariant.Vacuous || r.Reason == "" {
+				t.Errorf("%s: %s (%s), want VACUOUS", r.Invariant, r.Verdict, r.Reason)
+			}
+			for _, r := range rep.Results {
+				if r.Verdict == invariant.Pass && rep.Summary.Blocks == 0 {
+					t.Errorf("%s: PASS without a block", r.Invariant)
+				}
+			}
+		})
+	}
+}
+
+// A load whose transfers are all refused is no load.
+func TestInvariants_RefusedLoadNeverPasses(t *testing.T) {
+	rep := setup{chain: forge("miner-1", "miner-2", "full-1", "full-2")}.mustRun(t, forged).report
+	if r := result(t, rep, "inclusion"); r.Verdict != invariant.Vacuous && r.Verdict != invariant.Unknown || r.Reason == "" {
+		t.Errorf("inclusion %s (%s)", r.Verdict, r.Reason)
+	}
+	if rep.Verdict == invariant.Pass || rep.ExitCode(true) == invariant.ExitPass {
+		t.Errorf("over all %s, exit code %d", rep.Verdict, rep.ExitCode(true))
+	}
+	if rep.Summary.Txs.Submitted != 0 || rep.Summary.Txs.Refused == 0 {
+		t.Errorf("%d transfers were accepted and %d refused", rep.Summary.Txs.Submitted, rep.Summary.Txs.Refused)
+	}
+}
+
+// A fault on links or nodes that are not there is refused before anything starts.
+func TestParse_FaultOnNothing(t *testing.T) {
+	for name, fault := range map[string]string{
+		"the only node has no links":          "latency: {delay: 5ms}",
+		"nobody to be cut from":               "partition: {isolate: miner-1}",
+		"a link to itself":                    "latency: {delay: 5ms, between: [miner-1, miner-1]}",
+		"unknown node":                        "kill: miner-2",
+		"all nodes on one side of the cut":    "partition: {one_way: {from: miner}}",
+		"resume of a node that is not paused": "resume: miner-1",
+	} {
+		_, err := testnets.Parse("test.yaml", []byte(`
+name: nothing
+nodes: [{name: miner, mine: 100/s}]
+faults: [{at: 1s, `+fault+`}]
+duration: 5s
+`))
+		var bad *testnets.Error
+		if !errors.As(err, &bad) || bad.Pos.Line != 4 {
+			t.Errorf("%s: error %v, want a *testnets.Error in line 4", name, err)
+		}
+	}
+}
