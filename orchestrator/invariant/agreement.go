@@ -2,32 +2,32 @@ package invariant
 
 import (
 	"fmt"
-	"time"
 
+	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
 var agreementDefinition = Definition{
 	Name:  "agreement",
-	Title: "All nodes share one chain, but for its last few blocks",
+	Title: "All nodes share one chain, except for its last few blocks",
 	Doc: `The common prefix property (Garay, Kiayias, Leonardos): over all pairs of nodes and all times r1 <= r2, the most
 blocks that must be dropped from the chain of r1 so that it is a prefix of the chain of r2 is at most depth. A node that
 is merely behind agrees. It is judged by every node's reorganisations, and by comparing every node's last chain with the
 one that most nodes have at the end.
-Where a quorum carries the chain on (the chain's facts say so), a cut is no excuse: a group without quorum cannot go on. Where
-the fork depth is 0 as well, every block is final: a replaced block, or two blocks at one height on any two nodes, is a
-violation whatever the scenario's depth says; and two blocks of one maker at one height are named with him.
-Where nodes tell up to which height their chain is final, that is judged whatever the fork depth: a final block that is
-replaced, a final height that goes back, and two final blocks at one height are violations.
-Elsewhere a dropped block is excused when it was made while its maker and the maker of a block that took its place could not reach
-each other, or had not converged since: because of a cut, because one of them was down, or before the nodes were
-connected. At the end of the run nodes that are up and can reach each other are excused nothing. Nodes whose chains never
-shared a block, as far down as they are known, are on separate networks, which violates it.
-UNKNOWN when a node that was up told nothing while others went on. VACUOUS with fewer than two nodes or without blocks.`,
+A dropped block is explained by a partition, and does not count, when it was made while its maker and the maker of a block
+that took its place could not reach each other, or had not converged since: because of a cut, because one of them was down,
+or before the nodes were connected. At the end of the run nothing is explained between nodes that are up and can reach each
+other. Nodes whose chains never shared a block, as far down as they are known, are on separate networks, which violates it.
+Where the chain needs a quorum, a partition explains nothing: a group without a quorum cannot make blocks. Where the fork
+depth is 0 as well, every block is final: a replaced block, or two blocks at one height on any two nodes, is a violation
+whatever the scenario's depth says; and a producer of two blocks at one height is named.
+Where nodes report up to which height their chain is final, a final block that is replaced, a final height that decreases,
+and two final blocks at one height are violations, whatever the fork depth.
+UNKNOWN when a node that was up reported nothing while others did. VACUOUS with fewer than two nodes or without blocks.`,
 	Class: Safety, Always: true,
 	Needs: []Observation{ObserveBlocks},
 	Params: []Param{
-		{Name: "depth", Type: TypeCount, Doc: "most blocks that may be dropped; by default what the chain states as its fork depth"},
+		{Name: "depth", Type: TypeCount, Doc: "most blocks that may be dropped; by default the fork depth that the chain states"},
 	},
 	New: func(p Values) Checker {
 		c := &agreement{}
@@ -41,95 +41,104 @@ type agreement struct {
 	given bool
 
 	reorgs   int
-	deepest  int // excused blocks included
-	worst    int // excused blocks left out
+	unlinked int // heads whose chain is not known down to where it could be compared
+	deepest  int // blocks that partitions explain included
+	outside  int // the deepest without them
 	where    Evidence
 	evidence []Evidence
 	failed   bool
-	final    finality
-	promised promises
+	blocks   finalBlocks
+	heights  finalHeights
 }
 
-func (c *agreement) Observe(w *World, e *trace.Event) {
-	if e.Kind == trace.KindRun && (!c.given || w.facts.instant()) {
-		c.depth = w.facts.ForkDepth
+func (c *agreement) Observe(s *replay.State, e *trace.Event) {
+	if e.Kind == trace.KindRun && (!c.given || s.Facts.InstantFinality()) {
+		c.depth = s.Facts.ForkDepth
 	}
-	if (w.facts.instant() || e.Kind == trace.KindFinal) && w.block != noBlock && w.node != noNode {
-		c.final.observe(w)
+	if (s.Facts.InstantFinality() || e.Kind == trace.KindFinal) && s.Block != replay.NoBlock && s.Node != replay.NoNode {
+		c.blocks.observe(s)
 	}
-	c.promised.observe(w, e)
-	if w.reorg.depth == 0 {
+	c.heights.observe(s, e)
+	if s.Reorg.Unlinked {
+		c.unlinked++
+	}
+	if s.Reorg.Depth == 0 {
 		return
 	}
 	c.reorgs++
-	n := w.node
-	if w.reorg.depth > c.deepest {
-		c.deepest = w.reorg.depth
-		c.where = reorgEvidence(w, n, w.now, w.reorg, w.block)
+	if s.Reorg.Depth > c.deepest {
+		c.deepest = s.Reorg.Depth
+		c.where = c.reorgEvidence(s)
 	}
-	if w.reorg.depth <= c.worst {
+	if s.Reorg.Depth <= c.outside {
 		return
 	}
-	if lost := unexcused(w, w.reorg, w.block); lost > c.worst {
-		c.worst = lost
-	} else if lost <= c.depth {
+	if depth := outsidePartitions(s, s.Reorg, s.Block); depth > c.outside {
+		c.outside = depth
+	} else if depth <= c.depth {
 		return
 	}
-	if c.worst > c.depth {
-		c.fail(reorgEvidence(w, n, w.now, w.reorg, w.block))
+	if c.outside > c.depth {
+		c.fail(c.reorgEvidence(s))
 	}
 }
 
 func (c *agreement) fail(e Evidence) {
 	c.failed = true
-	if len(c.evidence) < MaxEvidence {
-		c.evidence = append(c.evidence, e)
-	}
+	c.evidence = appendEvidence(c.evidence, e)
 }
 
-// unexcused counts the dropped blocks that no separation excuses.
-func unexcused(w *World, r reorg, winner blockID) int {
-	if w.facts.voted() {
-		return r.depth
+// outsidePartitions counts the dropped blocks that no partition explains; to is the end of the chain that replaced them.
+func outsidePartitions(s *replay.State, r replay.Reorg, to replay.BlockIndex) int {
+	if s.Facts.NeedsQuorum() {
+		return r.Depth
 	}
-	count, left := 0, r.depth
-	for b := r.from; b != r.fork && b != noBlock && left > 0; b = w.tree.at(b).parent {
+	count, left := 0, r.Depth
+	for b := r.From; b != r.Fork && b != replay.NoBlock && left > 0; b = s.Blocks.At(b).Parent {
 		left--
-		if !excused(w, b, r.fork, winner) {
+		if !explained(s, s.Blocks.At(b), r.Fork, to) {
 			count++
 		}
 	}
 	return count
 }
 
-// excused says whether the maker of a lost block, when he made it, was apart from the maker of a block between fork and
-// winner. A separation that came later is no excuse: by then the block had had its time to spread.
-func excused(w *World, lost, fork, winner blockID) bool {
-	b := w.tree.at(lost)
-	for id := winner; id != fork && id != noBlock; {
-		x := w.tree.at(id)
-		if w.sep.apart(b.calm, b.firstBy, x.firstBy) {
+// explained says whether the maker of a dropped block was separated, when it made the block, from the maker of a block
+// between fork and to. A separation that began later explains nothing: by then the block had had its time to spread.
+func explained(s *replay.State, dropped *replay.Block, fork, to replay.BlockIndex) bool {
+	for b := to; b != fork && b != replay.NoBlock; {
+		x := s.Blocks.At(b)
+		if s.Net.SeparatedIn(dropped.Groups, dropped.FirstBy, x.FirstBy) {
 			return true
 		}
-		id = x.parent
+		b = x.Parent
 	}
 	return false
 }
 
-func reorgEvidence(w *World, n nodeID, at time.Duration, r reorg, to blockID) Evidence {
-	from, x := w.tree.at(r.from), w.tree.at(to)
-	e := Evidence{
-		At: at, Nodes: []trace.NodeID{w.nodes[n].id}, Blocks: []trace.Hash{from.hash, x.hash}, Windows: w.Windows(at),
-		Text: fmt.Sprintf("%s dropped %s: from %s at height %d to %s at height %d; ",
-			w.nodes[n].id, Count(r.depth, "block"), short(from.hash), from.height, short(x.hash), x.height),
+// reorgEvidence describes the reorganisation of the current event.
+func (c *agreement) reorgEvidence(s *replay.State) Evidence {
+	e := reorgEvidence(s)
+	if s.Reorg.Depth > c.depth {
+		e.Text += fmt.Sprintf("; at most %d may be dropped", c.depth)
 	}
-	if r.fork == noBlock {
+	return e
+}
+
+func reorgEvidence(s *replay.State) Evidence {
+	from, to, id := s.Blocks.At(s.Reorg.From), s.Blocks.At(s.Block), s.Nodes.At(s.Node).ID
+	e := Evidence{
+		At: s.Now, Nodes: []trace.NodeID{id}, Blocks: []trace.Hash{from.Hash, to.Hash}, Windows: s.Faults.Windows(s.Now),
+		Text: fmt.Sprintf("%s dropped %s: from %s at height %d to %s at height %d; ",
+			id, Count(s.Reorg.Depth, "block"), short(from.Hash), from.Height, short(to.Hash), to.Height),
+	}
+	if s.Reorg.Fork == replay.NoBlock {
 		e.Text += "the chains share no known block"
 		return e
 	}
-	fork := w.tree.at(r.fork)
-	e.Blocks = append(e.Blocks, fork.hash)
-	e.Text += fmt.Sprintf("the chains part above %s at height %d", short(fork.hash), fork.height)
+	fork := s.Blocks.At(s.Reorg.Fork)
+	e.Blocks = append(e.Blocks, fork.Hash)
+	e.Text += fmt.Sprintf("the chains fork after %s at height %d", short(fork.Hash), fork.Height)
 	return e
 }
 
@@ -141,145 +150,129 @@ func short(h trace.Hash) string {
 	return string(h)
 }
 
-func (c *agreement) Finish(w *World) Result {
+func (c *agreement) Finish(s *replay.State) Result {
 	r := Result{
-		Figure:  fmt.Sprintf("deepest reorg %d", c.deepest),
-		Bound:   fmt.Sprintf("<= %d outside separations", c.depth),
+		Figure:  "no reorg",
+		Bound:   fmt.Sprintf("at most %s outside partitions", Count(c.depth, "block")),
 		Metrics: map[string]float64{"reorgs": float64(c.reorgs), "deepest_reorg": float64(c.deepest)},
 	}
-	if len(w.nodes) < 2 {
+	if s.Nodes.Len() < 2 {
 		return r.vacuous("there is no second node")
 	}
-	if len(w.tree.blocks) < 2 {
+	if s.Blocks.Len() < 2 {
 		return r.vacuous("no block was made")
 	}
-	unlinked := w.unlinked + c.compareEnds(w)
-	if worse := append(append(c.final.evidence(w), c.promised.found...), equivocations(w)...); len(worse) > 0 {
+	unlinked := c.unlinked + c.compareEnds(s)
+	if worse := append(append(c.blocks.evidence(s), c.heights.found...), doubleProductions(s)...); len(worse) > 0 {
 		c.failed = true
 		c.evidence = append(worse, c.evidence...)
 		c.evidence = c.evidence[:min(len(c.evidence), MaxEvidence)]
 	}
-	r.Metrics["deepest_unexcused_reorg"] = float64(c.worst)
-	if w.facts.voted() {
-		r.Bound = fmt.Sprintf("<= %d always", c.depth)
+	r.Metrics["deepest_reorg_outside_partitions"] = float64(c.outside)
+	if s.Facts.NeedsQuorum() {
+		r.Bound = fmt.Sprintf("at most %s", Count(c.depth, "block"))
 	}
-	height, told := c.promised.shared()
-	if w.facts.instant() || told {
-		r.Metrics["conflicting_heights"] = float64(len(c.final.conflicts))
+	height, reported := c.heights.shared()
+	if s.Facts.InstantFinality() || reported {
+		r.Metrics["conflicting_heights"] = float64(len(c.blocks.conflicts))
 	}
-	if told {
-		r.Metrics["final_height"], r.Metrics["broken_promises"] = float64(height), float64(c.promised.broken)
+	if reported {
+		r.Metrics["final_height"], r.Metrics["finality_violations"] = float64(height), float64(c.heights.violations)
 	}
 	r.Evidence = c.evidence
+	r.Figure = c.figure(s)
+	malformed, _ := s.Blocks.Malformed()
 	switch {
 	case c.failed:
-		r.Figure = fmt.Sprintf("deepest unexcused reorg %d", c.worst)
-		if n := len(c.final.conflicts); n > 0 {
-			r.Figure += fmt.Sprintf(", %d heights with two final blocks", n)
-		}
-		if n := c.promised.broken; n > 0 {
-			r.Figure += fmt.Sprintf(", finality broken %d times", n)
-		}
 		return r.fail(c.evidence[0].Text)
-	case w.tree.malformed != "":
-		return r.unknown(w.tree.malformed)
+	case malformed != "":
+		return r.unknown(malformed)
 	case unlinked > 0:
-		return r.unknown(fmt.Sprintf("%d heads stand on blocks that the trace does not have", unlinked))
+		return r.unknown(fmt.Sprintf("%d reported heads stand on blocks that the trace does not have", unlinked))
 	}
 	if c.deepest > 0 {
-		r.Figure = fmt.Sprintf("deepest reorg %d, %d unexcused", c.deepest, c.worst)
 		r.Evidence = []Evidence{c.where}
 	}
-	if told {
+	if reported {
 		r.Figure += fmt.Sprintf(", final up to height %d", height)
 	}
 	r.Verdict = Pass
 	return r
 }
 
+func (c *agreement) figure(s *replay.State) string {
+	deepest := max(c.deepest, c.outside) // outside alone where chains share no block
+	text := "deepest reorg " + Count(deepest, "block")
+	switch {
+	case deepest == 0:
+		text = "no reorg"
+	case s.Facts.NeedsQuorum():
+	case c.outside == 0:
+		text += ", all explained by partitions"
+	case c.outside < deepest:
+		text += fmt.Sprintf(", %d outside partitions", c.outside)
+	default:
+		text += ", outside partitions"
+	}
+	if n := len(c.blocks.conflicts); n > 0 {
+		text += fmt.Sprintf(", two final blocks at %s", Count(n, "height"))
+	}
+	if n := c.heights.violations; n > 0 {
+		text += ", " + Count(n, "finality violation")
+	}
+	return text
+}
+
 // compareEnds compares every node's last chain with the main one. It returns how many of them it could not compare.
-func (c *agreement) compareEnds(w *World) (unknown int) {
-	main, mainNode := mainHead(w)
-	if main == noBlock {
+func (c *agreement) compareEnds(s *replay.State) (unknown int) {
+	main, mainNode := s.MainHead()
+	if main == replay.NoBlock {
 		return 0
 	}
-	for i := range w.nodes {
-		n := nodeID(i)
-		top := w.nodes[i].top
-		fork := w.tree.fork(top, main)
-		if fork == noBlock {
-			switch depth := w.tree.parting(top, main); {
-			case depth > 0 && w.nodes[i].headed && w.nodes[mainNode].headed:
-				c.worst = max(c.worst, depth)
-				c.fail(strangers(w, n, mainNode, top, main))
-			case w.nodes[i].headed:
+	other := s.Nodes.At(mainNode)
+	for i, n := range s.Nodes.All() {
+		fork := s.Blocks.Fork(n.Top, main)
+		if fork == replay.NoBlock {
+			switch depth := s.Blocks.Divergent(n.Top, main); {
+			case depth > 0 && n.HasHead && other.HasHead:
+				c.outside = max(c.outside, depth)
+				c.fail(separateNetworks(s, n, other, main))
+			case n.HasHead:
 				unknown++
 			}
 			continue
 		}
-		if fork == top || fork == main {
+		if fork == n.Top || fork == main {
 			continue
 		}
-		r := reorg{from: top, fork: fork, depth: int(w.tree.at(top).height - w.tree.at(fork).height)}
-		lost := r.depth
-		connected := w.settledFully() && w.up(n) && w.up(mainNode) && w.sep.labels[n] == w.sep.labels[mainNode]
+		x, y, z := s.Blocks.At(n.Top), s.Blocks.At(main), s.Blocks.At(fork)
+		r := replay.Reorg{From: n.Top, Fork: fork, Depth: int(x.Height - z.Height)}
+		depth := r.Depth
+		connected := s.Settled() && s.Nodes.Up(i) && s.Nodes.Up(mainNode) && s.Net.Component(i) == s.Net.Component(mainNode)
 		if !connected {
-			lost = unexcused(w, r, main)
+			depth = outsidePartitions(s, r, main)
 		}
-		c.deepest = max(c.deepest, r.depth)
-		c.worst = max(c.worst, lost)
-		if lost > c.depth {
-			x, y := w.tree.at(top), w.tree.at(main)
+		c.deepest = max(c.deepest, r.Depth)
+		c.outside = max(c.outside, depth)
+		if depth > c.depth {
 			c.fail(Evidence{
-				At: w.horizon(), Nodes: []trace.NodeID{w.nodes[i].id, w.nodes[mainNode].id},
-				Blocks: []trace.Hash{x.hash, y.hash, w.tree.at(fork).hash}, Windows: w.Windows(w.horizon()),
-				Text: fmt.Sprintf("at the end %s has %s at height %d and %s has %s at height %d; their chains part above height %d",
-					w.nodes[i].id, short(x.hash), x.height, w.nodes[mainNode].id, short(y.hash), y.height, w.tree.at(fork).height),
+				At: s.Horizon(), Nodes: []trace.NodeID{n.ID, other.ID},
+				Blocks: []trace.Hash{x.Hash, y.Hash, z.Hash}, Windows: s.Faults.Windows(s.Horizon()),
+				Text: fmt.Sprintf("at the end %s has %s at height %d and %s has %s at height %d; their chains fork after height %d",
+					n.ID, short(x.Hash), x.Height, other.ID, short(y.Hash), y.Height, z.Height),
 			})
 		}
 	}
 	return unknown
 }
 
-// strangers is the evidence that two nodes ended on chains that never shared a block.
-func strangers(w *World, a, b nodeID, x, y blockID) Evidence {
-	low, other := w.tree.at(w.tree.bottom(x)), w.tree.at(w.tree.bottom(y))
+// separateNetworks is the evidence that two nodes ended on chains that never shared a block; main is b's chain.
+func separateNetworks(s *replay.State, a, b *replay.Node, main replay.BlockIndex) Evidence {
+	low, other := s.Blocks.At(s.Blocks.Lowest(a.Top)), s.Blocks.At(s.Blocks.Lowest(main))
 	return Evidence{
-		At: w.horizon(), Nodes: []trace.NodeID{w.nodes[a].id, w.nodes[b].id},
-		Blocks: []trace.Hash{w.tree.at(x).hash, w.tree.at(y).hash, low.hash, other.hash}, Windows: w.Windows(w.horizon()),
+		At: s.Horizon(), Nodes: []trace.NodeID{a.ID, b.ID}, Windows: s.Faults.Windows(s.Horizon()),
+		Blocks: []trace.Hash{s.Blocks.At(a.Top).Hash, s.Blocks.At(main).Hash, low.Hash, other.Hash},
 		Text: fmt.Sprintf("%s and %s are on separate networks: their chains, known down to %s at height %d and %s at height %d, never shared a block",
-			w.nodes[a].id, w.nodes[b].id, short(low.hash), low.height, short(other.hash), other.height),
+			a.ID, b.ID, short(low.Hash), low.Height, short(other.Hash), other.Height),
 	}
-}
-
-// settledFully says whether the settling ran its course.
-func (w *World) settledFully() bool {
-	return w.settled && w.frozen && (w.end == nil || !w.end.Interrupted && w.end.Error == "")
-}
-
-// mainHead is the head that most nodes have at the end, the highest among equals, and a node that has it. Nodes that
-// are up count before those that are not.
-func mainHead(w *World) (blockID, nodeID) {
-	count := make(map[blockID]int)
-	for i := range w.nodes {
-		if w.up(nodeID(i)) {
-			count[w.nodes[i].head] += len(w.nodes) + 1
-		} else {
-			count[w.nodes[i].head]++
-		}
-	}
-	best, who := noBlock, noNode
-	for i := range w.nodes {
-		h := w.nodes[i].head
-		if best == noBlock || count[h] > count[best] || count[h] == count[best] && w.tree.at(h).height > w.tree.at(best).height {
-			best, who = h, nodeID(i)
-		}
-	}
-	// The node named must be one that is up, if any with that head is.
-	for i := range w.nodes {
-		if w.nodes[i].head == best && w.up(nodeID(i)) {
-			return best, nodeID(i)
-		}
-	}
-	return best, who
 }

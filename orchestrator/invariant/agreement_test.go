@@ -35,8 +35,8 @@ func TestAgreementFailsOnADeepReorgWithoutACut(t *testing.T) {
 	h.stop()
 	r := h.result("agreement")
 	want(t, r, Fail)
-	if r.Metrics["deepest_unexcused_reorg"] != 3 {
-		t.Errorf("deepest unexcused reorg is %v, want 3", r.Metrics["deepest_unexcused_reorg"])
+	if r.Metrics["deepest_reorg_outside_partitions"] != 3 {
+		t.Errorf("deepest unexcused reorg is %v, want 3", r.Metrics["deepest_reorg_outside_partitions"])
 	}
 	if e := r.Evidence[0]; !slices.Contains(e.Nodes, "a") || !slices.Contains(e.Blocks, "x-3") {
 		t.Errorf("evidence names neither node a nor block x-3: %+v", e)
@@ -62,7 +62,7 @@ func TestAgreementExcusesWhatACutCaused(t *testing.T) {
 	h.end(time.Second)
 	r := h.result("agreement")
 	want(t, r, Pass)
-	if r.Metrics["deepest_reorg"] != 11 || r.Metrics["deepest_unexcused_reorg"] != 0 {
+	if r.Metrics["deepest_reorg"] != 11 || r.Metrics["deepest_reorg_outside_partitions"] != 0 {
 		t.Errorf("metrics %v, want a reorg of 11 that is excused", r.Metrics)
 	}
 }

@@ -211,7 +211,7 @@ func TestPropagationOfAskedNodes(t *testing.T) {
 	}
 	r = run(400*ms).result("block_propagation", "p95", "350ms")
 	want(t, r, Unknown)
-	if !strings.Contains(r.Reason, "cannot be told") {
+	if !strings.Contains(r.Reason, "is not known") {
 		t.Errorf("reason %q", r.Reason)
 	}
 	want(t, run(400*ms).result("block_propagation", "p95", "200ms"), Fail)

@@ -4,23 +4,23 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
 var convergenceDefinition = Definition{
 	Name:  "convergence",
-	Title: "After a heal, all nodes soon share one chain",
-	Doc: `Judged from each heal of a cut, from each return of a node, and from the start of the settling, for the nodes that
-are up and can reach each other from then on. They have converged as soon as the chain that all of them share is not a
-mere beginning of a chain that one of them had at the start: every head of that time is then either on the shared chain
-or given up. Where a quorum carries the chain on (the chain's facts say so), cut groups keep one chain without hearing of each
-other, so that old agreement is no evidence: all nodes must share a block that was first seen after the start. Nodes that
-together have no quorum are not judged. Blocks on their way to some nodes do not count against it. A period that another fault interrupts within
-the bound is not judged, nor one at whose start all nodes had one head and that brought them no new block in common: a chain
-that stands still agrees with itself.
-VACUOUS with fewer than two nodes, without blocks, or when the run had neither a heal nor a settling, or never a quorum
-or a new block after one; UNKNOWN when the
-run ended before the bound.`,
+	Title: "After a heal, all nodes share one chain in time",
+	Doc: `Judged from each heal of a cut, each return of a node, and the start of settling, for the nodes that are up and can
+reach each other from then on (a recovery). They have converged as soon as the chain that all of them share is not a mere
+beginning of a chain that one of them had at the start: every head of that time is then either on the shared chain or
+dropped. Blocks on their way to some nodes do not count against it.
+Where the chain needs a quorum, separated groups keep one chain without any communication, so that old agreement is no
+evidence: all nodes must share a block that was first seen after the start. Nodes that together have no quorum are not judged.
+A recovery that another fault interrupts within the bound is not judged, nor one at whose start all nodes had one head and
+that brought them no new block in common: a chain that makes no progress agrees with itself.
+VACUOUS with fewer than two nodes, without blocks, or when there was no recovery to judge: neither a heal nor settling, never
+a quorum, or never a new block. UNKNOWN when the run ended before the bound.`,
 	Class:  Liveness,
 	Needs:  []Observation{ObserveBlocks},
 	Params: []Param{{Name: "within", Type: TypeDuration, Default: "20s", Doc: "longest time to one chain"}},
@@ -31,120 +31,142 @@ run ended before the bound.`,
 	},
 }
 
-type convergence struct{ within time.Duration }
+// convergence judges the recoveries at the end of the run; replay follows them.
+type convergence struct {
+	within time.Duration
+	widths histogram // how uncertain arrival times are, where every seen event says so
+}
 
-// Observe does nothing: the World follows the joins of components.
-func (c *convergence) Observe(*World, *trace.Event) {}
+func (c *convergence) Observe(s *replay.State, e *trace.Event) {
+	if e.Kind == trace.KindSeen && s.Node != replay.NoNode && s.Facts.Measured && !e.Seen.Sync && s.Net.Started() {
+		c.widths.add(s.Now - s.Since)
+	}
+}
 
-func (c *convergence) Finish(w *World) Result {
-	r := Result{Bound: fmt.Sprintf("<= %s", c.within), Metrics: map[string]float64{}}
+func (c *convergence) Finish(s *replay.State) Result {
+	r := Result{Bound: fmt.Sprintf("at most %s", c.within), Metrics: map[string]float64{}}
 	switch {
-	case len(w.nodes) < 2:
+	case s.Nodes.Len() < 2:
 		return r.vacuous("there is no second node")
-	case len(w.tree.blocks) < 2:
+	case s.Blocks.Len() < 2:
 		return r.vacuous("no block was made")
 	}
-	n := c.count(w, &r)
-	r.Figure = fmt.Sprintf("worst %s of %d", trace.FormatUncertain(n.worst, w.resolution()), n.judged)
-	if w.facts.voted() {
-		r.Metrics["without_quorum"] = float64(n.short)
+	n := c.count(s, &r)
+	resolution := s.Facts.Resolution
+	if s.Facts.Measured && c.widths.total > 0 {
+		resolution = c.widths.quantile(.95)
 	}
-	r.Metrics["worst_seconds"] = n.worst.Seconds()
-	r.Metrics["judged"], r.Metrics["interrupted"] = float64(n.judged), float64(n.skipped)
-	r.Metrics["without_new_block"] = float64(n.still)
+	r.Figure = "no recovery judged"
+	if n.judged == 1 {
+		r.Figure = "1 recovery: " + trace.FormatUncertain(n.slowest, resolution)
+	} else if n.judged > 1 {
+		r.Figure = fmt.Sprintf("slowest of %d recoveries: %s", n.judged, trace.FormatUncertain(n.slowest, resolution))
+	}
+	if s.Facts.NeedsQuorum() {
+		r.Metrics["without_quorum"] = float64(n.noQuorum)
+	}
+	r.Metrics["resolution_seconds"] = resolution.Seconds()
+	r.Metrics["worst_seconds"] = n.slowest.Seconds()
+	r.Metrics["judged"], r.Metrics["interrupted"] = float64(n.judged), float64(n.interrupted)
+	r.Metrics["without_new_block"] = float64(n.noBlock)
 	r.Metrics["deepest_reorg"], r.Metrics["reorganised_nodes"] = float64(n.deepest), float64(n.reorgs)
 	switch {
 	case len(r.Evidence) > 0:
 		return r.fail(r.Evidence[0].Text)
 	case n.open > 0:
 		return r.unknown("the run ended before the bound, and some nodes had not converged")
-	case n.judged == 0 && n.short > 0:
+	case n.judged == 0 && n.noQuorum > 0:
 		return r.vacuous("the nodes never had a quorum after a heal")
-	case n.judged == 0 && n.still > 0:
-		return r.vacuous("no new block reached all nodes after a heal or in settling: that they have the head they had shows nothing")
+	case n.judged == 0 && n.noBlock > 0:
+		return r.vacuous("no new block reached all nodes after a heal or in settling, so their equal heads show nothing")
 	case n.judged == 0:
-		return r.vacuous("there was neither a heal nor a settling to judge")
+		return r.vacuous("there was neither a heal nor settling to judge")
 	}
 	r.Verdict = Pass
 	return r
 }
 
-// joinCount is what became of the periods in which nodes were to come to one chain.
-type joinCount struct {
-	worst   time.Duration
-	judged  int
-	open    int // when the run ended
-	skipped int // interrupted by another fault
-	short   int // without a quorum
-	still   int // without a new block
-	reorgs  int // nodes that reorganised
-	deepest int
+// recoveryCount is how the recoveries ended.
+type recoveryCount struct {
+	slowest     time.Duration
+	judged      int
+	open        int // when the run ended
+	interrupted int // by another fault
+	noQuorum    int
+	noBlock     int // no new block
+	reorgs      int // nodes that reorganised
+	deepest     int
 }
 
-// count goes through all joins; those that took too long become evidence.
-func (c *convergence) count(w *World, r *Result) (n joinCount) {
-	for _, j := range w.sep.all() {
-		took := j.ended - j.at
-		if j.outcome == pending {
-			took = w.horizon() - j.at
+// count goes through all recoveries; those that took too long become evidence.
+func (c *convergence) count(s *replay.State, r *Result) (n recoveryCount) {
+	for _, x := range s.Recoveries.All() {
+		took := x.Ended - x.At
+		if x.Outcome == replay.Pending {
+			took = s.Horizon() - x.At
 		}
 		switch {
-		case j.halted:
-			n.short++
+		case x.NoQuorum:
+			n.noQuorum++
 		case took > c.within:
 			n.judged++
-			n.worst = max(n.worst, took)
-			r.Evidence = appendEvidence(r.Evidence, lateEvidence(w, j, took))
-		case j.outcome == converged && j.cause == causeStart: // nothing had kept these nodes apart
-		case j.outcome == superseded:
-			n.skipped++
-		case j.outcome == pending:
+			n.slowest = max(n.slowest, took)
+			r.Evidence = appendEvidence(r.Evidence, c.lateEvidence(s, x, took))
+		case x.Outcome == replay.Converged && x.Cause == replay.CauseStart: // nothing had separated these nodes
+		case x.Outcome == replay.Superseded:
+			n.interrupted++
+		case x.Outcome == replay.Pending:
 			n.open++
-		case !w.proven(j):
-			n.still++
+		case !hadToConverge(s, x):
+			n.noBlock++
 		default:
 			n.judged++
-			n.worst = max(n.worst, took)
-			n.reorgs += len(j.reorgs)
-			n.deepest = max(n.deepest, j.deepest)
+			n.slowest = max(n.slowest, took)
+			n.reorgs += len(x.Reorgs)
+			n.deepest = max(n.deepest, x.Deepest)
 		}
 	}
 	return n
 }
 
-func (s *separation) all() []*join { return append(append([]*join(nil), s.closed...), s.open...) }
-
-func lateEvidence(w *World, j *join, took time.Duration) Evidence {
-	e := Evidence{At: j.at + took, Windows: w.Windows(j.at)}
-	var size int
-	for i := range w.nodes {
-		if !j.member.has(nodeID(i)) {
+// hadToConverge says, at the end of the run, whether there was anything to converge on: the members had different heads at
+// the start, or share a block that is new since. Those that are not up any more count for neither.
+func hadToConverge(s *replay.State, x *replay.Recovery) bool {
+	if len(x.Before) > 1 {
+		return true
+	}
+	shared := replay.NoBlock
+	for i, n := range s.Nodes.All() {
+		if !x.Members.Has(i) || n.State != trace.StateUp {
 			continue
 		}
-		size++
-		if len(e.Nodes) < MaxEvidence {
-			e.Nodes = append(e.Nodes, w.nodes[i].id)
+		if shared == replay.NoBlock {
+			shared = n.Head
+		} else if shared = s.Blocks.Fork(shared, n.Head); shared == replay.NoBlock {
+			return false
 		}
 	}
-	for _, b := range j.before {
-		if len(e.Blocks) < MaxEvidence {
-			e.Blocks = append(e.Blocks, w.tree.at(b).hash)
-		}
-	}
-	state := "had converged"
-	if j.outcome != converged {
-		state = "had not converged"
-	}
-	if j.fresh && j.outcome != converged {
-		state = "had not converged on a new block"
-	}
-	e.Text = fmt.Sprintf("%s after %s at %s, %d nodes %s", trace.Round(took), j.cause, trace.Round(j.at), size, state)
-	return e
+	return shared != replay.NoBlock && s.Blocks.At(shared).FirstBy != replay.NoNode && s.Blocks.At(shared).Since > x.At
 }
 
-func appendEvidence(list []Evidence, e Evidence) []Evidence {
-	if len(list) < MaxEvidence {
-		list = append(list, e)
+func (c *convergence) lateEvidence(s *replay.State, x *replay.Recovery, took time.Duration) Evidence {
+	e := Evidence{At: x.At + took, Windows: s.Faults.Windows(x.At)}
+	for i, n := range s.Nodes.All() {
+		if x.Members.Has(i) && len(e.Nodes) < MaxEvidence {
+			e.Nodes = append(e.Nodes, n.ID)
+		}
 	}
-	return list
+	for _, b := range x.Before[:min(len(x.Before), MaxEvidence)] {
+		e.Blocks = append(e.Blocks, s.Blocks.At(b).Hash)
+	}
+	state := "shared one chain only"
+	switch {
+	case x.Outcome != replay.Converged && x.NeedsNewBlock:
+		state = "shared no new block yet"
+	case x.Outcome != replay.Converged:
+		state = "did not share one chain yet"
+	}
+	e.Text = fmt.Sprintf("%d nodes %s %s after %s at %s; at most %s is allowed",
+		x.Size, state, trace.Round(took), x.Cause, trace.Round(x.At), c.within)
+	return e
 }

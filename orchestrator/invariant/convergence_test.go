@@ -42,7 +42,7 @@ func TestConvergenceAfterAHeal(t *testing.T) {
 	if got.Sides[0].Mined != 5 || got.Sides[1].Mined != 6 || got.Sides[0].Height != 7 || got.Sides[1].Height != 8 {
 		t.Errorf("sides %+v, want 5 and 6 blocks mined, heights 7 and 8", got.Sides)
 	}
-	if got.Winner != 1 || got.DeepestReorg != 5 || got.Reorganised != 2 || !got.Converged || got.ConvergedIn != 3*time.Second {
+	if got.Canonical != 1 || got.DeepestReorg != 5 || got.Reorganised != 2 || !got.Converged || got.ConvergedIn != 3*time.Second {
 		t.Errorf("got %+v, want side 1 to win within 3 s, 2 nodes dropping 5 blocks", got)
 	}
 }

@@ -162,7 +162,7 @@ func TestAHalvedQuorumStandsStillAndGoesOn(t *testing.T) {
 	}
 	want(t, h.result("convergence", "within", "17s"), Fail)
 	p := h.judge().Summary.Partitions
-	if len(p) != 1 || !p[0].Idle || p[0].Winner != -1 || !p[0].Converged || p[0].Sides[0].Quorate || p[0].Sides[0].Power != .5 ||
+	if len(p) != 1 || !p[0].Idle || p[0].Canonical != -1 || !p[0].Converged || p[0].Sides[0].Quorate || p[0].Sides[0].Power != .5 ||
 		p[0].Sides[0].Mined != 0 || p[0].Sides[0].Height != p[0].Sides[1].Height {
 		t.Errorf("partitions %+v, want two idle sides at one height", p)
 	}
@@ -233,7 +233,7 @@ func TestQuorumDecidesWhoMustGrow(t *testing.T) {
 	h.blocksUntil("y", 60*time.Second, three...)
 	want(t, finish(h), Pass)
 	p := h.judge().Summary.Partitions[0]
-	if p.Idle || p.Winner != 0 || !p.Sides[0].Quorate || p.Sides[1].Quorate || p.Sides[1].Mined != 0 {
+	if p.Idle || p.Canonical != 0 || !p.Sides[0].Quorate || p.Sides[1].Quorate || p.Sides[1].Mined != 0 {
 		t.Errorf("partition %+v, want the side with quorum to win", p)
 	}
 
@@ -250,7 +250,7 @@ func TestQuorumDecidesWhoMustGrow(t *testing.T) {
 	h.blocksUntil("y", 60*time.Second, three...)
 	r = finish(h)
 	want(t, r, Fail)
-	if r.Evidence[0].Nodes[0] != "d" || !strings.Contains(r.Reason, "without quorum") {
+	if r.Evidence[0].Nodes[0] != "d" || !strings.Contains(r.Reason, "without a quorum") {
 		t.Errorf("evidence %+v", r.Evidence[0])
 	}
 	want(t, h.result("agreement"), Fail) // and it is at the height of another's
@@ -326,7 +326,7 @@ func TestAReplacedFinalBlockIsFound(t *testing.T) {
 	h.end(time.Second)
 	r := h.result("agreement")
 	want(t, r, Fail)
-	if r.Metrics["conflicting_heights"] != 1 || r.Metrics["deepest_unexcused_reorg"] != 1 || !slices.Contains(r.Evidence[0].Nodes, "d") {
+	if r.Metrics["conflicting_heights"] != 1 || r.Metrics["deepest_reorg_outside_partitions"] != 1 || !slices.Contains(r.Evidence[0].Nodes, "d") {
 		t.Errorf("metrics %v, evidence %+v", r.Metrics, r.Evidence[0])
 	}
 }
@@ -386,12 +386,12 @@ func TestADeepReorgOfAWholeNetworkOfAskedNodes(t *testing.T) {
 	h.end(time.Second)
 	r := h.result("agreement")
 	want(t, r, Fail)
-	if r.Metrics["deepest_unexcused_reorg"] != 5 || r.Metrics["deepest_reorg"] != 5 || r.Evidence[0].Nodes[0] != "a" {
+	if r.Metrics["deepest_reorg_outside_partitions"] != 5 || r.Metrics["deepest_reorg"] != 5 || r.Evidence[0].Nodes[0] != "a" {
 		t.Errorf("metrics %v, evidence %+v: want the reorg of 5 after the heal, not that of the cut", r.Metrics, r.Evidence[0])
 	}
 	want(t, h.result("agreement", "depth", "5"), Pass)
 	p := h.judge().Summary.Partitions[0]
-	if p.Idle || p.Winner != 1 || p.Sides[0].Mined != 5 || p.Sides[1].Mined != 10 {
+	if p.Idle || p.Canonical != 1 || p.Sides[0].Mined != 5 || p.Sides[1].Mined != 10 {
 		t.Errorf("partition %+v", p)
 	}
 }

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// lastBreath is how long before its node went down a transaction must have been submitted to be expected to outlive it.
-const lastBreath = 10 * time.Second
+// relayTime is how long before its node went down a transaction must have been submitted to be expected to reach others.
+const relayTime = 10 * time.Second
 
 var inclusionDefinition = Definition{
 	Name:  "inclusion",
@@ -18,8 +19,7 @@ the end holds it; the time is from its submission to the first time that a node 
 separated, the time runs from the moment when all nodes that are up have converged. A transaction that is on the chain
 nowhere after the time allowed is lost. Those submitted to a node less than 10s before it went down, and those too young
 at the end, are not judged unless they were included.
-VACUOUS without transactions; UNKNOWN when all were refused, or when the nodes were asked and showed no transaction in any
-block.`,
+VACUOUS without transactions. UNKNOWN when all were rejected, or when polled nodes showed no transaction in any block.`,
 	Class: Liveness,
 	Needs: []Observation{ObserveBlocks, ObserveSubmit, ObserveTxs},
 	Params: []Param{
@@ -27,7 +27,7 @@ block.`,
 		{Name: "min_share", Type: TypeShare, Default: "0.95", Doc: "least share of transactions included in time"},
 	},
 	New: func(p Values) Checker {
-		c := &inclusion{byTx: make(map[trace.Hash]int), in: make(map[trace.Hash][]blockID)}
+		c := &inclusion{byTx: make(map[trace.Hash]int), in: make(map[trace.Hash][]replay.BlockIndex)}
 		c.within, c.given = p.Duration("within")
 		c.minShare, _ = p.Share("min_share")
 		return c
@@ -41,228 +41,217 @@ type inclusion struct {
 
 	txs     []submitted
 	byTx    map[trace.Hash]int
-	in      map[trace.Hash][]blockID // blocks that hold a transaction
-	refused int
-	why     string // of the first refusal
-	bodies  bool   // some block is recorded with transactions
-	waiting []int  // submitted during a separation that lasts
-	calmNo  int32
-
-	included, late, lost, young, exempt int
+	in      map[trace.Hash][]replay.BlockIndex // blocks that hold a transaction
+	why     string                             // of the first rejection
+	bodies  bool                               // some block is recorded with transactions
+	waiting []int                              // submitted during a separation that still lasts
+	version int32                              // of the reconciled groups
+	counts  TxSummary
 }
 
 type submitted struct {
-	tx     trace.Hash
-	node   nodeID
-	at     time.Duration
-	clock  time.Duration // from when its time runs
-	apart  bool          // it was submitted during a separation
-	exempt bool
+	tx        trace.Hash
+	node      replay.NodeIndex
+	at        time.Duration
+	clock     time.Duration // from when its time runs
+	separated bool          // it was submitted during a separation
+	exempt    bool          // its node went down soon after
 }
 
-func (c *inclusion) Observe(w *World, e *trace.Event) {
-	if c.calmNo != w.sep.calmNo {
-		c.calmNo = w.sep.calmNo
-		c.wake(w)
+func (c *inclusion) Observe(s *replay.State, e *trace.Event) {
+	if c.version != s.Net.Version() {
+		c.version = s.Net.Version()
+		c.startClocks(s)
 	}
 	switch e.Kind {
 	case trace.KindRun:
 		if !c.given {
-			c.within = 10 * w.run.Chain.BlockInterval
+			c.within = 10 * s.Facts.BlockInterval
 		}
 	case trace.KindBlock:
-		if w.block == noBlock {
+		if s.Block == replay.NoBlock {
 			return
 		}
 		for _, tx := range e.Block.Txs {
 			c.bodies = true
-			c.in[tx] = append(c.in[tx], w.block)
+			c.in[tx] = append(c.in[tx], s.Block)
 		}
 	case trace.KindSubmit:
-		c.submit(w, e.Submit)
+		c.submit(s, e.Submit)
 	case trace.KindNode:
-		if w.node != noNode && e.Lifecycle.State != trace.StateUp && !w.frozen {
-			c.wentDown(w)
+		if s.Node != replay.NoNode && e.Lifecycle.State != trace.StateUp && !s.Stopping {
+			c.wentDown(s)
 		}
 	}
 }
 
-func (c *inclusion) submit(w *World, s *trace.Submit) {
-	if s.Error != "" {
-		if c.refused++; c.why == "" {
-			c.why = s.Error
+func (c *inclusion) submit(s *replay.State, x *trace.Submit) {
+	if x.Error != "" {
+		if c.counts.Refused++; c.why == "" {
+			c.why = x.Error
 		}
 		return
 	}
-	if _, twice := c.byTx[s.Tx]; twice || w.node == noNode {
+	if _, twice := c.byTx[x.Tx]; twice || s.Node == replay.NoNode {
 		return
 	}
-	t := submitted{tx: s.Tx, node: w.node, at: w.now, clock: w.now, apart: !calmEverywhere(w)}
-	if t.apart {
+	t := submitted{tx: x.Tx, node: s.Node, at: s.Now, clock: s.Now, separated: !reconciledWithQuorum(s)}
+	if t.separated {
 		c.waiting = append(c.waiting, len(c.txs))
 	}
-	c.byTx[s.Tx] = len(c.txs)
+	c.byTx[x.Tx] = len(c.txs)
 	c.txs = append(c.txs, t)
 }
 
-// wake starts the time of transactions that waited for the end of a separation.
-func (c *inclusion) wake(w *World) {
-	if len(c.waiting) == 0 || !calmEverywhere(w) {
+// startClocks starts the time of transactions that waited for the end of a separation.
+func (c *inclusion) startClocks(s *replay.State) {
+	if len(c.waiting) == 0 || !reconciledWithQuorum(s) {
 		return
 	}
 	for _, i := range c.waiting {
-		c.txs[i].clock = w.now
+		c.txs[i].clock = s.Now
 	}
 	c.waiting = nil
 }
 
-// wentDown exempts what the node was given last: it may not have passed it on.
-func (c *inclusion) wentDown(w *World) {
-	for i := len(c.txs) - 1; i >= 0 && w.now-c.txs[i].at < lastBreath; i-- {
-		if c.txs[i].node == w.node {
+// wentDown exempts the transactions that the node got last: it may not have relayed them.
+func (c *inclusion) wentDown(s *replay.State) {
+	for i := len(c.txs) - 1; i >= 0 && s.Now-c.txs[i].at < relayTime; i-- {
+		if c.txs[i].node == s.Node {
 			c.txs[i].exempt = true
 		}
 	}
 }
 
-// calmEverywhere says whether all nodes that are up have converged since they were last separated, and together have the
-// quorum that the chain needs.
-func calmEverywhere(w *World) bool {
-	label := int32(-1)
-	share := 0.0
-	for i := range w.nodes {
-		if w.nodes[i].state != trace.StateUp {
+// reconciledWithQuorum says whether all nodes that are up have converged since they were last separated, and together have
+// the quorum that the chain needs.
+func reconciledWithQuorum(s *replay.State) bool {
+	group := int32(-1)
+	power := 0.0
+	for i, n := range s.Nodes.All() {
+		if n.State != trace.StateUp {
 			continue
 		}
-		share += w.nodes[i].mine
-		if l := w.sep.calm[i]; label == -1 {
-			label = l
-		} else if l != label {
+		power += n.Power
+		if g := s.Net.Group(i); group == -1 {
+			group = g
+		} else if g != group {
 			return false
 		}
 	}
-	return !w.facts.voted() || w.facts.power == 0 || w.facts.quorate(share/w.facts.power)
+	return !s.Facts.NeedsQuorum() || s.Facts.Power == 0 || s.Facts.HasQuorum(power/s.Facts.Power)
 }
 
-// onFinal marks the blocks of the chain that all nodes which are up and reach the main one share.
-func onFinal(w *World) map[blockID]bool {
-	shared, who := mainHead(w)
-	if shared == noBlock {
+// finalChain holds the blocks of the chain that all nodes which are up and can reach the main one share.
+func finalChain(s *replay.State) map[replay.BlockIndex]bool {
+	shared, who := s.MainHead()
+	if shared == replay.NoBlock {
 		return nil
 	}
-	for i := range w.nodes {
-		if w.up(nodeID(i)) && w.sep.labels[i] == w.sep.labels[who] {
-			if shared = w.tree.fork(shared, w.nodes[i].head); shared == noBlock {
+	for i, n := range s.Nodes.All() {
+		if n.State == trace.StateUp && s.Net.Component(i) == s.Net.Component(who) {
+			if shared = s.Blocks.Fork(shared, n.Head); shared == replay.NoBlock {
 				return nil
 			}
 		}
 	}
-	final := make(map[blockID]bool)
-	for ; shared != noBlock; shared = w.tree.at(shared).parent {
+	final := make(map[replay.BlockIndex]bool)
+	for ; shared != replay.NoBlock; shared = s.Blocks.At(shared).Parent {
 		final[shared] = true
 	}
 	return final
 }
 
-func (c *inclusion) Finish(w *World) Result {
-	r := Result{Bound: fmt.Sprintf(">= %.4g%% within %s", 100*c.minShare, c.within), Metrics: map[string]float64{}}
-	final := onFinal(w)
+func (c *inclusion) Finish(s *replay.State) Result {
+	r := Result{Bound: fmt.Sprintf("at least %.4g%% within %s", 100*c.minShare, c.within), Metrics: map[string]float64{}}
+	final := finalChain(s)
 	pending := make(map[int]bool, len(c.waiting))
 	for _, i := range c.waiting {
 		pending[i] = true
 	}
-	var good, judged, split, splitGood int
+	c.counts.Submitted = len(c.txs)
+	var inTime, judged, separated, separatedIncluded int
 	var delays histogram
 	for i, t := range c.txs {
-		at, found := c.placed(w, final, t.tx)
+		at, found := c.included(s, final, t.tx)
 		took := max(0, at-t.clock)
 		if !found {
-			took = w.horizon() - t.clock
+			took = s.Horizon() - t.clock
 		}
 		switch {
-		case found && (took <= c.within || pending[i]):
-			good++
-			c.included++
-			delays.add(took)
 		case found:
-			c.included++
-			c.late++
+			c.counts.Included++
 			delays.add(took)
-			r.Evidence = appendEvidence(r.Evidence, txEvidence(w, t, fmt.Sprintf("came onto the chain %s after it could", trace.Round(took))))
-		case t.exempt:
-			c.exempt++
-			continue
-		case took < c.within || pending[i]:
-			c.young++
+			if took <= c.within || pending[i] {
+				inTime++
+				break
+			}
+			c.counts.Late++
+			r.Evidence = appendEvidence(r.Evidence, c.evidence(s, t, "was included only %s after it could be", took))
+		case t.exempt, took < c.within, pending[i]:
+			c.counts.Open++
 			continue
 		default:
-			c.lost++
-			r.Evidence = appendEvidence(r.Evidence, txEvidence(w, t, fmt.Sprintf("is on no chain %s after it could be", trace.Round(took))))
+			c.counts.Lost++
+			r.Evidence = appendEvidence(r.Evidence, c.evidence(s, t, "was not included within %s after it could be", took))
 		}
 		judged++
-		if t.apart {
-			split++
+		if t.separated {
+			separated++
 			if found {
-				splitGood++
+				separatedIncluded++
 			}
 		}
 	}
-	r.Metrics["submitted"], r.Metrics["refused"] = float64(len(c.txs)), float64(c.refused)
-	r.Metrics["included"], r.Metrics["late"], r.Metrics["lost"] = float64(c.included), float64(c.late), float64(c.lost)
+	n := &c.counts
+	r.Metrics["submitted"], r.Metrics["refused"] = float64(n.Submitted), float64(n.Refused)
+	r.Metrics["included"], r.Metrics["late"], r.Metrics["lost"] = float64(n.Included), float64(n.Late), float64(n.Lost)
 	r.Metrics["p50_seconds"], r.Metrics["p95_seconds"] = delays.quantile(.5).Seconds(), delays.quantile(.95).Seconds()
-	r.Metrics["submitted_while_separated"], r.Metrics["of_them_included"] = float64(split), float64(splitGood)
-	if c.blind(w, &r) {
-		return r
-	}
-	if judged == 0 {
-		r.Figure = "none judged"
+	r.Metrics["submitted_while_separated"], r.Metrics["of_them_included"] = float64(separated), float64(separatedIncluded)
+	switch {
+	case n.Submitted == 0 && n.Refused > 0:
+		r.Figure = fmt.Sprintf("%s rejected", Count(n.Refused, "transaction"))
+		return r.unknown(fmt.Sprintf("all %d transactions were rejected: %s", n.Refused, c.why))
+	case n.Submitted == 0:
+		r.Figure = "no transactions"
+		return r.vacuous("no transaction was submitted: there was no load, or the chain has no way to submit one")
+	case !c.bodies && len(s.Facts.Genesis) == 0 && s.Blocks.Len() > 1 && s.Facts.Polled():
+		r.Figure = fmt.Sprintf("%s submitted", Count(n.Submitted, "transaction"))
+		return r.unknown("no block is recorded with transactions: the chain does not show them, or none took any in")
+	case judged == 0:
+		r.Figure = "no transaction judged"
 		return r.unknown("all transactions were too young at the end of the run, or their nodes went down")
 	}
-	share := float64(good) / float64(judged)
+	share := float64(inTime) / float64(judged)
 	r.Metrics["share"] = share
-	r.Figure = fmt.Sprintf("%.2f%% of %d in time, p95 %s", 100*share, judged, trace.Round(delays.quantile(.95)))
+	r.Figure = fmt.Sprintf("%.2f%% of %s in time, p95 %s", 100*share, Count(judged, "transaction"), trace.Round(delays.quantile(.95)))
 	if share < c.minShare {
-		return r.fail(fmt.Sprintf("%d of %d transactions were lost, %d were late", c.lost, judged, c.late))
+		return r.fail(fmt.Sprintf("%d of %d transactions were lost, %d were late", n.Lost, judged, n.Late))
 	}
 	r.Verdict = Pass
 	return r
 }
 
-// blind fills in the result when nothing can be told of any transaction, and reports whether that is so.
-func (c *inclusion) blind(w *World, r *Result) bool {
-	switch {
-	case len(c.txs) == 0 && c.refused > 0:
-		r.Figure = fmt.Sprintf("%d refused", c.refused)
-		*r = r.unknown(fmt.Sprintf("all %d transactions were refused: %s", c.refused, c.why))
-	case len(c.txs) == 0:
-		r.Figure = "no transactions"
-		*r = r.vacuous("no transaction was submitted: there was no load, or the chain gives no way to submit one")
-	case !c.bodies && len(w.facts.Genesis) == 0 && len(w.tree.blocks) > 1 && w.facts.asked():
-		r.Figure = fmt.Sprintf("%d submitted", len(c.txs))
-		*r = r.unknown("no block is recorded with transactions: the chain does not show them, or none took any in")
-	default:
-		return false
-	}
-	return true
-}
-
-// placed is when the final chain first had the transaction.
-func (c *inclusion) placed(w *World, final map[blockID]bool, tx trace.Hash) (at time.Duration, found bool) {
+// included is when a node first had a block of the final chain with the transaction.
+func (c *inclusion) included(s *replay.State, final map[replay.BlockIndex]bool, tx trace.Hash) (at time.Duration, found bool) {
 	for _, id := range c.in[tx] {
-		b := w.tree.at(id)
-		if b.past() { // it holds the like of an earlier run on these nodes
+		b := s.Blocks.At(id)
+		if b.Preexisting() { // an earlier run on these nodes submitted the same
 			continue
 		}
-		if final[id] && b.firstBy != noNode && (!found || b.first < at) {
-			at, found = b.first, true
+		if final[id] && b.FirstBy != replay.NoNode && (!found || b.First < at) {
+			at, found = b.First, true
 		}
 	}
 	return at, found
 }
 
-func txEvidence(w *World, t submitted, what string) Evidence {
+func (c *inclusion) evidence(s *replay.State, t submitted, what string, took time.Duration) Evidence {
+	id := s.Nodes.At(t.node).ID
 	return Evidence{
-		At: t.at, Nodes: []trace.NodeID{w.nodes[t.node].id}, Windows: w.Windows(t.at),
-		Text: fmt.Sprintf("transaction %s, given to %s at %s, %s", short(t.tx), w.nodes[t.node].id, trace.Round(t.at), what),
+		At: t.at, Nodes: []trace.NodeID{id}, Windows: s.Faults.Windows(t.at),
+		Text: fmt.Sprintf("transaction %s, submitted to %s at %s, "+what, short(t.tx), id, trace.Round(t.at), trace.Round(took)),
 	}
 }
+
+func (c *inclusion) summarize(_ *replay.State, into *Summary) { into.Txs = c.counts }

@@ -1,8 +1,11 @@
 package invariant
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
+	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -24,16 +27,16 @@ type Result struct {
 	Verdict   Verdict `json:"verdict"`
 	// Expected is true when the scenario lists it under `expect:`, false when it is judged in every run.
 	Expected bool `json:"expected"`
-	// Figure is what was measured, in a few words: "p95 120ms"; Bound is what was allowed: "<= 1s".
+	// Figure is what was measured, with its count: "slowest of 2 recoveries: 1.56s". Bound is what was allowed: "at most 30s".
 	Figure string `json:"figure"`
 	Bound  string `json:"bound"`
-	// Reason says why, for every verdict but PASS.
+	// Reason says why, for every verdict but PASS. That of a FAIL is the first violation.
 	Reason string `json:"reason,omitempty"`
 	// Inherent is true for an UNKNOWN that no run of this chain could avoid: the chain does not show what is needed.
 	Inherent bool `json:"inherent,omitempty"`
 	// Evidence holds the first violations, at most MaxEvidence.
 	Evidence []Evidence `json:"evidence,omitempty"`
-	// Metrics are the figures behind the verdict by name, for machines: "p95_seconds".
+	// Metrics are the figures behind the verdict for programs, by name: "p95_seconds".
 	Metrics map[string]float64 `json:"metrics,omitempty"`
 }
 
@@ -50,11 +53,29 @@ type Evidence struct {
 	Text    string   `json:"text"`
 }
 
-// Checker judges one invariant from a trace. Observe is called for every event in order, after the World has taken it
-// in; Finish once, after the last.
+func (r Result) vacuous(reason string) Result { return r.with(Vacuous, reason) }
+
+func (r Result) unknown(reason string) Result { return r.with(Unknown, reason) }
+
+func (r Result) fail(reason string) Result { return r.with(Fail, reason) }
+
+func (r Result) with(v Verdict, reason string) Result {
+	r.Verdict, r.Reason = v, reason
+	return r
+}
+
+func appendEvidence(list []Evidence, e Evidence) []Evidence {
+	if len(list) < MaxEvidence {
+		list = append(list, e)
+	}
+	return list
+}
+
+// Checker judges one invariant. Observe is called for every event in order, after it was applied to the State; Finish once,
+// after the last. Both only read the State.
 type Checker interface {
-	Observe(w *World, e *trace.Event)
-	Finish(w *World) Result
+	Observe(s *replay.State, e *trace.Event)
+	Finish(s *replay.State) Result
 }
 
 // Class says what a FAIL of an invariant means.
@@ -93,20 +114,33 @@ type Definition struct {
 	New func(p Values) Checker
 }
 
-// ParamType is the type of a parameter's value.
-type ParamType string
+// Definitions lists every invariant, in the order of reports.
+func Definitions() []Definition {
+	return []Definition{
+		agreementDefinition, validityDefinition, convergenceDefinition, growthDefinition, propagationDefinition,
+		inclusionDefinition, crashDefinition, isolationDefinition, accuracyDefinition,
+	}
+}
 
-// The types of parameters.
-const (
-	TypeDuration ParamType = "duration" // Go syntax: "20s"
-	TypeCount    ParamType = "count"    // whole number, at least 0
-	TypeShare    ParamType = "share"    // 0..1, or a percentage "95%"
-)
+// Missing returns what d needs and shown does not hold, in the order of d.Needs.
+func (d *Definition) Missing(shown []Observation) []Observation {
+	return slices.DeleteFunc(slices.Clone(d.Needs), func(o Observation) bool { return slices.Contains(shown, o) })
+}
 
-// Param is a parameter of an invariant.
-type Param struct {
-	Name    string
-	Type    ParamType
-	Default string
-	Doc     string
+// Lookup finds an invariant by its name.
+func Lookup(name string) (Definition, bool) {
+	for _, d := range Definitions() {
+		if d.Name == name {
+			return d, true
+		}
+	}
+	return Definition{}, false
+}
+
+// Count prints a number of things: "1 node", "2 nodes".
+func Count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }

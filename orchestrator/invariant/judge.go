@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -11,7 +12,7 @@ import (
 // a *trace.TruncatedError means that the events so far are all that is left.
 type Events func(fn func(*trace.Event) error) error
 
-// File gives the events of a trace file.
+// File reads the events of a trace file.
 func File(path string) Events {
 	return func(fn func(*trace.Event) error) error { return trace.ReadSorted(path, fn) }
 }
@@ -19,12 +20,12 @@ func File(path string) Events {
 // Judgement is the judgement of one run.
 type Judgement struct {
 	Run trace.Run `json:"run"`
-	// Results has the invariants that were asked for and those that are always judged, in the order of Definitions.
+	// Results has the invariants that were expected and those that are always judged, in the order of Definitions.
 	Results []Result `json:"results"`
 	Summary Summary  `json:"summary"`
 	// Incomplete says why the history is not complete; empty when it is.
 	Incomplete string `json:"incomplete,omitempty"`
-	// Interrupted and Error are the trace's own account of its end.
+	// Interrupted and Error are those of the trace's end event.
 	Interrupted bool   `json:"interrupted,omitempty"`
 	Error       string `json:"error,omitempty"`
 }
@@ -39,8 +40,8 @@ const (
 
 // ExitCode is ExitInterrupted when the user stopped the run; else ExitInfrastructure when the run ended with an error or
 // an invariant about the testnet failed; else ExitFail when any other failed; else ExitPass. With strict, UNKNOWN and
-// VACUOUS fail too, but for invariants that nobody asked for and that are about the testnet (a run without faults may be
-// clean) or cannot be judged on the chain in any run (see Result.Inherent).
+// VACUOUS fail too, except for invariants that the scenario does not list and that are about the testnet (a run need not
+// have faults) or cannot be judged on the chain in any run (see Result.Inherent).
 func (j *Judgement) ExitCode(strict bool) int {
 	if j.Interrupted {
 		return ExitInterrupted
@@ -74,124 +75,97 @@ func (r Result) Fails(strict bool) bool {
 	return false
 }
 
-// Judge runs the checkers over a trace. expect is what is asked for; nil means what the trace's own run event asks for.
-// Wrong expectations give Check's error. A trace that is cut short is judged as far as it goes: see Judgement.Incomplete.
+// Judge runs the checkers over a trace. expect are the invariants to judge beside those that are always judged; nil means
+// those of the trace's run event. Wrong expectations give Check's error. A trace that is cut short is judged as far as it
+// goes: see Judgement.Incomplete.
 func Judge(events Events, expect []trace.Expectation) (*Judgement, error) {
 	if err := Check(expect); err != nil {
 		return nil, err
 	}
-	var k court
-	err := events(func(e *trace.Event) error {
-		if k.world == nil {
-			return k.open(e, expect)
-		}
-		return k.observe(e)
-	})
+	j := judge{expect: expect}
+	s, err := replay.Play(events, j.observe)
 	var cut *trace.TruncatedError
-	if err != nil && !errors.As(err, &cut) {
+	if s == nil || err != nil && !errors.As(err, &cut) {
 		return nil, err
 	}
-	if k.world == nil {
-		return nil, errors.New("the trace has no run event")
-	}
-	return k.close(cut), nil
+	return j.finish(s, cut), nil
 }
 
-// court is a judgement in progress. Every checker runs, because the summary needs some that nobody asked for.
-type court struct {
-	world *World
-	cases []courtCase
+// judge is a judgement in progress. Every checker runs, because the summary needs some that were not expected.
+type judge struct {
+	expect   []trace.Expectation
+	checkers []runningChecker
 }
 
-type courtCase struct {
-	def     Definition
-	checker Checker
-	asked   bool
+type runningChecker struct {
+	Checker
+	def      Definition
+	expected bool
 }
 
-func (k *court) open(e *trace.Event, expect []trace.Expectation) error {
-	if e.Kind != trace.KindRun {
-		return fmt.Errorf("the trace begins with a %s event, not with the run", e.Kind)
-	}
-	if err := e.Run.CheckFormat(); err != nil {
-		return err
-	}
-	if expect == nil {
-		expect = e.Run.Expect
-		if err := Check(expect); err != nil {
-			return fmt.Errorf("what the trace asks for: %w", err)
+func (j *judge) observe(s *replay.State, e *trace.Event) error {
+	if e.Kind == trace.KindRun {
+		if err := j.start(e.Run); err != nil {
+			return err
 		}
 	}
-	w, err := newWorld(e.Run, e.At)
-	if err != nil {
-		return err
+	for i := range j.checkers {
+		j.checkers[i].Observe(s, e)
+	}
+	return nil
+}
+
+func (j *judge) start(run *trace.Run) error {
+	expect := j.expect
+	if expect == nil {
+		expect = run.Expect
+		if err := Check(expect); err != nil {
+			return fmt.Errorf("expectations of the trace: %w", err)
+		}
 	}
 	for _, def := range Definitions() {
-		c := courtCase{def: def}
+		c := runningChecker{def: def}
 		var params map[string]string
 		for _, x := range expect {
 			if x.Name == def.Name {
-				c.asked, params = true, x.Params
+				c.expected, params = true, x.Params
 			}
 		}
 		values, errs := def.parse(params)
 		if len(errs) > 0 {
 			return errs[0]
 		}
-		c.checker = def.New(values)
-		k.cases = append(k.cases, c)
-	}
-	k.world = w
-	return k.observe(e)
-}
-
-func (k *court) observe(e *trace.Event) error {
-	if e.Kind == trace.KindRun && e.Run != k.world.run {
-		return errors.New("the trace has a second run event")
-	}
-	k.world.observe(e)
-	for i := range k.cases {
-		k.cases[i].checker.Observe(k.world, e)
+		c.Checker = def.New(values)
+		j.checkers = append(j.checkers, c)
 	}
 	return nil
 }
 
-func (k *court) close(cut *trace.TruncatedError) *Judgement {
-	w := k.world
-	w.node, w.block, w.reorg = noNode, noBlock, reorg{}
-	w.refresh()
-	j := &Judgement{Run: *w.run, Incomplete: incomplete(w, cut)}
-	if w.end != nil {
-		j.Interrupted, j.Error = w.end.Interrupted, w.end.Error
+func (j *judge) finish(s *replay.State, cut *trace.TruncatedError) *Judgement {
+	out := &Judgement{Run: *s.Run, Incomplete: s.Incomplete(), Summary: summarize(s)}
+	if cut != nil {
+		out.Incomplete = "the trace is cut short: " + cut.Error()
 	}
-	var (
-		txs    *inclusion
-		spread *propagation
-		faults *accuracy
-	)
-	for _, c := range k.cases {
-		r := c.checker.Finish(w)
-		switch x := c.checker.(type) {
-		case *inclusion:
-			txs = x
-		case *propagation:
-			spread = x
-		case *accuracy:
-			faults = x
+	if s.End != nil {
+		out.Interrupted, out.Error = s.End.Interrupted, s.End.Error
+	}
+	for _, c := range j.checkers {
+		r := c.Finish(s)
+		if x, ok := c.Checker.(summarizer); ok {
+			x.summarize(s, &out.Summary)
 		}
-		if !c.asked && !c.def.Always {
+		if !c.expected && !c.def.Always {
 			continue
 		}
-		r.Invariant, r.Class, r.Expected = c.def.Name, c.def.Class, c.asked
-		j.Results = append(j.Results, qualify(w, r, j))
+		r.Invariant, r.Class, r.Expected = c.def.Name, c.def.Class, c.expected
+		out.Results = append(out.Results, qualify(s, r, out))
 	}
-	j.Summary = w.summarize(txs, spread, faults)
-	return j
+	return out
 }
 
-// qualify withholds verdicts that an incomplete history cannot carry. A violation of safety, or of the testnet's own
-// promises, that is in the history stays one; what is missing could not undo it.
-func qualify(w *World, r Result, j *Judgement) Result {
+// qualify withholds verdicts that an incomplete history does not support. A violation of safety, or of what the testnet
+// should do, stays one: what is missing could not undo it.
+func qualify(s *replay.State, r Result, j *Judgement) Result {
 	switch {
 	case r.Verdict == Fail && r.Class != Liveness, r.Verdict == Unknown:
 		return r
@@ -201,25 +175,10 @@ func qualify(w *World, r Result, j *Judgement) Result {
 		return r.unknown("the run was interrupted")
 	case r.Class == Liveness && j.Error != "":
 		return r.unknown("the run ended early: " + j.Error)
-	case r.Verdict == Pass && len(w.silence.found) > 0 && r.Class != Infrastructure:
-		return r.unknown(w.silence.found[0])
-	case r.Verdict == Pass && len(w.tree.blocks) < 2:
+	case r.Verdict == Pass && s.Unobserved() != "" && r.Class != Infrastructure:
+		return r.unknown(s.Unobserved())
+	case r.Verdict == Pass && s.Blocks.Len() < 2:
 		return r.vacuous("no block was made")
 	}
 	return r
-}
-
-// incomplete says why the history is not complete.
-func incomplete(w *World, cut *trace.TruncatedError) string {
-	switch {
-	case cut != nil:
-		return "the trace is cut short: " + cut.Error()
-	case w.end == nil:
-		return "the trace has no end: the run was cut short"
-	case len(w.gaps) > 0:
-		return w.gaps[0]
-	case len(w.problems) > 0:
-		return w.problems[0]
-	}
-	return ""
 }

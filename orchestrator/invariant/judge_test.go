@@ -216,69 +216,6 @@ func TestATruncatedTraceIsIncomplete(t *testing.T) {
 	}
 }
 
-func TestComponents(t *testing.T) {
-	rule := func(from, to []nodeID) cutRule { return cutRule{from, to} }
-	n := func(x ...nodeID) []nodeID { return x }
-	both := func(a, b []nodeID) []cutRule { return []cutRule{rule(a, b), rule(b, a)} }
-	line := [][2]nodeID{{0, 1}, {1, 2}, {2, 3}}
-	for _, c := range []struct {
-		name  string
-		g     graph
-		alive func(nodeID) bool
-		cuts  []cutRule
-		want  []int32
-	}{
-		{"whole", graph{nodes: 4, exchange: true}, nil, nil, []int32{0, 0, 0, 0}},
-		{"halves", graph{nodes: 4, exchange: true}, nil, both(n(0, 1), n(2, 3)), []int32{0, 0, 2, 2}},
-		{"one way is enough", graph{nodes: 4, exchange: true}, nil, []cutRule{rule(n(0, 1), n(2, 3))}, []int32{0, 0, 2, 2}},
-		{"a bridge joins", graph{nodes: 5, exchange: true}, nil, both(n(0, 1), n(3, 4)), []int32{0, 0, 0, 0, 0}},
-		{"isolated from all", graph{nodes: 4, exchange: true}, nil, both(n(1), n(0, 2, 3)), []int32{0, 1, 0, 0}},
-		{"all from all", graph{nodes: 3, exchange: true}, nil, both(n(0, 1, 2), n(0, 1, 2)), []int32{0, 1, 2}},
-		{"a group from itself, with a hub", graph{nodes: 3, exchange: true}, nil, both(n(1, 2), n(1, 2)), []int32{0, 0, 0}},
-		{"two cuts", graph{nodes: 4, exchange: true}, nil, append(both(n(0), n(1, 2, 3)), both(n(0, 1), n(2, 3))...), []int32{0, 1, 2, 2}},
-		{"down", graph{nodes: 3, exchange: true}, func(i nodeID) bool { return i != 1 }, nil, []int32{0, 1, 0}},
-		{"line", graph{nodes: 4, edges: line}, nil, nil, []int32{0, 0, 0, 0}},
-		{"line cut", graph{nodes: 4, edges: line}, nil, []cutRule{rule(n(2), n(1))}, []int32{0, 0, 2, 2}},
-		{"line with a dead node", graph{nodes: 4, edges: line}, func(i nodeID) bool { return i != 1 }, nil, []int32{0, 1, 2, 2}},
-	} {
-		if d := cmp.Diff(c.want, c.g.labels(c.alive, c.cuts)); d != "" {
-			t.Errorf("%s: %s", c.name, d)
-		}
-	}
-}
-
-func TestWorld(t *testing.T) {
-	h := newHistory(t, "a", "b", "c")
-	h.grow("x", 2, time.Second, "a", "b", "c")
-	h.cut("p", ids("a"), ids("b", "c"))
-	var w *World
-	for _, e := range h.events {
-		if w == nil {
-			var err error
-			if w, err = newWorld(e.Run, e.At); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		w.observe(e)
-	}
-	if d := cmp.Diff([][]trace.NodeID{{"a"}, {"b", "c"}}, w.Components()); d != "" {
-		t.Error(d)
-	}
-	if hash, height := w.Head("b"); hash != "x-2" || height != 2 {
-		t.Errorf("head %s at %d", hash, height)
-	}
-	if w.State("a") != trace.StateUp || w.State("nobody") != trace.StateDown || w.Phase() != trace.PhaseScheduled {
-		t.Error("wrong state or phase")
-	}
-	if d := cmp.Diff([]string{"p"}, w.Windows(2*time.Second)); d != "" {
-		t.Error(d)
-	}
-	if got := w.Windows(time.Second); got != nil {
-		t.Errorf("windows %v before any fault", got)
-	}
-}
-
 func TestCount(t *testing.T) {
 	for n, want := range []string{"0 blocks", "1 block", "2 blocks"} {
 		if got := Count(n, "block"); got != want {

@@ -55,10 +55,10 @@ func TestWhatIsFinalIsJudged(t *testing.T) {
 		}, Pass, []string{"final up to height 11"}, nil},
 		{"replaced on every node", func(h *history) {
 			h.branch("y", 4, "x-7", all...) // within the fork depth of 6
-		}, Fail, []string{"final blocks were replaced: a had called height 8 final", "part above x-7 at height 7"}, ids("a")},
+		}, Fail, []string{"final blocks were replaced: a had reported height 8 as final", "fork after x-7 at height 7"}, ids("a")},
 		{"back", func(h *history) {
 			h.finalize("x-6", "c")
-		}, Fail, []string{"c took back what was final: its final height went from 8 to 6"}, ids("c")},
+		}, Fail, []string{"finality was reverted: the final height of c went from 8 to 6"}, ids("c")},
 		{"back for want of a hash", func(h *history) {
 			h.add("b", &trace.Event{Kind: trace.KindFinal, Final: &trace.Final{Height: 2}})
 		}, Fail, []string{"from 8 to 2"}, ids("b")},

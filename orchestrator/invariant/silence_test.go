@@ -25,7 +25,7 @@ func TestANodeThatAnswersWithOldNewsIsSilent(t *testing.T) {
 		t.Helper()
 		r := h.result("agreement")
 		want(t, r, Unknown)
-		if !strings.Contains(r.Reason, "nothing was heard of node d") {
+		if !strings.Contains(r.Reason, "node d reported nothing") {
 			t.Errorf("reason %q", r.Reason)
 		}
 	}

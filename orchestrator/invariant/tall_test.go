@@ -116,7 +116,7 @@ func TestTallChainsOfSeparateNetworksFail(t *testing.T) {
 func TestGrowthIsUnknownWhereChainsShareNoKnownBlock(t *testing.T) {
 	r := tall(t, func(h *history, i int) { h.hearRange("d", uint64(1300+i), uint64(1300+i)) }).result("chain_growth")
 	want(t, r, Unknown)
-	if !strings.Contains(r.Reason, "share no block that is known") {
+	if !strings.Contains(r.Reason, "share no known block") {
 		t.Errorf("reason %q", r.Reason)
 	}
 }

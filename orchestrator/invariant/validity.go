@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/netsplit/netsplit/orchestrator/invariant/ledger"
+	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -13,32 +14,36 @@ var validityDefinition = Definition{
 	Title: "Every block on a node's chain obeys the chain's rules",
 	Doc: `Every block that was ever on the chain of a node is executed again from genesis, by code that shares nothing with
 the node: encoding, parent, height, difficulty (aserti3-2d), proof of work, median time, transaction root, signatures,
-nonces, balances, supply and state root. Blocks that no node took onto its chain are not judged.
-A chain that records neither its genesis nor its blocks' encoding cannot be executed again: then parents and heights are
-checked alone, which may violate it but never passes.
+nonces, balances, supply and state root. Blocks that are on no node's chain are not judged.
+A chain that records neither its genesis nor its blocks' encoding cannot be executed again: then only parents and heights
+are checked, which may violate it but never passes.
 UNKNOWN when the content of such a block is not in the trace, VACUOUS without blocks.`,
 	Class: Safety, Always: true,
 	Needs: []Observation{ObserveBlocks, ObserveEncoding},
 	New: func(Values) Checker {
-		return &validity{bad: make(map[trace.Hash]string), good: make(map[trace.Hash]bool)}
+		return &validity{
+			valid: make(map[trace.Hash]bool), invalid: make(map[trace.Hash]string), failed: make(map[trace.Hash]string),
+			waiting: make(map[trace.Hash][]*trace.Block),
+		}
 	},
 }
 
 type validity struct {
 	ledger  *ledger.Ledger
 	problem string // why nothing can be executed
-	good    map[trace.Hash]bool
-	bad     map[trace.Hash]string // what is wrong with a block's content
-	deep    map[trace.Hash]string
+	// opaque is true when there is nothing that could be executed, in any run of this chain.
+	opaque  bool
+	raw     int // blocks with an encoding
+	valid   map[trace.Hash]bool
+	invalid map[trace.Hash]string         // why
+	failed  map[trace.Hash]string         // why a block could not be executed
 	waiting map[trace.Hash][]*trace.Block // by parent
-	raw     int
-	opaque  bool // there is nothing that could be executed, in any run of this chain
 }
 
-// cannotExecute is why a chain that is known by what its nodes answer alone is not executed.
+// cannotExecute is why the blocks of an external chain are not executed.
 const cannotExecute = "this chain cannot be re-executed: its blocks are recorded without their encoding"
 
-func (c *validity) Observe(w *World, e *trace.Event) {
+func (c *validity) Observe(s *replay.State, e *trace.Event) {
 	switch e.Kind {
 	case trace.KindRun:
 		c.start(&e.Run.Chain)
@@ -67,8 +72,6 @@ func (c *validity) start(f *trace.Facts) {
 		return
 	}
 	c.ledger = l
-	c.waiting = make(map[trace.Hash][]*trace.Block)
-	c.deep = make(map[trace.Hash]string)
 }
 
 // add executes a block, and then those that waited for it.
@@ -84,83 +87,130 @@ func (c *validity) add(b *trace.Block) {
 	}
 }
 
-// execute reports whether the block is settled, one way or the other.
+// execute reports whether it is now known if the block is valid, so that its children can be executed.
 func (c *validity) execute(b *trace.Block) bool {
-	if c.good[b.Hash] || c.bad[b.Hash] != "" {
+	if c.valid[b.Hash] || c.invalid[b.Hash] != "" {
 		return false
 	}
-	if c.bad[b.Parent] != "" {
-		c.bad[b.Hash] = fmt.Sprintf("stands on the invalid block %s", short(b.Parent))
+	if c.invalid[b.Parent] != "" {
+		c.invalid[b.Hash] = fmt.Sprintf("its parent %s is invalid", short(b.Parent))
 		return true
 	}
 	info, err := c.ledger.Add(b.Raw)
 	var wrong *ledger.InvalidError
 	switch {
 	case info.Hash != "" && info.Hash != string(b.Hash):
-		c.bad[b.Hash] = fmt.Sprintf("content has the hash %s", info.Hash)
+		c.invalid[b.Hash] = fmt.Sprintf("its content has the hash %s", info.Hash)
 	case info.Hash != "" && (info.Parent != string(b.Parent) || info.Height != b.Height):
-		c.bad[b.Hash] = fmt.Sprintf("content has the parent %s and height %d, the nodes' logs say otherwise", info.Parent, info.Height)
+		c.invalid[b.Hash] = fmt.Sprintf("its content has the parent %s and height %d, the nodes reported others", info.Parent, info.Height)
 	case errors.As(err, &wrong):
-		c.bad[b.Hash] = wrong.Error()
+		c.invalid[b.Hash] = wrong.Error()
 	case errors.Is(err, ledger.ErrNoParent):
 		c.waiting[trace.Hash(info.Parent)] = append(c.waiting[trace.Hash(info.Parent)], b)
 		return false
 	case err != nil:
-		c.deep[b.Hash] = err.Error()
+		c.failed[b.Hash] = err.Error()
 	default:
-		c.good[b.Hash] = true
+		c.valid[b.Hash] = true
 	}
 	return true
 }
 
-func (c *validity) Finish(w *World) Result {
-	r := Result{Bound: "every block", Metrics: map[string]float64{}}
-	if c.opaque = c.opaque && c.raw == 0; c.opaque {
-		return c.finishOpaque(w, r)
+func (c *validity) Finish(s *replay.State) Result {
+	r := Result{Bound: "every block is valid", Metrics: map[string]float64{}}
+	if c.opaque && c.raw == 0 {
+		return c.finishOpaque(s, r)
 	}
-	var chained, judged int
-	var missing, unjudged trace.Hash
-	for i := 1; i < len(w.tree.blocks); i++ {
-		b := &w.tree.blocks[i]
-		if b.adopter == noNode {
+	var adopted, executed int
+	var missing, failed trace.Hash
+	for i := replay.BlockIndex(1); int(i) < s.Blocks.Len(); i++ {
+		b := s.Blocks.At(i)
+		if b.Adopter == replay.NoNode {
 			continue
 		}
-		chained++
-		switch why := c.bad[b.hash]; {
+		adopted++
+		switch why := c.invalid[b.Hash]; {
 		case why != "":
 			r.Metrics["invalid_blocks"]++
-			if len(r.Evidence) < MaxEvidence {
-				r.Evidence = append(r.Evidence, Evidence{
-					At: b.adopted, Nodes: []trace.NodeID{w.nodes[b.adopter].id}, Blocks: []trace.Hash{b.hash},
-					Windows: w.Windows(b.adopted),
-					Text: fmt.Sprintf("%s took block %s at height %d onto its chain: %s", w.nodes[b.adopter].id,
-						short(b.hash), b.height, why),
-				})
-			}
-		case c.good[b.hash]:
-			judged++
-		case c.deep[b.hash] != "":
-			unjudged = b.hash
-		default:
-			if missing == "" {
-				missing = b.hash
-			}
+			r.Evidence = appendEvidence(r.Evidence, adoptedEvidence(s, b, fmt.Sprintf("%s accepted the invalid block %s at height %d: %s",
+				s.Nodes.At(b.Adopter).ID, short(b.Hash), b.Height, why)))
+		case c.valid[b.Hash]:
+			executed++
+		case c.failed[b.Hash] != "":
+			failed = b.Hash
+		case missing == "":
+			missing = b.Hash
 		}
 	}
-	r.Figure = fmt.Sprintf("%d of %d blocks executed", judged, chained)
-	r.Metrics["blocks"], r.Metrics["executed"] = float64(chained), float64(judged)
+	r.Figure = fmt.Sprintf("%d of %d blocks executed", executed, adopted)
+	r.Metrics["blocks"], r.Metrics["executed"] = float64(adopted), float64(executed)
 	switch {
 	case len(r.Evidence) > 0:
 		return r.fail(r.Evidence[0].Text)
-	case chained == 0:
+	case adopted == 0:
 		return r.vacuous("no block was made")
 	case c.problem != "":
 		return r.unknown(c.problem)
-	case unjudged != "":
-		return r.unknown(fmt.Sprintf("block %s: %s", unjudged, c.deep[unjudged]))
+	case failed != "":
+		return r.unknown(fmt.Sprintf("block %s: %s", failed, c.failed[failed]))
 	case missing != "":
 		return r.unknown(fmt.Sprintf("the trace lacks the content of block %s, or of one below it", missing))
 	}
 	r.Verdict = Pass
 	return r
+}
+
+// adoptedEvidence is about a block on a node's chain.
+func adoptedEvidence(s *replay.State, b *replay.Block, text string) Evidence {
+	return Evidence{
+		At: b.Adopted, Nodes: []trace.NodeID{s.Nodes.At(b.Adopter).ID}, Blocks: []trace.Hash{b.Hash},
+		Windows: s.Faults.Windows(b.Adopted), Text: text,
+	}
+}
+
+// finishOpaque judges what is left on a chain whose blocks cannot be executed again: every block on a node's chain must have
+// an existing parent, one height below.
+func (c *validity) finishOpaque(s *replay.State, r Result) Result {
+	adopted := 0
+	for i := replay.BlockIndex(1); int(i) < s.Blocks.Len(); i++ {
+		b := s.Blocks.At(i)
+		if b.Adopter == replay.NoNode {
+			continue
+		}
+		adopted++
+		if why := missingParent(s, b); why != "" {
+			r.Metrics["broken_links"]++
+			r.Evidence = appendEvidence(r.Evidence, adoptedEvidence(s, b, why))
+		}
+	}
+	if text, at := s.Blocks.Malformed(); text != "" {
+		r.Evidence = appendEvidence(r.Evidence, Evidence{At: at, Windows: s.Faults.Windows(at), Text: text})
+	}
+	r.Metrics["blocks"], r.Metrics["executed"] = float64(adopted), 0
+	r.Figure = fmt.Sprintf("0 of %d blocks executed", adopted)
+	switch {
+	case len(r.Evidence) > 0:
+		return r.fail(r.Evidence[0].Text)
+	case adopted == 0:
+		return r.vacuous("no block was made")
+	}
+	r.Inherent = true
+	if !s.Facts.Polled() {
+		return r.unknown(c.problem)
+	}
+	return r.unknown(cannotExecute)
+}
+
+// missingParent says that no node has the parent of a block, although the block's node reported blocks down to that height.
+// While parts of the history are missing it says nothing.
+func missingParent(s *replay.State, b *replay.Block) string {
+	if s.HasGaps() || s.End == nil || b.Parent <= 0 {
+		return ""
+	}
+	p, n := s.Blocks.At(b.Parent), s.Nodes.At(b.Adopter)
+	if p.FirstBy >= 0 || !n.HasBlock || p.Height < n.LowestBlock {
+		return ""
+	}
+	return fmt.Sprintf("%s has block %s at height %d, whose parent %s no node ever had at height %d",
+		n.ID, short(b.Hash), b.Height, short(p.Hash), p.Height)
 }

@@ -1,19 +1,40 @@
-package invariant
+package replay
 
-import "github.com/netsplit/netsplit/orchestrator/trace"
+import (
+	"fmt"
 
-// graph tells who can reach whom, over any number of hops, under a set of cut rules. Two nodes are neighbours when the
-// testnet lets them be (any two with peer exchange, else those with an edge) and neither direction between them is cut:
-// a TCP connection needs both.
-type graph struct {
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// Topology is which nodes the testnet lets connect: any two with peer exchange, else those with an edge.
+type Topology struct {
 	nodes    int
-	edges    [][2]nodeID
+	edges    [][2]NodeIndex
 	exchange bool
 }
 
-// labels gives every node the number of its component: the lowest node number in it. Nodes that are not alive are
-// alone. alive of nil means that all are.
-func (g *graph) labels(alive func(nodeID) bool, cuts []cutRule) []int32 {
+func newTopology(run *trace.Run, nodes *Nodes) (Topology, error) {
+	t := Topology{nodes: nodes.Len(), exchange: run.PeerExchange}
+	for _, e := range run.Edges {
+		a, aok := nodes.Index(e[0])
+		b, bok := nodes.Index(e[1])
+		if !aok || !bok {
+			return t, fmt.Errorf("run event has an edge between %s and %s, and one of them is no node", e[0], e[1])
+		}
+		t.edges = append(t.edges, [2]NodeIndex{a, b})
+	}
+	return t, nil
+}
+
+// Cut is one rule that cuts all links from a node in from to one in to.
+type Cut struct {
+	from, to []NodeIndex
+}
+
+// Components returns, for every node, the number of its component under the cuts: the lowest node number in it. Nodes are in
+// one component when they can reach each other over any number of hops between nodes that may connect and of which neither
+// direction is cut, since a TCP connection needs both. Nodes that are not alive are alone; a nil alive means that all are.
+func (g *Topology) Components(alive func(NodeIndex) bool, cuts []Cut) []int32 {
 	uf := newUnion(g.nodes)
 	if g.exchange {
 		g.joinClasses(uf, alive, cuts)
@@ -24,7 +45,7 @@ func (g *graph) labels(alive func(nodeID) bool, cuts []cutRule) []int32 {
 			if alive != nil && (!alive(a) || !alive(b)) {
 				continue
 			}
-			if len(cuts) > 0 && (from[a].meets(to[b]) || from[b].meets(to[a])) {
+			if len(cuts) > 0 && (from[a].intersects(to[b]) || from[b].intersects(to[a])) {
 				continue
 			}
 			uf.join(int32(a), int32(b))
@@ -37,24 +58,24 @@ func (g *graph) labels(alive func(nodeID) bool, cuts []cutRule) []int32 {
 	return out
 }
 
-// joinClasses treats alike all nodes that are named by the same sides of the same rules: there are few such classes,
-// and two of them are joined completely or not at all.
-func (g *graph) joinClasses(uf *union, alive func(nodeID) bool, cuts []cutRule) {
+// joinClasses joins nodes under peer exchange. Nodes that are named by the same sides of the same rules form a class: there
+// are few classes, and two of them are joined completely or not at all.
+func (g *Topology) joinClasses(uf *union, alive func(NodeIndex) bool, cuts []Cut) {
 	from, to := signatures(g.nodes, cuts)
 	type class struct {
-		first    nodeID
-		from, to bitset
-		members  []nodeID
+		first    NodeIndex
+		from, to NodeSet
+		members  []NodeIndex
 	}
 	var classes []*class
 	byKey := make(map[string]*class)
-	for i := nodeID(0); int(i) < g.nodes; i++ {
+	for i := NodeIndex(0); int(i) < g.nodes; i++ {
 		if alive != nil && !alive(i) {
 			continue
 		}
 		key := ""
 		if len(cuts) > 0 {
-			key = bitsetKey(from[i], to[i])
+			key = signatureKey(from[i], to[i])
 		}
 		c := byKey[key]
 		if c == nil {
@@ -68,9 +89,9 @@ func (g *graph) joinClasses(uf *union, alive func(nodeID) bool, cuts []cutRule) 
 		c.members = append(c.members, i)
 	}
 	for i, a := range classes {
-		linked := !a.from.meets(a.to) // among themselves
+		linked := !a.from.intersects(a.to) // among themselves
 		for _, b := range classes[i+1:] {
-			if !a.from.meets(b.to) && !b.from.meets(a.to) {
+			if !a.from.intersects(b.to) && !b.from.intersects(a.to) {
 				uf.join(int32(a.first), int32(b.first))
 				linked = true
 				// Joined completely: every member of b is next to a.first.
@@ -80,7 +101,7 @@ func (g *graph) joinClasses(uf *union, alive func(nodeID) bool, cuts []cutRule) 
 			}
 		}
 		for _, b := range classes[:i] {
-			linked = linked || !a.from.meets(b.to) && !b.from.meets(a.to)
+			linked = linked || !a.from.intersects(b.to) && !b.from.intersects(a.to)
 		}
 		if linked {
 			for _, m := range a.members {
@@ -90,47 +111,32 @@ func (g *graph) joinClasses(uf *union, alive func(nodeID) bool, cuts []cutRule) 
 	}
 }
 
-// cutRule is a trace.Rule that cuts, with node numbers.
-type cutRule struct {
-	from, to []nodeID
-}
-
-func (w *World) cutRules(rules []trace.Rule) []cutRule {
-	var out []cutRule
-	for _, r := range rules {
-		if r.Cut {
-			out = append(out, cutRule{w.ids(r.From), w.ids(r.To)})
-		}
-	}
-	return out
-}
-
-// signatures tells for every node which rules name it on which side.
-func signatures(nodes int, cuts []cutRule) (from, to []bitset) {
+// signatures are, for every node, the rules that name it on either side.
+func signatures(nodes int, cuts []Cut) (from, to []NodeSet) {
 	if len(cuts) == 0 {
 		return nil, nil
 	}
 	words := (len(cuts) + 63) / 64
 	space := make([]uint64, 2*nodes*words)
-	from, to = make([]bitset, nodes), make([]bitset, nodes)
+	from, to = make([]NodeSet, nodes), make([]NodeSet, nodes)
 	for i := range from {
 		from[i], space = space[:words], space[words:]
 		to[i], space = space[:words], space[words:]
 	}
 	for r, c := range cuts {
 		for _, n := range c.from {
-			from[n].add(nodeID(r))
+			from[n].Add(NodeIndex(r))
 		}
 		for _, n := range c.to {
-			to[n].add(nodeID(r))
+			to[n].Add(NodeIndex(r))
 		}
 	}
 	return from, to
 }
 
-func bitsetKey(a, b bitset) string {
+func signatureKey(a, b NodeSet) string {
 	key := make([]byte, 0, 8*(len(a)+len(b)))
-	for _, s := range [2]bitset{a, b} {
+	for _, s := range [2]NodeSet{a, b} {
 		for _, v := range s {
 			for i := range 8 {
 				key = append(key, byte(v>>(8*i)))
@@ -166,20 +172,4 @@ func (u *union) join(a, b int32) {
 	} else {
 		u.parent[a] = b
 	}
-}
-
-// refine gives the partition in which two nodes are together when they are in both.
-func refine(a, b []int32) []int32 {
-	out := make([]int32, len(a))
-	first := make(map[[2]int32]int32)
-	for i := range a {
-		k := [2]int32{a[i], b[i]}
-		f, ok := first[k]
-		if !ok {
-			f = int32(i)
-			first[k] = f
-		}
-		out[i] = f
-	}
-	return out
 }

@@ -11,6 +11,24 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
+// ParamType is the type of a parameter's value.
+type ParamType string
+
+// The types of parameters.
+const (
+	TypeDuration ParamType = "duration" // Go syntax: "20s"
+	TypeCount    ParamType = "count"    // whole number, at least 0
+	TypeShare    ParamType = "share"    // 0..1, or a percentage "95%"
+)
+
+// Param is a parameter of an invariant.
+type Param struct {
+	Name    string
+	Type    ParamType
+	Default string
+	Doc     string
+}
+
 // Values are the parsed parameters of one expectation, defaults filled in.
 type Values struct {
 	durations map[string]time.Duration
@@ -64,7 +82,7 @@ func (e *ParamError) Error() string {
 }
 
 // Check validates expectations before anything is started: unknown invariants and parameters, values that do not parse
-// or are out of range, invariants asked for twice. The error joins one *ParamError for each mistake, in order.
+// or are out of range, invariants listed twice. The error joins one *ParamError for each mistake, in order.
 func Check(expect []trace.Expectation) error {
 	var errs []error
 	seen := make(map[string]bool)
@@ -75,7 +93,7 @@ func Check(expect []trace.Expectation) error {
 			continue
 		}
 		if seen[x.Name] {
-			errs = append(errs, &ParamError{Index: i, Invariant: x.Name, Msg: "asked for twice"})
+			errs = append(errs, &ParamError{Index: i, Invariant: x.Name, Msg: "listed twice"})
 		}
 		seen[x.Name] = true
 		if _, perrs := def.parse(x.Params); len(perrs) > 0 {

@@ -1,0 +1,315 @@
+package invariant
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+var propagationDefinition = Definition{
+	Name:  "block_propagation",
+	Title: "Blocks reach all nodes quickly",
+	Doc: `Judged for pairs of a block and a node that was up, and could reach the block's maker, from when the block was made
+until it arrived (or for the whole window); nodes that were separated and have not converged since do not count. The
+delay is from the block's making to its first acceptance. Percentiles are over deliveries by relay; coverage is the share
+of pairs in which the block arrived within the window in any way, catching up included. A bound of 0s is not judged.
+Polled nodes do not report who made a block: its start is when the first node had it. Blocks that state a time before the
+run do not count; and as nodes show their own chain alone, pairs do not count in which the node's chain has another block
+at that height, until the window is over or until a reorganisation brings this one, which the node may have had all the
+while. What a poll shows happened at some time since the previous poll, so that such a delay lies between two ends. Each
+percentile is stated as the range from that of all lower ends to that of all upper ends. It breaks a bound when its lower
+end is above it, and keeps it when its upper end is not. Percentiles are rounded by at most 0.1 %.
+UNKNOWN when a bound lies within the range of its percentile. VACUOUS with fewer than two nodes, without blocks, or when no
+pair counted.`,
+	Class: Liveness,
+	Needs: []Observation{ObserveBlocks},
+	Params: []Param{
+		{Name: "p50", Type: TypeDuration, Default: "0s", Doc: "most that half of the deliveries take"},
+		{Name: "p95", Type: TypeDuration, Default: "2s", Doc: "most that 95 % of the deliveries take"},
+		{Name: "p99", Type: TypeDuration, Default: "0s", Doc: "most that 99 % of the deliveries take"},
+		{Name: "coverage", Type: TypeShare, Default: "0.99", Doc: "least share of pairs in which the block arrived"},
+		{Name: "window", Type: TypeDuration, Default: "10s", Doc: "how long a block may take to count as arrived"},
+	},
+	New: func(p Values) Checker {
+		c := &propagation{open: make(map[replay.BlockIndex]*spreading)}
+		c.p50, _ = p.Duration("p50")
+		c.p95, _ = p.Duration("p95")
+		c.p99, _ = p.Duration("p99")
+		c.coverage, _ = p.Share("coverage")
+		c.window, _ = p.Duration("window")
+		return c
+	},
+}
+
+type propagation struct {
+	p50, p95, p99 time.Duration
+	window        time.Duration
+	coverage      float64
+
+	period  int // Connectivity.Period
+	open    map[replay.BlockIndex]*spreading
+	queue   []*spreading // in the order in which they were made
+	spans   spans
+	slowest delivery // the one that surely took longest
+	pairs   int
+	arrived int
+	hidden  int // pairs in which the node's own chain hides whether it had the block
+	blocks  int
+	missed  []Evidence // blocks that did not arrive everywhere
+}
+
+// spreading is a block that has not reached all nodes yet.
+type spreading struct {
+	id      replay.BlockIndex
+	made    time.Duration // as recorded
+	since   time.Duration // the earliest time at which it can have been made
+	maker   replay.NodeIndex
+	waiting replay.NodeSet // nodes that count and have not got it
+	left    int            // in waiting
+	arrived int
+	closed  bool
+}
+
+// delivery is the arrival of a block at a node.
+type delivery struct {
+	delay span
+	at    time.Duration
+	block replay.BlockIndex
+	node  replay.NodeIndex
+}
+
+func (c *propagation) Observe(s *replay.State, e *trace.Event) {
+	if c.period != s.Net.Period() {
+		c.period = s.Net.Period()
+		for _, x := range c.queue {
+			c.restrict(s, x)
+		}
+	}
+	c.expire(s)
+	if e.Kind != trace.KindSeen || s.Node == replay.NoNode || !s.Net.Started() {
+		return
+	}
+	// Of polled nodes, the first to have a block stands for its maker, which may be polled later.
+	first := e.Seen.Made
+	if s.Facts.Polled() {
+		first = s.First
+	}
+	if first {
+		c.start(s)
+		return
+	}
+	x := c.open[s.Block]
+	if x == nil || !x.waiting.Has(s.Node) {
+		return
+	}
+	x.remove(s.Node)
+	if hides(s, s.Node, x.id) {
+		c.hidden++ // a reorganisation shows it now, whenever it came
+	} else {
+		x.arrived++
+		if !e.Seen.Sync {
+			c.deliver(s, x)
+		}
+	}
+	if x.left == 0 {
+		c.close(x)
+	}
+}
+
+func (x *spreading) remove(n replay.NodeIndex) {
+	x.waiting.Remove(n)
+	x.left--
+}
+
+// deliver counts a delivery: the block was made between x.since and x.made, and arrived between s.Since and now.
+func (c *propagation) deliver(s *replay.State, x *spreading) {
+	d := span{recorded: s.Now - x.made, low: max(0, s.Since-x.made), high: s.Now - x.since}
+	c.spans.add(d)
+	if slow := c.slowest.delay; d.low > slow.low || d.low == slow.low && d.recorded > slow.recorded {
+		c.slowest = delivery{d, s.Now, s.Block, s.Node}
+	}
+}
+
+func (c *propagation) start(s *replay.State) {
+	b := s.Blocks.At(s.Block)
+	if s.Stopping || c.open[s.Block] != nil || b.Preexisting() || !s.Nodes.Up(s.Node) || !s.Facts.Polled() && b.Maker != s.Node {
+		return
+	}
+	x := &spreading{id: s.Block, made: s.Now, since: s.Since, maker: s.Node, waiting: replay.NewNodeSet(s.Nodes.Len())}
+	group := s.Net.Group(s.Node)
+	for i, n := range s.Nodes.All() {
+		if i != s.Node && n.State == trace.StateUp && s.Net.Group(i) == group {
+			x.waiting.Add(i)
+			x.left++
+		}
+	}
+	if x.left == 0 {
+		return
+	}
+	c.open[s.Block] = x
+	c.queue = append(c.queue, x)
+}
+
+// restrict takes out the nodes that can no longer be reached; what has arrived still counts.
+func (c *propagation) restrict(s *replay.State, x *spreading) {
+	if x.closed {
+		return
+	}
+	for i, n := range s.Nodes.All() {
+		if x.waiting.Has(i) && (n.State != trace.StateUp || s.Net.Component(i) != s.Net.Component(x.maker)) {
+			x.remove(i)
+		}
+	}
+	if x.left == 0 {
+		c.close(x)
+	}
+}
+
+func (c *propagation) close(x *spreading) {
+	x.closed = true
+	delete(c.open, x.id)
+	if x.arrived+x.left > 0 {
+		c.blocks++
+	}
+	c.pairs += x.arrived + x.left
+	c.arrived += x.arrived
+}
+
+// expire closes the blocks whose window is over.
+func (c *propagation) expire(s *replay.State) {
+	for len(c.queue) > 0 && (c.queue[0].closed || s.Now-c.queue[0].made > c.window) {
+		x := c.queue[0]
+		c.queue[0] = nil
+		c.queue = c.queue[1:]
+		if x.closed {
+			continue
+		}
+		for i := range s.Nodes.All() {
+			if x.waiting.Has(i) && hides(s, i, x.id) {
+				x.remove(i)
+				c.hidden++
+			}
+		}
+		c.close(x)
+		if x.left > 0 && len(c.missed) < MaxEvidence {
+			c.missed = append(c.missed, missedEvidence(s, x))
+		}
+	}
+}
+
+// hides says whether a polled node would not show a block if it had it, because its own chain has another one at the
+// block's height.
+func hides(s *replay.State, n replay.NodeIndex, id replay.BlockIndex) bool {
+	if !s.Facts.Polled() {
+		return false
+	}
+	other := s.Blocks.Ancestor(s.Nodes.At(n).Head, s.Blocks.At(id).Height)
+	return other != replay.NoBlock && other != id
+}
+
+func missedEvidence(s *replay.State, x *spreading) Evidence {
+	b := s.Blocks.At(x.id)
+	e := Evidence{
+		At: x.made, Blocks: []trace.Hash{b.Hash}, Windows: s.Faults.Windows(x.made),
+		Text: fmt.Sprintf("block %s of %s at height %d did not reach %d of %d nodes", short(b.Hash), s.Nodes.At(x.maker).ID,
+			b.Height, x.left, x.left+x.arrived),
+	}
+	for i, n := range s.Nodes.All() {
+		if x.waiting.Has(i) && len(e.Nodes) < MaxEvidence {
+			e.Nodes = append(e.Nodes, n.ID)
+		}
+	}
+	return e
+}
+
+// figures are the percentiles and the coverage of all closed blocks.
+func (c *propagation) figures(s *replay.State) PropagationSummary {
+	x := PropagationSummary{
+		Blocks: c.blocks, Deliveries: c.spans.recorded.total, Delays: c.spans.recorded.delays(), Polled: s.Facts.Polled(), Coverage: 1,
+	}
+	if c.pairs > 0 {
+		x.Coverage = float64(c.arrived) / float64(c.pairs)
+	}
+	if c.spans.uncertain {
+		low, high := c.spans.low.delays(), c.spans.high.delays()
+		x.Low, x.High = &low, &high
+	}
+	return x
+}
+
+func (c *propagation) summarize(s *replay.State, into *Summary) { into.Propagation = c.figures(s) }
+
+func (c *propagation) Finish(s *replay.State) Result {
+	c.expire(s)
+	r := Result{Metrics: map[string]float64{}}
+	sum := c.figures(s)
+	low, high := sum.Ends()
+	r.Figure = fmt.Sprintf("%s, coverage %.2f%%", sum.figure(), 100*sum.Coverage)
+	r.Bound = fmt.Sprintf("coverage at least %.4g%%", 100*c.coverage)
+	bad, unsure := c.judge(&r, low, high)
+	c.spans.metrics(r.Metrics)
+	r.Metrics["coverage"], r.Metrics["deliveries"] = sum.Coverage, float64(sum.Deliveries)
+	if c.hidden > 0 {
+		r.Metrics["pairs_hidden"] = float64(c.hidden)
+	}
+	r.Metrics["blocks"], r.Metrics["pairs"] = float64(c.blocks), float64(c.pairs)
+	switch {
+	case s.Nodes.Len() < 2:
+		return r.vacuous("there is no second node")
+	case s.Blocks.Len() < 2:
+		return r.vacuous("no block was made")
+	case c.pairs == 0 && sum.Deliveries == 0:
+		return r.vacuous("no block was made long enough before the end, by a node that others could reach")
+	}
+	if bad != "" {
+		r.Evidence = append(r.Evidence, c.slowEvidence(s))
+		return r.fail(bad)
+	}
+	if sum.Coverage < c.coverage {
+		r.Evidence = c.missed
+		return r.fail(fmt.Sprintf("blocks reached %.2f%% of the nodes that could be reached within %s, at least %.4g%% are required",
+			100*sum.Coverage, c.window, 100*c.coverage))
+	}
+	if unsure != "" {
+		return r.unknown(unsure)
+	}
+	if c.hidden > c.pairs {
+		return r.unknown("most nodes were on other branches, where they do not show whether a block reached them")
+	}
+	r.Verdict = Pass
+	return r
+}
+
+// judge fills in the bounds of the percentiles. It returns what is wrong with the first that is broken, and the first of
+// which that is not known.
+func (c *propagation) judge(r *Result, low, high Delays) (bad, unsure string) {
+	for _, q := range []struct {
+		name             string
+		low, high, bound time.Duration
+	}{{"p50", low.P50, high.P50, c.p50}, {"p95", low.P95, high.P95, c.p95}, {"p99", low.P99, high.P99, c.p99}} {
+		if q.bound == 0 {
+			continue
+		}
+		r.Bound = fmt.Sprintf("%s at most %s, %s", q.name, q.bound, r.Bound)
+		text := fmt.Sprintf("%s of the delivery delay is %s", q.name, trace.FormatRange(q.low, q.high))
+		switch {
+		case c.spans.recorded.total == 0:
+		case q.low > q.bound && bad == "":
+			bad = fmt.Sprintf("%s, at most %s is allowed", text, q.bound)
+		case q.low <= q.bound && q.high > q.bound && unsure == "":
+			unsure = fmt.Sprintf("%s, so it is not known whether it is above the bound of %s", text, q.bound)
+		}
+	}
+	return bad, unsure
+}
+
+func (c *propagation) slowEvidence(s *replay.State) Evidence {
+	b, id := s.Blocks.At(c.slowest.block), s.Nodes.At(c.slowest.node).ID
+	return Evidence{
+		At: c.slowest.at, Nodes: []trace.NodeID{id}, Blocks: []trace.Hash{b.Hash}, Windows: s.Faults.Windows(c.slowest.at),
+		Text: fmt.Sprintf("slowest delivery: block %s at height %d took %s to reach %s", short(b.Hash), b.Height,
+			trace.FormatRange(c.slowest.delay.low, c.slowest.delay.high), id),
+	}
+}

@@ -1,0 +1,194 @@
+package replay
+
+import (
+	"slices"
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// Fault is the life of one fault. Times of phases that it did not reach are zero.
+type Fault struct {
+	ID         string           `json:"id"`
+	Kind       string           `json:"kind"`
+	Text       string           `json:"text"`
+	PlannedAt  time.Duration    `json:"planned_at"`
+	PlannedFor time.Duration    `json:"planned_for"`
+	Begin      time.Duration    `json:"begin"`
+	Active     time.Duration    `json:"active"`
+	Healing    time.Duration    `json:"healing"`
+	Healed     time.Duration    `json:"healed"`
+	Reached    trace.FaultPhase `json:"reached"` // the latest phase
+	// TookActive and TookHealed are how long the engine needed to apply and to remove it.
+	TookActive time.Duration `json:"took_active"`
+	TookHealed time.Duration `json:"took_healed"`
+	// Dropped and Delayed count the packets of the testnet's own traffic that it affected, -1: not known.
+	Dropped int64          `json:"dropped"`
+	Delayed int64          `json:"delayed"`
+	Nodes   []trace.NodeID `json:"nodes,omitempty"` // the nodes that a node fault acts on
+
+	Targets   []NodeIndex  `json:"-"` // Nodes, without those that the run event does not name
+	Rules     []trace.Rule `json:"-"`
+	Partition *Partition   `json:"-"` // nil: it cuts nothing, or never became active
+
+	phases map[trace.FaultPhase]bool
+	cuts   []Cut
+}
+
+// Has says whether the fault reached a phase.
+func (f *Fault) Has(p trace.FaultPhase) bool { return f.phases[p] }
+
+// Cuts says whether the fault cuts links.
+func (f *Fault) Cuts() bool { return len(f.cuts) > 0 }
+
+// IdleCut says whether the fault is a cut that is known to have dropped no packet of the testnet's own traffic.
+func (f *Fault) IdleCut() bool {
+	return f.Cuts() && f.Has(trace.FaultHealed) && f.Dropped == 0
+}
+
+// IdleDelay says whether the fault is a delay that is known to have delayed no packet of the testnet's own traffic.
+func (f *Fault) IdleDelay() bool {
+	return f.Has(trace.FaultHealed) && f.Delayed == 0 &&
+		slices.ContainsFunc(f.Rules, func(r trace.Rule) bool { return r.Delay > 0 || r.Jitter > 0 })
+}
+
+// Faults is every fault so far and the cuts that hold. It sees which nodes are up and which blocks they have, for the sides
+// of a partition, but knows nothing of components, which also depend on the nodes' states.
+type Faults struct {
+	nodes    *Nodes
+	blocks   *BlockTree
+	topology *Topology
+
+	all  []*Fault
+	byID map[string]*Fault
+	// Enforced is the separation that the active cuts enforce.
+	Enforced EnforcedCut
+}
+
+// All are the faults, in the order of their first event.
+func (s *Faults) All() []*Fault { return s.all }
+
+// Windows are the ids of the faults that a time falls in, in order of their begin.
+func (s *Faults) Windows(at time.Duration) []string {
+	var out []string
+	for _, f := range s.all {
+		if f.Begin <= at && (!f.Has(trace.FaultHealed) || at <= f.Healed) {
+			out = append(out, f.ID)
+		}
+	}
+	return out
+}
+
+// LatestOn is the latest node fault that acts on n, nil if there is none.
+func (s *Faults) LatestOn(n NodeIndex) *Fault {
+	for i := len(s.all) - 1; i >= 0; i-- {
+		if slices.Contains(s.all[i].Targets, n) {
+			return s.all[i]
+		}
+	}
+	return nil
+}
+
+// ActiveCuts are the cuts that hold everywhere.
+func (s *Faults) ActiveCuts() []Cut {
+	return s.cutsWhere(func(f *Fault) bool { return f.Has(trace.FaultActive) && !f.Has(trace.FaultHealing) })
+}
+
+// possibleCuts are the cuts that may hold somewhere.
+func (s *Faults) possibleCuts() []Cut {
+	return s.cutsWhere(func(f *Fault) bool { return !f.Has(trace.FaultHealed) })
+}
+
+func (s *Faults) cutsWhere(holds func(*Fault) bool) []Cut {
+	var out []Cut
+	for _, f := range s.all {
+		if f.Cuts() && holds(f) {
+			out = append(out, f.cuts...)
+		}
+	}
+	return out
+}
+
+// apply takes in a phase of a fault and reports whether that may change who can reach whom.
+func (s *Faults) apply(e *trace.Fault, now time.Duration, problems *notes) (cuts bool) {
+	f := s.byID[e.ID]
+	if f == nil {
+		f = &Fault{
+			ID: e.ID, Kind: e.Kind, Text: e.Text, PlannedAt: e.PlannedAt, PlannedFor: e.PlannedFor, Begin: now,
+			phases: make(map[trace.FaultPhase]bool, 4), Dropped: -1, Delayed: -1,
+		}
+		s.byID[e.ID] = f
+		s.all = append(s.all, f)
+	}
+	if len(e.Rules) > 0 && f.Rules == nil {
+		f.Rules = e.Rules
+		for _, r := range e.Rules {
+			if r.Cut {
+				f.cuts = append(f.cuts, Cut{s.nodes.indices(r.From, problems), s.nodes.indices(r.To, problems)})
+			}
+		}
+	}
+	if len(e.Nodes) > 0 && f.Targets == nil {
+		f.Targets = s.nodes.indices(e.Nodes, problems)
+		f.Nodes = s.nodes.Names(f.Targets)
+	}
+	f.Reached = e.Phase
+	f.phases[e.Phase] = true
+	switch e.Phase {
+	case trace.FaultBegin:
+		f.Begin = now
+	case trace.FaultActive:
+		f.Active, f.TookActive = now, e.Took
+	case trace.FaultHealing:
+		f.Healing = now
+		if f.Partition != nil {
+			f.Partition.healing(s.nodes, s.blocks)
+		}
+	case trace.FaultHealed:
+		f.Healed, f.TookHealed = now, e.Took
+		f.Dropped, f.Delayed = e.Dropped, e.Delayed
+		if f.Partition != nil {
+			f.Partition.counting = false
+		}
+	default:
+		problems.add("fault %s has the unknown phase %q", e.ID, e.Phase)
+	}
+	if !f.Cuts() {
+		return false
+	}
+	if e.Phase == trace.FaultActive || e.Phase == trace.FaultHealing {
+		s.Enforced.update(s.topology, s.ActiveCuts(), now)
+	}
+	if e.Phase == trace.FaultActive {
+		f.Partition = newPartition(s.nodes, s.topology.Components(s.nodes.Up, s.ActiveCuts()))
+	}
+	return true
+}
+
+// blockMade counts a block for the partitions that hold; see Partition.count.
+func (s *Faults) blockMade(n NodeIndex, since time.Duration, facts *Facts) {
+	for _, f := range s.all {
+		if f.Partition != nil && (!facts.Polled() || since > f.Active+facts.InFlight()) {
+			f.Partition.count(n)
+		}
+	}
+}
+
+// EnforcedCut is the separation that the active cuts enforce, whatever state the nodes are in.
+type EnforcedCut struct {
+	Since         time.Duration // when the active cuts last changed
+	Version       int           // counts the changes
+	Separates     bool          // it keeps some nodes apart now
+	EverSeparated bool          // it kept some nodes apart at some time
+	sides         []int32
+}
+
+// Side is equal for nodes that no active cut keeps apart.
+func (c *EnforcedCut) Side(n NodeIndex) int32 { return c.sides[n] }
+
+func (c *EnforcedCut) update(t *Topology, active []Cut, now time.Duration) {
+	c.sides, c.Since = t.Components(nil, active), now
+	c.Version++
+	c.Separates = !slices.Equal(t.Components(nil, nil), c.sides)
+	c.EverSeparated = c.EverSeparated || c.Separates
+}

@@ -1,0 +1,160 @@
+package replay
+
+import (
+	"slices"
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// Partition is a cut that kept nodes apart, and how it ended.
+type Partition struct {
+	Fault  string          `json:"fault"`
+	Active time.Duration   `json:"active"`
+	Healed time.Duration   `json:"healed"` // meaningless unless Ended
+	Ended  bool            `json:"ended"`
+	Sides  []PartitionSide `json:"sides"`
+	// Canonical is the index in Sides of the one whose chain became canonical; -1 when that is not known, or when no side made
+	// a block.
+	Canonical int `json:"canonical"`
+	// Idle is true when no side made blocks: none had the quorum that the chain needs, or nobody made any.
+	Idle bool `json:"idle,omitempty"`
+	// DeepestReorg is the most blocks that a node dropped between the heal and convergence, Reorganised the number of
+	// nodes that dropped any.
+	DeepestReorg int `json:"deepest_reorg"`
+	Reorganised  int `json:"reorganised"`
+	// Converged says whether all sides came to share one chain, ConvergedIn how long that took after the heal.
+	Converged   bool          `json:"converged"`
+	ConvergedIn time.Duration `json:"converged_in"`
+
+	side     []int32 // of every node, -1 for nodes that were not up
+	counting bool    // blocks are counted: from active until healed
+}
+
+// PartitionSide is a group of nodes that could reach each other during a cut.
+type PartitionSide struct {
+	Nodes []trace.NodeID `json:"nodes"`
+	// Mined is the number of blocks made between the cut and the heal. For polled nodes it is the number of blocks that this
+	// side reported first, without those that were in flight when the cut began.
+	Mined  int    `json:"mined"`
+	Height uint64 `json:"height"` // when the heal began
+	// Power is the side's share of all block-making power, and Quorate says whether that is enough to make blocks.
+	Power   float64 `json:"power"`
+	Quorate bool    `json:"quorate"`
+
+	members []NodeIndex
+	head    BlockIndex // the highest head when the heal began
+}
+
+// newPartition makes the sides of a cut from the components of the nodes that are up.
+func newPartition(nodes *Nodes, components []int32) *Partition {
+	p := &Partition{side: make([]int32, nodes.Len()), Canonical: -1, counting: true}
+	index := make(map[int32]int32)
+	for n := range nodes.All() {
+		p.side[n] = -1
+		if !nodes.Up(n) {
+			continue
+		}
+		k, ok := index[components[n]]
+		if !ok {
+			k = int32(len(p.Sides))
+			index[components[n]] = k
+			p.Sides = append(p.Sides, PartitionSide{})
+		}
+		p.side[n] = k
+		p.Sides[k].members = append(p.Sides[k].members, n)
+	}
+	return p
+}
+
+// count adds a block that a node made, or was the first to report.
+func (p *Partition) count(n NodeIndex) {
+	if k := p.side[n]; p.counting && k >= 0 {
+		p.Sides[k].Mined++
+	}
+}
+
+// healing records the height of each side when the heal begins.
+func (p *Partition) healing(nodes *Nodes, blocks *BlockTree) {
+	for k := range p.Sides {
+		side := &p.Sides[k]
+		for _, n := range side.members {
+			head := nodes.At(n).Head
+			if b := blocks.At(head); b.Height > side.Height || side.Height == 0 {
+				side.Height, side.head = b.Height, head
+			}
+		}
+	}
+}
+
+// Partitions are the cuts that kept nodes apart, and what became of their sides so far.
+func (s *State) Partitions() []Partition {
+	var out []Partition
+	for _, f := range s.Faults.All() {
+		if f.Partition != nil && len(f.Partition.Sides) > 1 {
+			out = append(out, s.partition(f))
+		}
+	}
+	return out
+}
+
+func (s *State) partition(f *Fault) Partition {
+	p := *f.Partition
+	p.Fault, p.Active, p.Healed, p.Ended = f.ID, f.Active, f.Healed, f.Has(trace.FaultHealed)
+	p.Sides = slices.Clone(p.Sides)
+	for k := range p.Sides {
+		side := &p.Sides[k]
+		side.Nodes, side.Power = s.Nodes.Names(side.members), s.Nodes.Share(side.members)
+		side.Quorate = s.Facts.HasQuorum(side.Power)
+	}
+	if !p.Ended {
+		return p
+	}
+	p.Idle = !slices.ContainsFunc(p.Sides, func(s PartitionSide) bool { return s.Mined > 0 })
+	shared := p.recover(s.Recoveries.All())
+	if shared == NoBlock {
+		p.Converged = false
+	} else if !p.Idle {
+		p.choose(&s.Blocks, shared)
+	}
+	return p
+}
+
+// recover fills in how the sides recovered after the heal. It returns the block that they shared then, NoBlock if none did.
+func (p *Partition) recover(all []*Recovery) BlockIndex {
+	p.Converged = true
+	shared := NoBlock
+	reorgs := make(map[NodeIndex]bool)
+	for _, r := range all {
+		if r.Settling || r.Cause != p.Fault || r.Outcome == Superseded {
+			continue
+		}
+		for n := range r.Reorgs {
+			reorgs[n] = true
+		}
+		p.DeepestReorg = max(p.DeepestReorg, r.Deepest)
+		if r.Outcome != Converged {
+			p.Converged = false
+			continue
+		}
+		p.ConvergedIn = max(p.ConvergedIn, r.Ended-r.At)
+		shared = r.Shared
+	}
+	p.Reorganised = len(reorgs)
+	return shared
+}
+
+// choose finds the side that dropped the least blocks, the highest among equals.
+func (p *Partition) choose(blocks *BlockTree, shared BlockIndex) {
+	least := uint64(0)
+	for k, side := range p.Sides {
+		fork := blocks.Fork(side.head, shared)
+		if fork == NoBlock {
+			continue
+		}
+		lost := blocks.At(side.head).Height - blocks.At(fork).Height
+		if p.Canonical < 0 || lost < least || lost == least && side.Height > p.Sides[p.Canonical].Height {
+			p.Canonical, least = k, lost
+		}
+	}
+}

@@ -1,0 +1,250 @@
+package replay
+
+import "time"
+
+// maxSeparated is how long after a heal nodes may be treated as still separated although they do not share one chain: lost
+// TCP connections come back by exponential back-off. Convergence itself is judged by its own bound.
+const maxSeparated = 60 * time.Second
+
+// maxHeads is the most different heads at which nodes are compared; with more they surely have not converged yet.
+const maxHeads = 64
+
+// CauseStart is the cause of the recoveries at run time zero.
+const CauseStart = "start"
+
+// Recovery is the time from a heal, a node's return or the start of settling until the nodes of a component share one chain.
+type Recovery struct {
+	Cause    string // id of the fault, or words
+	Settling bool   // it began with settling
+	// NeedsNewBlock is true when only a block that is new since At shows convergence: where a quorum must make each block,
+	// separated groups keep one chain without any communication.
+	NeedsNewBlock bool
+	NoQuorum      bool // the members together cannot make blocks
+	At            time.Duration
+	Members       NodeSet
+	Size          int          // number of members
+	Before        []BlockIndex // the members' different heads at the start
+	Shared        BlockIndex   // what they shared when they converged
+	Ended         time.Duration
+	Outcome       Outcome
+	Reorgs        map[NodeIndex]int // deepest reorganisation of each member that had one
+	Deepest       int               // of Reorgs
+
+	component int32
+	heads     map[BlockIndex]int // how many members have which head now
+	expired   bool               // maxSeparated has passed
+}
+
+// Outcome is how a Recovery ended.
+type Outcome int
+
+// The outcomes.
+const (
+	Pending    Outcome = iota
+	Converged          // all members share a chain that decided between their heads at the start
+	Superseded         // the component changed before they did
+)
+
+// Recoveries follows every Recovery and tells Connectivity which nodes have reconciled. It sees the nodes' heads, but not the
+// faults that separated them.
+type Recoveries struct {
+	nodes  *Nodes
+	blocks *BlockTree
+	facts  *Facts
+	net    *Connectivity
+
+	open   []*Recovery
+	closed []*Recovery
+}
+
+// All are the recoveries so far, those that ended first.
+func (s *Recoveries) All() []*Recovery {
+	return append(append([]*Recovery(nil), s.closed...), s.open...)
+}
+
+// componentsChanged ends the recoveries whose component is no longer what it was, and begins new ones. settlingAt is when
+// settling began, negative when it has not.
+func (s *Recoveries) componentsChanged(now, settlingAt time.Duration) {
+	before := s.supersede()
+	s.begin(now, -1, before)
+	if settlingAt >= 0 {
+		s.begin(now, settlingAt, before)
+	}
+}
+
+// supersede ends the recoveries whose component is no longer what it was, and returns them.
+func (s *Recoveries) supersede() []*Recovery {
+	sizes := make(map[int32]int)
+	for n := range s.nodes.All() {
+		sizes[s.net.Component(n)]++
+	}
+	var gone, open []*Recovery
+	for _, r := range s.open {
+		same := sizes[r.component] == r.Size
+		for n := range s.nodes.All() {
+			if r.Members.Has(n) && s.net.Component(n) != r.component {
+				same = false
+				break
+			}
+		}
+		if same {
+			open = append(open, r)
+			continue
+		}
+		r.Outcome, r.Ended = Superseded, s.net.Since()
+		s.closed = append(s.closed, r)
+		gone = append(gone, r)
+	}
+	s.open = open
+	return gone
+}
+
+// begin starts a recovery for every component that has none: in settling (settlingAt not negative) for each, else for those
+// whose members have not reconciled. A recovery that only lost members goes on: its time counts from its first start.
+func (s *Recoveries) begin(now, settlingAt time.Duration, gone []*Recovery) {
+	settling := settlingAt >= 0
+	members := make(map[int32][]NodeIndex)
+	var order []int32
+	for n := range s.nodes.All() {
+		if !s.nodes.Up(n) {
+			continue
+		}
+		c := s.net.Component(n)
+		if members[c] == nil {
+			order = append(order, c)
+		}
+		members[c] = append(members[c], n)
+	}
+	for _, r := range s.open {
+		if r.Settling == settling {
+			delete(members, r.component)
+		}
+	}
+	for _, c := range order {
+		m := members[c]
+		if len(m) < 2 || !settling && s.reconciled(m) {
+			continue
+		}
+		r := &Recovery{
+			Cause: s.net.cause, Settling: settling, At: s.net.Since(), component: c, Size: len(m),
+			Members: NewNodeSet(s.nodes.Len()), heads: make(map[BlockIndex]int), Reorgs: make(map[NodeIndex]int),
+		}
+		if settling {
+			r.Cause, r.At = "settling", max(settlingAt, s.net.Since())
+		}
+		for _, n := range m {
+			r.Members.Add(n)
+			head := s.nodes.At(n).Head
+			if r.heads[head]++; r.heads[head] == 1 {
+				r.Before = append(r.Before, head)
+			}
+		}
+		for _, g := range gone {
+			if g.Settling == settling && g.contains(m) {
+				r.Cause, r.At, r.Before = g.Cause, g.At, g.Before
+			}
+		}
+		r.NoQuorum = s.facts.NeedsQuorum() && !s.facts.HasQuorum(s.nodes.Share(m))
+		r.NeedsNewBlock = s.facts.NeedsQuorum() && !r.NoQuorum && r.Cause != CauseStart
+		s.open = append(s.open, r)
+		s.tryConverge(r, now)
+	}
+	s.closeEnded()
+}
+
+func (r *Recovery) contains(nodes []NodeIndex) bool {
+	for _, n := range nodes {
+		if !r.Members.Has(n) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Recoveries) reconciled(nodes []NodeIndex) bool {
+	for _, n := range nodes[1:] {
+		if s.net.Group(n) != s.net.Group(nodes[0]) {
+			return false
+		}
+	}
+	return true
+}
+
+// headChanged updates the open recoveries after a node's head changed.
+func (s *Recoveries) headChanged(n NodeIndex, old BlockIndex, reorg Reorg, now time.Duration) {
+	if !s.nodes.Up(n) {
+		return
+	}
+	head, ended := s.nodes.At(n).Head, false
+	for _, r := range s.open {
+		if !r.Members.Has(n) {
+			continue
+		}
+		if reorg.Depth > 0 {
+			r.Reorgs[n] = max(r.Reorgs[n], reorg.Depth)
+			r.Deepest = max(r.Deepest, reorg.Depth)
+		}
+		if r.heads[old]--; r.heads[old] <= 0 {
+			delete(r.heads, old)
+		}
+		r.heads[head]++
+		if len(r.heads) <= maxHeads && s.tryConverge(r, now) {
+			ended = true
+		}
+	}
+	if ended {
+		s.closeEnded()
+	}
+}
+
+// tryConverge ends a recovery when the chain that all its members share is not a mere beginning of a chain that one of them
+// had at the start: every head of that time is then either on the shared chain or dropped.
+func (s *Recoveries) tryConverge(r *Recovery, now time.Duration) bool {
+	if r.Outcome != Pending {
+		return false
+	}
+	shared := NoBlock
+	for b := range r.heads {
+		if shared == NoBlock {
+			shared = b
+		} else if shared = s.blocks.Fork(shared, b); shared == NoBlock {
+			return false
+		}
+	}
+	for _, b := range r.Before {
+		if b != shared && s.blocks.OnChain(shared, b) {
+			return false
+		}
+	}
+	if r.NeedsNewBlock {
+		// A block that a polled node reports now may have existed before.
+		if b := s.blocks.At(shared); b.FirstBy == NoNode || b.Since <= r.At {
+			return false
+		}
+	}
+	r.Outcome, r.Shared, r.Ended = Converged, shared, max(now, r.At)
+	s.net.reconcile(r.Members, r.component)
+	return true
+}
+
+func (s *Recoveries) closeEnded() {
+	open := s.open[:0]
+	for _, r := range s.open {
+		if r.Outcome == Pending {
+			open = append(open, r)
+		} else {
+			s.closed = append(s.closed, r)
+		}
+	}
+	s.open = open
+}
+
+// expire treats the members of recoveries that are open for too long as reconciled.
+func (s *Recoveries) expire(now time.Duration) {
+	for _, r := range s.open {
+		if !r.expired && now-r.At > maxSeparated {
+			r.expired = true
+			s.net.reconcile(r.Members, r.component)
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package invariant
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+	"time"
+)
+
+// histogram counts durations in microseconds, in buckets of relative width below 0.1 %: exact up to 2 ms. Its size does
+// not depend on what it counts.
+type histogram struct {
+	counts []uint64
+	total  uint64
+	max    time.Duration
+}
+
+// mantissaBits is the precision of a bucket: 2^10 buckets for each doubling.
+const mantissaBits = 10
+
+func bucketOf(d time.Duration) int {
+	us := uint64(max(0, d/time.Microsecond))
+	if us < 2<<mantissaBits {
+		return int(us)
+	}
+	shift := bits.Len64(us) - mantissaBits - 1
+	return shift<<mantissaBits + int(us>>shift)
+}
+
+// bucketFloor is the least duration of a bucket.
+func bucketFloor(i int) time.Duration {
+	if i < 2<<mantissaBits {
+		return time.Duration(i) * time.Microsecond
+	}
+	shift := i>>mantissaBits - 1
+	return time.Duration(uint64(i-shift<<mantissaBits)<<shift) * time.Microsecond
+}
+
+func (h *histogram) add(d time.Duration) {
+	i := bucketOf(d)
+	for len(h.counts) <= i {
+		h.counts = append(h.counts, make([]uint64, i+1-len(h.counts))...)
+	}
+	h.counts[i]++
+	h.total++
+	h.max = max(h.max, d)
+}
+
+// quantile is the smallest value with a share q of the values at or below it, rounded down to its bucket.
+func (h *histogram) quantile(q float64) time.Duration {
+	if h.total == 0 {
+		return 0
+	}
+	need := uint64(q * float64(h.total))
+	if float64(need) < q*float64(h.total) || need == 0 {
+		need++
+	}
+	var sum uint64
+	for i, n := range h.counts {
+		if sum += n; sum >= need {
+			return bucketFloor(i)
+		}
+	}
+	return h.max
+}
+
+// Delays are percentiles of how long blocks took to arrive, and the longest. Percentiles are rounded by at most 0.1 %.
+type Delays struct {
+	P50 time.Duration `json:"p50"`
+	P95 time.Duration `json:"p95"`
+	P99 time.Duration `json:"p99"`
+	Max time.Duration `json:"max"`
+}
+
+func (h *histogram) delays() Delays {
+	return Delays{P50: h.quantile(.50), P95: h.quantile(.95), P99: h.quantile(.99), Max: h.max}
+}
+
+// span is a delay: the difference of the recorded times, and the least and the most that it can have been.
+type span struct{ recorded, low, high time.Duration }
+
+// spans counts delays. When each lies between its ends, then each percentile lies between those of all lower and of all
+// upper ends.
+type spans struct {
+	recorded, low, high histogram
+	uncertain           bool // some delay is not known exactly
+}
+
+func (s *spans) add(d span) {
+	s.recorded.add(d.recorded)
+	s.low.add(d.low)
+	s.high.add(d.high)
+	s.uncertain = s.uncertain || d.low != d.high
+}
+
+// metrics are the figures for machines: p50_seconds and so on, and where they are not exact their ends
+// p50_low_seconds and p50_high_seconds.
+func (s *spans) metrics(into map[string]float64) {
+	put := func(suffix string, d Delays) {
+		into["p50"+suffix], into["p95"+suffix] = d.P50.Seconds(), d.P95.Seconds()
+		into["p99"+suffix], into["max"+suffix] = d.P99.Seconds(), d.Max.Seconds()
+	}
+	put("_seconds", s.recorded.delays())
+	if s.uncertain {
+		put("_low_seconds", s.low.delays())
+		put("_high_seconds", s.high.delays())
+	}
+}
+
+// poissonFloor is the largest k with P(X < k) < maxFalseAlarm for X Poisson-distributed with the given mean: seeing
+// fewer than k when mean were expected is no random variation.
+func poissonFloor(mean float64) int {
+	if !(mean > 0) || math.IsInf(mean, 1) {
+		return 0
+	}
+	sum := 0.0
+	logTerm := -mean // log P(X = k)
+	for k := 0; ; k++ {
+		if sum += math.Exp(logTerm); sum >= maxFalseAlarm {
+			return k
+		}
+		logTerm += math.Log(mean) - math.Log(float64(k+1))
+	}
+}
+
+// maxFalseAlarm is the probability with which a growth check may fail a healthy chain.
+const maxFalseAlarm = 1e-6
+
+// median of a list, which it sorts; zero for an empty one.
+func median(d []time.Duration) time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	slices.Sort(d)
+	return d[len(d)/2]
+}
