@@ -15,6 +15,7 @@ import (
 
 	"github.com/netsplit/netsplit/ci"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
@@ -63,8 +64,8 @@ var reports = map[string]*report.Report{
 			Run:     sampleRun(),
 			Results: []invariant.Result{violated(), pass("validity"), with(pass("fault_accuracy"), invariant.Fail, invariant.Infrastructure, true)},
 			Summary: invariant.Summary{Faults: []invariant.FaultSummary{
-				{ID: "partition-1", Text: "cut | 5", PlannedAt: 20 * time.Second, PlannedFor: 30 * time.Second, OK: true},
-				{ID: "kill-1", Text: "kill miner-1", PlannedAt: 20 * time.Second},
+				{Fault: replay.Fault{ID: "partition-1", Text: "cut | 5", PlannedAt: 20 * time.Second, PlannedFor: 30 * time.Second}, OK: true},
+				{Fault: replay.Fault{ID: "kill-1", Text: "kill miner-1", PlannedAt: 20 * time.Second}},
 			}},
 		},
 	},

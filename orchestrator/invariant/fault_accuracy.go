@@ -288,7 +288,7 @@ func (c *accuracy) Finish(s *replay.State) Result {
 }
 
 // finishFault judges what only the whole history shows of a fault, and returns why it cannot, if it cannot.
-func (c *accuracy) finishFault(s *replay.State, f *replay.Fault, m *measured) (unknown string) {
+func (c *accuracy) finishFault(s *replay.State, f *replay.FaultWindow, m *measured) (unknown string) {
 	fail := func(format string, args ...any) { c.fail(s, m, f.ID+": "+fmt.Sprintf(format, args...)) }
 	if !f.Has(trace.FaultActive) {
 		if s.CutShort() {
@@ -341,7 +341,7 @@ func (c *accuracy) finishFault(s *replay.State, f *replay.Fault, m *measured) (u
 }
 
 // allowedError is how far the median error of all links of a phase may be from zero.
-func (c *accuracy) allowedError(f *replay.Fault, x *linkFigures) time.Duration {
+func (c *accuracy) allowedError(f *replay.FaultWindow, x *linkFigures) time.Duration {
 	allowed := max(c.tolerance, x.ExpectedDelay/10)
 	for _, rule := range f.Rules {
 		allowed += rule.Jitter
@@ -353,7 +353,7 @@ func (c *accuracy) summarize(s *replay.State, into *Summary) {
 	for _, f := range s.Faults.All() {
 		m := c.of(f.ID)
 		x := FaultSummary{
-			Fault: *f, Before: m.links[trace.ProbeBefore].summary(), During: m.links[trace.ProbeDuring].summary(),
+			Fault: f.Fault, Before: m.links[trace.ProbeBefore].summary(), During: m.links[trace.ProbeDuring].summary(),
 			After: m.links[trace.ProbeAfter].summary(), OK: !m.failed,
 		}
 		if len(f.Targets) > 0 {

@@ -8,6 +8,7 @@ import (
 	"github.com/fatih/color"
 
 	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -141,7 +142,7 @@ func linkText(l *invariant.LinkSummary) string {
 }
 
 // partitions shows what happened to the chain on each side of each partition.
-func (p *printer) partitions(partitions []invariant.Partition) {
+func (p *printer) partitions(partitions []replay.Partition) {
 	for i := range partitions {
 		part := &partitions[i]
 		var rows [][]string
@@ -171,13 +172,13 @@ func (p *printer) partitions(partitions []invariant.Partition) {
 }
 
 // outcome says what became of one side of a partition.
-func outcome(p *invariant.Partition, side int) string {
+func outcome(p *replay.Partition, side int) string {
 	switch {
 	case p.Idle:
 		return "no blocks on any side"
-	case p.Winner < 0 || !p.Converged:
+	case p.Canonical < 0 || !p.Converged:
 		return "undecided"
-	case p.Winner == side:
+	case p.Canonical == side:
 		return "canonical"
 	case p.Sides[side].Mined == 0:
 		return "no blocks, synced"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -32,7 +33,9 @@ func TestLinkText(t *testing.T) {
 }
 
 func TestLengthAndSwitchTimes(t *testing.T) {
-	f := invariant.FaultSummary{PlannedFor: 30 * time.Second, Active: 10 * time.Second, Healing: 41 * time.Second, TookActive: time.Millisecond}
+	f := invariant.FaultSummary{Fault: replay.Fault{
+		PlannedFor: 30 * time.Second, Active: 10 * time.Second, Healing: 41 * time.Second, TookActive: time.Millisecond,
+	}}
 	for _, c := range []struct {
 		reached          trace.FaultPhase
 		length, switched string

@@ -7,7 +7,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// Fault is the life of one fault. Times of phases that it did not reach are zero.
+// Fault is when one fault was planned and when it happened. Times of phases that it did not reach are zero.
 type Fault struct {
 	ID         string           `json:"id"`
 	Kind       string           `json:"kind"`
@@ -26,28 +26,32 @@ type Fault struct {
 	Dropped int64          `json:"dropped"`
 	Delayed int64          `json:"delayed"`
 	Nodes   []trace.NodeID `json:"nodes,omitempty"` // the nodes that a node fault acts on
+}
 
-	Targets   []NodeIndex  `json:"-"` // Nodes, without those that the run event does not name
-	Rules     []trace.Rule `json:"-"`
-	Partition *Partition   `json:"-"` // nil: it cuts nothing, or never became active
+// FaultWindow is a Fault with what it does.
+type FaultWindow struct {
+	Fault
+	Targets []NodeIndex  // the numbers of Nodes
+	Rules   []trace.Rule // of a fault on links
 
 	phases map[trace.FaultPhase]bool
 	cuts   []Cut
+	sides  *cutSides // nil: it cuts nothing, or never became active
 }
 
 // Has says whether the fault reached a phase.
-func (f *Fault) Has(p trace.FaultPhase) bool { return f.phases[p] }
+func (f *FaultWindow) Has(p trace.FaultPhase) bool { return f.phases[p] }
 
 // Cuts says whether the fault cuts links.
-func (f *Fault) Cuts() bool { return len(f.cuts) > 0 }
+func (f *FaultWindow) Cuts() bool { return len(f.cuts) > 0 }
 
 // IdleCut says whether the fault is a cut that is known to have dropped no packet of the testnet's own traffic.
-func (f *Fault) IdleCut() bool {
+func (f *FaultWindow) IdleCut() bool {
 	return f.Cuts() && f.Has(trace.FaultHealed) && f.Dropped == 0
 }
 
 // IdleDelay says whether the fault is a delay that is known to have delayed no packet of the testnet's own traffic.
-func (f *Fault) IdleDelay() bool {
+func (f *FaultWindow) IdleDelay() bool {
 	return f.Has(trace.FaultHealed) && f.Delayed == 0 &&
 		slices.ContainsFunc(f.Rules, func(r trace.Rule) bool { return r.Delay > 0 || r.Jitter > 0 })
 }
@@ -59,14 +63,14 @@ type Faults struct {
 	blocks   *BlockTree
 	topology *Topology
 
-	all  []*Fault
-	byID map[string]*Fault
+	all  []*FaultWindow
+	byID map[string]*FaultWindow
 	// Enforced is the separation that the active cuts enforce.
 	Enforced EnforcedCut
 }
 
 // All are the faults, in the order of their first event.
-func (s *Faults) All() []*Fault { return s.all }
+func (s *Faults) All() []*FaultWindow { return s.all }
 
 // Windows are the ids of the faults that a time falls in, in order of their begin.
 func (s *Faults) Windows(at time.Duration) []string {
@@ -80,7 +84,7 @@ func (s *Faults) Windows(at time.Duration) []string {
 }
 
 // LatestOn is the latest node fault that acts on n, nil if there is none.
-func (s *Faults) LatestOn(n NodeIndex) *Fault {
+func (s *Faults) LatestOn(n NodeIndex) *FaultWindow {
 	for i := len(s.all) - 1; i >= 0; i-- {
 		if slices.Contains(s.all[i].Targets, n) {
 			return s.all[i]
@@ -91,15 +95,15 @@ func (s *Faults) LatestOn(n NodeIndex) *Fault {
 
 // ActiveCuts are the cuts that hold everywhere.
 func (s *Faults) ActiveCuts() []Cut {
-	return s.cutsWhere(func(f *Fault) bool { return f.Has(trace.FaultActive) && !f.Has(trace.FaultHealing) })
+	return s.cutsWhere(func(f *FaultWindow) bool { return f.Has(trace.FaultActive) && !f.Has(trace.FaultHealing) })
 }
 
 // possibleCuts are the cuts that may hold somewhere.
 func (s *Faults) possibleCuts() []Cut {
-	return s.cutsWhere(func(f *Fault) bool { return !f.Has(trace.FaultHealed) })
+	return s.cutsWhere(func(f *FaultWindow) bool { return !f.Has(trace.FaultHealed) })
 }
 
-func (s *Faults) cutsWhere(holds func(*Fault) bool) []Cut {
+func (s *Faults) cutsWhere(holds func(*FaultWindow) bool) []Cut {
 	var out []Cut
 	for _, f := range s.all {
 		if f.Cuts() && holds(f) {
@@ -113,10 +117,10 @@ func (s *Faults) cutsWhere(holds func(*Fault) bool) []Cut {
 func (s *Faults) apply(e *trace.Fault, now time.Duration, problems *notes) (cuts bool) {
 	f := s.byID[e.ID]
 	if f == nil {
-		f = &Fault{
+		f = &FaultWindow{phases: make(map[trace.FaultPhase]bool, 4), Fault: Fault{
 			ID: e.ID, Kind: e.Kind, Text: e.Text, PlannedAt: e.PlannedAt, PlannedFor: e.PlannedFor, Begin: now,
-			phases: make(map[trace.FaultPhase]bool, 4), Dropped: -1, Delayed: -1,
-		}
+			Dropped: -1, Delayed: -1,
+		}}
 		s.byID[e.ID] = f
 		s.all = append(s.all, f)
 	}
@@ -141,14 +145,14 @@ func (s *Faults) apply(e *trace.Fault, now time.Duration, problems *notes) (cuts
 		f.Active, f.TookActive = now, e.Took
 	case trace.FaultHealing:
 		f.Healing = now
-		if f.Partition != nil {
-			f.Partition.healing(s.nodes, s.blocks)
+		if f.sides != nil {
+			f.sides.healing(s.nodes, s.blocks)
 		}
 	case trace.FaultHealed:
 		f.Healed, f.TookHealed = now, e.Took
 		f.Dropped, f.Delayed = e.Dropped, e.Delayed
-		if f.Partition != nil {
-			f.Partition.counting = false
+		if f.sides != nil {
+			f.sides.counting = false
 		}
 	default:
 		problems.add("fault %s has the unknown phase %q", e.ID, e.Phase)
@@ -160,16 +164,16 @@ func (s *Faults) apply(e *trace.Fault, now time.Duration, problems *notes) (cuts
 		s.Enforced.update(s.topology, s.ActiveCuts(), now)
 	}
 	if e.Phase == trace.FaultActive {
-		f.Partition = newPartition(s.nodes, s.topology.Components(s.nodes.Up, s.ActiveCuts()))
+		f.sides = newCutSides(s.nodes, s.topology.Components(s.nodes.Up, s.ActiveCuts()))
 	}
 	return true
 }
 
-// blockMade counts a block for the partitions that hold; see Partition.count.
+// blockMade counts a block for the partitions that hold; see cutSides.count.
 func (s *Faults) blockMade(n NodeIndex, since time.Duration, facts *Facts) {
 	for _, f := range s.all {
-		if f.Partition != nil && (!facts.Polled() || since > f.Active+facts.InFlight()) {
-			f.Partition.count(n)
+		if f.sides != nil && (!facts.Polled() || since > f.Active+facts.InFlight()) {
+			f.sides.count(n)
 		}
 	}
 }

@@ -26,9 +26,6 @@ type Partition struct {
 	// Converged says whether all sides came to share one chain, ConvergedIn how long that took after the heal.
 	Converged   bool          `json:"converged"`
 	ConvergedIn time.Duration `json:"converged_in"`
-
-	side     []int32 // of every node, -1 for nodes that were not up
-	counting bool    // blocks are counted: from active until healed
 }
 
 // PartitionSide is a group of nodes that could reach each other during a cut.
@@ -41,47 +38,58 @@ type PartitionSide struct {
 	// Power is the side's share of all block-making power, and Quorate says whether that is enough to make blocks.
 	Power   float64 `json:"power"`
 	Quorate bool    `json:"quorate"`
-
-	members []NodeIndex
-	head    BlockIndex // the highest head when the heal began
 }
 
-// newPartition makes the sides of a cut from the components of the nodes that are up.
-func newPartition(nodes *Nodes, components []int32) *Partition {
-	p := &Partition{side: make([]int32, nodes.Len()), Canonical: -1, counting: true}
+// cutSides follows the sides of one cut while it holds.
+type cutSides struct {
+	side     []int32 // of every node, -1 for nodes that were not up
+	sides    []cutSide
+	counting bool // blocks are counted: from active until healed
+}
+
+type cutSide struct {
+	nodes  []NodeIndex
+	mined  int
+	height uint64
+	head   BlockIndex // the highest head when the heal began
+}
+
+// newCutSides makes the sides of a cut from the components of the nodes that are up.
+func newCutSides(nodes *Nodes, components []int32) *cutSides {
+	c := &cutSides{side: make([]int32, nodes.Len()), counting: true}
 	index := make(map[int32]int32)
 	for n := range nodes.All() {
-		p.side[n] = -1
+		c.side[n] = -1
 		if !nodes.Up(n) {
 			continue
 		}
 		k, ok := index[components[n]]
 		if !ok {
-			k = int32(len(p.Sides))
+			k = int32(len(c.sides))
 			index[components[n]] = k
-			p.Sides = append(p.Sides, PartitionSide{})
+			c.sides = append(c.sides, cutSide{})
 		}
-		p.side[n] = k
-		p.Sides[k].members = append(p.Sides[k].members, n)
+		c.side[n] = k
+		c.sides[k].nodes = append(c.sides[k].nodes, n)
 	}
-	return p
+	return c
 }
 
 // count adds a block that a node made, or was the first to report.
-func (p *Partition) count(n NodeIndex) {
-	if k := p.side[n]; p.counting && k >= 0 {
-		p.Sides[k].Mined++
+func (c *cutSides) count(n NodeIndex) {
+	if k := c.side[n]; c.counting && k >= 0 {
+		c.sides[k].mined++
 	}
 }
 
 // healing records the height of each side when the heal begins.
-func (p *Partition) healing(nodes *Nodes, blocks *BlockTree) {
-	for k := range p.Sides {
-		side := &p.Sides[k]
-		for _, n := range side.members {
+func (c *cutSides) healing(nodes *Nodes, blocks *BlockTree) {
+	for k := range c.sides {
+		side := &c.sides[k]
+		for _, n := range side.nodes {
 			head := nodes.At(n).Head
-			if b := blocks.At(head); b.Height > side.Height || side.Height == 0 {
-				side.Height, side.head = b.Height, head
+			if b := blocks.At(head); b.Height > side.height || side.height == 0 {
+				side.height, side.head = b.Height, head
 			}
 		}
 	}
@@ -91,21 +99,20 @@ func (p *Partition) healing(nodes *Nodes, blocks *BlockTree) {
 func (s *State) Partitions() []Partition {
 	var out []Partition
 	for _, f := range s.Faults.All() {
-		if f.Partition != nil && len(f.Partition.Sides) > 1 {
+		if f.sides != nil && len(f.sides.sides) > 1 {
 			out = append(out, s.partition(f))
 		}
 	}
 	return out
 }
 
-func (s *State) partition(f *Fault) Partition {
-	p := *f.Partition
-	p.Fault, p.Active, p.Healed, p.Ended = f.ID, f.Active, f.Healed, f.Has(trace.FaultHealed)
-	p.Sides = slices.Clone(p.Sides)
-	for k := range p.Sides {
-		side := &p.Sides[k]
-		side.Nodes, side.Power = s.Nodes.Names(side.members), s.Nodes.Share(side.members)
-		side.Quorate = s.Facts.HasQuorum(side.Power)
+func (s *State) partition(f *FaultWindow) Partition {
+	p := Partition{Fault: f.ID, Active: f.Active, Healed: f.Healed, Ended: f.Has(trace.FaultHealed), Canonical: -1}
+	for _, side := range f.sides.sides {
+		share := s.Nodes.Share(side.nodes)
+		p.Sides = append(p.Sides, PartitionSide{
+			Nodes: s.Nodes.Names(side.nodes), Mined: side.mined, Height: side.height, Power: share, Quorate: s.Facts.HasQuorum(share),
+		})
 	}
 	if !p.Ended {
 		return p
@@ -115,7 +122,7 @@ func (s *State) partition(f *Fault) Partition {
 	if shared == NoBlock {
 		p.Converged = false
 	} else if !p.Idle {
-		p.choose(&s.Blocks, shared)
+		p.Canonical = f.sides.canonical(&s.Blocks, shared)
 	}
 	return p
 }
@@ -144,17 +151,19 @@ func (p *Partition) recover(all []*Recovery) BlockIndex {
 	return shared
 }
 
-// choose finds the side that dropped the least blocks, the highest among equals.
-func (p *Partition) choose(blocks *BlockTree, shared BlockIndex) {
-	least := uint64(0)
-	for k, side := range p.Sides {
+// canonical is the side that dropped the least blocks, the highest among equals; -1 when that is not known. shared is a block
+// that all sides have now.
+func (c *cutSides) canonical(blocks *BlockTree, shared BlockIndex) int {
+	best, least := -1, uint64(0)
+	for k, side := range c.sides {
 		fork := blocks.Fork(side.head, shared)
 		if fork == NoBlock {
 			continue
 		}
-		lost := blocks.At(side.head).Height - blocks.At(fork).Height
-		if p.Canonical < 0 || lost < least || lost == least && side.Height > p.Sides[p.Canonical].Height {
-			p.Canonical, least = k, lost
+		dropped := blocks.At(side.head).Height - blocks.At(fork).Height
+		if best < 0 || dropped < least || dropped == least && side.height > c.sides[best].height {
+			best, least = k, dropped
 		}
 	}
+	return best
 }

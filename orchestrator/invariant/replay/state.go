@@ -96,7 +96,7 @@ func newState(run *trace.Run, at time.Duration) (*State, error) {
 		Run: run, Facts: newFacts(run), Now: at, Nodes: nodes, Blocks: newBlockTree(run.Chain.GenesisHash),
 		Topology: topology, Net: newConnectivity(nodes.Len()), Current: noEvent,
 	}
-	s.Faults = Faults{nodes: nodes, blocks: &s.Blocks, topology: &s.Topology, byID: make(map[string]*Fault)}
+	s.Faults = Faults{nodes: nodes, blocks: &s.Blocks, topology: &s.Topology, byID: make(map[string]*FaultWindow)}
 	s.Faults.Enforced.sides = topology.Components(nil, nil)
 	s.Recoveries = Recoveries{nodes: nodes, blocks: &s.Blocks, facts: &s.Facts, net: s.Net}
 	s.unobserved = unobserved{
