@@ -33,7 +33,7 @@ func TestCompare_LinesOfAFigure(t *testing.T) {
 	for line := range strings.Lines(out.String()) {
 		rows = append(rows, strings.Join(strings.Fields(line), " "))
 	}
-	want := []string{"p50 10ms", "p95 110..610ms", "p99 110..610ms", "exact times as nodes told", "coverage 100.00%"}
+	want := []string{"p50 10ms", "p95 110..610ms", "p99 110..610ms", "exact times as reported by the nodes", "coverage 100.00%"}
 	if i := slices.Index(rows, want[0]); i < 0 || len(rows) < i+len(want) || !slices.Equal(rows[i:i+len(want)], want) {
 		t.Errorf("printed\n%s", out.String())
 	}

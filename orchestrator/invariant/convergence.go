@@ -159,12 +159,12 @@ func (c *convergence) lateEvidence(s *replay.State, x *replay.Recovery, took tim
 	for _, b := range x.Before[:min(len(x.Before), MaxEvidence)] {
 		e.Blocks = append(e.Blocks, s.Blocks.At(b).Hash)
 	}
-	state := "shared one chain only"
+	state := "converged on one chain only"
 	switch {
 	case x.Outcome != replay.Converged && x.NeedsNewBlock:
-		state = "shared no new block yet"
+		state = "had not converged on a new block"
 	case x.Outcome != replay.Converged:
-		state = "did not share one chain yet"
+		state = "had not converged on one chain"
 	}
 	e.Text = fmt.Sprintf("%d nodes %s %s after %s at %s; at most %s is allowed",
 		x.Size, state, trace.Round(took), x.Cause, trace.Round(x.At), c.within)

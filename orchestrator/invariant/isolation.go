@@ -119,7 +119,7 @@ const idleCut = "the cut dropped no packet of the testnet's own traffic, so no l
 
 func (c *isolation) Finish(s *replay.State) Result {
 	r := Result{
-		Figure: Count(c.crossed, "crossing"), Bound: "none", Evidence: c.evidence,
+		Figure: Count(c.crossed, "crossing"), Bound: "no crossing", Evidence: c.evidence,
 		Metrics: map[string]float64{
 			"crossings": float64(c.crossed), "blocks_under_cut": float64(c.blocks), "probe_packets": float64(c.probes),
 		},

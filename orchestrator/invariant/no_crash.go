@@ -40,7 +40,7 @@ func (c *crash) Observe(s *replay.State, e *trace.Event) {
 
 func (c *crash) Finish(*replay.State) Result {
 	r := Result{
-		Figure: Count(c.died, "unexpected exit"), Bound: "none", Evidence: c.evidence,
+		Figure: Count(c.died, "unexpected exit"), Bound: "no unexpected exit", Evidence: c.evidence,
 		Metrics: map[string]float64{"exits": float64(c.died), "starts": float64(c.started)},
 	}
 	switch {

@@ -202,12 +202,12 @@ func render(t *testing.T, r *report.Report, s report.Style) string {
 // results are verdicts for the reports in testdata. The real ones are in words that change with the invariants, which is
 // no concern of a renderer.
 func results(scene string) ([]invariant.Result, invariant.Verdict) {
-	pass := invariant.Result{Invariant: "agreement", Verdict: invariant.Pass, Expected: true, Figure: "deepest reorg 0", Bound: "<= 2"}
+	pass := invariant.Result{Invariant: "agreement", Verdict: invariant.Pass, Expected: true, Figure: "no reorg", Bound: "at most 2 blocks outside partitions"}
 	spread := invariant.Result{
 		Invariant: "block_propagation", Verdict: invariant.Pass, Expected: true,
-		Figure: "p50 2ms, p95 2ms, p99 2ms, coverage 100.00%", Bound: "p95 <= 2s, coverage >= 99%",
+		Figure: "p50 2ms, p95 2ms, p99 2ms, coverage 100.00%", Bound: "p95 at most 2s, coverage at least 99%",
 	}
-	idle := invariant.Result{Invariant: "isolation", Verdict: invariant.Vacuous, Figure: "0 crossings", Bound: "0 crossings", Reason: "no cut kept any nodes apart"}
+	idle := invariant.Result{Invariant: "isolation", Verdict: invariant.Vacuous, Figure: "0 crossings", Bound: "no crossing", Reason: "no cut kept any nodes apart"}
 	switch scene {
 	case "quiet":
 		return []invariant.Result{pass, spread, idle}, invariant.Pass
@@ -222,8 +222,8 @@ func results(scene string) ([]invariant.Result, invariant.Verdict) {
 		spread.Verdict, spread.Reason = invariant.Vacuous, "no block was made"
 		return []invariant.Result{pass, spread}, invariant.Vacuous
 	}
-	pass.Verdict, pass.Figure = invariant.Fail, "deepest unexcused reorg 3"
-	pass.Reason = "miner-1 dropped 3 blocks: from b-3 at height 5 to c-4 at height 6; the chains part above a-2 at height 2, which is the last that they share"
+	pass.Verdict, pass.Figure = invariant.Fail, "deepest reorg 3 blocks, outside partitions"
+	pass.Reason = "miner-1 dropped 3 blocks: from b-3 at height 5 to c-4 at height 6; the chains fork after a-2 at height 2; at most 2 may be dropped"
 	pass.Evidence = []invariant.Evidence{{
 		At: 20 * time.Second, Text: pass.Reason, Nodes: ids("miner-1"), Blocks: []trace.Hash{"b-3", "c-4"}, Windows: []string{"partition-1", "kill-1"},
 	}}
