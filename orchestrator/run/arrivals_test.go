@@ -22,7 +22,7 @@ func TestArrivals_Times(t *testing.T) {
 	at := func(d time.Duration, hash trace.Hash, height uint64) notification {
 		return notification{chain.Notification{Hash: hash, Height: height}, d}
 	}
-	// Each look lasts from 1000ms, when the node was asked before, to 1100ms.
+	// The poll before began at 1000ms; this one was answered at 1100ms.
 	for _, c := range []struct {
 		name   string
 		sent   []notification
@@ -34,11 +34,11 @@ func TestArrivals_Times(t *testing.T) {
 		{"by hash", []notification{at(1040*ms, "a", 0)}, []trace.Event{body, seen("a", 5), head("a", 5), final}, []time.Duration{40, 40, 40, 100}, []int{1}},
 		{"by height", []notification{at(1040*ms, "", 5)}, []trace.Event{seen("a", 5), head("a", 5)}, []time.Duration{40, 40}, []int{0}},
 		{"a wrong hash", []notification{at(1040*ms, "b", 5)}, []trace.Event{seen("a", 5)}, []time.Duration{100}, nil},
-		{"before the last look, which did not show it", []notification{at(1000*ms, "a", 5)}, []trace.Event{seen("a", 5)}, []time.Duration{100}, nil},
-		{"right after this look", []notification{at(1101*ms, "a", 5)}, []trace.Event{seen("a", 5)}, []time.Duration{100}, []int{0}},
-		{"right after this look, its child before", []notification{at(1050*ms, "b", 6), at(1101*ms, "a", 5)}, []trace.Event{seen("a", 5), seen("b", 6)},
+		{"before the last poll, which did not show it", []notification{at(1000*ms, "a", 5)}, []trace.Event{seen("a", 5)}, []time.Duration{100}, nil},
+		{"right after this poll", []notification{at(1101*ms, "a", 5)}, []trace.Event{seen("a", 5)}, []time.Duration{100}, []int{0}},
+		{"right after this poll, its child before", []notification{at(1050*ms, "b", 6), at(1101*ms, "a", 5)}, []trace.Event{seen("a", 5), seen("b", 6)},
 			[]time.Duration{50, 50}, []int{0, 1}},
-		{"long after this look", []notification{at(1301*ms, "a", 5)}, []trace.Event{seen("a", 5)}, []time.Duration{100}, nil},
+		{"long after this poll", []notification{at(1301*ms, "a", 5)}, []trace.Event{seen("a", 5)}, []time.Duration{100}, nil},
 		{"twice", []notification{at(1060*ms, "a", 5), at(1050*ms, "a", 5)}, []trace.Event{seen("a", 5)}, []time.Duration{50}, []int{0}},
 		{"a block came no later than its child", []notification{at(1030*ms, "b", 6)}, []trace.Event{seen("a", 5), seen("b", 6), seen("c", 7), head("c", 7)},
 			[]time.Duration{30, 30, 100, 100}, []int{1}},
@@ -70,8 +70,8 @@ func TestArrivals_NotificationsWithoutTime(t *testing.T) {
 			t.Errorf("%+v", times)
 		}
 	})
-	// The look before was asked at 1000ms and answered at 1080ms, which is when its last block was recorded.
-	t.Run("hinted at before the last look's answer", func(t *testing.T) {
+	// The poll before began at 1000ms and was answered at 1080ms, which is when its last block was recorded.
+	t.Run("before the last poll's answer", func(t *testing.T) {
 		a := newArrivals(nil)
 		a.notify("n", 1050*ms, chain.Notification{Hash: "a"})
 		head := trace.Event{Kind: trace.KindHead, Head: &trace.Head{Hash: "a", Height: 5}}

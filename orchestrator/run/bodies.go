@@ -87,7 +87,7 @@ func (w *wantedBlocks) holdersOf(h trace.Hash) []faults.NodeID {
 	return slices.Clone(w.holders[h])
 }
 
-// bodyFetcher fetches the content of wanted blocks from nodes and records it. It keeps nothing itself.
+// bodyFetcher fetches the content of wanted blocks from nodes and records it. It has no state of its own.
 type bodyFetcher struct {
 	shared
 	wanted *wantedBlocks

@@ -9,9 +9,9 @@ import (
 	"github.com/netsplit/netsplit/testnets"
 )
 
-// Check refuses, before anything starts, a spec that asks for an invariant that is not there or with parameters that do
-// not fit, or that needs what the runtime cannot do. Errors about the spec are *testnets.Error, with positions. rt may be
-// nil: then only the spec is checked.
+// Check refuses, before anything starts, a spec that expects an unknown invariant or gives one wrong parameters, or that
+// needs what the runtime cannot do. Errors about the spec are *testnets.Error, with positions. rt may be nil: then only the
+// spec is checked.
 func Check(spec *testnets.Spec, rt runtime.Runtime) error {
 	if err := checkExpectations(spec); err != nil {
 		return err
@@ -58,7 +58,7 @@ func positionOf(e testnets.Expect, param string) testnets.Pos {
 	return e.Pos
 }
 
-// Expectations returns what a spec asks to be judged, as it is recorded in the trace.
+// Expectations returns the invariants that a spec expects to hold, as they are recorded in the trace.
 func Expectations(spec *testnets.Spec) []trace.Expectation {
 	var out []trace.Expectation
 	for _, e := range spec.Expect {

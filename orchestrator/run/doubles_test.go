@@ -115,7 +115,7 @@ func (s *slowRelay) Receive(now node.Time, from nodechain.PeerID, m wire.Message
 	return slices.DeleteFunc(effects, func(e node.Effect) bool { return s.hold(now, e) })
 }
 
-// hold keeps an announcement back.
+// hold takes an announcement out, to be sent later.
 func (s *slowRelay) hold(now node.Time, e node.Effect) bool {
 	inv, ok := e.Msg.(*wire.Inv)
 	if !ok || inv.Item != wire.ItemBlock {
@@ -344,7 +344,7 @@ func (b *invalidHead) ParseLog(id faults.NodeID, line []byte) (trace.Event, time
 	return e, at, ok
 }
 
-// forging is a chain of which some nodes' clients submit transfers that nobody signed.
+// forging is a chain of which some nodes' clients submit transfers without a valid signature.
 type forging struct {
 	*native.Chain
 	http  *http.Client

@@ -73,7 +73,7 @@ type planted struct {
 	scenario string
 	bug      setup
 	fails    []string
-	vacuous  []string // those that were asked for and that nothing could have violated because of the bug
+	vacuous  []string // those that are expected and that nothing could have violated because of the bug
 	code     int
 	// nodes are those that the evidence of each broken invariant must name, windows the faults that its first piece must
 	// fall in.
@@ -377,9 +377,9 @@ func TestInvariants_FailedProbesFailTheInfrastructure(t *testing.T) {
 	}
 }
 
-// A run in which nothing happened shows nothing. It must not pass, whatever was asked of it.
+// A run in which nothing happened shows nothing. It must not pass, whatever was expected.
 func TestInvariants_NothingHappenedNeverPasses(t *testing.T) {
-	const nobody = `
+	const idleNetwork = `
 name: nothing
 nodes: [{name: miner, count: 3, mine: 100/s}]
 consensus: {pow: {block_interval: 500ms}}
@@ -409,16 +409,16 @@ duration: 10s
 		want     invariant.Verdict
 		vacuous  string // an invariant that must be vacuous
 	}{
-		{"nobody mines, no expectation", nobody + "duration: 5s\n", idle, invariant.Vacuous, "agreement"},
-		{"nobody mines, agreement expected", nobody + "duration: 5s\nexpect: [agreement]\n", idle, invariant.Vacuous, "agreement"},
-		{"nobody mines, all expected of a short run", nobody + "duration: 5s\n" + all, idle, invariant.Vacuous, "validity"},
-		{"nobody mines, all expected of a long run", nobody + "duration: 40s\n" + all, idle, invariant.Fail, "convergence"},
+		{"no mining, no expectation", idleNetwork + "duration: 5s\n", idle, invariant.Vacuous, "agreement"},
+		{"no mining, agreement expected", idleNetwork + "duration: 5s\nexpect: [agreement]\n", idle, invariant.Vacuous, "agreement"},
+		{"no mining, all expected of a short run", idleNetwork + "duration: 5s\n" + all, idle, invariant.Vacuous, "validity"},
+		{"no mining, all expected of a long run", idleNetwork + "duration: 40s\n" + all, idle, invariant.Fail, "convergence"},
 		{"one node, no expectation", single, setup{}, invariant.Vacuous, "agreement"},
 		{"one node, what it can do alone is expected", single + "expect: [chain_growth, validity]\n", setup{}, invariant.Vacuous, "agreement"},
 		{"one node, all expected", single + all, setup{}, invariant.Vacuous, "block_propagation"},
 		{"cut that separates no peers", ends + "expect: [isolation]\n", setup{}, invariant.Vacuous, "isolation"},
-		{"no fault", nobody + "duration: 5s\nexpect: [fault_accuracy]\n", setup{}, invariant.Vacuous, "fault_accuracy"},
-		{"no load", nobody + "duration: 10s\nexpect: [agreement, inclusion]\n", setup{}, invariant.Vacuous, "inclusion"},
+		{"no fault", idleNetwork + "duration: 5s\nexpect: [fault_accuracy]\n", setup{}, invariant.Vacuous, "fault_accuracy"},
+		{"no load", idleNetwork + "duration: 10s\nexpect: [agreement, inclusion]\n", setup{}, invariant.Vacuous, "inclusion"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rep := c.bug.mustRun(t, c.scenario).report
@@ -455,7 +455,7 @@ func TestInvariants_RefusedLoadNeverPasses(t *testing.T) {
 func TestParse_FaultOnNothing(t *testing.T) {
 	for name, fault := range map[string]string{
 		"the only node has no links":          "latency: {delay: 5ms}",
-		"nobody to be cut from":               "partition: {isolate: miner-1}",
+		"no node to be cut from":              "partition: {isolate: miner-1}",
 		"a link to itself":                    "latency: {delay: 5ms, between: [miner-1, miner-1]}",
 		"unknown node":                        "kill: miner-2",
 		"all nodes on one side of the cut":    "partition: {one_way: {from: miner}}",

@@ -15,20 +15,20 @@ import (
 )
 
 const (
-	// noAnswerNote is for how long a node that is up may not answer before people are told.
+	// noAnswerNote is how long a node that is up may not answer before that is noted.
 	noAnswerNote = 3 * time.Second
-	// noBlockTimeout is after how long without an answer a run ends in which no node has shown a block yet: it is not a node
-	// that is in trouble then, but the queries are wrong or nobody is there, and nothing could be judged in the end.
+	// noBlockTimeout ends a run in which a node does not answer for so long and no node has shown a block yet. Then the
+	// queries are wrong or all nodes are unreachable, and nothing could be judged in the end.
 	noBlockTimeout = 10 * time.Second
 	// pollRetries is how often a node is polled again, after retryInterval each, that notified of a block and does not show
-	// it yet: some notify of a block before their answers have it. Further notifications do not have it polled sooner than
-	// an interval after the first, until it has something new: one whose notifications mean nothing, such as lines about
-	// requests, is not polled all the time.
+	// it yet: some nodes notify of a block before their answers have it. Until the node shows something new, further
+	// notifications do not cause a poll within an interval of the first, so that a node whose notifications mean nothing is
+	// not polled all the time.
 	pollRetries   = 2
 	retryInterval = 10 * time.Millisecond
-	// maxPolls is how many polls in a row a node may need to tell all that is new.
+	// maxPolls is how many polls in a row a node may need to show all that is new.
 	maxPolls = 20
-	// withinStep is to what the statement how well a time is known is rounded up, lest the trace be full of digits.
+	// withinStep is the step to which Seen.Within is rounded up; more digits would mean nothing.
 	withinStep = 100 * time.Microsecond
 	// subscribeBackoff is the pause before a node is subscribed to again, doubled up to maxSubscribeBackoff with each
 	// failure.
@@ -37,8 +37,8 @@ const (
 )
 
 // observer records what happens at nodes that do not print it: it polls each node at the chain's interval, and at once when
-// a notification says that a block arrived. It owns what was polled of every node; the times of what it finds are
-// arrivals' to say. On a chain whose nodes print what happens to them it does nothing.
+// a notification says that a block arrived. It owns the state of polling each node. It cannot see when blocks arrived:
+// arrivals decides that. On a chain whose nodes print what happens to them it does nothing.
 type observer struct {
 	shared
 	arrivals  *arrivals
@@ -50,8 +50,8 @@ type observer struct {
 // polledNode is what is known of one node. One task at a time uses it.
 type polledNode struct {
 	id faults.NodeID
-	// since is when the last poll that was answered began: what the node had then, that answer told. Meaningless unless
-	// answered.
+	// since is when the last poll that was answered began: its answer had all that the node had then. It is set if
+	// answered is.
 	since    time.Duration
 	answered bool
 	// recorded is the time of its last event in the trace, in which the events of a node stand in their order.
@@ -73,7 +73,7 @@ func (o *observer) pollFirst(ctx context.Context) {
 	}
 	for _, n := range o.net.Nodes() {
 		o.tasks.start(ctx, "first poll of "+string(n), func(ctx context.Context) error {
-			_ = o.pollAll(ctx, o.nodes[n]) // what was missed comes with the next poll
+			_ = o.pollAll(ctx, o.nodes[n]) // the next poll has what was missed
 			return nil
 		})
 	}
@@ -110,10 +110,10 @@ func (o *observer) pollLast(ctx context.Context) {
 	o.time.Wait()
 }
 
-// pollAgain polls one node at a steady rate until ctx ends. While the node is not up it is not polled. A node that does not
-// answer for a while and then does tells of all blocks that it has then, and its events say how much later; what it took and
-// dropped in between is lost. One that goes down, or is polled for the last time, without an answer leaves a gap. It fails
-// when no node of the run has ever shown a block and this one does not answer.
+// pollAgain polls one node at a steady rate until ctx ends. While the node is not up it is not polled. When a node answers
+// again after a while, its answer has all blocks that it has then, and their events say how imprecise their times are; blocks
+// that it took and dropped in between are lost. A node that goes down, or is polled for the last time, without an answer
+// leaves a gap. It fails when this node does not answer and no node of the run has ever shown a block.
 func (o *observer) pollAgain(ctx context.Context, n *polledNode) error {
 	lastAnswer, unreachable := o.time.Now(), false
 	retries, ignoreUntil := 0, time.Duration(0)
@@ -125,10 +125,10 @@ func (o *observer) pollAgain(ctx context.Context, n *polledNode) error {
 		if notified {
 			next, retries, ignoreUntil = o.time.Now(), pollRetries, o.time.Now()+o.polling.Interval
 		}
-		silent := o.time.Now() - lastAnswer
+		unanswered := o.time.Now() - lastAnswer
 		if !o.view.isUp(n.id) {
 			if unreachable {
-				o.rec.gapSince(n.id, lastAnswer, fmt.Errorf("it did not answer for the last %s before it went down", trace.Round(silent)))
+				o.rec.gapSince(n.id, lastAnswer, fmt.Errorf("it did not answer for the last %s before it went down", trace.Round(unanswered)))
 			}
 			lastAnswer, unreachable = o.time.Now(), false
 			continue
@@ -140,25 +140,25 @@ func (o *observer) pollAgain(ctx context.Context, n *polledNode) error {
 			retries--
 			next = o.time.Now() + retryInterval - o.polling.Interval
 		}
-		silent = o.time.Now() - lastAnswer
+		unanswered = o.time.Now() - lastAnswer
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err == nil || errors.Is(err, chain.ErrMoreBlocks):
 			if unreachable {
-				o.note("%s answers again, after %s", n.id, trace.Round(silent))
+				o.note("%s answers again, after %s", n.id, trace.Round(unanswered))
 			}
 			lastAnswer, unreachable = o.time.Now(), false
-		case !o.blockSeen.Load() && silent > noBlockTimeout:
+		case !o.blockSeen.Load() && unanswered > noBlockTimeout:
 			return o.net.nodeError(ctx, &runtime.NodeError{Node: n.id, Op: opObserve, Err: err})
-		case !unreachable && silent > noAnswerNote:
+		case !unreachable && unanswered > noAnswerNote:
 			unreachable = true
 			o.note("%s cannot be polled: %v", n.id, err)
 		}
 	}
 }
 
-// pollAll polls a node until it has told all that is new.
+// pollAll polls a node until it has shown all that is new.
 func (o *observer) pollAll(ctx context.Context, n *polledNode) (err error) {
 	for range maxPolls {
 		if _, err = o.poll(ctx, n); !errors.Is(err, chain.ErrMoreBlocks) || ctx.Err() != nil {
@@ -168,8 +168,8 @@ func (o *observer) pollAll(ctx context.Context, n *polledNode) (err error) {
 	return err
 }
 
-// poll polls a node once and records what is new. What the node has now and did not have at the poll before came in between:
-// not earlier than that poll began, whose answer could have had it.
+// poll polls a node once and records what is new. What the node has now and did not have at the poll before arrived after
+// that poll began.
 func (o *observer) poll(ctx context.Context, n *polledNode) (found int, err error) {
 	query, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
@@ -210,9 +210,8 @@ func (o *observer) record(at time.Duration, n *polledNode, events []trace.Event)
 	}
 }
 
-// subscribe subscribes to a node's notifications, and again after each failure, until ctx ends. While the node is not up it
-// is left alone. That a subscription cannot be had is noted once: blocks are found by polling all the same, and the trace
-// says how well their times are known then.
+// subscribe subscribes to a node's notifications, and again after each failure, until ctx ends; not while the node is not up.
+// Repeated failure is noted once: blocks are found by polling all the same, and the trace says how precise their times are.
 func (o *observer) subscribe(ctx context.Context, node faults.NodeID) error {
 	subscribe := o.net.Chain.Capabilities().Subscribe
 	backoff, noted := subscribeBackoff, false

@@ -29,8 +29,8 @@ type polledChain struct {
 	clock runtime.Clock
 
 	interval              time.Duration // between polls; 100ms at least
-	silent                faults.NodeID // does not answer between these times of the clock
-	silentFrom, silentTo  time.Duration
+	muted                 faults.NodeID // does not answer between these times of the clock
+	mutedFrom, mutedTo    time.Duration
 	latency               time.Duration // of an answer
 	pollErr               error         // of every poll
 	polled                func(faults.NodeID)
@@ -114,7 +114,7 @@ func (c *polledChain) poll(ctx context.Context, id faults.NodeID) ([]trace.Event
 	if c.polled != nil {
 		c.polled(id)
 	}
-	if now := c.clock.Now(); id == c.silent && c.silentFrom <= now && now < c.silentTo {
+	if now := c.clock.Now(); id == c.muted && c.mutedFrom <= now && now < c.mutedTo {
 		return nil, errors.New("no answer")
 	}
 	if c.latency > 0 {
@@ -158,8 +158,8 @@ func (c *polledChain) makeBlock(_ context.Context, id faults.NodeID) error {
 	return c.makeErr
 }
 
-const calm = `
-name: calm
+const steady = `
+name: steady
 seed: 5
 nodes:
   - {name: miner, count: 2, mine: 100/s}
@@ -200,7 +200,7 @@ func mustRunPolled(t *testing.T, scenario string, change func(*polledChain)) (ou
 }
 
 func TestObserver_RecordsPolledNodes(t *testing.T) {
-	out, _, _ := mustRunPolled(t, calm, func(*polledChain) {})
+	out, _, _ := mustRunPolled(t, steady, func(*polledChain) {})
 	heads := make(map[trace.NodeID]int)
 	bodies := make(map[trace.Hash]int)
 	for _, e := range out.events {
@@ -237,7 +237,7 @@ func TestObserver_NoAnswerIsGap(t *testing.T) {
 		{"not before it was killed", 3 * time.Second, time.Hour, killFull, []string{"before it went down", "at the end: no answer"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			out, _, _ := mustRunPolled(t, calm+test.more, func(c *polledChain) { c.silent, c.silentFrom, c.silentTo = "full-1", test.from, test.to })
+			out, _, _ := mustRunPolled(t, steady+test.more, func(c *polledChain) { c.muted, c.mutedFrom, c.mutedTo = "full-1", test.from, test.to })
 			var gaps []string
 			for _, e := range out.events {
 				if e.Kind == trace.KindGap && e.Node == "full-1" {
@@ -253,16 +253,16 @@ func TestObserver_NoAnswerIsGap(t *testing.T) {
 
 // The node is up when it stops answering and answers after its restart: only its gap says that something is missing.
 func TestObserver_GapBeforeRestartMakesAgreementUnknown(t *testing.T) {
-	for silent, want := range map[time.Duration]invariant.Verdict{0: invariant.Pass, 9 * time.Second: invariant.Unknown} {
-		out, _, _ := mustRunPolled(t, calm+killFull, func(c *polledChain) {
+	for muted, want := range map[time.Duration]invariant.Verdict{0: invariant.Pass, 9 * time.Second: invariant.Unknown} {
+		out, _, _ := mustRunPolled(t, steady+killFull, func(c *polledChain) {
 			const down = 16 * time.Second // of the clock, which is some seconds ahead of run time
-			c.silent, c.silentFrom, c.silentTo = "full-1", down-silent, down
+			c.muted, c.mutedFrom, c.mutedTo = "full-1", down-muted, down
 		})
 		if r := result(t, out.report, "agreement"); r.Verdict != want {
-			t.Errorf("silent for %v: agreement is %s (%s), want %s", silent, r.Verdict, r.Reason, want)
+			t.Errorf("muted for %v: agreement is %s (%s), want %s", muted, r.Verdict, r.Reason, want)
 		}
-		if missing := strings.Contains(out.report.Incomplete, "before it went down"); missing != (silent > 0) {
-			t.Errorf("silent for %v: incomplete %q", silent, out.report.Incomplete)
+		if missing := strings.Contains(out.report.Incomplete, "before it went down"); missing != (muted > 0) {
+			t.Errorf("muted for %v: incomplete %q", muted, out.report.Incomplete)
 		}
 	}
 }
@@ -270,7 +270,7 @@ func TestObserver_GapBeforeRestartMakesAgreementUnknown(t *testing.T) {
 // A query that is wrong, say, is not found by reading heights alone.
 func TestObserver_NoBlockEndsRun(t *testing.T) {
 	misread := errors.New("observe.block.hash: jq .hush gives null")
-	out, _, _ := runPolled(t, calm, func(c *polledChain) { c.pollErr = misread })
+	out, _, _ := runPolled(t, steady, func(c *polledChain) { c.pollErr = misread })
 	var at *runtime.NodeError
 	if !errors.As(out.err, &at) || at.Op != "observe" || !errors.Is(out.err, misread) {
 		t.Fatalf("the run ended with %v", out.err)
@@ -286,7 +286,7 @@ func TestObserver_NoBlockEndsRun(t *testing.T) {
 // What is stated is what was measured, not the interval between polls.
 func TestObserver_SlowAnswersWidenArrivals(t *testing.T) {
 	width := func(latency time.Duration) time.Duration {
-		out, _, _ := mustRunPolled(t, calm, func(c *polledChain) { c.latency = latency })
+		out, _, _ := mustRunPolled(t, steady, func(c *polledChain) { c.latency = latency })
 		if run := out.events[0].Run; run == nil || !run.Chain.Measured {
 			t.Fatalf("the run event does not say that times were measured: %+v", out.events[0])
 		}
@@ -296,7 +296,7 @@ func TestObserver_SlowAnswersWidenArrivals(t *testing.T) {
 			case e.Kind != trace.KindSeen:
 			case e.At < 0:
 				if !e.Seen.Sync {
-					t.Errorf("%s at %v of the first poll looks as if it came then", e.Seen.Hash, e.At)
+					t.Errorf("%s at %v of the first poll is not marked as there before", e.Seen.Hash, e.At)
 				}
 			case !e.Seen.Sync:
 				widths = append(widths, e.Seen.Within)
@@ -333,7 +333,7 @@ func exactArrivals(events []trace.Event, node trace.NodeID, from time.Duration) 
 // Nodes that are polled seldom, and print what they get.
 func TestObserver_PrintedNotificationsMakeTimesExact(t *testing.T) {
 	for _, notifies := range []bool{false, true} {
-		out, _, _ := mustRunPolled(t, calm, func(c *polledChain) { c.notifies, c.interval = notifies, 2*time.Second })
+		out, _, _ := mustRunPolled(t, steady, func(c *polledChain) { c.notifies, c.interval = notifies, 2*time.Second })
 		for _, e := range out.events {
 			if e.Kind == trace.KindSeen && !e.Seen.Sync && e.Seen.Within > 2*time.Second {
 				t.Errorf("within %v", e.Seen.Within)
@@ -409,7 +409,7 @@ func reached(t *testing.T, events []trace.Event, node trace.NodeID, want trace.S
 func TestObserver_SubscribesAgainAfterRestart(t *testing.T) {
 	var s subscriptions
 	subscribe := s.with(newHeads)
-	out, _, _ := mustRunPolled(t, calm+"faults: [{at: 5s, for: 5s, kill: full-1}]\n",
+	out, _, _ := mustRunPolled(t, steady+"faults: [{at: 5s, for: 5s, kill: full-1}]\n",
 		func(c *polledChain) { subscribe(c); c.interval = 2 * time.Second })
 	all := s.of["full-1"]
 	if len(all) != 2 || errors.Is(all[0].err, context.Canceled) || !errors.Is(all[1].err, context.Canceled) {
@@ -437,7 +437,7 @@ func TestObserver_SubscribeBackoff(t *testing.T) {
 		name  string
 		holds time.Duration
 		want  []time.Duration // the pauses
-		noted int             // how often people are told about a node
+		noted int             // notes about a node
 	}{
 		{"fails at once", 0, []time.Duration{100 * ms, 200 * ms, 400 * ms, 800 * ms, 1600 * ms, 3200 * ms, 5000 * ms, 5000 * ms}, 1},
 		{"fails after a while", 2 * time.Second, []time.Duration{100 * ms, 200 * ms, 400 * ms, 800 * ms, 1600 * ms}, 1},
@@ -446,7 +446,7 @@ func TestObserver_SubscribeBackoff(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var s subscriptions
 			// A subscription that fails ends no run.
-			out, _, progress := mustRunPolled(t, calm, s.with(func(ctx context.Context, x *polledChain, _ faults.NodeID, _ func(chain.Notification)) error {
+			out, _, progress := mustRunPolled(t, steady, s.with(func(ctx context.Context, x *polledChain, _ faults.NodeID, _ func(chain.Notification)) error {
 				if err := x.clock.Sleep(ctx, x.clock.Now()+c.holds); err != nil {
 					return err
 				}
@@ -482,7 +482,7 @@ func TestObserver_SubscribeBackoff(t *testing.T) {
 // Subscriptions that stand at the end, and those that are about to be tried again, end with the run.
 func TestObserver_SubscriptionsEndWithRun(t *testing.T) {
 	var s subscriptions
-	mustRunPolled(t, calm, s.with(func(ctx context.Context, c *polledChain, node faults.NodeID, _ func(chain.Notification)) error {
+	mustRunPolled(t, steady, s.with(func(ctx context.Context, c *polledChain, node faults.NodeID, _ func(chain.Notification)) error {
 		if node == "miner-1" {
 			return errors.New("refused")
 		}
@@ -502,7 +502,7 @@ func TestObserver_SubscriptionsEndWithRun(t *testing.T) {
 func TestObserver_NotificationAfterAnswer(t *testing.T) {
 	for lag, want := range map[time.Duration]bool{60 * time.Millisecond: true, 400 * time.Millisecond: false} {
 		var s subscriptions
-		out, _, _ := mustRunPolled(t, calm, s.with(func(ctx context.Context, c *polledChain, node faults.NodeID, notify func(chain.Notification)) error {
+		out, _, _ := mustRunPolled(t, steady, s.with(func(ctx context.Context, c *polledChain, node faults.NodeID, notify func(chain.Notification)) error {
 			return newHeads(ctx, c, node, func(n chain.Notification) {
 				if c.clock.Sleep(ctx, c.clock.Now()+lag) == nil {
 					notify(n)
@@ -527,7 +527,7 @@ func TestObserver_MeaninglessNotificationsAreNotFollowed(t *testing.T) {
 			notify(chain.Notification{Hash: "nothing"})
 		}
 	})
-	mustRunPolled(t, calm, func(c *polledChain) {
+	mustRunPolled(t, steady, func(c *polledChain) {
 		subscribe(c)
 		c.interval, c.polled = 500*time.Millisecond, func(node faults.NodeID) {
 			if node == "full-1" {
@@ -542,14 +542,14 @@ func TestObserver_MeaninglessNotificationsAreNotFollowed(t *testing.T) {
 
 // A genesis must not be minutes old when its nodes start.
 func TestUp_BuildsImageBeforeNetworkBegins(t *testing.T) {
-	_, c, _ := mustRunPolled(t, calm, func(c *polledChain) { c.buildTime = time.Minute })
+	_, c, _ := mustRunPolled(t, steady, func(c *polledChain) { c.buildTime = time.Minute })
 	if got := c.began.Sub(c.clock.Epoch()); got != time.Minute {
 		t.Errorf("the network begins %v after the clock, its image took a minute", got)
 	}
 }
 
 func TestUp_AssignsProducers(t *testing.T) {
-	out, _, _ := mustRunPolled(t, calm, func(c *polledChain) {
+	out, _, _ := mustRunPolled(t, steady, func(c *polledChain) {
 		c.assign = func(nodes []chain.Node) ([]chain.Node, string) {
 			nodes[1].Mine = 0
 			return nodes, "miner-2 makes no blocks"
@@ -574,24 +574,24 @@ func TestRun_ReconnectsPeersOfRestartedNodes(t *testing.T) {
   - {at: 8s, for: 1s, pause: miner-1}
   - {at: 12s, restart: miner-2}
 `
-	_, c, _ := mustRunPolled(t, calm+crashes, func(*polledChain) {})
+	_, c, _ := mustRunPolled(t, steady+crashes, func(*polledChain) {})
 	// All at the start; then who was started again. Who was paused has lost nothing.
 	if d := cmp.Diff([][]faults.NodeID{nil, {"full-1"}, {"miner-2"}}, c.connected); d != "" {
 		t.Error(d)
 	}
-	out, _, _ := runPolled(t, calm+crashes, func(c *polledChain) { c.reconnectErr = errors.New("it refuses") })
+	out, _, _ := runPolled(t, steady+crashes, func(c *polledChain) { c.reconnectErr = errors.New("it refuses") })
 	if out.err == nil || !strings.Contains(out.err.Error(), "reconnect peers of full-1: it refuses") {
 		t.Errorf("error %v", out.err)
 	}
 }
 
 func TestBlockMakers_ShareByPower(t *testing.T) {
-	_, c, _ := mustRunPolled(t, calm, func(c *polledChain) { c.onCommand = true })
+	_, c, _ := mustRunPolled(t, steady, func(c *polledChain) { c.onCommand = true })
 	// Two producers share one block a second over 20 s and the settling.
 	if c.made["full-1"] != 0 || c.made["miner-1"] < 4 || c.made["miner-2"] < 4 {
 		t.Errorf("blocks made on command: %v", c.made)
 	}
-	out, _, _ := runPolled(t, calm, func(c *polledChain) { c.onCommand, c.makeErr = true, errors.New("not now") })
+	out, _, _ := runPolled(t, steady, func(c *polledChain) { c.onCommand, c.makeErr = true, errors.New("not now") })
 	if out.err == nil || !strings.Contains(out.err.Error(), "make a block on miner-") {
 		t.Errorf("error %v", out.err)
 	}
@@ -601,7 +601,7 @@ func TestBlockMakers_ShareByPower(t *testing.T) {
 // a thousand.
 func TestBlockMakers_PoissonTimes(t *testing.T) {
 	times := func(seed int) []time.Duration {
-		scenario := strings.NewReplacer("seed: 5", fmt.Sprint("seed: ", seed), "duration: 20s", "duration: 1000s").Replace(calm)
+		scenario := strings.NewReplacer("seed: 5", fmt.Sprint("seed: ", seed), "duration: 20s", "duration: 1000s").Replace(steady)
 		_, c, _ := mustRunPolled(t, scenario, func(c *polledChain) { c.onCommand, c.interval = true, time.Minute })
 		return c.madeAt
 	}

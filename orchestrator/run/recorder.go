@@ -23,8 +23,8 @@ type hooks struct {
 }
 
 // recorder writes the trace: it owns the file, the order of events in it, and run time 0, before which events wait. What
-// nodes print comes to it as a runtime.Sink, everything else from the parts of the run. It keeps nothing of an event but
-// what it needs to tell when a node that is being started is up. All methods are safe for concurrent use.
+// nodes print comes to it as a runtime.Sink, everything else from the parts of the run. It does not remember events,
+// except that a node is being started. All methods are safe for concurrent use.
 type recorder struct {
 	chain        chain.Chain
 	notification func(faults.NodeID, []byte) (chain.Notification, bool) // of the chain's Capabilities

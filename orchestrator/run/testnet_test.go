@@ -190,7 +190,7 @@ func TestTestnet_Access(t *testing.T) {
 	rt := &forwarder{Runtime: sim.New(sim.Options{Seed: 1})}
 	defer rt.Close(context.WithoutCancel(t.Context()))
 	ch := native.New(rt.Transport())
-	net, err := run.Up(t.Context(), run.Options{ID: "t", Spec: parse(t, calm), Runtime: rt, Chain: ch, Dir: t.TempDir()})
+	net, err := run.Up(t.Context(), run.Options{ID: "t", Spec: parse(t, steady), Runtime: rt, Chain: ch, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestStartBlockMakers_FailureLeavesBlockOut(t *testing.T) {
 	defer rt.Close(context.WithoutCancel(t.Context()))
 	c := newPolledChain(native.New(rt.Transport()), rt.Clock())
 	c.onCommand, c.makeErr = true, errors.New("paused")
-	net, err := run.Up(t.Context(), run.Options{ID: "t", Spec: parse(t, calm), Runtime: rt, Chain: c, Dir: t.TempDir()})
+	net, err := run.Up(t.Context(), run.Options{ID: "t", Spec: parse(t, steady), Runtime: rt, Chain: c, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,14 +5,58 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
 )
 
-// errExit is how scripted deaths look.
+// errExit is the error of scripted deaths.
 var errExit = errors.New("exit status 1")
+
+// ErrGap is the reason of scripted gaps.
+var ErrGap = errors.New("scripted loss of a line")
+
+// Script says what goes wrong. The zero value is a runtime without failures. Hooks are called before the simulator is,
+// from the goroutine of the call, and must not call the runtime.
+type Script struct {
+	// CreateErr, if not nil, is what Create returns.
+	CreateErr error
+	// LaunchErr makes the start of a node fail, at its launch and at every later start, with a *runtime.NodeError.
+	LaunchErr map[faults.NodeID]error
+	// Tail is what those nodes printed before they failed.
+	Tail []string
+	// DieAt makes a node exit by itself at a moment of the runtime's clock, if it runs then.
+	DieAt map[faults.NodeID]time.Duration
+	// GapAfter loses the line of a node that comes after so many, and reports the gap to the Sink.
+	GapAfter map[faults.NodeID]int
+	// Do, if not nil, may fail an action.
+	Do func(faults.Action) error
+	// Shape, if not nil, may fail a change of the links; then nothing changes.
+	Shape func(layers []faults.Layer) error
+	// ShapeLies makes Shape report success and do nothing.
+	ShapeLies bool
+	// Probe, if not nil, may falsify each measurement.
+	Probe func(faults.Measurement) faults.Measurement
+	// ProbeErr and TrafficErr, if not nil, are what Probe and Traffic return.
+	ProbeErr   error
+	TrafficErr error
+	// LogsErr, if not nil, is what Logs returns.
+	LogsErr error
+	// CloseErr, if not nil, is what Close returns, after it has closed.
+	CloseErr error
+}
+
+// Call is a call of the runtime.
+type Call struct {
+	At time.Duration // by the runtime's clock
+	Op string        // "create", "launch", "kill", "shape", "probe", "close" ...
+	// Node is the node concerned, empty where it is not one.
+	Node faults.NodeID
+	// Count is the number of nodes (create), layers (shape) or links (probe).
+	Count int
+}
 
 // Runtime is a scripted runtime around a simulated one, with the same capabilities.
 type Runtime struct {
@@ -41,7 +85,7 @@ func (r *Runtime) Rewrite(fn func(s *Script)) {
 	fn(&r.script)
 }
 
-// Calls returns what the runtime was asked to do until now, in order.
+// Calls returns the calls until now, in order.
 func (r *Runtime) Calls() []Call {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -182,3 +226,28 @@ func (r *Runtime) Close(ctx context.Context) error {
 	}
 	return s.CloseErr
 }
+
+// lossy is a Sink that loses one line of some nodes. The simulator calls it serially.
+type lossy struct {
+	runtime.Sink
+	after map[faults.NodeID]int
+	lines map[faults.NodeID]int
+}
+
+// Line implements runtime.Sink.
+func (l *lossy) Line(node faults.NodeID, at time.Time, line []byte) {
+	after, ok := l.after[node]
+	n := l.lines[node]
+	l.lines[node] = n + 1
+	if ok && n == after {
+		l.Sink.Gap(node, ErrGap)
+		return
+	}
+	l.Sink.Line(node, at, line)
+}
+
+// bare has the methods of runtime.Runtime and no others.
+type bare struct{ runtime.Runtime }
+
+// WithoutLinkShaper returns r without the ability to change links, for tests of code that needs it.
+func WithoutLinkShaper(r *Runtime) runtime.Runtime { return bare{r} }

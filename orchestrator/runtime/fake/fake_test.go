@@ -24,7 +24,7 @@ func TestConformance(t *testing.T) {
 	}, runtimetest.Shape)
 }
 
-func TestConformanceWithoutLinkShaper(t *testing.T) {
+func TestConformance_WithoutLinkShaper(t *testing.T) {
 	open := func(*testing.T) runtime.Runtime {
 		return fake.WithoutLinkShaper(fake.New(sim.Options{}, fake.Script{}))
 	}
@@ -70,7 +70,7 @@ func sleep(t *testing.T, r *fake.Runtime, until time.Duration) {
 	}
 }
 
-func TestScriptedErrors(t *testing.T) {
+func TestScript_Errors(t *testing.T) {
 	r, _, err := up(t, fake.Script{
 		Do:         func(faults.Action) error { return errScript },
 		Shape:      func([]faults.Layer) error { return errScript },
@@ -108,14 +108,14 @@ func TestScriptedErrors(t *testing.T) {
 	}
 }
 
-func TestScriptedCreate(t *testing.T) {
+func TestScript_CreateErr(t *testing.T) {
 	r := fake.New(sim.Options{}, fake.Script{CreateErr: errScript})
 	if _, err := r.Create(t.Context(), runtime.Plan{}); !errors.Is(err, errScript) {
 		t.Errorf("create: %v", err)
 	}
 }
 
-func TestScriptedLaunch(t *testing.T) {
+func TestScript_LaunchErr(t *testing.T) {
 	r, _, err := up(t, fake.Script{LaunchErr: map[faults.NodeID]error{"b": errScript}, Tail: []string{"oh no"}})
 	var failed *runtime.NodeError
 	if !errors.As(err, &failed) || failed.Node != "b" || !errors.Is(err, errScript) || !slices.Equal(failed.Tail, []string{"oh no"}) {
@@ -127,7 +127,7 @@ func TestScriptedLaunch(t *testing.T) {
 	}
 }
 
-func TestScriptedDeath(t *testing.T) {
+func TestScript_DieAt(t *testing.T) {
 	r, rec, err := up(t, fake.Script{DieAt: map[faults.NodeID]time.Duration{"a": 5 * time.Second}})
 	if err != nil {
 		t.Fatal(err)
@@ -141,11 +141,11 @@ func TestScriptedDeath(t *testing.T) {
 		t.Fatalf("exits %v", rec.exits)
 	}
 	if err := r.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "a"}); !errors.Is(err, runtime.ErrState) {
-		t.Errorf("kill of the dead: %v", err)
+		t.Errorf("kill of a dead node: %v", err)
 	}
 }
 
-func TestScriptedGap(t *testing.T) {
+func TestScript_GapAfter(t *testing.T) {
 	r, rec, err := up(t, fake.Script{GapAfter: map[faults.NodeID]int{"a": 3}})
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +156,7 @@ func TestScriptedGap(t *testing.T) {
 	}
 }
 
-func TestLies(t *testing.T) {
+func TestScript_ShapeLiesAndProbe(t *testing.T) {
 	r, _, err := up(t, fake.Script{ShapeLies: true})
 	if err != nil {
 		t.Fatal(err)
@@ -187,11 +187,11 @@ func TestLies(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := probe(); got != 1 {
-		t.Errorf("the probe did not lie: %d", got)
+		t.Errorf("the measurement was not falsified: %d", got)
 	}
 }
 
-func TestCallsAreRecorded(t *testing.T) {
+func TestRuntime_RecordsCalls(t *testing.T) {
 	r, _, err := up(t, fake.Script{})
 	if err != nil {
 		t.Fatal(err)
@@ -219,7 +219,7 @@ func TestCallsAreRecorded(t *testing.T) {
 	}
 }
 
-func TestLaunchObeysContext(t *testing.T) {
+func TestLaunch_ContextEnded(t *testing.T) {
 	r := fake.New(sim.Options{}, fake.Script{})
 	hosts, err := r.Create(t.Context(), runtime.Plan{ID: "fake", Nodes: []runtime.PlanNode{{ID: "a"}}})
 	if err != nil {
