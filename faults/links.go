@@ -53,14 +53,14 @@ func (l Links) On(k Link) LinkState {
 	for i := range l.Rules {
 		r := &l.Rules[i]
 		if slices.Contains(r.From, k.From) && slices.Contains(r.To, k.To) {
-			s.add(r)
+			s.Add(r)
 		}
 	}
 	return s
 }
 
-// add composes one more rule into the state.
-func (s *LinkState) add(r *Rule) {
+// Add composes one more rule into the state.
+func (s *LinkState) Add(r *Rule) {
 	s.Cut = s.Cut || r.Cut
 	s.Shape.Delay += r.Shape.Delay
 	s.Shape.Jitter += r.Shape.Jitter

@@ -108,7 +108,7 @@ func (m *Matrix) compose(i, j int) LinkState {
 	from, to := m.from.rules[i], m.to.rules[j]
 	for w := range from {
 		for set := from[w] & to[w]; set != 0; set &= set - 1 {
-			s.add(&m.rules[w*64+bits.TrailingZeros64(set)])
+			s.Add(&m.rules[w*64+bits.TrailingZeros64(set)])
 		}
 	}
 	return s

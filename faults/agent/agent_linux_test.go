@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -265,8 +266,9 @@ func (f *testAgent) eventually(tb testing.TB, what string, is func(agent.State) 
 func TestAgent_LostLeaseHeals(t *testing.T) {
 	f := serve(t, shapetest.Lab(t, 2), agent.Config{RequireLease: true})
 	all := layer("all", faults.Rule{From: f.nodes, To: f.nodes, Cut: true})
-	if _, err := f.Shape(t.Context(), []faults.Layer{all}); !errors.Is(err, agent.ErrNoLease) {
-		t.Fatalf("shape without a lease: %v, want ErrNoLease", err)
+	var refusal *agent.Error
+	if _, err := f.Shape(t.Context(), []faults.Layer{all}); !errors.As(err, &refusal) || refusal.Status != http.StatusPreconditionFailed {
+		t.Fatalf("shape without a lease: %v, want status 412", err)
 	}
 	first, err := f.AcquireLease(t.Context())
 	if err != nil {

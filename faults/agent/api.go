@@ -1,9 +1,7 @@
 package agent
 
 import (
-	"errors"
 	"fmt"
-	"net/http"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape/probe"
@@ -37,35 +35,12 @@ type ProbeRequest struct {
 
 // Error is an error answer of the agent, as Client returns it.
 type Error struct {
-	Status  int // the HTTP status: 400, 409, 412, 500, 501 or 503
+	Status  int // the HTTP status; the package comment says what each means
 	Message string
 }
 
 // Error implements error.
 func (e *Error) Error() string { return e.Message }
-
-// Is makes errors.Is find the sentinels below by status.
-func (e *Error) Is(target error) bool {
-	switch target {
-	case ErrChanged:
-		return e.Status == http.StatusConflict
-	case ErrNoLease:
-		return e.Status == http.StatusPreconditionFailed
-	case ErrCannot:
-		return e.Status == http.StatusNotImplemented
-	}
-	return false
-}
-
-// Errors that a caller may handle.
-var (
-	// ErrChanged: the layers are no longer of the version that the request was made for.
-	ErrChanged = errors.New("the layers have changed")
-	// ErrNoLease: the agent applies faults only while a client holds its lease.
-	ErrNoLease = errors.New("no client holds the agent's lease")
-	// ErrCannot: this host's kernel cannot do what was requested.
-	ErrCannot = errors.New("not supported by this kernel")
-)
 
 // newError is an *Error.
 func newError(status int, format string, args ...any) error {

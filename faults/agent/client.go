@@ -52,7 +52,7 @@ func (c *Client) Shape(ctx context.Context, layers []faults.Layer) (faults.Appli
 	return c.ShapeIf(ctx, ShapeRequest{Layers: layers})
 }
 
-// ShapeIf is Shape on condition that the layers are still of a version; otherwise the error is ErrChanged.
+// ShapeIf is Shape on condition that the layers are still of a version; otherwise the status is 409.
 func (c *Client) ShapeIf(ctx context.Context, req ShapeRequest) (faults.Applied, error) {
 	var a faults.Applied
 	err := c.call(ctx, http.MethodPut, "/v1/layers", req, &a)
@@ -116,19 +116,6 @@ func (c *Client) AcquireLease(ctx context.Context) (*Lease, error) {
 		l.body.Close()
 	}()
 	return l, nil
-}
-
-// Lease acquires a lease and holds it until ctx ends or the connection breaks; it returns nil in the first case.
-func (c *Client) Lease(ctx context.Context) error {
-	l, err := c.AcquireLease(ctx)
-	if err != nil {
-		return err
-	}
-	<-l.Done()
-	if ctx.Err() != nil {
-		return nil
-	}
-	return fmt.Errorf("hold the agent's lease: the agent closed the connection")
 }
 
 // call sends a request with the body in, if not nil, and decodes the answer into out, if not nil.

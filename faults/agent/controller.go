@@ -83,10 +83,10 @@ func (c *controller) setLayers(req ShapeRequest) (faults.Applied, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if req.IfVersion != 0 && req.IfVersion != c.version {
-		return faults.Applied{}, newError(http.StatusConflict, "shape links: %v: version is %d, not %d", ErrChanged, c.version, req.IfVersion)
+		return faults.Applied{}, newError(http.StatusConflict, "shape links: the layers have changed: version is %d, not %d", c.version, req.IfVersion)
 	}
 	if c.requireLease && c.leases == 0 && len(req.Layers) > 0 {
-		return faults.Applied{}, newError(http.StatusPreconditionFailed, "shape links: %v", ErrNoLease)
+		return faults.Applied{}, newError(http.StatusPreconditionFailed, "shape links: no client holds the agent's lease")
 	}
 	layers := active(req.Layers, start)
 	if err := c.apply(c.hosts, layers); err != nil {

@@ -11,7 +11,7 @@
 //
 // The files: main.go is the command, server.go starts the agent and handles requests, which validate.go checks;
 // controller.go owns the desired state and calls the engine; forward.go forwards ports; journal.go records what the agent
-// creates in the kernel; bridge_linux.go watches the bridge. A new request is a type in api.go, a method of Client, a
+// creates in the kernel; kernel_linux.go opens the engine and watches the bridge. A new request is a type in api.go, a method of Client, a
 // handler and its checks.
 //
 // What it needs, in the network namespace that carries the bridge: CAP_NET_ADMIN for tables and queues. In the nodes'

@@ -14,9 +14,6 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/faults/shape"
-	"github.com/netsplit/netsplit/faults/shape/netns"
-	"github.com/netsplit/netsplit/faults/shape/probe"
 )
 
 // Config configures an agent.
@@ -75,7 +72,7 @@ func Serve(ctx context.Context, cfg Config, ready func()) (err error) {
 		return errors.Join(j.explain(err), j.close(false))
 	}
 	s.controller = &controller{testnet: cfg.Testnet, engine: eng, requireLease: cfg.RequireLease, failed: s.stop}
-	s.prober = probe.New()
+	s.prober = newProber()
 	// The journal is removed after the table and the queue that it names.
 	defer func() {
 		healed := s.controller.close()
@@ -87,18 +84,6 @@ func Serve(ctx context.Context, cfg Config, ready func()) (err error) {
 	}
 	defer stopWatch()
 	return s.serve(ctx, cfg.Socket, ready)
-}
-
-// openEngine opens the engine in the configured namespace.
-func openEngine(cfg Config, j *journal) (*shape.Engine, error) {
-	var e *shape.Engine
-	err := netns.Do(cfg.Netns, func() (err error) {
-		e, err = shape.Open(shape.Config{Testnet: cfg.Testnet, Bridge: cfg.Bridge, Record: func(table string, queue uint16) error {
-			return j.record(entry{Testnet: cfg.Testnet, PID: os.Getpid(), Table: table, Queue: queue})
-		}})
-		return err
-	})
-	return e, err
 }
 
 // stop makes the server stop. Only the first call has an effect.
@@ -164,7 +149,7 @@ func listen(socket string) (net.Listener, error) {
 	}
 	if err := os.Chmod(socket, 0o600); err != nil {
 		ln.Close()
-		return nil, fmt.Errorf("protect socket: %w", err)
+		return nil, fmt.Errorf("restrict access to socket: %w", err)
 	}
 	if err := chownLike(socket, filepath.Dir(socket)); err != nil {
 		ln.Close()

@@ -61,9 +61,7 @@ func addRule(states map[nft.Pair]faults.LinkState, rule faults.Rule, addrs map[f
 				return err
 			}
 			s := states[pair]
-			s.Cut = s.Cut || rule.Cut
-			s.Shape.Delay += rule.Shape.Delay
-			s.Shape.Jitter += rule.Shape.Jitter
+			s.Add(&rule)
 			states[pair] = s
 			if len(states) > MaxPairs {
 				return fmt.Errorf("more than %d links are affected", MaxPairs)

@@ -1,7 +1,6 @@
 package shape_test
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -105,16 +104,5 @@ func TestPairOf(t *testing.T) {
 	}
 	if _, err := nft.PairOf(netip.Addr{}, netip.MustParseAddr("10.0.0.2")); err == nil {
 		t.Error("a pair of no address")
-	}
-}
-
-func TestOpen_RecordError(t *testing.T) {
-	want := errors.New("disk full")
-	e, err := shape.Open(shape.Config{Testnet: "never", Record: func(string, uint16) error { return want }})
-	if err == nil {
-		e.Close()
-	}
-	if !errors.Is(err, want) && !errors.Is(err, shape.ErrUnsupported) {
-		t.Errorf("open: %v, want %v", err, want)
 	}
 }

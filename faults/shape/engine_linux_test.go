@@ -479,3 +479,14 @@ func TestOpen_BridgeNetfilterOff(t *testing.T) {
 		t.Errorf("the packet arrived after %v, want 30ms", late)
 	}
 }
+
+func TestOpen_RecordError(t *testing.T) {
+	want := errors.New("disk full")
+	e, err := shape.Open(shape.Config{Testnet: "never", Record: func(string, uint16) error { return want }})
+	if err == nil {
+		e.Close()
+	}
+	if !errors.Is(err, want) {
+		t.Errorf("open: %v, want %v", err, want)
+	}
+}

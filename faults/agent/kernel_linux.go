@@ -9,11 +9,28 @@ import (
 	vnetns "github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"github.com/netsplit/netsplit/faults/shape"
 	"github.com/netsplit/netsplit/faults/shape/netns"
+	"github.com/netsplit/netsplit/faults/shape/probe"
 )
 
 // watchBuffer is the socket's buffer in bytes, enough for events of a few thousand links.
 const watchBuffer = 4 << 20
+
+// openEngine opens the engine in the configured namespace.
+func openEngine(cfg Config, j *journal) (engine, error) {
+	var e *shape.Engine
+	err := netns.Do(cfg.Netns, func() (err error) {
+		e, err = shape.Open(shape.Config{Testnet: cfg.Testnet, Bridge: cfg.Bridge, Record: func(table string, queue uint16) error {
+			return j.record(entry{Testnet: cfg.Testnet, PID: os.Getpid(), Table: table, Queue: queue})
+		}})
+		return err
+	})
+	return e, err
+}
+
+// newProber returns a prober that has no sockets open yet.
+func newProber() prober { return probe.New() }
 
 // chownLike makes dir's owner the owner of path: an agent that runs as root in a container serves the user who created the
 // directory.
