@@ -20,6 +20,7 @@ const (
 	// lateNotification is how long after an answer that has a block the node may take to notify of it. The block had come
 	// just before the answer then; without the notification, it may have come at any time since the poll before.
 	lateNotification = 200 * time.Millisecond
+	lateStep         = 10 * time.Millisecond // how often it is checked whether it came
 )
 
 // arrivals decides when blocks arrived at nodes that are polled: it has the notifications that nodes sent, and compares
@@ -118,7 +119,7 @@ func (a *arrivals) sleep(ctx context.Context, node faults.NodeID, until, ignoreU
 // lateNotification is over. since is when the node did not have them yet.
 func (a *arrivals) awaitLate(ctx context.Context, node faults.NodeID, since, at time.Duration, events []trace.Event) {
 	for !a.complete(node, since, at, events) && a.clock.Now() < at+lateNotification {
-		if a.clock.Sleep(ctx, a.clock.Now()+retryInterval) != nil {
+		if a.clock.Sleep(ctx, a.clock.Now()+lateStep) != nil {
 			return
 		}
 	}

@@ -319,7 +319,7 @@ nodes: [{name: miner, count: 4, mine: 100/s}]
 topology: {full: }
 consensus: {pow: {block_interval: 500ms}}
 expect: [agreement]
-duration: 35s
+duration: 27s
 settle: 20s
 `}.run(t)
 	if err != nil {

@@ -9,9 +9,6 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// pollStep is how often conditions are looked at again.
-const pollStep = 50 * time.Millisecond
-
 // shared is what the parts of one run work with.
 type shared struct {
 	time  *runTime

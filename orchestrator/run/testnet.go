@@ -15,6 +15,8 @@ import (
 )
 
 const (
+	// pollStep is how often a condition is checked that is waited for.
+	pollStep = 50 * time.Millisecond
 	// queryTimeout bounds one query to a node that may not answer.
 	queryTimeout = time.Second
 	// answerTimeout bounds the wait for nodes that were started to answer before they are connected to their peers.
