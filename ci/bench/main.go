@@ -1,5 +1,5 @@
-// Bench runs the benchmarks behind docs/benchmarks.md and prints that file's table. Benchmarks of containers and of the
-// kernel need Docker and root, and fail without; `go run ./ci/bench -only sim` runs those whose name begins so.
+// Bench runs the benchmarks of docs/benchmarks.md and prints its table. Benchmarks of containers and of the kernel need
+// Docker and root. `go run ./ci/bench -only sim` runs those whose name begins with sim.
 package main
 
 import (
@@ -13,11 +13,11 @@ import (
 	"strings"
 )
 
-// figure is a row of the table: one metric of one benchmark, and its budget.
+// figure is a row of the table: a metric of a benchmark and its budget.
 type figure struct {
 	name      string
 	pkg       string
-	benchmark string // pattern; the first line of output that it gives is read
+	benchmark string // pattern; the first line of its output with the metric is used
 	metric    string // unit, as `go test -bench` prints it
 	scale     float64
 	unit      string // after scaling
@@ -31,9 +31,9 @@ var figures = []figure{
 	{"faults: cut and heal of 100 nodes, two transactions", "./faults/shape", "BenchmarkCut100Nodes", "ns/op", 1e-6, "ms", "<= 200 ms", "10x"},
 	{"faults: the same by calls to the agent", "./faults/agent", "BenchmarkCutAndHeal100NodesByCall", "ns/op", 1e-6, "ms", "<= 200 ms", "10x"},
 	{"faults: throughput of one 50 ms link", "./faults/shape", "BenchmarkThroughput50ms", "Mbit/s", 1, "Mbit/s", ">= 500 Mbit/s", "3x"},
-	{"faults: delay error, 10 ms asked", "./faults/agent", "BenchmarkDelayError/10ms", "us-late", 1e-3, "ms", "<= 1 ms", "3x"},
-	{"faults: delay error, 50 ms asked", "./faults/agent", "BenchmarkDelayError/50ms", "us-late", 1e-3, "ms", "<= 1 ms", "3x"},
-	{"faults: delay error, 500 ms asked", "./faults/agent", "BenchmarkDelayError/500ms", "us-late", 1e-3, "ms", "<= 1 ms", "3x"},
+	{"faults: delay error, 10 ms planned", "./faults/agent", "BenchmarkDelayError/10ms", "us-late", 1e-3, "ms", "<= 1 ms", "3x"},
+	{"faults: delay error, 50 ms planned", "./faults/agent", "BenchmarkDelayError/50ms", "us-late", 1e-3, "ms", "<= 1 ms", "3x"},
+	{"faults: delay error, 500 ms planned", "./faults/agent", "BenchmarkDelayError/500ms", "us-late", 1e-3, "ms", "<= 1 ms", "3x"},
 	{"sim: link deliveries, 1,000 nodes", "./orchestrator/runtime/sim", "BenchmarkDelivery/1000", "deliveries/s", 1e-6, "M/s", ">= 1 M/s", "2s"},
 	{"sim: link deliveries, 10,000 nodes", "./orchestrator/runtime/sim", "BenchmarkDelivery/10000", "deliveries/s", 1e-6, "M/s", ">= 1 M/s", "2s"},
 	{"sim: memory", "./orchestrator/runtime/sim", "BenchmarkMemory", "KiB/node", 1, "KiB/node", "<= 64 KiB/node", "1x"},
@@ -46,7 +46,7 @@ var figures = []figure{
 }
 
 func main() {
-	only := flag.String("only", "", "run the figures whose name begins with this")
+	only := flag.String("only", "", "run the benchmarks whose name begins with this")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -1,6 +1,6 @@
-// Chains measures the ready chains and prints the table of docs/benchmarks.md: how long each takes to be one chain again
-// after a cut of 30 s, how fast its blocks spread over links with and without delay, and how long a testnet of it takes to
-// start. It needs a Docker Engine. `go run ./ci/bench/chains -chain btcd -only start` measures a part.
+// Chains measures the ready chains and prints their table of docs/benchmarks.md: the time to converge after a partition of
+// 30 s, block propagation over links with and without delay, and the time to start a testnet. It needs a Docker Engine.
+// `go run ./ci/bench/chains -chain btcd -only start` runs a part.
 package main
 
 import (
@@ -21,13 +21,13 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// seeds are those of the cuts, of which the median is shown.
+// seeds are the seeds of the partitions; the median is shown.
 var seeds = []int{1, 2, 3}
 
-// delays are those of every link while blocks spread, in milliseconds.
+// delays are the link delays of the propagation measurements, in milliseconds.
 var delays = []int{0, 50, 200}
 
-// sizes are the numbers of nodes that are started.
+// sizes are the numbers of nodes of the start measurements.
 var sizes = []int{4, 16, 32}
 
 const cut = `
@@ -43,8 +43,8 @@ duration: 41s
 settle: 70s
 `
 
-const spread = `
-name: bench-spread
+const propagation = `
+name: bench-propagation
 seed: 1
 nodes:
   - {name: miner, count: 4, mine: 100/s}
@@ -71,7 +71,7 @@ settle: 30s
 
 func main() {
 	chains := flag.String("chain", "btcd,cometbft,geth", "measure these chains")
-	only := flag.String("only", "", "measure this alone: cut, spread or start")
+	only := flag.String("only", "", "measure only this: cut, propagation or start")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -88,8 +88,8 @@ type measurement struct {
 }
 
 var measurements = []measurement{
-	{"cut", "one chain again after a cut of 30 s, median of 3 (all)", (*bench).cut},
-	{"spread", "block propagation p50 / p95 with links of 0, 50 and 200 ms", (*bench).spread},
+	{"cut", "convergence after a partition of 30 s, median of 3 (all)", (*bench).cut},
+	{"propagation", "block propagation p50 / p95 with links of 0, 50 and 200 ms", (*bench).propagation},
 	{"start", "start of 4, 16 and 32 nodes", (*bench).start},
 }
 
@@ -108,7 +108,7 @@ func measure(ctx context.Context, chains []string, only string) error {
 	}
 	columns := slices.DeleteFunc(slices.Clone(measurements), func(m measurement) bool { return only != "" && m.name != only })
 	if len(columns) == 0 {
-		return fmt.Errorf("-only %s: there are cut, spread and start", only)
+		return fmt.Errorf("-only %s: want cut, propagation or start", only)
 	}
 	header, rule := "| chain |", "| --- |"
 	for _, m := range columns {
@@ -129,14 +129,14 @@ func measure(ctx context.Context, chains []string, only string) error {
 	return nil
 }
 
-// bench runs scenarios.
+// bench runs scenarios with a netsplit that it has built.
 type bench struct {
 	dir     string
 	program string
 	runs    int
 }
 
-// record runs a scenario and returns the run's directory. An invariant that does not hold is not a failure here.
+// record runs a scenario and returns the run's directory. A violated invariant is not an error here.
 func (b *bench) record(ctx context.Context, chain, scenario string) (string, error) {
 	b.runs++
 	dir := filepath.Join(b.dir, fmt.Sprint("run-", b.runs))
@@ -153,7 +153,7 @@ func (b *bench) record(ctx context.Context, chain, scenario string) (string, err
 	return dir, nil
 }
 
-// cut measures how long after the heal all nodes are on one chain that grows.
+// cut measures the time from the heal until all nodes are on one growing chain.
 func (b *bench) cut(ctx context.Context, chain string) (string, error) {
 	var took []time.Duration
 	for _, seed := range seeds {
@@ -166,7 +166,7 @@ func (b *bench) cut(ctx context.Context, chain string) (string, error) {
 			return "", err
 		}
 		if len(rep.Summary.Partitions) != 1 || !rep.Summary.Partitions[0].Converged {
-			return "", fmt.Errorf("seed %d: the nodes were not on one chain again", seed)
+			return "", fmt.Errorf("seed %d: the nodes did not converge", seed)
 		}
 		took = append(took, rep.Summary.Partitions[0].ConvergedIn)
 	}
@@ -178,15 +178,15 @@ func (b *bench) cut(ctx context.Context, chain string) (string, error) {
 	return fmt.Sprintf("%s (%s)", seconds(took[len(took)/2]), strings.Join(all, ", ")), nil
 }
 
-// spread measures how fast blocks reach all nodes.
-func (b *bench) spread(ctx context.Context, chain string) (string, error) {
+// propagation measures how fast blocks reach all nodes.
+func (b *bench) propagation(ctx context.Context, chain string) (string, error) {
 	var cells []string
 	for _, ms := range delays {
 		faults := ""
 		if ms > 0 {
 			faults = fmt.Sprintf("faults: [{at: 0s, for: 40s, latency: {delay: %dms}}]", ms)
 		}
-		dir, err := b.record(ctx, chain, fmt.Sprintf(spread, faults))
+		dir, err := b.record(ctx, chain, fmt.Sprintf(propagation, faults))
 		if err != nil {
 			return "", err
 		}
@@ -196,20 +196,20 @@ func (b *bench) spread(ctx context.Context, chain string) (string, error) {
 		}
 		p := rep.Summary.Propagation
 		if p.Deliveries == 0 {
-			return "", fmt.Errorf("with %d ms: no block spread", ms)
+			return "", fmt.Errorf("with %d ms: no block was propagated", ms)
 		}
-		cells = append(cells, spreadWords(&p))
+		cells = append(cells, formatPropagation(&p))
 	}
 	return strings.Join(cells, ", "), nil
 }
 
-// spreadWords states the median and the 95th percentile, as exactly as they are known.
-func spreadWords(p *invariant.PropagationSummary) string {
+// formatPropagation formats the median and the 95th percentile, as ranges where they are uncertain.
+func formatPropagation(p *invariant.PropagationSummary) string {
 	low, high := p.Ends()
 	return trace.FormatRange(low.P50, high.P50) + " / " + trace.FormatRange(low.P95, high.P95)
 }
 
-// start measures the time from nothing to all nodes connected and on one moving chain, the image being there.
+// start measures the time until all nodes are connected and on one growing chain, with the image already built.
 func (b *bench) start(ctx context.Context, chain string) (string, error) {
 	var cells []string
 	for _, n := range sizes {
@@ -226,7 +226,7 @@ func (b *bench) start(ctx context.Context, chain string) (string, error) {
 	return strings.Join(cells, ", "), nil
 }
 
-// startOf returns the run time at which a run began to bring its nodes up, which is before 0.
+// startOf returns the run time at which a run began to start its nodes, which is negative.
 func startOf(dir string) (began time.Duration, err error) {
 	err = trace.ReadSorted(filepath.Join(dir, run.TraceFile), func(e *trace.Event) error {
 		if e.Kind == trace.KindPhase && e.Phase.Name == trace.PhaseStarting {
@@ -235,12 +235,12 @@ func startOf(dir string) (began time.Duration, err error) {
 		return nil
 	})
 	if err == nil && began >= 0 {
-		err = fmt.Errorf("%s does not say when it began to start nodes", dir)
+		err = fmt.Errorf("no start of the nodes in the trace of %s", dir)
 	}
 	return began, err
 }
 
-// seconds writes a time with as many digits as it is worth.
+// seconds formats a duration with a suitable number of digits.
 func seconds(d time.Duration) string {
 	if d < time.Second {
 		return fmt.Sprintf("%.0f ms", d.Seconds()*1e3)

@@ -7,15 +7,14 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 )
 
-// TestSpreadSaysHowWellEachFigureIsKnown: the table has no other place for it.
-func TestSpreadSaysHowWellEachFigureIsKnown(t *testing.T) {
+func TestFormatPropagation(t *testing.T) {
 	const ms = time.Millisecond
 	p := &invariant.PropagationSummary{Delays: invariant.Delays{P50: 44 * ms, P95: 400 * ms}}
 	if got := spreadWords(p); got != "44ms / 400ms" {
-		t.Errorf("all is exact: %q", got)
+		t.Errorf("exact: %q", got)
 	}
 	p.Low, p.High = &invariant.Delays{P50: 44 * ms, P95: 150 * ms}, &invariant.Delays{P50: 44 * ms, P95: 650 * ms}
 	if got := spreadWords(p); got != "44ms / 150..650ms" {
-		t.Errorf("p95 is between 150ms and 650ms: %q", got)
+		t.Errorf("p95 in a range: %q", got)
 	}
 }
