@@ -138,7 +138,9 @@ func (f *testAgent) expectOpen(tb testing.TB, links ...faults.Link) {
 
 func (f *testAgent) expectCut(tb testing.TB, links ...faults.Link) {
 	tb.Helper()
-	for _, m := range f.probe(tb, plan, links...) {
+	p := plan
+	p.Wait = 100 * time.Millisecond // what is not cut arrives within a millisecond
+	for _, m := range f.probe(tb, p, links...) {
 		if m.Sent != plan.Count || m.Received != 0 {
 			tb.Errorf("link %v: %d sent, %d received, want none", m.Link, m.Sent, m.Received)
 		}
@@ -146,6 +148,7 @@ func (f *testAgent) expectCut(tb testing.TB, links ...faults.Link) {
 }
 
 func TestAgent_CutAndHeal(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	f := serve(t, shapetest.Lab(t, 3), agent.Config{})
 	there, back := both("n1", "n2")[0], both("n1", "n2")[1]
 	f.expectOpen(t, there, back)
@@ -232,6 +235,7 @@ func TestAgent_DelaysOfLayersAdd(t *testing.T) {
 }
 
 func TestAgent_LayerExpires(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	f := serve(t, shapetest.Lab(t, 2), agent.Config{})
 	brief := layer("brief", faults.Rule{From: f.nodes, To: f.nodes, Cut: true})
 	brief.Until = time.Now().Add(2 * time.Second) // probing must be over by then
@@ -264,6 +268,7 @@ func (f *testAgent) eventually(tb testing.TB, what string, is func(agent.State) 
 }
 
 func TestAgent_LostLeaseHeals(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	f := serve(t, shapetest.Lab(t, 2), agent.Config{RequireLease: true})
 	all := layer("all", faults.Rule{From: f.nodes, To: f.nodes, Cut: true})
 	var refusal *agent.Error
@@ -287,6 +292,7 @@ func TestAgent_LostLeaseHeals(t *testing.T) {
 }
 
 func TestAgent_RestartedNodeKeepsItsFaults(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	l := shapetest.Lab(t, 3)
 	f := serve(t, l, agent.Config{})
 	f.shape(t, layer("all", faults.Rule{From: f.nodes[:1], To: f.nodes[1:2], Cut: true}))
@@ -339,6 +345,7 @@ func TestAgent_TwoTestnets(t *testing.T) {
 }
 
 func TestAgent_SecondOfTestnet(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	l := shapetest.Lab(t, 2)
 	journal := filepath.Join(t.TempDir(), "journal")
 	first := serve(t, l, agent.Config{Testnet: "one", Journal: journal})
@@ -367,6 +374,7 @@ func TestAgent_SecondOfTestnet(t *testing.T) {
 }
 
 func TestAgent_BridgeDeleted(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	l := shapetest.Lab(t, 2)
 	f := serve(t, l, agent.Config{Bridge: l.BridgeIf})
 	f.shape(t, layer("all", faults.Rule{From: f.nodes, To: f.nodes, Cut: true}))
@@ -411,6 +419,7 @@ func child(tb testing.TB, l *lab.Lab) (*exec.Cmd, *agent.Client) {
 }
 
 func TestAgent_KilledLeavesNoFault(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for _, sig := range []os.Signal{syscall.SIGKILL, syscall.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) {
 			l := shapetest.Lab(t, 3)
@@ -458,7 +467,7 @@ func TestAgent_HundredNodes(t *testing.T) {
 	all := mesh(f.nodes)
 	a := f.shape(t, layer("half", faults.Rule{From: f.nodes[:50], To: f.nodes[50:], Cut: true}))
 	t.Logf("2,500 links cut in %v", a.Took)
-	p := faults.ProbePlan{Count: 3, Interval: 100 * time.Millisecond, Wait: time.Second}
+	p := faults.ProbePlan{Count: 1, Wait: 500 * time.Millisecond}
 	left := make(map[faults.NodeID]bool)
 	for _, n := range f.nodes[:50] {
 		left[n] = true

@@ -174,7 +174,7 @@ func TestEngine_JitterKeepsOrder(t *testing.T) {
 	defer closeEngine(t, e)
 	s := newStream(t, l.Nodes[0], l.Nodes[1])
 	apply(t, e, delayed(faults.Shape{Delay: 20 * time.Millisecond, Jitter: 20 * time.Millisecond}, pair(t, l, 0, 1)))
-	const total, window = 5000, 200 // the window keeps within the receiver's buffer
+	const total, window = 2000, 200 // the window keeps within the receiver's buffer
 	for first := uint64(0); first < total; first += window {
 		for range window {
 			s.send(t)
@@ -224,6 +224,7 @@ func TestEngine_HealReleasesHeldPacketsInTime(t *testing.T) {
 }
 
 func TestEngine_CutDropsHeldPackets(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	l := shapetest.Lab(t, 2)
 	e := open(t, l, "cutheld")
 	defer closeEngine(t, e)
@@ -287,6 +288,7 @@ func TestEngine_ApplyIsOneTransaction(t *testing.T) {
 
 // When a netfilter hook is removed, the kernel drops what all queues of the namespace hold. The engine must count it.
 func TestEngine_CountsFlushedPackets(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	l := shapetest.Lab(t, 2)
 	e, other := open(t, l, "mine"), open(t, l, "other")
 	defer closeEngine(t, e)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -35,7 +37,7 @@ type socket struct {
 	mac  net.HardwareAddr // of the interface that has addr
 	port int              // that interface's index
 	send int              // AF_PACKET
-	recv int              // UDP
+	recv *net.UDPConn
 }
 
 // buffer is the size of each socket's buffer in bytes. The receiver's holds all packets of one round, the sender's all that
@@ -45,7 +47,7 @@ const buffer = 8 << 20
 // openSocket opens a host's sockets. The error wraps os.ErrNotExist when the namespace is gone, and errNoAddress when the
 // host has no address yet.
 func openSocket(h Host, ns nsID) (*socket, error) {
-	s := &socket{addr: h.Addr, ns: ns, send: -1, recv: -1}
+	s := &socket{addr: h.Addr, ns: ns, send: -1}
 	if err := netns.Do(h.Netns, s.open); err != nil {
 		s.close()
 		return nil, fmt.Errorf("open probe socket: %w", err)
@@ -68,7 +70,7 @@ func (s *socket) open() (err error) {
 	if s.send, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err != nil {
 		return err
 	}
-	s.recv, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	s.recv, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(s.addr, Port)))
 	return err
 }
 
@@ -93,14 +95,20 @@ func (s *socket) findInterface() error {
 	return fmt.Errorf("%w %s", errNoAddress, s.addr)
 }
 
+// prepare sets the sockets' options.
 func (s *socket) prepare() error {
 	enlarge(s.send, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF)
-	enlarge(s.recv, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF)
-	if err := unix.SetsockoptInt(s.recv, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
-		return fmt.Errorf("enable receive timestamps: %w", err)
+	raw, err := s.recv.SyscallConn()
+	if err != nil {
+		return err
 	}
-	if err := unix.Bind(s.recv, &unix.SockaddrInet4{Addr: s.addr.As4(), Port: Port}); err != nil {
-		return fmt.Errorf("bind probe socket to %s port %d: %w", s.addr, Port, err)
+	var failure error
+	err = raw.Control(func(fd uintptr) {
+		enlarge(int(fd), unix.SO_RCVBUFFORCE, unix.SO_RCVBUF)
+		failure = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
+	})
+	if err := errors.Join(err, failure); err != nil {
+		return fmt.Errorf("enable receive timestamps: %w", err)
 	}
 	return nil
 }
@@ -113,13 +121,42 @@ func enlarge(fd, force, plain int) {
 }
 
 func (s *socket) close() error {
-	var all []error
-	for _, fd := range []int{s.send, s.recv} {
-		if fd >= 0 {
-			all = append(all, unix.Close(fd))
+	var send, recv error
+	if s.send >= 0 {
+		send = unix.Close(s.send)
+	}
+	if s.recv != nil {
+		recv = s.recv.Close()
+	}
+	return errors.Join(send, recv)
+}
+
+// receive passes what arrives to a run until the read deadline.
+func (s *socket) receive(r *run) error {
+	data, control := make([]byte, size+1), make([]byte, 128)
+	for {
+		n, nc, _, from, err := s.recv.ReadMsgUDPAddrPort(data, control)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("receive probes at %s: %w", s.addr, err)
+		}
+		r.arrive(data[:n], from.Addr().Unmap(), s.addr, receiveTime(control[:nc]))
+	}
+}
+
+// receiveTime finds the kernel's receive time among control messages; without one it is the current time.
+func receiveTime(control []byte) int64 {
+	msgs, err := unix.ParseSocketControlMessage(control)
+	if err == nil {
+		for _, m := range msgs {
+			if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SCM_TIMESTAMPNS && len(m.Data) >= int(unsafe.Sizeof(unix.Timespec{})) {
+				return (*unix.Timespec)(unsafe.Pointer(&m.Data[0])).Nano()
+			}
 		}
 	}
-	return errors.Join(all...)
+	return realtime()
 }
 
 // transmit sends one packet. A missing interface is a finding of the probe, not an error; a full send buffer is an error.
