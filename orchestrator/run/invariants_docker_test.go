@@ -326,7 +326,7 @@ settle: 20s
 		t.Fatal(err)
 	}
 	r := fails(t, rep, "agreement", " dropped ", "the chains fork after ")
-	if r.Bound != "<= 6 outside separations" || r.Metrics["deepest_unexcused_reorg"] <= 6 || len(r.Evidence[0].Nodes) == 0 || len(r.Evidence[0].Windows) > 0 {
+	if r.Bound != "at most 6 blocks outside partitions" || r.Metrics["deepest_reorg_outside_partitions"] <= 6 || len(r.Evidence[0].Nodes) == 0 || len(r.Evidence[0].Windows) > 0 {
 		t.Errorf("bound %q, metrics %v, evidence %+v", r.Bound, r.Metrics, r.Evidence)
 	}
 	if code := rep.ExitCode(false); code != invariant.ExitFail {
