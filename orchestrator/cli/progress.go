@@ -3,117 +3,158 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
-
+	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/run"
 )
 
-// drawAfter is how long a step may take without a live line: what is over sooner would only flicker.
-const drawAfter = 300 * time.Millisecond
+const (
+	// drawAfter is how long a step takes before the live line appears: for a shorter one it would only flicker.
+	drawAfter = 300 * time.Millisecond
+	// redrawEvery is how often the live line is drawn anew.
+	redrawEvery = 200 * time.Millisecond
+	// lineEvery is how often a run's state is printed where there is no live line.
+	lineEvery = 10 * time.Second
+)
 
-// progress shows what a long step is doing: one live line on a terminal, plain lines otherwise. It implements
-// orchestrator.Progress.
+// progress shows what a long step does: one live line on a terminal, lines of plain text otherwise. It implements
+// run.Progress.
 type progress struct {
-	out  io.Writer
-	live bool
+	w     io.Writer
+	live  bool
+	width int // of w, in columns
 
-	mu    sync.Mutex
-	step  int // counts steps
-	text  string
-	total int
-	done  int
-	began time.Time
-	timer *time.Timer   // draws the live line; nil when no step is under way
-	bars  *mpb.Progress // nil until the line is drawn
-	bar   *mpb.Bar
+	mu       sync.Mutex
+	step     string // empty: no step is under way
+	total    int    // parts of the step; 0: not known
+	done     int
+	began    time.Time
+	snapshot *run.Snapshot // the last one of this step; nil: none
+	printed  time.Time     // when a snapshot was printed as a line
+	timer    *time.Timer   // draws the live line
+	drawn    bool          // the live line is on the terminal
 }
 
-func newProgress(e *env) *progress { return &progress{out: e.stderr, live: e.live} }
+var _ run.Progress = (*progress)(nil)
 
-// Phase implements orchestrator.Progress.
+func newProgress(e *env) *progress {
+	p := &progress{w: e.stderr, live: e.live, width: widthOf(e.stderr)}
+	if p.width == 0 {
+		p.width = report.DefaultWidth
+	}
+	return p
+}
+
+// Phase implements run.Progress.
 func (p *progress) Phase(text string, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.endStep()
-	p.step++
-	p.text, p.total, p.done, p.began = text, total, 0, time.Now()
+	p.step, p.total, p.done, p.began, p.snapshot = text, total, 0, time.Now(), nil
+	p.printed = p.began
 	if !p.live {
-		fmt.Fprintf(p.out, "  %s\n", text)
+		fmt.Fprintf(p.w, "  %s\n", text)
 		return
 	}
-	step := p.step
-	p.timer = time.AfterFunc(drawAfter, func() { p.draw(step) })
+	p.timer = time.AfterFunc(drawAfter, p.tick)
 }
 
-// draw begins to draw the live line of a step, unless the step has ended meanwhile.
-func (p *progress) draw(step int) {
+// tick draws the live line again and again, while a step is under way.
+func (p *progress) tick() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.step != step || p.timer == nil {
-		return
+	if p.timer != nil {
+		p.draw()
+		p.timer.Reset(redrawEvery)
 	}
-	p.bars = mpb.New(mpb.WithOutput(p.out), mpb.WithWidth(24), mpb.WithAutoRefresh())
-	name := mpb.PrependDecorators(decor.Name("  " + p.text + " "))
-	if p.total == 0 {
-		p.bar = p.bars.New(0, mpb.SpinnerStyle("|", "/", "-", "\\"), name, mpb.BarRemoveOnComplete(), mpb.BarWidth(1))
-		return
-	}
-	p.bar = p.bars.New(int64(p.total), mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
-		name, mpb.AppendDecorators(decor.CountersNoUnit("%d/%d")), mpb.BarRemoveOnComplete())
-	p.bar.SetCurrent(int64(p.done))
 }
 
-// Part implements orchestrator.Progress.
+// Part implements run.Progress.
 func (p *progress) Part() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.done++
-	if p.bar != nil && p.done <= p.total {
-		p.bar.Increment()
-	}
+	p.done = min(p.done+1, p.total)
 }
 
 // Update implements run.Progress.
 func (p *progress) Update(s run.Snapshot) {
-	if s.At <= s.Duration {
-		p.Part()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.snapshot = &s
+	if !p.live && time.Since(p.printed) >= lineEvery {
+		p.printed = time.Now()
+		fmt.Fprintf(p.w, "  %s\n", describe(&s))
 	}
 }
 
-// Note implements orchestrator.Progress.
+// Note implements run.Progress.
 func (p *progress) Note(at time.Duration, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	line := fmt.Sprintf("  %7.1fs  %s\n", at.Seconds(), text)
-	if p.bars != nil {
-		_, _ = p.bars.Write([]byte(line))
-		return
+	p.erase()
+	fmt.Fprintf(p.w, "  %7.1fs  %s\n", at.Seconds(), text)
+	if p.timer != nil && time.Since(p.began) >= drawAfter {
+		p.draw()
 	}
-	fmt.Fprint(p.out, line)
 }
 
-// end takes the live line away.
+// end removes the live line.
 func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.endStep()
 }
 
-// endStep replaces the live line by one that stays, with the time that the step took.
+// endStep replaces the live line with one that stays, with the time that the step took.
 func (p *progress) endStep() {
 	if p.timer == nil {
 		return
 	}
 	p.timer.Stop()
 	p.timer = nil
-	if p.bars != nil {
-		p.bar.Abort(true)
-		p.bars.Wait()
-		p.bars, p.bar = nil, nil
+	p.erase()
+	fmt.Fprintf(p.w, "  %s: %s\n", p.step, time.Since(p.began).Round(10*time.Millisecond))
+}
+
+// draw puts the live line on the terminal, in place of what is there.
+func (p *progress) draw() {
+	line := "  " + p.step + "  "
+	switch {
+	case p.snapshot != nil:
+		line += describe(p.snapshot)
+	case p.total > 0:
+		line += fmt.Sprintf("%d/%d  %s", p.done, p.total, time.Since(p.began).Round(time.Second))
+	default:
+		line += time.Since(p.began).Round(time.Second).String()
 	}
-	fmt.Fprintf(p.out, "  %s: %s\n", p.text, time.Since(p.began).Round(10*time.Millisecond))
+	p.erase()
+	fmt.Fprint(p.w, clipped(line, p.width-1)) // a full line would wrap
+	p.drawn = true
+}
+
+// erase removes the live line from the terminal.
+func (p *progress) erase() {
+	if p.drawn {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.drawn = false
+	}
+}
+
+// describe says how a run stands: its time, the nodes that are up, their heights and chains, and the active faults.
+func describe(s *run.Snapshot) string {
+	height := fmt.Sprintf("height %d", s.MaxHeight)
+	if s.MinHeight != s.MaxHeight {
+		height = fmt.Sprintf("heights %d..%d", s.MinHeight, s.MaxHeight)
+	}
+	parts := []string{
+		fmt.Sprintf("%s of %s", s.At.Round(time.Second), s.Duration), fmt.Sprintf("%d up", s.Up), height, invariant.Count(s.Chains, "chain"),
+	}
+	if s.At > s.Duration {
+		parts[0] = s.At.Round(time.Second).String()
+	}
+	return strings.Join(append(parts, s.ActiveFaults...), "  ")
 }

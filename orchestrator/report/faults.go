@@ -156,7 +156,7 @@ func (p *printer) partitions(partitions []replay.Partition) {
 			})
 		}
 		p.table("The chain during and after "+part.Fault,
-			[]string{"nodes", "which", "blocks made meanwhile", "height at heal", "outcome"}, rows)
+			[]string{"nodes", "which", "made while cut", "height at heal", "outcome"}, rows)
 		switch {
 		case part.Converged && part.Reorganised > 0:
 			p.text(fmt.Sprintf("converged on one chain %s after the heal; %s reorganised, at most %s deep",
