@@ -22,24 +22,25 @@ func bytesOf(b trace.Block) int {
 	return n
 }
 
-// blocks is what the nodes of a network have shown together. It is safe for concurrent use.
-type blocks struct {
-	mu    *sync.Mutex
+// blockStore holds the blocks that the nodes of a network have shown, the hashes of all and the latest whole. It is safe
+// for concurrent use.
+type blockStore struct {
+	mu    sync.Mutex
 	known map[trace.Hash]bool // all hashes
 	body  map[trace.Hash]trace.Block
 	order []trace.Hash // of body, oldest first
 	bytes int          // of body
-	// base is the height below which blocks are not looked at; set by the first node.
+	// base is the height below which blocks are not read; set by the first node.
 	base    uint64
-	settled bool
+	hasBase bool
 }
 
-func newBlocks() blocks {
-	return blocks{mu: new(sync.Mutex), known: make(map[trace.Hash]bool), body: make(map[trace.Hash]trace.Block)}
+func newBlockStore() *blockStore {
+	return &blockStore{known: make(map[trace.Hash]bool), body: make(map[trace.Hash]trace.Block)}
 }
 
 // add keeps a block and reports whether no node had shown it.
-func (b *blocks) add(x trace.Block) (isNew bool) {
+func (b *blockStore) add(x trace.Block) (isNew bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	isNew = !b.known[x.Hash]
@@ -57,7 +58,7 @@ func (b *blocks) add(x trace.Block) (isNew bool) {
 }
 
 // get returns a block that is kept.
-func (b *blocks) get(h trace.Hash) (trace.Block, bool) {
+func (b *blockStore) get(h trace.Hash) (trace.Block, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	x, ok := b.body[h]
@@ -65,18 +66,18 @@ func (b *blocks) get(h trace.Hash) (trace.Block, bool) {
 }
 
 const (
-	// fromStart is up to which height a network is looked at from its first block on.
+	// fromStart is up to which height a network is read from its first block on.
 	fromStart = 1000
-	// before is how many blocks of a higher network are looked at that were there already.
+	// before is how many earlier blocks of a higher network are read.
 	before = 100
 )
 
-// from returns the height above which blocks are looked at, given that of the first node that answers.
-func (b *blocks) from(height uint64) uint64 {
+// from returns the height above which blocks are read, given that of the first node that answers.
+func (b *blockStore) from(height uint64) uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.settled {
-		b.settled = true
+	if !b.hasBase {
+		b.hasBase = true
 		if height > fromStart {
 			b.base = height - before
 		}

@@ -3,107 +3,65 @@ package external
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 
+	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/testnets"
 )
 
-// credentials renders every node's credentials once, so that they are known as secrets before the first request.
-func (c *Chain) credentials() error {
-	for _, n := range c.order {
-		if _, err := c.auth(n); err != nil {
-			return fmt.Errorf("credentials of node %s: %w", n.node.ID, err)
-		}
-		if _, err := c.wallet(c.with(n, nil)); err != nil {
-			return fmt.Errorf("wallet of node %s: %w", n.node.ID, err)
-		}
-	}
-	return nil
-}
-
-// foresee hides the credentials that data is enough for; what else they need is not known yet. A literal password may stand
-// in what comes before credentials are needed: in the image and in the steps of the preparation.
-func (c *Chain) foresee(data map[string]any) {
-	_, _ = c.authOf(data)
-	_, _ = c.wallet(data)
-}
-
-// auth renders a node's credentials.
-func (c *Chain) auth(n *node) (auth, error) { return c.authOf(c.with(n, nil)) }
-
-// authOf renders credentials with what texts about a node can use. Those that can be rendered are secrets from then on, also
-// when it fails.
-func (c *Chain) authOf(data map[string]any) (a auth, err error) {
-	var parts []part
-	if b := c.file.RPC.Basic; b != nil {
-		parts = append(parts, part{&b.User, &a.user}, part{&b.Password, &a.password})
-	}
-	if b := c.file.RPC.Bearer; b != nil {
-		parts = append(parts, part{b, &a.bearer})
-	}
-	err = fill(parts, data)
-	c.secrets.add(a.password, a.bearer)
-	if a.password != "" {
-		c.secrets.add(base64.StdEncoding.EncodeToString([]byte(a.user + ":" + a.password)))
-	}
-	return a, err
-}
-
-// part is a text and what it is rendered into; nil: nothing.
-type part struct {
-	text *testnets.Text
-	into *string
-}
-
-// fill renders all parts that can be rendered, and returns the first error.
-func fill(parts []part, data map[string]any) (first error) {
-	for _, p := range parts {
-		if p.text == nil {
-			continue
-		}
-		var err error
-		if *p.into, err = p.text.Render(data); err != nil && first == nil {
-			first = err
-		}
-	}
-	return first
+// caller makes the named calls of a chain file at the nodes of its network, and applies jq expressions to the replies. It
+// owns nothing but the connections: what a reply means is for others to say.
+type caller struct {
+	file    *testnets.Chain
+	net     *network
+	rpc     *rpc
+	secrets *redactor
 }
 
 // call makes calls in turn, each with the result of the one before as .Last, and returns the last one's result. The error
 // of a call is a *CallError.
-func (c *Chain) call(ctx context.Context, n *node, calls []testnets.CallRef, extra map[string]any) (any, error) {
-	data := c.with(n, extra)
+func (c *caller) call(ctx context.Context, m *member, calls []testnets.CallRef, extra map[string]any) (any, error) {
+	data := c.net.with(m, extra)
 	var last any
 	for _, ref := range calls {
 		call, ok := c.file.Calls[ref.Name]
 		if !ok {
-			return nil, fmt.Errorf("%s: there is no call %s", c.at(ref.Pos), ref.Name)
+			return nil, fmt.Errorf("%s: there is no call %s", at(c.file, ref.Pos), ref.Name)
 		}
-		var err error
-		if last, err = c.one(ctx, n, call, data); err != nil {
-			return nil, &CallError{Node: n.node.ID, Call: ref.Name, At: c.at(call.Pos), Err: c.refused(err)}
+		q, err := c.request(m, call, data)
+		if err == nil {
+			last, err = c.rpc.do(ctx, q)
+		}
+		if err != nil {
+			return nil, &CallError{Node: m.ID, Call: ref.Name, At: at(c.file, call.Pos), Err: c.redact(err)}
 		}
 		data["Last"] = last
 	}
 	return last, nil
 }
 
-// one makes a call.
-func (c *Chain) one(ctx context.Context, n *node, call testnets.Call, data map[string]any) (any, error) {
-	q, err := c.request(n, call, data)
-	if err != nil {
-		return nil, err
+// redact returns the error of a request without secrets. What a node said is shortened, too.
+func (c *caller) redact(err error) error {
+	var answered *RPCError
+	var reply *replyError
+	switch {
+	case errors.As(err, &answered):
+		return &RPCError{answered.Code, c.secrets.brief(answered.Message), c.secrets.brief(answered.Data)}
+	case errors.As(err, &reply):
+		return &replyError{reply.problem, c.secrets.brief(reply.text)}
 	}
-	return c.rpc.do(ctx, q)
+	return c.secrets.err(err)
 }
 
 // request renders a call.
-func (c *Chain) request(n *node, call testnets.Call, data map[string]any) (q request, err error) {
-	q = request{base: c.base(n), method: call.Method}
-	if q.auth, err = c.auth(n); err != nil {
+func (c *caller) request(m *member, call testnets.Call, data map[string]any) (q request, err error) {
+	q = request{base: c.base(m), method: call.Method}
+	if q.auth, err = c.auth(m); err != nil {
 		return q, err
 	}
 	if call.Path != nil {
@@ -124,24 +82,127 @@ func (c *Chain) request(n *node, call testnets.Call, data map[string]any) (q req
 }
 
 // base is the URL of a node's RPC.
-func (c *Chain) base(n *node) string {
-	scheme := "http"
-	if c.file.RPC.SelfSigned {
-		scheme = "https"
-	}
+func (c *caller) base(m *member) string {
 	path := c.file.RPC.Path
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path
 	}
-	return scheme + "://" + net.JoinHostPort(n.node.Addr.String(), strconv.Itoa(c.file.Ports[c.file.RPC.Port])) + path
+	return c.host(m, c.file.RPC.Port) + path
 }
 
-// URL returns the address of a node's RPC, empty for a node that is not known.
-func (c *Chain) URL(id string) string {
-	for _, n := range c.order {
-		if string(n.node.ID) == id {
-			return c.base(n)
-		}
+// host is the URL of one of a node's ports, without a path.
+func (c *caller) host(m *member, port string) string {
+	scheme := "http"
+	if c.file.RPC.SelfSigned {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort(m.Addr.String(), strconv.Itoa(c.file.Ports[port]))
+}
+
+// auth renders a node's credentials.
+func (c *caller) auth(m *member) (auth, error) { return authOf(c.file, c.net.with(m, nil)) }
+
+// query applies an expression to a reply. Its error is an *AnswerError.
+func (c *caller) query(ctx context.Context, m *member, what string, q testnets.Query, answer any) (any, error) {
+	v, err := q.Run(ctx, answer)
+	if err == nil {
+		return v, nil
+	}
+	problem := err.Error()
+	var at *testnets.Error
+	if errors.As(err, &at) {
+		problem = strings.TrimPrefix(at.Msg, "jq "+q.Source+": ")
+	}
+	return nil, c.answerError(m, what, q, "fails: "+problem, answer, ctx.Err())
+}
+
+// unexpected is the error for an expression's result that is not what it should be.
+func (c *caller) unexpected(m *member, what string, q testnets.Query, result, answer any, want string) error {
+	problem := fmt.Sprintf("gives %s, which is not %s", c.secrets.show(result), want)
+	return c.answerError(m, what, q, problem, answer, nil)
+}
+
+func (c *caller) answerError(m *member, what string, q testnets.Query, problem string, answer any, cause error) error {
+	return &AnswerError{
+		Node: m.ID, What: what, At: at(c.file, q.Pos), JQ: c.secrets.text(q.Source), Problem: c.secrets.message(problem),
+		Reply: c.secrets.show(answer), hint: c.secrets.brief(pathHint(q.Source, answer)), cause: cause,
+	}
+}
+
+// read makes calls and applies an expression to the last reply.
+func (c *caller) read(ctx context.Context, m *member, what string, o testnets.Observation) (v, answer any, err error) {
+	if answer, err = c.call(ctx, m, o.Calls, nil); err != nil {
+		return nil, nil, err
+	}
+	v, err = c.query(ctx, m, what, o.JQ, answer)
+	return v, answer, err
+}
+
+// auth is how a node wants to be convinced; empty fields are not sent.
+type auth struct{ user, password, bearer string }
+
+// header is the Authorization header, empty for none.
+func (a auth) header() string {
+	switch {
+	case a.bearer != "":
+		return "Bearer " + a.bearer
+	case a.user != "" || a.password != "":
+		return "Basic " + a.basic()
 	}
 	return ""
+}
+
+func (a auth) basic() string {
+	return base64.StdEncoding.EncodeToString([]byte(a.user + ":" + a.password))
+}
+
+// setAuth adds the credentials to a request's header.
+func (a auth) set(h http.Header) {
+	if text := a.header(); text != "" {
+		h.Set("Authorization", text)
+	}
+}
+
+// authOf renders credentials with what templates about a node can use, as far as they can be rendered.
+func authOf(file *testnets.Chain, data map[string]any) (a auth, err error) {
+	var parts []part
+	if b := file.RPC.Basic; b != nil {
+		parts = append(parts, part{&b.User, &a.user}, part{&b.Password, &a.password})
+	}
+	if b := file.RPC.Bearer; b != nil {
+		parts = append(parts, part{b, &a.bearer})
+	}
+	return a, fill(parts, data)
+}
+
+// walletOf renders what the chain file says of a node's account, as far as it can be rendered.
+func walletOf(file *testnets.Chain, data map[string]any) (out chain.Access, err error) {
+	w := file.Wallet
+	if w == nil {
+		return out, nil
+	}
+	err = fill([]part{
+		{w.ChainID, &out.ChainID}, {w.Account, &out.Account}, {w.PrivateKey, &out.PrivateKey}, {w.Funds, &out.Funds},
+	}, data)
+	return out, err
+}
+
+// part is a template and what it is rendered into; nil: nothing.
+type part struct {
+	text *testnets.Text
+	into *string
+}
+
+// fill renders all parts that can be rendered, and returns the first error.
+func fill(parts []part, data map[string]any) (first error) {
+	for _, p := range parts {
+		if p.text == nil {
+			continue
+		}
+		var err error
+		if *p.into, err = p.text.Render(data); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
 }

@@ -1,13 +1,15 @@
 package external
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/trace"
+	"github.com/netsplit/netsplit/testnets"
 )
 
 // Outcome says what came of one row of a check.
@@ -21,11 +23,11 @@ const (
 	Skipped Outcome = "skipped" // it was not tried
 )
 
-// Finding is one row of a check: an observation, an action, or whether answers fit together. It holds no secrets.
+// Finding is one row of a check: an observation, an action, or whether replies fit together. It holds no secrets.
 type Finding struct {
 	Name    string  `json:"name"`
 	Outcome Outcome `json:"outcome"`
-	// Value is what was got, in short.
+	// Value is what was read, in short.
 	Value string `json:"value,omitempty"`
 	// Note is what it costs that the file does not say how, or why it was not tried.
 	Note    string   `json:"note,omitempty"`
@@ -43,7 +45,7 @@ type Problem struct {
 	Got   string `json:"got,omitempty"`
 	Reply string `json:"reply,omitempty"`
 	Hint  string `json:"hint,omitempty"`
-	// Look is true when what the node printed may tell more: all but answers of which an expression makes nothing.
+	// Look is true when what the node printed may tell more: all but replies to which an expression does not fit.
 	Look bool `json:"look_at_its_log,omitempty"`
 }
 
@@ -54,135 +56,236 @@ type Clock interface {
 	Sleep(ctx context.Context, until time.Duration) error
 }
 
+// The rows of a check: what the chain file says, by the names that it has there, and whether it fits together.
 const (
-	// answerWithin is how long a node may take to answer for the first time.
-	answerWithin = 30 * time.Second
-	// useless is how long answers of which nothing can be made are borne with; two block intervals come on top.
-	useless = 5 * time.Second
-	// growBase and growIntervals bound the wait for something that takes blocks: blocks that come by chance are that late
-	// once in twenty thousand times.
-	growBase      = 15 * time.Second
-	growIntervals = 10
-	// askAgain is how long after an answer the next question is asked.
-	askAgain = 50 * time.Millisecond
+	rowReady     = "ready"
+	rowHeight    = "observe.height"
+	rowHead      = "observe.head"
+	rowHash      = "observe.block.hash"
+	rowParent    = "observe.block.parent"
+	rowTime      = "observe.block.time"
+	rowProposer  = "observe.block.proposer"
+	rowTxs       = "observe.block.txs"
+	rowFinalized = "observe.finalized"
+	rowPeers     = "observe.peers"
+	rowGenesis   = "observe.genesis"
+	rowArrival   = "observe.arrival"
+	rowFirst     = "first_block"
+	rowConnect   = "peers"
+	rowWarm      = "warm_up"
+	rowMake      = "act.make_block"
+	rowSubmit    = "act.submit"
+	rowLeader    = "act.leader"
+
+	rowSameHead  = "head is the block at its height"
+	rowLinked    = "parent is the block below"
+	rowClock     = "block time is now"
+	rowGrows     = "the chain grows"
+	rowIncluded  = "the transaction gets into a block"
+	rowOneChain  = "both nodes have one chain"
+	rowPropagate = "a block reaches the other node"
 )
 
-// check is a check in progress.
-type check struct {
-	*Chain
-	clock    Clock
-	heard    <-chan chain.Notification
-	progress func(string)
-	interval time.Duration
-	found    map[string]Finding
-	why      string // what is not tried is not tried because of
+// checkRow is a row of a check.
+type checkRow struct {
+	name string
+	// try tries it out and returns what it gave, in short. A skipError says that it cannot be tried.
+	try func(k *checker, ctx context.Context) (value string, err error)
+	// has reports whether the chain file says how; nil: it always does. cost is what it costs if not.
+	has   func(*testnets.Chain) bool
+	cost  string
+	pair  bool   // it needs two nodes
+	doing string // what is going on, for people; empty: nothing that takes long
+	stop  string // why nothing else is tried when it fails; empty: the rest is
 }
 
+// checkRows are the rows in the order in which they are tried and shown.
+var checkRows = []checkRow{
+	{name: rowReady, try: (*checker).isReady, doing: "waiting for the nodes to answer", stop: "the node was not ready",
+		has: func(f *testnets.Chain) bool { return f.Ready != nil }, cost: "a node counts as ready as soon as it answers with its height"},
+	{name: rowHeight, try: (*checker).hasHeight, doing: "waiting for the nodes to answer", stop: "the height is not known"},
+	{name: rowHead, try: (*checker).hasHead, stop: "the head is not known"},
+	{name: rowGenesis, try: (*checker).hasGenesis,
+		has: func(f *testnets.Chain) bool { return f.Observe.Genesis != nil }, cost: "networks are told apart by block 0 alone"},
+	{name: rowFirst, try: (*checker).givesFirstBlock,
+		has: func(f *testnets.Chain) bool { return f.FirstBlock != nil }, cost: "nodes are connected without a common block"},
+	{name: rowConnect, try: (*checker).connects, pair: true},
+	{name: rowPeers, try: (*checker).hasPeers, doing: "waiting for the nodes to connect",
+		has: func(f *testnets.Chain) bool { return f.Observe.Peers != nil }, cost: "runs begin without knowing that nodes are connected"},
+	{name: rowWarm, try: (*checker).warmsUp, doing: "making the first blocks",
+		has: func(f *testnets.Chain) bool { return len(f.WarmUp) > 0 }, cost: "the chain begins with the first block that is measured"},
+	{name: rowMake, try: (*checker).makesBlocks, doing: "making blocks",
+		has: func(f *testnets.Chain) bool { return f.Act.MakeBlock != nil }, cost: "blocks come by themselves"},
+	{name: rowGrows, try: (*checker).grows, doing: "waiting for blocks", stop: "the chain did not grow"},
+	{name: rowHash, try: (*checker).readsBlocks},
+	{name: rowParent, try: blockRow(rowParent)},
+	{name: rowTime, try: blockRow(rowTime)},
+	{name: rowProposer, try: blockRow(rowProposer),
+		has: func(f *testnets.Chain) bool { return f.Observe.Block.Proposer != nil }, cost: "evidence does not say who made a block"},
+	{name: rowTxs, try: blockRow(rowTxs),
+		has: func(f *testnets.Chain) bool { return f.Observe.Block.Txs != nil }, cost: "inclusion cannot be judged"},
+	{name: rowSameHead, try: (*checker).headFits},
+	{name: rowLinked, try: (*checker).parentFits},
+	{name: rowClock, try: (*checker).timeFits},
+	{name: rowFinalized, try: (*checker).finalizes, doing: "waiting for a final block",
+		has: func(f *testnets.Chain) bool { return f.Observe.Finalized != nil }, cost: "blocks count as final by facts.fork_depth alone"},
+	{name: rowLeader, try: (*checker).hasLeader,
+		has: func(f *testnets.Chain) bool { return f.Act.Leader != nil }, cost: "nobody knows who makes the next block"},
+	{name: rowArrival, try: (*checker).notifies, doing: "waiting for a notification of a block",
+		has: func(f *testnets.Chain) bool { return f.Observe.Arrival != nil }, cost: "blocks are found by polling alone"},
+	{name: rowSubmit, try: (*checker).submits, doing: "submitting a transaction",
+		has: func(f *testnets.Chain) bool { return f.Act.Submit != nil }, cost: "inclusion cannot be judged"},
+	{name: rowIncluded, try: (*checker).includes},
+	{name: rowOneChain, try: (*checker).agrees, pair: true, doing: "comparing the nodes"},
+	{name: rowPropagate, try: (*checker).propagates, pair: true},
+}
+
+const (
+	// answerTimeout is how long a node may take to answer for the first time.
+	answerTimeout = 30 * time.Second
+	// expressionTimeout is how long expressions may fail on replies; two block intervals come on top.
+	expressionTimeout = 5 * time.Second
+	// growTimeout and growIntervals bound the wait for something that takes blocks: blocks at random times are that late
+	// once in twenty thousand times.
+	growTimeout   = 15 * time.Second
+	growIntervals = 10
+	// retryInterval is the time between two attempts.
+	retryInterval = 50 * time.Millisecond
+)
+
+// checker tries out a chain file on running nodes. It owns the findings, and what one row hands on to later ones.
+type checker struct {
+	reader
+	chain    *Chain
+	clock    Clock
+	notified <-chan chain.Notification // by lines that nodes print
+	found    map[string]Finding
+	stop     string // why no other row is tried
+
+	height  uint64 // of the first node, after it grew
+	alone   bool   // the chain grows without a command
+	samples []sample
+	tip     tip
+	block   trace.Block // at the head
+	tx      trace.Hash
+	sent    time.Duration // when tx was submitted
+	above   uint64        // the height of the last node before that
+}
+
+// sample is a node's reply to the calls for its newest block.
+type sample struct {
+	member *member
+	answer any
+	block  trace.Block // as far as it was read
+}
+
+// skipError is why a row cannot be tried.
+type skipError string
+
+// Error implements error.
+func (e skipError) Error() string { return string(e) }
+
 // Check tries out all that the chain file says on the nodes of the prepared network, which must have been started, and
-// whether the answers fit together. It returns a finding for each of the same rows, whatever happens; when ctx ends the
-// rest is not tried. heard gives the blocks of which lines that nodes print tell, see Capabilities.ParseNotification; the first that is not yet
-// taken is enough. progress, if not nil, is told what takes long.
-func (c *Chain) Check(ctx context.Context, clock Clock, heard <-chan chain.Notification, progress func(string)) []Finding {
+// whether the replies fit together. It returns a finding for each of the same rows, whatever happens; when ctx ends the
+// rest is not tried. notified gives the blocks that lines which nodes print announce, see Capabilities.ParseNotification;
+// the first that is not yet taken is enough. progress, if not nil, is called with what takes long.
+func (c *Chain) Check(ctx context.Context, clock Clock, notified <-chan chain.Notification, progress func(string)) []Finding {
 	if progress == nil {
 		progress = func(string) {}
 	}
-	k := &check{Chain: c, clock: clock, heard: heard, progress: progress, interval: c.data["BlockInterval"].(time.Duration), found: make(map[string]Finding)}
-	k.absent()
-	if err := k.run(ctx); err != nil && ctx.Err() != nil {
-		k.why = "not tried: " + c.secrets.text(context.Cause(ctx).Error())
+	k := &checker{reader: c.reader, chain: c, clock: clock, notified: notified, found: make(map[string]Finding)}
+	for _, row := range checkRows {
+		if k.stop == "" {
+			k.run(ctx, row, progress)
+		}
 	}
 	out := make([]Finding, 0, len(checkRows))
 	for _, row := range checkRows {
 		f, ok := k.found[row.name]
-		switch {
-		case ok:
-		case row.pair && len(c.order) < 2:
-			f = Finding{Outcome: Skipped, Note: "needs two nodes"}
-		default:
-			f = Finding{Outcome: Skipped, Note: k.why}
+		if !ok {
+			f = k.untried(row, k.stop)
 		}
-		f.Name = row.name
-		f.Value = c.secrets.text(f.Value)
+		f.Name, f.Value = row.name, c.secrets.text(f.Value)
 		out = append(out, f)
 	}
 	return out
 }
 
-// errStop ends a check whose nodes give no answers that it could go on with.
-var errStop = errors.New("stop")
-
-// run goes through the steps of a check. What a step needs of those before it is there when it is reached.
-func (k *check) run(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{
-		k.answer, k.genesis, k.introduced, k.connected, k.warm, k.grow, k.blocks, k.finality, k.fits, k.leads, k.arrival, k.transaction, k.together,
-	} {
-		if err := step(ctx); err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+// untried is the finding of a row that has not been tried, for a reason; empty: none is needed.
+func (k *checker) untried(row checkRow, why string) Finding {
+	switch {
+	case row.has != nil && !row.has(k.file):
+		return Finding{Outcome: Absent, Note: row.cost}
+	case row.pair && len(k.net.nodes) < 2:
+		return Finding{Outcome: Skipped, Note: "needs two nodes"}
 	}
-	return nil
+	return Finding{Outcome: Skipped, Note: why}
 }
 
-// works notes that something works.
-func (k *check) works(name, format string, args ...any) {
-	k.found[name] = Finding{Outcome: Works, Value: fmt.Sprintf(format, args...)}
-}
-
-// skip notes that something was not tried, and why.
-func (k *check) skip(why string, names ...string) {
-	for _, name := range names {
-		if _, ok := k.found[name]; !ok {
-			k.found[name] = Finding{Outcome: Skipped, Note: why}
-		}
-	}
-}
-
-// fail notes that something failed. A check that was interrupted has not failed.
-func (k *check) fail(ctx context.Context, name string, err error) {
-	if ctx.Err() != nil {
+// run tries out a row.
+func (k *checker) run(ctx context.Context, row checkRow, progress func(string)) {
+	if f := k.untried(row, ""); f.Note != "" {
+		k.found[row.name] = f
 		return
 	}
-	k.found[name] = Finding{Outcome: Failed, Problem: k.problem(err)}
+	if row.doing != "" {
+		progress(row.doing)
+	}
+	value, err := row.try(k, ctx)
+	var skip skipError
+	switch {
+	case ctx.Err() != nil:
+		k.stop = "not tried: " + k.secrets.text(context.Cause(ctx).Error())
+	case err == nil:
+		k.found[row.name] = Finding{Outcome: Works, Value: value}
+	case errors.As(err, &skip):
+		k.found[row.name] = Finding{Outcome: Skipped, Note: string(skip)}
+	default:
+		k.found[row.name] = Finding{Outcome: Failed, Problem: k.problem(err)}
+	}
+	if err != nil && k.stop == "" && row.stop != "" {
+		k.stop = cmp.Or(string(skip), row.stop)
+	}
 }
 
+// works reports whether a row was tried and works.
+func (k *checker) works(name string) bool { return k.found[name].Outcome == Works }
+
 // problem takes an error apart.
-func (k *check) problem(err error) *Problem {
-	p := &Problem{Text: k.secrets.text(err.Error()), Node: string(k.order[0].node.ID), Look: true}
+func (k *checker) problem(err error) *Problem {
+	p := &Problem{Text: k.secrets.text(err.Error()), Node: string(k.net.nodes[0].ID), Look: true}
 	var answer *AnswerError
 	var call *CallError
-	var fit *misfit
+	var mismatch *mismatchError
 	switch {
 	case errors.As(err, &answer):
 		p.Node, p.At, p.JQ, p.Got, p.Reply, p.Hint = string(answer.Node), answer.At, answer.JQ, answer.Problem, answer.Reply, answer.Hint()
 		p.Look = false
 	case errors.As(err, &call):
 		p.Node, p.At, p.Hint = string(call.Node), call.At, call.Hint()
-	case errors.As(err, &fit):
-		p.At, p.Hint, p.Look = fit.at, fit.hint, fit.look
-		if fit.node != nil {
-			p.Node = string(fit.node.node.ID)
+	case errors.As(err, &mismatch):
+		p.At, p.Hint, p.Look = mismatch.at, mismatch.hint, mismatch.look
+		if mismatch.node != nil {
+			p.Node = string(mismatch.node.ID)
 		}
 	}
 	return p
 }
 
-// misfit is what is wrong with answers that can be read but do not fit together.
-type misfit struct {
+// mismatchError is about replies that can be read but do not fit together.
+type mismatchError struct {
 	text, at, hint string
-	node           *node // whose log may tell more, if look; nil: the first one's
+	node           *member // whose log may tell more, if look; nil: the first one's
 	look           bool
 }
 
 // Error implements error.
-func (m *misfit) Error() string { return m.text }
+func (m *mismatchError) Error() string { return m.text }
 
 // await tries again and again until it works, the time is over or ctx ends, and returns the last error.
-func (k *check) await(ctx context.Context, within time.Duration, try func() error) error {
+func (k *checker) await(ctx context.Context, within time.Duration, try func() error) error {
 	deadline := k.clock.Now() + within
-	answered := time.Duration(-1) // since when the answers are of no use
+	since := time.Duration(-1) // when expressions began to fail on the replies
 	for {
 		err := try()
 		if err == nil {
@@ -195,63 +298,67 @@ func (k *check) await(ctx context.Context, within time.Duration, try func() erro
 		var answer *AnswerError
 		switch {
 		case !errors.As(err, &answer):
-			answered = -1
-		case answered < 0:
-			answered = now
-		case now-answered > useless+2*k.interval:
+			since = -1
+		case since < 0:
+			since = now
+		case now-since > expressionTimeout+2*k.net.interval:
 			return err
 		}
 		if now > deadline {
 			return err
 		}
-		if err := k.clock.Sleep(ctx, now+askAgain); err != nil {
+		if err := k.clock.Sleep(ctx, now+retryInterval); err != nil {
 			return err
 		}
 	}
 }
 
-// growWithin is how long something may take that needs blocks.
-func (k *check) growWithin() time.Duration { return growBase + growIntervals*k.interval }
-
-// answer waits until every node is ready and tells its height and its head.
-func (k *check) answer(ctx context.Context) error {
-	for _, n := range k.order {
-		k.progress(fmt.Sprintf("waiting for node %s to answer", n.node.ID))
-		if k.file.Ready != nil {
-			if err := k.await(ctx, answerWithin, func() error { return k.ready(ctx, n) }); err != nil {
-				k.fail(ctx, rowReady, err)
-				k.why = "the node was not ready"
-				return errStop
-			}
-			k.works(rowReady, "yes")
-		}
-		err := k.await(ctx, answerWithin, func() error {
-			height, _, err := k.height(ctx, n)
-			if err == nil && n == k.order[0] {
-				k.works(rowHeight, "%d", height)
+// each awaits something of every node in turn, and returns what the first one gave.
+func (k *checker) each(ctx context.Context, within time.Duration, try func(m *member) (string, error)) (first string, err error) {
+	for i, m := range k.net.nodes {
+		err := k.await(ctx, within, func() error {
+			value, err := try(m)
+			if i == 0 {
+				first = value
 			}
 			return err
 		})
 		if err != nil {
-			k.fail(ctx, rowHeight, err)
-			k.why = "the height is not known"
-			return errStop
-		}
-		err = k.await(ctx, answerWithin, func() error {
-			t, err := k.tip(ctx, n)
-			if err == nil && n == k.order[0] {
-				k.works(rowHeight, "%d", t.height)
-				k.works(rowHead, "%s", shortHash(t.hash))
-			}
-			return err
-		})
-		if err != nil {
-			k.fail(ctx, rowHead, err)
-			k.why = "the head is not known"
-			return errStop
+			return "", err
 		}
 	}
-	return nil
+	return first, nil
+}
+
+// growWithin is how long something may take that needs blocks.
+func (k *checker) growWithin() time.Duration { return growTimeout + growIntervals*k.net.interval }
+
+// Shown is what a chain showed in a check, as far as verdicts depend on it.
+type Shown struct {
+	Blocks   bool   // blocks can be read and stand on each other
+	NoSubmit string // why no transaction can be submitted; empty where they can
+	Txs      bool   // blocks tell which transactions they hold
+}
+
+// ShownBy sums up a check's findings.
+func ShownBy(findings []Finding) Shown {
+	of := make(map[string]Outcome, len(findings))
+	for _, f := range findings {
+		of[f.Name] = f.Outcome
+	}
+	blocks := []string{rowHeight, rowHead, rowHash, rowParent, rowTime, rowSameHead, rowLinked, rowGrows}
+	s := Shown{
+		Blocks: !slices.ContainsFunc(blocks, func(name string) bool { return of[name] != Works }),
+		Txs:    of[rowTxs] == Works && of[rowIncluded] != Failed,
+	}
+	switch of[rowSubmit] {
+	case Works:
+	case Absent:
+		s.NoSubmit = ErrNoSubmit.Error()
+	default:
+		s.NoSubmit = rowSubmit + " does not work"
+	}
+	return s
 }
 
 // shortHash is the beginning of a hash.
@@ -266,5 +373,5 @@ func shortHash(h trace.Hash) string {
 	return string(h[:shown]) + "…"
 }
 
-// since writes a time that passed.
-func since(d time.Duration) string { return d.Round(10 * time.Millisecond).String() }
+// rounded writes a time that passed.
+func rounded(d time.Duration) string { return d.Round(10 * time.Millisecond).String() }

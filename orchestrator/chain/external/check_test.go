@@ -2,12 +2,14 @@ package external
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/testnets"
 )
 
@@ -62,7 +64,7 @@ func checked(t *testing.T, w *world, clock Clock) map[string]Finding {
 	return out
 }
 
-func TestCheckOfAGoodFile(t *testing.T) {
+func TestCheck(t *testing.T) {
 	for n := 1; n <= 2; n++ {
 		w := newWorld(t, n, parse(t, plain))
 		included(w.toys[0])
@@ -89,8 +91,8 @@ func TestCheckOfAGoodFile(t *testing.T) {
 	}
 }
 
-// TestEveryPartOfAChainFileIsChecked fails when something can be observed or done that a check has no row for.
-func TestEveryPartOfAChainFileIsChecked(t *testing.T) {
+// TestCheck_HasRowForEveryField fails when something can be observed or done that a check has no row for.
+func TestCheck_HasRowForEveryField(t *testing.T) {
 	elsewhere := []string{ // nothing that is asked or done by itself, or made of what is below
 		"File", "Source", "Name", "Description", "Image", "Keys", "KeyNames", "Prepare", "Start", "Ports", "RPC", "Calls", "Observe",
 		"Act", "Facts", "Wallet", "Every", "Pos", "Block", "ByHash", "Tx", "Coins",
@@ -110,8 +112,8 @@ func TestEveryPartOfAChainFileIsChecked(t *testing.T) {
 	}
 }
 
-// TestChecksThatFail gives each row a chain file or a node with which it fails.
-func TestChecksThatFail(t *testing.T) {
+// TestCheck_Failures gives each row a chain file or a node with which it fails.
+func TestCheck_Failures(t *testing.T) {
 	block := "block: {call: block, hash: .hash, parent: .parent, time: .time, proposer: .by, txs: .txs}"
 	for name, x := range map[string]struct {
 		file []string // replacements in plain
@@ -147,7 +149,7 @@ func TestChecksThatFail(t *testing.T) {
 		"submit to nobody":     {toy: func(a, b *toy) { a.takes, b.takes = false, false }, row: rowIncluded, want: "is in none of the blocks"},
 		"another id":           {file: []string{"jq: .id}", "jq: .id + \"x\"}"}, row: rowIncluded, want: "they list"},
 		"head is no hash":      {file: []string{"head: {call: head, jq: .}", "head: {call: head, jq: . + \"0\"}"}, row: rowSameHead, want: "toy.yaml:19:"},
-		"parent of another":    {file: []string{block, strings.Replace(block, ".parent", ".hash", 1)}, row: rowLinked, want: "says that it stands on"},
+		"parent of another":    {file: []string{block, strings.Replace(block, ".parent", ".hash", 1)}, row: rowLinked, want: "says that its parent is"},
 		"old blocks":           {file: []string{block, strings.Replace(block, "time: .time", "time: .time / 1000", 1)}, row: rowClock, want: "the newest block is of 1970"},
 		"stands still":         {file: []string{"  make_block: {call: generate}\n", ""}, row: rowGrows, want: "stays there"},
 		"two networks":         {toy: func(_, b *toy) { b.chain = []string{"g", "other", "chain", "here", "x"} }, row: rowOneChain, want: "node a has block"},
@@ -187,14 +189,14 @@ func failing(method string, code int64) func(*toy, string, int) *RPCError {
 	}
 }
 
-func TestCheckOfUnusualFiles(t *testing.T) {
+func TestCheck_OptionalParts(t *testing.T) {
 	for name, x := range map[string]struct {
 		file       []string
 		row, value string
 	}{
 		"nothing final yet": {[]string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  finalized: {call: height, jq: 'null'}"}, rowFinalized, "null: nothing yet"},
 		"blocks by hash":    {[]string{`{method: block, params: ["{{int .Height}}"]}`, `{method: of, params: ["{{.Hash}}"]}`}, rowHash, ""},
-		"told of peers":     {[]string{"calls:\n", "peers: {call: greet}\ncalls:\n  greet: {method: connect, params: [\"{{.Peer.Name}}\"]}\n"}, rowConnect, "told"},
+		"told of peers":     {[]string{"calls:\n", "peers: {call: greet}\ncalls:\n  greet: {method: connect, params: [\"{{.Peer.Name}}\"]}\n"}, rowConnect, "done"},
 		"who leads":         {[]string{"  make_block:", "  leader: {call: height, jq: '\"b\"'}\n  make_block:"}, rowLeader, "node b"},
 		"ready":             {[]string{"calls:\n", "ready: {call: height, jq: . >= 0}\ncalls:\n"}, rowReady, "yes"},
 		"warm-up":           {[]string{"calls:\n", "warm_up: [{call: generate}]\ncalls:\n"}, rowWarm, "to height 1"},
@@ -218,26 +220,7 @@ func TestCheckOfUnusualFiles(t *testing.T) {
 	}
 }
 
-func TestHintsOfPaths(t *testing.T) {
-	answer := map[string]any{"result": map[string]any{"height": 1, "list": []any{}, "none": nil}}
-	for jq, want := range map[string]string{
-		".result.heigth":      ".result has no heigth; did you mean height?",
-		".result.x | length":  ".result has no x; it has height, list, none",
-		".reslut":             "the reply has no reslut; did you mean result?",
-		".result.list.x":      ".result.list is a list and has no parts",
-		".result.none.x":      ".result.none is null and has no parts",
-		".result.height":      "",
-		"[.result.x]":         "",
-		".result[\"x\"]":      "",
-		".result.list[0].any": "",
-	} {
-		if got := pathHint(jq, answer); got != want {
-			t.Errorf("%s: %q, want %q", jq, got, want)
-		}
-	}
-}
-
-func TestWhatACheckShows(t *testing.T) {
+func TestShownBy(t *testing.T) {
 	all := map[string]Outcome{}
 	for _, r := range checkRows {
 		all[r.name] = Works
@@ -266,7 +249,7 @@ func TestWhatACheckShows(t *testing.T) {
 	}
 }
 
-func TestABlockThatDoesNotArrive(t *testing.T) {
+func TestCheck_BlockDoesNotPropagate(t *testing.T) {
 	w := newWorld(t, 2, parse(t, plain, "  submit: {call: send, jq: .id}\n  tx: \"{{.From.Name}} {{.To.Name}} {{.Amount}} {{.Nonce}}\"\n", "",
 		"  send: {method: send, params: [\"{{.Tx}}\"]}\n", ""))
 	for _, y := range w.toys {
@@ -278,7 +261,7 @@ func TestABlockThatDoesNotArrive(t *testing.T) {
 	}
 }
 
-func TestACheckThatIsInterruptedFailsNothing(t *testing.T) {
+func TestCheck_Interrupted(t *testing.T) {
 	w := newWorld(t, 1, parse(t, plain))
 	ctx, cancel := context.WithCancel(t.Context())
 	w.toys[0].hook = func(_ *toy, m string, _ int) *RPCError {
@@ -294,17 +277,45 @@ func TestACheckThatIsInterruptedFailsNothing(t *testing.T) {
 	}
 }
 
-func TestACheckShowsNoSecrets(t *testing.T) {
+func TestCheck_ShowsNoSecrets(t *testing.T) {
 	file := parse(t, plain, "head: {call: head, jq: .}", "head: {call: who, jq: .nothing}",
-		"calls:\n", "calls:\n  who: {method: \"echo\", params: [\"{{.Node.Keys.salt.PrivateHex}}\"]}\n")
+		"{kind: jsonrpc2}", "{kind: jsonrpc2, bearer: "+cookie+"}", "calls:\n", "calls:\n  who: {method: \"echo\", params: ["+cookie+"]}\n")
 	w := newWorld(t, 1, file)
 	w.toys[0].set(1, "one")
-	secret := w.order[0].data["Keys"].(map[string]Key)["salt"].PrivateHex()
 	f := checked(t, w, &ticker{})[rowHead]
 	if f.Outcome != Failed || !strings.Contains(f.Problem.Reply, "[secret]") {
 		t.Fatalf("%+v %+v", f, f.Problem)
 	}
-	if strings.Contains(f.Problem.Reply+f.Problem.Text+f.Problem.Got, secret[:8]) {
+	if shows(f.Problem.Reply + f.Problem.Text + f.Problem.Got) {
 		t.Errorf("the secret is in %+v", f.Problem)
+	}
+}
+
+func TestCheck_Subscription(t *testing.T) {
+	w := newWorld(t, 1, parse(t, plain, "\n  peers: {call: peers", wsFile)) // toys have no websocket
+	f := checked(t, w, pair(w))[rowArrival]
+	if f.Outcome != Failed || !strings.Contains(fmt.Sprint(f.Problem), "no websocket at /ws") && !strings.Contains(fmt.Sprint(f.Problem), "no message announced a block") {
+		t.Errorf("%+v %v", f, f.Problem)
+	}
+}
+
+// TestCheck_LogPattern: a pattern that no line matches is a mistake, which would be found late otherwise.
+func TestCheck_LogPattern(t *testing.T) {
+	file := parse(t, plain, "\n  peers: {call: peers", `
+  arrival: {log: {pattern: 'block (?P<height>[0-9]+)'}}
+  peers: {call: peers`)
+	w := newWorld(t, 1, file)
+	f := checked(t, w, pair(w))[rowArrival]
+	if f.Outcome != Failed || !strings.Contains(f.Problem.Text, "printed no line that matches block (?P<height>[0-9]+)") ||
+		f.Problem.At != "toy.yaml:21:13" || !f.Problem.Look {
+		t.Errorf("%+v %+v", f, f.Problem)
+	}
+	w = newWorld(t, 1, file)
+	heard := make(chan chain.Notification, 1)
+	heard <- chain.Notification{Height: 3}
+	for _, f := range w.Check(t.Context(), pair(w), heard, nil) {
+		if f.Name == rowArrival && (f.Outcome != Works || f.Value != "a block at height 3") {
+			t.Errorf("%+v %+v", f, f.Problem)
+		}
 	}
 }

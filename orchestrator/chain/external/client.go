@@ -4,20 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets"
 )
-
-// ErrNoSubmit is wrapped by the error of a transfer on a chain whose file has no act.submit.
-var ErrNoSubmit = errors.New("the chain does not say how to submit a transaction")
 
 // ErrUnknownBlock is wrapped by the error for a block that a node has not shown, or that is neither kept nor on the
 // node's chain any more.
 var ErrUnknownBlock = errors.New("the node has not shown this block, or no longer does")
 
-// Client is a chain.Client for one node.
+// ErrNoTxs is wrapped by Capabilities.NoFindTx where the chain file has no observe.block.txs.
+var ErrNoTxs = errors.New("the chain does not show which transactions are in a block (observe.block.txs)")
+
+// Client is a chain.Client for one node of a prepared network.
 type Client struct {
 	chain *Chain
 	id    faults.NodeID
@@ -30,64 +31,42 @@ func (l *Client) Status(ctx context.Context) (trace.Status, error) {
 	if err != nil {
 		return trace.Status{}, err
 	}
-	if err := l.chain.ready(ctx, n); err != nil {
-		return trace.Status{}, err
+	r := l.chain.reader
+	if l.chain.file.Ready != nil && !n.ready.Load() {
+		if err := r.ready(ctx, n.member); err != nil {
+			return trace.Status{}, err
+		}
+		n.ready.Store(true)
 	}
-	t, err := l.chain.tip(ctx, n)
+	t, err := r.tip(ctx, n.member)
 	if err != nil {
 		return trace.Status{}, err
 	}
-	peers, err := l.chain.peers(ctx, n)
+	peers, err := r.peers(ctx, n.member)
 	if err != nil {
 		return trace.Status{}, err
 	}
 	return trace.Status{Head: t.hash, Height: t.height, Peers: peers, Mempool: -1}, nil
 }
 
-// ready returns nil when a node is or was ready.
-func (c *Chain) ready(ctx context.Context, n *node) error {
-	r := c.file.Ready
-	n.mu.Lock()
-	done := n.ready || r == nil
-	n.mu.Unlock()
-	if done {
-		return nil
-	}
-	answer, err := c.call(ctx, n, r.Calls, nil)
-	if err != nil {
-		return fmt.Errorf("not ready: %w", err)
-	}
-	v, err := c.query(ctx, n, "ready", r.JQ, answer)
-	if err != nil {
-		return fmt.Errorf("not ready: %w", err)
-	}
-	if !truth(v) {
-		return fmt.Errorf("not ready: %w", c.bad(n, "ready", r.JQ, v, answer, "true"))
-	}
-	n.mu.Lock()
-	n.ready = true
-	n.mu.Unlock()
-	return nil
-}
-
-// Block implements chain.Client, for blocks that looks at the node have shown.
+// Block implements chain.Client, for blocks that polls of the node have shown.
 func (l *Client) Block(ctx context.Context, hash trace.Hash) (trace.Block, error) {
 	c := l.chain
 	n, err := c.node(l.id)
 	if err != nil {
 		return trace.Block{}, err
 	}
-	height, ok := n.heightOf(hash)
+	height, ok := n.poller.heightOf(hash)
 	if !ok {
 		return trace.Block{}, fmt.Errorf("node %s, block %s: %w", l.id, hash, ErrUnknownBlock)
 	}
-	if b, ok := c.seen.get(hash); ok {
+	if b, ok := c.store.get(hash); ok {
 		return b, nil
 	}
-	if c.byHash() {
-		return c.blockOf(ctx, n, hash, height)
+	if c.reader.byHash() {
+		return c.reader.blockByHash(ctx, n.member, hash, height)
 	}
-	b, err := c.block(ctx, n, height)
+	b, err := c.reader.block(ctx, n.member, height)
 	if err != nil {
 		return trace.Block{}, err
 	}
@@ -99,64 +78,94 @@ func (l *Client) Block(ctx context.Context, hash trace.Hash) (trace.Block, error
 
 // Transfer implements chain.Client. Where the chain file has no act.submit the error wraps ErrNoSubmit.
 func (l *Client) Transfer(ctx context.Context, to faults.NodeID, amount uint64) (trace.Hash, error) {
-	c := l.chain
-	from, err := c.node(l.id)
+	from, err := l.chain.node(l.id)
 	if err != nil {
 		return "", err
 	}
-	dest, err := c.node(to)
+	dest, err := l.chain.node(to)
 	if err != nil {
 		return "", err
 	}
-	if c.file.Act.Submit == nil {
-		return "", fmt.Errorf("submit a transaction: %w (chain %s, act.submit)", ErrNoSubmit, c.file.Name)
-	}
-	from.submit.Lock()
-	defer from.submit.Unlock()
-	id, err := c.send(ctx, from, dest, amount)
-	if err != nil {
-		return "", c.secrets.err(fmt.Errorf("submit a transaction: %w", err))
-	}
-	from.nonce++
-	return id, nil
+	return from.sender.transfer(ctx, dest.member, amount)
 }
 
-func (c *Chain) send(ctx context.Context, from, to *node, amount uint64) (trace.Hash, error) {
-	act := c.file.Act
-	extra := map[string]any{"From": from.data, "To": to.data, "Amount": amount, "Nonce": from.nonce}
-	switch {
-	case act.Coins != nil:
-		return c.spend(ctx, from, to, amount, extra)
-	case act.Tx != nil:
-		tx, err := act.Tx.Render(c.with(from, extra))
+// HashAt implements chain.Client.
+func (l *Client) HashAt(ctx context.Context, height uint64) (trace.Hash, error) {
+	n, err := l.chain.node(l.id)
+	if err != nil {
+		return "", err
+	}
+	b, err := l.chain.reader.block(ctx, n.member, height)
+	if err == nil {
+		return b.Hash, nil
+	}
+	// What a node answers where it has no block differs from chain to chain; its height tells.
+	if t, tipErr := l.chain.reader.tip(ctx, n.member); tipErr == nil && t.height < height {
+		return "", fmt.Errorf("node %s, height %d: %w", l.id, height, chain.ErrNoBlock)
+	}
+	return "", err
+}
+
+// FindTx implements chain.Client. A node that does not answer is polled again. When ctx ends the error says what was seen
+// last.
+func (l *Client) FindTx(ctx context.Context, id trace.Hash, above uint64) (uint64, error) {
+	n, err := l.chain.node(l.id)
+	if err != nil {
+		return 0, err
+	}
+	if cause := l.chain.noFindTx(); cause != nil {
+		return 0, cause
+	}
+	s := search{reader: l.chain.reader, member: n.member, id: normal(string(id)), above: above, last: trace.Block{Height: above}}
+	var height uint64
+	var failed error // why the last poll failed
+	err = chain.PollTx(ctx, func() bool {
+		found, err := s.poll(ctx)
+		if ctx.Err() == nil {
+			failed = err
+		}
+		height = found
+		return err == nil && found > 0
+	})
+	if err != nil {
+		return 0, errors.Join(err, failed)
+	}
+	return height, nil
+}
+
+// search looks for a transaction in a node's blocks.
+type search struct {
+	reader
+	member *member
+	id     trace.Hash
+	above  uint64
+	last   trace.Block // up to which the chain was read
+}
+
+// poll reads the blocks that are new, and returns the height of the one that holds the transaction, 0 if none does.
+func (s *search) poll(ctx context.Context) (uint64, error) {
+	t, err := s.tip(ctx, s.member)
+	if err != nil {
+		return 0, err
+	}
+	if s.last.Height > s.above {
+		again, err := s.block(ctx, s.member, min(s.last.Height, t.height))
 		if err != nil {
-			return "", err
+			return 0, err
 		}
-		extra["Tx"] = tx
-	}
-	return c.handOver(ctx, from, extra)
-}
-
-// handOver submits a transaction and returns its id.
-func (c *Chain) handOver(ctx context.Context, from *node, extra map[string]any) (trace.Hash, error) {
-	act := c.file.Act
-	answer, err := c.call(ctx, from, act.Submit.Calls, extra)
-	if err != nil {
-		return "", err
-	}
-	id, q := answer, testnets.Query{Source: ".", Pos: act.Submit.Pos}
-	if act.Submit.JQ != nil {
-		q = *act.Submit.JQ
-		if id, err = c.query(ctx, from, "act.submit", q, answer); err != nil {
-			return "", err
+		if again.Hash != s.last.Hash { // replaced: what was read may be too
+			s.last = trace.Block{Height: s.above}
 		}
 	}
-	hash, ok := hashText(id)
-	if s, isText := id.(string); isText && !short(s) {
-		return "", c.bad(from, "act.submit", q, id, answer, fmt.Sprintf("a transaction's id of at most %d bytes", maxHash))
+	for s.last.Height < t.height {
+		b, err := s.block(ctx, s.member, s.last.Height+1)
+		if err != nil {
+			return 0, err
+		}
+		s.last = trace.Block{Hash: b.Hash, Height: b.Height}
+		if slices.Contains(b.Txs, s.id) {
+			return b.Height, nil
+		}
 	}
-	if !ok {
-		return "", c.bad(from, "act.submit", q, id, answer, "a transaction's id")
-	}
-	return hash, nil
+	return 0, nil
 }

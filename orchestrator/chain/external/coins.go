@@ -28,24 +28,24 @@ type coin struct {
 // ErrNoCoins is wrapped by the error of a transfer from a node that has no coin which is large enough.
 var ErrNoCoins = errors.New("the node has no coin for it")
 
-// spend submits a transfer that spends one of the sender's coins. A coin that the node does not take may have been spent by
-// somebody else since it was asked: it is asked once more.
-func (c *Chain) spend(ctx context.Context, from, to *node, amount uint64, extra map[string]any) (trace.Hash, error) {
+// spend submits a transfer that spends one of the node's coins. A coin that the node refuses may have been spent by somebody
+// else since it was listed: the list is read once more.
+func (s *sender) spend(ctx context.Context, to *member, amount uint64, extra map[string]any) (trace.Hash, error) {
 	for {
-		asked := len(from.coins) == 0
-		if asked {
+		fresh := len(s.coins) == 0
+		if fresh {
 			var err error
-			if from.coins, err = c.coins(ctx, from); err != nil {
+			if s.coins, err = s.unspent(ctx); err != nil {
 				return "", err
 			}
 		}
-		id, err := c.spendOne(ctx, from, to, amount, extra)
+		id, err := s.spendOne(ctx, to, amount, extra)
 		if err == nil {
 			return id, nil
 		}
-		from.coins = nil
+		s.coins = nil
 		var refused *RPCError
-		if asked || !errors.As(err, &refused) && !errors.Is(err, ErrNoCoins) {
+		if fresh || !errors.As(err, &refused) && !errors.Is(err, ErrNoCoins) {
 			return "", err
 		}
 	}
@@ -53,16 +53,16 @@ func (c *Chain) spend(ctx context.Context, from, to *node, amount uint64, extra 
 
 // spendOne spends the first of the coins that a node is known to have and that is large enough. What is left of it
 // becomes the node's last coin.
-func (c *Chain) spendOne(ctx context.Context, from, to *node, amount uint64, extra map[string]any) (trace.Hash, error) {
-	how := c.file.Act.Coins
+func (s *sender) spendOne(ctx context.Context, to *member, amount uint64, extra map[string]any) (trace.Hash, error) {
+	how := s.file.Act.Coins
 	need := amount + uint64(how.Fee)
-	i := slices.IndexFunc(from.coins, func(x coin) bool { return x.amount >= need })
+	i := slices.IndexFunc(s.coins, func(x coin) bool { return x.amount >= need })
 	if need < amount || i < 0 {
 		return "", fmt.Errorf("%s: node %s, a transfer of %d with a fee of %d: %w (it has %d coins)",
-			c.at(how.Pos), from.node.ID, amount, how.Fee, ErrNoCoins, len(from.coins))
+			at(s.file, how.Pos), s.member.ID, amount, how.Fee, ErrNoCoins, len(s.coins))
 	}
-	spent := from.coins[i]
-	tx, err := pay(key(from, how), key(to, how), spent, amount, uint64(how.Fee))
+	spent := s.coins[i]
+	tx, err := pay(s.member.key(how.Key), to.key(how.Key), spent, amount, uint64(how.Fee))
 	if err != nil {
 		return "", err
 	}
@@ -71,45 +71,38 @@ func (c *Chain) spendOne(ctx context.Context, from, to *node, amount uint64, ext
 		return "", fmt.Errorf("encode a transaction: %w", err)
 	}
 	extra["Tx"] = hex.EncodeToString(raw.Bytes())
-	id, err := c.handOver(ctx, from, extra)
+	id, err := s.submit(ctx, extra)
 	if err != nil {
 		return "", err
 	}
-	from.coins = slices.Delete(from.coins, i, i+1)
+	s.coins = slices.Delete(s.coins, i, i+1)
 	if left := spent.amount - need; left > 0 {
-		from.coins = append(from.coins, coin{wire.OutPoint{Hash: tx.TxHash(), Index: 1}, left})
+		s.coins = append(s.coins, coin{wire.OutPoint{Hash: tx.TxHash(), Index: 1}, left})
 	}
 	return id, nil
 }
 
-// key is a node's key for coins.
-func key(n *node, how *testnets.Coins) Key { return n.data["Keys"].(map[string]Key)[how.Key] }
-
-// coins asks a node what its account can spend.
-func (c *Chain) coins(ctx context.Context, n *node) ([]coin, error) {
-	how := c.file.Act.Coins
+// unspent reads what the node's account can spend.
+func (s *sender) unspent(ctx context.Context) ([]coin, error) {
+	how := s.file.Act.Coins
 	const what = "act.coins"
-	own, err := script(key(n, how))
+	own, err := script(s.member.key(how.Key))
 	if err != nil {
 		return nil, err
 	}
-	answer, err := c.call(ctx, n, how.Calls, nil)
-	if err != nil {
-		return nil, err
-	}
-	result, err := c.query(ctx, n, what, how.JQ, answer)
+	result, answer, err := s.read(ctx, s.member, what, testnets.Observation{Calls: how.Calls, JQ: how.JQ})
 	if err != nil {
 		return nil, err
 	}
 	list, ok := result.([]any)
 	if !ok {
-		return nil, c.bad(n, what, how.JQ, result, answer, "a list of coins")
+		return nil, s.unexpected(s.member, what, how.JQ, result, answer, "a list of coins")
 	}
 	out := []coin{}
 	for _, v := range list {
 		one, pays, ok := readCoin(v)
 		if !ok {
-			return nil, c.bad(n, what, how.JQ, v, answer, "a coin: {id: hex, output: number, amount: number, script: hex}")
+			return nil, s.unexpected(s.member, what, how.JQ, v, answer, "a coin: {id: hex, output: number, amount: number, script: hex}")
 		}
 		if bytes.Equal(pays, own) {
 			out = append(out, one)

@@ -4,48 +4,59 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"sync"
+	"time"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/testnets"
 )
 
-// connectPeers is Capabilities.ConnectPeers: where the chain file has a first_block, nodes get it, once; where it has
-// peers: {call: ...}, nodes are told of each of their peers; where it has a warm_up, its blocks are made, once. It is to be
-// called when nodes answer, and again with the nodes that were started again. Without nodes it is about those of the whole
-// network that have not been told yet. Nodes that something else started are left as they are connected.
-func (c *Chain) connectPeers(ctx context.Context, ids ...faults.NodeID) error {
-	return nodeError(c.connect(ctx, ids...))
+const (
+	// warmUpTimeout is how long a block of warm_up may take to reach every node, warmUpInterval the time between polls for it.
+	warmUpTimeout  = time.Minute
+	warmUpInterval = 5 * time.Millisecond
+)
+
+// connector makes one network of running nodes: the first block, peers, the blocks of warm_up. It owns how far that is
+// done. Calls of connect without nodes are serial.
+type connector struct {
+	reader
+	makers   map[*member]*maker
+	progress func(string)
+	// attached says that the nodes ran already: nothing is done. opened says that another process started and connected
+	// them: peers are for nodes that are started again alone.
+	attached, opened bool
+
+	hasFirst bool // all nodes have the first block
+	warmed   int  // how many steps of warm_up are done
+
+	told sync.Map // of [2]faults.NodeID: a node and a peer that it was told about
 }
 
-func (c *Chain) connect(ctx context.Context, ids ...faults.NodeID) error {
-	if c.attached && c.restored == nil {
+// connect is Capabilities.ConnectPeers: where the chain file has a first_block, nodes get it, once; where it has
+// peers: {call: ...}, each node is told about its peers; where it has a warm_up, its blocks are made, once.
+func (k *connector) connect(ctx context.Context, ids ...faults.NodeID) error {
+	switch {
+	case k.attached, k.opened && len(ids) == 0:
 		return nil
-	}
-	if len(ids) == 0 {
-		if c.restored != nil {
-			return nil // who started them has done all this
-		}
-		if err := c.firstBlock(ctx); err != nil {
+	case len(ids) == 0:
+		if err := k.firstBlock(ctx); err != nil {
 			return err
 		}
-		if err := c.introduceAll(ctx); err != nil {
+		if err := k.connectAll(ctx); err != nil {
 			return err
 		}
-		return c.warmUp(ctx)
-	}
-	if len(c.file.Peers.Calls) == 0 {
-		return nil
+		return k.warmUp(ctx)
 	}
 	for _, id := range ids {
-		n, err := c.node(id)
+		m, err := k.net.node(id)
 		if err != nil {
 			return err
 		}
-		n.mu.Lock()
-		clear(n.told)
-		n.mu.Unlock()
-		if err := c.introduce(ctx, n); err != nil {
+		for _, peer := range m.Peers {
+			k.told.Delete([2]faults.NodeID{id, peer})
+		}
+		if err := k.connectNode(ctx, m); err != nil {
 			return err
 		}
 	}
@@ -53,78 +64,115 @@ func (c *Chain) connect(ctx context.Context, ids ...faults.NodeID) error {
 }
 
 // firstBlock lets the first producer make a block and gives it to all other nodes.
-func (c *Chain) firstBlock(ctx context.Context) error {
-	how := c.file.FirstBlock
-	if how == nil || c.begun {
+func (k *connector) firstBlock(ctx context.Context) error {
+	how := k.file.FirstBlock
+	if how == nil || k.hasFirst {
 		return nil
 	}
-	maker := c.maker()
-	block, err := c.call(ctx, maker, how.Make, nil)
+	maker := k.net.firstProducer()
+	block, err := k.call(ctx, maker, how.Make, nil)
 	if err != nil {
-		return fmt.Errorf("make the first block at %s: %w", maker.node.ID, err)
+		return fmt.Errorf("make the first block at %s: %w", maker.ID, err)
 	}
-	for _, n := range c.order {
-		if n == maker {
+	for _, m := range k.net.nodes {
+		if m == maker {
 			continue
 		}
-		if _, err := c.call(ctx, n, how.Give, map[string]any{"Last": block}); err != nil {
-			return fmt.Errorf("give the first block to %s: %w", n.node.ID, err)
+		if _, err := k.call(ctx, m, how.Give, map[string]any{"Last": block}); err != nil {
+			return fmt.Errorf("give the first block to %s: %w", m.ID, err)
 		}
 	}
-	c.begun = true
+	k.hasFirst = true
 	return nil
 }
 
-// maker is the first producer, the first node where nobody produces.
-func (c *Chain) maker() *node {
-	return c.order[max(0, slices.IndexFunc(c.order, func(n *node) bool { return n.node.Mine > 0 }))]
-}
-
-// introduceAll tells all nodes of the peers that they were not told of.
-func (c *Chain) introduceAll(ctx context.Context) error {
-	for _, n := range c.order {
-		if err := c.introduce(ctx, n); err != nil {
+// connectAll tells all nodes about the peers that they were not told about.
+func (k *connector) connectAll(ctx context.Context) error {
+	for _, m := range k.net.nodes {
+		if err := k.connectNode(ctx, m); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// introduce tells a node of the peers that it was not told of, if the chain file says how.
-func (c *Chain) introduce(ctx context.Context, n *node) error {
-	if len(c.file.Peers.Calls) == 0 {
+// connectNode tells a node about the peers that it was not told about, if the chain file says how.
+func (k *connector) connectNode(ctx context.Context, m *member) error {
+	if len(k.file.Peers.Calls) == 0 {
 		return nil
 	}
-	for _, id := range n.node.Peers {
-		n.mu.Lock()
-		told := n.told[id]
-		n.mu.Unlock()
-		if told {
+	for _, id := range m.Peers {
+		if _, told := k.told.Load([2]faults.NodeID{m.ID, id}); told {
 			continue
 		}
-		peer, err := c.node(id)
+		peer, err := k.net.node(id)
 		if err != nil {
 			return err
 		}
-		if _, err := c.call(ctx, n, c.file.Peers.Calls, map[string]any{"Peer": peer.data}); err != nil {
-			return fmt.Errorf("tell node %s of its peer %s: %w", n.node.ID, id, err)
+		if _, err := k.call(ctx, m, k.file.Peers.Calls, map[string]any{"Peer": peer.data}); err != nil {
+			return fmt.Errorf("connect node %s to its peer %s: %w", m.ID, id, err)
 		}
-		n.mu.Lock()
-		n.told[id] = true
-		n.mu.Unlock()
+		k.told.Store([2]faults.NodeID{m.ID, id}, true)
 	}
 	return nil
 }
 
-// nodeError makes a chain.NodeError of an error about one node's reply.
-func nodeError(err error) error {
-	var call *CallError
-	var answer *AnswerError
-	switch {
-	case errors.As(err, &call):
-		return &chain.NodeError{Node: call.Node, Err: err}
-	case errors.As(err, &answer):
-		return &chain.NodeError{Node: answer.Node, Err: err}
+// warmUp makes the blocks of the chain file's warm_up, as far as they have not been made.
+func (k *connector) warmUp(ctx context.Context) error {
+	for ; k.warmed < len(k.file.WarmUp); k.warmed++ {
+		w := k.file.WarmUp[k.warmed]
+		nodes, where := []*member{k.net.firstProducer()}, string(k.net.firstProducer().ID)
+		if w.EachNode {
+			nodes, where = k.net.nodes, "each node"
+		}
+		k.progress(fmt.Sprintf("warming chain %s up: step %d of %d, at %s", k.file.Name, k.warmed+1, len(k.file.WarmUp), where))
+		for _, m := range nodes {
+			for range w.Times {
+				if err := k.warmUpBlock(ctx, m, w.Calls); err != nil {
+					return fmt.Errorf("%s: warm_up, step %d of %d: %w", at(k.file, w.Pos), k.warmed+1, len(k.file.WarmUp), err)
+				}
+			}
+		}
 	}
-	return err
+	return nil
+}
+
+// warmUpBlock makes a block at one node and waits until all have it.
+func (k *connector) warmUpBlock(ctx context.Context, m *member, calls []testnets.CallRef) error {
+	result, err := k.call(ctx, m, calls, nil)
+	if err != nil {
+		return err
+	}
+	k.makers[m].note(result)
+	ctx, cancel := context.WithTimeoutCause(ctx, warmUpTimeout, errNotSpread)
+	defer cancel()
+	return k.awaitHeightOf(ctx, m)
+}
+
+// errNotSpread ends the wait for a block of warm_up.
+var errNotSpread = fmt.Errorf("the block did not come within %v; are the nodes connected?", warmUpTimeout)
+
+// awaitHeightOf waits until all nodes have as high a chain as one of them, or ctx ends.
+func (k *connector) awaitHeightOf(ctx context.Context, highest *member) error {
+	top, _, err := k.height(ctx, highest)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(warmUpInterval)
+	defer tick.Stop()
+	for _, m := range k.net.nodes {
+		for {
+			height, _, err := k.height(ctx, m)
+			if err == nil && height >= top {
+				break
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				low := fmt.Errorf("%s is at height %d, %s at %d: %w", highest.ID, top, m.ID, height, context.Cause(ctx))
+				return errors.Join(low, err)
+			}
+		}
+	}
+	return nil
 }

@@ -8,9 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
-	"strconv"
 
 	"github.com/btcsuite/btcd/btcutil"
 	"github.com/btcsuite/btcd/btcutil/base58"
@@ -146,50 +144,6 @@ func (k Key) hash160() ([]byte, error) {
 		return nil, fmt.Errorf("a key of kind %s has no P2PKH address", k.kind)
 	}
 	return btcutil.Hash160(secp256k1.PrivKeyFromBytes(k.Private).PubKey().SerializeCompressed()), nil
-}
-
-// wifUse finds where a template asks for a WIF, and the version if it is a plain number.
-var wifUse = regexp.MustCompile(`\.WIF\b[ \t]*(\w*)`)
-
-// wifVersions lists the versions with which the texts of a chain file write WIFs: all of them where one is computed. It
-// goes by the text alone, since a process that opens a running testnet does not render what nodes were started with.
-func wifVersions(source []byte) []int {
-	var out []int
-	for _, m := range wifUse.FindAllSubmatch(source, -1) {
-		version, err := strconv.ParseInt(string(m[1]), 0, 64)
-		if err != nil {
-			return allVersions()
-		}
-		out = append(out, int(version))
-	}
-	return out
-}
-
-// allVersions are all that there can be: a byte.
-func allVersions() []int {
-	out := make([]int, math.MaxUint8+1)
-	for v := range out {
-		out[v] = v
-	}
-	return out
-}
-
-// secrets lists the ways in which the private half may be written, with the versions of WIF that texts use.
-func (k Key) secrets(wif []int) []string {
-	halves := [][]byte{k.Private}
-	if k.kind == kindEd25519 {
-		halves = append(halves, k.Private[:ed25519.SeedSize])
-	}
-	var out []string
-	for _, b := range halves {
-		out = append(out, hex.EncodeToString(b), base64.RawStdEncoding.EncodeToString(b), base64.RawURLEncoding.EncodeToString(b))
-	}
-	for _, version := range wif {
-		if s, err := k.WIF(version); err == nil { // else there is none to hide
-			out = append(out, s)
-		}
-	}
-	return out
 }
 
 // String keeps a private key out of whatever prints the value.

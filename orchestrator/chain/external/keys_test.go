@@ -1,7 +1,6 @@
 package external
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/hex"
@@ -10,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestEd25519AgainstCometBFT uses what `cometbft init` of v1.0.1 wrote.
-func TestEd25519AgainstCometBFT(t *testing.T) {
+// TestKey_Ed25519AsCometBFT uses what `cometbft init` of v1.0.1 wrote.
+func TestKey_Ed25519AsCometBFT(t *testing.T) {
 	const private = "1bgpLgQDl7dfwOjGASyHcQpTQ9X855xp4t9OowVo5aVtYI7WQBQ7uFa1p/JmI9WhQHIi0IM3QVel0Ig5NQPxXw=="
 	b, err := base64.StdEncoding.DecodeString(private)
 	if err != nil {
@@ -31,8 +30,8 @@ func TestEd25519AgainstCometBFT(t *testing.T) {
 	}
 }
 
-// TestSecp256k1AgainstEthereum uses the best-known keys there are: 1, and the first of the test mnemonic.
-func TestSecp256k1AgainstEthereum(t *testing.T) {
+// TestKey_Secp256k1AsEthereum uses the best-known keys there are: 1, and the first of the test mnemonic.
+func TestKey_Secp256k1AsEthereum(t *testing.T) {
 	for private, want := range map[string]string{
 		"0000000000000000000000000000000000000000000000000000000000000001": "7e5f4552091a69125d5dfcb7b8c2659029395bdf",
 		"ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80": "f39fd6e51aad88f6f4ce6ab8827279cfffb92266",
@@ -51,7 +50,7 @@ func TestSecp256k1AgainstEthereum(t *testing.T) {
 	}
 }
 
-func TestSecp256k1SkipsWhatIsNoScalar(t *testing.T) {
+func TestKey_Secp256k1SkipsInvalidScalars(t *testing.T) {
 	var drawn []uint32
 	k := newSecp256k1(func(try uint32) (b [32]byte) {
 		drawn = append(drawn, try)
@@ -71,7 +70,7 @@ func TestSecp256k1SkipsWhatIsNoScalar(t *testing.T) {
 	}
 }
 
-func TestKeysDependOnSeedNodeAndName(t *testing.T) {
+func TestKey_DependsOnSeedNodeAndName(t *testing.T) {
 	for _, kind := range []string{kindEd25519, kindSecp256k1, kindRandom} {
 		get := func(seed uint64, node, name string) string {
 			k, err := newKey(kind, seed, node, name)
@@ -99,7 +98,7 @@ func TestKeysDependOnSeedNodeAndName(t *testing.T) {
 
 const goldenRandom = "cac1fb5fd908e11acf1da5c1e080de0e4916f92a8b5deab28ef81e74185b5ab6"
 
-func TestARandomKeyIsPrivateOnly(t *testing.T) {
+func TestKey_RandomHasNoPublicHalf(t *testing.T) {
 	k, err := newKey(kindRandom, 1, "a", "x")
 	if err != nil || len(k.Private) != 32 {
 		t.Fatalf("%v %v", k, err)
@@ -114,7 +113,7 @@ func TestARandomKeyIsPrivateOnly(t *testing.T) {
 	}
 }
 
-func TestAKeyDoesNotPrintItself(t *testing.T) {
+func TestKey_DoesNotPrintItself(t *testing.T) {
 	k, err := newKey(kindSecp256k1, 1, "a", "x")
 	if err != nil {
 		t.Fatal(err)
@@ -123,44 +122,5 @@ func TestAKeyDoesNotPrintItself(t *testing.T) {
 		if s := fmt.Sprintf(format, k); s != "secp256k1 key" {
 			t.Errorf("%s prints %s", format, s)
 		}
-	}
-}
-
-func TestRedaction(t *testing.T) {
-	var r redactor
-	r.add("hunter2!", "hunter2!-longer", "abc", "deadBEEF", "beefcake", "dead", "dead")
-	for in, want := range map[string]string{
-		"":                                 "",
-		"nothing to hide":                  "nothing to hide",
-		"hunter2!":                         "[secret]",
-		"HUNTER2!-Longer and hunter2!":     "[secret] and [secret]",
-		"abc is too short":                 "abc is too short",
-		"hunter2!hunter2! hunter2":         "[secret] hunter2",
-		"a deadbeefcake, a dead b":         "a [secret], a [secret] b", // no end of one shows where two overlap
-		"0xDEADBEEF, deadbeef; \u212a\xff": "0x[secret], [secret]; \u212a\xff",
-	} {
-		if got := r.text(in); got != want {
-			t.Errorf("%q became %q", in, got)
-		}
-	}
-	if r.err(nil) != nil {
-		t.Error("an error of nothing")
-	}
-	k, err := newKey(kindEd25519, 1, "a", "x")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.add(k.secrets(nil)...)
-	seed := k.Private[:ed25519.SeedSize]
-	for _, s := range []string{
-		k.PrivateHex(), strings.ToUpper(k.PrivateHex()), k.PrivateBase64(), hex.EncodeToString(seed),
-		base64.StdEncoding.EncodeToString(seed), base64.URLEncoding.EncodeToString(seed),
-	} {
-		if got := r.text("<" + s + ">"); len(got) > 20 {
-			t.Errorf("%s became %s", s, got)
-		}
-	}
-	if bytes.Contains([]byte(r.text(k.PrivateHex())), []byte(hex.EncodeToString(seed[:4]))) {
-		t.Error("the beginning of a key is shown")
 	}
 }

@@ -6,9 +6,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
 )
+
+// reader reads of nodes what the chain file's `ready`, `observe` and `act.leader` name. It keeps nothing: each method
+// queries the node anew.
+type reader struct{ *caller }
 
 // tip is a node's head as the node states it.
 type tip struct {
@@ -16,36 +21,43 @@ type tip struct {
 	height uint64
 }
 
-// tip asks a node for its head. Where height and head come from the same calls they come from one answer.
-func (c *Chain) tip(ctx context.Context, n *node) (tip, error) {
-	height, answer, err := c.height(ctx, n)
+// tip reads a node's head. Where height and head come from the same calls they come from one reply.
+func (r reader) tip(ctx context.Context, m *member) (tip, error) {
+	height, answer, err := r.height(ctx, m)
 	if err != nil {
 		return tip{}, err
 	}
-	return c.head(ctx, n, height, answer)
+	return r.head(ctx, m, height, answer)
 }
 
-// height asks a node for the height of its head, and returns the answer that holds it too.
-func (c *Chain) height(ctx context.Context, n *node) (uint64, any, error) {
-	o := c.file.Observe.Height
-	answer, err := c.call(ctx, n, o.Calls, nil)
+// height reads the height of a node's head, and returns the reply that holds it too.
+func (r reader) height(ctx context.Context, m *member) (uint64, any, error) {
+	return r.number(ctx, m, "observe.height", r.file.Observe.Height)
+}
+
+// number reads a whole number, and returns the reply that holds it too.
+func (r reader) number(ctx context.Context, m *member, what string, o testnets.Observation) (uint64, any, error) {
+	v, answer, err := r.read(ctx, m, what, o)
 	if err != nil {
 		return 0, nil, err
 	}
-	height, err := c.number(ctx, n, "observe.height", o.JQ, answer)
-	return height, answer, err
+	number, ok := whole(v)
+	if !ok {
+		return 0, nil, r.unexpected(m, what, o.JQ, v, answer, "a whole number")
+	}
+	return number, answer, nil
 }
 
-// head asks a node for the hash of its head, given the height and the answer that held it.
-func (c *Chain) head(ctx context.Context, n *node, height uint64, answer any) (tip, error) {
-	o := c.file.Observe
+// head reads the hash of a node's head, given the height and the reply that held it.
+func (r reader) head(ctx context.Context, m *member, height uint64, answer any) (tip, error) {
+	o := r.file.Observe
 	if !sameCalls(o.Height.Calls, o.Head.Calls) {
 		var err error
-		if answer, err = c.call(ctx, n, o.Head.Calls, map[string]any{"Height": height}); err != nil {
+		if answer, err = r.call(ctx, m, o.Head.Calls, map[string]any{"Height": height}); err != nil {
 			return tip{}, err
 		}
 	}
-	v, err := c.query(ctx, n, "observe.head", o.Head.JQ, answer)
+	v, err := r.query(ctx, m, rowHead, o.Head.JQ, answer)
 	if err != nil {
 		return tip{}, err
 	}
@@ -54,78 +66,180 @@ func (c *Chain) head(ctx context.Context, n *node, height uint64, answer any) (t
 	}
 	hash, ok := hashText(v)
 	if !ok {
-		return tip{}, c.bad(n, "observe.head", o.Head.JQ, v, answer, wantHash(v))
+		return tip{}, r.unexpected(m, rowHead, o.Head.JQ, v, answer, wantHash(v))
 	}
 	return tip{hash, height}, nil
 }
 
-// sameCalls reports whether two things are read from the answer to the same calls.
+// sameCalls reports whether two things are read from the reply to the same calls.
 func sameCalls(a, b []testnets.CallRef) bool {
 	return slices.EqualFunc(a, b, func(x, y testnets.CallRef) bool { return x.Name == y.Name })
 }
 
-// number applies a query that gives a whole number.
-func (c *Chain) number(ctx context.Context, n *node, what string, q testnets.Query, answer any) (uint64, error) {
-	v, err := c.query(ctx, n, what, q, answer)
+// tipAndFinal reads what one poll begins with: a node's head and, where the chain file says how, the height that it calls
+// final; nil: none yet, or the file does not say.
+//
+// A final height that needs calls of its own is read before the head. A node that keeps its promises then has the block that
+// it called final on the chain that is read afterwards; the other way round it could have changed chains in between, and
+// called a block final that was not the one which was read.
+func (r reader) tipAndFinal(ctx context.Context, m *member) (t tip, final *uint64, err error) {
+	o := r.file.Observe
+	same := o.Finalized != nil && sameCalls(o.Finalized.Calls, o.Height.Calls)
+	if o.Finalized != nil && !same {
+		answer, err := r.call(ctx, m, o.Finalized.Calls, nil)
+		if err != nil {
+			return tip{}, nil, err
+		}
+		if final, err = r.final(ctx, m, answer); err != nil {
+			return tip{}, nil, err
+		}
+	}
+	height, answer, err := r.height(ctx, m)
 	if err != nil {
-		return 0, err
+		return tip{}, nil, err
 	}
-	number, ok := whole(v)
-	if !ok {
-		return 0, c.bad(n, what, q, v, answer, "a whole number")
+	if same {
+		if final, err = r.final(ctx, m, answer); err != nil {
+			return tip{}, nil, err
+		}
 	}
-	return number, nil
+	t, err = r.head(ctx, m, height, answer)
+	return t, final, err
 }
 
-// peers asks a node for the number of its peers; -1 where the chain file does not say how.
-func (c *Chain) peers(ctx context.Context, n *node) (int, error) {
-	o := c.file.Observe.Peers
-	if o == nil {
+// final reads the height that a node calls final out of a reply, nil where it gives null: nothing is final yet.
+func (r reader) final(ctx context.Context, m *member, answer any) (*uint64, error) {
+	q := r.file.Observe.Finalized.JQ
+	v, err := r.query(ctx, m, rowFinalized, q, answer)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	height, ok := whole(v)
+	if !ok {
+		return nil, r.unexpected(m, rowFinalized, q, v, answer, "a whole number")
+	}
+	return &height, nil
+}
+
+// peers reads the number of a node's peers; -1 where the chain file does not say how.
+func (r reader) peers(ctx context.Context, m *member) (int, error) {
+	if r.file.Observe.Peers == nil {
 		return -1, nil
 	}
-	answer, err := c.call(ctx, n, o.Calls, nil)
-	if err != nil {
-		return 0, err
-	}
-	count, err := c.number(ctx, n, "observe.peers", o.JQ, answer)
+	count, _, err := r.number(ctx, m, rowPeers, *r.file.Observe.Peers)
 	return int(min(count, 1<<31-1)), err
 }
 
-// block asks a node for the block at a height of its chain.
-func (c *Chain) block(ctx context.Context, n *node, height uint64) (trace.Block, error) {
-	if c.byHash() {
-		return c.blockAt(ctx, n, height)
+// ready returns nil when a node is ready.
+func (r reader) ready(ctx context.Context, m *member) error {
+	o := r.file.Ready
+	v, answer, err := r.read(ctx, m, rowReady, testnets.Observation{Calls: o.Calls, JQ: o.JQ})
+	if err == nil && !truth(v) {
+		err = r.unexpected(m, rowReady, o.JQ, v, answer, "true")
 	}
-	o := c.file.Observe.Block
-	answer, err := c.call(ctx, n, o.Calls, map[string]any{"Height": height})
 	if err != nil {
-		return trace.Block{}, fmt.Errorf("block at height %d: %w", height, err)
+		return fmt.Errorf("not ready: %w", err)
 	}
-	b, err := c.readBlock(ctx, n, height, answer)
+	return nil
+}
+
+// genesis reads what tells the node's network apart, which the chain file has.
+func (r reader) genesis(ctx context.Context, m *member) (any, error) {
+	o := *r.file.Observe.Genesis
+	v, answer, err := r.read(ctx, m, rowGenesis, o)
+	if err == nil && v == nil {
+		return nil, r.unexpected(m, rowGenesis, o.JQ, v, answer, "anything that tells networks apart")
+	}
+	return v, err
+}
+
+// leader reads who is to make the next block, as a node sees it now.
+func (r reader) leader(ctx context.Context, m *member) (faults.NodeID, error) {
+	o := *r.file.Act.Leader
+	v, answer, err := r.read(ctx, m, rowLeader, o)
+	if err != nil {
+		return "", fmt.Errorf("who leads next: %w", err)
+	}
+	text, _ := v.(string)
+	leader, ok := r.net.named(text)
+	if !ok {
+		return "", r.unexpected(m, rowLeader, o.JQ, v, answer, "a node's name, or the address or public half of a key of one of the nodes")
+	}
+	return leader.ID, nil
+}
+
+// block reads the block at a height of a node's chain.
+func (r reader) block(ctx context.Context, m *member, height uint64) (trace.Block, error) {
+	if r.byHash() {
+		return r.blockDownTo(ctx, m, height)
+	}
+	answer, err := r.call(ctx, m, r.file.Observe.Block.Calls, map[string]any{"Height": height})
+	var b trace.Block
+	if err == nil {
+		b, err = r.parseBlock(ctx, m, height, answer)
+	}
 	if err != nil {
 		return trace.Block{}, fmt.Errorf("block at height %d: %w", height, err)
 	}
 	return b, nil
 }
 
-func (c *Chain) readBlock(ctx context.Context, n *node, height uint64, answer any) (trace.Block, error) {
+// byHash reports whether nodes give blocks by their hashes alone.
+func (r reader) byHash() bool { return r.file.Observe.Block.ByHash }
+
+// blockByHash reads the block with a hash, which is at a height.
+func (r reader) blockByHash(ctx context.Context, m *member, hash trace.Hash, height uint64) (trace.Block, error) {
+	o := r.file.Observe.Block
+	answer, err := r.call(ctx, m, o.Calls, map[string]any{"Height": height, "Hash": string(hash)})
+	var b trace.Block
+	if err == nil {
+		b, err = r.parseBlock(ctx, m, height, answer)
+	}
+	if err == nil && b.Hash != hash {
+		err = r.unexpected(m, rowHash, o.Hash, string(b.Hash), answer, "the hash that was asked for")
+	}
+	if err != nil {
+		return trace.Block{}, fmt.Errorf("block %s at height %d: %w", hash, height, err)
+	}
+	return b, nil
+}
+
+// blockDownTo reads the block at a height of a node's chain where nodes give blocks by hash: down from the head.
+func (r reader) blockDownTo(ctx context.Context, m *member, height uint64) (trace.Block, error) {
+	t, err := r.tip(ctx, m)
+	if err != nil {
+		return trace.Block{}, err
+	}
+	if t.height < height || t.height-height >= maxBelow {
+		return trace.Block{}, fmt.Errorf("block at height %d: node %s, whose head is at height %d, gives blocks by hash alone", height,
+			m.ID, t.height)
+	}
+	b, err := r.blockByHash(ctx, m, t.hash, t.height)
+	for err == nil && b.Height > height {
+		b, err = r.blockByHash(ctx, m, b.Parent, b.Height-1)
+	}
+	return b, err
+}
+
+// parseBlock reads a block out of a reply.
+func (r reader) parseBlock(ctx context.Context, m *member, height uint64, answer any) (trace.Block, error) {
 	b := trace.Block{Height: height}
-	for _, part := range c.blockParts() {
-		if err := c.readPart(ctx, n, part, answer, &b); err != nil {
+	for _, part := range r.blockParts() {
+		if err := r.parsePart(ctx, m, part, answer, &b); err != nil {
 			return b, err
 		}
 	}
 	return b, nil
 }
 
-// readPart reads one part of a block from an answer.
-func (c *Chain) readPart(ctx context.Context, n *node, part blockPart, answer any, b *trace.Block) error {
-	v, err := c.query(ctx, n, part.name, part.jq, answer)
+// parsePart reads one part of a block out of a reply.
+func (r reader) parsePart(ctx context.Context, m *member, part blockPart, answer any, b *trace.Block) error {
+	v, err := r.query(ctx, m, part.name, part.jq, answer)
 	if err != nil {
 		return err
 	}
 	if want := part.set(b, v); want != "" {
-		return c.bad(n, part.name, part.jq, v, answer, want)
+		return r.unexpected(m, part.name, part.jq, v, answer, want)
 	}
 	return nil
 }
@@ -139,18 +253,14 @@ type blockPart struct {
 }
 
 // blockParts are the parts of blocks that the chain file has.
-func (c *Chain) blockParts() []blockPart {
-	o := c.file.Observe.Block
-	parts := []blockPart{
-		{"observe.block.hash", o.Hash, setHash},
-		{"observe.block.parent", o.Parent, setParent},
-		{"observe.block.time", o.Time, setTime},
-	}
+func (r reader) blockParts() []blockPart {
+	o := r.file.Observe.Block
+	parts := []blockPart{{rowHash, o.Hash, setHash}, {rowParent, o.Parent, setParent}, {rowTime, o.Time, setTime}}
 	if o.Proposer != nil {
-		parts = append(parts, blockPart{"observe.block.proposer", *o.Proposer, c.setProducer})
+		parts = append(parts, blockPart{rowProposer, *o.Proposer, r.setProducer})
 	}
 	if o.Txs != nil {
-		parts = append(parts, blockPart{"observe.block.txs", *o.Txs, setTxs})
+		parts = append(parts, blockPart{rowTxs, *o.Txs, setTxs})
 	}
 	return parts
 }
@@ -171,7 +281,7 @@ func setHash(b *trace.Block, v any) (want string) {
 	return ""
 }
 
-// setParent takes it that the first block of a chain may have none.
+// setParent accepts that the first block of a chain has no parent.
 func setParent(b *trace.Block, v any) (want string) {
 	if s, ok := v.(string); b.Height <= 1 && (v == nil || ok && s == "") {
 		b.Parent = ""
@@ -192,7 +302,7 @@ func setTime(b *trace.Block, v any) (want string) {
 	return ""
 }
 
-func (c *Chain) setProducer(b *trace.Block, v any) (want string) {
+func (r reader) setProducer(b *trace.Block, v any) (want string) {
 	name, ok := v.(string)
 	switch {
 	case !ok && v != nil:
@@ -200,7 +310,7 @@ func (c *Chain) setProducer(b *trace.Block, v any) (want string) {
 	case !short(name):
 		return fmt.Sprintf("a text of at most %d bytes", maxHash)
 	}
-	b.Producer = c.producer(strings.Clone(name))
+	b.Producer = r.net.producer(strings.Clone(name))
 	return ""
 }
 
@@ -222,12 +332,4 @@ func setTxs(b *trace.Block, v any) (want string) {
 		b.Txs = append(b.Txs, normal(strings.Clone(id)))
 	}
 	return ""
-}
-
-// producer gives a block's maker his account where he is one of the nodes.
-func (c *Chain) producer(name string) string {
-	if n, ok := c.named(name); ok && n.account != "" {
-		return n.account
-	}
-	return string(normal(name))
 }

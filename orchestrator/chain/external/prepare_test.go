@@ -11,13 +11,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
-	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
 )
 
@@ -65,15 +63,15 @@ facts: {family: bft, quorum: 2/3, fork_depth: 0, block_interval: 5s}
 
 // containers fakes what a runtime does, and remembers it.
 type containers struct {
-	mu      sync.Mutex
-	source  runtime.ImageSource
-	onces   []runtime.Command
-	running atomic.Int32
-	most    int32
-	gate    chan struct{} // if not nil, every enrol waits for it
-	entered chan struct{} // and says so first
-	imgErr  error
-	run     func(runtime.Command) (runtime.CommandResult, error)
+	mu       sync.Mutex
+	source   runtime.ImageSource
+	commands []runtime.Command
+	running  atomic.Int32
+	most     int32
+	gate     chan struct{} // if not nil, every enrol waits for it
+	entered  chan struct{} // and says so first
+	imgErr   error
+	run      func(runtime.Command) (runtime.CommandResult, error)
 }
 
 func (f *containers) BuildImage(_ context.Context, s runtime.ImageSource, progress func(string)) (string, error) {
@@ -84,7 +82,7 @@ func (f *containers) BuildImage(_ context.Context, s runtime.ImageSource, progre
 
 func (f *containers) RunCommand(ctx context.Context, o runtime.Command) (runtime.CommandResult, error) {
 	f.mu.Lock()
-	f.onces = append(f.onces, o)
+	f.commands = append(f.commands, o)
 	f.most = max(f.most, f.running.Add(1))
 	f.mu.Unlock()
 	defer f.running.Add(-1)
@@ -120,14 +118,14 @@ func tooling(o runtime.Command) (r runtime.CommandResult, err error) {
 func describe(f *containers, p chain.Prepared) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "image %+v\nfacts %+v\n", f.source, p.Facts)
-	onces := slices.Clone(f.onces)
-	slices.SortStableFunc(onces, func(a, b runtime.Command) int { return strings.Compare(fmt.Sprint(a.Args), fmt.Sprint(b.Args)) })
+	commands := slices.Clone(f.commands)
+	slices.SortStableFunc(commands, func(a, b runtime.Command) int { return strings.Compare(fmt.Sprint(a.Args), fmt.Sprint(b.Args)) })
 	list := func(files map[string][]byte) {
 		for _, path := range slices.Sorted(maps.Keys(files)) {
 			fmt.Fprintf(&b, "  %s: %s\n", path, files[path])
 		}
 	}
-	for _, o := range onces {
+	for _, o := range commands {
 		fmt.Fprintf(&b, "once %s %q, bring %v\n", o.Image, o.Args, o.Collect)
 		list(o.Files)
 	}
@@ -148,7 +146,7 @@ func TestPrepare(t *testing.T) {
 			defer mu.Unlock()
 			said = append(said, s)
 		})
-		net := network(3)
+		net := ring(3)
 		net.Seed = seed
 		p, err := c.Prepare(t.Context(), net)
 		if err != nil {
@@ -169,31 +167,31 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
-// TestKeptOnce: what a step that runs once keeps is every node's, for later steps too; what a later step keeps for a node is
+// TestPrepare_KeepFilesOfOneStep: what a step that runs once keeps is every node's, for later steps too; what a later step keeps for a node is
 // that node's alone.
-func TestKeptOnce(t *testing.T) {
+func TestPrepare_KeepFilesOfOneStep(t *testing.T) {
 	f := &containers{}
 	c := New(parse(t, stepped, "    files: {/seed: \"{{.Seed}}\"}", "    files: {/seed: \"{{.Seed}}\"}\n    keep: [/out]",
 		"  - run: [enrol", "  - run: [again]\n  - run: [enrol"), f, nil, nil)
-	p, err := c.Prepare(t.Context(), network(3))
+	p, err := c.Prepare(t.Context(), ring(3))
 	if err != nil {
 		t.Fatal(err)
 	}
 	const kept, own = "/out/genesis.json", "/data/db/1"
-	for _, o := range f.onces {
+	for _, o := range f.commands {
 		if _, has := o.Files[kept]; has != (o.Args[0] != "genesis") {
 			t.Errorf("step %s has %s: %v", o.Args[0], kept, has)
 		}
 	}
 	for i, n := range p.Nodes {
-		want := "db " + string(network(3).Nodes[i].ID)
+		want := "db " + string(ring(3).Nodes[i].ID)
 		if len(n.Files[kept]) == 0 || string(n.Files[own]) != want {
 			t.Errorf("node %d: %s is %q, %s is %q", i, kept, n.Files[kept], own, n.Files[own])
 		}
 	}
 	f = &containers{run: func(runtime.Command) (r runtime.CommandResult, err error) { return r, nil }}
 	c = New(parse(t, stepped, "    files: {/seed: \"{{.Seed}}\"}\n    capture:\n      genesis: {file: /out/genesis.json}\n      id: {file: /out/genesis.json, jq: .id}", "    keep: [/out]\n    capture: {genesis: {stdout: true}, id: {stdout: true}}"), f, nil, nil)
-	if _, err := c.Prepare(t.Context(), network(3)); err == nil || !strings.Contains(err.Error(), "keep /out: the command left no file there") {
+	if _, err := c.Prepare(t.Context(), ring(3)); err == nil || !strings.Contains(err.Error(), "keep /out: the command left no file there") {
 		t.Errorf("%v", err)
 	}
 }
@@ -215,35 +213,24 @@ func golden(t *testing.T, path, got string) {
 	}
 }
 
-func TestFacts(t *testing.T) {
-	p, err := New(parse(t, plain), image{}, nil, nil).Prepare(t.Context(), network(2))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := trace.Facts{Name: "toy", File: "toy.yaml", Family: "pow", BlockInterval: 2 * time.Second, ForkDepth: 6, Resolution: 100 * time.Millisecond}
-	if diff := cmp.Diff(want, p.Facts); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestStepsRunForFourNodesAtATime(t *testing.T) {
+func TestPrepare_RunsStepsInParallel(t *testing.T) {
 	const nodes = 12
 	f := &containers{gate: make(chan struct{}), entered: make(chan struct{}, nodes)}
 	go func() {
-		for range stepsAtOnce {
+		for range maxSteps {
 			<-f.entered
 		}
 		close(f.gate)
 	}()
-	if _, err := New(parse(t, stepped), f, nil, nil).Prepare(t.Context(), network(nodes)); err != nil {
+	if _, err := New(parse(t, stepped), f, nil, nil).Prepare(t.Context(), ring(nodes)); err != nil {
 		t.Fatal(err)
 	}
-	if f.most != stepsAtOnce {
+	if f.most != maxSteps {
 		t.Errorf("%d at once", f.most)
 	}
 }
 
-func TestPrepareFails(t *testing.T) {
+func TestPrepare_Errors(t *testing.T) {
 	boom := errors.New("boom")
 	result := func(of string, r runtime.CommandResult, err error) func(runtime.Command) (runtime.CommandResult, error) {
 		return func(o runtime.Command) (runtime.CommandResult, error) {
@@ -270,7 +257,7 @@ func TestPrepareFails(t *testing.T) {
 		{"the image", &containers{imgErr: boom}, []string{"stepped.yaml:4:1: make the image of chain stepped: boom"}},
 		{"a step", &containers{run: result("genesis", runtime.CommandResult{}, boom)}, []string{first + `run ["genesis" "--time=1700000000" "--makers=`, "boom"}},
 		{"a step of one node", &containers{run: result("enrol", runtime.CommandResult{}, fmt.Errorf("exit 3\n    | last line"))},
-			[]string{second + `run ["enrol" "12345678901234567890" "b" "[secret]"]: exit 3`, "| last line"}},
+			[]string{second + `run ["enrol" "12345678901234567890" "b" "`, `"]: exit 3`, "| last line"}},
 		{"a file that is not there", &containers{run: result("genesis", runtime.CommandResult{}, nil)},
 			[]string{first, "stepped.yaml:10:7: capture genesis: the command left no file /out/genesis.json"}},
 		{"no JSON", &containers{run: result("genesis", files("/out/genesis.json", "sorry"), nil)},
@@ -287,7 +274,7 @@ func TestPrepareFails(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			chain := parse(t, public)
 			chain.File = "stepped.yaml"
-			_, err := New(chain, c.f, nil, nil).Prepare(t.Context(), network(3))
+			_, err := New(chain, c.f, nil, nil).Prepare(t.Context(), ring(3))
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -301,11 +288,11 @@ func TestPrepareFails(t *testing.T) {
 	}
 }
 
-func TestPrepareFailsBeforeAnyStep(t *testing.T) {
-	if _, err := New(parse(t, stepped), nil, nil, nil).Prepare(t.Context(), network(2)); !errors.Is(err, errNoContainers) {
+func TestPrepare_ErrorsBeforeAnyStep(t *testing.T) {
+	if _, err := New(parse(t, stepped), nil, nil, nil).Prepare(t.Context(), ring(2)); !errors.Is(err, errNoContainers) {
 		t.Errorf("no tools: %v", err)
 	}
-	stranger := network(2)
+	stranger := ring(2)
 	stranger.Nodes[0].Peers = append(stranger.Nodes[0].Peers, "zoe")
 	_, err := New(parse(t, stepped), &containers{}, nil, nil).Prepare(t.Context(), stranger)
 	if err == nil || !strings.Contains(err.Error(), "peers of node a: chain stepped has no node zoe") {
@@ -313,20 +300,20 @@ func TestPrepareFailsBeforeAnyStep(t *testing.T) {
 	}
 	file := parse(t, stepped)
 	file.Keys["salt"] = "rsa"
-	_, err = New(file, &containers{}, nil, nil).Prepare(t.Context(), network(2))
+	_, err = New(file, &containers{}, nil, nil).Prepare(t.Context(), ring(2))
 	if err == nil || !strings.Contains(err.Error(), `keys of node a: key salt: unknown kind "rsa"`) {
 		t.Errorf("a key of a kind that does not exist: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	f := &containers{}
-	if _, err = New(parse(t, stepped), f, nil, nil).Prepare(ctx, network(2)); !errors.Is(err, context.Canceled) || len(f.onces) > 0 {
-		t.Errorf("after the end: %v, %d commands", err, len(f.onces))
+	if _, err = New(parse(t, stepped), f, nil, nil).Prepare(ctx, ring(2)); !errors.Is(err, context.Canceled) || len(f.commands) > 0 {
+		t.Errorf("after the end: %v, %d commands", err, len(f.commands))
 	}
 }
 
-// TestTemplatesThatFailInUse: each place where a text is used says where it stands and never shows a key.
-func TestTemplatesThatFailInUse(t *testing.T) {
+// TestPrepare_TemplateErrors: each place where a text is used says where it stands and never shows a key.
+func TestPrepare_TemplateErrors(t *testing.T) {
 	const bad = `{{index .Nodes 99}}{{.Node.Keys.salt.PrivateHex}}`
 	for name, replace := range map[string][]string{
 		"argument of a step": {`"{{.captured.id}}"`, `"` + bad + `"`},
@@ -340,7 +327,7 @@ func TestTemplatesThatFailInUse(t *testing.T) {
 		"bearer":             {`basic: {user: admin, password: "pw-{{.Node.Keys.salt.PrivateHex}}"}`, `bearer: "` + bad + `"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := New(parse(t, stepped, replace...), &containers{}, nil, nil).Prepare(t.Context(), network(2))
+			_, err := New(parse(t, stepped, replace...), &containers{}, nil, nil).Prepare(t.Context(), ring(2))
 			var at *testnets.Error
 			if !errors.As(err, &at) || at.Pos.Line == 0 || !strings.Contains(err.Error(), "index out of range") {
 				t.Errorf("%v", err)
@@ -349,29 +336,22 @@ func TestTemplatesThatFailInUse(t *testing.T) {
 	}
 	file := parse(t, stepped)
 	file.Start.Args[1].For = "kings"
-	_, err := New(file, &containers{}, nil, nil).Prepare(t.Context(), network(2))
-	if err == nil || !strings.Contains(err.Error(), `an argument for "kings", which is nobody`) {
+	_, err := New(file, &containers{}, nil, nil).Prepare(t.Context(), ring(2))
+	if err == nil || !strings.Contains(err.Error(), `an argument for "kings", which is none of peers, nodes and producers`) {
 		t.Errorf("%v", err)
 	}
 }
 
-func TestAttachRunsNothing(t *testing.T) {
-	w := newWorld(t, 2, parse(t, plain))
-	c := Attach(w.file, w.rpc.http.Transport)
-	p, err := c.Prepare(t.Context(), network(2))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(p.Nodes) != 2 || p.Nodes[0].Account != w.order[0].account || p.Nodes[0].Args != nil || p.Facts.Name != "toy" {
-		t.Errorf("%+v", p)
-	}
-	if s, err := c.Client("a").Status(t.Context()); err != nil || s.Head != "x-g" || s.Peers != 2 {
-		t.Errorf("%+v, %v", s, err)
+func TestPrepare_WalletError(t *testing.T) {
+	c := New(parse(t, plain+inWallets, "0x{{.Node.Keys.account.PrivateHex}}", "{{.Node.Keys.salt.AddressHex}}"), image{}, nil, nil)
+	_, err := c.Prepare(t.Context(), ring(1))
+	if err == nil || !strings.Contains(err.Error(), "node a: wallet: toy.yaml:") {
+		t.Errorf("%v", err)
 	}
 }
 
-// TestTheReadyChainsPrepare prepares the chain files that netsplit comes with.
-func TestTheReadyChainsPrepare(t *testing.T) {
+// TestPrepare_EmbeddedChains prepares the chain files that netsplit comes with.
+func TestPrepare_EmbeddedChains(t *testing.T) {
 	for _, e := range testnets.Chains() {
 		t.Run(e.Name, func(t *testing.T) {
 			file, err := testnets.OpenChain(e.Name)
@@ -385,7 +365,7 @@ func TestTheReadyChainsPrepare(t *testing.T) {
 				}
 				return r, nil
 			}}
-			p, err := New(file, f, nil, nil).Prepare(t.Context(), network(4))
+			p, err := New(file, f, nil, nil).Prepare(t.Context(), ring(4))
 			if err != nil {
 				t.Fatal(err)
 			}

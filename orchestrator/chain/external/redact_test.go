@@ -3,6 +3,7 @@ package external
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -16,18 +17,65 @@ const cookie = "correct-horse-battery-staple"
 // shows reports whether a text shows a part of the cookie that is worth anything.
 func shows(text string) bool { return strings.Contains(strings.ToLower(text), cookie[:8]) }
 
-func TestSecretsAreHiddenHoweverTheyAreWritten(t *testing.T) {
+func TestRedactor_Text(t *testing.T) {
 	var r redactor
 	const odd = "a<b&c>\"d\\e\x01"
-	r.add(odd)
-	for _, s := range []string{odd, asJSON(odd), fmt.Sprintf("%q", odd), `"a\u003cb\u0026c\u003e\"d\\e\u0001"`} {
-		if got := strings.Trim(r.text(s), `"`); got != "[secret]" {
-			t.Errorf("%s became %s", s, got)
+	r.add("hunter2!", "hunter2!-longer", "abc", "dead", "dead", odd)
+	for in, want := range map[string]string{
+		"":                                    "",
+		"nothing to redact":                   "nothing to redact",
+		"hunter2!":                            "[secret]",
+		"hunter2!-longer and hunter2!":        "[secret] and [secret]",
+		"abc is too short":                    "abc is too short",
+		"hunter2!hunter2! hunter2":            "[secret][secret] hunter2",
+		"a dead b":                            "a [secret] b",
+		odd:                                   "[secret]",
+		asJSON(odd):                           `"[secret]"`,
+		fmt.Sprintf("%q", odd):                `"[secret]"`,
+		`"a\u003cb\u0026c\u003e\"d\\e\u0001"`: `"[secret]"`,
+	} {
+		if got := r.text(in); got != want {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+	if r.err(nil) != nil {
+		t.Error("an error of nil")
+	}
+}
+
+func TestRedactor_Captured(t *testing.T) {
+	longGenesis := strings.Repeat("a line of a genesis\n", maxCapturedLines+1)
+	for _, c := range []struct{ captured, said, want string }{
+		{"short77", "short77", "short77"},
+		{" longer77\n", "longer77", "[secret]"},
+		{"12345678", "12345678", "12345678"},
+		{"18446744073709551615", "18446744073709551615", "18446744073709551615"},
+		{"-1234567.5", "-1234567.5", "-1234567.5"},
+		{"123456789012345678901", "123456789012345678901", "[secret]"}, // no number that a chain would count to
+		{"0xDEADbeefcafe", "deadbeefcafe DEADBEEFCAFE", "[secret] [secret]"},
+		{"-----BEGIN-----\nQUJD\nQUJDREVGR0g=\n", "QUJD QUJDREVGR0g=", "QUJD [secret]"},
+		{longGenesis, "a line of a genesis", "a line of a genesis"},
+		{longGenesis, longGenesis, "[secret]\n"},
+	} {
+		var r redactor
+		r.addCaptured(c.captured)
+		if got := r.text(c.said); got != c.want {
+			t.Errorf("%.30q: %.30q became %.30q, want %q", c.captured, c.said, got, c.want)
 		}
 	}
 }
 
-func TestSecretsThatWereCutAreHidden(t *testing.T) {
+func TestRedactor_ExcerptKeepsColumns(t *testing.T) {
+	file := parse(t, plain, "description: A chain for tests.", "description: äöü "+cookie+" end")
+	r := redactor{file: file}
+	r.add(cookie)
+	at := r.errorAt(testnets.Pos{Line: 3, Column: 1}, "wrong", "")
+	if want := "äöü " + strings.Repeat("*", len(cookie)) + " end"; !strings.Contains(at.Error(), want) {
+		t.Errorf("%s\nwant %s", at, want)
+	}
+}
+
+func TestRedactor_CutSecrets(t *testing.T) {
 	var r redactor
 	r.add(cookie, "correct")
 	for in, want := range map[string]string{
@@ -39,63 +87,29 @@ func TestSecretsThatWereCutAreHidden(t *testing.T) {
 		"correct-horse-battery-staple... x": "[secret]... x",
 		"corr is the beginning of no other": "corr is the beginning of no other",
 	} {
-		if got := r.text(in); got != want {
+		if got := r.message(in); got != want {
 			t.Errorf("%q became %q, want %q", in, got, want)
 		}
 	}
 }
 
-func TestMaskKeepsPlaces(t *testing.T) {
-	var r redactor
-	r.add(cookie, "zwei\nzeilen äöü")
-	in := "x: " + cookie + ", y\nzwei\nzeilen äöü, z"
-	want := "x: " + strings.Repeat("*", len(cookie)) + ", y\n****\n**********, z"
-	if got := r.mask(in); got != want {
-		t.Errorf("%q, want %q", got, want)
-	}
-}
-
-func TestBriefHidesBeforeItShortens(t *testing.T) {
+func TestRedactor_BriefRedactsBeforeItShortens(t *testing.T) {
 	var r redactor
 	r.add(cookie)
-	for _, before := range []int{0, 1, maxShown - 20, maxShown - 4, maxShown, maxLooked - 10, maxLooked} {
+	for _, before := range []int{0, 1, maxShown - 20, maxShown - 4, maxShown, maxRedacted - 10, maxRedacted} {
 		got := r.brief(strings.Repeat("y", before) + cookie + strings.Repeat("z", 10))
 		if shows(got) || len(got) > maxShown+3 {
 			t.Errorf("after %d bytes: %s", before, got)
 		}
 	}
 	// What hides secrets is so much shorter than they are that the limit of what is looked at is reached.
-	if got := r.brief(strings.Repeat(cookie+" ", maxLooked)); shows(got) {
+	if got := r.brief(strings.Repeat(cookie+" ", maxRedacted)); shows(got) {
 		t.Error(got)
 	}
 }
 
-func TestWhatIsHiddenOfACapture(t *testing.T) {
-	for captured, want := range map[string]string{
-		"":                                      "",
-		"short77":                               "",
-		"longer77":                              "longer77",
-		" longer77\n":                           "longer77|longer77",
-		"12345678":                              "",
-		"18446744073709551615":                  "",
-		"-1234567.5":                            "",
-		"123456789012345678901":                 "123456789012345678901|123456789012345678901", // no number that a chain would count to
-		"0xdeadbeefcafe":                        "deadbeefcafe|deadbeefcafe",
-		"-----BEGIN-----\nQUJD\nQUJDREVGR0g=\n": "-----BEGIN-----\nQUJD\nQUJDREVGR0g=|-----BEGIN-----|QUJDREVGR0g=",
-		strings.Repeat("a line of a genesis\n", maxCapturedLines+1): strings.TrimSpace(strings.Repeat("a line of a genesis\n", maxCapturedLines+1)),
-	} {
-		got := secretsIn(captured)
-		if captured == "longer77" {
-			got = got[1:] // it is its only line, too
-		}
-		if strings.Join(got, "|") != want {
-			t.Errorf("%q: %q, want %q", captured, got, want)
-		}
-	}
-}
-
 // A node that answers with a secret across the place where messages are cut does not have the first half of it shown.
-func TestAnswersAreShortenedWithoutSecrets(t *testing.T) {
+func TestRedact_Replies(t *testing.T) {
 	filler := strings.Repeat("y", maxShown-20)
 	for name, c := range map[string]struct {
 		status int
@@ -124,27 +138,24 @@ func TestAnswersAreShortenedWithoutSecrets(t *testing.T) {
 	}
 }
 
-func TestWhatTellsNodesApartIsShortenedWithoutSecrets(t *testing.T) {
+func TestRedact_Genesis(t *testing.T) {
 	filler := strings.Repeat("y", maxShown-20)
 	w := newWorld(t, 2, parse(t, plain, "peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: block0, jq: .hash}",
 		"generate: {method: generate}", "generate: {method: generate}\n  block0: {method: block, params: [0]}"))
 	w.secrets.add(cookie)
 	w.toys[1].set(0, filler+cookie)
-	if m := w.findMismatch(t.Context()); m == nil || m.Node != "b" || shows(m.Text) || !strings.Contains(m.Text, "yyy") {
+	if m := w.reader.findMismatch(t.Context()); m == nil || m.Node != "b" || shows(m.Text) || !strings.Contains(m.Text, "yyy") {
 		t.Errorf("%+v", m)
 	}
 	w.toys[0].set(0, filler+cookie)
-	k := &check{Chain: w.Chain, found: make(map[string]Finding)}
-	if err := k.genesis(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if got := k.found[rowGenesis]; got.Outcome != Works || shows(got.Value) || !strings.Contains(got.Value, "yyy") {
-		t.Errorf("%+v", got)
+	k := &checker{reader: w.reader, chain: w.Chain, clock: &ticker{}, found: make(map[string]Finding)}
+	if value, err := k.hasGenesis(t.Context()); err != nil || shows(value) || !strings.Contains(value, "yyy") {
+		t.Errorf("%s, %v", value, err)
 	}
 }
 
 // A literal password may stand in what comes before the credentials are needed.
-func TestPasswordsAreHiddenFromTheFirst(t *testing.T) {
+func TestRedact_PasswordBeforeItIsUsed(t *testing.T) {
 	boom := errors.New("exit 1:\n  | cannot log in with " + cookie)
 	literal := func(run string) *testnets.Chain {
 		return parse(t, stepped, `"pw-{{.Node.Keys.salt.PrivateHex}}"`, cookie, `[genesis, "--time={{.Start.Unix}}"`, run)
@@ -172,7 +183,7 @@ func TestPasswordsAreHiddenFromTheFirst(t *testing.T) {
 			chain := New(c.file, c.f, nil, nil)
 			_, err := chain.buildImage(t.Context()) // which is made before there is a network
 			if err == nil {
-				_, err = chain.Prepare(t.Context(), network(2))
+				_, err = chain.Prepare(t.Context(), ring(2))
 			}
 			if err == nil {
 				t.Fatal("no error")
@@ -201,7 +212,7 @@ func printing(text string) *containers {
 	}}
 }
 
-func TestCapturesAreSecret(t *testing.T) {
+func TestRedact_CapturedValues(t *testing.T) {
 	for name, c := range map[string]struct {
 		how, printed, said, want string
 	}{
@@ -219,14 +230,14 @@ func TestCapturesAreSecret(t *testing.T) {
 			each := parse(t, string(once.Source), "run: [make]", "run: [make], each: node", "{{.captured.it}}", "{{.Node.captured.it}}")
 			for _, file := range []*testnets.Chain{once, each} {
 				chain := New(file, printing(c.printed), nil, nil)
-				net := network(2)
+				net := ring(2)
 				if _, err := chain.Prepare(t.Context(), net); err != nil {
 					t.Fatal(err)
 				}
-				if got := chain.redact(c.said); got != c.want {
+				if got := chain.secrets.text(c.said); got != c.want {
 					t.Errorf("%q", got)
 				}
-				if got := reopen(t, chain, net).redact(c.said); got != c.want {
+				if got := reopen(t, chain, net).secrets.text(c.said); got != c.want {
 					t.Errorf("in another process: %q", got)
 				}
 			}
@@ -235,7 +246,7 @@ func TestCapturesAreSecret(t *testing.T) {
 }
 
 // Of what a step gave and the file makes nothing of, nothing is shown either.
-func TestWhatCannotBeCapturedIsSecret(t *testing.T) {
+func TestRedact_CaptureErrors(t *testing.T) {
 	long := strings.Repeat("y", maxShown-20)
 	for name, c := range map[string]struct{ how, printed, want string }{
 		"no match":    {"match: 'token (.*)'", cookie, "toy.yaml:6:61: match token (.*): it is nowhere in the text"},
@@ -245,7 +256,7 @@ func TestWhatCannotBeCapturedIsSecret(t *testing.T) {
 		"half a pair": {"jq: .", `{"key": "` + long + cookie + `"}`, "jq gave a mapping, which is neither text nor a number"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := New(captures(t, "stdout: true, "+c.how), printing(c.printed), nil, nil).Prepare(t.Context(), network(1))
+			_, err := New(captures(t, "stdout: true, "+c.how), printing(c.printed), nil, nil).Prepare(t.Context(), ring(1))
 			hint := fmt.Sprintf("; the text, of %d bytes, may be a secret: `public: true` shows it", len(c.printed))
 			if err == nil || shows(err.Error()) || !strings.Contains(err.Error(), c.want+hint) {
 				t.Errorf("%v", err)
@@ -254,40 +265,24 @@ func TestWhatCannotBeCapturedIsSecret(t *testing.T) {
 			file := captures(t, "stdout: true, public: true, "+c.how)
 			chain := New(file, printing(c.printed), nil, nil)
 			chain.secrets.add(cookie)
-			if _, err = chain.Prepare(t.Context(), network(1)); err == nil || shows(err.Error()) || strings.Contains(err.Error(), "may be a secret") {
+			if _, err = chain.Prepare(t.Context(), ring(1)); err == nil || shows(err.Error()) || strings.Contains(err.Error(), "may be a secret") {
 				t.Errorf("public: %v", err)
 			}
 		})
 	}
 }
 
-func TestWIFsAreSecret(t *testing.T) {
-	for source, want := range map[string]string{
-		"":                          "[]",
-		"{{.Node.Keys.a.WIF 0x64}}": "[100]",
-		"{{.Node.Keys.a.WIF 100}} {{(index .Nodes 0).Keys.a.WIF 239}}": "[100 239]",
-		"{{.Node.Keys.a.WIFI 7}}":                                      "[]",
-	} {
-		if got := fmt.Sprint(wifVersions([]byte(source))); got != want {
-			t.Errorf("%s: %s, want %s", source, got, want)
-		}
+// BenchmarkRedact is what a run's end costs for each line that nodes printed.
+func BenchmarkRedact(b *testing.B) {
+	c := New(parse(b, plain), image{}, http.DefaultTransport, nil)
+	if _, err := c.Prepare(b.Context(), ring(20)); err != nil {
+		b.Fatal(err)
 	}
-	for _, source := range []string{"{{$v := 7}}{{.Node.Keys.a.WIF $v}}", "{{7 | .Node.Keys.a.WIF}}", "{{.Node.Keys.a.WIF 1}}{{.Node.Keys.a.WIF (add 1 2)}}"} {
-		if got := wifVersions([]byte(source)); len(got) != 256 || got[255] != 255 {
-			t.Errorf("%s: %v", source, got)
-		}
-	}
-	// The node has it in a file, and another process reads what it prints.
-	chain := New(parse(t, plain, "start:\n", "start:\n  files: {/wif: \"{{.Node.Keys.account.WIF 0x64}}\"}\n"), image{}, nil, nil)
-	net := network(1)
-	p, err := chain.Prepare(t.Context(), net)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wif := string(p.Nodes[0].Files["/wif"])
-	for _, c := range []*Chain{chain, reopen(t, chain, net)} {
-		if got := c.redact("imported " + wif); got != "imported [secret]" {
-			t.Error(got)
+	line := strings.Repeat("2026-01-01 level=info msg=committed hash=49D6B68EEA5F ", 4)
+	b.SetBytes(int64(len(line)))
+	for b.Loop() {
+		if c.secrets.text(line) != line {
+			b.Fatal("changed")
 		}
 	}
 }

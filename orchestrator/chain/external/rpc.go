@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"github.com/netsplit/netsplit/testnets"
 )
 
@@ -25,35 +27,6 @@ const (
 	maxSessions = 1024
 )
 
-// RPCError is an error that a node itself answered with. In an error of a Chain its texts are shortened and hold no
-// secrets; before that they are what the node said.
-type RPCError struct {
-	Code    int64 // of JSON-RPC; the HTTP status where the answer is no JSON-RPC error
-	Message string
-	Data    string // what else the node said; may be empty
-}
-
-// Error implements error.
-func (e *RPCError) Error() string {
-	s := fmt.Sprintf("the node answered with error %d: %s", e.Code, e.Message)
-	if e.Data != "" {
-		s += " (" + e.Data + ")"
-	}
-	return s
-}
-
-// unfitError is an answer without a result. Its text is the answer: see RPCError.
-type unfitError struct {
-	problem error
-	text    string
-}
-
-// Error implements error.
-func (e *unfitError) Error() string { return fmt.Sprintf("%v: %s", e.problem, e.text) }
-
-// Unwrap implements errors.Unwrap.
-func (e *unfitError) Unwrap() error { return e.problem }
-
 // request is one rendered call.
 type request struct {
 	base   string // URL of the node's RPC
@@ -63,10 +36,8 @@ type request struct {
 	auth   auth
 }
 
-// auth is how a node wants to be convinced; empty fields are not sent.
-type auth struct{ user, password, bearer string }
-
-// rpc makes requests of one kind.
+// rpc makes requests of one kind to nodes, bounded in time and size. It owns the connections, and knows nothing of what is
+// asked.
 type rpc struct {
 	kind string
 	http *http.Client
@@ -77,7 +48,7 @@ type rpc struct {
 func newRPC(spec testnets.RPC, transport http.RoundTripper) *rpc {
 	r := &rpc{kind: spec.Kind}
 	if spec.SelfSigned {
-		transport, r.err = trusting(transport)
+		transport, r.err = insecure(transport)
 	}
 	r.http = &http.Client{
 		Transport: transport,
@@ -87,9 +58,9 @@ func newRPC(spec testnets.RPC, transport http.RoundTripper) *rpc {
 	return r
 }
 
-// trusting returns a transport that takes the certificates that nodes made for themselves: there is nobody who could
-// vouch for them, and the connection does not leave this host.
-func trusting(transport http.RoundTripper) (http.RoundTripper, error) {
+// insecure returns a transport that accepts self-signed certificates: nobody could vouch for a node's own, and the
+// connection does not leave this host.
+func insecure(transport http.RoundTripper) (http.RoundTripper, error) {
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
@@ -102,7 +73,7 @@ func trusting(transport http.RoundTripper) (http.RoundTripper, error) {
 		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	t.TLSClientConfig.InsecureSkipVerify = true
-	// Some nodes close the connection after each answer, and full handshakes are dear to both sides.
+	// Some nodes close the connection after each answer, and full handshakes are expensive for both sides.
 	t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(maxSessions)
 	return t, nil
 }
@@ -119,12 +90,7 @@ func (r *rpc) do(ctx context.Context, q request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch a := q.auth; {
-	case a.bearer != "":
-		req.Header.Set("Authorization", "Bearer "+a.bearer)
-	case a.user != "" || a.password != "":
-		req.SetBasicAuth(a.user, a.password)
-	}
+	q.auth.set(req.Header)
 	resp, err := r.http.Do(req)
 	if err != nil {
 		return nil, err
@@ -138,9 +104,17 @@ func (r *rpc) do(ctx context.Context, q request) (any, error) {
 		return nil, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
 	}
 	if req.Method == http.MethodPost && r.kind == testnets.HTTPGet && resp.StatusCode < 300 && len(bytes.TrimSpace(text)) == 0 {
-		return nil, nil // what was to be done is done, and there is nothing to say
+		return nil, nil // done, and there is nothing to say
 	}
 	return r.result(resp, text, id)
+}
+
+// dialWebsocket opens a websocket with the same connections. The response is nil where there was none.
+func (r *rpc) dialWebsocket(ctx context.Context, url string, header http.Header) (*websocket.Conn, *http.Response, error) {
+	if r.err != nil {
+		return nil, nil, r.err
+	}
+	return websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: r.http, HTTPHeader: header})
 }
 
 func (r *rpc) build(ctx context.Context, q request, id uint64) (*http.Request, error) {
@@ -223,14 +197,14 @@ func (r *rpc) result(resp *http.Response, text []byte, id uint64) (any, error) {
 		return nil, errors.New("the answer is empty")
 	}
 	if err != nil {
-		return nil, &unfitError{fmt.Errorf("the answer is not JSON: %w", err), string(text)}
+		return nil, &replyError{fmt.Errorf("the answer is not JSON: %w", err), string(text)}
 	}
 	if r.kind == testnets.HTTPGet {
 		return answer, nil
 	}
 	result, ok := envelope["result"]
 	if !ok {
-		return nil, &unfitError{errors.New("the answer is not JSON-RPC, it has no result"), string(text)}
+		return nil, &replyError{errors.New("the answer is not JSON-RPC, it has no result"), string(text)}
 	}
 	if got := fmt.Sprint(envelope["id"]); got != fmt.Sprint(id) {
 		return nil, fmt.Errorf("the answer is to another request: id %s instead of %d", got, id)

@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
 )
 
 // ask prepares a chain file over one node that a handler answers for, and asks for the node's height. Its errors are those
@@ -26,10 +25,10 @@ func ask(t *testing.T, ctx context.Context, h http.HandlerFunc, replace ...strin
 	f.serve(t, "10.0.0.1:7001", h)
 	c := New(parse(t, plain, replace...), image{}, f.transport, nil)
 	t.Cleanup(c.CloseIdleConnections)
-	if _, err := c.Prepare(t.Context(), network(1)); err != nil {
+	if _, err := c.Prepare(t.Context(), ring(1)); err != nil {
 		t.Fatal(err)
 	}
-	return c.tip(ctx, c.order[0])
+	return c.reader.tip(ctx, c.net.nodes[0])
 }
 
 // answer writes an answer with the id of the request in place of ID.
@@ -42,7 +41,7 @@ func answer(status int, body string) http.HandlerFunc {
 	}
 }
 
-func TestAnswersThatAreErrors(t *testing.T) {
+func TestRPC_ReplyErrors(t *testing.T) {
 	const call = "node a, call height (toy.yaml:11:3): "
 	long := strings.Repeat("y", 5000)
 	for _, c := range []struct {
@@ -84,7 +83,7 @@ func TestAnswersThatAreErrors(t *testing.T) {
 	}
 }
 
-func TestAFailedQueryShowsTheReply(t *testing.T) {
+func TestQuery_ErrorShowsReply(t *testing.T) {
 	_, err := ask(t, t.Context(), answer(200, `{"id":ID,"result":{"heigth":5}}`), "height: {call: height, jq: .}", "height: {call: height, jq: .height | tonumber}")
 	if err == nil {
 		t.Fatal("no error")
@@ -96,7 +95,7 @@ func TestAFailedQueryShowsTheReply(t *testing.T) {
 	}
 }
 
-func TestAnErrorOfTheNodeCanBeTold(t *testing.T) {
+func TestRPC_ErrorIsTyped(t *testing.T) {
 	_, err := ask(t, t.Context(), answer(200, `{"id":ID,"error":{"code":-5,"message":"x"}}`))
 	var e *RPCError
 	if !errors.As(err, &e) || e.Code != -5 {
@@ -104,7 +103,7 @@ func TestAnErrorOfTheNodeCanBeTold(t *testing.T) {
 	}
 }
 
-func TestTooMuchOfAnAnswer(t *testing.T) {
+func TestRPC_ReplyTooLarge(t *testing.T) {
 	_, err := ask(t, t.Context(), func(w http.ResponseWriter, _ *http.Request) {
 		chunk := bytes.Repeat([]byte(" "), 1<<20)
 		for range maxAnswer/len(chunk) + 1 {
@@ -118,7 +117,7 @@ func TestTooMuchOfAnAnswer(t *testing.T) {
 	}
 }
 
-func TestASlowAnswerEndsWithTheContext(t *testing.T) {
+func TestRPC_SlowReplyObeysContext(t *testing.T) {
 	asked, done := make(chan struct{}), make(chan struct{})
 	t.Cleanup(func() { close(done) })
 	ctx, cancel := context.WithCancel(t.Context())
@@ -140,19 +139,19 @@ func TestASlowAnswerEndsWithTheContext(t *testing.T) {
 	}
 }
 
-func TestANodeThatIsNotThere(t *testing.T) {
+func TestRPC_NodeUnreachable(t *testing.T) {
 	f := newFabric(t)
 	c := New(parse(t, plain), image{}, f.transport, nil)
-	if _, err := c.Prepare(t.Context(), network(1)); err != nil {
+	if _, err := c.Prepare(t.Context(), ring(1)); err != nil {
 		t.Fatal(err)
 	}
-	_, err := c.tip(t.Context(), c.order[0])
+	_, err := c.reader.tip(t.Context(), c.net.nodes[0])
 	if err == nil || !strings.Contains(err.Error(), "node a, call height") || !strings.Contains(err.Error(), "connect to 10.0.0.1:7001: refused") {
 		t.Errorf("%v", err)
 	}
 }
 
-func TestCredentialsReachTheNodeAndNobodyElse(t *testing.T) {
+func TestRPC_Credentials(t *testing.T) {
 	const secret = "correct-horse"
 	f := newFabric(t)
 	stolen := ""
@@ -196,8 +195,8 @@ func TestCredentialsReachTheNodeAndNobodyElse(t *testing.T) {
 	}
 }
 
-// TestRequests shows what nodes are sent.
-func TestRequests(t *testing.T) {
+// TestRPC_Requests shows what nodes are sent.
+func TestRPC_Requests(t *testing.T) {
 	for kind, c := range map[string]struct {
 		replace []string
 		want    string
@@ -245,7 +244,7 @@ observe:
 facts: {family: bft, quorum: 2/3, fork_depth: 0}
 `
 
-func TestHTTPGet(t *testing.T) {
+func TestRPC_HTTPGet(t *testing.T) {
 	f := newFabric(t)
 	var asked []string
 	fail := false
@@ -261,7 +260,7 @@ func TestHTTPGet(t *testing.T) {
 		}
 	}))
 	c := New(parse(t, get), image{}, f.transport, nil)
-	p, err := c.Prepare(t.Context(), network(1))
+	p, err := c.Prepare(t.Context(), ring(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +294,7 @@ func TestHTTPGet(t *testing.T) {
 }
 
 // With http-get, a call that has parameters is a POST of them; its answer may be empty.
-func TestHTTPPost(t *testing.T) {
+func TestRPC_HTTPPost(t *testing.T) {
 	f := newFabric(t)
 	var asked []string
 	status, reply := 200, ""
@@ -310,7 +309,7 @@ calls:
   mine: {path: "/mine/{{.Node.Name}}", params: {blocks: 1, to: "{{.Node.Name}}", at: "{{int .Node.Index}}"}}
 `), image{}, f.transport, nil)
 	t.Cleanup(c.CloseIdleConnections)
-	if _, err := c.Prepare(t.Context(), network(1)); err != nil {
+	if _, err := c.Prepare(t.Context(), ring(1)); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.makeBlock(t.Context(), "a"); err != nil {
@@ -344,7 +343,7 @@ func FuzzResult(f *testing.F) {
 			if err == nil {
 				continue
 			}
-			if told := new(Chain).refused(err).Error(); len(told) > 10*maxShown {
+			if told := (&caller{secrets: &redactor{}}).redact(err).Error(); len(told) > 10*maxShown {
 				t.Errorf("%s: an error of %d bytes", kind, len(told))
 			}
 		}
@@ -354,7 +353,7 @@ func FuzzResult(f *testing.F) {
 // opaque is a transport that nobody can see into.
 type opaque struct{ http.RoundTripper }
 
-func TestSelfSignedTLS(t *testing.T) {
+func TestRPC_SelfSignedTLS(t *testing.T) {
 	y := &toy{chain: []string{"g", "p"}, calls: make(map[string]int)}
 	resumed := false
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -376,7 +375,7 @@ func TestSelfSignedTLS(t *testing.T) {
 	prepare := func(rpc string, transport http.RoundTripper) (*Chain, error) {
 		c := New(parse(t, plain, "rpc: 7001", fmt.Sprint("rpc: ", number), "{kind: jsonrpc2}", rpc), image{}, transport, nil)
 		t.Cleanup(c.CloseIdleConnections)
-		net := network(1)
+		net := ring(1)
 		net.Nodes[0].Addr = netip.MustParseAddr(host)
 		_, err := c.Prepare(t.Context(), net)
 		return c, err
@@ -385,7 +384,7 @@ func TestSelfSignedTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tip, err := c.tip(t.Context(), c.order[0]); err != nil || tip.height != 1 {
+	if tip, err := c.reader.tip(t.Context(), c.net.nodes[0]); err != nil || tip.height != 1 {
 		t.Errorf("%+v, %v", tip, err)
 	}
 	if !resumed {
@@ -394,7 +393,7 @@ func TestSelfSignedTLS(t *testing.T) {
 	if c, err = prepare("{kind: jsonrpc2}", new(http.Transport)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.tip(t.Context(), c.order[0]); err == nil {
+	if _, err := c.reader.tip(t.Context(), c.net.nodes[0]); err == nil {
 		t.Error("a node with TLS answered without")
 	}
 	_, err = prepare("{kind: jsonrpc2, tls: self-signed}", opaque{new(http.Transport)})
@@ -402,5 +401,3 @@ func TestSelfSignedTLS(t *testing.T) {
 		t.Errorf("a transport that cannot: %v", err)
 	}
 }
-
-var _ Containers = image{}

@@ -10,7 +10,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-func TestWholeNumbers(t *testing.T) {
+func TestWhole(t *testing.T) {
 	huge, _ := new(big.Int).SetString("99999999999999999999", 10)
 	for _, c := range []struct {
 		in   any
@@ -28,7 +28,7 @@ func TestWholeNumbers(t *testing.T) {
 	}
 }
 
-func TestMoments(t *testing.T) {
+func TestMoment(t *testing.T) {
 	second := time.Unix(1_700_000_000, 0).UTC()
 	for _, c := range []struct {
 		in   any

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,8 +15,71 @@ import (
 	"github.com/btcsuite/btcd/wire"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
 )
+
+func TestSender_Transfer(t *testing.T) {
+	w := newWorld(t, 2, parse(t, plain))
+	client := w.Client("a")
+	for i, want := range []trace.Hash{"0xT1", "0xT2"} {
+		id, err := client.Transfer(t.Context(), "b", 50)
+		if err != nil || id != want {
+			t.Errorf("transfer %d: %s, %v", i, id, err)
+		}
+	}
+	w.toys[0].hook = func(y *toy, _ string, _ int) *RPCError {
+		y.hook = nil
+		return &RPCError{Code: 1, Message: "full"}
+	}
+	if id, err := client.Transfer(t.Context(), "b", 50); err == nil || !strings.Contains(err.Error(), "submit a transaction: node a, call send") {
+		t.Errorf("refused: %s, %v", id, err)
+	}
+	if _, err := client.Transfer(t.Context(), "b", 60); err != nil {
+		t.Error(err)
+	}
+	// A refused transaction does not use up a nonce.
+	if want := []string{"a b 50 0", "a b 50 1", "a b 60 2"}; !slices.Equal(w.toys[0].sent, want) {
+		t.Errorf("sent %q", w.toys[0].sent)
+	}
+	for _, to := range []faults.NodeID{"nobody"} {
+		if _, err := client.Transfer(t.Context(), to, 1); err == nil {
+			t.Errorf("to %s", to)
+		}
+		if _, err := w.Client(to).Transfer(t.Context(), "a", 1); err == nil {
+			t.Errorf("from %s", to)
+		}
+	}
+}
+
+func TestSender_TransferErrors(t *testing.T) {
+	const submit = "  submit: {call: send, jq: .id}\n  tx: \"{{.From.Name}} {{.To.Name}} {{.Amount}} {{.Nonce}}\"\n"
+	for want, replace := range map[string][]string{
+		"gives 5, which is not a transaction's id": {"jq: .id", "jq: '5'"},
+		"observe":                       {"jq: .id", "jq: 'error(\"observe\")'"},
+		"index out of range":            {"{{.From.Name}}", "{{index .Nodes 9}}"},
+		"the chain does not say how to": {submit, "", `"{{.Tx}}"`, `x`},
+	} {
+		w := newWorld(t, 2, parse(t, plain, replace...))
+		id, err := w.Client("a").Transfer(t.Context(), "b", 1)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %s, %v", want, id, err)
+		}
+		if none := replace[0] == submit; none != errors.Is(err, ErrNoSubmit) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// TestSender_IDWithoutExpression: the id is normalised like hashes in blocks.
+func TestSender_IDWithoutExpression(t *testing.T) {
+	w := newWorld(t, 2, parse(t, plain, "{call: send, jq: .id}", "{call: head}"))
+	w.toys[0].set(1, "p")
+	if id, err := w.Client("a").Transfer(t.Context(), "b", 1); err != nil || id != "x-p" {
+		t.Errorf("%s, %v", id, err)
+	}
+}
 
 // coined is plain with transactions that spend coins.
 func coined(t *testing.T, coins string) *testnets.Chain {
@@ -25,7 +89,7 @@ func coined(t *testing.T, coins string) *testnets.Chain {
 
 // listed is a coin as jq gives it.
 func listed(w *world, owner string, id byte, amount int) string {
-	own, err := script(w.nodes["a"].data["Keys"].(map[string]Key)["account"])
+	own, err := script(w.nodes["a"].member.key("account"))
 	if owner != "a" {
 		own = []byte{txscript.OP_RETURN}
 	}
@@ -35,16 +99,16 @@ func listed(w *world, owner string, id byte, amount int) string {
 	return fmt.Sprintf(`{"id": "%064x", "output": %d, "amount": %d, "script": "%x"}`, id, id, amount, own)
 }
 
-// TestCoinsAreSpent: a node's coins are spent in turn and what is left of each is its last one, in transactions that
+// TestSender_SpendsCoins: a node's coins are spent in turn and what is left of each is its last one, in transactions that
 // Bitcoin's own rules take; the node is asked what it has once.
-func TestCoinsAreSpent(t *testing.T) {
+func TestSender_SpendsCoins(t *testing.T) {
 	w := newWorld(t, 2, coined(t, "."))
 	w.toys[0].coins = []string{listed(w, "b", 9, 1000), listed(w, "a", 1, 100), listed(w, "a", 2, 60)}
 	has := map[wire.OutPoint]int64{}
 	for i := range 2 {
 		has[wire.OutPoint{Hash: [32]byte{byte(i + 1)}, Index: uint32(i + 1)}] = []int64{100, 60}[i]
 	}
-	own, err := script(key(w.nodes["a"], w.file.Act.Coins))
+	own, err := script(w.nodes["a"].member.key("account"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,8 +155,8 @@ func TestCoinsAreSpent(t *testing.T) {
 	}
 }
 
-// TestCoinsAreAskedForAgain when somebody else spent them, and no more than once.
-func TestCoinsAreAskedForAgain(t *testing.T) {
+// TestSender_ReadsCoinsAgain when somebody else spent them, and no more than once.
+func TestSender_ReadsCoinsAgain(t *testing.T) {
 	w := newWorld(t, 2, coined(t, "."))
 	y := w.toys[0]
 	y.coins = []string{listed(w, "a", 1, 100), listed(w, "a", 2, 100)}
@@ -137,8 +201,8 @@ func TestCoinsAreAskedForAgain(t *testing.T) {
 	}
 }
 
-// TestCoinsThatAreNone: what a jq gives is not taken for coins unless it is.
-func TestCoinsThatAreNone(t *testing.T) {
+// TestSender_CoinErrors: what a jq gives is not taken for coins unless it is.
+func TestSender_CoinErrors(t *testing.T) {
 	for _, jq := range []string{
 		".[0]", "[1]", "map(del(.id))", "map(.id |= .[1:])", "map(.id |= \"zz\" + .[2:])", "map(.output = -1)", "map(.output = 5000000000)",
 		"map(.amount = 1.5)", "map(.amount = null)", "map(.script = 5)", "map(.script = \"0\")",
@@ -153,8 +217,8 @@ func TestCoinsThatAreNone(t *testing.T) {
 	}
 }
 
-// TestBitcoinKeys: addresses and private keys are those that btcutil reads as the same key.
-func TestBitcoinKeys(t *testing.T) {
+// TestKey_Bitcoin: addresses and private keys are those that btcutil reads as the same key.
+func TestKey_Bitcoin(t *testing.T) {
 	k, err := newKey(kindSecp256k1, 7, "a", "account")
 	if err != nil {
 		t.Fatal(err)

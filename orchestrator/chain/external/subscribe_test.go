@@ -23,13 +23,13 @@ const wsFile = `
       height: .block.height
   peers: {call: peers`
 
-// TestASubscriptionTellsOfBlocks, with TLS and authentication as the RPC has them.
-func TestASubscriptionTellsOfBlocks(t *testing.T) {
+// TestSubscribe, with TLS and authentication as the RPC has them.
+func TestSubscribe(t *testing.T) {
 	file := parse(t, plain, "\n  peers: {call: peers", wsFile,
 		"rpc: {kind: jsonrpc2}", `rpc: {kind: jsonrpc2, tls: self-signed, basic: {user: u, password: correct-horse}}`)
 	f := newFabric(t)
 	c := New(file, image{}, f.transport, nil)
-	if _, err := c.Prepare(t.Context(), network(1)); err != nil {
+	if _, err := c.Prepare(t.Context(), ring(1)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.CloseIdleConnections)
@@ -77,7 +77,7 @@ func TestASubscriptionTellsOfBlocks(t *testing.T) {
 	}
 }
 
-func TestASubscriptionThatFails(t *testing.T) {
+func TestSubscribe_Errors(t *testing.T) {
 	for _, c := range []struct {
 		name, want string
 		serve      func(conn *websocket.Conn, ctx context.Context)
@@ -93,7 +93,7 @@ func TestASubscriptionThatFails(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFabric(t)
 			w := New(parse(t, plain, "\n  peers: {call: peers", wsFile), image{}, f.transport, nil)
-			if _, err := w.Prepare(t.Context(), network(1)); err != nil {
+			if _, err := w.Prepare(t.Context(), ring(1)); err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(w.CloseIdleConnections)
@@ -129,7 +129,7 @@ func TestASubscriptionThatFails(t *testing.T) {
 	})
 }
 
-func TestLinesTellOfBlocks(t *testing.T) {
+func TestParseNotification(t *testing.T) {
 	w := newWorld(t, 1, parse(t, plain, "\n  peers: {call: peers", `
   arrival: {log: {pattern: 'block (?:number=(?P<height>[0-9,]+) )?hash=(?P<hash>\w+)'}}
   peers: {call: peers`))
@@ -143,34 +143,5 @@ func TestLinesTellOfBlocks(t *testing.T) {
 	}
 	if w.Capabilities().Subscribe != nil {
 		t.Error("it subscribes")
-	}
-}
-
-func TestACheckListensToo(t *testing.T) {
-	w := newWorld(t, 1, parse(t, plain, "\n  peers: {call: peers", wsFile)) // toys have no websocket
-	f := checked(t, w, pair(w))[rowArrival]
-	if f.Outcome != Failed || !strings.Contains(fmt.Sprint(f.Problem), "no websocket at /ws") && !strings.Contains(fmt.Sprint(f.Problem), "no message told of a block") {
-		t.Errorf("%+v %v", f, f.Problem)
-	}
-}
-
-// TestACheckReadsWhatNodesPrint: a pattern that no line matches is a mistake, which would be found late otherwise.
-func TestACheckReadsWhatNodesPrint(t *testing.T) {
-	file := parse(t, plain, "\n  peers: {call: peers", `
-  arrival: {log: {pattern: 'block (?P<height>[0-9]+)'}}
-  peers: {call: peers`)
-	w := newWorld(t, 1, file)
-	f := checked(t, w, pair(w))[rowArrival]
-	if f.Outcome != Failed || !strings.Contains(f.Problem.Text, "printed no line that matches block (?P<height>[0-9]+)") ||
-		f.Problem.At != "toy.yaml:21:13" || !f.Problem.Look {
-		t.Errorf("%+v %+v", f, f.Problem)
-	}
-	w = newWorld(t, 1, file)
-	heard := make(chan chain.Notification, 1)
-	heard <- chain.Notification{Height: 3}
-	for _, f := range w.Check(t.Context(), pair(w), heard, nil) {
-		if f.Name == rowArrival && (f.Outcome != Works || f.Value != "a block at height 3") {
-			t.Errorf("%+v %+v", f, f.Problem)
-		}
 	}
 }

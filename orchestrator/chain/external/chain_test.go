@@ -13,11 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
+	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
 )
 
@@ -68,8 +70,8 @@ func parse(t testing.TB, src string, replace ...string) *testnets.Chain {
 	return c
 }
 
-// network is a ring of n nodes named a, b, c ..., all of which make blocks but the last.
-func network(n int) chain.Network {
+// ring is a network of n nodes named a, b, c ..., all of which make blocks but the last.
+func ring(n int) chain.Network {
 	net := chain.Network{ID: "test", Seed: 7, Start: time.Unix(1_700_000_000, 0), BlockInterval: 2 * time.Second}
 	name := func(i int) faults.NodeID { return faults.NodeID(rune('a' + (i+n)%n)) }
 	for i := range n {
@@ -138,7 +140,7 @@ func newWorld(t *testing.T, n int, file *testnets.Chain) *world {
 	t.Helper()
 	f := newFabric(t)
 	w := &world{Chain: New(file, image{}, f.transport, nil), t: t}
-	net := network(n)
+	net := ring(n)
 	for _, x := range net.Nodes {
 		y := &toy{chain: []string{"g"}, by: make(map[string]string), calls: make(map[string]int)}
 		w.toys = append(w.toys, y)
@@ -152,11 +154,86 @@ func newWorld(t *testing.T, n int, file *testnets.Chain) *world {
 }
 
 // look returns a node's news in short.
-func (w *world) look(id faults.NodeID) string {
+func (w *world) polled(id faults.NodeID) string {
 	w.t.Helper()
 	events, err := w.poll(w.t.Context(), id)
 	if err != nil && !errors.Is(err, chain.ErrMoreBlocks) {
-		w.t.Fatalf("look at %s: %v", id, err)
+		w.t.Fatalf("poll %s: %v", id, err)
 	}
 	return brief(events)
 }
+
+func TestAssignProducers(t *testing.T) {
+	tests := []struct {
+		facts string // added
+		nodes int    // of which all but the last have power 10
+		want  string // power of each
+		note  string
+	}{
+		{"", 5, "10 10 10 10 0", ""},
+		{", votes: equal", 4, "1 1 1 0", ""},
+		{", max_producers: 3", 4, "10 10 10 0", ""},
+		{", max_producers: 3", 5, "10 10 10 0 0", "3 of the 4 nodes that could make blocks do: toy has at most so many (facts.max_producers)"},
+		{", votes: equal, max_producers: 1", 3, "1 0 0", "1 of the 2 nodes that could make blocks do: toy has at most so many (facts.max_producers)"},
+	}
+	for _, test := range tests {
+		file := parse(t, plain, "fork_depth: 6", "fork_depth: 6"+test.facts)
+		given := ring(test.nodes).Nodes
+		got, note := New(file, image{}, nil, nil).assignProducers(given)
+		var power []string
+		for i, n := range got {
+			power = append(power, fmt.Sprint(n.Mine))
+			if given[i].Mine != ring(test.nodes).Nodes[i].Mine {
+				t.Errorf("%q changed the nodes that it was given", test.facts)
+			}
+		}
+		if s := strings.Join(power, " "); s != test.want || note != test.note {
+			t.Errorf("%q on %d nodes: power %s, note %q", test.facts, test.nodes, s, note)
+		}
+	}
+}
+
+func TestPrepare_RoundsBlockIntervalUp(t *testing.T) {
+	file := parse(t, plain, "fork_depth: 6", "fork_depth: 6, block_interval_step: 1s")
+	for asked, want := range map[time.Duration]time.Duration{
+		500 * time.Millisecond: time.Second, time.Second: time.Second, 1001 * time.Millisecond: 2 * time.Second,
+	} {
+		net := ring(2)
+		net.BlockInterval = asked
+		p, err := New(file, image{}, nil, nil).Prepare(t.Context(), net)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Facts.BlockInterval != want {
+			t.Errorf("%v asked: %v", asked, p.Facts.BlockInterval)
+		}
+	}
+}
+
+func TestPrepare_Facts(t *testing.T) {
+	p, err := New(parse(t, plain), image{}, nil, nil).Prepare(t.Context(), ring(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := trace.Facts{Name: "toy", File: "toy.yaml", Family: "pow", BlockInterval: 2 * time.Second, ForkDepth: 6, Resolution: 100 * time.Millisecond}
+	if diff := cmp.Diff(want, p.Facts); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAttach_RunsNothing(t *testing.T) {
+	w := newWorld(t, 2, parse(t, plain))
+	c := Attach(w.file, w.rpc.http.Transport)
+	p, err := c.Prepare(t.Context(), ring(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Nodes) != 2 || p.Nodes[0].Account != w.net.nodes[0].account || p.Nodes[0].Args != nil || p.Facts.Name != "toy" {
+		t.Errorf("%+v", p)
+	}
+	if s, err := c.Client("a").Status(t.Context()); err != nil || s.Head != "x-g" || s.Peers != 2 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+func (w *world) poller(i int) *poller { return w.nodes[w.net.nodes[i].ID].poller }

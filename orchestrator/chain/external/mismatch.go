@@ -16,20 +16,20 @@ import (
 const maxListed = 6
 
 // findMismatch is Capabilities.FindMismatch. It compares what observe.genesis gives, where the chain file has it, then the
-// first blocks. Where blocks are not final at once, block 1 of nodes that have not met yet may differ rightly.
-func (c *Chain) findMismatch(ctx context.Context) *chain.NetworkMismatch {
-	if c.file.Observe.Genesis != nil {
-		if m := c.odd(ctx, "has another genesis", func(n *node) (any, error) { return c.genesisOf(ctx, n) }); m != nil {
+// first blocks. Where blocks are not final at once, block 1 may differ rightly on nodes that are not connected yet.
+func (r reader) findMismatch(ctx context.Context) *chain.NetworkMismatch {
+	if r.file.Observe.Genesis != nil {
+		if m := r.compare(ctx, "has another genesis", func(m *member) (any, error) { return r.genesis(ctx, m) }); m != nil {
 			return m
 		}
 	}
 	heights := []uint64{0}
-	if f := c.file.Facts; f.Quorum > 0 && f.ForkDepth == 0 {
+	if f := r.file.Facts; f.Quorum > 0 && f.ForkDepth == 0 {
 		heights = append(heights, 1)
 	}
 	for _, height := range heights {
-		m := c.odd(ctx, "is on another chain", func(n *node) (any, error) {
-			b, err := c.block(ctx, n, height)
+		m := r.compare(ctx, "is on another chain", func(m *member) (any, error) {
+			b, err := r.block(ctx, m, height)
 			return map[string]any{fmt.Sprintf("block %d", height): string(b.Hash)}, err
 		})
 		if m != nil {
@@ -39,49 +39,14 @@ func (c *Chain) findMismatch(ctx context.Context) *chain.NetworkMismatch {
 	return nil
 }
 
-// genesisOf asks a node for what observe.genesis gives, which the chain file has.
-func (c *Chain) genesisOf(ctx context.Context, n *node) (any, error) {
-	o := c.file.Observe.Genesis
-	answer, err := c.call(ctx, n, o.Calls, nil)
-	if err != nil {
-		return nil, err
-	}
-	v, err := c.query(ctx, n, "observe.genesis", o.JQ, answer)
-	if err == nil && v == nil {
-		return nil, c.bad(n, "observe.genesis", o.JQ, v, answer, "anything that tells networks apart")
-	}
-	return v, err
-}
-
-// genesis checks that every node says how its chain begins, and all the same.
-func (k *check) genesis(ctx context.Context) error {
-	if k.file.Observe.Genesis == nil {
-		return nil
-	}
-	for i, n := range k.order {
-		v, err := k.genesisOf(ctx, n)
-		if err != nil {
-			k.fail(ctx, rowGenesis, err)
-			return nil
-		}
-		if i == 0 {
-			k.works(rowGenesis, "%s", k.show(v))
-		}
-	}
-	if m := k.findMismatch(ctx); m != nil {
-		k.fail(ctx, rowGenesis, &misfit{text: fmt.Sprintf("node %s: %s", m.Node, m.Text), at: k.at(k.file.Observe.Genesis.Pos)})
-	}
-	return nil
-}
-
-// odd asks all nodes something at the same time and returns the first whose answer is not that of most, with what
+// compare reads something of all nodes at the same time and returns the first node that differs from most, with what
 // differs. A node that does not answer is left out.
-func (c *Chain) odd(ctx context.Context, claim string, ask func(*node) (any, error)) *chain.NetworkMismatch {
-	answers := make([]any, len(c.order))
+func (r reader) compare(ctx context.Context, claim string, read func(*member) (any, error)) *chain.NetworkMismatch {
+	answers := make([]any, len(r.net.nodes))
 	var all sync.WaitGroup
-	for i, n := range c.order {
+	for i, m := range r.net.nodes {
 		all.Go(func() {
-			if v, err := ask(n); err == nil {
+			if v, err := read(m); err == nil {
 				answers[i] = v
 			}
 		})
@@ -107,17 +72,17 @@ func (c *Chain) odd(ctx context.Context, claim string, ask func(*node) (any, err
 	}
 	slices.SortStableFunc(order, func(a, b string) int { return len(groups[b]) - len(groups[a]) })
 	most, other := groups[order[0]], groups[order[1]]
-	odd := c.order[other[0]].node.ID
+	differs := r.net.nodes[other[0]].ID
 	path, here, there := difference("", answers[other[0]], answers[most[0]])
-	what := fmt.Sprintf("it %s: %s is %s on %s and %s on %s", claim, path, c.show(here), c.listed(other), c.show(there), c.listed(most))
-	return &chain.NetworkMismatch{Node: odd, Text: c.secrets.text(what)}
+	what := fmt.Sprintf("it %s: %s is %s on %s and %s on %s", claim, path, r.secrets.show(here), r.listed(other), r.secrets.show(there), r.listed(most))
+	return &chain.NetworkMismatch{Node: differs, Text: r.secrets.text(what)}
 }
 
 // listed names nodes, the first few.
-func (c *Chain) listed(index []int) string {
+func (r reader) listed(index []int) string {
 	var names []string
 	for _, i := range index[:min(len(index), maxListed)] {
-		names = append(names, string(c.order[i].node.ID))
+		names = append(names, string(r.net.nodes[i].ID))
 	}
 	if more := len(index) - len(names); more > 0 {
 		names = append(names, fmt.Sprintf("%d more", more))

@@ -9,7 +9,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/chain"
 )
 
-func TestStranger(t *testing.T) {
+func TestFindMismatch(t *testing.T) {
 	const (
 		withGenesis = "peers: {call: peers, jq: .}\n  genesis: {call: block0, jq: '{hash, list: [1, .hash]}'}"
 		block0      = "generate: {method: generate}\n  block0: {method: block, params: [0]}"
@@ -47,7 +47,7 @@ func TestStranger(t *testing.T) {
 				}
 			}
 			var got chain.NetworkMismatch
-			if m := w.findMismatch(t.Context()); m != nil {
+			if m := w.reader.findMismatch(t.Context()); m != nil {
 				got = *m
 			}
 			if got.Node != c.node || got.Text != c.what {

@@ -1,0 +1,78 @@
+package external
+
+import (
+	"strings"
+	"testing"
+)
+
+// inWallets is a wallet that says all there is.
+const inWallets = `
+wallet: {chain_id: "{{.Network}}", account: "0x{{.Node.Keys.account.AddressHex}}", private_key: "0x{{.Node.Keys.account.PrivateHex}}", funds: 5 coins}
+`
+
+func TestAccess(t *testing.T) {
+	w := newWorld(t, 2, parse(t, plain+inWallets, "rpc: {kind: jsonrpc2}",
+		`rpc: {kind: jsonrpc1, tls: self-signed, path: /x, basic: {user: me, password: "it's {{.Node.Name}}"}}`))
+	a, err := w.access("b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := w.nodes["b"].member.key("account")
+	address, _ := key.AddressHex()
+	got := []string{a.URL.String(), a.User, a.Password, a.Token, a.ChainID, a.Account, a.PrivateKey, a.Funds}
+	want := []string{"https://10.0.0.2:7001/x", "me", "it's b", "", "test", "0x" + address, "0x" + key.PrivateHex(), "5 coins"}
+	if strings.Join(got, "|") != strings.Join(want, "|") {
+		t.Errorf("access %q\nwant %q", got, want)
+	}
+	const command = `curl -s -k -u 'me:it'\''s b' -H 'Content-Type: application/json' ` +
+		`-d '{"id":1,"jsonrpc":"1.0","method":"height","params":[]}' 'https://127.0.0.1:9/x'`
+	if got := a.Example("127.0.0.1:9"); got != command {
+		t.Errorf("example %s", got)
+	}
+	for _, secret := range []string{a.Password, a.PrivateKey} {
+		if got := w.secrets.text("<" + secret + ">"); strings.Contains(got, secret) {
+			t.Errorf("%s is shown", got)
+		}
+	}
+	if _, err := w.access("nobody"); err == nil {
+		t.Error("access to nobody")
+	}
+}
+
+func TestAccess_Bearer(t *testing.T) {
+	w := newWorld(t, 1, parse(t, webbed, "rpc: {kind: http-get}", `rpc: {kind: http-get, path: /v1, bearer: "to-{{.Node.Name}}"}`))
+	a, err := w.access("a")
+	if err != nil || a.Token != "to-a" || a.User+a.Password+a.ChainID+a.Account != "" {
+		t.Errorf("access %+v, %v", a, err)
+	}
+	if got := a.Example("127.0.0.1:9"); got != `curl -s -H 'Authorization: Bearer to-a' 'http://127.0.0.1:9/v1/status'` {
+		t.Errorf("example %s", got)
+	}
+}
+
+func TestAccess_Post(t *testing.T) {
+	w := newWorld(t, 1, parse(t, webbed, "{path: /status}", "{path: /status, params: {of: [head]}}"))
+	a, err := w.access("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := a.Example("127.0.0.1:9"); got != `curl -s -H 'Content-Type: application/json' -d '{"of":["head"]}' 'http://127.0.0.1:9/status'` {
+		t.Errorf("example %s", got)
+	}
+}
+
+// webbed is a chain that is asked with paths.
+const webbed = `
+name: web
+description: A chain for tests.
+image: {ref: "web:1"}
+start: {args: [run]}
+ports: {rpc: 7001}
+rpc: {kind: http-get}
+calls: {status: {path: /status}}
+observe:
+  height: {call: status, jq: .height}
+  head: {call: status, jq: .hash}
+  block: {call: status, hash: .hash, parent: .parent, time: .time}
+facts: {family: pow, quorum: 0, fork_depth: 6}
+`

@@ -1,0 +1,200 @@
+package external
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestConnector_FirstBlock: the first producer makes it, all others are given it, once; and none is made where the nodes are
+// somebody's own.
+func TestConnector_FirstBlock(t *testing.T) {
+	file := parse(t, plain, "rpc: {kind: jsonrpc2}", "rpc: {kind: jsonrpc2}\nfirst_block: {make: [generate, head], give: connect}",
+		"calls:\n", "calls:\n  connect: {method: connect, params: [\"{{.Last}} for {{.Node.Name}}\"]}\n")
+	w := newWorld(t, 3, file)
+	refuse := true
+	w.toys[2].hook = func(y *toy, method string, _ int) *RPCError {
+		if refuse && method == "connect" {
+			return &RPCError{Code: 1, Message: "no"}
+		}
+		return nil
+	}
+	if err := w.connectPeers(t.Context()); err == nil || !strings.Contains(err.Error(), "give the first block to c: node c, call connect") {
+		t.Errorf("%v", err)
+	}
+	refuse = false
+	for range 2 {
+		if err := w.connectPeers(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	// The second attempt made another block.
+	want := [][]string{nil, {"x-made1 for b", "x-made2 for b"}, {"x-made2 for c"}}
+	for i, y := range w.toys {
+		if diff := cmp.Diff(want[i], y.sent); diff != "" {
+			t.Errorf("node %d: %s", i, diff)
+		}
+	}
+	w = newWorld(t, 3, file)
+	w.connector.attached = true
+	if err := w.connectPeers(t.Context()); err != nil || w.toys[0].count("generate") != 0 {
+		t.Errorf("a block was made on nodes that ran already, or %v", err)
+	}
+}
+
+func TestConnector_Peers(t *testing.T) {
+	w := newWorld(t, 3, parse(t, plain, "rpc: {kind: jsonrpc2}", "rpc: {kind: jsonrpc2}\npeers: {call: connect}",
+		"calls:\n", "calls:\n  connect: {method: connect, params: [\"{{.Peer.Name}}\"]}\n"))
+	sent := func() (out [][]string) {
+		for _, y := range w.toys {
+			y.mu.Lock()
+			out = append(out, y.sent)
+			y.sent = nil
+			y.mu.Unlock()
+		}
+		return out
+	}
+	fail := true
+	w.toys[1].hook = func(y *toy, _ string, _ int) *RPCError {
+		if fail && len(y.sent) == 1 {
+			return &RPCError{Code: 1, Message: "no"}
+		}
+		return nil
+	}
+	if err := w.connectPeers(t.Context()); err == nil || !strings.Contains(err.Error(), "connect node b to its peer a: node b, call connect") {
+		t.Errorf("%v", err)
+	}
+	fail = false
+	if err := w.connectPeers(t.Context()); err != nil {
+		t.Error(err)
+	}
+	// Nobody is told twice, until he was started again.
+	if diff := cmp.Diff([][]string{{"b", "c"}, {"c", "a"}, {"a", "b"}}, sent()); diff != "" {
+		t.Error(diff)
+	}
+	if err := w.connectPeers(t.Context(), "b"); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([][]string{nil, {"c", "a"}, nil}, sent()); diff != "" {
+		t.Error(diff)
+	}
+	fail = true
+	w.toys[1].sent = []string{"x"}
+	if err := w.connectPeers(t.Context(), "b"); err == nil {
+		t.Error("no error")
+	}
+	if err := w.connectPeers(t.Context(), "nobody"); err == nil {
+		t.Error("nobody was told")
+	}
+	w.connector.attached, fail = true, false
+	sent()
+	if err := errors.Join(w.connectPeers(t.Context()), w.connectPeers(t.Context(), "b")); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([][]string{nil, nil, nil}, sent()); diff != "" {
+		t.Errorf("nodes that ran already were told of peers: %s", diff)
+	}
+	// Of a testnet that another process made, those that this one starts again are.
+	w.connector.attached, w.connector.opened = false, true
+	if err := errors.Join(w.connectPeers(t.Context()), w.connectPeers(t.Context(), "b")); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([][]string{nil, {"c", "a"}, nil}, sent()); diff != "" {
+		t.Error(diff)
+	}
+	if err := newWorld(t, 2, parse(t, plain)).connectPeers(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// warm is plain with blocks that are made first: one at each node, then two more.
+var warm = []string{"rpc: {kind: jsonrpc2}", "rpc: {kind: jsonrpc2}\nwarm_up: [{call: generate, each: node}, {call: generate, times: 2}]"}
+
+// spread lets every block that one toy makes come to the others when they are asked for their height.
+func (w *world) spread() { spreading(w.toys...) }
+
+func spreading(toys ...*toy) {
+	for _, y := range toys {
+		y.hook = func(y *toy, method string, _ int) *RPCError {
+			for _, other := range toys {
+				if method == "height" && other != y {
+					other.mu.Lock()
+					if len(other.chain) > len(y.chain) {
+						y.chain = append([]string(nil), other.chain...)
+					}
+					other.mu.Unlock()
+				}
+			}
+			return nil
+		}
+	}
+}
+
+// TestConnector_WarmUp: blocks are made in turn, each on the one before, once.
+func TestConnector_WarmUp(t *testing.T) {
+	w := newWorld(t, 3, parse(t, plain, warm...))
+	w.spread()
+	for range 2 {
+		if err := w.connectPeers(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []int{3, 1, 1} {
+		if n := w.toys[i].count("generate"); n != want {
+			t.Errorf("node %d made %d blocks", i, n)
+		}
+	}
+	if height, _, err := w.reader.height(t.Context(), w.net.nodes[2]); err != nil || height != 5 {
+		t.Errorf("height %d, %v", height, err)
+	}
+	w = newWorld(t, 3, parse(t, plain, warm...))
+	w.connector.attached = true
+	if err := w.connectPeers(t.Context()); err != nil || w.toys[0].count("generate") != 0 {
+		t.Errorf("blocks were made on nodes that ran already, or %v", err)
+	}
+}
+
+// TestConnector_WarmUpErrors where blocks are not made and where they do not spread; it goes on where it stopped.
+func TestConnector_WarmUpErrors(t *testing.T) {
+	w := newWorld(t, 2, parse(t, plain, warm...))
+	w.toys[1].hook = func(_ *toy, method string, _ int) *RPCError {
+		if method == "generate" {
+			return &RPCError{Code: 1, Message: "no"}
+		}
+		return nil
+	}
+	w.toys[1].set(1, "made1")
+	if err := w.connectPeers(t.Context()); err == nil || !strings.Contains(err.Error(), "toy.yaml:10:11: warm_up, step 1 of 2: node b, call generate") {
+		t.Errorf("%v", err)
+	}
+	// A step that is done is not done again.
+	w = newWorld(t, 2, parse(t, plain, warm...))
+	w.spread()
+	spread, refuse := w.toys[0].hook, true
+	w.toys[0].hook = func(y *toy, method string, height int) *RPCError {
+		if refuse && method == "generate" && y.calls["generate"] == 2 {
+			return &RPCError{Code: 1, Message: "no"}
+		}
+		return spread(y, method, height)
+	}
+	if err := w.connectPeers(t.Context()); err == nil || !strings.Contains(err.Error(), "warm_up, step 2 of 2: node a, call generate") {
+		t.Errorf("%v", err)
+	}
+	refuse = false
+	if err := w.connectPeers(t.Context()); err != nil || w.toys[1].count("generate") != 1 {
+		t.Errorf("the first step was done again, or %v", err)
+	}
+	w = newWorld(t, 2, parse(t, plain, warm...))
+	w.toys[0].set(1, "higher")
+	ctx, end := context.WithCancelCause(t.Context())
+	w.toys[1].hook = func(*toy, string, int) *RPCError {
+		end(errNotSpread)
+		return nil
+	}
+	if err := w.connector.awaitHeightOf(ctx, w.net.nodes[0]); !errors.Is(err, errNotSpread) || !strings.HasPrefix(err.Error(), "a is at height 1, b at 0: the block did not come") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,75 @@
+package external
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// maker makes blocks on command at one node. It owns which blocks the node said that it made, and whether it is making one
+// now. It is safe for concurrent use.
+type maker struct {
+	calls  *caller
+	member *member
+	// making is full while the node makes a block: whoever saw a block must wait to know whether it is that one.
+	making chan struct{}
+
+	mu   sync.Mutex
+	made map[trace.Hash]bool
+}
+
+func newMaker(calls *caller, m *member) *maker {
+	return &maker{calls: calls, member: m, making: make(chan struct{}, 1), made: make(map[trace.Hash]bool)}
+}
+
+// maxMade is how many blocks a node may say that it made on one command.
+const maxMade = 100
+
+// makeBlock lets the node make a block, which the chain file says how.
+func (k *maker) makeBlock(ctx context.Context) error {
+	select {
+	case k.making <- struct{}{}:
+		defer func() { <-k.making }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	result, err := k.calls.call(ctx, k.member, k.calls.file.Act.MakeBlock.Calls, nil)
+	if err != nil {
+		return fmt.Errorf("make a block at %s: %w", k.member.ID, err)
+	}
+	k.note(result)
+	return nil
+}
+
+// note takes in the hashes in a node's reply to the command to make a block: a text or a list of texts.
+func (k *maker) note(result any) {
+	list, ok := result.([]any)
+	if !ok {
+		list = []any{result}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, v := range list[:min(len(list), maxMade)] {
+		if h, ok := hashText(v); ok {
+			k.made[h] = true
+		}
+	}
+}
+
+// wait returns once the node is not making a block, or ctx ends.
+func (k *maker) wait(ctx context.Context) {
+	select {
+	case k.making <- struct{}{}:
+		<-k.making
+	case <-ctx.Done():
+	}
+}
+
+// isMaker reports whether the node made a block: it said so, or the block names its account.
+func (k *maker) isMaker(b trace.Block) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.made[b.Hash] || k.member.account != "" && b.Producer == k.member.account
+}
