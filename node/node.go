@@ -58,7 +58,7 @@ type Node struct {
 	review   bool // dialling and mining must be reviewed at the end of this input
 	announce Time // when to announce the head again
 	dialAt   Time // when the dial timer fires; 0: not set
-	scratch  []relay.Ask
+	scratch  []relay.Request
 }
 
 // New makes a node with the blocks that an earlier run persisted, in the order in which they were persisted: it then has
@@ -106,7 +106,7 @@ func (n *Node) configurePeers() {
 		}
 		configured = append(configured, a)
 		if n.cfg.PeerExchange {
-			n.book.Fix(a)
+			n.book.AddFixed(a)
 		}
 	}
 	n.dialer = peers.NewDialer(configured, n.rng)

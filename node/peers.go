@@ -165,7 +165,7 @@ func (n *Node) remove(p *peer, reason string) {
 		notBefore = max(notBefore, until)
 	}
 	n.dialer.Down(p.id, int64(n.now), time.Duration(n.now-p.since), notBefore)
-	n.request(n.requests.Gone(p.id, int64(n.now), n.scratch[:0]))
+	n.request(n.requests.Disconnected(p.id, int64(n.now), n.scratch[:0]))
 	n.abandonSync(p)
 	n.review = true
 }
@@ -337,7 +337,7 @@ func (n *Node) dialExtra() {
 		_, banned := n.bans.Until(a.ID, int64(n.now))
 		return !banned
 	})
-	if len(found) == 1 && n.dialer.Extra(found[0], int64(n.now)) {
+	if len(found) == 1 && n.dialer.DialOther(found[0], int64(n.now)) {
 		n.fx = append(n.fx, Effect{Kind: EffectDial, Peer: found[0].ID, Addr: found[0].Addr})
 	}
 }

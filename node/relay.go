@@ -59,18 +59,18 @@ func (n *Node) receiveInv(p *peer, m *wire.Inv) {
 		n.misbehaved(p, nil, "flood of announcements")
 		return
 	}
-	asks := n.scratch[:0]
+	requests := n.scratch[:0]
 	for i := range m.Hashes {
 		h := &m.Hashes[i]
 		n.markKnown(p, h)
 		if n.haveItem(p, m.Item, h) {
 			continue
 		}
-		if ask := (relay.Ask{Peer: p.id, Item: m.Item, Hash: *h}); n.requests.Announced(ask, int64(n.now)) {
-			asks = append(asks, ask)
+		if req := (relay.Request{Peer: p.id, Item: m.Item, Hash: *h}); n.requests.Announced(req, int64(n.now)) {
+			requests = append(requests, req)
 		}
 	}
-	n.request(asks)
+	n.request(requests)
 }
 
 // haveItem reports whether the node has an item that p announces, and notes what that says about p.
@@ -91,24 +91,24 @@ func (n *Node) haveItem(p *peer, item wire.Item, h *chain.Hash) bool {
 }
 
 // request sends requests; consecutive ones of one kind to one peer share a message. It reuses the slice as scratch space.
-func (n *Node) request(asks []relay.Ask) {
-	for i := 0; i < len(asks); {
+func (n *Node) request(requests []relay.Request) {
+	for i := 0; i < len(requests); {
 		j := i + 1
-		for j < len(asks) && j-i < wire.MaxInv && asks[j].Peer == asks[i].Peer && asks[j].Item == asks[i].Item {
+		for j < len(requests) && j-i < wire.MaxInv && requests[j].Peer == requests[i].Peer && requests[j].Item == requests[i].Item {
 			j++
 		}
-		if p := n.byID[asks[i].Peer]; p != nil && p.live() {
+		if p := n.byID[requests[i].Peer]; p != nil && p.live() {
 			hashes := make([]chain.Hash, 0, j-i)
-			for _, a := range asks[i:j] {
+			for _, a := range requests[i:j] {
 				hashes = append(hashes, a.Hash)
 			}
-			n.send(p, &wire.Get{Item: asks[i].Item, Hashes: hashes})
+			n.send(p, &wire.Get{Item: requests[i].Item, Hashes: hashes})
 		}
 		i = j
 	}
 	n.scratch = nil
-	if cap(asks) <= keepEffects {
-		n.scratch = asks[:0]
+	if cap(requests) <= keepEffects {
+		n.scratch = requests[:0]
 	}
 }
 

@@ -1,6 +1,7 @@
 package mempool
 
 import (
+	"container/heap"
 	"errors"
 	"fmt"
 	"math"
@@ -13,12 +14,12 @@ import (
 // Limits of a Pool.
 const (
 	MaxTxs       = 5000 // transactions in all
-	MaxPerSender = 1024 // transactions of one sender: what it may send during a long partition comes back at the heal
+	MaxPerSender = 1024 // transactions of one sender: after a long partition all that it sent meanwhile arrives at once
 	MaxGap       = 16   // how far a nonce may be ahead of the first that is missing
 )
 
-// Why Add refuses a transaction. chain.ErrAmount, chain.ErrOverflow and chain.ErrSignature are the other reasons, which
-// say that it can never be valid, and chain.ErrFunds.
+// Errors of Add. It also returns chain.ErrFunds and, for transactions that can never be valid, chain.ErrAmount,
+// chain.ErrOverflow and chain.ErrSignature.
 var (
 	ErrKnown       = errors.New("transaction is known")
 	ErrUsed        = errors.New("nonce is used")
@@ -28,7 +29,7 @@ var (
 	ErrUnderpriced = errors.New("a pending transaction with this nonce has the same fee or more")
 )
 
-// NeverValid says whether an error of Add means that the transaction can be valid at no node and at no time.
+// NeverValid reports whether an error of Add means that the transaction cannot be valid at any node or time.
 func NeverValid(err error) bool {
 	return errors.Is(err, chain.ErrAmount) || errors.Is(err, chain.ErrOverflow) || errors.Is(err, chain.ErrSignature)
 }
@@ -48,23 +49,23 @@ type entry struct {
 	seq uint64
 }
 
-// New makes an empty pool. verify checks a transaction's signature; it is called last, for transactions that pass every
+// New returns an empty pool. verify checks a transaction's signature; it is called last, for transactions that pass every
 // cheaper check.
 func New(verify func(*wire.Tx) bool) *Pool { return &Pool{verify: verify} }
 
 // Len is the number of pending transactions.
 func (p *Pool) Len() int { return len(p.byID) }
 
-// Version changes whenever the pool's content does.
+// Version changes with every change of the pool's content.
 func (p *Pool) Version() uint64 { return p.version }
 
-// Has says whether the transaction is pending.
+// Has reports whether the transaction is pending.
 func (p *Pool) Has(id chain.Hash) bool {
 	_, ok := p.byID[id]
 	return ok
 }
 
-// Get returns a pending transaction as a message, to be sent as it is.
+// Get returns a pending transaction as the message to send.
 func (p *Pool) Get(id chain.Hash) (*wire.Tx, bool) {
 	e, ok := p.byID[id]
 	if !ok {
@@ -85,7 +86,7 @@ func (p *Pool) Next(sender chain.Address, nonce uint64) uint64 {
 	return nonce
 }
 
-// Add takes a transaction in; account is its sender's at the head. The pool keeps m. A transaction with the nonce of a
+// Add adds a transaction; account is its sender's at the head. The pool keeps m. A transaction with the nonce of a
 // pending one replaces it if its fee is higher.
 func (p *Pool) Add(m *wire.Tx, account chain.Account) error {
 	id := m.ID()
@@ -180,8 +181,8 @@ func (p *Pool) remove(e *entry) {
 	p.senders[from] = list
 }
 
-// Update tells the pool of an account that may have changed with the head: used nonces and transactions that the
-// balance no longer covers are dropped.
+// Update drops a sender's transactions that its account, which may have changed with the head, no longer allows: those
+// with used nonces, and those that the balance does not cover.
 func (p *Pool) Update(sender chain.Address, account chain.Account) {
 	list := p.senders[sender]
 	for i := len(list) - 1; i >= 0; i-- {
@@ -190,4 +191,76 @@ func (p *Pool) Update(sender chain.Address, account chain.Account) {
 			list = p.senders[sender]
 		}
 	}
+}
+
+// victim is the transaction to evict: the one with the lowest fee and, among those, the latest arrival; nil if the pool is
+// empty. The order is total, so the map's own order does not matter.
+func (p *Pool) victim() *entry {
+	var worst *entry
+	for _, e := range p.byID {
+		if worst == nil || e.msg.Tx.Fee < worst.msg.Tx.Fee ||
+			e.msg.Tx.Fee == worst.msg.Tx.Fee && e.seq > worst.seq {
+			worst = e
+		}
+	}
+	return worst
+}
+
+// Ready returns at most max transactions in the order for a block: the highest fee first, then the first to arrive, but
+// those of one sender by nonce without a gap. nonce returns an account's nonce at the head.
+func (p *Pool) Ready(max int, nonce func(chain.Address) uint64) []*wire.Tx {
+	return p.order(max, nonce)
+}
+
+// All returns at most max pending transactions in the same order, including those after a nonce gap.
+func (p *Pool) All(max int) []*wire.Tx { return p.order(max, nil) }
+
+func (p *Pool) order(max int, nonce func(chain.Address) uint64) []*wire.Tx {
+	if max <= 0 || len(p.byID) == 0 {
+		return nil
+	}
+	// The heap's order is total (arrival numbers differ), so the result does not depend on the map's order.
+	h := make(runs, 0, len(p.senders))
+	for addr, list := range p.senders {
+		if nonce == nil || list[0].msg.Tx.Nonce == nonce(addr) {
+			h = append(h, list)
+		}
+	}
+	heap.Init(&h)
+	out := make([]*wire.Tx, 0, min(max, len(p.byID)))
+	for len(h) > 0 && len(out) < max {
+		run := h[0]
+		out = append(out, run[0].msg)
+		if len(run) > 1 && (nonce == nil || run[1].msg.Tx.Nonce == run[0].msg.Tx.Nonce+1) {
+			h[0] = run[1:]
+			heap.Fix(&h, 0)
+		} else {
+			heap.Pop(&h)
+		}
+	}
+	return out
+}
+
+// runs is a heap of the senders' remaining transactions.
+type runs [][]*entry
+
+func (h runs) Len() int { return len(h) }
+
+func (h runs) Less(i, j int) bool {
+	a, b := h[i][0], h[j][0]
+	if a.msg.Tx.Fee != b.msg.Tx.Fee {
+		return a.msg.Tx.Fee > b.msg.Tx.Fee
+	}
+	return a.seq < b.seq
+}
+
+func (h runs) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+
+func (h *runs) Push(x any) { *h = append(*h, x.([]*entry)) }
+
+func (h *runs) Pop() any {
+	old := *h
+	last := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return last
 }

@@ -38,7 +38,7 @@ func names(ms []*wire.Tx) (out []string) {
 	return out
 }
 
-func TestAddRefuses(t *testing.T) {
+func TestPool_AddErrors(t *testing.T) {
 	p := newPool()
 	p.must(t, tx(1, 0, 5))
 	forged := tx(2, 0, 1)
@@ -73,7 +73,7 @@ func TestAddRefuses(t *testing.T) {
 	p.must(t, tx(1, MaxGap+1, 1), tx(2, MaxGap, 1))
 }
 
-func TestReplacement(t *testing.T) {
+func TestPool_ReplaceByFee(t *testing.T) {
 	p := newPool()
 	old, better := tx(1, 0, 5), tx(1, 0, 6)
 	p.must(t, old, better)
@@ -84,11 +84,11 @@ func TestReplacement(t *testing.T) {
 		t.Error("Get")
 	}
 	if _, ok := p.Get(old.ID()); ok {
-		t.Error("Get finds what is gone")
+		t.Error("Get returns a removed transaction")
 	}
 }
 
-func TestSenderLimit(t *testing.T) {
+func TestPool_SenderLimit(t *testing.T) {
 	p := newPool()
 	for i := range uint64(MaxPerSender) {
 		p.must(t, tx(1, i+1, 1)) // nonce 0 is missing
@@ -106,7 +106,7 @@ func TestSenderLimit(t *testing.T) {
 	if err := p.Add(tx(1, MaxPerSender, 9), rich(0)); !errors.Is(err, ErrSenderFull) {
 		t.Fatal(err)
 	}
-	// The account's nonce goes back in a reorganisation: a lower nonce pushes the highest out.
+	// The account's nonce goes back in a reorganisation: a lower nonce evicts the highest.
 	p = newPool()
 	for i := range uint64(MaxPerSender) {
 		if err := p.Add(tx(1, i+1, 1), rich(1)); err != nil {
@@ -119,7 +119,7 @@ func TestSenderLimit(t *testing.T) {
 	}
 }
 
-func TestFullPoolKeepsTheBestFees(t *testing.T) {
+func TestPool_FullEvictsLowestFee(t *testing.T) {
 	p := newPool()
 	for i := range MaxTxs {
 		p.must(t, tx(i, 0, chain.Amount(10+i%2)))
@@ -130,11 +130,11 @@ func TestFullPoolKeepsTheBestFees(t *testing.T) {
 	last := tx(MaxTxs-2, 0, 10) // the lowest fee, arrived last
 	p.must(t, tx(MaxTxs, 0, 11))
 	if p.Len() != MaxTxs || p.Has(last.ID()) {
-		t.Errorf("%d pending; the latest of the lowest fees is there: %t", p.Len(), p.Has(last.ID()))
+		t.Errorf("%d pending; the latest with the lowest fee is still pending: %t", p.Len(), p.Has(last.ID()))
 	}
 }
 
-func TestOrder(t *testing.T) {
+func TestPool_Order(t *testing.T) {
 	p := newPool()
 	p.must(t, tx(1, 1, 9), tx(1, 0, 1), tx(2, 0, 5), tx(3, 0, 5), tx(4, 2, 8), tx(1, 3, 50))
 	nonce := func(chain.Address) uint64 { return 0 }
@@ -148,14 +148,14 @@ func TestOrder(t *testing.T) {
 		t.Error(diff)
 	}
 	if p.Ready(0, nonce) != nil || newPool().All(5) != nil {
-		t.Error("nothing gives something")
+		t.Error("an empty result is not nil")
 	}
 	if p.Next(addr(1), 0) != 2 || p.Next(addr(4), 0) != 0 || p.Next(addr(9), 7) != 7 {
 		t.Error("Next")
 	}
 }
 
-func TestUpdate(t *testing.T) {
+func TestPool_Update(t *testing.T) {
 	p := newPool()
 	p.must(t, tx(1, 0, 1), tx(1, 1, 1), tx(1, 2, 100), tx(2, 0, 1))
 	p.Update(addr(1), chain.Account{Balance: 50, Nonce: 1})

@@ -12,8 +12,8 @@ const (
 	MaxBans = 256
 )
 
-// Bans is a bounded table of banned peers. When it is full a new ban replaces the one that ends first. The zero Bans is
-// empty and ready.
+// Bans is a bounded table of banned peers. When it is full, a new ban replaces the one that ends first. The zero Bans is
+// empty and ready for use.
 type Bans struct{ list []ban }
 
 type ban struct {
@@ -21,7 +21,7 @@ type ban struct {
 	until int64
 }
 
-// Add bans a peer for BanTime from now on.
+// Add bans a peer for BanTime from now.
 func (b *Bans) Add(id chain.PeerID, now int64) {
 	until := now + int64(BanTime)
 	first := -1
@@ -51,5 +51,5 @@ func (b *Bans) Until(id chain.PeerID, now int64) (int64, bool) {
 	return 0, false
 }
 
-// Len is the number of entries, ended ones included.
+// Len is the number of entries, including bans that have ended.
 func (b *Bans) Len() int { return len(b.list) }

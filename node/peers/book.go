@@ -10,22 +10,21 @@ import (
 // MaxBook is the most addresses in a Book.
 const MaxBook = 256
 
-// Book is a bounded list of addresses in a fixed order. The zero Book is empty and ready.
+// Book is a bounded list of addresses in a fixed order. The zero Book is empty and ready for use.
 type Book struct {
 	addrs []wire.Addr
 	fixed int // the first addresses are never replaced
 }
 
-// Fix puts an address into the book for good; it must be called before Add.
-func (b *Book) Fix(a wire.Addr) {
+// AddFixed adds an address that is never replaced. It must be called before Add.
+func (b *Book) AddFixed(a wire.Addr) {
 	if len(b.addrs) < MaxBook && b.find(a.ID) < 0 {
 		b.addrs = append(b.addrs, a)
 		b.fixed = len(b.addrs)
 	}
 }
 
-// Add puts an address into the book. A full book replaces a random address; an identity's new address replaces its old
-// one.
+// Add adds an address. A full book replaces a random address; a peer's new address replaces its old one.
 func (b *Book) Add(a wire.Addr, rng *rand.Rand) {
 	if a.Addr == "" {
 		return
@@ -44,7 +43,7 @@ func (b *Book) Add(a wire.Addr, rng *rand.Rand) {
 	}
 }
 
-// Remove takes an address out, unless it is fixed.
+// Remove removes an address, unless it is fixed.
 func (b *Book) Remove(id chain.PeerID) {
 	if i := b.find(id); i >= b.fixed {
 		b.addrs = append(b.addrs[:i], b.addrs[i+1:]...)

@@ -8,21 +8,21 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-// How a Dialer paces itself.
+// Timing of dials.
 const (
 	firstRetry = time.Second
 	maxRetry   = 2 * time.Second
-	// steady is how long a connection must have lasted for its loss to be answered by a dial at once: a peer that
-	// accepts and closes must not be dialled in a tight loop.
-	steady = 2 * time.Second
-	// lostDial is when a dial that was never answered is given up.
-	lostDial = 20 * time.Second
+	// minUptime is how long a connection must have lasted for the peer to be dialled again at once: a peer that accepts
+	// and closes must not be dialled in a tight loop.
+	minUptime = 2 * time.Second
+	// dialTimeout is the time after which a dial without a result counts as failed.
+	dialTimeout = 20 * time.Second
 )
 
-// Dialer knows when to dial whom: the configured peers for ever, and one further address at a time.
+// Dialer decides when to dial whom: the configured peers for ever, and one other address at a time.
 type Dialer struct {
 	targets []target
-	extra   target // dialling, or the zero target
+	other   target // not configured; dialling, or the zero target
 	rng     *rand.Rand
 }
 
@@ -30,11 +30,11 @@ type target struct {
 	addr    wire.Addr
 	up      bool
 	dialing bool
-	at      int64 // when dialling: since when; else the time of the next dial
+	at      int64 // while dialling: since when; otherwise the time of the next dial
 	fails   int
 }
 
-// NewDialer makes a dialer for the configured peers. rng jitters the retries.
+// NewDialer returns a dialer for the configured peers. rng adds jitter to the retries.
 func NewDialer(configured []wire.Addr, rng *rand.Rand) *Dialer {
 	d := &Dialer{rng: rng, targets: make([]target, len(configured))}
 	for i, a := range configured {
@@ -52,10 +52,10 @@ func (d *Dialer) find(id chain.PeerID) *target {
 	return nil
 }
 
-// Configured says whether a peer is one of the configured.
+// Configured reports whether a peer is configured.
 func (d *Dialer) Configured(id chain.PeerID) bool { return d.find(id) != nil }
 
-// AllUp says whether every configured peer is connected.
+// AllUp reports whether every configured peer is connected.
 func (d *Dialer) AllUp() bool {
 	for i := range d.targets {
 		if !d.targets[i].up {
@@ -65,26 +65,26 @@ func (d *Dialer) AllUp() bool {
 	return true
 }
 
-// Dialing says whether a dial to the peer is under way.
+// Dialing reports whether the peer is being dialled.
 func (d *Dialer) Dialing(id chain.PeerID) bool {
-	if d.extra.dialing && d.extra.addr.ID == id {
+	if d.other.dialing && d.other.addr.ID == id {
 		return true
 	}
 	t := d.find(id)
 	return t != nil && t.dialing
 }
 
-// Due appends to out the configured peers to dial now, at most max, and counts them as being dialled.
+// Due appends to out the configured peers to dial now, at most max, and marks them as being dialled.
 func (d *Dialer) Due(now int64, max int, out []wire.Addr) []wire.Addr {
-	if d.extra.dialing && now-d.extra.at >= int64(lostDial) {
-		d.extra = target{}
+	if d.other.dialing && now-d.other.at >= int64(dialTimeout) {
+		d.other = target{}
 	}
 	for i := range d.targets {
 		t := &d.targets[i]
-		if t.dialing && now-t.at >= int64(lostDial) {
+		if t.dialing && now-t.at >= int64(dialTimeout) {
 			t.dialing, t.at = false, now
 		}
-		if max > 0 && !t.up && !t.dialing && t.at <= now && !(d.extra.dialing && d.extra.addr.ID == t.addr.ID) {
+		if max > 0 && !t.up && !t.dialing && t.at <= now && !(d.other.dialing && d.other.addr.ID == t.addr.ID) {
 			t.dialing, t.at = true, now
 			out = append(out, t.addr)
 			max--
@@ -93,7 +93,7 @@ func (d *Dialer) Due(now int64, max int, out []wire.Addr) []wire.Addr {
 	return out
 }
 
-// Next is the time of the next dial that is due, or 0.
+// Next is the time of the next dial, or 0.
 func (d *Dialer) Next() int64 {
 	var next int64
 	for i := range d.targets {
@@ -104,43 +104,42 @@ func (d *Dialer) Next() int64 {
 	return next
 }
 
-// Extra counts an address that is not configured as being dialled; it says false when another one is already.
-func (d *Dialer) Extra(a wire.Addr, now int64) bool {
-	if d.extra.dialing {
+// DialOther marks an address that is not configured as being dialled. It returns false while another one is.
+func (d *Dialer) DialOther(a wire.Addr, now int64) bool {
+	if d.other.dialing {
 		return false
 	}
-	d.extra = target{addr: a, dialing: true, at: now}
+	d.other = target{addr: a, dialing: true, at: now}
 	return true
 }
 
-// Up says that a connection to the peer is there, whoever dialled.
+// Up notes that the peer is connected, whoever dialled.
 func (d *Dialer) Up(id chain.PeerID) {
-	if d.extra.addr.ID == id {
-		d.extra = target{}
+	if d.other.addr.ID == id {
+		d.other = target{}
 	}
 	if t := d.find(id); t != nil {
 		t.up, t.dialing, t.fails = true, false, 0
 	}
 }
 
-// Down says that the connection is gone after it lasted for some time. notBefore is the earliest time of the next dial,
-// or 0.
+// Down notes that a connection ended after it lasted for some time. notBefore is the earliest time of the next dial, or 0.
 func (d *Dialer) Down(id chain.PeerID, now int64, lasted time.Duration, notBefore int64) {
 	t := d.find(id)
 	if t == nil {
 		return
 	}
 	t.up, t.at = false, now
-	if lasted < steady {
+	if lasted < minUptime {
 		t.at = now + d.delay(1)
 	}
 	t.at = max(t.at, notBefore)
 }
 
-// Failed says that a dial failed.
+// Failed notes that a dial failed.
 func (d *Dialer) Failed(id chain.PeerID, now int64) {
-	if d.extra.addr.ID == id {
-		d.extra = target{}
+	if d.other.addr.ID == id {
+		d.other = target{}
 	}
 	if t := d.find(id); t != nil && t.dialing && !t.up {
 		t.dialing = false
@@ -149,8 +148,8 @@ func (d *Dialer) Failed(id chain.PeerID, now int64) {
 	}
 }
 
-// delay is between one and two seconds: short first, so that a heal is noticed quickly, and jittered, so that nodes that
-// lost each other at one moment do not dial at one moment.
+// delay is between one and two seconds: short first, so that nodes reconnect soon after a heal, and with jitter, so that
+// nodes that were cut off at one moment do not all dial at one moment.
 func (d *Dialer) delay(fails int) int64 {
 	spread := int64(maxRetry-firstRetry) / 2
 	low := int64(firstRetry)

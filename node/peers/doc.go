@@ -1,3 +1,4 @@
-// Package peers holds what a node knows of others beyond its connections: a bounded book of addresses, who is banned,
-// and when to dial whom. Times are nanoseconds since the Unix epoch, as the node is told them.
+// Package peers holds what a node knows of others beyond its connections: Book (bounded addresses), Bans (who is banned)
+// and Dialer (when to dial whom). It opens no connections and reads no clock: times are nanoseconds since the Unix epoch,
+// given by the caller.
 package peers

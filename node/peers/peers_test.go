@@ -22,10 +22,10 @@ func TestBook(t *testing.T) {
 	var b Book
 	r := rng()
 	if b.Sample(3, r, all) != nil {
-		t.Error("an empty book gives something")
+		t.Error("an empty book returns addresses")
 	}
-	b.Fix(at(1))
-	b.Fix(at(1))
+	b.AddFixed(at(1))
+	b.AddFixed(at(1))
 	b.Add(wire.Addr{ID: id(1), Addr: "evil:1"}, r)
 	b.Add(wire.Addr{ID: id(9)}, r)
 	b.Remove(id(1))
@@ -58,7 +58,7 @@ func TestBook(t *testing.T) {
 	}
 	var full Book
 	for i := range MaxBook + 1 {
-		full.Fix(at(i))
+		full.AddFixed(at(i))
 	}
 	full.Add(at(999), r)
 	if full.Len() != MaxBook || full.find(id(999)) >= 0 {
@@ -118,18 +118,18 @@ func TestDialer(t *testing.T) {
 		t.Errorf("due: %v", got)
 	}
 	d.Up(id(2))
-	d.Failed(id(2), next) // the loser of two dials that crossed
+	d.Failed(id(2), next) // one of two dials that crossed
 	if !d.AllUp() {
 		t.Error("not all are up")
 	}
 	now := int64(time.Hour)
 	d.Down(id(1), now, time.Minute, 0)
 	if d.Next() != now {
-		t.Error("a steady peer is not dialled at once")
+		t.Error("a peer that was connected for long is not dialled at once")
 	}
 	d.Down(id(1), now, time.Second, 0)
 	if d.Next() < now+int64(firstRetry) {
-		t.Error("a peer that hangs up is dialled in a loop")
+		t.Error("a peer that disconnects is dialled in a loop")
 	}
 	d.Down(id(1), now, time.Minute, now+int64(BanTime))
 	if d.Next() != now+int64(BanTime) {
@@ -138,21 +138,21 @@ func TestDialer(t *testing.T) {
 	d.Down(id(9), now, 0, 0)
 }
 
-func TestExtraDial(t *testing.T) {
+func TestDialer_DialOther(t *testing.T) {
 	d := NewDialer([]wire.Addr{at(1)}, rng())
-	if !d.Extra(at(5), 0) || d.Extra(at(6), 0) || !d.Dialing(id(5)) {
-		t.Fatal("one at a time")
+	if !d.DialOther(at(5), 0) || d.DialOther(at(6), 0) || !d.Dialing(id(5)) {
+		t.Fatal("more than one other address is dialled")
 	}
 	d.Failed(id(5), 0)
-	if !d.Extra(at(6), 0) {
+	if !d.DialOther(at(6), 0) {
 		t.Fatal("a failed dial blocks the next")
 	}
 	d.Up(id(6))
-	if !d.Extra(at(7), 0) {
+	if !d.DialOther(at(7), 0) {
 		t.Fatal("a successful dial blocks the next")
 	}
 	d.Due(0, 9, nil)
-	if got := d.Due(int64(lostDial), 9, nil); len(got) != 1 || d.Dialing(id(7)) {
-		t.Errorf("dials without an answer are not given up: %v", got)
+	if got := d.Due(int64(dialTimeout), 9, nil); len(got) != 1 || d.Dialing(id(7)) {
+		t.Errorf("dials without a result do not time out: %v", got)
 	}
 }

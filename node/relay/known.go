@@ -6,8 +6,8 @@ import (
 	"github.com/netsplit/netsplit/node/chain"
 )
 
-// Known remembers which items a peer has, in 2 KiB at most: it forgets old ones, at the price of one needless
-// announcement. The zero Known is empty and ready.
+// Known remembers which items a peer has, in at most 2 KiB. It forgets old ones, which costs one needless announcement. The
+// zero Known is empty and ready for use.
 type Known struct {
 	slots []uint64
 	turn  uint8
@@ -27,7 +27,7 @@ func (k *Known) set(key uint64) []uint64 {
 	return k.slots[at : at+knownWays]
 }
 
-// Has says whether the item is remembered.
+// Has reports whether the item is remembered.
 func (k *Known) Has(h *chain.Hash) bool {
 	if k.slots == nil {
 		return false

@@ -7,7 +7,7 @@ import (
 	"github.com/netsplit/netsplit/node/wire"
 )
 
-func TestStrategies(t *testing.T) {
+func TestParse(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
 		fresh, known Action
@@ -35,11 +35,11 @@ func TestStrategies(t *testing.T) {
 
 func hash(i int) chain.Hash { return chain.Hash{24: byte(i >> 8), 25: byte(i), 30: byte(i), 31: 1} }
 
-func TestKnownIsBounded(t *testing.T) {
+func TestKnown_Bounded(t *testing.T) {
 	var k Known
 	h := hash(1)
 	if k.Has(&h) {
-		t.Error("empty set has something")
+		t.Error("an empty set has an item")
 	}
 	for i := range 100_000 {
 		h := hash(i)
@@ -70,50 +70,50 @@ func TestKnownIsBounded(t *testing.T) {
 
 func peer(i int) chain.PeerID { return chain.PeerID{byte(i >> 8), byte(i)} }
 
-func ask(p, h int) Ask { return Ask{Peer: peer(p), Item: wire.ItemTx, Hash: hash(h)} }
+func request(p, h int) Request { return Request{Peer: peer(p), Item: wire.ItemTx, Hash: hash(h)} }
 
 const timeout = int64(RequestTimeout)
 
 func TestRequests(t *testing.T) {
 	var r Requests
-	if !r.Announced(ask(1, 1), 0) || r.Announced(ask(2, 1), 0) || r.Announced(ask(1, 1), 0) || r.Announced(ask(3, 1), 0) {
-		t.Fatal("an item is to be asked for once")
+	if !r.Announced(request(1, 1), 0) || r.Announced(request(2, 1), 0) || r.Announced(request(1, 1), 0) || r.Announced(request(3, 1), 0) {
+		t.Fatal("an item is requested more than once")
 	}
 	if got := r.Expire(timeout-1, nil); got != nil {
 		t.Fatalf("expired too soon: %v", got)
 	}
-	if got := r.Expire(timeout, nil); len(got) != 1 || got[0] != ask(2, 1) {
+	if got := r.Expire(timeout, nil); len(got) != 1 || got[0] != request(2, 1) {
 		t.Fatalf("after the first timeout: %v", got)
 	}
-	if got := r.Gone(peer(2), timeout, nil); len(got) != 1 || got[0] != ask(3, 1) {
+	if got := r.Disconnected(peer(2), timeout, nil); len(got) != 1 || got[0] != request(3, 1) {
 		t.Fatalf("after the second peer left: %v", got)
 	}
 	if got := r.Expire(3*timeout, nil); len(got) != 0 || r.Len() != 0 {
-		t.Fatalf("nobody is left to ask: %v", got)
+		t.Fatalf("no peer is left to request it from: %v", got)
 	}
-	if !r.Announced(ask(1, 1), 3*timeout) {
-		t.Error("an item that was given up is not asked for again")
+	if !r.Announced(request(1, 1), 3*timeout) {
+		t.Error("an item that timed out is not requested again")
 	}
 	r.Done(hash(1))
 	r.Done(hash(1))
 	if r.Len() != 0 || r.queue != nil || len(r.load) != 0 {
-		t.Errorf("something is left: %+v", r)
+		t.Errorf("requests are left: %+v", r)
 	}
-	if got := r.Gone(peer(1), 0, nil); got != nil {
+	if got := r.Disconnected(peer(1), 0, nil); got != nil {
 		t.Errorf("a peer without requests: %v", got)
 	}
 }
 
-func TestRequestsAreBounded(t *testing.T) {
+func TestRequests_Bounded(t *testing.T) {
 	var r Requests
 	n := 0
 	for p := range 6 {
 		for i := range MaxPerPeer + 1 {
 			h := chain.Hash{0: byte(p), 30: byte(i >> 8), 31: byte(i)}
-			if r.Announced(Ask{Peer: peer(p), Hash: h}, 0) {
+			if r.Announced(Request{Peer: peer(p), Hash: h}, 0) {
 				n++
 			} else if i < MaxPerPeer && n < MaxRequests {
-				t.Fatalf("request %d of peer %d is refused", i, p)
+				t.Fatalf("request %d of peer %d is rejected", i, p)
 			}
 		}
 		if r.load[peer(p)] > MaxPerPeer {
@@ -123,16 +123,16 @@ func TestRequestsAreBounded(t *testing.T) {
 	if n != MaxRequests || r.Len() != MaxRequests {
 		t.Errorf("%d requests", n)
 	}
-	// Alternates are bounded, and one that is at its limit is passed over.
+	// Alternates are bounded, and a peer at its limit is skipped.
 	for p := range 20 {
-		r.Announced(Ask{Peer: peer(100 + p), Hash: chain.Hash{31: 0}}, 0)
+		r.Announced(Request{Peer: peer(100 + p), Hash: chain.Hash{31: 0}}, 0)
 	}
 	if got := len(r.open[chain.Hash{}].others); got != maxAlternates {
 		t.Errorf("%d alternates", got)
 	}
-	r.Announced(Ask{Peer: peer(1), Hash: chain.Hash{31: 1}}, 0)
-	out := r.Gone(peer(0), 0, nil)
+	r.Announced(Request{Peer: peer(1), Hash: chain.Hash{31: 1}}, 0)
+	out := r.Disconnected(peer(0), 0, nil)
 	if len(out) != 1 || out[0].Peer != peer(100) {
-		t.Errorf("%d asked again, %v", len(out), out)
+		t.Errorf("%d requested again, %v", len(out), out)
 	}
 }

@@ -15,25 +15,25 @@ const (
 	maxAlternates  = 3    // further announcers remembered for an item
 )
 
-// Ask is a request to be sent to a peer.
-type Ask struct {
+// Request is a request for one item to one peer.
+type Request struct {
 	Peer chain.PeerID
 	Item wire.Item
 	Hash chain.Hash
 }
 
-// Requests tracks the items that were asked for: each from one peer at a time, for RequestTimeout, then from the next
-// that announced it. Times are nanoseconds. The zero Requests is empty and ready.
+// Requests tracks the items that were requested: each from one peer at a time, for RequestTimeout, then from the next
+// that announced it. Times are nanoseconds. The zero Requests is empty and ready for use.
 type Requests struct {
-	open map[chain.Hash]*request
+	open map[chain.Hash]*openRequest
 	// queue is in the order of deadlines, because all have the same timeout. Closed requests leave it lazily.
-	queue []*request
+	queue []*openRequest
 	// load counts open requests by peer.
 	load map[chain.PeerID]int
 }
 
-type request struct {
-	Ask
+type openRequest struct {
+	Request
 	deadline int64
 	closed   bool
 	others   []chain.PeerID
@@ -42,8 +42,8 @@ type request struct {
 // Len is the number of open requests.
 func (r *Requests) Len() int { return len(r.open) }
 
-// Announced says that a peer has an item that the node lacks; the result says whether to ask that peer for it now.
-func (r *Requests) Announced(a Ask, now int64) bool {
+// Announced notes that a peer has an item that the node lacks. It returns whether to send the request now.
+func (r *Requests) Announced(a Request, now int64) bool {
 	if q, ok := r.open[a.Hash]; ok {
 		if q.Peer != a.Peer && len(q.others) < maxAlternates {
 			q.others = append(q.others, a.Peer)
@@ -53,13 +53,13 @@ func (r *Requests) Announced(a Ask, now int64) bool {
 	if len(r.open) >= MaxRequests || r.load[a.Peer] >= MaxPerPeer {
 		return false
 	}
-	r.add(&request{Ask: a}, now)
+	r.add(&openRequest{Request: a}, now)
 	return true
 }
 
-func (r *Requests) add(q *request, now int64) {
+func (r *Requests) add(q *openRequest, now int64) {
 	if r.open == nil {
-		r.open = make(map[chain.Hash]*request)
+		r.open = make(map[chain.Hash]*openRequest)
 		r.load = make(map[chain.PeerID]int)
 	}
 	q.deadline = now + int64(RequestTimeout)
@@ -68,7 +68,7 @@ func (r *Requests) add(q *request, now int64) {
 	r.queue = append(r.queue, q)
 }
 
-// Done says that an item arrived, from whomever.
+// Done notes that an item arrived, from any peer.
 func (r *Requests) Done(h chain.Hash) {
 	if q, ok := r.open[h]; ok {
 		r.close(q)
@@ -76,7 +76,7 @@ func (r *Requests) Done(h chain.Hash) {
 	}
 }
 
-func (r *Requests) close(q *request) {
+func (r *Requests) close(q *openRequest) {
 	q.closed = true
 	delete(r.open, q.Hash)
 	if r.load[q.Peer]--; r.load[q.Peer] == 0 {
@@ -95,16 +95,16 @@ func (r *Requests) trim() {
 	}
 }
 
-// Expire closes the requests whose time is over and appends to out those that another announcer is to be asked for.
-func (r *Requests) Expire(now int64, out []Ask) []Ask {
+// Expire closes the requests that timed out and appends to out the requests to other peers that replace them.
+func (r *Requests) Expire(now int64, out []Request) []Request {
 	for r.trim(); len(r.queue) > 0 && r.queue[0].deadline <= now; r.trim() {
 		out = r.retry(r.queue[0], now, out)
 	}
 	return out
 }
 
-// Gone closes the requests to a peer that left and appends to out those that another announcer is to be asked for.
-func (r *Requests) Gone(peer chain.PeerID, now int64, out []Ask) []Ask {
+// Disconnected closes the requests to a peer and appends to out the requests to other peers that replace them.
+func (r *Requests) Disconnected(peer chain.PeerID, now int64, out []Request) []Request {
 	if r.load[peer] == 0 {
 		return out
 	}
@@ -117,13 +117,13 @@ func (r *Requests) Gone(peer chain.PeerID, now int64, out []Ask) []Ask {
 	return out
 }
 
-func (r *Requests) retry(q *request, now int64, out []Ask) []Ask {
+func (r *Requests) retry(q *openRequest, now int64, out []Request) []Request {
 	r.close(q)
 	for i, next := range q.others {
 		if next != q.Peer && r.load[next] < MaxPerPeer {
-			ask := Ask{Peer: next, Item: q.Item, Hash: q.Hash}
-			r.add(&request{Ask: ask, others: q.others[i+1:]}, now)
-			return append(out, ask)
+			again := Request{Peer: next, Item: q.Item, Hash: q.Hash}
+			r.add(&openRequest{Request: again, others: q.others[i+1:]}, now)
+			return append(out, again)
 		}
 	}
 	return out

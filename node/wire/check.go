@@ -14,8 +14,8 @@ func malformed(t Type, format string, args ...any) error {
 	return fmt.Errorf("%w: %s: %s", ErrMalformed, t, fmt.Sprintf(format, args...))
 }
 
-// Check says whether m is within the limits that Decode enforces. Messages that never were bytes (the simulator's) are
-// held to the same limits by it. It is cheap: it looks at counts and lengths only, and does not allocate on success.
+// Check returns an error unless m is within the limits that Decode enforces. The simulator, which does not encode messages,
+// uses it for the same limits. It checks counts and lengths only, and does not allocate on success.
 func Check(m Message) error {
 	switch m := m.(type) {
 	case *Hello:
@@ -91,7 +91,7 @@ func checkAddrs(m *Addrs) error {
 	return nil
 }
 
-// checkAddr accepts short printable ASCII, so that an address can go into a log line as it is.
+// checkAddr accepts short printable ASCII, so that an address can be logged as it is.
 func checkAddr(t Type, a string) error {
 	if len(a) > MaxAddrLen {
 		return malformed(t, "address of %d bytes, at most %d are allowed", len(a), MaxAddrLen)

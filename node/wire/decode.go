@@ -50,6 +50,7 @@ func Decode(b []byte) (Message, error) {
 	return nil, fmt.Errorf("%w: unknown type %d", ErrMalformed, b[0])
 }
 
+// wantLen checks that b has exactly n bytes.
 func wantLen(t Type, b []byte, n int) error {
 	if len(b) != n {
 		return malformed(t, "want %d bytes after the type, got %d", n, len(b))
@@ -139,7 +140,7 @@ func decodeBlocks(b []byte) (Message, error) {
 	m, rest := &Blocks{More: b[0] == 1}, b[fixed:]
 	for range n {
 		if len(rest) < 4 || uint64(binary.BigEndian.Uint32(rest)) > uint64(len(rest)-4) {
-			return nil, malformed(TypeBlocks, "cut short")
+			return nil, malformed(TypeBlocks, "truncated")
 		}
 		size := int(binary.BigEndian.Uint32(rest))
 		block, err := chain.DecodeBlock(rest[4 : 4+size])
@@ -166,7 +167,7 @@ func decodeAddrs(b []byte) (Message, error) {
 	m, rest := &Addrs{}, b[2:]
 	for range n {
 		if len(rest) < addrPrefix || int(rest[addrPrefix-1]) > len(rest)-addrPrefix {
-			return nil, malformed(TypeAddrs, "cut short")
+			return nil, malformed(TypeAddrs, "truncated")
 		}
 		end := addrPrefix + int(rest[addrPrefix-1])
 		a := Addr{ID: chain.PeerID(rest[:32]), Addr: string(rest[addrPrefix:end])}

@@ -52,8 +52,8 @@ func Size(m Message) int {
 }
 
 // Encode is the canonical encoding of m: one byte of type, then its fields in order, big-endian; counts have two bytes,
-// address lengths one, and every block in Blocks is preceded by its length in four bytes. m must be within the limits
-// (see Check): Encode panics on a message that no node could decode.
+// address lengths one, and every block in Blocks is preceded by its length in four bytes. Encode
+// panics on a message that Check rejects.
 func Encode(m Message) []byte { return Append(make([]byte, 0, Size(m)), m) }
 
 // Append appends Encode(m) to b.

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// fuzz decodes bytes of one message type: whatever is accepted encodes to the same bytes and is within the limits.
+// fuzz decodes messages of one type: what Decode accepts encodes to the same bytes and is within the limits.
 func fuzz(f *testing.F, t Type) {
 	for _, m := range samples() {
 		if m.Type() == t {
@@ -41,7 +41,7 @@ func FuzzGetBlocks(f *testing.F) { fuzz(f, TypeGetBlocks) }
 func FuzzBlocks(f *testing.F)    { fuzz(f, TypeBlocks) }
 func FuzzAddrs(f *testing.F)     { fuzz(f, TypeAddrs) }
 
-// FuzzDecode leaves the type to the fuzzer.
+// FuzzDecode decodes messages of any type.
 func FuzzDecode(f *testing.F) {
 	for _, m := range samples() {
 		f.Add(Encode(m))

@@ -25,7 +25,7 @@ const (
 	TypeAddrs
 )
 
-// Limits; the decoder refuses more.
+// Limits; the decoder rejects more.
 const (
 	Version        = 1
 	MaxMessageSize = 4 << 20
@@ -46,7 +46,7 @@ type Hello struct {
 	Addr    string     // host:port that the sender listens on; may be empty
 }
 
-// Ping asks for a Pong with the same Nonce.
+// Ping requests a Pong with the same Nonce.
 type Ping struct{ Nonce uint64 }
 
 // Pong answers a Ping.
@@ -55,12 +55,12 @@ type Pong struct{ Nonce uint64 }
 // Tx carries one transaction.
 type Tx struct {
 	Tx chain.Tx
-	// id is Tx.ID(), when hashed: NewTx and Decode compute it once, so that the receivers who share the message need not.
+	// id is Tx.ID() if hashed: NewTx and Decode compute it once for all receivers that share the message.
 	id     chain.Hash
 	hashed bool
 }
 
-// NewTx makes the message and computes the transaction's id.
+// NewTx returns the message of a transaction and computes its id.
 func NewTx(t chain.Tx) *Tx { return &Tx{Tx: t, id: t.ID(), hashed: true} }
 
 // ID is the transaction's id. It costs nothing on a message from NewTx or Decode, and is computed anew on any other.
@@ -74,7 +74,7 @@ func (m *Tx) ID() chain.Hash {
 // Block carries one new block.
 type Block struct{ Block *chain.Block }
 
-// Item is the kind of thing that Inv and Get name.
+// Item is the kind of item that Inv and Get list.
 type Item uint8
 
 // The kinds of item.
@@ -89,17 +89,17 @@ type Inv struct {
 	Hashes []chain.Hash
 }
 
-// Get asks for items; a Tx or Block message answers each.
+// Get requests items; a Tx or Block message answers each.
 type Get struct {
 	Item   Item
 	Hashes []chain.Hash
 }
 
-// GetBlocks asks for the blocks of the receiver's best chain after the first hash of Locator that is on it. Locator
-// goes from the sender's head backwards, dense and then in doubling steps, and ends with genesis.
+// GetBlocks requests the blocks of the receiver's best chain after the first hash of Locator that is on it. Locator goes
+// from the sender's head backwards, first every block and then in doubling steps, and ends with genesis.
 type GetBlocks struct{ Locator []chain.Hash }
 
-// Blocks answers GetBlocks: consecutive blocks, ascending; More says that there are more.
+// Blocks answers GetBlocks: consecutive blocks, ascending. More reports that there are more.
 type Blocks struct {
 	Blocks []*chain.Block
 	More   bool
@@ -111,5 +111,29 @@ type Addr struct {
 	Addr string // host:port
 }
 
-// Addrs tells of peers.
+// Addrs lists peers.
 type Addrs struct{ Addrs []Addr }
+
+func (*Hello) Type() Type     { return TypeHello }
+func (*Ping) Type() Type      { return TypePing }
+func (*Pong) Type() Type      { return TypePong }
+func (*Tx) Type() Type        { return TypeTx }
+func (*Block) Type() Type     { return TypeBlock }
+func (*Inv) Type() Type       { return TypeInv }
+func (*Get) Type() Type       { return TypeGet }
+func (*GetBlocks) Type() Type { return TypeGetBlocks }
+func (*Blocks) Type() Type    { return TypeBlocks }
+func (*Addrs) Type() Type     { return TypeAddrs }
+
+// String is the message type's name in lower case.
+func (t Type) String() string {
+	if int(t) < len(typeNames) && typeNames[t] != "" {
+		return typeNames[t]
+	}
+	return "unknown"
+}
+
+var typeNames = [...]string{
+	TypeHello: "hello", TypePing: "ping", TypePong: "pong", TypeTx: "tx", TypeBlock: "block", TypeInv: "inv",
+	TypeGet: "get", TypeGetBlocks: "get_blocks", TypeBlocks: "blocks", TypeAddrs: "addrs",
+}

@@ -59,7 +59,7 @@ func samples() map[string]Message {
 	}
 }
 
-func TestGoldenVectors(t *testing.T) {
+func TestEncode_GoldenVectors(t *testing.T) {
 	for name, m := range samples() {
 		t.Run(name, func(t *testing.T) {
 			b := Encode(m)
@@ -93,8 +93,8 @@ func TestGoldenVectors(t *testing.T) {
 	}
 }
 
-// Every cut and every extension of a message is refused: lengths are exact.
-func TestLengthsAreExact(t *testing.T) {
+// Every truncation and every extension of a message is rejected.
+func TestDecode_ExactLengths(t *testing.T) {
 	for name, m := range samples() {
 		b := Encode(m)
 		for i := range b {
@@ -108,7 +108,7 @@ func TestLengthsAreExact(t *testing.T) {
 	}
 }
 
-func TestLimits(t *testing.T) {
+func TestCheck_Limits(t *testing.T) {
 	many := make([]*chain.Block, 8)
 	for i := range many {
 		many[i] = sampleBlock(make([]chain.Tx, chain.MaxBlockTxs)...)
@@ -138,7 +138,7 @@ func TestLimits(t *testing.T) {
 		func() {
 			defer func() {
 				if recover() == nil {
-					t.Errorf("%s: Encode does not refuse it", name)
+					t.Errorf("%s: Encode does not panic", name)
 				}
 			}()
 			Append(nil, m)
@@ -150,7 +150,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-func TestDecodeRefuses(t *testing.T) {
+func TestDecode_Malformed(t *testing.T) {
 	hello := Encode(samples()["hello"])
 	blocks := Encode(samples()["blocks"])
 	addrs := Encode(samples()["addrs"])
@@ -183,13 +183,13 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-func TestUnknownTypeName(t *testing.T) {
+func TestType_UnknownName(t *testing.T) {
 	if got := fmt.Sprint(Type(0), Type(200)); got != "unknown unknown" {
 		t.Error(got)
 	}
 }
 
-func TestSizeOfUnknownPanics(t *testing.T) {
+func TestSize_PanicsOnUnknownType(t *testing.T) {
 	defer func() {
 		if recover() == nil {
 			t.Error("no panic")
@@ -198,7 +198,7 @@ func TestSizeOfUnknownPanics(t *testing.T) {
 	Size(nil)
 }
 
-func TestTxIDWithoutNewTx(t *testing.T) {
+func TestTx_ID(t *testing.T) {
 	tx := sampleTx()
 	if m := (&Tx{Tx: tx}); m.ID() != tx.ID() || NewTx(tx).ID() != tx.ID() {
 		t.Error("ids differ")

@@ -1,6 +1,7 @@
 package pow
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/netsplit/netsplit/node/chain"
@@ -8,8 +9,8 @@ import (
 
 // Rules on a header's time.
 const (
-	MedianSpan = 11                       // headers whose median time a child must exceed
-	MaxAhead   = chain.Millis(120 * 1000) // how far a header's time may be ahead of the clock
+	MedianSpan = 11                       // number of headers whose median time a child must exceed
+	MaxAhead   = chain.Millis(120 * 1000) // most milliseconds that a header's time may be ahead of the clock
 )
 
 // Engine is the rules of one network. It has no state and may be used by many goroutines.
@@ -31,7 +32,7 @@ func New(g *chain.Genesis) *Engine {
 	return &Engine{bits: g.Bits, target: target, interval: g.Interval, halfLife: g.HalfLife}
 }
 
-// CheckHeader is as chain.Engine says. The cheapest checks and those that cost an attacker work come first.
+// CheckHeader implements chain.Engine. Cheap checks, and those that cost an attacker work, come first.
 func (e *Engine) CheckHeader(h *chain.Header, branch chain.Branch, now chain.Millis) error {
 	if want := e.NextBits(branch); h.Bits != want {
 		return chain.Invalid(chain.ErrBits, "want %08x, got %08x", want, h.Bits)
@@ -52,21 +53,20 @@ func (e *Engine) CheckHeader(h *chain.Header, branch chain.Branch, now chain.Mil
 	return nil
 }
 
-// NextBits is as chain.Engine says. Block 1 carries the genesis' bits and is the reference of all later ones: its
-// parent's time is taken to be one interval before its own, so that the time between genesis and the start of mining
-// does not count.
+// NextBits implements chain.Engine. Block 1 has the bits of genesis and is the reference of all later blocks. Its parent's
+// time is taken as one interval before its own, so that the time between genesis and the start of mining does not count.
 func (e *Engine) NextBits(branch chain.Branch) uint32 {
 	first := branch.First()
 	if first == nil {
 		return e.bits
 	}
 	tip := branch.Ancestor(0)
-	// Times are at least genesis' and heights grow by one: no difference overflows.
+	// Times are at least that of genesis, and heights grow by one: no difference overflows.
 	target := NextTarget(e.target, e.interval, e.halfLife, tip.Time-(first.Time-e.interval), int64(tip.Height-1))
 	return target.Bits()
 }
 
-// MinTime is as chain.Engine says: one more than the median time of the last MedianSpan headers, or of all if there
+// MinTime implements chain.Engine: one more than the median time of the last MedianSpan headers, or of all if there
 // are fewer, the upper one of the two middle ones if their number is even.
 func (e *Engine) MinTime(branch chain.Branch) chain.Millis {
 	var buf [MedianSpan]chain.Millis
@@ -81,3 +81,12 @@ func (e *Engine) MinTime(branch chain.Branch) chain.Millis {
 	slices.Sort(times)
 	return times[len(times)/2] + 1
 }
+
+// futureError is the error of a header that may become valid later.
+type futureError struct{ time, now chain.Millis }
+
+func (e *futureError) Error() string {
+	return fmt.Sprintf("%v: %d ms after the clock, at most %d are allowed", chain.ErrFuture, e.time-e.now, MaxAhead)
+}
+
+func (e *futureError) Unwrap() error { return chain.ErrFuture }

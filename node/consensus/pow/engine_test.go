@@ -76,7 +76,7 @@ func TestCheckHeader(t *testing.T) {
 	}
 }
 
-func TestMinTimeOfShortBranches(t *testing.T) {
+func TestMinTime_ShortBranches(t *testing.T) {
 	g := testGenesis()
 	e := New(g)
 	hs := chain.Headers{&g.Block().Header}
@@ -93,7 +93,7 @@ func TestMinTimeOfShortBranches(t *testing.T) {
 	}
 }
 
-func TestNextBitsAnchorsOnBlockOne(t *testing.T) {
+func TestNextBits_ReferenceIsBlockOne(t *testing.T) {
 	g := testGenesis()
 	e := New(g)
 	hs := chain.Headers{&g.Block().Header}
@@ -115,7 +115,7 @@ func TestNextBitsAnchorsOnBlockOne(t *testing.T) {
 	}
 }
 
-func TestNewRefusesAnUnvalidatedGenesis(t *testing.T) {
+func TestNew_PanicsOnInvalidGenesis(t *testing.T) {
 	defer func() {
 		if recover() == nil {
 			t.Error("no panic")

@@ -9,9 +9,9 @@ import (
 	"github.com/netsplit/netsplit/node/chain"
 )
 
-// Search tries up to attempts nonces, h.Nonce first and upwards, wrapping round. If one proves h's work, it is left in
-// h.Nonce and found is true; if not, h.Nonce is the next one to try. tried counts the attempts made. A header whose bits
-// are malformed is never found.
+// Search tries up to attempts nonces from h.Nonce upwards, wrapping around. When one meets the target, it is left in
+// h.Nonce and found is true; otherwise h.Nonce is the next one to try. tried is the number of attempts made. For a header
+// with malformed bits no nonce is found.
 func (e *Engine) Search(h *chain.Header, attempts int) (tried int, found bool) {
 	target, err := chain.TargetFromBits(h.Bits)
 	if err != nil {
@@ -28,8 +28,8 @@ func (e *Engine) Search(h *chain.Header, attempts int) (tried int, found bool) {
 	return tried, false
 }
 
-// searcher hashes headers that differ in their nonce alone. SHA-256 works on blocks of 64 bytes, and the nonce stands
-// in the third of a header's: the digest's state after two (midstate) is computed once.
+// searcher hashes headers that differ in their nonce only. SHA-256 works on blocks of 64 bytes, and the nonce is in the
+// third: the state after two blocks (midstate) is computed once.
 type searcher struct {
 	digest   restorable
 	midstate []byte

@@ -1,6 +1,7 @@
 package pow
 
 import (
+	"math"
 	"math/big"
 
 	"github.com/netsplit/netsplit/node/chain"
@@ -16,13 +17,13 @@ const (
 	cubic3 = 5127
 )
 
-// maxShift bounds the power of two that is worth computing: beyond it every target is 1 or the largest.
+// maxShift bounds the power of two: beyond it every target is the smallest or the largest.
 const maxShift = 512
 
 // NextTarget is aserti3-2d, the Bitcoin Cash difficulty rule: ref * 2^((timeDiff - interval*(heightDiff+1)) / halfLife),
-// in the integer arithmetic of its specification, brought into the range of targets. ref is the target of a reference
-// block; timeDiff is the time from that block's parent to the block whose child's target is asked for, heightDiff the
-// distance in blocks from the reference block to it. The three times have one unit. interval and halfLife are positive;
+// in the integer arithmetic of its specification, limited to the range of targets. ref is the target of a reference
+// block; timeDiff is the time from that block's parent to the parent of the block that the target is for, heightDiff
+// the number of blocks from the reference block to that parent. The three times have one unit. interval and halfLife are positive;
 // every value of timeDiff and heightDiff is allowed.
 // Source: https://upgradespecs.bitcoincashnode.org/2020-11-15-asert/
 func NextTarget(ref chain.Target, interval, halfLife, timeDiff chain.Millis, heightDiff int64) chain.Target {
@@ -57,4 +58,40 @@ func asertExponent(interval, halfLife, timeDiff chain.Millis, heightDiff int64) 
 	late.Sub(big.NewInt(int64(timeDiff)), late)
 	late.Lsh(late, radixBits)
 	return late.Quo(late, big.NewInt(int64(halfLife)))
+}
+
+// InitialBits is the compact target at which attemptsPerSecond attempts a second find one block per interval on average,
+// as near as the compact form allows. With less than one attempt per interval it is the easiest target.
+func InitialBits(attemptsPerSecond float64, interval chain.Millis) uint32 {
+	attempts := attemptsPerSecond * float64(interval) / 1000
+	if !(attempts > 1) { // also when it is NaN
+		return chain.MaxBits
+	}
+	if math.IsInf(attempts, 1) {
+		return chain.TargetFromInt(new(big.Int)).Bits()
+	}
+	// A hash succeeds with probability (target+1) / 2^256.
+	hashes := new(big.Float).SetMantExp(big.NewFloat(1), 256)
+	target, _ := hashes.Quo(hashes, big.NewFloat(attempts)).Int(nil)
+	return nearestBits(target.Sub(target, big.NewInt(1)))
+}
+
+// nearestBits rounds to the nearest compact target. Target.Bits rounds down, by up to 1/32768.
+func nearestBits(n *big.Int) uint32 {
+	low := chain.TargetFromInt(n)
+	bits := low.Bits()
+	above, err := chain.TargetFromBits(bits + 1)
+	if err != nil {
+		return bits
+	}
+	below, err := chain.TargetFromBits(bits)
+	if err != nil {
+		return bits
+	}
+	down := new(big.Int).Sub(n, below.Int())
+	up := new(big.Int).Sub(above.Int(), n)
+	if up.Cmp(down) < 0 {
+		return bits + 1
+	}
+	return bits
 }

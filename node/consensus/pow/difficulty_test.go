@@ -19,14 +19,14 @@ func target(t testing.TB, bits uint32) chain.Target {
 }
 
 // The sample of the Bitcoin Cash specification, in its seconds.
-func TestNextTargetPublishedSample(t *testing.T) {
+func TestNextTarget_PublishedSample(t *testing.T) {
 	got := NextTarget(target(t, 0x1802aee8), 600, 172800, 1310, 3-1).Bits()
 	if got != 0x1802ad91 {
 		t.Errorf("got %08x, want 1802ad91", got)
 	}
 }
 
-func TestNextTargetExactSteps(t *testing.T) {
+func TestNextTarget_WholeHalfLives(t *testing.T) {
 	const interval, halfLife = 2000, 60_000
 	ref := target(t, 0x1d00ffff)
 	shift := func(n int) chain.Target {
@@ -47,8 +47,8 @@ func TestNextTargetExactSteps(t *testing.T) {
 	}
 }
 
-// The integer arithmetic must follow the formula it approximates. The cubic's error is below 0.013 %, says its source.
-func TestNextTargetFollowsFormula(t *testing.T) {
+// The integer arithmetic must follow the formula it approximates. By its source the cubic's error is below 0.013 %.
+func TestNextTarget_Formula(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	ref := target(t, 0x1802aee8)
 	for range 5000 {
@@ -70,7 +70,7 @@ func TestNextTargetFollowsFormula(t *testing.T) {
 }
 
 // The cubic fits 64 bits and joins the next power of two without a step back, over every fraction.
-func TestNextTargetIsMonotonic(t *testing.T) {
+func TestNextTarget_Monotonic(t *testing.T) {
 	ref := target(t, 0x1802aee8)
 	last := NextTarget(ref, 1, 1<<radixBits, 1-2, 0)
 	for x := chain.Millis(-1); x <= 1<<radixBits+1; x++ { // one unit of time is one unit of the exponent
@@ -82,7 +82,7 @@ func TestNextTargetIsMonotonic(t *testing.T) {
 	}
 }
 
-func TestNextTargetHostileValues(t *testing.T) {
+func TestNextTarget_Extremes(t *testing.T) {
 	ref := target(t, 0x1802aee8)
 	easiest, hardest := chain.MaxTarget(), chain.TargetFromInt(new(big.Int))
 	for _, c := range []struct {
@@ -110,5 +110,58 @@ func BenchmarkNextTarget(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		NextTarget(ref, 2000, 60_000, 123_456_789, 61_000)
+	}
+}
+
+func TestInitialBits(t *testing.T) {
+	for _, c := range []struct {
+		rate     float64
+		interval chain.Millis
+		attempts float64
+	}{
+		{1200, 2000, 2400}, {16, 1000, 16}, {2, 1000, 2}, {1, 1500, 1.5}, {1e6, 600_000, 6e8}, {1e18, 600_000, 6e20},
+	} {
+		bits := InitialBits(c.rate, c.interval)
+		tg := target(t, bits)
+		// Expected attempts are 2^256 / (target + 1).
+		n := new(big.Float).SetInt(tg.Int())
+		n.Quo(new(big.Float).SetMantExp(big.NewFloat(1), 256), n.Add(n, big.NewFloat(1)))
+		got, _ := n.Float64()
+		if dev := math.Abs(got/c.attempts - 1); dev > 1./65536 {
+			t.Errorf("%g/s for %d ms: %08x needs %g attempts, want %g", c.rate, c.interval, bits, got, c.attempts)
+		}
+	}
+}
+
+func TestInitialBits_Limits(t *testing.T) {
+	for _, rate := range []float64{0, -1, .5, 1, math.NaN(), math.Inf(-1)} {
+		if got := InitialBits(rate, 1000); got != chain.MaxBits {
+			t.Errorf("rate %v: got %08x, want the easiest", rate, got)
+		}
+	}
+	for _, rate := range []float64{math.Inf(1), 1e300} {
+		if got := InitialBits(rate, 1000); got != 0x01010000 {
+			t.Errorf("rate %v: got %08x, want the hardest", rate, got)
+		}
+	}
+}
+
+// At InitialBits one block is found per interval's worth of attempts: the count over many is within 4 sigma.
+func TestInitialBits_BlockInterval(t *testing.T) {
+	const per, trials = 50, 200_000
+	e := New(testGenesis())
+	h := chain.Header{Version: 1, Bits: InitialBits(per, 1000)}
+	found := 0
+	for tried := 0; tried < trials; {
+		n, ok := e.Search(&h, trials-tried)
+		tried += n
+		if ok {
+			found++
+			h.Nonce++
+		}
+	}
+	want := float64(trials) / per
+	if math.Abs(float64(found)-want) > 4*math.Sqrt(want) {
+		t.Errorf("found %d blocks, want about %g", found, want)
 	}
 }
