@@ -37,15 +37,11 @@ type Script struct {
 	Shape func(layers []faults.Layer) error
 	// ShapeLies makes Shape report success and do nothing.
 	ShapeLies bool
-	// Probe, if not nil, may falsify each measurement.
-	Probe func(faults.Measurement) faults.Measurement
 	// ProbeErr and TrafficErr, if not nil, are what Probe and Traffic return.
 	ProbeErr   error
 	TrafficErr error
 	// LogsErr, if not nil, is what Logs returns.
 	LogsErr error
-	// CloseErr, if not nil, is what Close returns, after it has closed.
-	CloseErr error
 }
 
 // Call is a call of the runtime.
@@ -190,14 +186,7 @@ func (r *Runtime) Probe(ctx context.Context, links []faults.Link, plan faults.Pr
 	if s.ProbeErr != nil {
 		return nil, s.ProbeErr
 	}
-	out, err := r.Runtime.Probe(ctx, links, plan)
-	if err != nil || s.Probe == nil {
-		return out, err
-	}
-	for i := range out {
-		out[i] = s.Probe(out[i])
-	}
-	return out, nil
+	return r.Runtime.Probe(ctx, links, plan)
 }
 
 // Traffic implements runtime.LinkShaper. It is not recorded.
@@ -220,11 +209,8 @@ func (r *Runtime) Info(ctx context.Context) runtime.Info {
 
 // Close implements runtime.Runtime.
 func (r *Runtime) Close(ctx context.Context) error {
-	s := r.called("close", "", 0)
-	if err := r.Runtime.Close(ctx); err != nil {
-		return err
-	}
-	return s.CloseErr
+	r.called("close", "", 0)
+	return r.Runtime.Close(ctx)
 }
 
 // lossy is a Sink that loses one line of some nodes. The simulator calls it serially.
