@@ -57,22 +57,16 @@ func (s Select) resolve(net Net, rng *rand.Rand) ([]NodeID, error) {
 // named returns the nodes that Names lists.
 func (s Select) named(net Net) ([]NodeID, error) {
 	selected := make(map[NodeID]bool, len(s.Names)) // value: found among the testnet's nodes
-	add := func(id NodeID) error {
-		if _, twice := selected[id]; twice {
-			return fmt.Errorf("%s is named twice", id)
-		}
-		selected[id] = false
-		return nil
-	}
 	for _, name := range s.Names {
 		members, isRole := net.Roles[name]
 		if !isRole {
 			members = []NodeID{NodeID(name)}
 		}
 		for _, id := range members {
-			if err := add(id); err != nil {
-				return nil, err
+			if _, twice := selected[id]; twice {
+				return nil, fmt.Errorf("%s is named twice", id)
 			}
+			selected[id] = false
 		}
 	}
 	nodes := make([]NodeID, 0, len(selected))

@@ -183,86 +183,72 @@ func clearSocket(socket string) error {
 // handler serves the agent's API.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/state", s.getState)
-	mux.HandleFunc("PUT /v1/hosts", s.putHosts)
-	mux.HandleFunc("PUT /v1/layers", s.putLayers)
-	mux.HandleFunc("POST /v1/probe", s.postProbe)
-	mux.HandleFunc("PUT /v1/forwards", s.putForwards)
+	mux.HandleFunc("GET /v1/state", func(w http.ResponseWriter, _ *http.Request) {
+		state, err := s.controller.state()
+		reply(w, state, err)
+	})
+	mux.HandleFunc("PUT /v1/hosts", handle(s.putHosts))
+	mux.HandleFunc("PUT /v1/layers", handle(func(_ context.Context, req ShapeRequest) (faults.Applied, error) {
+		return s.controller.setLayers(req)
+	}))
+	mux.HandleFunc("POST /v1/probe", handle(s.postProbe))
+	mux.HandleFunc("PUT /v1/forwards", handle(s.putForwards))
 	mux.HandleFunc("GET /v1/lease", s.lease)
 	mux.HandleFunc("POST /v1/lease", s.lease)
-	mux.HandleFunc("POST /v1/stop", s.postStop)
+	mux.HandleFunc("POST /v1/stop", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, struct{}{}, nil)
+		s.stop(nil)
+	})
 	return mux
 }
 
-func (s *Server) getState(w http.ResponseWriter, _ *http.Request) {
-	state, err := s.controller.state()
-	reply(w, state, err)
+// handle serves requests with a JSON body: f gets the decoded body and returns the answer.
+func handle[In, Out any](f func(context.Context, In) (Out, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var in In
+		if err := decode(w, r, &in); err != nil {
+			reply(w, nil, err)
+			return
+		}
+		out, err := f(r.Context(), in)
+		reply(w, out, err)
+	}
 }
 
-func (s *Server) putHosts(w http.ResponseWriter, r *http.Request) {
-	var hosts []Host
-	if err := decode(w, r, &hosts); err != nil {
-		reply(w, nil, err)
-		return
-	}
+func (s *Server) putHosts(_ context.Context, hosts []Host) (struct{}, error) {
 	err := s.controller.setHosts(hosts)
 	if err == nil {
 		s.prober.Retain(hosts)
 	}
-	reply(w, struct{}{}, err)
+	return struct{}{}, err
 }
 
-func (s *Server) putLayers(w http.ResponseWriter, r *http.Request) {
-	var req ShapeRequest
-	if err := decode(w, r, &req); err != nil {
-		reply(w, nil, err)
-		return
-	}
-	applied, err := s.controller.setLayers(req)
-	reply(w, applied, err)
-}
-
-func (s *Server) postProbe(w http.ResponseWriter, r *http.Request) {
-	var req ProbeRequest
-	if err := decode(w, r, &req); err != nil {
-		reply(w, nil, err)
-		return
-	}
+func (s *Server) postProbe(ctx context.Context, req ProbeRequest) ([]faults.Measurement, error) {
 	if err := checkProbe(req); err != nil {
-		reply(w, nil, newError(http.StatusBadRequest, "probe links: %v", err))
-		return
+		return nil, newError(http.StatusBadRequest, "probe links: %v", err)
 	}
 	hosts, err := s.controller.probeHosts(req.Links)
 	if err != nil {
-		reply(w, nil, err)
-		return
+		return nil, err
 	}
-	measured, err := s.prober.Probe(r.Context(), hosts, req.Links, req.Plan)
+	measured, err := s.prober.Probe(ctx, hosts, req.Links, req.Plan)
 	if err != nil {
-		err = fmt.Errorf("probe links: %w", err)
+		return nil, fmt.Errorf("probe links: %w", err)
 	}
-	reply(w, measured, err)
+	return measured, nil
 }
 
-func (s *Server) putForwards(w http.ResponseWriter, r *http.Request) {
-	var targets []netip.AddrPort
-	if err := decode(w, r, &targets); err != nil {
-		reply(w, nil, err)
-		return
-	}
+func (s *Server) putForwards(_ context.Context, targets []netip.AddrPort) (out []netip.AddrPort, err error) {
 	if err := s.controller.checkForwards(targets); err != nil {
-		reply(w, nil, newError(http.StatusBadRequest, "forward: %v", err))
-		return
+		return nil, newError(http.StatusBadRequest, "forward: %v", err)
 	}
-	out := make([]netip.AddrPort, len(targets))
+	out = make([]netip.AddrPort, len(targets))
 	for i, t := range targets {
-		var err error
 		if out[i], err = s.forwards.forward(t); err != nil {
-			reply(w, nil, fmt.Errorf("forward to %s: %w", t, err))
-			return
+			return nil, fmt.Errorf("forward to %s: %w", t, err)
 		}
 	}
-	reply(w, out, nil)
+	return out, nil
 }
 
 // lease answers at once, and then keeps the connection open until the client or the server closes it.
@@ -277,11 +263,6 @@ func (s *Server) lease(w http.ResponseWriter, r *http.Request) {
 	case <-r.Context().Done():
 	case <-s.stopping:
 	}
-}
-
-func (s *Server) postStop(w http.ResponseWriter, _ *http.Request) {
-	reply(w, struct{}{}, nil)
-	s.stop(nil)
 }
 
 // decode reads a request's body: one JSON value without unknown fields.
