@@ -30,9 +30,7 @@ UNKNOWN when a node that was up reported nothing while others did. VACUOUS with 
 		{Name: "depth", Type: TypeCount, Doc: "most blocks that may be dropped; by default the fork depth that the chain states"},
 	},
 	New: func(p Values) Checker {
-		c := &agreement{}
-		c.depth, c.given = p.Count("depth")
-		return c
+		return &agreement{depth: p.Count("depth"), given: p.Has("depth")}
 	},
 }
 
@@ -156,11 +154,8 @@ func (c *agreement) Finish(s *replay.State) Result {
 		Bound:   fmt.Sprintf("at most %s outside partitions", Count(c.depth, "block")),
 		Metrics: map[string]float64{"reorgs": float64(c.reorgs), "deepest_reorg": float64(c.deepest)},
 	}
-	if s.Nodes.Len() < 2 {
-		return r.vacuous("there is no second node")
-	}
-	if s.Blocks.Len() < 2 {
-		return r.vacuous("no block was made")
+	if why := tooSmall(s); why != "" {
+		return r.vacuous(why)
 	}
 	unlinked := c.unlinked + c.compareEnds(s)
 	if worse := append(append(c.blocks.evidence(s), c.heights.found...), doubleProductions(s)...); len(worse) > 0 {

@@ -33,13 +33,10 @@ pair counted.`,
 		{Name: "window", Type: TypeDuration, Default: "10s", Doc: "how long a block may take to count as arrived"},
 	},
 	New: func(p Values) Checker {
-		c := &propagation{open: make(map[replay.BlockIndex]*spreading)}
-		c.p50, _ = p.Duration("p50")
-		c.p95, _ = p.Duration("p95")
-		c.p99, _ = p.Duration("p99")
-		c.coverage, _ = p.Share("coverage")
-		c.window, _ = p.Duration("window")
-		return c
+		return &propagation{
+			p50: p.Duration("p50"), p95: p.Duration("p95"), p99: p.Duration("p99"), coverage: p.Share("coverage"),
+			window: p.Duration("window"), open: make(map[replay.BlockIndex]*spreading),
+		}
 	},
 }
 
@@ -256,10 +253,8 @@ func (c *propagation) Finish(s *replay.State) Result {
 	}
 	r.Metrics["blocks"], r.Metrics["pairs"] = float64(c.blocks), float64(c.pairs)
 	switch {
-	case s.Nodes.Len() < 2:
-		return r.vacuous("there is no second node")
-	case s.Blocks.Len() < 2:
-		return r.vacuous("no block was made")
+	case tooSmall(s) != "":
+		return r.vacuous(tooSmall(s))
 	case c.pairs == 0 && sum.Deliveries == 0:
 		return r.vacuous("no block was made long enough before the end, by a node that others could reach")
 	}

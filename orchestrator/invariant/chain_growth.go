@@ -33,10 +33,7 @@ VACUOUS without block-making power, or when every period is too short to require
 			Doc: "time until nodes that have a quorum again make blocks, where the chain needs one: TCP back-off and round timeouts"},
 	},
 	New: func(p Values) Checker {
-		c := &growth{worst: -1}
-		c.minShare, _ = p.Share("min_share")
-		c.recovery, _ = p.Duration("recovery")
-		return c
+		return &growth{minShare: p.Share("min_share"), recovery: p.Duration("recovery"), worst: -1}
 	},
 }
 

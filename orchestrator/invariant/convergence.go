@@ -24,11 +24,7 @@ a quorum, or never a new block. UNKNOWN when the run ended before the bound.`,
 	Class:  Liveness,
 	Needs:  []Observation{ObserveBlocks},
 	Params: []Param{{Name: "within", Type: TypeDuration, Default: "20s", Doc: "longest time to one chain"}},
-	New: func(p Values) Checker {
-		c := &convergence{}
-		c.within, _ = p.Duration("within")
-		return c
-	},
+	New:    func(p Values) Checker { return &convergence{within: p.Duration("within")} },
 }
 
 // convergence judges the recoveries at the end of the run; replay follows them.
@@ -45,11 +41,8 @@ func (c *convergence) Observe(s *replay.State, e *trace.Event) {
 
 func (c *convergence) Finish(s *replay.State) Result {
 	r := Result{Bound: fmt.Sprintf("at most %s", c.within), Metrics: map[string]float64{}}
-	switch {
-	case s.Nodes.Len() < 2:
-		return r.vacuous("there is no second node")
-	case s.Blocks.Len() < 2:
-		return r.vacuous("no block was made")
+	if why := tooSmall(s); why != "" {
+		return r.vacuous(why)
 	}
 	n := c.count(s, &r)
 	resolution := s.Facts.Resolution

@@ -27,10 +27,10 @@ it did.`,
 		{Name: "late", Type: TypeDuration, Default: "2s", Doc: "how late a fault may begin or begin to end"},
 	},
 	New: func(p Values) Checker {
-		c := &accuracy{faults: make(map[string]*measured), reported: make(map[replay.NodeIndex]bool)}
-		c.tolerance, _ = p.Duration("delay_error")
-		c.late, _ = p.Duration("late")
-		return c
+		return &accuracy{
+			tolerance: p.Duration("delay_error"), late: p.Duration("late"),
+			faults: make(map[string]*measured), reported: make(map[replay.NodeIndex]bool),
+		}
 	},
 }
 

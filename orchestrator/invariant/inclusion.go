@@ -27,10 +27,10 @@ VACUOUS without transactions. UNKNOWN when all were rejected, or when polled nod
 		{Name: "min_share", Type: TypeShare, Default: "0.95", Doc: "least share of transactions included in time"},
 	},
 	New: func(p Values) Checker {
-		c := &inclusion{byTx: make(map[trace.Hash]int), in: make(map[trace.Hash][]replay.BlockIndex)}
-		c.within, c.given = p.Duration("within")
-		c.minShare, _ = p.Share("min_share")
-		return c
+		return &inclusion{
+			within: p.Duration("within"), given: p.Has("within"), minShare: p.Share("min_share"),
+			byTx: make(map[trace.Hash]int), in: make(map[trace.Hash][]replay.BlockIndex),
+		}
 	},
 }
 

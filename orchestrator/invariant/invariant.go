@@ -64,6 +64,17 @@ func (r Result) with(v Verdict, reason string) Result {
 	return r
 }
 
+// tooSmall says why a run shows nothing about several nodes; empty when it can.
+func tooSmall(s *replay.State) string {
+	switch {
+	case s.Nodes.Len() < 2:
+		return "there is no second node"
+	case s.Blocks.Len() < 2:
+		return "no block was made"
+	}
+	return ""
+}
+
 func appendEvidence(list []Evidence, e Evidence) []Evidence {
 	if len(list) < MaxEvidence {
 		list = append(list, e)

@@ -20,11 +20,7 @@ VACUOUS when no cut kept any nodes apart, when nothing was sent meanwhile, or wh
 own traffic: then no live connection crossed it.`,
 	Class: Infrastructure, Always: true,
 	Params: []Param{{Name: "grace", Type: TypeDuration, Default: "2s", Doc: "time for what arrived before the cut"}},
-	New: func(p Values) Checker {
-		c := &isolation{}
-		c.grace, _ = p.Duration("grace")
-		return c
-	},
+	New:    func(p Values) Checker { return &isolation{grace: p.Duration("grace")} },
 }
 
 type isolation struct {

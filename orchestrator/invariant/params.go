@@ -29,30 +29,29 @@ type Param struct {
 	Doc     string
 }
 
-// Values are the parsed parameters of one expectation, defaults filled in.
+// Values are the parsed parameters of one expectation, defaults filled in. A parameter without a value, whose default depends
+// on the run, reads as zero; see Has.
 type Values struct {
 	durations map[string]time.Duration
 	counts    map[string]int
 	shares    map[string]float64
 }
 
-// Duration is the value of a TypeDuration parameter; ok is false when it has no value: it was not given and its default
-// depends on the run.
-func (v Values) Duration(name string) (d time.Duration, ok bool) {
-	d, ok = v.durations[name]
-	return d, ok
-}
+// Duration is the value of a TypeDuration parameter.
+func (v Values) Duration(name string) time.Duration { return v.durations[name] }
 
-// Count is the value of a TypeCount parameter; ok as for Duration.
-func (v Values) Count(name string) (n int, ok bool) {
-	n, ok = v.counts[name]
-	return n, ok
-}
+// Count is the value of a TypeCount parameter.
+func (v Values) Count(name string) int { return v.counts[name] }
 
-// Share is the value of a TypeShare parameter, 0..1; ok as for Duration.
-func (v Values) Share(name string) (s float64, ok bool) {
-	s, ok = v.shares[name]
-	return s, ok
+// Share is the value of a TypeShare parameter, 0..1.
+func (v Values) Share(name string) float64 { return v.shares[name] }
+
+// Has says whether a parameter has a value.
+func (v Values) Has(name string) bool {
+	_, d := v.durations[name]
+	_, c := v.counts[name]
+	_, s := v.shares[name]
+	return d || c || s
 }
 
 // maxCount bounds TypeCount parameters.

@@ -54,7 +54,7 @@ func (h *header) encode() []byte {
 	return be.AppendUint64(b, h.nonce)
 }
 
-// decodeBlock reads a block; the transactions keep parts of raw.
+// decodeBlock reads a block; the transactions alias raw.
 func decodeBlock(raw []byte) (header, []tx, error) {
 	if len(raw) < headerSize+4 {
 		return header{}, nil, fmt.Errorf("%d bytes are less than a header", len(raw))

@@ -35,7 +35,7 @@ type rules struct {
 	supply   uint64 // at genesis
 }
 
-// parseGenesis gives the chain's rules, the state at genesis and the genesis block's header.
+// parseGenesis returns the chain's rules, the state at genesis and the genesis block's header.
 func parseGenesis(data []byte) (rules, *trie, header, error) {
 	var g genesisJSON
 	if err := json.Unmarshal(data, &g); err != nil {

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// Window is how many heights below the highest block Add still knows the state: a block that forks off deeper cannot
+// Window is how many heights below the highest block Add still has the state: a block that forks off deeper cannot
 // be executed any more.
 const Window = 1024
 
@@ -115,7 +115,7 @@ func (l *Ledger) Add(raw []byte) (Info, error) {
 	if err := l.execute(b, &h, txs); err != nil {
 		return info, err
 	}
-	l.keep(hash, b)
+	l.store(hash, b)
 	return info, nil
 }
 
@@ -207,8 +207,8 @@ func (l *Ledger) execute(b *block, h *header, txs []tx) error {
 	return nil
 }
 
-// keep stores a valid block and drops states that are too deep by now.
-func (l *Ledger) keep(hash [32]byte, b *block) {
+// store adds a valid block and drops states that are too deep by now.
+func (l *Ledger) store(hash [32]byte, b *block) {
 	l.blocks[hash] = b
 	l.recent[b.height] = append(l.recent[b.height], b)
 	l.highest = max(l.highest, b.height)

@@ -11,7 +11,7 @@ type account struct {
 }
 
 // trie is an immutable set of accounts, split by the bits of their addresses, most significant first. nil is the empty
-// set; a node without children is one account. Hashes are computed when asked for; a trie is used by one goroutine.
+// set; a node without children is one account. Hashes are computed when first needed; a trie is used by one goroutine.
 type trie struct {
 	zero, one *trie
 	addr      [32]byte // of a leaf
@@ -36,7 +36,7 @@ func (t *trie) get(addr [32]byte) (account, bool) {
 	return account{}, false
 }
 
-// put gives the set with one account changed or added.
+// put returns the set with one account changed or added.
 func (t *trie) put(addr [32]byte, a account) *trie { return t.putAt(addr, a, 0) }
 
 func (t *trie) putAt(addr [32]byte, a account, depth int) *trie {
@@ -44,7 +44,7 @@ func (t *trie) putAt(addr [32]byte, a account, depth int) *trie {
 	case t == nil || t.leaf() && t.addr == addr:
 		return &trie{addr: addr, acct: a}
 	case t.leaf():
-		// Push the account that is here one level down, and go on with the branch in its place.
+		// Move the account that is here one level down, and insert into the branch in its place.
 		parent := &trie{}
 		if bitAt(&t.addr, depth) == 0 {
 			parent.zero = t

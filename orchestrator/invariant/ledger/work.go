@@ -13,7 +13,7 @@ var (
 	bigOne    = big.NewInt(1)
 )
 
-// expandBits gives the target of its compact form: mantissa * 256^(exponent-3).
+// expandBits returns the target of its compact form: mantissa * 256^(exponent-3).
 func expandBits(bits uint32) (*big.Int, error) {
 	mantissa := int64(bits & 0x7fffff)
 	t := big.NewInt(mantissa)
@@ -28,7 +28,7 @@ func expandBits(bits uint32) (*big.Int, error) {
 	return t, nil
 }
 
-// compact gives the compact form of a positive target, rounding down.
+// compact returns the compact form of a positive target, rounding down.
 func compact(t *big.Int) uint32 {
 	size := (t.BitLen() + 7) / 8
 	var m uint64
