@@ -21,12 +21,15 @@ var arrows = map[string][]string{
 	"node":                             {},
 	"faults":                           {},
 	"orchestrator/trace":               {},
-	"testnets":                         {"faults"},
+	"testnets":                         {},
+	"testnets/strictyaml":              {"faults"},
+	"testnets/scenario":                {"faults", "testnets/strictyaml"},
+	"testnets/chainspec":               {"faults", "testnets/strictyaml"},
 	"orchestrator/invariant":           {"orchestrator/trace"},
 	"orchestrator/invariant/replay":    {"orchestrator/trace"},
 	"orchestrator/chain":               {"faults", "orchestrator/trace"},
 	"orchestrator/chain/native":        {"faults", "orchestrator/trace", "orchestrator/chain", "node"},
-	"orchestrator/chain/external":      {"testnets", "faults", "orchestrator/trace", "orchestrator/chain", "orchestrator/runtime"},
+	"orchestrator/chain/external":      {"testnets", "testnets/strictyaml", "faults", "orchestrator/trace", "orchestrator/chain", "orchestrator/runtime"},
 	"orchestrator/runtime":             {"faults"},
 	"orchestrator/runtime/sim":         {"faults", "orchestrator/runtime", "node"},
 	"orchestrator/runtime/fake":        {"faults", "orchestrator/runtime", "node"},
@@ -86,6 +89,8 @@ func TestArrowsFireOnAWrongImport(t *testing.T) {
 		{"orchestrator/runtime/docker", "node", false},
 		{"orchestrator/runtime/docker", "faults/agent", true},
 		{"testnets", "orchestrator/run", false},
+		{"testnets", "testnets/scenario", true},
+		{"testnets/scenario", "testnets/chainspec", false},
 	} {
 		if got := allowed(c.dir, c.imports); got != c.want {
 			t.Errorf("allowed(%s, %s) = %v", c.dir, c.imports, got)

@@ -1,6 +1,7 @@
 package testnets
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
 func TestCatalog(t *testing.T) {
@@ -90,7 +92,7 @@ func TestSplitBrainHalves(t *testing.T) {
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "mine.yaml")
-	if err := os.WriteFile(file, []byte(head), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("name: t\nnodes: [{name: miner, mine: 100/s}]\nduration: 60s\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s, err := Open(file)
@@ -121,11 +123,64 @@ func TestOpen(t *testing.T) {
 
 func TestOpenBoundsTheFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "big.yaml")
-	if err := os.WriteFile(file, make([]byte, MaxSize+100), 0o600); err != nil {
+	if err := os.WriteFile(file, make([]byte, strictyaml.MaxSize+100), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	want := file + ": the file has more than 1048576 bytes"
 	if _, err := Open(file); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// TestChains: every ready chain can be decoded, is called as its file, says what it is and is short.
+func TestChains(t *testing.T) {
+	entries := Chains()
+	if len(entries) != len(chainNames()) {
+		t.Errorf("%d entries for %d names", len(entries), len(chainNames()))
+	}
+	for i, name := range chainNames() {
+		c, err := OpenChain(name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if entries[i].Name != name || c.File != "chain:"+name {
+			t.Errorf("%s: %+v from %s", name, entries[i], c.File)
+		}
+		if c.Description == "" || strings.Contains(c.Description, "\n") {
+			t.Errorf("%s: description %q is not one line", name, c.Description)
+		}
+		if n := bytes.Count(c.Source, []byte("\n")); n > 80 {
+			t.Errorf("%s: %d lines are many for a chain", name, n)
+		}
+	}
+}
+
+func TestOpenChain(t *testing.T) {
+	example, err := os.ReadFile("chainspec/testdata/chain.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "mine.yaml")
+	if err := os.WriteFile(file, example, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := OpenChain(file)
+	if err != nil || c.File != file {
+		t.Error(err)
+	}
+	if _, err := OpenChain(filepath.Join(dir, "none.yml")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if _, err := OpenChain(dir + "/"); err == nil || !strings.HasPrefix(err.Error(), "read chain: ") {
+		t.Error(err)
+	}
+	if _, err := OpenChain("netspilt"); err == nil || !strings.Contains(err.Error(), `no chain is called "netspilt"
+  hint: did you mean "netsplit"?`) {
+		t.Error(err)
+	}
+	if _, err := loadChain("none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
 	}
 }

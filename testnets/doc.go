@@ -1,3 +1,3 @@
-// Package testnets is the scenario file: its strict decoding with source positions, its validation, the topologies it
-// can ask for, and the catalog of ready scenarios. A Spec is configuration, not runtime state: nothing in it runs.
+// Package testnets holds the ready scenarios (catalog/) and chain files (chains/), opens either by its name or its path,
+// and writes chain files to begin with. What such files say is in packages scenario and chainspec.
 package testnets

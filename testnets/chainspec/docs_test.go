@@ -1,0 +1,132 @@
+package chainspec
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// ownNodePage is the page that teaches to write a chain file, and ownNodeExample the file that its blocks of YAML make up.
+const (
+	ownNodePage    = "../../docs/your-own-node.md"
+	ownNodeExample = "../../docs/examples/neo-go.yaml"
+)
+
+func readText(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// fenced returns a page's blocks of one language.
+func fenced(page, language string) []string {
+	var out []string
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(page, -1) {
+		out = append(out, m[1])
+	}
+	return out
+}
+
+// TestOwnNodeExample: the blocks of the page, in turn, are the example, which is a chain file of the size that is promised.
+func TestOwnNodeExample(t *testing.T) {
+	page, example := readText(t, ownNodePage), readText(t, ownNodeExample)
+	if d := cmp.Diff(example, strings.Join(fenced(page, "yaml"), "\n")); d != "" {
+		t.Errorf("-%s +blocks of %s\n%s", ownNodeExample, ownNodePage, d)
+	}
+	c, err := Parse(ownNodeExample, []byte(example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(example, "\n"); n > 60 {
+		t.Errorf("the example has %d lines", n)
+	}
+	if _, err := os.Stat("../chains/" + c.Name + ".yaml"); err == nil {
+		t.Errorf("the example, %s, is in the catalog", c.Name)
+	}
+	commands := strings.Join(fenced(page, "sh"), "")
+	for _, want := range []string{
+		"netsplit chain init " + c.Name + " --image go:" + c.Image.Go + "\n", "netsplit chain check ./" + c.Name + ".yaml\n",
+		"netsplit run quickstart --chain ./" + c.Name + ".yaml\n", "netsplit run split-brain --chain ./" + c.Name + ".yaml\n",
+	} {
+		if !strings.Contains(commands, want) {
+			t.Errorf("the page has no command %q", want)
+		}
+	}
+}
+
+// TestOwnNodeTables: each key of the schema, each name and each function of templates stands in the page's tables.
+func TestOwnNodeTables(t *testing.T) {
+	page := readText(t, ownNodePage)
+	_, rest, ok := strings.Cut(page, "\n## Keys of the file\n")
+	keys, names, found := strings.Cut(rest, "\n## What templates know\n")
+	if !ok || !found {
+		t.Fatal("the page has no tables")
+	}
+	for _, key := range schemaKeys(t) {
+		if !hasWord(keys, key) {
+			t.Errorf("key %s is not in the table of keys", key)
+		}
+	}
+	for function := range textFuncs {
+		if !hasWord(names, function) {
+			t.Errorf("function %s is not explained", function)
+		}
+	}
+	for _, part := range keyParts {
+		if !hasWord(names, part) {
+			t.Errorf("a key's .%s is not explained", part)
+		}
+	}
+	c := parseExample(t)
+	for name, s := range c.roots(len(c.Prepare)) {
+		if !hasWord(names, name) {
+			t.Errorf(".%s is not explained", name)
+		}
+		for field := range s.fields {
+			if name == "Node" && !hasWord(names, field) {
+				t.Errorf(".Node.%s is not explained", field)
+			}
+		}
+	}
+	if hasWord(keys, "nonsense") || hasWord("`act.submitted`", "submit") {
+		t.Error("everything is found")
+	}
+}
+
+// hasWord reports whether a word stands by itself in a text's code spans.
+func hasWord(text, word string) bool {
+	for _, code := range regexp.MustCompile("`[^`\n]+`").FindAllString(text, -1) {
+		if regexp.MustCompile(`(^|[^A-Za-z_])` + regexp.QuoteMeta(word) + `([^A-Za-z_]|$)`).MatchString(code) {
+			return true
+		}
+	}
+	return false
+}
+
+// schemaKeys are the names of all keys of a chain file.
+func schemaKeys(t *testing.T) []string {
+	t.Helper()
+	var schema map[string]any
+	if err := json.Unmarshal(Schema(), &schema); err != nil {
+		t.Fatal(err)
+	}
+	objects := make(map[string]map[string]any)
+	schemaObjects("", schema, objects)
+	var keys []string
+	for _, object := range objects {
+		for key := range toMap(object["properties"]) {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) < 50 {
+		t.Fatalf("the schema has %d keys", len(keys))
+	}
+	return keys
+}
