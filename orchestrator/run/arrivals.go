@@ -25,7 +25,7 @@ const (
 
 // arrivals decides when blocks arrived at nodes that are polled: it has the notifications that nodes sent, and compares
 // what a poll finds with them. It also ends a wait for the next poll when a notification comes. It does not poll, and
-// cannot see the trace. The zero value needs a clock; it is safe for concurrent use.
+// cannot see the trace. It is safe for concurrent use.
 type arrivals struct {
 	clock runtime.Clock
 
@@ -54,7 +54,7 @@ func (n notification) about(hash trace.Hash, height uint64) bool {
 	return n.Height == height
 }
 
-// interval is what is known of the time of an event: it happened after Earliest and not after At. They are equal where the
+// interval is what is known of the time of an event: it happened after earliest and not after at. They are equal where the
 // moment is known.
 type interval struct{ earliest, at time.Duration }
 

@@ -254,10 +254,18 @@ func newSink() *sink {
 }
 
 // Line implements runtime.Sink.
-func (s *sink) Line(id faults.NodeID, _ time.Time, line []byte) {
+func (s *sink) Line(id faults.NodeID, at time.Time, line []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lines[id] = append(s.lines[id], string(line))
+	var e node.Event
+	if json.Unmarshal(line, &e) != nil || e.Time == 0 {
+		return
+	}
+	// A machine may be slow, but its clock and the node's are one.
+	if since := at.Sub(time.Unix(0, int64(e.Time))); since < -time.Second || since > time.Minute {
+		s.gaps[id] = append(s.gaps[id], fmt.Errorf("a line was received %v after the event in it", since))
+	}
 }
 
 // Gap implements runtime.Sink.
