@@ -82,10 +82,10 @@ func (l Latency) text(from, to []NodeID, all int) string {
 		return fmt.Sprintf("delay %s between %s and %s", amount, a, b)
 	}
 	if len(from) == all {
-		a = "everybody"
+		a = "all nodes"
 	}
 	if len(to) == all {
-		b = "everybody"
+		b = "all nodes"
 	}
 	return fmt.Sprintf("delay %s from %s to %s", amount, a, b)
 }

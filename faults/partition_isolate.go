@@ -30,9 +30,9 @@ func (p PartitionIsolate) Resolve(net Net, rng *rand.Rand) (Effect, error) {
 	if len(rest) > 0 {
 		links.Rules = append(links.Rules, Rule{From: rest, To: nodes, Cut: true})
 	}
-	text := fmt.Sprintf("cut %s from everybody else", p.Nodes.text(nodes))
+	text := fmt.Sprintf("cut %s from all other nodes", p.Nodes.text(nodes))
 	if len(nodes) > 1 {
-		text = fmt.Sprintf("cut %s each from everybody else", p.Nodes.text(nodes))
+		text = fmt.Sprintf("cut %s each from all other nodes", p.Nodes.text(nodes))
 	}
 	return Effect{Text: text, Links: links}, nil
 }

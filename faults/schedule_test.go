@@ -35,11 +35,11 @@ func TestPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `partition-1 10s-15s cut miner-1 from everybody else; end []
+	want := `partition-1 10s-15s cut miner-1 from all other nodes; end []
 latency-1 12s-40s delay 1s on every link; end []
 kill-1 20s-25s kill miner-1; end [{start miner-1}]
 kill-2 25s-30s kill miner-1; end [{start miner-1}]
-partition-2 2s-7s cut miner-2 from everybody else; end []
+partition-2 2s-7s cut miner-2 from all other nodes; end []
 restart-1 30s-30s restart miner-1; end []
 stop-1 31s-40s stop miner-1; end [{start miner-1}]
 `

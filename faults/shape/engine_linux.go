@@ -98,7 +98,7 @@ func (e *Engine) Name() string {
 	return "nft+nfqueue"
 }
 
-// Via says for people how packets get to the queue; empty where delays are not possible.
+// Via describes how packets get to the queue; empty where delays are not possible.
 func (e *Engine) Via() string {
 	if e.queue == nil {
 		return ""

@@ -11,7 +11,7 @@ import (
 	"github.com/vishvananda/netns"
 )
 
-// Lab is a bridge and the nodes on it. The paths are good in every process until Close.
+// Lab is a bridge and the nodes on it. Every process can open the paths until Close.
 type Lab struct {
 	Bridge   string // path of the bridge's network namespace
 	BridgeIf string // name of the bridge in it
@@ -32,7 +32,7 @@ func New(n int) (*Lab, error) {
 	l := &Lab{BridgeIf: "lab0"}
 	done := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // the thread changes namespaces and ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread changes namespaces and ends with the goroutine
 		done <- l.build(n)
 	}()
 	if err := <-done; err != nil {
@@ -42,7 +42,7 @@ func New(n int) (*Lab, error) {
 	return l, nil
 }
 
-// Close lets go of the namespaces; what else holds none of them goes with it. It may be called more than once.
+// Close removes the namespaces, unless a process or socket still uses them. It may be called more than once.
 func (l *Lab) Close() {
 	for _, h := range l.all {
 		h.Close()
@@ -50,7 +50,7 @@ func (l *Lab) Close() {
 	l.all = nil
 }
 
-// namespace makes a namespace, leaves the thread in it and returns its path.
+// namespace creates a namespace, leaves the thread in it and returns its path.
 func (l *Lab) namespace() (netns.NsHandle, string, error) {
 	h, err := netns.New()
 	if err != nil {
@@ -83,7 +83,7 @@ func (l *Lab) build(n int) (err error) {
 	return nil
 }
 
-// addNode makes node i and joins it to the bridge.
+// addNode creates node i and connects it to the bridge.
 func (l *Lab) addNode(br *netlink.Bridge, i int) error {
 	_, path, err := l.namespace()
 	if err != nil {
@@ -119,7 +119,7 @@ func (l *Lab) addNode(br *netlink.Bridge, i int) error {
 	return netlink.LinkSetUp(port)
 }
 
-// RemoveBridge deletes the bridge, as the end of a testnet does.
+// RemoveBridge deletes the bridge.
 func (l *Lab) RemoveBridge() error {
 	h, err := netlink.NewHandleAt(l.bridge)
 	if err != nil {

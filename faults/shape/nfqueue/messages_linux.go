@@ -198,7 +198,7 @@ func newReceiver() *receiver {
 	return r
 }
 
-// receive reads what is there, at most vector datagrams, and returns their number; unix.EAGAIN when there is none.
+// receive reads at most vector datagrams without blocking and returns their number; unix.EAGAIN when there is none.
 func (r *receiver) receive(fd int) (int, error) {
 	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.headers[0])), vector, unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {

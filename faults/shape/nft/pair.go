@@ -11,8 +11,8 @@ import (
 // ErrOwned is wrapped by Open's error when a table of the name exists already: another live process owns it.
 var ErrOwned = errors.New("the table exists and belongs to another process")
 
-// ProbePort is the UDP port, of both ends, of the packets that measure links. Faults touch them like all others, and
-// counters leave them out: they are not the testnet's own traffic.
+// ProbePort is the UDP port of both ends of probes, the packets that measure links. Faults affect them like all packets;
+// counters leave them out.
 const ProbePort = 4999
 
 // Pair is a directed link as the kernel sees it: the source's IPv4 address, then the destination's.

@@ -62,7 +62,7 @@ type Queue struct {
 	Via Via
 }
 
-// expression is the queue statement. Both forms let packets pass when nobody listens to the queue.
+// expression is the queue statement. Both forms let packets pass while no process is bound to the queue.
 func (q Queue) expression() (expr.Any, error) {
 	switch q.Via.Statement {
 	case QueueExpression:
@@ -78,11 +78,11 @@ func (q Queue) expression() (expr.Any, error) {
 	return nil, fmt.Errorf("queue %d: unknown statement %q", q.Num, q.Via.Statement)
 }
 
-// bridgedSysctl says whether bridged IPv4 packets pass through the ip family's hooks, for all bridges of the namespace.
+// bridgedSysctl is 1 if bridged IPv4 packets pass through the ip family's hooks, on all bridges of the namespace.
 const bridgedSysctl = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 
 // PassBridged makes bridged packets pass through the ip family's hooks in the network namespace of the calling thread.
-// Where the namespace's sysctl does not say so already, it sets the bridge's own attribute, which ends with the bridge.
+// Where the namespace's sysctl is off, it sets the attribute of this bridge alone.
 func PassBridged(bridge string) error {
 	on, err := os.ReadFile(bridgedSysctl)
 	if err != nil {
