@@ -140,8 +140,8 @@ func TestValidate(t *testing.T) {
 			if c.Key != "" && strings.Contains(err.Error(), c.Key) {
 				t.Error("the error shows the key")
 			}
-			if err := Run(t.Context(), c, nil); err == nil || !strings.HasPrefix(err.Error(), "configuration: ") {
-				t.Errorf("Run with it: %v", err)
+			if err := run(t.Context(), c, nil, nil); err == nil || !strings.HasPrefix(err.Error(), "configuration: ") {
+				t.Errorf("run with it: %v", err)
 			}
 		})
 	}
@@ -150,12 +150,12 @@ func TestValidate(t *testing.T) {
 func TestRun_AddressInUse(t *testing.T) {
 	n := startNode(t, testConfig(t, 1))
 	c := testConfig(t, 2)
-	c.Listen = n.addrs.Peers
-	if err := Run(t.Context(), c, nil); err == nil || !strings.Contains(err.Error(), "listen for peers on "+n.addrs.Peers) {
+	c.Listen = n.addrs.peers
+	if err := run(t.Context(), c, nil, nil); err == nil || !strings.Contains(err.Error(), "listen for peers on "+n.addrs.peers) {
 		t.Errorf("peer address in use: %v", err)
 	}
-	c.Listen, c.API = "127.0.0.1:0", n.addrs.API
-	if err := Run(t.Context(), c, nil); err == nil || !strings.Contains(err.Error(), "listen for the API on "+n.addrs.API) {
+	c.Listen, c.API = "127.0.0.1:0", n.addrs.api
+	if err := run(t.Context(), c, nil, nil); err == nil || !strings.Contains(err.Error(), "listen for the API on "+n.addrs.api) {
 		t.Errorf("API address in use: %v", err)
 	}
 }

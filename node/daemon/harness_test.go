@@ -56,7 +56,7 @@ func testConfig(t testing.TB, i int) node.Config {
 type testNode struct {
 	t      testing.TB
 	id     chain.PeerID
-	addrs  Addrs
+	addrs  addrs
 	cancel context.CancelFunc
 	result chan error
 	lines  chan node.Event
@@ -68,12 +68,16 @@ type testNode struct {
 func startNode(t testing.TB, cfg node.Config) *testNode {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &testNode{t: t, id: testID(t, cfg), cancel: cancel, result: make(chan error, 1),
+	self, err := newIdentity(cfg.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &testNode{t: t, id: self.id, cancel: cancel, result: make(chan error, 1),
 		lines: make(chan node.Event, 1<<16), http: &http.Client{Transport: &http.Transport{}, Timeout: waitLimit}}
 	r, w := io.Pipe()
-	ready := make(chan Addrs, 1)
+	ready := make(chan addrs, 1)
 	go func() {
-		err := Run(ctx, cfg, w, OnReady(func(a Addrs) { ready <- a }))
+		err := run(ctx, cfg, w, func(a addrs) { ready <- a })
 		w.Close()
 		n.result <- err
 	}()
@@ -85,15 +89,6 @@ func startNode(t testing.TB, cfg node.Config) *testNode {
 	}
 	t.Cleanup(func() { n.stop() })
 	return n
-}
-
-func testID(t testing.TB, cfg node.Config) chain.PeerID {
-	t.Helper()
-	k, err := chain.KeyFromSeed(cfg.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k.Address()
 }
 
 func (n *testNode) scan(r io.Reader) {
@@ -109,7 +104,7 @@ func (n *testNode) scan(r io.Reader) {
 	}
 }
 
-// stop stops the node and returns what Run returned; seen holds all events then.
+// stop stops the node and returns what run returned; seen holds all events then.
 func (n *testNode) stop() error {
 	if n.cancel == nil {
 		return nil
@@ -186,7 +181,7 @@ func (n *testNode) call(method, path string, body, out any) int {
 		}
 		text = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(n.t.Context(), method, "http://"+n.addrs.API+path, text)
+	req, err := http.NewRequestWithContext(n.t.Context(), method, "http://"+n.addrs.api+path, text)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -208,4 +203,4 @@ func (n *testNode) call(method, path string, body, out any) int {
 }
 
 // peerAddr is the identity and address of the node for its peers.
-func (n *testNode) peerAddr() node.PeerAddr { return node.PeerAddr{ID: n.id, Addr: n.addrs.Peers} }
+func (n *testNode) peerAddr() node.PeerAddr { return node.PeerAddr{ID: n.id, Addr: n.addrs.peers} }

@@ -95,7 +95,7 @@ func (s *libp2pPeer) open(ctx context.Context, n *testNode, proto protocol.ID) (
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	addr, err := net.ResolveTCPAddr("tcp", n.addrs.Peers)
+	addr, err := net.ResolveTCPAddr("tcp", n.addrs.peers)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func TestHostilePeer_NoHandshake(t *testing.T) {
 	early.write(stream, early.frame(&wire.Ping{Nonce: 1})) // instead of selecting the connection
 	drained(t, stream)
 
-	raw, err := net.Dial("tcp", n.addrs.Peers)
+	raw, err := net.Dial("tcp", n.addrs.peers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +271,7 @@ func TestHostilePeer_NoHandshake(t *testing.T) {
 		t.Error("the node kept a connection that does not speak libp2p")
 	}
 
-	idle, err := net.Dial("tcp", n.addrs.Peers) // sends nothing, and must not delay the stop
+	idle, err := net.Dial("tcp", n.addrs.peers) // sends nothing, and must not delay the stop
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 
 func TestTimers(t *testing.T) {
 	id := func(k int) node.TimerID { return node.TimerID{Kind: node.TimerKind(k)} }
-	ts := newTimers()
+	var ts timers
 	if _, ok := ts.next(); ok {
 		t.Error("no timer is set, but one is next")
 	}
@@ -28,8 +28,8 @@ func TestTimers(t *testing.T) {
 	ts.set(id(1), 5)  // moved forward
 	ts.set(id(2), 10) // set again: now after 3
 	ts.set(id(4), 0)  // cancelled
-	if at, ok := ts.next(); !ok || at != 5 {
-		t.Errorf("next is %d, %v, want 5", at, ok)
+	if next, ok := ts.next(); !ok || next.at != 5 {
+		t.Errorf("next is %v, %v, want 5", next, ok)
 	}
 	if got, ok := ts.due(4); ok {
 		t.Errorf("%v is due before its time", got)
@@ -93,7 +93,7 @@ func TestEventLog_WholeLines(t *testing.T) {
 }
 
 func TestRun_EventLogFails(t *testing.T) {
-	err := Run(t.Context(), testConfig(t, 1), &chunks{err: io.ErrClosedPipe})
+	err := run(t.Context(), testConfig(t, 1), &chunks{err: io.ErrClosedPipe}, nil)
 	if !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("error %v, want the writer's", err)
 	}

@@ -36,7 +36,7 @@ type loop struct {
 	log    *eventLog
 	net    *peerNet
 	clock  clock
-	timers *timers
+	timers timers
 
 	requests chan request
 	done     chan struct{} // closed when run returns
@@ -53,7 +53,7 @@ type loop struct {
 // newLoop makes the loop of a node and makes it the sink of net.
 func newLoop(n *node.Node, s *store, log *eventLog, net *peerNet, c clock) *loop {
 	l := &loop{
-		node: n, store: s, log: log, net: net, clock: c, timers: newTimers(),
+		node: n, store: s, log: log, net: net, clock: c,
 		requests: make(chan request, maxInputs), done: make(chan struct{}),
 		links: make(map[chain.PeerID]*link), dials: make(map[chain.PeerID]*dial),
 	}
@@ -94,8 +94,8 @@ func (l *loop) run(ctx context.Context) error {
 // arm sets the alarm to the earliest timer.
 func (l *loop) arm(alarm *time.Timer) {
 	wait := time.Hour
-	if at, ok := l.timers.next(); ok {
-		wait = max(0, time.Duration(at-l.clock.now()))
+	if t, ok := l.timers.next(); ok {
+		wait = max(0, time.Duration(t.at-l.clock.now()))
 	}
 	alarm.Reset(wait)
 }
@@ -103,7 +103,7 @@ func (l *loop) arm(alarm *time.Timer) {
 // fire calls the timers that are due, each at most once, so that a timer that is always due does not starve peers.
 func (l *loop) fire() error {
 	now := l.clock.now()
-	for range len(l.timers.heap) {
+	for range len(l.timers) {
 		id, ok := l.timers.due(now)
 		if !ok {
 			return nil

@@ -41,7 +41,7 @@ func (b *lineBuffer) events(t *testing.T) []node.Event {
 	return events
 }
 
-// startLoop runs a node like Run, but without the API, and returns its loop. want, if not empty, is part of the error that
+// startLoop runs a node like run, but without the API, and returns its loop. want, if not empty, is part of the error that
 // the loop may end with.
 func startLoop(t *testing.T, cfg node.Config, want string) (*loop, *lineBuffer) {
 	t.Helper()
@@ -84,7 +84,7 @@ func startLoop(t *testing.T, cfg node.Config, want string) (*loop, *lineBuffer) 
 // TestSlowReader_Disconnected sends to a peer that reads nothing. The loop must not block.
 func TestSlowReader_Disconnected(t *testing.T) {
 	l, log := startLoop(t, testConfig(t, 1), "")
-	n := &testNode{t: t, id: l.net.self.id, addrs: Addrs{Peers: l.net.listener.Addr().String()}}
+	n := &testNode{t: t, id: l.net.self.id, addrs: addrs{peers: l.net.listener.Addr().String()}}
 	s := newPeer(t, n.id, true)
 	stream, err := s.open(t.Context(), n, ProtocolID)
 	if err != nil {
@@ -120,7 +120,7 @@ func TestSlowReader_Disconnected(t *testing.T) {
 // TestSlowReader_Reason does the same with a peer that completed the handshake, to check the reason in the event log.
 func TestSlowReader_Reason(t *testing.T) {
 	l, log := startLoop(t, testConfig(t, 1), "")
-	n := &testNode{t: t, id: l.net.self.id, addrs: Addrs{Peers: l.net.listener.Addr().String()}}
+	n := &testNode{t: t, id: l.net.self.id, addrs: addrs{peers: l.net.listener.Addr().String()}}
 	s := newPeer(t, n.id, true)
 	stream, err := s.open(t.Context(), n, ProtocolID)
 	if err != nil {

@@ -107,8 +107,8 @@ func TestConnections_SimultaneousDials(t *testing.T) {
 		ports := freePorts(t, 2)
 		c1, c2 := testConfig(t, 1), testConfig(t, 2)
 		c1.Listen, c2.Listen = ports[0], ports[1]
-		c1.Peers = []node.PeerAddr{{ID: testID(t, c2), Addr: c2.Listen}}
-		c2.Peers = []node.PeerAddr{{ID: testID(t, c1), Addr: c1.Listen}}
+		c1.Peers = []node.PeerAddr{{ID: testKey(2).Address(), Addr: c2.Listen}}
+		c2.Peers = []node.PeerAddr{{ID: testKey(1).Address(), Addr: c1.Listen}}
 		n1, n2 := startNode(t, c1), startNode(t, c2)
 		n1.waitPeer(n2.id)
 		n2.waitPeer(n1.id)
@@ -198,7 +198,7 @@ func TestConnections_PeerReturns(t *testing.T) {
 	t.Parallel()
 	c1, c2 := testConfig(t, 1), testConfig(t, 2)
 	c2.Listen = freePorts(t, 1)[0]
-	c1.Peers = []node.PeerAddr{{ID: testID(t, c2), Addr: c2.Listen}}
+	c1.Peers = []node.PeerAddr{{ID: testKey(2).Address(), Addr: c2.Listen}}
 	n1, n2 := startNode(t, c1), startNode(t, c2)
 	n1.waitPeer(n2.id)
 	n2.stop()

@@ -63,7 +63,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := Run(ctx, cfg, stdout); err != nil {
+	if err := run(ctx, cfg, stdout, nil); err != nil {
 		fmt.Fprintf(stderr, "netsplit node %s: %v\n", cfg.Name, err)
 		return exitFailure
 	}
@@ -75,32 +75,19 @@ func misused(stderr io.Writer, err error) int {
 	return exitUsage
 }
 
-// Addrs are the addresses that a node listens on, with real ports where the configuration has port 0.
-type Addrs struct {
-	Peers string // TCP host:port for peers
-	API   string // host:port of the HTTP API
+// addrs are the addresses that a node listens on, with real ports where the configuration has port 0.
+type addrs struct {
+	peers string // TCP host:port for peers
+	api   string // host:port of the HTTP API
 }
-
-// Option changes how Run runs a node.
-type Option func(*options)
-
-type options struct {
-	ready func(Addrs)
-}
-
-// OnReady makes Run call fn once, when the node listens on both addresses and before it accepts connections.
-func OnReady(fn func(Addrs)) Option { return func(o *options) { o.ready = fn } }
 
 // shutdownTimeout is how long requests to the API may take to finish while the node stops.
 const shutdownTimeout = 3 * time.Second
 
-// Run runs a node until ctx ends, and returns nil, or until it fails. It validates cfg first and writes the event log to
-// stdout. When Run returns, all goroutines, files and sockets of the node are closed.
-func Run(ctx context.Context, cfg node.Config, stdout io.Writer, opts ...Option) (err error) {
-	var o options
-	for _, opt := range opts {
-		opt(&o)
-	}
+// run runs a node until ctx ends, and returns nil, or until it fails. It validates cfg first and writes the event log to
+// stdout. ready, if not nil, is called once, when the node listens on both addresses and before it accepts connections.
+// When run returns, all goroutines, files and sockets of the node are closed.
+func run(ctx context.Context, cfg node.Config, stdout io.Writer, ready func(addrs)) (err error) {
 	if err := validate(&cfg); err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
@@ -130,8 +117,8 @@ func Run(ctx context.Context, cfg node.Config, stdout io.Writer, opts ...Option)
 	if err != nil {
 		return fmt.Errorf("listen for the API on %s: %w", cfg.API, err)
 	}
-	if o.ready != nil {
-		o.ready(Addrs{Peers: peers.listener.Addr().String(), API: apiListener.Addr().String()})
+	if ready != nil {
+		ready(addrs{peers: peers.listener.Addr().String(), api: apiListener.Addr().String()})
 	}
 	l := newLoop(n, store, &eventLog{w: stdout}, peers, clock)
 	return host(ctx, l, newServer(api.Handler(l)), apiListener)

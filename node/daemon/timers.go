@@ -1,7 +1,8 @@
 package daemon
 
 import (
-	"container/heap"
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/netsplit/netsplit/node"
@@ -19,91 +20,37 @@ func (c clock) now() node.Time {
 	return node.Time(c.base.UnixNano() + int64(time.Since(c.base)))
 }
 
-// timers holds the node's timers, the earliest first; timers of the same time in the order in which they were set.
-type timers struct {
-	byID map[node.TimerID]*timer
-	heap timerHeap
-	seq  uint64
-}
+// timers holds the node's timers in the order in which they were set. There are three at most.
+type timers []timer
 
 type timer struct {
-	id    node.TimerID
-	at    node.Time
-	seq   uint64
-	index int
+	id node.TimerID
+	at node.Time
 }
-
-func newTimers() *timers { return &timers{byID: make(map[node.TimerID]*timer)} }
 
 // set sets or moves a timer; at of zero cancels it.
 func (t *timers) set(id node.TimerID, at node.Time) {
-	old := t.byID[id]
-	if at == 0 {
-		if old != nil {
-			t.remove(old)
-		}
-		return
+	*t = slices.DeleteFunc(*t, func(x timer) bool { return x.id == id })
+	if at != 0 {
+		*t = append(*t, timer{id, at})
 	}
-	t.seq++
-	if old != nil {
-		old.at, old.seq = at, t.seq
-		heap.Fix(&t.heap, old.index)
-		return
-	}
-	n := &timer{id: id, at: at, seq: t.seq}
-	t.byID[id] = n
-	heap.Push(&t.heap, n)
 }
 
-// next returns when the earliest timer is due, false if there is none.
-func (t *timers) next() (node.Time, bool) {
-	if len(t.heap) == 0 {
-		return 0, false
+// next returns the timer that is due first; of those of the same time, the one that was set first. It returns false if
+// there is none.
+func (t *timers) next() (timer, bool) {
+	if len(*t) == 0 {
+		return timer{}, false
 	}
-	return t.heap[0].at, true
+	return slices.MinFunc(*t, func(a, b timer) int { return cmp.Compare(a.at, b.at) }), true
 }
 
-// due removes and returns the earliest timer if it is due at now.
+// due removes and returns the timer that is due first, if it is due at now.
 func (t *timers) due(now node.Time) (node.TimerID, bool) {
-	if len(t.heap) == 0 || t.heap[0].at > now {
+	first, ok := t.next()
+	if !ok || first.at > now {
 		return node.TimerID{}, false
 	}
-	first := t.heap[0]
-	t.remove(first)
+	t.set(first.id, 0)
 	return first.id, true
-}
-
-func (t *timers) remove(x *timer) {
-	heap.Remove(&t.heap, x.index)
-	delete(t.byID, x.id)
-}
-
-type timerHeap []*timer
-
-func (h timerHeap) Len() int { return len(h) }
-
-func (h timerHeap) Less(i, j int) bool {
-	if h[i].at != h[j].at {
-		return h[i].at < h[j].at
-	}
-	return h[i].seq < h[j].seq
-}
-
-func (h timerHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-func (h *timerHeap) Push(x any) {
-	t := x.(*timer)
-	t.index = len(*h)
-	*h = append(*h, t)
-}
-
-func (h *timerHeap) Pop() any {
-	old := *h
-	last := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return last
 }

@@ -1,16 +1,14 @@
 package sim
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
-	"strconv"
 	"syscall"
 
 	"github.com/netsplit/netsplit/node"
@@ -41,9 +39,11 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if inner.Body == nil {
 		inner.Body = http.NoBody // like a server does
 	}
-	w := &response{header: make(http.Header)}
+	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, inner)
-	return w.result(req), nil
+	resp := w.Result()
+	resp.ContentLength, resp.Request = int64(w.Body.Len()), req
+	return resp, nil
 }
 
 // handler returns the API of the node at host:port.
@@ -126,42 +126,4 @@ func (b backend) Do(ctx context.Context, fn func(n *node.Node, now node.Time) []
 		return errGone
 	}
 	return nil
-}
-
-// response records the answer of a handler.
-type response struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-// Header implements http.ResponseWriter.
-func (w *response) Header() http.Header { return w.header }
-
-// WriteHeader implements http.ResponseWriter.
-func (w *response) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-}
-
-// Write implements http.ResponseWriter.
-func (w *response) Write(p []byte) (int, error) {
-	w.WriteHeader(http.StatusOK)
-	return w.body.Write(p)
-}
-
-func (w *response) result(req *http.Request) *http.Response {
-	w.WriteHeader(http.StatusOK)
-	return &http.Response{
-		Status:        strconv.Itoa(w.status) + " " + http.StatusText(w.status),
-		StatusCode:    w.status,
-		Proto:         "HTTP/1.1",
-		ProtoMajor:    1,
-		ProtoMinor:    1,
-		Header:        w.header,
-		Body:          io.NopCloser(bytes.NewReader(w.body.Bytes())),
-		ContentLength: int64(w.body.Len()),
-		Request:       req,
-	}
 }

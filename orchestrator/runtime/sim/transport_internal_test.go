@@ -3,7 +3,6 @@ package sim
 import (
 	"context"
 	"errors"
-	"net/http"
 	"slices"
 	"testing"
 
@@ -34,17 +33,5 @@ func TestBackend_EndedProcess(t *testing.T) {
 	l.do(faults.Start, "a")
 	if err := b.Do(t.Context(), fn); !errors.Is(err, errGone) {
 		t.Errorf("an earlier process: %v, want errGone", err)
-	}
-}
-
-func TestResponse_FirstStatusCounts(t *testing.T) {
-	w := &response{header: make(http.Header)}
-	w.WriteHeader(http.StatusTeapot)
-	w.WriteHeader(http.StatusOK) // ignored
-	if resp := w.result(nil); resp.StatusCode != http.StatusTeapot || resp.Status != "418 I'm a teapot" {
-		t.Errorf("status %q", resp.Status)
-	}
-	if resp := (&response{}).result(nil); resp.StatusCode != http.StatusOK || resp.ContentLength != 0 {
-		t.Errorf("a handler that writes nothing: %q", resp.Status)
 	}
 }
