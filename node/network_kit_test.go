@@ -2,7 +2,7 @@ package node
 
 import (
 	"bytes"
-	"container/heap"
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -49,24 +49,8 @@ func testGenesis(t testing.TB, n int, rate float64, interval chain.Millis) chain
 
 // simEvent is a future call in a network.
 type simEvent struct {
-	at  Time
-	seq int
-	do  func()
-}
-
-type eventQueue []simEvent
-
-func (h eventQueue) Len() int { return len(h) }
-func (h eventQueue) Less(i, j int) bool {
-	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].seq < h[j].seq
-}
-func (h eventQueue) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *eventQueue) Push(x any)   { *h = append(*h, x.(simEvent)) }
-func (h *eventQueue) Pop() any {
-	old := *h
-	last := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return last
+	at Time
+	do func()
 }
 
 // network is a deterministic network of nodes in virtual time.
@@ -74,7 +58,7 @@ type network struct {
 	t     testing.TB
 	now   Time
 	seq   int
-	queue eventQueue
+	queue []simEvent // by time, then in the order in which they were added
 	delay time.Duration
 	hosts []*host
 	byID  map[chain.PeerID]*host
@@ -166,17 +150,19 @@ func (h *host) kill() {
 }
 
 func (w *network) at(d time.Duration, do func()) {
-	w.seq++
-	heap.Push(&w.queue, simEvent{w.now + Time(d), w.seq, do})
+	e := simEvent{w.now + Time(d), do}
+	i, _ := slices.BinarySearchFunc(w.queue, e.at+1, func(e simEvent, at Time) int { return cmp.Compare(e.at, at) })
+	w.queue = slices.Insert(w.queue, i, e)
 }
 
 // run lets time pass.
 func (w *network) run(d time.Duration) {
 	until := w.now + Time(d)
 	for len(w.queue) > 0 && w.queue[0].at <= until {
-		h := heap.Pop(&w.queue).(simEvent)
-		w.now = h.at
-		h.do()
+		e := w.queue[0]
+		w.queue = w.queue[1:]
+		w.now = e.at
+		e.do()
 	}
 	w.now = until
 }

@@ -12,22 +12,26 @@ import (
 
 var strategies = []string{"flood", "inventory"}
 
-func TestNetwork_Converges(t *testing.T) {
+func eachRelay(t *testing.T, test func(t *testing.T, relay string)) {
 	for _, relay := range strategies {
-		t.Run(relay, func(t *testing.T) {
-			w := testnet(t, 10, 5, relay, ring(10), nil)
-			w.run(30 * time.Second)
-			w.settle(time.Second)
-			if h := w.agree(); h < 15 || h > 50 {
-				t.Errorf("height %d after 30 s at one block a second", h)
-			}
-			for _, h := range w.hosts {
-				if got := h.node.Status().Peers; got != 4 {
-					t.Errorf("node %d has %d peers, want 4", h.index, got)
-				}
-			}
-		})
+		t.Run(relay, func(t *testing.T) { test(t, relay) })
 	}
+}
+
+func TestNetwork_Converges(t *testing.T) {
+	eachRelay(t, func(t *testing.T, relay string) {
+		w := testnet(t, 10, 5, relay, ring(10), nil)
+		w.run(30 * time.Second)
+		w.settle(time.Second)
+		if h := w.agree(); h < 15 || h > 50 {
+			t.Errorf("height %d after 30 s at one block a second", h)
+		}
+		for _, h := range w.hosts {
+			if got := h.node.Status().Peers; got != 4 {
+				t.Errorf("node %d has %d peers, want 4", h.index, got)
+			}
+		}
+	})
 }
 
 func TestNetwork_PartitionAndHeal(t *testing.T) {
@@ -58,49 +62,45 @@ func TestNetwork_PartitionAndHeal(t *testing.T) {
 
 // A cut shorter than the ping timeout loses messages, but no connections.
 func TestNetwork_ShortCut(t *testing.T) {
-	for _, relay := range strategies {
-		t.Run(relay, func(t *testing.T) {
-			w := testnet(t, 6, 6, relay, ring(6), nil)
-			w.run(10 * time.Second)
-			w.cut = func(a, b int) bool { return (a < 3) != (b < 3) }
-			w.run(3 * time.Second)
-			w.cut = nil
-			w.settle(7 * time.Second)
-			w.agree()
-			for _, h := range w.hosts {
-				if n := h.count(EventPeerDown, nil); n != 0 {
-					t.Errorf("node %d lost %d connections", h.index, n)
-				}
+	eachRelay(t, func(t *testing.T, relay string) {
+		w := testnet(t, 6, 6, relay, ring(6), nil)
+		w.run(10 * time.Second)
+		w.cut = func(a, b int) bool { return (a < 3) != (b < 3) }
+		w.run(3 * time.Second)
+		w.cut = nil
+		w.settle(7 * time.Second)
+		w.agree()
+		for _, h := range w.hosts {
+			if n := h.count(EventPeerDown, nil); n != 0 {
+				t.Errorf("node %d lost %d connections", h.index, n)
 			}
-		})
-	}
+		}
+	})
 }
 
 func TestNetwork_LateJoiner(t *testing.T) {
-	for _, relay := range strategies {
-		t.Run(relay, func(t *testing.T) {
-			w := testnet(t, 4, 2, relay, ring(4), func(i int, c *Config) {
-				c.Genesis = testGenesis(t, 4, 100, 100)
-			})
-			late := w.hosts[3]
-			late.kill()
-			late.disk, late.log = nil, nil
-			w.run(90 * time.Second)
-			if h := w.hosts[0].node.Status().Height; h <= 2*wire.MaxBlocks {
-				t.Fatalf("height %d fits into one answer", h)
-			}
-			late.start()
-			w.run(time.Second)
-			w.settle(time.Second)
-			height := w.agree()
-			if n := late.count(EventBlock, func(e *Event) bool { return e.Sync }); n < 2*wire.MaxBlocks {
-				t.Errorf("%d of %d blocks came by sync", n, height)
-			}
-			if n := late.count(EventBlock, nil); n < int(height) {
-				t.Errorf("%d block events for height %d", n, height)
-			}
+	eachRelay(t, func(t *testing.T, relay string) {
+		w := testnet(t, 4, 2, relay, ring(4), func(i int, c *Config) {
+			c.Genesis = testGenesis(t, 4, 100, 100)
 		})
-	}
+		late := w.hosts[3]
+		late.kill()
+		late.disk, late.log = nil, nil
+		w.run(90 * time.Second)
+		if h := w.hosts[0].node.Status().Height; h <= 2*wire.MaxBlocks {
+			t.Fatalf("height %d fits into one answer", h)
+		}
+		late.start()
+		w.run(time.Second)
+		w.settle(time.Second)
+		height := w.agree()
+		if n := late.count(EventBlock, func(e *Event) bool { return e.Sync }); n < 2*wire.MaxBlocks {
+			t.Errorf("%d of %d blocks came by sync", n, height)
+		}
+		if n := late.count(EventBlock, nil); n < int(height) {
+			t.Errorf("%d block events for height %d", n, height)
+		}
+	})
 }
 
 func TestNode_RestartKeepsHead(t *testing.T) {
@@ -155,48 +155,46 @@ func TestNode_PersistsBeforeSend(t *testing.T) {
 }
 
 func TestNetwork_TxsSurvivePartition(t *testing.T) {
-	for _, relay := range strategies {
-		t.Run(relay, func(t *testing.T) {
-			w := testnet(t, 6, 0, relay, ring(6), nil)
-			w.run(3 * time.Second)
-			w.cut = func(a, b int) bool { return (a < 3) != (b < 3) }
-			w.run(10 * time.Second)
-			ids := []chain.Hash{w.hosts[0].transfer(0, 1, 1, 0), w.hosts[0].transfer(0, 1, 9, 1), w.hosts[4].transfer(4, 5, 2, 0)}
-			w.run(2 * time.Second)
-			if w.hosts[5].node.TxStatus(ids[0]).State != TxUnknown || w.hosts[2].node.TxStatus(ids[0]).State != TxPending {
-				t.Fatal("the cut does not hold, or the side does not relay")
+	eachRelay(t, func(t *testing.T, relay string) {
+		w := testnet(t, 6, 0, relay, ring(6), nil)
+		w.run(3 * time.Second)
+		w.cut = func(a, b int) bool { return (a < 3) != (b < 3) }
+		w.run(10 * time.Second)
+		ids := []chain.Hash{w.hosts[0].transfer(0, 1, 1, 0), w.hosts[0].transfer(0, 1, 9, 1), w.hosts[4].transfer(4, 5, 2, 0)}
+		w.run(2 * time.Second)
+		if w.hosts[5].node.TxStatus(ids[0]).State != TxUnknown || w.hosts[2].node.TxStatus(ids[0]).State != TxPending {
+			t.Fatal("the cut does not hold, or the side does not relay")
+		}
+		w.hosts[0].kill() // its mempool is lost, but not those of its peers
+		w.hosts[0].start()
+		w.cut = nil
+		w.run(5 * time.Second)
+		miner := w.hosts[5]
+		for _, id := range ids {
+			if s := miner.node.TxStatus(id); s.State != TxPending {
+				t.Fatalf("transaction is %s at the far side after the heal", s.State)
 			}
-			w.hosts[0].kill() // its mempool is lost, but not those of its peers
-			w.hosts[0].start()
-			w.cut = nil
-			w.run(5 * time.Second)
-			miner := w.hosts[5]
+		}
+		if got := miner.node.NextNonce(w.hosts[0].id()); got != 2 {
+			t.Errorf("next nonce %d, want 2", got)
+		}
+		miner.node.cfg.Mine = 50
+		w.run(10 * time.Second)
+		w.stopMining()
+		w.run(2 * time.Second)
+		w.agree()
+		for _, h := range w.hosts {
 			for _, id := range ids {
-				if s := miner.node.TxStatus(id); s.State != TxPending {
-					t.Fatalf("transaction is %s at the far side after the heal", s.State)
+				s := h.node.TxStatus(id)
+				if s.State != TxIncluded || s.Confirmations == 0 {
+					t.Errorf("node %d: transaction is %s", h.index, s.State)
 				}
 			}
-			if got := miner.node.NextNonce(w.hosts[0].id()); got != 2 {
-				t.Errorf("next nonce %d, want 2", got)
+			if n := len(h.node.Mempool()); n != 0 {
+				t.Errorf("node %d: %d transactions are still pending", h.index, n)
 			}
-			miner.node.cfg.Mine = 50
-			w.run(10 * time.Second)
-			w.stopMining()
-			w.run(2 * time.Second)
-			w.agree()
-			for _, h := range w.hosts {
-				for _, id := range ids {
-					s := h.node.TxStatus(id)
-					if s.State != TxIncluded || s.Confirmations == 0 {
-						t.Errorf("node %d: transaction is %s", h.index, s.State)
-					}
-				}
-				if n := len(h.node.Mempool()); n != 0 {
-					t.Errorf("node %d: %d transactions are still pending", h.index, n)
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 // A transaction of a reverted block returns to the mempool and is included again.

@@ -53,7 +53,7 @@ type Tree struct {
 	entries   map[Hash]*treeEntry
 	canonical []*treeEntry // by height; the last one is the head
 	invalid   invalidSet
-	recent    recentStates
+	recent    ring[*treeEntry] // the last keepStates entries
 }
 
 // treeEntry is a block in the tree. A simulation has a tree for each of thousands of nodes, so an entry is small, and
@@ -271,8 +271,7 @@ const maxInvalid = 1024
 // their descendants, so that they are refused without being executed again. To fill it costs an attacker work.
 type invalidSet struct {
 	known map[Hash]*invalidBlock
-	order []Hash // ring buffer; once it is full, the oldest is at next
-	next  int
+	order ring[Hash]
 }
 
 type invalidBlock struct {
@@ -286,12 +285,8 @@ func (s *invalidSet) put(h Hash, e *treeEntry, err error) {
 	if s.known == nil {
 		s.known = make(map[Hash]*invalidBlock)
 	}
-	if len(s.order) < maxInvalid {
-		s.order = append(s.order, h)
-	} else {
-		delete(s.known, s.order[s.next])
-		s.order[s.next] = h
-		s.next = (s.next + 1) % maxInvalid
+	if oldest, evicted := s.order.push(h, maxInvalid); evicted {
+		delete(s.known, oldest)
 	}
 	e.block = &Block{Header: e.block.Header, sealed: true, hash: h}
 	s.known[h] = &invalidBlock{entry: e, err: err}
@@ -305,23 +300,27 @@ const (
 	stateStride = 128
 )
 
-// recentStates is a ring buffer of the entries added last; once it is full, the oldest is at next.
-type recentStates struct {
-	ring []*treeEntry
-	next int
+// ring holds the items that were pushed last; once it is full, the oldest is at next.
+type ring[T any] struct {
+	items []T
+	next  int
+}
+
+// push adds an item and evicts the oldest if there are limit already.
+func (r *ring[T]) push(item T, limit int) (oldest T, evicted bool) {
+	if len(r.items) < limit {
+		r.items = append(r.items, item)
+		return oldest, false
+	}
+	oldest, r.items[r.next] = r.items[r.next], item
+	r.next = (r.next + 1) % limit
+	return oldest, true
 }
 
 // retireStates records that e was added and drops the state that is too old now.
 func (t *Tree) retireStates(e *treeEntry) {
-	r := &t.recent
-	if len(r.ring) < keepStates {
-		r.ring = append(r.ring, e)
-		return
-	}
-	old := r.ring[r.next]
-	r.ring[r.next] = e
-	r.next = (r.next + 1) % keepStates
-	if old != t.head() && old.block.Height%stateStride != 0 {
+	old, evicted := t.recent.push(e, keepStates)
+	if evicted && old != t.head() && old.block.Height%stateStride != 0 {
 		old.state = State{}
 	}
 }

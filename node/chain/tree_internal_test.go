@@ -139,7 +139,7 @@ func TestInvalidSet_EvictsOldest(t *testing.T) {
 			t.Fatal("an invalid block's body is kept")
 		}
 	}
-	if len(s.known) != maxInvalid || len(s.order) != maxInvalid {
+	if len(s.known) != maxInvalid || len(s.order.items) != maxInvalid {
 		t.Errorf("%d known, want %d", len(s.known), maxInvalid)
 	}
 	if s.get(hash(extra-1)) != nil || s.get(hash(extra)) == nil {
