@@ -3,8 +3,10 @@ package node
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/relay"
 	"github.com/netsplit/netsplit/node/wire"
 )
 
@@ -50,20 +52,45 @@ type PeerAddr struct {
 	Addr string       `json:"addr"`
 }
 
-// check validates the fields that the other steps of New do not.
-func (c *Config) check() error {
+// Limits of a configuration.
+const (
+	maxNameLen  = 64
+	maxMineRate = 1e9 // attempts per second
+	maxMaxPeers = 4096
+)
+
+// Validate checks the fields that the state machine uses. Errors begin with the field's key and never show Key.
+func (c *Config) Validate() error {
+	if len(c.Name) > maxNameLen || strings.ContainsFunc(c.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return fmt.Errorf("name: want at most %d bytes without control characters", maxNameLen)
+	}
+	if err := c.Genesis.Validate(); err != nil {
+		return fmt.Errorf("genesis: %w", err)
+	}
+	if _, err := chain.KeyFromSeed(c.Key); err != nil {
+		return fmt.Errorf("key: %w", err)
+	}
+	if _, err := relay.Parse(c.Relay); err != nil {
+		return fmt.Errorf("relay: %w", err)
+	}
+	most := c.MaxPeers
+	if most == 0 {
+		most = DefaultMaxPeers
+	}
 	switch {
-	case c.MaxPeers < 0 || c.MinPeers < 0:
-		return fmt.Errorf("min_peers %d, max_peers %d: must not be negative", c.MinPeers, c.MaxPeers)
-	case !(c.Mine >= 0) || math.IsInf(c.Mine, 0): // the comparison refuses NaN too
-		return fmt.Errorf("mine: %v attempts per second is not a rate", c.Mine)
+	case math.IsNaN(c.Mine) || c.Mine < 0 || c.Mine > maxMineRate:
+		return fmt.Errorf("mine: %v is not in 0..%v attempts per second", c.Mine, maxMineRate)
+	case c.MaxPeers < 0 || c.MaxPeers > maxMaxPeers:
+		return fmt.Errorf("max_peers: %d is not in 0..%d", c.MaxPeers, maxMaxPeers)
+	case c.MinPeers < 0 || c.MinPeers > most:
+		return fmt.Errorf("min_peers: %d is not in 0..%d, the most that max_peers allows", c.MinPeers, most)
 	}
 	if err := wire.Check(&wire.Hello{Addr: c.Advertise}); err != nil {
 		return fmt.Errorf("advertise: %w", err)
 	}
-	for _, p := range c.Peers {
+	for i, p := range c.Peers {
 		if err := wire.Check(&wire.Hello{Addr: p.Addr}); err != nil {
-			return fmt.Errorf("peer %s: %w", p.ID, err)
+			return fmt.Errorf("peers[%d].addr: %w", i, err)
 		}
 	}
 	return nil

@@ -64,19 +64,27 @@ type Node struct {
 // New makes a node with the blocks that an earlier run persisted, in the order in which they were persisted: it then has
 // the head it had. It fails if the configuration or a stored block is invalid.
 func New(cfg Config, deps Deps, stored []*chain.Block, now Time) (*Node, error) {
-	key, err := chain.KeyFromSeed(cfg.Key)
+	n, err := newNode(cfg, deps, now)
+	if err == nil {
+		err = n.load(stored)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("new node %s: %w", cfg.Name, err)
+	}
+	return n, nil
+}
+
+func newNode(cfg Config, deps Deps, now Time) (*Node, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	key, err := chain.KeyFromSeed(cfg.Key)
+	if err != nil {
+		return nil, err
 	}
 	strategy, err := relay.Parse(cfg.Relay)
 	if err != nil {
-		return nil, fmt.Errorf("new node %s: %w", cfg.Name, err)
-	}
-	if err := cfg.check(); err != nil {
-		return nil, fmt.Errorf("new node %s: %w", cfg.Name, err)
-	}
-	if err := cfg.Genesis.Validate(); err != nil {
-		return nil, fmt.Errorf("new node %s: %w", cfg.Name, err)
+		return nil, err
 	}
 	if cfg.MaxPeers == 0 {
 		cfg.MaxPeers = DefaultMaxPeers
@@ -86,14 +94,14 @@ func New(cfg Config, deps Deps, stored []*chain.Block, now Time) (*Node, error) 
 		engine: pow.New(&cfg.Genesis), byID: make(map[chain.PeerID]*peer),
 	}
 	if n.tree, err = chain.NewTree(&cfg.Genesis, n.engine, deps.Memo); err != nil {
-		return nil, fmt.Errorf("new node %s: %w", cfg.Name, err)
+		return nil, err
 	}
 	n.genesis = n.tree.Genesis().Hash()
 	n.pool = mempool.New(func(m *wire.Tx) bool { return n.tree.Ledger().CheckTx(&m.Tx) == nil })
 	// Nodes of one testnet share the seed; the identity makes their choices differ.
 	n.rng = rand.New(rand.NewPCG(cfg.Seed, binary.BigEndian.Uint64(n.id[:])))
 	n.configurePeers()
-	return n, n.load(stored)
+	return n, nil
 }
 
 // configurePeers makes the dialer and the permanent entries of the address book, without the node's own.
@@ -120,7 +128,7 @@ func (n *Node) load(stored []*chain.Block) error {
 			err = fmt.Errorf("block %s at height %d: parent %s is missing", b.Hash(), b.Height, b.Parent)
 		}
 		if err != nil {
-			return fmt.Errorf("new node %s: stored block %d: %w", n.cfg.Name, i, err)
+			return fmt.Errorf("stored block %d: %w", i, err)
 		}
 		n.index(added)
 	}

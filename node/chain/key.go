@@ -17,7 +17,7 @@ func KeyFromSeed(hexSeed string) (Key, error) {
 	seed, err := hex.DecodeString(hexSeed)
 	if err != nil || len(seed) != ed25519.SeedSize {
 		// The seed is a secret: the message must not contain any of it.
-		return Key{}, fmt.Errorf("key seed: want %d hex digits, got %d characters", 2*ed25519.SeedSize, len(hexSeed))
+		return Key{}, fmt.Errorf("want a seed of %d hex digits, got %d characters", 2*ed25519.SeedSize, len(hexSeed))
 	}
 	return Key{ed25519.NewKeyFromSeed(seed)}, nil
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"os"
 	"reflect"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
-	"github.com/netsplit/netsplit/node/wire"
 )
 
 // maxConfigSize bounds the configuration file, in bytes; a genesis of a hundred thousand accounts fits.
@@ -210,40 +208,14 @@ func jsonFields(t reflect.Type) map[string]reflect.Type {
 	return fields
 }
 
-// Bounds of a configuration.
-const (
-	maxNameLen  = 64
-	maxMineRate = 1e9 // attempts per second
-	maxMaxPeers = 4096
-)
-
 // validate checks every field of a configuration. Errors begin with the field's key and never show the node's key.
 func validate(c *node.Config) error {
-	if len(c.Name) > maxNameLen || strings.ContainsFunc(c.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return fmt.Errorf("name: want at most %d bytes without control characters", maxNameLen)
-	}
-	if err := c.Genesis.Validate(); err != nil {
-		return fmt.Errorf("genesis: %w", err)
+	if err := c.Validate(); err != nil {
+		return err
 	}
 	self, err := newIdentity(c.Key)
 	if err != nil {
 		return fmt.Errorf("key: %w", err)
-	}
-	if math.IsNaN(c.Mine) || c.Mine < 0 || c.Mine > maxMineRate {
-		return fmt.Errorf("mine: %v is not in 0..%v attempts per second", c.Mine, maxMineRate)
-	}
-	if c.Relay != "flood" && c.Relay != "inventory" {
-		return fmt.Errorf("relay: %q is neither \"flood\" nor \"inventory\"", c.Relay)
-	}
-	if c.MaxPeers < 0 || c.MaxPeers > maxMaxPeers {
-		return fmt.Errorf("max_peers: %d is not in 0..%d", c.MaxPeers, maxMaxPeers)
-	}
-	most := c.MaxPeers
-	if most == 0 {
-		most = node.DefaultMaxPeers
-	}
-	if c.MinPeers < 0 || c.MinPeers > most {
-		return fmt.Errorf("min_peers: %d is not in 0..%d, the most that max_peers allows", c.MinPeers, most)
 	}
 	if err := validatePeers(c.Peers, self.id); err != nil {
 		return err
@@ -279,9 +251,6 @@ func validateHost(c *node.Config) error {
 	if c.Advertise != "" {
 		if err := checkDialable(c.Advertise); err != nil {
 			return fmt.Errorf("advertise: %w", err)
-		}
-		if len(c.Advertise) > wire.MaxAddrLen {
-			return fmt.Errorf("advertise: %d bytes, at most %d are allowed", len(c.Advertise), wire.MaxAddrLen)
 		}
 	}
 	if err := checkHostPort(c.API); err != nil {

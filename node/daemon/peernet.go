@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -313,16 +312,15 @@ type identity struct {
 
 // newIdentity makes the identity of an ed25519 seed in hex. Errors never show the seed.
 func newIdentity(seed string) (identity, error) {
-	raw, err := hex.DecodeString(seed)
-	if err != nil || len(raw) != ed25519.SeedSize {
-		return identity{}, fmt.Errorf("want %d bytes in hex", ed25519.SeedSize)
+	k, err := chain.KeyFromSeed(seed)
+	if err != nil {
+		return identity{}, err
 	}
-	private := ed25519.NewKeyFromSeed(raw)
-	key, err := crypto.UnmarshalEd25519PrivateKey(private)
+	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(k.Seed()))
 	if err != nil {
 		return identity{}, fmt.Errorf("make libp2p key: %w", err)
 	}
-	return identity{id: chain.PeerID(private.Public().(ed25519.PublicKey)), key: key}, nil
+	return identity{id: k.Address(), key: key}, nil
 }
 
 // libp2pID converts a peer's identity to the form of libp2p.
