@@ -8,122 +8,19 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/api/types/network"
 	"github.com/google/go-cmp/cmp"
 )
-
-// fakeEngine holds containers and networks, by name, with labels. Hooks, if set, come before the real thing.
-type fakeEngine struct {
-	mu         sync.Mutex
-	containers map[string]map[string]string
-	networks   map[string]map[string]string
-	listed     int
-
-	onList          func(round int) error
-	onRemove        func(name string) error
-	onNetworkRemove func(name string) error
-}
-
-func newFakeEngine() *fakeEngine {
-	return &fakeEngine{containers: map[string]map[string]string{}, networks: map[string]map[string]string{}}
-}
-
-// add makes a testnet with n nodes and an agent.
-func (e *fakeEngine) add(id string, n int) {
-	e.networks[networkName(id)] = map[string]string{labelTool: tool, labelTestnet: id, labelScenario: "s", labelDir: "/d"}
-	for i := range n {
-		name := fmt.Sprintf("n-%d", i+1)
-		e.containers["netsplit-"+id+"-"+name] = map[string]string{
-			labelTool: tool, labelTestnet: id, labelNode: name, labelRole: "n", labelAddr: fmt.Sprintf("10.0.0.%d", 10+i),
-		}
-	}
-	e.containers[agentName(id)] = map[string]string{labelTool: tool, labelTestnet: id, labelSocket: "/nowhere/" + id + "/agent.sock"}
-}
-
-func selected(f filters.Args, labels map[string]string) bool {
-	return f.MatchKVList("label", labels)
-}
-
-func (e *fakeEngine) ContainerList(_ context.Context, o container.ListOptions) ([]container.Summary, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.listed++
-	if e.onList != nil {
-		if err := e.onList(e.listed); err != nil {
-			return nil, err
-		}
-	}
-	var out []container.Summary
-	for name, labels := range e.containers {
-		if selected(o.Filters, labels) {
-			out = append(out, container.Summary{ID: name, Names: []string{"/" + name}, Labels: labels, State: "running", Created: 100})
-		}
-	}
-	return out, nil
-}
-
-func (e *fakeEngine) ContainerRemove(_ context.Context, id string, o container.RemoveOptions) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !o.Force {
-		return errors.New("not forced")
-	}
-	if e.onRemove != nil {
-		if err := e.onRemove(id); err != nil {
-			return err
-		}
-	}
-	delete(e.containers, id)
-	return nil
-}
-
-func (e *fakeEngine) NetworkList(_ context.Context, o network.ListOptions) ([]network.Summary, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var out []network.Summary
-	for name, labels := range e.networks {
-		if selected(o.Filters, labels) {
-			out = append(out, network.Summary{ID: name, Name: name, Labels: labels, Created: time.Unix(50, 0)})
-		}
-	}
-	return out, nil
-}
-
-func (e *fakeEngine) NetworkRemove(_ context.Context, id string) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.onNetworkRemove != nil {
-		if err := e.onNetworkRemove(id); err != nil {
-			return err
-		}
-	}
-	delete(e.networks, id)
-	return nil
-}
-
-func (e *fakeEngine) ContainerInspect(context.Context, string) (container.InspectResponse, error) {
-	return container.InspectResponse{}, errdefs.ErrNotFound
-}
-
-func (e *fakeEngine) ContainerStart(context.Context, string, container.StartOptions) error {
-	return errdefs.ErrNotFound
-}
-
-func (e *fakeEngine) ContainerUnpause(context.Context, string) error { return errdefs.ErrNotFound }
 
 func TestSweep_OnlyItsTestnet(t *testing.T) {
 	e := newFakeEngine()
 	e.add("a", 20)
 	e.add("b", 2)
-	e.containers["stranger"] = map[string]string{labelTestnet: "a"} // not made by this tool
+	e.put("other", map[string]string{labelTestnet: "a"}) // not made by this tool
 	if err := sweep(t.Context(), e, byTestnet("a")); err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +43,7 @@ func TestSweep_Retries(t *testing.T) {
 		fails := 2
 		e.onList = func(round int) error {
 			if round == 2 {
-				e.containers["netsplit-a-late"] = map[string]string{labelTool: tool, labelTestnet: "a"}
+				e.put("netsplit-a-late", map[string]string{labelTool: tool, labelTestnet: "a"})
 			}
 			return nil
 		}

@@ -126,9 +126,9 @@ func TestCommand_Errors(t *testing.T) {
 func TestList_LeftCommands(t *testing.T) {
 	e := newFakeEngine()
 	e.add("a", 1)
-	e.containers["in-a"] = map[string]string{labelTool: tool, labelTestnet: "a", labelKind: kindCommand}
-	e.containers["alone"] = map[string]string{labelTool: tool, labelTestnet: "command-1-1", labelKind: kindCommand}
-	e.containers["stranger"] = map[string]string{labelTool: tool} // from the image of a program that was built here
+	e.put("in-a", map[string]string{labelTool: tool, labelTestnet: "a", labelKind: kindCommand})
+	e.put("alone", map[string]string{labelTool: tool, labelTestnet: "command-1-1", labelKind: kindCommand})
+	e.put("other", map[string]string{labelTool: tool}) // from the image of a program that was built here
 	found, err := list(t.Context(), e, byTool())
 	if err != nil || len(found) != 2 || len(found[0].Nodes) != 1 || found[1].ID != "command-1-1" || len(found[1].Nodes) != 0 {
 		t.Errorf("found %+v, %v", found, err)

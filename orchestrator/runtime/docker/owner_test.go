@@ -49,19 +49,10 @@ func TestHasEnded(t *testing.T) {
 
 func TestSweepTests(t *testing.T) {
 	e := newFakeEngine()
-	gone, alive := "1-1-1-00000000", processID(os.Getpid())
-	for id, owner := range map[string]string{"gone": gone, "alive": alive, "user": ""} {
-		e.add(id, 2)
-		if owner == "" {
-			continue
-		}
-		e.networks[networkName(id)][labelTestOwner] = owner
-		for name, labels := range e.containers {
-			if strings.HasPrefix(name, "netsplit-"+id) {
-				labels[labelTestOwner] = owner
-			}
-		}
-	}
+	const gone = "1-1-1-00000000"
+	e.add("gone", 2, labelTestOwner, gone)
+	e.add("alive", 2, labelTestOwner, processID(os.Getpid()))
+	e.add("user", 2)
 	e.networks["attached"] = map[string]string{labelTestOwner: gone}
 	if err := sweepTests(t.Context(), e); err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package docker
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"net/netip"
@@ -12,76 +11,35 @@ import (
 	"testing"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/netsplit/netsplit/faults"
 )
 
-// fakeStranger is a container in a state, at an address on network "n", that was started at some time.
-type fakeStranger struct {
-	state         container.ContainerState
-	addr, started string
-	err, startErr error
-}
-
-// fakeStrangers are containers by id. Starting one starts it at the address that was prepared.
-type fakeStrangers struct {
-	is  map[string]*fakeStranger
-	did []string
-}
-
-func (f *fakeStrangers) ContainerInspect(_ context.Context, id string) (container.InspectResponse, error) {
-	s := f.is[id]
-	if s == nil {
-		return container.InspectResponse{}, errdefs.ErrNotFound
-	}
-	c := container.InspectResponse{
-		ContainerJSONBase: &container.ContainerJSONBase{State: &container.State{Status: s.state, StartedAt: s.started}},
-		NetworkSettings:   &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{"x": {NetworkID: "n", IPAddress: s.addr}}},
-	}
-	return c, s.err
-}
-
-func (f *fakeStrangers) ContainerStart(_ context.Context, id string, _ container.StartOptions) error {
-	s := f.is[id]
-	if s.startErr != nil {
-		return s.startErr
-	}
-	f.did = append(f.did, "start "+id)
-	s.state, s.started = container.StateRunning, "later"
-	return nil
-}
-
-func (f *fakeStrangers) ContainerUnpause(_ context.Context, id string) error {
-	f.did = append(f.did, "unpause "+id)
-	f.is[id].state = container.StateRunning
-	return nil
-}
-
 func TestRestore(t *testing.T) {
 	for _, c := range []struct {
-		is        fakeStranger
+		is        fakeContainer
 		verb      faults.Verb
 		did, fail string
 		left      int
 	}{
-		{fakeStranger{state: "paused", addr: "10.0.0.1"}, faults.Resume, "unpause x", "", 0},
-		{fakeStranger{state: "running", addr: "10.0.0.1"}, faults.Resume, "", "", 0},
-		{fakeStranger{state: "exited", addr: "10.0.0.1"}, faults.Resume, "", "", 0},
-		{fakeStranger{state: "exited", addr: "10.0.0.1"}, faults.Start, "start x", "", 0},
-		{fakeStranger{state: "paused", addr: "10.0.0.1"}, faults.Start, "unpause x", "", 0}, // killed between note and act
-		{fakeStranger{state: "running", addr: "10.0.0.1"}, faults.Start, "", "", 0},
-		{fakeStranger{state: "exited", addr: "10.0.0.1", started: "since"}, faults.Start, "", "", 0}, // its owner stopped it
-		{fakeStranger{state: "paused", addr: "10.0.0.1", started: "since"}, faults.Resume, "", "", 0},
-		{fakeStranger{state: "running", addr: "10.0.0.2", started: "since"}, faults.Start, "", "", 0},
-		{fakeStranger{state: "exited", addr: "10.0.0.2"}, faults.Start, "start x", "10.0.0.2 instead of 10.0.0.1", 0},
-		{fakeStranger{state: "exited", startErr: errors.New("port is taken")}, faults.Start, "", "start container alice, which a fault had ended or paused: port is taken", 1},
-		{fakeStranger{err: errdefs.ErrNotFound}, faults.Start, "", "", 0},
-		{fakeStranger{err: errors.New("busy")}, faults.Start, "", "busy", 1},
+		{fakeContainer{state: "paused", addr: "10.0.0.1"}, faults.Resume, "unpause x", "", 0},
+		{fakeContainer{state: "running", addr: "10.0.0.1"}, faults.Resume, "", "", 0},
+		{fakeContainer{state: "exited", addr: "10.0.0.1"}, faults.Resume, "", "", 0},
+		{fakeContainer{state: "exited", addr: "10.0.0.1"}, faults.Start, "start x", "", 0},
+		{fakeContainer{state: "paused", addr: "10.0.0.1"}, faults.Start, "unpause x", "", 0}, // killed between note and act
+		{fakeContainer{state: "running", addr: "10.0.0.1"}, faults.Start, "", "", 0},
+		{fakeContainer{state: "exited", addr: "10.0.0.1", started: "since"}, faults.Start, "", "", 0}, // its owner stopped it
+		{fakeContainer{state: "paused", addr: "10.0.0.1", started: "since"}, faults.Resume, "", "", 0},
+		{fakeContainer{state: "running", addr: "10.0.0.2", started: "since"}, faults.Start, "", "", 0},
+		{fakeContainer{state: "exited", addr: "10.0.0.2"}, faults.Start, "start x", "10.0.0.2 instead of 10.0.0.1", 0},
+		{fakeContainer{state: "exited", startErr: errors.New("port is taken")}, faults.Start, "", "start container alice, which a fault had ended or paused: port is taken", 1},
+		{fakeContainer{err: errdefs.ErrNotFound}, faults.Start, "", "", 0},
+		{fakeContainer{err: errors.New("busy")}, faults.Start, "", "busy", 1},
 	} {
-		e := &fakeStrangers{is: map[string]*fakeStranger{"x": &c.is}}
+		e := newFakeEngine()
+		e.containers["x"] = &c.is
 		l := &restoreJournal{file: filepath.Join(t.TempDir(), restoreFile), Testnet: "t", Network: "n"}
 		if err := l.put(restoreStep{Container: "x", Name: "alice", Addr: netip.MustParseAddr("10.0.0.1"), Verb: c.verb}); err != nil {
 			t.Fatal(err)
@@ -102,10 +60,10 @@ func TestRestore(t *testing.T) {
 
 // The engine gives the lowest address that is free.
 func TestRestore_AddressOrder(t *testing.T) {
-	e := &fakeStrangers{is: map[string]*fakeStranger{}}
+	e := newFakeEngine()
 	l := &restoreJournal{Network: "n"}
 	for _, addr := range []string{"10.0.0.10", "10.0.0.9", "10.0.0.2"} {
-		e.is[addr] = &fakeStranger{state: "exited", addr: addr}
+		e.containers[addr] = &fakeContainer{state: "exited", addr: addr}
 		if err := l.put(restoreStep{Container: addr, Addr: netip.MustParseAddr(addr), Verb: faults.Start}); err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +127,7 @@ func TestReadJournal_Errors(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := restoreRun(t.Context(), &fakeStrangers{}, file, "t"); err == nil || !strings.Contains(err.Error(), want) {
+		if err := restoreRun(t.Context(), newFakeEngine(), file, "t"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40q: %v", text, err)
 		}
 	}
@@ -184,7 +142,7 @@ func TestReadJournal_Errors(t *testing.T) {
 	}
 }
 
-// A testnet whose containers cannot be made to go on stays, for another try, and saves no other.
+// A testnet whose containers cannot be restored stays, for another try; the others are removed.
 func TestRemoveAll_KeepsUnrestoredTestnets(t *testing.T) {
 	file := filepath.Join(t.TempDir(), restoreFile)
 	l := &restoreJournal{file: file, Testnet: "a", Network: "n"}
@@ -192,42 +150,24 @@ func TestRemoveAll_KeepsUnrestoredTestnets(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := newFakeEngine()
-	e.add("a", 0)
+	e.add("a", 0, labelRestore, file)
 	e.add("b", 1)
-	e.containers[agentName("a")][labelRestore] = file
-	stubborn := &revived{e, &fakeStrangers{is: map[string]*fakeStranger{"x": {state: "exited", startErr: errors.New("port is taken")}}}}
-	removed, err := removeAll(t.Context(), stubborn, "/nowhere")
+	x := &fakeContainer{state: "exited", startErr: errors.New("port is taken")}
+	e.containers["x"] = x
+	removed, err := removeAll(t.Context(), e, "/nowhere")
 	if err == nil || !strings.Contains(err.Error(), "testnet a: start container alice") || !slices.Equal(removed, []string{"b"}) {
 		t.Errorf("removed %v, %v", removed, err)
 	}
-	if len(e.containers) != 1 {
+	if len(e.containers) != 2 {
 		t.Errorf("left %v", e.containers)
 	}
-	stubborn.is["x"].startErr, stubborn.is["x"].addr = nil, "10.0.0.1"
-	if removed, err = removeAll(t.Context(), stubborn, "/nowhere"); !slices.Equal(removed, []string{"a"}) || err != nil {
+	x.startErr, x.addr = nil, "10.0.0.1"
+	if removed, err = removeAll(t.Context(), e, "/nowhere"); !slices.Equal(removed, []string{"a"}) || err != nil {
 		t.Errorf("removed %v, %v", removed, err)
 	}
-	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) || len(stubborn.did) != 1 {
-		t.Errorf("did %v, %v", stubborn.did, err)
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) || len(e.did) != 1 {
+		t.Errorf("did %v, %v", e.did, err)
 	}
-}
-
-// revived is a fakeEngine whose strangers can be brought back.
-type revived struct {
-	*fakeEngine
-	*fakeStrangers
-}
-
-func (r *revived) ContainerInspect(ctx context.Context, id string) (container.InspectResponse, error) {
-	return r.fakeStrangers.ContainerInspect(ctx, id)
-}
-
-func (r *revived) ContainerStart(ctx context.Context, id string, o container.StartOptions) error {
-	return r.fakeStrangers.ContainerStart(ctx, id, o)
-}
-
-func (r *revived) ContainerUnpause(ctx context.Context, id string) error {
-	return r.fakeStrangers.ContainerUnpause(ctx, id)
 }
 
 func FuzzJournal(f *testing.F) {
@@ -239,7 +179,7 @@ func FuzzJournal(f *testing.F) {
 		}
 		for _, s := range l.Steps {
 			if s.Verb != faults.Resume && s.Verb != faults.Start {
-				t.Errorf("%q is to be undone by %q", s.Container, s.Verb)
+				t.Errorf("%q is to be restored by %q", s.Container, s.Verb)
 			}
 		}
 	})
