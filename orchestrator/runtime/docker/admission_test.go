@@ -15,8 +15,8 @@ import (
 	"github.com/netsplit/netsplit/faults"
 )
 
-// visitors are guests a, b, c ... at 10.0.0.2, 10.0.0.3 ... without addresses of their own.
-func visitors(n int) []attachedContainer {
+// unfixed are attached containers a, b, c ... at 10.0.0.2, 10.0.0.3 ... without addresses of their own.
+func unfixed(n int) []attachedContainer {
 	var out []attachedContainer
 	for i := range n {
 		name := string(rune('a' + i))
@@ -53,43 +53,43 @@ func plan(t *testing.T, faultsOf ...string) []faults.Planned {
 }
 
 func TestCheckFaults(t *testing.T) {
-	rm := visitors(3)
+	rm := unfixed(3)
 	rm[1].autoRemove = true
-	fixed := visitors(3)
+	fixed := unfixed(3)
 	for i := range fixed {
 		fixed[i].fixed = true
 	}
-	mixed := visitors(3)
+	mixed := unfixed(3)
 	mixed[1].fixed = true
 	above, below := netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("10.0.0.2")
 	for _, c := range []struct {
-		guests []attachedContainer
-		lowest netip.Addr
-		plan   []string
-		fail   string
+		containers []attachedContainer
+		lowest     netip.Addr
+		plan       []string
+		fail       string
 	}{
 		{rm, above, []string{"pause b 10 20", "kill a 10 20"}, ""},
 		{rm, above, []string{"kill b 10 20"}, "fault kill-1: container b was started with --rm"},
 		{rm, above, []string{"stop b 10 20"}, "fault stop-1: container b was started with --rm"},
 		{rm, above, []string{"restart a 5 5", "restart b 10 10"}, "fault restart-2: container b was started with --rm"},
 		// The engine gives the lowest address that is free.
-		{visitors(3), above, []string{"kill b 10 20"}, ""},
-		{visitors(3), netip.Addr{}, []string{"kill b 10 20"}, ""},
-		{visitors(3), above, []string{"kill a,b,c 10 20"}, ""},
-		{visitors(3), above, []string{"restart a,b,c 10 10"}, ""},
-		{visitors(3), above, []string{"kill b 10 20", "stop a 20 30"}, ""},
-		{visitors(3), above, []string{"kill b 10 20", "stop c 15 30"}, ""},
-		{visitors(3), above, []string{"kill b 10 30", "stop c 15 20"}, "fault stop-1: container c has no fixed address: it would come back at that of b"},
-		{visitors(3), above, []string{"kill b 10 30", "restart c 15 15"}, "fault restart-1: container c has no fixed address"},
-		{visitors(3), above, []string{"kill b 10 30", "restart a 15 15"}, ""},
-		{visitors(3), above, []string{"kill b 10 30", "pause c 15 20"}, ""},
-		{visitors(3), below, []string{"kill c 10 20"}, "fault kill-1: container c has no fixed address: it would come back at 10.0.0.2, which is free, instead of 10.0.0.4"},
+		{unfixed(3), above, []string{"kill b 10 20"}, ""},
+		{unfixed(3), netip.Addr{}, []string{"kill b 10 20"}, ""},
+		{unfixed(3), above, []string{"kill a,b,c 10 20"}, ""},
+		{unfixed(3), above, []string{"restart a,b,c 10 10"}, ""},
+		{unfixed(3), above, []string{"kill b 10 20", "stop a 20 30"}, ""},
+		{unfixed(3), above, []string{"kill b 10 20", "stop c 15 30"}, ""},
+		{unfixed(3), above, []string{"kill b 10 30", "stop c 15 20"}, "fault stop-1: container c has no fixed address: it would come back at that of b"},
+		{unfixed(3), above, []string{"kill b 10 30", "restart c 15 15"}, "fault restart-1: container c has no fixed address"},
+		{unfixed(3), above, []string{"kill b 10 30", "restart a 15 15"}, ""},
+		{unfixed(3), above, []string{"kill b 10 30", "pause c 15 20"}, ""},
+		{unfixed(3), below, []string{"kill c 10 20"}, "fault kill-1: container c has no fixed address: it would come back at 10.0.0.2, which is free, instead of 10.0.0.4"},
 		{fixed, below, []string{"kill b 10 30", "stop c 15 20"}, ""},
 		{mixed, above, []string{"kill b 10 30", "stop c 15 20"}, "come back at that of b"}, // and b could not come back at all
 		{mixed, above, []string{"kill a 10 30", "stop b 15 20"}, ""},
 		{rm, above, []string{"kill b 10 20", "restart c 15 15"}, "fault kill-1: container b was started with --rm and would be gone for good\nfault restart-1: container c has"},
 	} {
-		err := checkFaults(c.guests, c.lowest, plan(t, c.plan...))
+		err := checkFaults(c.containers, c.lowest, plan(t, c.plan...))
 		if (err == nil) != (c.fail == "") || err != nil && !strings.Contains(err.Error(), c.fail) {
 			t.Errorf("%v: %v, want %s", c.plan, err, c.fail)
 		}
@@ -129,7 +129,7 @@ func TestLowestFree(t *testing.T) {
 	}
 }
 
-// The engine gives a container the address that lowestFree tells, on networks of either way to make them.
+// The engine gives a container the address that lowestFree returns, on networks made in different ways.
 func TestLowestFree_MatchesEngine(t *testing.T) {
 	t.Parallel()
 	r := open(t)

@@ -24,9 +24,9 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// strangers starts n containers of the helper on a network of their own, as someone else would, and returns their label.
-// change, if there is one, is told of each container before it is made.
-func strangers(t *testing.T, n int, change ...func(*container.HostConfig)) string {
+// startContainers starts n containers of the helper on a network of their own, as someone else would, and returns their label.
+// change, if there is one, may change the configuration of each container.
+func startContainers(t *testing.T, n int, change ...func(*container.HostConfig)) string {
 	t.Helper()
 	r := open(t)
 	ref := helperImage(t, r)
@@ -77,7 +77,7 @@ func strangers(t *testing.T, n int, change ...func(*container.HostConfig)) strin
 	return who
 }
 
-// attached attaches to strangers and creates a testnet of them.
+// attached attaches to the containers with a label and creates a testnet of them.
 func attached(t *testing.T, who string, sink runtime.Sink) (*Attached, []runtime.Host) {
 	t.Helper()
 	plan := testPlan(t, 0, sink) // first: its directory is removed after Close
@@ -109,7 +109,7 @@ func attached(t *testing.T, who string, sink runtime.Sink) (*Attached, []runtime
 
 func TestAttached_SplitsAndRestores(t *testing.T) {
 	t.Parallel()
-	who := strangers(t, 3)
+	who := startContainers(t, 3)
 	sink := newRecord()
 	f, hosts := attached(t, who, sink)
 	if len(hosts) != 3 || hosts[0].ID != "val-1" || hosts[2].ID != "val-3" {
@@ -164,7 +164,7 @@ func TestAttached_SplitsAndRestores(t *testing.T) {
 	}
 }
 
-// What a run that was killed did to containers is undone by whoever removes its testnet.
+// Whoever removes the testnet of a killed run restores the containers.
 func TestRemove_RestoresAttachedContainers(t *testing.T) {
 	t.Parallel()
 	for name, remove := range map[string]func(ctx context.Context, id string) error{
@@ -177,7 +177,7 @@ func TestRemove_RestoresAttachedContainers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			who := strangers(t, 4)
+			who := startContainers(t, 4)
 			f, _ := attached(t, who, nil)
 			file := f.journal.file
 			for _, a := range []faults.Action{
@@ -191,7 +191,7 @@ func TestRemove_RestoresAttachedContainers(t *testing.T) {
 			if l, err := readJournal(file, f.journal.Testnet); err != nil || len(l.Steps) != 3 {
 				t.Errorf("on disk: %+v, %v", l, err)
 			}
-			if err := f.Detach(); err != nil { // as far as the engine can tell, it was killed
+			if err := f.Detach(); err != nil { // for the engine this is no different from a kill
 				t.Fatal(err)
 			}
 			states := func() (map[faults.NodeID]string, error) { return f.States(t.Context()) }
@@ -219,7 +219,7 @@ func TestRemove_RestoresAttachedContainers(t *testing.T) {
 				t.Errorf("left %v, %v", left, err)
 			}
 			if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("the note is still there: %v", err)
+				t.Errorf("the journal is still there: %v", err)
 			}
 		})
 	}
@@ -250,11 +250,11 @@ func (o oneTestnet) NetworkList(ctx context.Context, l network.ListOptions) ([]n
 	return o.remover.NetworkList(ctx, l)
 }
 
-// Where a container cannot be made to go on, the testnet stays until it can.
+// Where a container cannot be restored, the testnet stays until it can.
 func TestAttached_RetriesRestore(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
-	who := strangers(t, 1, func(h *container.HostConfig) {
+	who := startContainers(t, 1, func(h *container.HostConfig) {
 		h.PortBindings = nat.PortMap{"80/tcp": {{HostIP: "127.0.0.1", HostPort: port}}}
 	})
 	f, _ := attached(t, who, nil)
@@ -308,7 +308,7 @@ func remainingOf(t *testing.T, id string) ([]string, error) {
 
 func TestAttached_ReportsExit(t *testing.T) {
 	t.Parallel()
-	who := strangers(t, 2)
+	who := startContainers(t, 2)
 	sink := newRecord()
 	f, hosts := attached(t, who, sink)
 	get(t, f, hosts[0], "/exit")
@@ -326,7 +326,7 @@ func TestAttached_ReportsExit(t *testing.T) {
 
 func TestAttached_RefusesAutoRemove(t *testing.T) {
 	t.Parallel()
-	who := strangers(t, 2, func(h *container.HostConfig) { h.AutoRemove = true })
+	who := startContainers(t, 2, func(h *container.HostConfig) { h.AutoRemove = true })
 	f, hosts := attached(t, who, nil)
 	for _, v := range []faults.Verb{faults.Kill, faults.Stop, faults.Restart} {
 		err := f.Do(t.Context(), faults.Action{Verb: v, Node: hosts[0].ID})

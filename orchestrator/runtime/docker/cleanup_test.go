@@ -39,7 +39,7 @@ func TestSweep_Retries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newFakeEngine()
 		e.add("a", 2)
-		// A container that was being made appears after the first look, and removals fail now and then.
+		// A container that was being made appears after the first listing, and removals fail now and then.
 		fails := 2
 		e.onList = func(round int) error {
 			if round == 2 {

@@ -3,7 +3,7 @@
 // testcontainers-go; what it has no call for (a network's driver options, events, logs that continue over restarts, images
 // without a build) goes to the engine's own client.
 //
-// The host speaks with nodes at their own addresses: no port is published, and engines on other machines are refused. All
+// The host connects to nodes at their own addresses: no port is published, and engines on other machines are refused. All
 // that a testnet makes is labelled, and is gone after Close, or after Remove when the orchestrator crashed. Images stay
 // (docker image prune --all --filter label=dev.netsplit.tool=netsplit removes those that no container uses).
 //

@@ -56,7 +56,7 @@ func connect(ctx context.Context) (*client.Client, string, error) {
 	return cli, v.Version, nil
 }
 
-// checkLocal refuses engines on other machines: the orchestrator speaks with nodes at their containers' addresses.
+// checkLocal refuses engines on other machines: the orchestrator connects to nodes at their containers' addresses.
 func checkLocal(host string) error {
 	if strings.HasPrefix(host, "unix://") {
 		return nil

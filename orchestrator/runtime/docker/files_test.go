@@ -20,11 +20,11 @@ type fakeFiles struct {
 	archives map[string][]tar.Header
 	text     map[string]string // of regular files in archives, by header name
 	mode     fs.FileMode
-	asked    int
+	stats    int // requests for paths
 }
 
 func (f *fakeFiles) ContainerStatPath(_ context.Context, _, path string) (container.PathStat, error) {
-	f.asked++
+	f.stats++
 	if _, ok := f.archives[path]; !ok {
 		return container.PathStat{}, errdefs.ErrNotFound
 	}
@@ -144,8 +144,8 @@ func TestExternalImage_Pack(t *testing.T) {
 			t.Errorf("packed %s", got)
 		}
 	}
-	if f.asked != 2 {
-		t.Errorf("asked for %d directories", f.asked)
+	if f.stats != 2 {
+		t.Errorf("%d directories were looked up", f.stats)
 	}
 	if _, err := img.pack(t.Context(), f, "x", map[string][]byte{"/a/../b": nil}); err == nil {
 		t.Error("packed an unclean path")

@@ -154,7 +154,7 @@ func TestFollower_DrainsBeforeExit(t *testing.T) {
 		if got := rec.exits["n"][0]; got != "died after 2 lines" {
 			t.Errorf("exit %q", got)
 		}
-		// Started again, it goes on where it was.
+		// Started again, it continues where it was.
 		log.print(3, "again\n")
 		n.reportStart()
 		rec.until(t, "again", func() bool { return len(rec.lines["n"]) == 3 })
@@ -292,7 +292,7 @@ func TestTailOf(t *testing.T) {
 	}
 }
 
-// tailLog answers with the last frames asked for.
+// tailLog returns the last frames.
 type tailLog struct{ frames []string }
 
 func (l *tailLog) ContainerLogs(_ context.Context, _ string, o container.LogsOptions) (io.ReadCloser, error) {

@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker/docker/api/types/image"
-
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
@@ -287,11 +285,7 @@ func TestImage_Go(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if _, err := r.cli.ImageRemove(context.WithoutCancel(t.Context()), ref, image.RemoveOptions{}); err != nil {
-			t.Error(err)
-		}
-	})
+	removeImageAfter(t, r, ref)
 	res, err := r.RunCommand(t.Context(), runtime.Command{
 		Image: ref, Args: []string{"-C", "/out", "/in"}, Files: map[string][]byte{"/in": []byte("-- a/b --\ntext\n")}, Collect: []string{"/out"},
 	})

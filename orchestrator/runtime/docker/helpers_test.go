@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/image"
+
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
@@ -32,7 +34,7 @@ func needDocker(t testing.TB) {
 	t.Skip(err)
 }
 
-// record is a Sink that keeps all.
+// record is a Sink that records everything.
 type record struct {
 	mu     sync.Mutex
 	lines  map[faults.NodeID][]string
@@ -254,4 +256,13 @@ func write(t *testing.T, dir, name, text string) {
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// removeImageAfter removes an image at the end of a test: by force, because containers of it go only later, with Close.
+func removeImageAfter(t *testing.T, r *Runtime, ref string) {
+	t.Cleanup(func() {
+		if _, err := r.cli.ImageRemove(context.WithoutCancel(t.Context()), ref, image.RemoveOptions{Force: true}); err != nil {
+			t.Error(err)
+		}
+	})
 }

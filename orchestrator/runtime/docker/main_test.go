@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// testNode prints numbered lines, on over restarts, and does what it is told over HTTP.
+// testNode prints numbered lines, continued over restarts, and obeys requests over HTTP.
 func testNode(args []string) {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)

@@ -70,7 +70,7 @@ func TestSubnets_SkipTaken(t *testing.T) {
 	}
 }
 
-// fakeNetworks refuses the first subnets that it is asked for.
+// fakeNetworks refuses the first subnets.
 type fakeNetworks struct {
 	refuse int
 	err    error

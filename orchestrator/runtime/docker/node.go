@@ -166,7 +166,7 @@ func (s *nodeSet) netns(ctx context.Context, links []faults.Link) (map[faults.No
 	return paths, g.Wait()
 }
 
-// node is one node of a testnet. It keeps apart ends of its process that were requested and those that were not.
+// node is one node of a testnet. It distinguishes ends of its process that were requested from those that were not.
 type node struct {
 	id        faults.NodeID
 	role      string

@@ -152,7 +152,7 @@ func TestWatcher(t *testing.T) {
 		f.msgs <- event("a", 1e9+5, events.ActionStart)
 		f.msgs <- event("b", 1e9+7, events.ActionStart)
 		f.msgs <- event("other", 1e9+6, events.ActionDie)
-		f.msgs <- event("a", 1e9+4, events.ActionDie) // the engine does not keep to an order
+		f.msgs <- event("a", 1e9+4, events.ActionDie) // the engine keeps no order
 		f.msgs <- event("a", 1e9+6, events.ActionStart)
 		synctest.Wait()
 		if got := fmt.Sprint(changes(nodes["a"]), changes(nodes["b"])); got != "[start exit start] [start]" {

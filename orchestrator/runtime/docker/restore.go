@@ -30,7 +30,7 @@ const maxJournal = 1 << 20
 // restoreJournal lists what is to be done to attached containers for them to be as they were before faults acted on them.
 // A step is on disk before its action is carried out.
 type restoreJournal struct {
-	file string // empty: it is kept in memory alone
+	file string // empty: the journal is in memory alone
 
 	Testnet string `json:"testnet"`
 	// Network is the id of the network that was split.

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/image"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
@@ -40,7 +39,7 @@ func TestNetwork_Internal(t *testing.T) {
 	}
 }
 
-func TestSink_LinesOnceAcrossRestarts(t *testing.T) {
+func TestSink_LinesAndExits(t *testing.T) {
 	t.Parallel()
 	rec := newRecord()
 	r, hosts := testnet(t, 2, rec, Options{})
@@ -79,64 +78,19 @@ func TestSink_LinesOnceAcrossRestarts(t *testing.T) {
 	if err != nil || len(tail) != 2 || len(tail[1]) != 100000 {
 		t.Errorf("Logs = %.40q, %v", tail, err)
 	}
-}
 
-func TestSink_ExitAfterLastLine(t *testing.T) {
-	t.Parallel()
-	rec := newRecord()
-	r, hosts := testnet(t, 2, rec, Options{})
-	id := hosts[1].ID
+	// The exit of the other node comes after its last line, and lines after it starts again.
+	other := hosts[1].ID
 	if _, err := get(t, r, hosts[1], "/exit"); err == nil {
 		t.Fatal("the node did not exit")
 	}
-	rec.until(t, "the exit", func() bool { return len(rec.exits[id]) == 1 })
-	if got, want := rec.exits[id][0], "exited with status 3 after 15 lines"; got != want {
+	rec.until(t, "the exit", func() bool { return len(rec.exits[other]) == 1 })
+	if got, want := rec.exits[other][0], "exited with status 3 after 15 lines"; got != want {
 		t.Errorf("exit %q, want %q", got, want)
 	}
-	err := r.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: id})
-	if !errors.Is(err, runtime.ErrState) {
-		t.Errorf("killing the dead: %v", err)
-	}
-	do(t, r, faults.Start, id)
+	do(t, r, faults.Start, other)
 	mustGet(t, r, hosts[1], "/healthz")
-	rec.until(t, "lines after the exit", func() bool { return len(rec.lines[id]) == 25 })
-}
-
-func TestDo_WrongState(t *testing.T) {
-	t.Parallel()
-	r, hosts := created(t, 2, nil, Options{})
-	id := hosts[0].ID
-	bad := func(verbs ...faults.Verb) {
-		t.Helper()
-		for _, v := range verbs {
-			if err := r.Do(t.Context(), faults.Action{Verb: v, Node: id}); !errors.Is(err, runtime.ErrState) {
-				t.Errorf("%s: %v, want ErrState", v, err)
-			}
-		}
-	}
-	bad(faults.Start, faults.Kill)
-	if err := r.Launch(t.Context(), launches(hosts), nil); err != nil {
-		t.Fatal(err)
-	}
-	bad(faults.Start, faults.Resume)
-	do(t, r, faults.Pause, id)
-	bad(faults.Pause, faults.Start, faults.Stop, faults.Restart)
-	do(t, r, faults.Resume, id)
-	do(t, r, faults.Pause, id)
-	do(t, r, faults.Kill, id)
-	bad(faults.Kill, faults.Stop, faults.Pause, faults.Resume, faults.Restart)
-	do(t, r, faults.Start, id)
-	mustGet(t, r, hosts[0], "/healthz")
-	if err := r.Do(t.Context(), faults.Action{Verb: "melt", Node: id}); err == nil {
-		t.Error("an unknown verb passed")
-	}
-	if err := r.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "nobody"}); err == nil {
-		t.Error("an unknown node passed")
-	}
-	var ne *runtime.NodeError
-	if err := r.Launch(t.Context(), launches(hosts)[:1], nil); !errors.As(err, &ne) || !errors.Is(err, runtime.ErrState) {
-		t.Errorf("launching twice: %v", err)
-	}
+	rec.until(t, "lines after the exit", func() bool { return len(rec.lines[other]) == 25 })
 }
 
 func TestProbe_AfterRestart(t *testing.T) {
@@ -306,14 +260,33 @@ func TestCreate_Concurrent(t *testing.T) {
 	wg.Wait()
 }
 
-func TestLaunch_ErrorNamesNode(t *testing.T) {
+// Nodes that cannot be launched are named, with the reason; nothing is done to a node before its launch.
+func TestLaunch_Errors(t *testing.T) {
 	t.Parallel()
-	r, hosts := created(t, 2, nil, Options{})
-	ls := launches(hosts)
-	ls[1].Files["relative"] = nil
-	var ne *runtime.NodeError
-	if err := r.Launch(t.Context(), ls, nil); !errors.As(err, &ne) || ne.Node != hosts[1].ID {
-		t.Errorf("got %v", err)
+	r, hosts := created(t, 3, nil, Options{})
+	for _, v := range []faults.Verb{faults.Start, faults.Kill} {
+		if err := r.Do(t.Context(), faults.Action{Verb: v, Node: hosts[0].ID}); !errors.Is(err, runtime.ErrState) {
+			t.Errorf("%s before launch: %v, want ErrState", v, err)
+		}
+	}
+	for _, c := range []struct {
+		name, want string
+		launch     runtime.Launch
+	}{
+		{"relative path", "absolute", runtime.Launch{ID: hosts[0].ID, Files: map[string][]byte{"relative": nil}}},
+		{"missing image", "docker pull", runtime.Launch{ID: hosts[1].ID, Image: "netsplit-no-such-image:1"}},
+		{"launched before", runtime.ErrState.Error(), runtime.Launch{ID: hosts[1].ID}},
+		{"unknown node", "no node nobody", runtime.Launch{ID: "nobody"}},
+	} {
+		var ne *runtime.NodeError
+		err := r.Launch(t.Context(), []runtime.Launch{c.launch}, nil)
+		if !errors.As(err, &ne) || ne.Node != c.launch.ID || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	_, err := r.BuildImage(t.Context(), runtime.ImageSource{Ref: "netsplit-no-such-image:1"}, nil)
+	if err == nil || !strings.Contains(err.Error(), "docker pull") {
+		t.Errorf("image of a reference: %v", err)
 	}
 }
 
@@ -358,7 +331,7 @@ func TestLaunch_ExternalImage(t *testing.T) {
 		}
 	}
 	if _, err := get(t, r, hosts[0], "/mode?path=/data"); err == nil {
-		t.Error("a foreign image has /data")
+		t.Error("an external image has /data")
 	}
 	for _, v := range []faults.Verb{faults.Pause, faults.Resume, faults.Restart, faults.Kill, faults.Start} {
 		do(t, r, v, hosts[0].ID)
@@ -397,12 +370,7 @@ func TestLaunch_ExternalImageUserAndSignal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		// By force: the container goes only later, with Close.
-		if _, err := r.cli.ImageRemove(context.Background(), ref, image.RemoveOptions{Force: true}); err != nil {
-			t.Error(err)
-		}
-	})
+	removeImageAfter(t, r, ref)
 	if len(steps) < 4 {
 		t.Errorf("progress %q", steps)
 	}
@@ -425,14 +393,5 @@ func TestLaunch_ExternalImageUserAndSignal(t *testing.T) {
 	c, err := r.cli.ContainerInspect(t.Context(), containerName(r.plan.ID, hosts[0].ID))
 	if err != nil || c.State.Status != container.StateExited {
 		t.Errorf("state %v, %v", c.State, err)
-	}
-}
-
-func TestLaunch_MissingImage(t *testing.T) {
-	t.Parallel()
-	r, hosts := created(t, 1, nil, Options{})
-	err := r.Launch(t.Context(), []runtime.Launch{{ID: hosts[0].ID, Image: "netsplit-no-such-image:1"}}, nil)
-	if err == nil || !strings.Contains(err.Error(), "docker pull") {
-		t.Errorf("got %v", err)
 	}
 }

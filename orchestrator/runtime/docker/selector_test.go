@@ -10,8 +10,8 @@ import (
 	"github.com/docker/docker/api/types/network"
 )
 
-// stranger is a running container with labels "k=v" on networks "name=address".
-func stranger(name, labels string, nets ...string) container.Summary {
+// summary describes a running container with labels "k=v" on networks "name=address".
+func summary(name, labels string, nets ...string) container.Summary {
 	c := container.Summary{ID: strings.Repeat(name, 12), Names: []string{"/" + name}, State: "running", Labels: map[string]string{}}
 	c.NetworkSettings = &container.NetworkSettingsSummary{Networks: map[string]*network.EndpointSettings{}}
 	for l := range strings.FieldsSeq(labels) {
@@ -26,12 +26,12 @@ func stranger(name, labels string, nets ...string) container.Summary {
 }
 
 func TestSelector(t *testing.T) {
-	dead, frozen := stranger("dead", "app=z"), stranger("frozen", "app=z zone=c")
+	dead, frozen := summary("dead", "app=z"), summary("frozen", "app=z zone=c")
 	dead.State, frozen.State = "exited", "paused"
 	all := []container.Summary{
-		stranger("n-10", "app=x zone=a"), stranger("n-2", "app=x zone=b"), dead, frozen, stranger("other", ""),
-		stranger("ours", "app=x mine "+labelTestnet+"=t-1"), stranger("n-3", "app=z zone=d"),
-		stranger("p_val_1", composeProject+"=prj "+composeService+"=val"),
+		summary("n-10", "app=x zone=a"), summary("n-2", "app=x zone=b"), dead, frozen, summary("other", ""),
+		summary("ours", "app=x mine "+labelTestnet+"=t-1"), summary("n-3", "app=z zone=d"),
+		summary("p_val_1", composeProject+"=prj "+composeService+"=val"),
 	}
 	for _, c := range []struct {
 		sel              Selector
@@ -83,7 +83,7 @@ func TestSelector(t *testing.T) {
 	}
 }
 
-// hintOf is the hint of an error about what was asked for.
+// hintOf is the hint of an IncompatibleError.
 func hintOf(err error) string {
 	var bad *IncompatibleError
 	if errors.As(err, &bad) {
@@ -94,7 +94,7 @@ func hintOf(err error) string {
 
 func TestNameNodes(t *testing.T) {
 	compose := func(project, service string, n int) container.Summary {
-		return stranger(fmt.Sprintf("%s_%s_%d", project, service, n), fmt.Sprintf("%s=%s %s=%d", composeService, service, composeNumber, n))
+		return summary(fmt.Sprintf("%s_%s_%d", project, service, n), fmt.Sprintf("%s=%s %s=%d", composeService, service, composeNumber, n))
 	}
 	for _, c := range []struct {
 		list []container.Summary
@@ -102,10 +102,10 @@ func TestNameNodes(t *testing.T) {
 	}{
 		{[]container.Summary{compose("p", "val", 1), compose("p", "val", 2)}, "val-1:val val-2:val"},
 		{[]container.Summary{compose("p", "val", 1), compose("q", "val", 1)}, "p-val-1:val q-val-1:val"},
-		{[]container.Summary{stranger("El.Geth_1", "")}, "el-geth-1:el-geth-1"},
-		{[]container.Summary{stranger("a_1", ""), stranger("a-1", "")}, "error"},
-		{[]container.Summary{stranger("___", "")}, "error"},
-		{[]container.Summary{stranger(strings.Repeat("x", 60)+"-end", "")}, strings.Repeat("x", 36) + "-end:" + strings.Repeat("x", 36) + "-end"},
+		{[]container.Summary{summary("El.Geth_1", "")}, "el-geth-1:el-geth-1"},
+		{[]container.Summary{summary("a_1", ""), summary("a-1", "")}, "error"},
+		{[]container.Summary{summary("___", "")}, "error"},
+		{[]container.Summary{summary(strings.Repeat("x", 60)+"-end", "")}, strings.Repeat("x", 36) + "-end:" + strings.Repeat("x", 36) + "-end"},
 	} {
 		got, err := nameNodes(c.list)
 		var names []string
@@ -123,7 +123,7 @@ func TestNameNodes(t *testing.T) {
 
 func TestCommonNetwork(t *testing.T) {
 	mode := func(m string) container.Summary {
-		c := stranger("m", "", "a=10.0.0.1")
+		c := summary("m", "", "a=10.0.0.1")
 		c.HostConfig.NetworkMode = m
 		return c
 	}
@@ -131,13 +131,13 @@ func TestCommonNetwork(t *testing.T) {
 		list                   []container.Summary
 		name, want, fail, hint string
 	}{
-		{[]container.Summary{stranger("x", "", "a=10.0.0.1"), stranger("y", "", "a=10.0.0.2", "b=10.1.0.1")}, "", "id-of-a", "", ""},
-		{[]container.Summary{stranger("x", "", "a=1.1.1.1"), stranger("y", "", "b=1.1.1.1")}, "", "", "share no network: x is on a; y is on b", ""},
-		{[]container.Summary{stranger("x", "", "a=1.1.1.1", "b=1.1.1.2")}, "", "", "share 2 networks (a, b)", "choose one with --network"},
-		{[]container.Summary{stranger("x", "", "a=1.1.1.1", "b=1.1.1.2")}, "b", "id-of-b", "", ""},
-		{[]container.Summary{stranger("x", "", "a=1.1.1.1")}, "c", "", "not all of the containers are on network c", "they share: a"},
-		{[]container.Summary{stranger("x", "", "mynet=1.1.1.1")}, "mynte", "", "network mynte", "did you mean --network mynet?"},
-		{[]container.Summary{stranger("x", "", "a=")}, "", "", "no IPv4 address", ""},
+		{[]container.Summary{summary("x", "", "a=10.0.0.1"), summary("y", "", "a=10.0.0.2", "b=10.1.0.1")}, "", "id-of-a", "", ""},
+		{[]container.Summary{summary("x", "", "a=1.1.1.1"), summary("y", "", "b=1.1.1.1")}, "", "", "share no network: x is on a; y is on b", ""},
+		{[]container.Summary{summary("x", "", "a=1.1.1.1", "b=1.1.1.2")}, "", "", "share 2 networks (a, b)", "choose one with --network"},
+		{[]container.Summary{summary("x", "", "a=1.1.1.1", "b=1.1.1.2")}, "b", "id-of-b", "", ""},
+		{[]container.Summary{summary("x", "", "a=1.1.1.1")}, "c", "", "not all of the containers are on network c", "they share: a"},
+		{[]container.Summary{summary("x", "", "mynet=1.1.1.1")}, "mynte", "", "network mynte", "did you mean --network mynet?"},
+		{[]container.Summary{summary("x", "", "a=")}, "", "", "no IPv4 address", ""},
 		{[]container.Summary{mode("host")}, "", "", "host's network", "give it a bridge network"},
 		{[]container.Summary{mode("none")}, "", "", "has no network", "give it a bridge network"},
 		{[]container.Summary{mode("container:1234")}, "", "", "another container's network", "attach to that one"},
