@@ -243,7 +243,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// The follower needs each frame in a Write of its own.
+// Followers and tails need each frame in a Write of its own.
 func TestStdcopy_OneWritePerFrame(t *testing.T) {
 	var in bytes.Buffer
 	for i := range 3 {
@@ -251,9 +251,9 @@ func TestStdcopy_OneWritePerFrame(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var out frameBuffer
-	if _, err := stdcopy.StdCopy(&out, io.Discard, &in); err != nil || out.frames != 3 || out.String() != "012" {
-		t.Errorf("%d writes of %q, %v", out.frames, out.String(), err)
+	out := streamTail{tail: &logTail{}}
+	if _, err := stdcopy.StdCopy(&out, io.Discard, &in); err != nil || out.tail.frames != 3 || string(out.part) != "012" {
+		t.Errorf("%d writes of %q, %v", out.tail.frames, out.part, err)
 	}
 }
 
@@ -274,25 +274,27 @@ func TestTailOf(t *testing.T) {
 	for i := range 5 {
 		log.frames = append(log.frames, fmt.Sprintf("%d-a", i), "-b", "-c\n")
 	}
-	got, err := tailOf(t.Context(), log, "c", 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff([]string{"3-a-b-c", "4-a-b-c"}, got); d != "" {
-		t.Error(d)
-	}
-	if got, err := tailOf(t.Context(), log, "c", 100); err != nil || len(got) != 5 {
-		t.Errorf("all: %v, %v", got, err)
-	}
-	if got, err := tailOf(t.Context(), log, "c", 0); err != nil || got != nil {
-		t.Errorf("none: %v, %v", got, err)
-	}
-	if got, err := tailOf(t.Context(), &tailLog{}, "c", 3); err != nil || got != nil {
-		t.Errorf("an empty log: %v, %v", got, err)
+	mixed := &tailLog{frames: []string{"before\n", "x", "2:error\n", "y\n", "2:unfin", "last\n", "2:ished"}}
+	for _, c := range []struct {
+		name string
+		log  *tailLog
+		n    int
+		want []string
+	}{
+		{"two", log, 2, []string{"3-a-b-c", "4-a-b-c"}},
+		{"all", log, 100, []string{"0-a-b-c", "1-a-b-c", "2-a-b-c", "3-a-b-c", "4-a-b-c"}},
+		{"none", log, 0, nil},
+		{"empty log", &tailLog{}, 3, nil},
+		{"standard error inside of a line", mixed, 4, []string{"error", "xy", "last", "unfinished"}},
+	} {
+		got, err := tailOf(t.Context(), c.log, "c", c.n)
+		if d := cmp.Diff(c.want, got); d != "" || err != nil {
+			t.Errorf("%s: %s %v", c.name, d, err)
+		}
 	}
 }
 
-// tailLog returns the last frames.
+// tailLog returns the last frames; "2:" begins those of standard error.
 type tailLog struct{ frames []string }
 
 func (l *tailLog) ContainerLogs(_ context.Context, _ string, o container.LogsOptions) (io.ReadCloser, error) {
@@ -302,7 +304,11 @@ func (l *tailLog) ContainerLogs(_ context.Context, _ string, o container.LogsOpt
 	}
 	var b bytes.Buffer
 	for _, f := range l.frames[max(0, len(l.frames)-n):] {
-		stdcopy.NewStdWriter(&b, stdcopy.Stdout).Write([]byte(f))
+		stream := stdcopy.Stdout
+		if text, ok := strings.CutPrefix(f, "2:"); ok {
+			f, stream = text, stdcopy.Stderr
+		}
+		stdcopy.NewStdWriter(&b, stream).Write([]byte(f))
 	}
 	return io.NopCloser(&b), nil
 }

@@ -72,7 +72,7 @@ func (r *record) Exit(n faults.NodeID, err error) {
 // until waits for a condition on what was recorded.
 func (r *record) until(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
 		r.mu.Lock()
@@ -152,7 +152,7 @@ func launches(hosts []runtime.Host) []runtime.Launch {
 // get asks a node over HTTP, until it listens.
 func get(t *testing.T, r interface{ Transport() http.RoundTripper }, h runtime.Host, path string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c := http.Client{Transport: r.Transport()}
 	for {

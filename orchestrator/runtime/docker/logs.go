@@ -23,51 +23,64 @@ type logSource interface {
 // tailLines is how many lines of a log an error carries.
 const tailLines = 20
 
-// tailOf returns at most the last n lines of a container, both streams in the order they were printed.
+// tailOf returns at most the last n lines of a container, of both streams, in the order in which they ended.
 func tailOf(ctx context.Context, src logSource, name string, n int) ([]string, error) {
 	if n <= 0 {
 		return nil, nil
 	}
-	// The engine counts frames, of which a long line has several. One more than needed shows that the first is whole.
-	for frames := n + 1; ; frames *= 4 {
-		lines, got, err := lastFrames(ctx, src, name, frames)
+	// The engine counts frames, of which a long line has several. The first line of each stream may lack its beginning.
+	for frames := n + 2; ; frames *= 4 {
+		tail, err := lastFrames(ctx, src, name, frames)
 		if err != nil {
 			return nil, err
 		}
-		if len(lines) > n || got < frames {
-			return lines[max(0, len(lines)-n):], nil
+		if len(tail.lines) > n+1 || tail.frames < frames {
+			return tail.lines[max(0, len(tail.lines)-n):], nil
 		}
 	}
 }
 
-// lastFrames returns the lines that the last frames of a log make, and how many frames there were.
-func lastFrames(ctx context.Context, src logSource, name string, frames int) (lines []string, got int, err error) {
+// lastFrames returns the lines that the last frames of a log make.
+func lastFrames(ctx context.Context, src logSource, name string, frames int) (*logTail, error) {
 	body, err := src.ContainerLogs(ctx, name, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: strconv.Itoa(frames)})
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer body.Close()
-	var b frameBuffer
-	if _, err := stdcopy.StdCopy(&b, &b, body); err != nil {
-		return nil, 0, err
+	tail := &logTail{}
+	stdout, stderr := &streamTail{tail: tail}, &streamTail{tail: tail}
+	if _, err := stdcopy.StdCopy(stdout, stderr, body); err != nil {
+		return nil, err
 	}
-	text := strings.TrimSuffix(b.String(), "\n")
-	if text == "" {
-		return nil, b.frames, nil
+	for _, s := range []*streamTail{stdout, stderr} {
+		if len(s.part) > 0 {
+			tail.lines = append(tail.lines, string(s.part))
+		}
 	}
-	return strings.Split(text, "\n"), b.frames, nil
+	return tail, nil
 }
 
-// frameBuffer is a buffer that counts writes: stdcopy makes one for each frame.
-type frameBuffer struct {
-	bytes.Buffer
+// logTail is the end of a log.
+type logTail struct {
+	lines  []string
 	frames int
 }
 
-// Write implements io.Writer.
-func (b *frameBuffer) Write(p []byte) (int, error) {
-	b.frames++
-	return b.Buffer.Write(p)
+// streamTail makes lines of one stream. Frames of the other stream may come between those of a line.
+type streamTail struct {
+	tail *logTail
+	part []byte // of an unfinished line
+}
+
+// Write takes one frame: stdcopy makes one write of each.
+func (s *streamTail) Write(p []byte) (int, error) {
+	s.tail.frames++
+	s.part = append(s.part, p...)
+	if text, ended := bytes.CutSuffix(s.part, []byte{'\n'}); ended {
+		s.tail.lines = append(s.tail.lines, string(text))
+		s.part = s.part[:0]
+	}
+	return len(p), nil
 }
 
 // headLines is how many of the first lines of a long output an error carries: programs print what is wrong before their usage.
