@@ -127,7 +127,7 @@ func (r *faultRunner) act(ctx context.Context, f *faults.Planned, a faults.Actio
 	if down, ok := stateDuring[a.Verb]; ok {
 		// The node may be gone before the call returns; its state is recorded first so that no checker expects
 		// anything of it meanwhile.
-		r.rec.lifecycle(a.Node, trace.Lifecycle{State: down, Fault: f.ID, Reason: string(a.Verb)})
+		r.rec.lifecycle(r.time.Now(), a.Node, trace.Lifecycle{State: down, Fault: f.ID, Reason: string(a.Verb)})
 	}
 	starts := a.Verb == faults.Start || a.Verb == faults.Restart
 	back := starts || a.Verb == faults.Resume

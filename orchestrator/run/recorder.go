@@ -109,9 +109,9 @@ func (r *recorder) write(e trace.Event) {
 	}
 }
 
-// lifecycle records a change of a node's state.
-func (r *recorder) lifecycle(node faults.NodeID, l trace.Lifecycle) {
-	r.add(trace.Event{Kind: trace.KindNode, Node: trace.NodeID(node), Lifecycle: &l})
+// lifecycle records a change of a node's state at a time of the clock.
+func (r *recorder) lifecycle(at time.Duration, node faults.NodeID, l trace.Lifecycle) {
+	r.addAt(at, trace.Event{Kind: trace.KindNode, Node: trace.NodeID(node), Lifecycle: &l})
 }
 
 // status records a node's answer, or that there was none.
@@ -184,7 +184,7 @@ func (r *recorder) gapSince(node faults.NodeID, from time.Duration, err error) {
 
 // Exit implements runtime.Sink.
 func (r *recorder) Exit(node faults.NodeID, err error) {
-	r.lifecycle(node, trace.Lifecycle{State: trace.StateDied, Reason: firstLine(err)})
+	r.lifecycle(r.clock.Now(), node, trace.Lifecycle{State: trace.StateDied, Reason: firstLine(err)})
 	r.hooks.died(node, err)
 }
 

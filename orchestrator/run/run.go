@@ -127,7 +127,7 @@ func (r *run) start(ctx context.Context) error {
 	r.observer.pollFirst(ctx)
 	r.time.zero = r.time.Now()
 	for _, n := range net.Nodes() {
-		r.rec.lifecycle(n, trace.Lifecycle{State: trace.StateUp})
+		r.rec.lifecycle(r.time.zero, n, trace.Lifecycle{State: trace.StateUp})
 	}
 	r.rec.begin(r.time.zero, r.describe(ctx))
 	r.phase(trace.PhaseScheduled)
