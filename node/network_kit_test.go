@@ -32,7 +32,7 @@ func testKey(t testing.TB, i int) (chain.Key, string) {
 	return k, seed
 }
 
-// testGenesis funds the first n keys. rate is the whole network's, attempts per second.
+// testGenesis funds the first n keys. rate is the attempts per second of all miners together.
 func testGenesis(t testing.TB, n int, rate float64, interval chain.Millis) chain.Genesis {
 	t.Helper()
 	g := chain.Genesis{

@@ -53,7 +53,7 @@ func TestNetwork_PartitionAndHeal(t *testing.T) {
 					deep += h.count(EventHead, func(e *Event) bool { return e.Dropped >= 3 })
 				}
 				if deep < 5 {
-					t.Errorf("%d nodes reorganised, want a whole side", deep)
+					t.Errorf("%d nodes reorganised, want those of one side", deep)
 				}
 			})
 		}

@@ -196,7 +196,7 @@ func BenchmarkDuplicate(b *testing.B) {
 func TestNew_Refuses(t *testing.T) {
 	_, seed := testKey(t, 0)
 	good := Config{Name: "x", Genesis: testGenesis(t, 1, 1, 1000), Key: seed, Relay: "flood"}
-	for name, spoil := range map[string]func(*Config){
+	for name, edit := range map[string]func(*Config){
 		"key":       func(c *Config) { c.Key = "zz" },
 		"relay":     func(c *Config) { c.Relay = "pigeon" },
 		"genesis":   func(c *Config) { c.Genesis.Network = "" },
@@ -206,13 +206,13 @@ func TestNew_Refuses(t *testing.T) {
 		"peer":      func(c *Config) { c.Peers = []PeerAddr{{Addr: "a b"}} },
 	} {
 		cfg := good
-		spoil(&cfg)
+		edit(&cfg)
 		if _, err := New(cfg, Deps{}, nil, epoch); err == nil {
-			t.Errorf("%s is not refused", name)
+			t.Errorf("invalid %s: no error", name)
 		}
 	}
 	if _, err := New(good, Deps{}, []*chain.Block{newSingle(t, nil).orphan(1)}, epoch); err == nil {
-		t.Error("a stored orphan is not refused")
+		t.Error("stored orphan: no error")
 	}
 }
 

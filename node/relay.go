@@ -113,7 +113,7 @@ func (n *Node) request(requests []relay.Request) {
 }
 
 // receiveGet sends the requested items that the node has. There is no answer for the others: the peer requests them
-// from somebody else after a timeout.
+// from another peer after a timeout.
 func (n *Node) receiveGet(p *peer, m *wire.Get) {
 	cost := len(m.Hashes)
 	if m.Item == wire.ItemBlock {

@@ -66,7 +66,7 @@ func TestMemo_CustomVerify(t *testing.T) {
 		calls++
 		return genesis == Hash{1}
 	})
-	tx := Tx{Amount: 1} // nobody signed it
+	tx := Tx{Amount: 1} // not signed
 	for range 2 {
 		if !m.Verify(Hash{1}, &tx) || m.Verify(Hash{2}, &tx) {
 			t.Error("the custom check was not used")

@@ -76,7 +76,7 @@ func decodeConfig(text []byte) (cfg node.Config, offset int64, err error) {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
 			// wrong.Offset is that of the first byte after the value.
-			return cfg, max(0, wrong.Offset-1), fmt.Errorf("%s: %s where %s is wanted", wrong.Field, wrong.Value, wrong.Type)
+			return cfg, max(0, wrong.Offset-1), fmt.Errorf("%s: got %s, want %s", wrong.Field, wrong.Value, wrong.Type)
 		}
 		return cfg, -1, err
 	}

@@ -9,10 +9,10 @@ import (
 )
 
 // maxEventWrite is the size of the largest write in bytes. On Linux a write of PIPE_BUF bytes to a pipe is atomic, so a
-// node that is killed leaves whole lines only.
+// node that is killed leaves complete lines only.
 const maxEventWrite = 4096
 
-// eventLog writes events as JSON lines: whole lines only, as many per write as fit into maxEventWrite.
+// eventLog writes events as JSON lines: complete lines only, as many per write as fit into maxEventWrite.
 type eventLog struct {
 	w   io.Writer
 	buf []byte

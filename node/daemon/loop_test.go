@@ -93,12 +93,12 @@ func TestSlowReader_Disconnected(t *testing.T) {
 	s.write(stream, chosenFrame)
 
 	big := &wire.Block{Block: chain.NewBlock(chain.Header{Version: 1, Height: 1}, make([]chain.Tx, chain.MaxBlockTxs))}
-	linked, gone := false, false
-	for !gone {
+	connected, disconnected := false, false
+	for !disconnected {
 		err := l.Do(t.Context(), func(*node.Node, node.Time) []node.Effect {
 			here := l.links[s.id] != nil
-			gone = linked && !here
-			linked = linked || here
+			disconnected = connected && !here
+			connected = connected || here
 			if !here {
 				return nil
 			}

@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// setUserTimeout does nothing where the kernel has no such option: the node's own pings find a dead connection.
+// setUserTimeout does nothing: this system has no such option, and the node's pings find dead connections too.
 func setUserTimeout(syscall.RawConn, time.Duration) error { return nil }

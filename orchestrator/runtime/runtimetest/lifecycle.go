@@ -96,7 +96,7 @@ func (n *testnet) logs(t *testing.T) {
 	}
 }
 
-// downAndUp ends a node, starts it again, and checks that it comes back with its address and its blocks.
+// downAndUp ends a node, starts it again, and checks that it has its address and its blocks again.
 func (n *testnet) downAndUp(t *testing.T, verb faults.Verb) {
 	id := n.ids()[3]
 	before := n.mustStatus(t, id)
@@ -178,7 +178,7 @@ func (n *testnet) wrongState(t *testing.T) {
 	refuse("paused", faults.Start, faults.Pause)
 	n.do(t, faults.Resume, id)
 	n.do(t, faults.Kill, id)
-	refuse("dead", faults.Kill, faults.Stop, faults.Pause, faults.Resume, faults.Restart)
+	refuse("down", faults.Kill, faults.Stop, faults.Pause, faults.Resume, faults.Restart)
 	n.do(t, faults.Start, id)
 	n.agree(t, 1)
 }

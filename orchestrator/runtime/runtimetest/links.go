@@ -36,7 +36,7 @@ func (s suite) links(t *testing.T) {
 	}
 	net := s.up(t, 3)
 	n := shaped{net, net.rt.(runtime.LinkShaper)}
-	t.Run("whole", n.whole)
+	t.Run("no faults", n.noFaults)
 	t.Run("cut", n.cutBothWays)
 	t.Run("one way", n.cutOneWay)
 	t.Run("latency", n.latency)
@@ -76,8 +76,8 @@ type want struct {
 	delay time.Duration
 }
 
-// check measures every link and compares it with its expected state; links that are not in wants should have no faults.
-func (n shaped) check(t *testing.T, wants map[faults.Link]want) {
+// check measures every link and compares it with its expected state; links that are not in expected have no faults.
+func (n shaped) check(t *testing.T, expected map[faults.Link]want) {
 	t.Helper()
 	var links []faults.Link
 	for _, a := range n.ids() {
@@ -92,7 +92,7 @@ func (n shaped) check(t *testing.T, wants map[faults.Link]want) {
 		t.Fatalf("%d measurements of %d links", len(got), len(links))
 	}
 	for i, m := range got {
-		w := wants[links[i]]
+		w := expected[links[i]]
 		switch {
 		case m.Link != links[i] || m.Sent != probePlan.Count:
 			t.Errorf("measurement %+v of link %v", m, links[i])
@@ -142,7 +142,7 @@ func (n shaped) flushed(t *testing.T) int64 {
 	return traffic.Flushed
 }
 
-func (n shaped) whole(t *testing.T) { n.check(t, nil) }
+func (n shaped) noFaults(t *testing.T) { n.check(t, nil) }
 
 func (n shaped) cutBothWays(t *testing.T) {
 	there, back := n.ends()

@@ -66,7 +66,7 @@ func TestClock_SleepCancelled(t *testing.T) {
 		t.Fatalf("cancellation noticed after %d events", ticks-10*burst)
 	}
 	if err := l.r.Clock().Sleep(ctx, 0); !errors.Is(err, context.Canceled) {
-		t.Fatalf("sleep with a dead context: %v", err)
+		t.Fatalf("sleep with a cancelled context: %v", err)
 	}
 }
 

@@ -325,7 +325,7 @@ func (w *world) linkOf(from, to int32) link {
 // broadcast, which goes through the peers in the order in which they connected, finds each at once.
 type ends struct {
 	list []end
-	hint int
+	next int // where a lookup starts
 }
 
 type end struct {
@@ -340,13 +340,13 @@ func endKey(id *chain.PeerID) uint64 { return binary.NativeEndian.Uint64(id[:8])
 func (e *ends) find(id *chain.PeerID) (conn uint32, ok bool) {
 	key := endKey(id)
 	n := len(e.list)
-	i := e.hint
+	i := e.next
 	for range n {
 		if i >= n {
 			i = 0
 		}
 		if l := &e.list[i]; l.key == key && l.peer == *id {
-			e.hint = i + 1
+			e.next = i + 1
 			return l.conn, true
 		}
 		i++

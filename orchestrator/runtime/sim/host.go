@@ -33,7 +33,7 @@ const (
 	created state = iota // no process yet
 	running
 	paused
-	down // stopped, killed or died
+	down // stopped, killed or crashed
 )
 
 func (s state) String() string {
@@ -117,7 +117,7 @@ func (w *world) crash(h *host, err error, detail []byte) {
 	}
 }
 
-// resume continues a paused process with the inputs that arrived meanwhile, in order.
+// resume continues a paused process with the inputs that were held, in order.
 func (w *world) resume(h *host) {
 	h.state = running
 	now := w.now.Load()
@@ -141,7 +141,7 @@ const (
 // ring holds the last lines that a node printed, in one buffer that grows to its limit and then drops the oldest lines.
 type ring struct {
 	limit int    // bytes
-	buf   []byte // whole lines, each with its newline
+	buf   []byte // complete lines with their newlines
 	lines int
 }
 

@@ -105,7 +105,7 @@ type backend struct {
 	life uint32
 }
 
-// errGone is the error of a request whose node has ended meanwhile.
+// errGone is the error of a request whose node has ended.
 var errGone = errors.New("node is not running")
 
 // Do implements api.Backend.
