@@ -77,7 +77,7 @@ func TestANodeThatIsNotHeardOfNeverPasses(t *testing.T) {
 
 func TestAHeightThatIsFrozenSinceBeforeTheFaultFails(t *testing.T) {
 	for _, quorum := range []float64{2. / 3, 0} {
-		h := newHistory(t, "a", "b", "c", "d").asked(map[bool]string{true: "bft", false: "pow"}[quorum > 0], quorum, 0)
+		h := newHistory(t, "a", "b", "c", "d").polled(map[bool]string{true: "bft", false: "pow"}[quorum > 0], quorum, 0)
 		h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")
 		h.at(20 * time.Second)
 		h.cut("p", ids("a", "b"), ids("c", "d"))
@@ -96,7 +96,7 @@ func TestAHeightThatIsFrozenSinceBeforeTheFaultFails(t *testing.T) {
 // asks for growth.
 func TestTheOldHeadIsNoConvergence(t *testing.T) {
 	for from, verdict := range map[time.Duration]Verdict{time.Hour: Vacuous, 70 * time.Second: Pass} {
-		h := newHistory(t, "a", "b", "c", "d").asked("pow", 0, 3)
+		h := newHistory(t, "a", "b", "c", "d").polled("pow", 0, 3)
 		h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")
 		h.at(20 * time.Second)
 		h.cut("p", ids("a", "b"), ids("c", "d"))
@@ -124,69 +124,11 @@ func TestTheOldHeadIsNoConvergence(t *testing.T) {
 }
 
 func TestOneAskedNodeIsVacuous(t *testing.T) {
-	h := newHistory(t, "a").asked("bft", 2./3, 0)
+	h := newHistory(t, "a").polled("bft", 2./3, 0)
 	h.blocksUntil("x", 60*time.Second, "a")
 	h.end(30 * time.Second)
 	for _, name := range []string{"agreement", "convergence", "block_propagation", "isolation"} {
 		want(t, h.result(name), Vacuous)
-	}
-}
-
-func TestSeparateNetworksFail(t *testing.T) {
-	for _, from := range []uint64{0, 7} { // from genesis on, and from some height on
-		for _, family := range []string{"pow", "bft"} {
-			h := newHistory(t, "a", "b", "c", "d").asked(family, map[string]float64{"bft": 2. / 3}[family], 0)
-			h.blocks["g1"] = trace.Block{Hash: "g1", Height: from}
-			h.blocks["g2"] = trace.Block{Hash: "g2", Height: from}
-			h.heads["a"], h.heads["d"] = "g1", "g2"
-			for i := range 30 {
-				h.tell(trace.Hash(fmt.Sprint("x", i)), "a", "b", "c")
-				h.tell(trace.Hash(fmt.Sprint("y", i)), "d")
-				h.sleep(time.Second)
-			}
-			h.end(30 * time.Second)
-			r := h.result("agreement")
-			want(t, r, Fail)
-			if family == "pow" && !strings.Contains(r.Reason, "separate networks") || !strings.Contains(fmt.Sprint(r.Evidence), " d") {
-				t.Errorf("%s from %d: %s; %+v", family, from, r.Reason, r.Evidence)
-			}
-			if r := h.result("convergence"); r.Verdict == Pass {
-				t.Errorf("%s from %d: convergence passes", family, from)
-			}
-		}
-	}
-	// A node on another genesis, where the run states the right one.
-	h := newHistory(t, "a", "b", "c").asked("pow", 0, 6)
-	h.run.Chain.GenesisHash = genesis
-	h.blocks["other"] = trace.Block{Hash: "other"}
-	h.heads["a"], h.heads["c"] = genesis, "other"
-	h.tell("x", "a", "b")
-	h.tell("y", "c")
-	h.end(time.Second)
-	want(t, h.result("agreement"), Fail)
-}
-
-func TestNodesThatAreAskedFromSomeHeightOn(t *testing.T) {
-	h := newBFT(t)
-	h.run.Chain.GenesisHash = genesis
-	h.blocks["p"] = trace.Block{Hash: "p", Height: 40}
-	h.heads["a"] = "p"
-	h.at(-500 * ms)
-	h.tell("x-0", "a", "b", "c")
-	h.at(0)
-	h.blocksUntil("y", 5*time.Second, "a", "b", "c", "d")
-	// d is asked again, from lower down.
-	h.blocks["low"] = trace.Block{Hash: "low", Height: 39}
-	h.add("d", &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: "p", Parent: "low", Height: 40}})
-	h.blocksUntil("z", 50*time.Second, "a", "b", "c", "d")
-	h.phase(trace.PhaseSettling)
-	h.blocksUntil("s", 60*time.Second, "a", "b", "c", "d")
-	h.stop()
-	for _, name := range []string{"agreement", "chain_growth", "convergence"} {
-		want(t, h.result(name), Pass)
-	}
-	if s := h.judge().Summary; s.Height != 101 || s.Stale != 0 {
-		t.Errorf("height %d, %d stale", s.Height, s.Stale)
 	}
 }
 
@@ -195,9 +137,9 @@ func TestPropagationOfAskedNodes(t *testing.T) {
 		h := newBFT(t)
 		for i := range 40 {
 			at := h.now
-			h.tell(trace.Hash(fmt.Sprint("x", i)), "a", "b", "c")
+			h.report(trace.Hash(fmt.Sprint("x", i)), "a", "b", "c")
 			h.at(at + late)
-			h.hear("d", h.blocks[trace.Hash(fmt.Sprint("x", i))])
+			h.reportBlock("d", h.blocks[trace.Hash(fmt.Sprint("x", i))])
 			h.at(at + time.Second)
 		}
 		h.end(20 * time.Second)
@@ -233,7 +175,7 @@ func TestBlocksFromBeforeTheRunDoNotSpread(t *testing.T) {
 			hash := trace.Hash(fmt.Sprint("x", i))
 			b := trace.Block{Hash: hash, Parent: h.heads["a"], Height: uint64(i + 1), Time: h.run.Started.Add(time.Duration(i-before) * time.Second)}
 			h.add("", &trace.Event{Kind: trace.KindBlock, Block: &b})
-			h.tell(hash, "a", "b", "c", "d")
+			h.report(hash, "a", "b", "c", "d")
 		}
 		h.at(max(h.now, 0))
 		h.end(20 * time.Second)
@@ -255,7 +197,7 @@ func TestTransactionsFromBeforeTheRunAreNotIncluded(t *testing.T) {
 		h.blocks["x"] = trace.Block{Hash: "x", Height: 1, Time: h.run.Started.Add(made)}
 		h.body("x", "t")
 		for _, n := range ids("a", "b", "c", "d") {
-			h.hear(n, h.blocks["x"])
+			h.reportBlock(n, h.blocks["x"])
 		}
 		h.submit("a", "t")
 		h.blocksUntil("y", time.Minute, "a", "b", "c", "d")
@@ -264,35 +206,10 @@ func TestTransactionsFromBeforeTheRunAreNotIncluded(t *testing.T) {
 	}
 }
 
-// TestBlockTimesThatMeanNothing: a chain whose blocks state one time for ever still includes transactions and spreads blocks.
-func TestBlockTimesThatMeanNothing(t *testing.T) {
-	h := newBFT(t)
-	h.run.Started = time.Unix(1_700_000_000, 0)
-	for i := range 40 {
-		hash, at := trace.Hash(fmt.Sprint("x", i)), h.now
-		h.blocks[hash] = trace.Block{Hash: hash, Parent: h.heads["a"], Height: uint64(i + 1), Time: time.Unix(0, 0)}
-		if i == 9 {
-			h.submit("a", "t")
-			h.body(hash, "t")
-		} else {
-			h.body(hash)
-		}
-		for _, n := range ids("a", "b", "c", "d") {
-			h.hear(n, h.blocks[hash])
-		}
-		h.at(at + time.Second)
-	}
-	h.end(20 * time.Second)
-	want(t, h.result("inclusion"), Pass)
-	if r := h.result("block_propagation"); r.Verdict != Pass || r.Metrics["blocks"] < 35 {
-		t.Errorf("%s: %s %s", r.Verdict, r.Figure, r.Reason)
-	}
-}
-
 // TestANodeThatIsSilentThroughManyFaults: its silence goes on when the components change.
 func TestANodeThatIsSilentThroughManyFaults(t *testing.T) {
 	for silent, verdict := range map[bool]Verdict{true: Unknown, false: Pass} {
-		h := newHistory(t, "a", "b", "c", "d").asked("pow", 0, 6)
+		h := newHistory(t, "a", "b", "c", "d").polled("pow", 0, 6)
 		h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")
 		rest := ids("b", "c", "d")
 		if silent {
@@ -313,13 +230,13 @@ func TestANodeThatIsSilentThroughManyFaults(t *testing.T) {
 
 func TestIsolationOfAskedNodes(t *testing.T) {
 	run := func(crossing time.Duration, dropped int64) Result {
-		h := newHistory(t, "a", "b").asked("pow", 0, 6)
+		h := newHistory(t, "a", "b").polled("pow", 0, 6)
 		h.blocksUntil("x", 5*time.Second, "a", "b")
 		h.cut("p", ids("a"), ids("b"))
 		h.sleep(crossing)
-		h.tell("y", "a")
+		h.report("y", "a")
 		h.sleep(50 * ms)
-		h.hear("b", h.blocks["y"]) // nobody tells from whom
+		h.reportBlock("b", h.blocks["y"]) // nobody tells from whom
 		h.at(30 * time.Second)
 		h.fault(trace.Fault{ID: "p", Kind: "partition", Phase: trace.FaultHealing})
 		h.fault(trace.Fault{ID: "p", Kind: "partition", Phase: trace.FaultHealed, Dropped: dropped})
@@ -332,7 +249,7 @@ func TestIsolationOfAskedNodes(t *testing.T) {
 	want(t, run(ms, -1), Pass) // the engine cannot count
 
 	// Without blocks the probes decide, and without these nothing does.
-	want(t, halves(t, 60*time.Second).result("isolation"), Pass)
+	want(t, halvedQuorum(t, 60*time.Second).result("isolation"), Pass)
 	noProbes := newBFT(t)
 	noProbes.cut("p", ids("a", "b"), ids("c", "d"))
 	noProbes.at(30 * time.Second)
@@ -394,7 +311,7 @@ func TestLinksOfAChainThatCannotBeExecuted(t *testing.T) {
 	broken.blocksUntil("x", 5*time.Second, "a", "b", "c", "d")
 	broken.blocks["nobody-has-it"] = trace.Block{Hash: "nobody-has-it", Height: 5}
 	broken.heads["c"] = "nobody-has-it"
-	broken.tell("y", "c")
+	broken.report("y", "c")
 	broken.end(time.Second)
 	r := broken.result("validity")
 	want(t, r, Fail)

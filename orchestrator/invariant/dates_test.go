@@ -26,7 +26,7 @@ func datedRun(t *testing.T, holder int, date func(started time.Time, at time.Dur
 		}
 		h.add("", &trace.Event{Kind: trace.KindBlock, Block: &b})
 		for _, n := range ids("a", "b", "c", "d") {
-			h.hear(n, b)
+			h.reportBlock(n, b)
 			h.sleep(ms)
 		}
 		h.at(at + time.Second)
@@ -68,12 +68,12 @@ func TestBlocksOfANodeThatSyncsAreOld(t *testing.T) {
 		old = append(old, b)
 		h.add("", &trace.Event{Kind: trace.KindBlock, Block: &b})
 		for _, n := range ids("a", "b", "c") {
-			h.hear(n, b)
+			h.reportBlock(n, b)
 		}
 	}
 	h.at(time.Second)
 	for _, b := range old {
-		h.hear("d", b)
+		h.reportBlock("d", b)
 	}
 	h.submit("a", "t")
 	h.at(2 * time.Second)
@@ -85,7 +85,7 @@ func TestBlocksOfANodeThatSyncsAreOld(t *testing.T) {
 
 // Who could not be asked in the beginning shows what was there, whenever that is.
 func TestALateFirstLookShowsOldBlocks(t *testing.T) {
-	h := newHistory(t, "a", "b").asked("pow", 0, 6)
+	h := newHistory(t, "a", "b").polled("pow", 0, 6)
 	h.run.Started = time.Unix(1_700_000_000, 0)
 	h.at(5 * time.Second)
 	for i := range 50 {

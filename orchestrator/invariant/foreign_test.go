@@ -11,7 +11,7 @@ import (
 )
 
 // asked makes the history that of a chain whose nodes are asked every 100ms.
-func (h *history) asked(family string, quorum float64, depth int) *history {
+func (h *history) polled(family string, quorum float64, depth int) *history {
 	h.run.Chain = trace.Facts{
 		Name: "other", Family: family, Quorum: quorum, ForkDepth: depth, BlockInterval: time.Second,
 		Resolution: 100 * ms,
@@ -23,19 +23,19 @@ func (h *history) asked(family string, quorum float64, depth int) *history {
 	return h
 }
 
-func newBFT(t *testing.T) *history { return newHistory(t, "a", "b", "c", "d").asked("bft", 2./3, 0) }
+func newBFT(t *testing.T) *history { return newHistory(t, "a", "b", "c", "d").polled("bft", 2./3, 0) }
 
 // tell lets nodes tell, one after the other, of the next block on the first one's head, which they all take.
-func (h *history) tell(hash trace.Hash, nodes ...trace.NodeID) {
+func (h *history) report(hash trace.Hash, nodes ...trace.NodeID) {
 	b := h.block(hash, h.heads[nodes[0]])
 	for _, n := range nodes {
-		h.hear(n, b)
+		h.reportBlock(n, b)
 		h.sleep(ms)
 	}
 }
 
 // hear lets a node tell of a block and take it as its head.
-func (h *history) hear(n trace.NodeID, b trace.Block) {
+func (h *history) reportBlock(n trace.NodeID, b trace.Block) {
 	h.add(n, &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: b.Hash, Parent: b.Parent, Height: b.Height}})
 	h.adopt(n, b.Hash)
 }
@@ -44,7 +44,7 @@ func (h *history) hear(n trace.NodeID, b trace.Block) {
 func (h *history) blocksUntil(prefix string, until time.Duration, nodes ...trace.NodeID) {
 	for i := 1; h.now+time.Second <= until; i++ {
 		at := h.now
-		h.tell(trace.Hash(fmt.Sprintf("%s-%d", prefix, i)), nodes...)
+		h.report(trace.Hash(fmt.Sprintf("%s-%d", prefix, i)), nodes...)
 		h.at(at + time.Second)
 	}
 	h.at(until)
@@ -56,19 +56,19 @@ func (h *history) blocksUntil(prefix string, until time.Duration, nodes ...trace
 // it. One that has none shows what it has.
 func TestABlockBehindARivalIsNotLate(t *testing.T) {
 	for rival, verdict := range map[bool]Verdict{true: Pass, false: Fail} {
-		h := newHistory(t, "a", "b", "c").asked("poa", .5, 3)
+		h := newHistory(t, "a", "b", "c").polled("poa", .5, 3)
 		all := ids("a", "b", "c")
 		for i := range 40 {
 			at := h.now
 			if base := h.heads["a"]; i%4 == 3 {
 				if rival {
-					h.hear("c", h.block(trace.Hash(fmt.Sprint("rival-", i)), base))
+					h.reportBlock("c", h.block(trace.Hash(fmt.Sprint("rival-", i)), base))
 				}
-				h.tell(trace.Hash(fmt.Sprint("y-", i)), "a", "b")
+				h.report(trace.Hash(fmt.Sprint("y-", i)), "a", "b")
 				h.at(at + 3*time.Second)
-				h.hear("c", h.blocks[trace.Hash(fmt.Sprint("y-", i))])
+				h.reportBlock("c", h.blocks[trace.Hash(fmt.Sprint("y-", i))])
 			} else {
-				h.tell(trace.Hash(fmt.Sprint("x-", i)), all...)
+				h.report(trace.Hash(fmt.Sprint("x-", i)), all...)
 			}
 			h.at(at + 4*time.Second)
 		}
@@ -79,19 +79,19 @@ func TestABlockBehindARivalIsNotLate(t *testing.T) {
 
 func TestNodesOnOtherBranchesHideBlocks(t *testing.T) {
 	run := func(rounds, lost int, behind bool) Result {
-		h := newHistory(t, "a", "b", "c").asked("poa", .5, 3)
+		h := newHistory(t, "a", "b", "c").polled("poa", .5, 3)
 		all := ids("a", "b", "c")
 		h.blocksUntil("x", 10*time.Second, all...)
 		for i := range rounds {
 			base := h.heads["a"]
 			if i < lost {
-				h.hear("c", h.block(trace.Hash(fmt.Sprintf("lost-%d", i)), base))
+				h.reportBlock("c", h.block(trace.Hash(fmt.Sprintf("lost-%d", i)), base))
 			}
 			told := all
 			if behind {
 				told = ids("a", "b")
 			}
-			h.tell(trace.Hash(fmt.Sprintf("y-%d", i)), told...)
+			h.report(trace.Hash(fmt.Sprintf("y-%d", i)), told...)
 			h.sleep(500 * ms)
 		}
 		h.end(20 * time.Second)
@@ -104,11 +104,11 @@ func TestNodesOnOtherBranchesHideBlocks(t *testing.T) {
 		t.Errorf("metrics %v", r.Metrics)
 	}
 	want(t, run(10, 0, true), Fail)
-	h := newHistory(t, "a", "b").asked("poa", .5, 3)
-	h.tell("x-1", "a", "b")
+	h := newHistory(t, "a", "b").polled("poa", .5, 3)
+	h.report("x-1", "a", "b")
 	for i := range 10 {
-		h.hear("a", h.block(trace.Hash(fmt.Sprintf("a-%d", i)), h.heads["a"]))
-		h.hear("b", h.block(trace.Hash(fmt.Sprintf("b-%d", i)), h.heads["b"]))
+		h.reportBlock("a", h.block(trace.Hash(fmt.Sprintf("a-%d", i)), h.heads["a"]))
+		h.reportBlock("b", h.block(trace.Hash(fmt.Sprintf("b-%d", i)), h.heads["b"]))
 		h.sleep(time.Second)
 	}
 	h.end(20 * time.Second)
@@ -124,14 +124,14 @@ func (h *history) probes(p trace.ProbePhase, cut bool) {
 }
 
 // halves is a split of four makers from 20s to 50s, in which none goes on, with blocks again from resume on.
-func halves(t *testing.T, resume time.Duration) *history {
+func halvedQuorum(t *testing.T, resume time.Duration) *history {
 	h := newBFT(t)
 	all := ids("a", "b", "c", "d")
 	h.blocksUntil("x", 20*time.Second, all...)
 	h.probes(trace.ProbeBefore, false)
 	h.cut("p", ids("a", "b"), ids("c", "d"))
 	h.sleep(500 * ms)
-	h.tell("in-flight", all...) // was decided before the cut
+	h.report("in-flight", all...) // was decided before the cut
 	h.at(35 * time.Second)
 	h.probes(trace.ProbeDuring, true)
 	h.at(50 * time.Second)
@@ -152,7 +152,7 @@ func halves(t *testing.T, resume time.Duration) *history {
 }
 
 func TestAHalvedQuorumStandsStillAndGoesOn(t *testing.T) {
-	h := halves(t, 68*time.Second)
+	h := halvedQuorum(t, 68*time.Second)
 	for _, name := range []string{"agreement", "convergence", "chain_growth", "isolation", "fault_accuracy", "block_propagation"} {
 		want(t, h.result(name), Pass)
 	}
@@ -221,7 +221,7 @@ func TestQuorumDecidesWhoMustGrow(t *testing.T) {
 		h.at(60 * time.Second)
 		h.heal("p")
 		for i := 1; h.heads["d"] != h.heads["a"]; i++ {
-			h.hear("d", h.blocks[trace.Hash(fmt.Sprintf("y-%d", i))])
+			h.reportBlock("d", h.blocks[trace.Hash(fmt.Sprintf("y-%d", i))])
 		}
 		h.blocksUntil("z", 100*time.Second, "a", "b", "c", "d")
 		h.phase(trace.PhaseSettling)
@@ -245,7 +245,7 @@ func TestQuorumDecidesWhoMustGrow(t *testing.T) {
 
 	h = majority()
 	h.sleep(5 * time.Second)
-	h.tell("alone", "d") // one of four makes a block
+	h.report("alone", "d") // one of four makes a block
 	h.heads["d"] = "x-20"
 	h.blocksUntil("y", 60*time.Second, three...)
 	r = finish(h)
@@ -261,18 +261,18 @@ func TestProofOfAuthorityMayTakeItsLastSteps(t *testing.T) {
 		steps int
 		want  Verdict
 	}{{2, Pass}, {3, Fail}} {
-		h := newHistory(t, "a", "b", "c", "d").asked("poa", .5, 2)
+		h := newHistory(t, "a", "b", "c", "d").polled("poa", .5, 2)
 		h.blocksUntil("x", 30*time.Second, "a", "b", "c", "d")
 		h.cut("p", ids("a", "b"), ids("c", "d"))
 		h.sleep(3 * time.Second)
 		h.blocksUntil("l", h.now+time.Duration(c.steps)*time.Second, "a", "b")
 		h.at(60 * time.Second)
 		h.heal("p")
-		h.tell("y", "a", "b", "c", "d")
+		h.report("y", "a", "b", "c", "d")
 		h.blocks["y"] = trace.Block{Hash: "y", Parent: h.blocks["y"].Parent, Height: h.blocks["y"].Height}
 		for i := range c.steps {
 			for _, n := range ids("c", "d") {
-				h.hear(n, h.blocks[trace.Hash(fmt.Sprintf("l-%d", i+1))])
+				h.reportBlock(n, h.blocks[trace.Hash(fmt.Sprintf("l-%d", i+1))])
 			}
 		}
 		h.adopt("c", "y")
@@ -282,116 +282,5 @@ func TestProofOfAuthorityMayTakeItsLastSteps(t *testing.T) {
 		h.blocksUntil("s", 140*time.Second, "a", "b", "c", "d")
 		h.stop()
 		want(t, h.result("chain_growth"), c.want)
-	}
-}
-
-func TestFinalBlocksNeverDifferEvenUnderACut(t *testing.T) {
-	h := newBFT(t)
-	h.blocksUntil("x", 20*time.Second, "a", "b", "c", "d")
-	h.cut("p", ids("a", "b"), ids("c", "d"))
-	h.sleep(ms)
-	h.tell("left", "a", "b")
-	h.tell("right", "c", "d")
-	for _, hash := range []trace.Hash{"left", "right"} { // one key signed both
-		b := h.blocks[hash]
-		b.Producer = "validator-7"
-		h.add("", &trace.Event{Kind: trace.KindBlock, Block: &b})
-	}
-	h.at(50 * time.Second)
-	h.heal("p")
-	h.end(time.Second)
-	for _, r := range []Result{h.result("agreement"), h.result("agreement", "depth", "6")} {
-		want(t, r, Fail)
-		e := r.Evidence[0]
-		for _, n := range ids("a", "b", "c", "d") {
-			if !slices.Contains(e.Nodes, n) {
-				t.Errorf("evidence does not name %s: %+v", n, e)
-			}
-		}
-		for _, s := range []string{"height 21", "left on a, b", "right on c, d", "validator-7 made both"} {
-			if !strings.Contains(r.Reason, s) {
-				t.Errorf("reason %q does not say %q", r.Reason, s)
-			}
-		}
-	}
-}
-
-func TestAReplacedFinalBlockIsFound(t *testing.T) {
-	h := newBFT(t)
-	h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")
-	h.tell("odd", "d")
-	h.heads["a"] = "x-10"
-	h.tell("even", "a", "b", "c", "d") // d replaces it: at the end all agree
-	h.blocksUntil("y", 40*time.Second, "a", "b", "c", "d")
-	h.end(time.Second)
-	r := h.result("agreement")
-	want(t, r, Fail)
-	if r.Metrics["conflicting_heights"] != 1 || r.Metrics["deepest_reorg_outside_partitions"] != 1 || !slices.Contains(r.Evidence[0].Nodes, "d") {
-		t.Errorf("metrics %v, evidence %+v", r.Metrics, r.Evidence[0])
-	}
-}
-
-func TestEquivocationUnderProofOfAuthority(t *testing.T) {
-	for _, c := range []struct {
-		producer string
-		want     Verdict
-	}{{"0x7", Fail}, {"0x0000", Pass}, {"", Pass}} {
-		h := newHistory(t, "a", "b", "c", "d").asked("poa", .5, 2)
-		h.blocksUntil("x", 5*time.Second, "a", "b", "c", "d")
-		h.tell("one", "a", "b")
-		h.tell("two", "c", "d")
-		for _, hash := range []trace.Hash{"one", "two"} {
-			b := h.blocks[hash]
-			b.Producer = c.producer
-			h.add("", &trace.Event{Kind: trace.KindBlock, Block: &b})
-		}
-		h.tell("three", "a", "b", "c", "d")
-		h.end(time.Second)
-		r := h.result("agreement")
-		want(t, r, c.want)
-		if c.want == Fail && !strings.Contains(r.Reason, "0x7 made two blocks at height 6") {
-			t.Errorf("reason %q", r.Reason)
-		}
-	}
-}
-
-func TestADeepReorgOfAWholeNetworkOfAskedNodes(t *testing.T) {
-	h := newHistory(t, "a", "b", "c", "d").asked("pow", 0, 3)
-	all := ids("a", "b", "c", "d")
-	h.blocksUntil("x", 10*time.Second, all...)
-	h.cut("p", ids("a", "b"), ids("c", "d"))
-	h.sleep(200 * ms)
-	h.blocksUntil("l", h.now+5*time.Second, "a", "b")
-	h.heads["c"], h.heads["d"] = "x-10", "x-10"
-	h.blocksUntil("w", h.now+10*time.Second, "c", "d")
-	h.heal("p")
-	for i := range 10 {
-		for _, n := range ids("a", "b") {
-			h.hear(n, h.blocks[trace.Hash(fmt.Sprintf("w-%d", i+1))])
-		}
-	}
-	h.blocksUntil("y", 40*time.Second, all...)
-	// While all is whole again, c and d had been at work on a branch that they now publish.
-	base := h.heads["a"]
-	h.blocksUntil("public", 45*time.Second, "a", "b")
-	h.heads["c"] = base
-	for i := range 6 {
-		h.tell(trace.Hash(fmt.Sprintf("secret-%d", i)), all[2], all[3])
-	}
-	for i := range 6 {
-		for _, n := range ids("a", "b") {
-			h.hear(n, h.blocks[trace.Hash(fmt.Sprintf("secret-%d", i))])
-		}
-	}
-	h.end(time.Second)
-	r := h.result("agreement")
-	want(t, r, Fail)
-	if r.Metrics["deepest_reorg_outside_partitions"] != 5 || r.Metrics["deepest_reorg"] != 5 || r.Evidence[0].Nodes[0] != "a" {
-		t.Errorf("metrics %v, evidence %+v: want the reorg of 5 after the heal, not that of the cut", r.Metrics, r.Evidence[0])
-	}
-	want(t, h.result("agreement", "depth", "5"), Pass)
-	p := h.judge().Summary.Partitions[0]
-	if p.Idle || p.Canonical != 1 || p.Sides[0].Mined != 5 || p.Sides[1].Mined != 10 {
-		t.Errorf("partition %+v", p)
 	}
 }

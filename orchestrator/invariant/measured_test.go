@@ -18,8 +18,8 @@ func (h *history) measured() *history {
 	return h
 }
 
-// heardWithin lets a node tell of a block that came within some time, and take it as its head.
-func (h *history) heardWithin(n trace.NodeID, b trace.Block, within time.Duration) {
+// reportWithin lets a node tell of a block that came within some time, and take it as its head.
+func (h *history) reportWithin(n trace.NodeID, b trace.Block, within time.Duration) {
 	h.add(n, &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: b.Hash, Parent: b.Parent, Height: b.Height, Within: within}})
 	h.adopt(n, b.Hash)
 }
@@ -31,11 +31,11 @@ func TestDelaysLieBetweenWhatWasMeasured(t *testing.T) {
 			at := h.now
 			b := h.block(trace.Hash(fmt.Sprint("x", i)), h.heads["a"])
 			for _, n := range ids("a", "b", "c") {
-				h.heardWithin(n, b, within)
+				h.reportWithin(n, b, within)
 				h.sleep(ms)
 			}
 			h.at(at + 400*ms)
-			h.heardWithin("d", b, within)
+			h.reportWithin("d", b, within)
 			h.at(at + time.Second)
 		}
 		h.end(20 * time.Second)
@@ -80,16 +80,16 @@ func TestEachPercentileIsKnownByItself(t *testing.T) {
 		{0, 500 * ms, 900 * ms, "400..900ms, exact times as reported by the nodes", Fail},
 		{100 * ms, 150 * ms, 190 * ms, "40..290ms, exact times as reported by the nodes", Pass},
 	} {
-		h := newHistory(t, "a", "b").asked("pow", 0, 6).measured()
+		h := newHistory(t, "a", "b").polled("pow", 0, 6).measured()
 		for i := range 100 {
 			at, start, arrival, delay := h.now, time.Duration(0), time.Duration(0), 10*ms
 			if i%50 == 49 {
 				start, arrival, delay = c.start, c.arrival, c.delay
 			}
 			b := h.block(trace.Hash(fmt.Sprint("x", i)), h.heads["a"])
-			h.heardWithin("a", b, start)
+			h.reportWithin("a", b, start)
 			h.at(at + delay)
-			h.heardWithin("b", b, arrival)
+			h.reportWithin("b", b, arrival)
 			h.at(at + 2*time.Second)
 		}
 		h.end(20 * time.Second)
@@ -109,7 +109,7 @@ func TestTheTrueDelayIsBetween(t *testing.T) {
 	for seed := range uint64(40) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		upTo := func(d time.Duration) time.Duration { return time.Duration(rng.Int64N(int64(d))) }
-		h := newHistory(t, "a", "b").asked("pow", 0, 6).measured()
+		h := newHistory(t, "a", "b").polled("pow", 0, 6).measured()
 		var delays []time.Duration
 		for i := range 60 {
 			made := h.now + time.Second
@@ -127,9 +127,9 @@ func TestTheTrueDelayIsBetween(t *testing.T) {
 			}
 			b := h.block(trace.Hash(fmt.Sprint("x", i)), h.heads["a"])
 			h.at(told[0])
-			h.heardWithin("a", b, within[0])
+			h.reportWithin("a", b, within[0])
 			h.at(max(told[1], told[0]))
-			h.heardWithin("b", b, within[1])
+			h.reportWithin("b", b, within[1])
 			delays = append(delays, came-made)
 		}
 		h.end(20 * time.Second)
@@ -189,14 +189,14 @@ func TestWhatCameToLightLateMayHaveCrossedBefore(t *testing.T) {
 		within time.Duration
 		want   Verdict
 	}{{100 * ms, Fail}, {4 * time.Second, Pass}} {
-		h := newHistory(t, "a", "b").asked("pow", 0, 6).measured()
+		h := newHistory(t, "a", "b").polled("pow", 0, 6).measured()
 		h.blocksUntil("x", 5*time.Second, "a", "b")
 		h.cut("p", ids("a"), ids("b"))
 		h.sleep(5 * time.Second)
 		b := h.block("y", h.heads["a"])
-		h.heardWithin("a", b, c.within)
+		h.reportWithin("a", b, c.within)
 		h.sleep(50 * ms)
-		h.heardWithin("b", b, c.within)
+		h.reportWithin("b", b, c.within)
 		h.at(30 * time.Second)
 		h.fault(trace.Fault{ID: "p", Kind: "partition", Phase: trace.FaultHealing})
 		h.fault(trace.Fault{ID: "p", Kind: "partition", Phase: trace.FaultHealed, Dropped: 5})
@@ -212,22 +212,22 @@ func TestANodeThatWasAwayHadNothingMeanwhile(t *testing.T) {
 		made time.Duration // after the pause began
 		want float64       // seconds by which the arrival is uncertain
 	}{{5 * time.Second, .05}, {-50 * ms, 10.1}} {
-		h := newHistory(t, "a", "b").asked("pow", 0, 6).measured()
+		h := newHistory(t, "a", "b").polled("pow", 0, 6).measured()
 		h.at(10 * time.Second)
 		b := h.block("y", h.heads["a"])
 		if c.made < 0 {
-			h.heardWithin("a", b, 0)
+			h.reportWithin("a", b, 0)
 			h.sleep(-c.made)
 		}
 		h.state("b", trace.StatePaused, "p")
 		h.sleep(max(c.made, 0))
 		if c.made >= 0 {
-			h.heardWithin("a", b, 0)
+			h.reportWithin("a", b, 0)
 		}
 		h.sleep(10*time.Second - max(c.made, 0))
 		h.state("b", trace.StateUp, "p")
 		h.sleep(50 * ms)
-		h.heardWithin("b", b, 11*time.Second)
+		h.reportWithin("b", b, 11*time.Second)
 		h.end(20 * time.Second)
 		if r := h.result("convergence"); !near(r.Metrics["resolution_seconds"], c.want) {
 			t.Errorf("made %v after the pause began: %v, want %v s", c.made, r.Metrics, c.want)

@@ -16,7 +16,7 @@ func (h *history) catchUp(n trace.NodeID) {
 		missed = append(missed, b)
 	}
 	for i := range missed {
-		h.hear(n, missed[len(missed)-1-i])
+		h.reportBlock(n, missed[len(missed)-1-i])
 	}
 }
 
@@ -114,7 +114,7 @@ func TestAHaltIsNoSilence(t *testing.T) {
 	h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")
 	h.blocksUntil("y", 22*time.Second, "a", "b", "c")
 	h.state("c", trace.StateDown, "kill-1")
-	h.tell("one-more", "a", "b")
+	h.report("one-more", "a", "b")
 	h.state("d", trace.StateDown, "kill-2")
 	h.sleep(5 * time.Second)
 	h.state("c", trace.StateUp, "kill-1")

@@ -39,9 +39,6 @@ func TestPropagationPercentiles(t *testing.T) {
 	want(t, h.result("block_propagation", "p99", "1s"), Fail)
 }
 
-// near allows for the width of a histogram's bucket.
-func near(got, want float64) bool { return got <= want && got > .999*want }
-
 func TestPropagationCoverage(t *testing.T) {
 	h := newHistory(t, "a", "b", "c")
 	h.spread("a", "x1", "b", "c")
