@@ -429,7 +429,7 @@ func TestAgreement_ChainsKnownFromSomeHeightOn(t *testing.T) {
 	}
 }
 
-func TestNodesPolledFromSomeHeightOn(t *testing.T) {
+func TestJudge_NodesPolledFromSomeHeightOn(t *testing.T) {
 	h := newBFT(t)
 	h.run.Chain.GenesisHash = genesis
 	h.blocks["p"] = trace.Block{Hash: "p", Height: 40}

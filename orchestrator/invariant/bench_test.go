@@ -145,8 +145,8 @@ func BenchmarkJudgeFile(b *testing.B) {
 	b.ReportMetric(float64(b.N)*float64(n)/b.Elapsed().Seconds(), "events/s")
 }
 
-// TestMemoryDoesNotGrowWithEvents judges twice as long a run: what is held may grow by the blocks alone.
-func TestMemoryDoesNotGrowWithEvents(t *testing.T) {
+// TestJudge_MemoryDoesNotGrowWithEvents judges twice as long a run: what is held may grow by the blocks alone.
+func TestJudge_MemoryDoesNotGrowWithEvents(t *testing.T) {
 	held := func(blocks int) uint64 {
 		var peak uint64
 		n := 0

@@ -1,46 +1,16 @@
 package invariant
 
 import (
-	"math"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-func TestPoissonFloor(t *testing.T) {
-	for _, c := range []struct {
-		mean float64
-		want int
-	}{
-		{-1, 0}, {0, 0}, {math.NaN(), 0}, {13.8, 0}, {13.9, 1}, {30, 8}, {100, 56},
-	} {
-		got := poissonFloor(c.mean)
-		if got != c.want {
-			t.Errorf("mean %v: got %d, want %d", c.mean, got, c.want)
-		}
-		if c.mean > 0 {
-			if below(c.mean, got) >= maxFalseAlarm || below(c.mean, got+1) < maxFalseAlarm {
-				t.Errorf("mean %v: %d is not the largest floor", c.mean, got)
-			}
-		}
-	}
-	if got := poissonFloor(1e6); got < 994_000 || got > 996_000 { // 4.75 standard deviations below
-		t.Errorf("mean 1e6: got %d", got)
-	}
-}
-
-// below is P(X < k), summed from the other end than poissonFloor does.
-func below(mean float64, k int) float64 {
-	sum := 0.0
-	for i := k - 1; i >= 0; i-- {
-		lg, _ := math.Lgamma(float64(i + 1))
-		sum += math.Exp(float64(i)*math.Log(mean) - mean - lg)
-	}
-	return sum
-}
-
-func TestGrowthHolds(t *testing.T) {
+func TestGrowth_Holds(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.grow("x", 60, time.Second, "a", "b")
 	h.phase(trace.PhaseSettling)
@@ -53,7 +23,7 @@ func TestGrowthHolds(t *testing.T) {
 	}
 }
 
-func TestGrowthFailsWhenTheChainStops(t *testing.T) {
+func TestGrowth_ChainStops(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.grow("x", 5, time.Second, "a", "b")
 	h.at(60 * time.Second)
@@ -64,7 +34,7 @@ func TestGrowthFailsWhenTheChainStops(t *testing.T) {
 	want(t, h.result("chain_growth", "min_share", "25%"), Pass) // 15 are demanded on average: at least 1
 }
 
-func TestGrowthJudgesEachComponent(t *testing.T) {
+func TestGrowth_EachComponent(t *testing.T) {
 	h := newHistory(t, "a", "b", "c", "d")
 	h.cut("p", ids("a", "b"), ids("c", "d"))
 	h.grow("x", 60, 2*time.Second, "a", "b") // c and d stand still, with half of the power
@@ -81,7 +51,7 @@ func TestGrowthJudgesEachComponent(t *testing.T) {
 	}
 }
 
-func TestGrowthDemandsNothingOfNodesWithoutPower(t *testing.T) {
+func TestGrowth_NodesWithoutPower(t *testing.T) {
 	h := newHistory(t, "a", "b", "c", "d")
 	h.run.Nodes[2].Mine, h.run.Nodes[3].Mine = 0, 0
 	h.cut("p", ids("a", "b"), ids("c", "d"))
@@ -95,7 +65,7 @@ func TestGrowthDemandsNothingOfNodesWithoutPower(t *testing.T) {
 	want(t, h.result("chain_growth"), Pass)
 }
 
-func TestGrowthDemandsAFreshBlockInSettling(t *testing.T) {
+func TestGrowth_NewBlockInSettling(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.grow("x", 60, time.Second, "a", "b")
 	h.end(40 * time.Second) // 20 demanded on average
@@ -115,7 +85,7 @@ func TestGrowthDemandsAFreshBlockInSettling(t *testing.T) {
 	want(t, h.result("chain_growth"), Fail)
 }
 
-func TestGrowthIsVacuous(t *testing.T) {
+func TestGrowth_Vacuous(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.run.Nodes[0].Mine, h.run.Nodes[1].Mine = 0, 0
 	h.at(time.Minute)
@@ -128,9 +98,102 @@ func TestGrowthIsVacuous(t *testing.T) {
 	want(t, h.result("chain_growth"), Vacuous)
 }
 
-func TestGrowthFailsWithoutAnyBlock(t *testing.T) {
+func TestGrowth_NoBlocks(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.at(time.Minute)
 	h.end(time.Minute)
 	want(t, h.result("chain_growth"), Fail)
+}
+
+func TestGrowth_ComponentsWithAndWithoutQuorum(t *testing.T) {
+	three := ids("a", "b", "c")
+	majority := func() *history {
+		h := newBFT(t)
+		h.blocksUntil("x", 20*time.Second, "a", "b", "c", "d")
+		h.cut("p", three, ids("d"))
+		return h
+	}
+	finish := func(h *history) Result {
+		h.at(60 * time.Second)
+		h.heal("p")
+		for i := 1; h.heads["d"] != h.heads["a"]; i++ {
+			h.reportBlock("d", h.blocks[trace.Hash(fmt.Sprintf("y-%d", i))])
+		}
+		h.blocksUntil("z", 100*time.Second, "a", "b", "c", "d")
+		h.phase(trace.PhaseSettling)
+		h.blocksUntil("s", 120*time.Second, "a", "b", "c", "d")
+		h.stop()
+		return h.result("chain_growth")
+	}
+	h := majority()
+	h.blocksUntil("y", 60*time.Second, three...)
+	want(t, finish(h), Pass)
+	p := h.judge().Summary.Partitions[0]
+	if p.Idle || p.Canonical != 0 || !p.Sides[0].Quorate || p.Sides[1].Quorate || p.Sides[1].Mined != 0 {
+		t.Errorf("partition %+v, want the side with quorum to win", p)
+	}
+
+	r := finish(majority()) // the majority stands still too
+	want(t, r, Fail)
+	if !slices.Contains(r.Evidence[0].Nodes, "a") || r.Evidence[0].Windows[0] != "p" {
+		t.Errorf("evidence %+v", r.Evidence[0])
+	}
+
+	h = majority()
+	h.sleep(5 * time.Second)
+	h.report("alone", "d") // one of four makes a block
+	h.heads["d"] = "x-20"
+	h.blocksUntil("y", 60*time.Second, three...)
+	r = finish(h)
+	want(t, r, Fail)
+	if r.Evidence[0].Nodes[0] != "d" || !strings.Contains(r.Reason, "without a quorum") {
+		t.Errorf("evidence %+v", r.Evidence[0])
+	}
+	want(t, h.result("agreement"), Fail) // and it is at the height of another's
+}
+
+func TestGrowth_LastStepsUnderProofOfAuthority(t *testing.T) {
+	for _, c := range []struct {
+		steps int
+		want  Verdict
+	}{{2, Pass}, {3, Fail}} {
+		h := newHistory(t, "a", "b", "c", "d").polled("poa", .5, 2)
+		h.blocksUntil("x", 30*time.Second, "a", "b", "c", "d")
+		h.cut("p", ids("a", "b"), ids("c", "d"))
+		h.sleep(3 * time.Second)
+		h.blocksUntil("l", h.now+time.Duration(c.steps)*time.Second, "a", "b")
+		h.at(60 * time.Second)
+		h.heal("p")
+		h.report("y", "a", "b", "c", "d")
+		h.blocks["y"] = trace.Block{Hash: "y", Parent: h.blocks["y"].Parent, Height: h.blocks["y"].Height}
+		for i := range c.steps {
+			for _, n := range ids("c", "d") {
+				h.reportBlock(n, h.blocks[trace.Hash(fmt.Sprintf("l-%d", i+1))])
+			}
+		}
+		h.adopt("c", "y")
+		h.adopt("d", "y")
+		h.blocksUntil("z", 120*time.Second, "a", "b", "c", "d")
+		h.phase(trace.PhaseSettling)
+		h.blocksUntil("s", 140*time.Second, "a", "b", "c", "d")
+		h.stop()
+		want(t, h.result("chain_growth"), c.want)
+	}
+}
+
+func TestGrowth_StoppedBeforeTheFault(t *testing.T) {
+	for _, quorum := range []float64{2. / 3, 0} {
+		h := newHistory(t, "a", "b", "c", "d").polled(map[bool]string{true: "bft", false: "pow"}[quorum > 0], quorum, 0)
+		h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")
+		h.at(20 * time.Second)
+		h.cut("p", ids("a", "b"), ids("c", "d"))
+		h.at(50 * time.Second)
+		h.heal("p")
+		h.at(120 * time.Second)
+		h.end(60 * time.Second)
+		want(t, h.result("chain_growth"), Fail)
+		if quorum > 0 {
+			want(t, h.result("convergence"), Fail)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ func split(t *testing.T) *history {
 	return h
 }
 
-func TestConvergenceAfterAHeal(t *testing.T) {
+func TestConvergence_AfterAHeal(t *testing.T) {
 	h := split(t)
 	h.sleep(time.Second)
 	h.sync("a", "c", "w", 6)
@@ -47,7 +48,7 @@ func TestConvergenceAfterAHeal(t *testing.T) {
 	}
 }
 
-func TestConvergenceOfATieNeedsTheNextBlock(t *testing.T) {
+func TestConvergence_TieNeedsTheNextBlock(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.cut("p", ids("a"), ids("b"))
 	h.grow("l", 3, time.Second, "a")
@@ -66,7 +67,7 @@ func TestConvergenceOfATieNeedsTheNextBlock(t *testing.T) {
 	}
 }
 
-func TestConvergenceFailsWhenNodesStayApart(t *testing.T) {
+func TestConvergence_NodesStaySeparated(t *testing.T) {
 	h := split(t)
 	h.end(30 * time.Second)
 	r := h.result("convergence")
@@ -76,7 +77,7 @@ func TestConvergenceFailsWhenNodesStayApart(t *testing.T) {
 	}
 }
 
-func TestConvergenceOfANodeThatReturns(t *testing.T) {
+func TestConvergence_ReturningNode(t *testing.T) {
 	h := newHistory(t, "a", "b", "c")
 	h.grow("x", 2, time.Second, "a", "b", "c")
 	h.state("c", trace.StateDown, "kill-1")
@@ -93,7 +94,7 @@ func TestConvergenceOfANodeThatReturns(t *testing.T) {
 	}
 }
 
-func TestConvergenceLeavesOutWhatAnotherFaultInterrupts(t *testing.T) {
+func TestConvergence_Interrupted(t *testing.T) {
 	h := split(t)
 	h.sleep(time.Second)
 	h.cut("q", ids("a", "b"), ids("c", "d"))
@@ -110,7 +111,7 @@ func TestConvergenceLeavesOutWhatAnotherFaultInterrupts(t *testing.T) {
 	}
 }
 
-func TestConvergenceIsVacuous(t *testing.T) {
+func TestConvergence_Vacuous(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.grow("x", 3, time.Second, "a", "b")
 	h.stop() // neither faults nor settling
@@ -128,7 +129,7 @@ func TestConvergenceIsVacuous(t *testing.T) {
 	want(t, one.result("convergence"), Vacuous)
 }
 
-func TestConvergenceIsUnknownWhenTheRunEndsTooSoon(t *testing.T) {
+func TestConvergence_RunEndsTooSoon(t *testing.T) {
 	h := split(t)
 	h.end(time.Second)
 	want(t, h.result("convergence"), Unknown)
@@ -137,4 +138,123 @@ func TestConvergenceIsUnknownWhenTheRunEndsTooSoon(t *testing.T) {
 	h.end(30 * time.Second)
 	h.events[len(h.events)-1].End.Interrupted = true
 	want(t, h.result("convergence"), Unknown)
+}
+
+func TestJudge_HalvedQuorum(t *testing.T) {
+	h := halvedQuorum(t, 68*time.Second)
+	for _, name := range []string{"agreement", "convergence", "chain_growth", "isolation", "fault_accuracy", "block_propagation"} {
+		want(t, h.result(name), Pass)
+	}
+	r := h.result("convergence")
+	if got := r.Metrics["worst_seconds"]; got < 18 || got > 18.1 || !strings.Contains(r.Figure, "± 100ms") {
+		t.Errorf("worst %v s (%s), want 18 ± 100ms: the first new block, not the old agreement", got, r.Figure)
+	}
+	want(t, h.result("convergence", "within", "17s"), Fail)
+	p := h.judge().Summary.Partitions
+	if len(p) != 1 || !p[0].Idle || p[0].Canonical != -1 || !p[0].Converged || p[0].Sides[0].Quorate || p[0].Sides[0].Power != .5 ||
+		p[0].Sides[0].Mined != 0 || p[0].Sides[0].Height != p[0].Sides[1].Height {
+		t.Errorf("partitions %+v, want two idle sides at one height", p)
+	}
+	if r := h.result("validity"); r.Verdict != Unknown || r.Reason != cannotExecute || !r.Inherent {
+		t.Errorf("validity %+v", r)
+	}
+	if code := h.judge().ExitCode(false); code != ExitPass {
+		t.Errorf("exit code %d", code)
+	}
+	if code := h.judge().ExitCode(true); code != ExitPass {
+		t.Errorf("strict, validity not asked for: exit code %d", code)
+	}
+	if code := h.judge(trace.Expectation{Name: "validity"}).ExitCode(true); code != ExitFail {
+		t.Errorf("strict, validity asked for: exit code %d", code)
+	}
+}
+
+func TestJudge_HealThatDoesNotHappen(t *testing.T) {
+	h := newBFT(t)
+	h.blocksUntil("x", 20*time.Second, "a", "b", "c", "d")
+	h.cut("p", ids("a", "b"), ids("c", "d"))
+	h.at(50 * time.Second)
+	h.heal("p") // says the engine
+	h.at(120 * time.Second)
+	h.end(60 * time.Second)
+	want(t, h.result("agreement"), Pass) // they still agree: that is no evidence
+	r := h.result("convergence")
+	want(t, r, Fail)
+	if !strings.Contains(r.Reason, "new block") {
+		t.Errorf("reason %q", r.Reason)
+	}
+	r = h.result("chain_growth")
+	want(t, r, Fail)
+	if len(r.Evidence) < 2 {
+		t.Errorf("%d pieces of evidence, want growth after the heal and in settling", len(r.Evidence))
+	}
+
+	h = newBFT(t)
+	h.blocksUntil("x", 20*time.Second, "a", "b", "c", "d")
+	h.cut("p", ids("a", "b"), ids("c", "d"))
+	h.at(60 * time.Second)
+	h.end(60 * time.Second) // nobody healed it
+	want(t, h.result("convergence"), Vacuous)
+	want(t, h.result("fault_accuracy"), Fail)
+}
+
+// Where any power makes blocks, equal heads are agreement at once: of a chain that stands still that shows nothing, whoever
+// asks for growth.
+func TestConvergence_OldHeadsShowNothing(t *testing.T) {
+	for from, verdict := range map[time.Duration]Verdict{time.Hour: Vacuous, 70 * time.Second: Pass} {
+		h := newHistory(t, "a", "b", "c", "d").polled("pow", 0, 3)
+		h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")
+		h.at(20 * time.Second)
+		h.cut("p", ids("a", "b"), ids("c", "d"))
+		h.at(50 * time.Second)
+		h.heal("p")
+		h.at(70 * time.Second)
+		if from == h.now {
+			h.blocksUntil("y", 90*time.Second, "a", "b", "c", "d")
+		}
+		h.at(90 * time.Second)
+		h.end(60 * time.Second)
+		r := h.result("convergence")
+		want(t, r, verdict)
+		if verdict == Vacuous && !strings.Contains(r.Reason, "no new block") {
+			t.Errorf("reason %q", r.Reason)
+		}
+		var asked []trace.Expectation
+		for _, name := range []string{"agreement", "convergence", "block_propagation"} {
+			asked = append(asked, trace.Expectation{Name: name})
+		}
+		if code := h.judge(asked...).ExitCode(true); verdict == Vacuous && code == ExitPass {
+			t.Error("strict: the run passes")
+		}
+	}
+}
+
+// TestConvergence_ArrivalAfterAPause: it was not asked for 10 s because it was paused. What others made meanwhile it
+// can only have taken after it came back, and what is older it may have had before.
+func TestConvergence_ArrivalAfterAPause(t *testing.T) {
+	for _, c := range []struct {
+		made time.Duration // after the pause began
+		want float64       // seconds by which the arrival is uncertain
+	}{{5 * time.Second, .05}, {-50 * ms, 10.1}} {
+		h := newHistory(t, "a", "b").polled("pow", 0, 6).measured()
+		h.at(10 * time.Second)
+		b := h.block("y", h.heads["a"])
+		if c.made < 0 {
+			h.reportWithin("a", b, 0)
+			h.sleep(-c.made)
+		}
+		h.state("b", trace.StatePaused, "p")
+		h.sleep(max(c.made, 0))
+		if c.made >= 0 {
+			h.reportWithin("a", b, 0)
+		}
+		h.sleep(10*time.Second - max(c.made, 0))
+		h.state("b", trace.StateUp, "p")
+		h.sleep(50 * ms)
+		h.reportWithin("b", b, 11*time.Second)
+		h.end(20 * time.Second)
+		if r := h.result("convergence"); !near(r.Metrics["resolution_seconds"], c.want) {
+			t.Errorf("made %v after the pause began: %v, want %v s", c.made, r.Metrics, c.want)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -53,7 +54,7 @@ func linkFault(t *testing.T, rule trace.Rule, before, during, after trace.LinkPr
 	return h
 }
 
-func TestAccuracyOfLinkFaults(t *testing.T) {
+func TestAccuracy_LinkFaults(t *testing.T) {
 	cut, delay := trace.Rule{Cut: true}, trace.Rule{Delay: 100 * ms}
 	lossy := late(101*ms, 100*ms)
 	lossy.Received = 4
@@ -108,7 +109,7 @@ func goodCut(t *testing.T) *history {
 	return linkFault(t, trace.Rule{Cut: true}, link(ms), cutLink(0), link(ms))
 }
 
-func TestAccuracyFailsWithoutMeasurements(t *testing.T) {
+func TestAccuracy_MissingMeasurements(t *testing.T) {
 	for _, p := range []trace.ProbePhase{trace.ProbeBefore, trace.ProbeDuring, trace.ProbeAfter} {
 		h := goodCut(t).without(func(e *trace.Event) bool { return e.Kind == trace.KindProbe && e.Probe.Phase == p })
 		r := h.result("fault_accuracy")
@@ -126,7 +127,7 @@ func TestAccuracyFailsWithoutMeasurements(t *testing.T) {
 	want(t, h.result("fault_accuracy"), Fail)
 }
 
-func TestAccuracyFailsWhenAFaultIsStuck(t *testing.T) {
+func TestAccuracy_MissingPhases(t *testing.T) {
 	for _, p := range []trace.FaultPhase{trace.FaultActive, trace.FaultHealed} {
 		h := goodCut(t).without(func(e *trace.Event) bool { return e.Kind == trace.KindFault && e.Fault.Phase == p })
 		want(t, h.result("fault_accuracy"), Fail)
@@ -135,7 +136,7 @@ func TestAccuracyFailsWhenAFaultIsStuck(t *testing.T) {
 	}
 }
 
-func TestAccuracyOfTimes(t *testing.T) {
+func TestAccuracy_Times(t *testing.T) {
 	for _, c := range []struct {
 		at, length time.Duration // asked, where 10s and 10s is what happened
 		want       Verdict
@@ -155,7 +156,7 @@ func TestAccuracyOfTimes(t *testing.T) {
 	}
 }
 
-func TestAccuracyIsUnknownWhenNothingCouldBeMeasured(t *testing.T) {
+func TestAccuracy_NothingMeasured(t *testing.T) {
 	h := goodCut(t)
 	for _, e := range h.events {
 		if e.Kind == trace.KindProbe && e.Probe.Phase == trace.ProbeDuring {
@@ -165,7 +166,7 @@ func TestAccuracyIsUnknownWhenNothingCouldBeMeasured(t *testing.T) {
 	want(t, h.result("fault_accuracy"), Unknown)
 }
 
-func TestAccuracyLeavesOutLinksOfNodesThatAreNotUp(t *testing.T) {
+func TestAccuracy_LinksOfStoppedNodes(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.grow("x", 2, time.Second, "a", "b")
 	h.state("b", trace.StateDown, "")
@@ -207,7 +208,7 @@ func status(h *history, n trace.NodeID, err string) {
 	h.add(n, &trace.Event{Kind: trace.KindStatus, Status: &trace.Status{Error: err}})
 }
 
-func TestAccuracyOfNodeFaults(t *testing.T) {
+func TestAccuracy_NodeFaults(t *testing.T) {
 	quiet := func(h *history) { status(h, "b", "no answer") }
 	want(t, nodeFault(t, quiet).result("fault_accuracy"), Pass)
 	want(t, nodeFault(t, func(h *history) { status(h, "b", "") }).result("fault_accuracy"), Fail)
@@ -229,14 +230,14 @@ func TestAccuracyOfNodeFaults(t *testing.T) {
 	want(t, h.result("fault_accuracy"), Fail)
 }
 
-func TestAccuracyIsVacuousWithoutFaults(t *testing.T) {
+func TestAccuracy_NoFaults(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.grow("x", 2, time.Second, "a", "b")
 	h.end(time.Second)
 	want(t, h.result("fault_accuracy"), Vacuous)
 }
 
-func TestSummaryOfFaults(t *testing.T) {
+func TestFaultSummary_Links(t *testing.T) {
 	h := linkFault(t, trace.Rule{Delay: 100 * ms}, link(ms), late(104*ms, 100*ms), link(2*ms))
 	f := h.judge().Summary.Faults
 	if len(f) != 1 {
@@ -247,5 +248,102 @@ func TestSummaryOfFaults(t *testing.T) {
 	}
 	if f[0].Active != 10*time.Second || f[0].Healed != 20*time.Second || f[0].Reached != trace.FaultHealed {
 		t.Errorf("got %+v", f[0])
+	}
+}
+
+func TestAccuracy_IdleCut(t *testing.T) {
+	h := goodCut(t)
+	for _, e := range h.events {
+		if e.Kind == trace.KindFault {
+			e.Fault.Dropped = 0
+		}
+	}
+	r := h.result("fault_accuracy")
+	want(t, r, Vacuous)
+	if !strings.Contains(r.Reason, "f: the cut dropped no packet") {
+		t.Errorf("reason %q", r.Reason)
+	}
+	want(t, h.result("isolation"), Vacuous)
+}
+
+func TestAccuracy_IdleDelay(t *testing.T) {
+	for delayed, verdict := range map[int64]Verdict{0: Vacuous, 1: Pass, -1: Pass} { // -1: the engine cannot count
+		h := linkFault(t, trace.Rule{Delay: 100 * ms}, link(ms), late(101*ms, 100*ms), link(ms))
+		for _, e := range h.events {
+			if e.Kind == trace.KindFault {
+				e.Fault.Dropped, e.Fault.Delayed = 0, delayed
+			}
+		}
+		r := h.result("fault_accuracy")
+		want(t, r, verdict)
+		if verdict == Vacuous && !strings.Contains(r.Reason, "f: the delay held up no packet") {
+			t.Errorf("reason %q", r.Reason)
+		}
+	}
+	// A cut delays nothing, and a delay drops nothing.
+	h := goodCut(t)
+	for _, e := range h.events {
+		if e.Kind == trace.KindFault {
+			e.Fault.Delayed = 0
+		}
+	}
+	want(t, h.result("fault_accuracy"), Pass)
+	// Neither rule: there is no such count to judge a loss by.
+	h = linkFault(t, trace.Rule{}, link(ms), link(ms), link(ms))
+	for _, e := range h.events {
+		if e.Kind == trace.KindFault {
+			e.Fault.Delayed = 0
+		}
+	}
+	want(t, h.result("fault_accuracy"), Pass)
+}
+
+func TestFaultSummary_Answers(t *testing.T) {
+	h := newHistory(t, "a", "b", "c")
+	h.state("c", trace.StateDown, "")
+	f := trace.Fault{ID: "kill-1", Kind: "kill", PlannedAt: 10 * time.Second, PlannedFor: 10 * time.Second, Nodes: ids("b", "c")}
+	phase := func(p trace.FaultPhase) {
+		g := f
+		g.Phase = p
+		h.fault(g)
+	}
+	ask := func(n trace.NodeID, s trace.Status) {
+		h.sleep(time.Second)
+		h.add(n, &trace.Event{Kind: trace.KindStatus, Status: &s})
+	}
+	ask("b", trace.Status{}) // before any fault: counts for none
+	h.at(10 * time.Second)
+	phase(trace.FaultBegin)
+	h.state("b", trace.StateDown, "kill-1")
+	phase(trace.FaultActive)
+	ask("b", trace.Status{Error: "no answer"})
+	ask("c", trace.Status{Error: "no answer"})
+	ask("c", trace.Status{})
+	h.at(20 * time.Second)
+	phase(trace.FaultHealing)
+	h.state("b", trace.StateUp, "kill-1")
+	phase(trace.FaultHealed)
+	ask("b", trace.Status{})
+	ask("c", trace.Status{Error: "no answer"})
+	ask("c", trace.Status{Final: true, Error: "no answer"}) // the last word is not about the fault
+	h.end(10 * time.Second)
+
+	got := h.judge().Summary.Faults[0]
+	want := &AnswerSummary{UpBefore: 1, PolledDuring: 3, AnsweredDuring: 1, PolledAfter: 2, AnsweredAfter: 1}
+	if d := cmp.Diff(want, got.Answers); d != "" {
+		t.Errorf("answers (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff(ids("b", "c"), got.Nodes); d != "" {
+		t.Errorf("nodes (-want +got):\n%s", d)
+	}
+}
+
+func TestFaultSummary_NoAnswersForLinkFaults(t *testing.T) {
+	h := newHistory(t, "a", "b")
+	h.cut("partition-1", ids("a"), ids("b"))
+	h.heal("partition-1")
+	h.end(time.Second)
+	if f := h.judge().Summary.Faults[0]; f.Answers != nil || f.Nodes != nil {
+		t.Errorf("got %+v", f)
 	}
 }

@@ -264,3 +264,111 @@ func want(t *testing.T, r Result, v Verdict) {
 		t.Errorf("%s: FAIL without evidence", r.Invariant)
 	}
 }
+
+// asked makes the history that of a chain whose nodes are asked every 100ms.
+func (h *history) polled(family string, quorum float64, depth int) *history {
+	h.run.Chain = trace.Facts{
+		Name: "other", Family: family, Quorum: quorum, ForkDepth: depth, BlockInterval: time.Second,
+		Resolution: 100 * ms,
+	}
+	h.blocks[""] = trace.Block{}
+	for n := range h.heads {
+		h.heads[n] = ""
+	}
+	return h
+}
+
+func newBFT(t *testing.T) *history { return newHistory(t, "a", "b", "c", "d").polled("bft", 2./3, 0) }
+
+// tell lets nodes tell, one after the other, of the next block on the first one's head, which they all take.
+func (h *history) report(hash trace.Hash, nodes ...trace.NodeID) {
+	b := h.block(hash, h.heads[nodes[0]])
+	for _, n := range nodes {
+		h.reportBlock(n, b)
+		h.sleep(ms)
+	}
+}
+
+// hear lets a node tell of a block and take it as its head.
+func (h *history) reportBlock(n trace.NodeID, b trace.Block) {
+	h.add(n, &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: b.Hash, Parent: b.Parent, Height: b.Height}})
+	h.adopt(n, b.Hash)
+}
+
+// blocksUntil lets nodes tell of a block a second until a time.
+func (h *history) blocksUntil(prefix string, until time.Duration, nodes ...trace.NodeID) {
+	for i := 1; h.now+time.Second <= until; i++ {
+		at := h.now
+		h.report(trace.Hash(fmt.Sprintf("%s-%d", prefix, i)), nodes...)
+		h.at(at + time.Second)
+	}
+	h.at(until)
+}
+
+func (h *history) probes(p trace.ProbePhase, cut bool) {
+	l := link(ms)
+	if cut {
+		l = cutLink(0)
+	}
+	h.probe("p", p, l)
+}
+
+// halves is a split of four makers from 20s to 50s, in which none goes on, with blocks again from resume on.
+func halvedQuorum(t *testing.T, resume time.Duration) *history {
+	h := newBFT(t)
+	all := ids("a", "b", "c", "d")
+	h.blocksUntil("x", 20*time.Second, all...)
+	h.probes(trace.ProbeBefore, false)
+	h.cut("p", ids("a", "b"), ids("c", "d"))
+	h.sleep(500 * ms)
+	h.report("in-flight", all...) // was decided before the cut
+	h.at(35 * time.Second)
+	h.probes(trace.ProbeDuring, true)
+	h.at(50 * time.Second)
+	h.heal("p")
+	for _, e := range h.events {
+		if e.Kind == trace.KindFault {
+			e.Fault.PlannedAt, e.Fault.PlannedFor = 20*time.Second, 30*time.Second
+		}
+	}
+	h.sleep(ms)
+	h.probes(trace.ProbeAfter, false)
+	h.at(resume)
+	h.blocksUntil("y", 110*time.Second, all...)
+	h.phase(trace.PhaseSettling)
+	h.blocksUntil("z", 150*time.Second, all...)
+	h.stop()
+	return h
+}
+
+// all asks for every invariant.
+func (h *history) allResults() []Result {
+	var all []trace.Expectation
+	for _, d := range Definitions() {
+		all = append(all, trace.Expectation{Name: d.Name})
+	}
+	return h.judge(all...).Results
+}
+
+// measured makes the history one whose seen events say how well their times are known.
+func (h *history) measured() *history {
+	h.run.Chain.Measured = true
+	return h
+}
+
+// reportWithin lets a node tell of a block that came within some time, and take it as its head.
+func (h *history) reportWithin(n trace.NodeID, b trace.Block, within time.Duration) {
+	h.add(n, &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: b.Hash, Parent: b.Parent, Height: b.Height, Within: within}})
+	h.adopt(n, b.Hash)
+}
+
+// catchUp lets a node tell of all that a has and it has not.
+func (h *history) catchUp(n trace.NodeID) {
+	var missed []trace.Block
+	for b := h.blocks[h.heads["a"]]; b.Hash != h.heads[n]; b = h.blocks[b.Parent] {
+		missed = append(missed, b)
+	}
+	for i := range missed {
+		h.reportBlock(n, missed[len(missed)-1-i])
+	}
+}

@@ -9,8 +9,8 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// TestHostileTraces judges traces that no run could give: they must be judged somehow, and always alike.
-func TestHostileTraces(t *testing.T) {
+// TestJudge_HostileTraces judges traces that no run could give: they must be judged somehow, and always alike.
+func TestJudge_HostileTraces(t *testing.T) {
 	for seed := range uint64(600) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		h := newHistory(t, "a", "b", "c", "d")

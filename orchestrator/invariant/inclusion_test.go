@@ -1,13 +1,14 @@
 package invariant
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-func TestInclusion(t *testing.T) {
+func TestInclusion_InTime(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.submit("a", "t1")
 	h.grow("x", 3, time.Second, "a", "b")
@@ -30,7 +31,7 @@ func TestInclusion(t *testing.T) {
 	}
 }
 
-func TestInclusionFailsWhenATransactionIsLost(t *testing.T) {
+func TestInclusion_Lost(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.submit("a", "t1")
 	h.mine("a", "x", genesis)
@@ -46,7 +47,7 @@ func TestInclusionFailsWhenATransactionIsLost(t *testing.T) {
 	}
 }
 
-func TestInclusionWaitsForTheEndOfASeparation(t *testing.T) {
+func TestInclusion_WaitsForReconciliation(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.cut("p", ids("a"), ids("b"))
 	h.submit("a", "t1")
@@ -67,7 +68,7 @@ func TestInclusionWaitsForTheEndOfASeparation(t *testing.T) {
 	}
 }
 
-func TestInclusionDoesNotJudgeWhatItCannot(t *testing.T) {
+func TestInclusion_Open(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.grow("x", 1, time.Second, "a", "b")
 	h.submit("a", "t1")
@@ -81,9 +82,65 @@ func TestInclusionDoesNotJudgeWhatItCannot(t *testing.T) {
 	}
 }
 
-func TestInclusionIsVacuous(t *testing.T) {
+func TestInclusion_Vacuous(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.grow("x", 3, time.Second, "a", "b")
 	h.end(time.Minute)
 	want(t, h.result("inclusion"), Vacuous)
+}
+
+// An earlier run on the same nodes may have left transactions of the same ids: these are not this run's.
+func TestInclusion_TransactionsFromBeforeTheRun(t *testing.T) {
+	for made, verdict := range map[time.Duration]Verdict{-time.Minute: Fail, time.Minute: Pass} {
+		h := newBFT(t)
+		h.run.Started = time.Unix(1_700_000_000, 0)
+		h.blocks["x"] = trace.Block{Hash: "x", Height: 1, Time: h.run.Started.Add(made)}
+		h.body("x", "t")
+		for _, n := range ids("a", "b", "c", "d") {
+			h.reportBlock(n, h.blocks["x"])
+		}
+		h.submit("a", "t")
+		h.blocksUntil("y", time.Minute, "a", "b", "c", "d")
+		h.end(time.Second)
+		want(t, h.result("inclusion"), verdict)
+	}
+}
+
+func TestInclusion_WithoutSubmitOrTransactions(t *testing.T) {
+	h := newBFT(t)
+	h.blocksUntil("x", 5*time.Second, "a", "b", "c", "d")
+	h.add("a", &trace.Event{Kind: trace.KindSubmit, Submit: &trace.Submit{Tx: "t", Error: "no way to submit"}})
+	h.end(time.Minute)
+	r := h.result("inclusion")
+	want(t, r, Unknown)
+	if !strings.Contains(r.Reason, "no way to submit") {
+		t.Errorf("reason %q", r.Reason)
+	}
+	h = newBFT(t)
+	h.blocksUntil("x", 5*time.Second, "a", "b", "c", "d")
+	h.submit("a", "t") // accepted, but blocks are recorded without transactions
+	h.blocksUntil("y", time.Minute, "a", "b", "c", "d")
+	h.end(time.Second)
+	want(t, h.result("inclusion"), Unknown)
+	h.body("y-1", "t2") // they are not
+	e := h.events[len(h.events)-1]
+	h.events = append(h.events[:len(h.events)-3], e, h.events[len(h.events)-3], h.events[len(h.events)-2])
+	want(t, h.result("inclusion"), Fail)
+}
+
+func TestInclusion_WaitsForAQuorum(t *testing.T) {
+	h := newBFT(t)
+	h.blocksUntil("x", 5*time.Second, "a", "b", "c", "d")
+	h.state("c", trace.StateDown, "kill-1")
+	h.state("d", trace.StateDown, "kill-1")
+	h.sleep(10 * time.Second)
+	h.submit("a", "t")
+	h.at(60 * time.Second)
+	h.state("c", trace.StateUp, "kill-1")
+	h.state("d", trace.StateUp, "kill-1")
+	h.sleep(5 * time.Second)
+	h.blocksUntil("y", 70*time.Second, "a", "b", "c", "d")
+	h.body("y-2", "t")
+	h.end(20 * time.Second)
+	want(t, h.result("inclusion", "within", "5s"), Pass)
 }

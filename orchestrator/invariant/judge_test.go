@@ -54,7 +54,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func TestDefinitionsAreComplete(t *testing.T) {
+func TestDefinitions_Complete(t *testing.T) {
 	for _, d := range Definitions() {
 		if d.Title == "" || d.Doc == "" || d.Class == "" || d.New == nil {
 			t.Errorf("%s: incomplete definition", d.Name)
@@ -101,7 +101,7 @@ func TestDefinition_Missing(t *testing.T) {
 	}
 }
 
-func TestExitCode(t *testing.T) {
+func TestJudgement_ExitCode(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		j      Judgement
@@ -128,7 +128,7 @@ func TestExitCode(t *testing.T) {
 	}
 }
 
-func TestJudgeRefuses(t *testing.T) {
+func TestJudge_Refuses(t *testing.T) {
 	good := newHistory(t, "a", "b")
 	good.stop()
 	for _, c := range []struct {
@@ -155,7 +155,7 @@ func TestJudgeRefuses(t *testing.T) {
 	}
 }
 
-func TestJudgeTakesTheRunsOwnExpectations(t *testing.T) {
+func TestJudge_ExpectationsOfTheTrace(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.run.Expect = []trace.Expectation{{Name: "convergence"}}
 	h.grow("x", 2, time.Second, "a", "b")
@@ -176,7 +176,7 @@ func TestJudgeTakesTheRunsOwnExpectations(t *testing.T) {
 	}
 }
 
-func TestARunWithoutBlocksNeverPasses(t *testing.T) {
+func TestJudge_RunWithoutBlocks(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.cut("p", ids("a"), ids("b"))
 	h.probe("p", trace.ProbeDuring, trace.LinkProbe{From: "a", To: "b", Sent: 5, ExpectedCut: true})
@@ -193,7 +193,7 @@ func TestARunWithoutBlocksNeverPasses(t *testing.T) {
 	}
 }
 
-func TestATruncatedTraceIsIncomplete(t *testing.T) {
+func TestJudge_TruncatedTrace(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.grow("x", 2, time.Second, "a", "b")
 	h.stop()
@@ -221,5 +221,14 @@ func TestCount(t *testing.T) {
 		if got := Count(n, "block"); got != want {
 			t.Errorf("%d: %q, want %q", n, got, want)
 		}
+	}
+}
+
+func TestJudge_OnePolledNode(t *testing.T) {
+	h := newHistory(t, "a").polled("bft", 2./3, 0)
+	h.blocksUntil("x", 60*time.Second, "a")
+	h.end(30 * time.Second)
+	for _, name := range []string{"agreement", "convergence", "block_propagation", "isolation"} {
+		want(t, h.result(name), Vacuous)
 	}
 }

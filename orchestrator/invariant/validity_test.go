@@ -82,7 +82,7 @@ func (h *history) record(b trace.Block, raw bool) {
 	}
 }
 
-func TestValidity(t *testing.T) {
+func TestValidity_ContentsInAnyOrder(t *testing.T) {
 	c, h := newRealChain(t), newHistory(t, "a", "b")
 	c.use(h)
 	var blocks []trace.Block
@@ -103,7 +103,7 @@ func TestValidity(t *testing.T) {
 	}
 }
 
-func TestValidityFailsOnAnInvalidBlock(t *testing.T) {
+func TestValidity_InvalidBlock(t *testing.T) {
 	c, h := newRealChain(t), newHistory(t, "a", "b")
 	c.use(h)
 	h.record(c.next(nil), true)
@@ -117,7 +117,7 @@ func TestValidityFailsOnAnInvalidBlock(t *testing.T) {
 	}
 }
 
-func TestValidityFailsOnABlockOfAnotherContent(t *testing.T) {
+func TestValidity_OtherContent(t *testing.T) {
 	c, h := newRealChain(t), newHistory(t, "a", "b")
 	c.use(h)
 	b := c.next(nil)
@@ -132,7 +132,7 @@ func TestValidityFailsOnABlockOfAnotherContent(t *testing.T) {
 	}
 }
 
-func TestValidityFailsOnWhatStandsOnAnInvalidBlock(t *testing.T) {
+func TestValidity_ChildOfAnInvalidBlock(t *testing.T) {
 	c, h := newRealChain(t), newHistory(t, "a", "b")
 	c.use(h)
 	bad := c.next(func(h *chain.Header) { h.Version = 9 })
@@ -148,7 +148,7 @@ func TestValidityFailsOnWhatStandsOnAnInvalidBlock(t *testing.T) {
 	}
 }
 
-func TestValidityDoesNotJudgeRefusedBlocks(t *testing.T) {
+func TestValidity_BlockOnNoChain(t *testing.T) {
 	c, h := newRealChain(t), newHistory(t, "a", "b")
 	c.use(h)
 	h.record(c.next(nil), true)
@@ -158,7 +158,7 @@ func TestValidityDoesNotJudgeRefusedBlocks(t *testing.T) {
 	want(t, h.result("validity"), Pass)
 }
 
-func TestValidityIsUnknown(t *testing.T) {
+func TestValidity_Unknown(t *testing.T) {
 	c, h := newRealChain(t), newHistory(t, "a", "b")
 	c.use(h)
 	h.record(c.next(nil), true)
@@ -190,9 +190,33 @@ func TestValidityIsUnknown(t *testing.T) {
 	}
 }
 
-func TestValidityIsVacuousWithoutBlocks(t *testing.T) {
+func TestValidity_NoBlocks(t *testing.T) {
 	c, h := newRealChain(t), newHistory(t, "a", "b")
 	c.use(h)
 	h.stop()
 	want(t, h.result("validity"), Vacuous)
+}
+
+func TestValidity_ParentsWithoutExecution(t *testing.T) {
+	broken := newBFT(t)
+	broken.blocksUntil("x", 5*time.Second, "a", "b", "c", "d")
+	broken.blocks["nobody-has-it"] = trace.Block{Hash: "nobody-has-it", Height: 5}
+	broken.heads["c"] = "nobody-has-it"
+	broken.report("y", "c")
+	broken.end(time.Second)
+	r := broken.result("validity")
+	want(t, r, Fail)
+	if r.Evidence[0].Nodes[0] != "c" || !strings.Contains(r.Reason, "nobody-has") {
+		t.Errorf("evidence %+v", r.Evidence[0])
+	}
+
+	two := newBFT(t)
+	two.blocksUntil("x", 5*time.Second, "a", "b", "c", "d")
+	two.add("b", &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: "x-5", Parent: "x-3", Height: 5}})
+	two.end(time.Second)
+	want(t, two.result("validity"), Fail)
+
+	none := newBFT(t)
+	none.end(time.Second)
+	want(t, none.result("validity"), Vacuous)
 }

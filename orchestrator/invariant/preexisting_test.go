@@ -37,7 +37,7 @@ func datedRun(t *testing.T, holder int, date func(started time.Time, at time.Dur
 
 // A chain whose block times stand still, or are those of another age, shows its new blocks all the same, from the first
 // moment on.
-func TestBlocksThatComeToLightAreNewWhateverTheyState(t *testing.T) {
+func TestPreexisting_NewBlocksWithOldTimes(t *testing.T) {
 	for name, date := range map[string]func(time.Time, time.Duration) time.Time{
 		"zero":                func(time.Time, time.Duration) time.Time { return time.Unix(0, 0) },
 		"that of the genesis": func(s time.Time, _ time.Duration) time.Time { return s.Add(-5 * time.Second) },
@@ -56,7 +56,7 @@ func TestBlocksThatComeToLightAreNewWhateverTheyState(t *testing.T) {
 }
 
 // A node that syncs shows blocks that are old indeed.
-func TestBlocksOfANodeThatSyncsAreOld(t *testing.T) {
+func TestPreexisting_BlocksOfASyncingNode(t *testing.T) {
 	h := newBFT(t)
 	h.run.Started = time.Unix(1_700_000_000, 0)
 	var old []trace.Block
@@ -84,7 +84,7 @@ func TestBlocksOfANodeThatSyncsAreOld(t *testing.T) {
 }
 
 // Who could not be asked in the beginning shows what was there, whenever that is.
-func TestALateFirstLookShowsOldBlocks(t *testing.T) {
+func TestPreexisting_LateFirstPoll(t *testing.T) {
 	h := newHistory(t, "a", "b").polled("pow", 0, 6)
 	h.run.Started = time.Unix(1_700_000_000, 0)
 	h.at(5 * time.Second)

@@ -9,18 +9,86 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// catchUp lets a node tell of all that a has and it has not.
-func (h *history) catchUp(n trace.NodeID) {
-	var missed []trace.Block
-	for b := h.blocks[h.heads["a"]]; b.Hash != h.heads[n]; b = h.blocks[b.Parent] {
-		missed = append(missed, b)
+func TestUnobserved_NodeWithoutReports(t *testing.T) {
+	h := newBFT(t)
+	h.blocksUntil("x", 60*time.Second, "a", "b", "c") // d's RPC is down from the start
+	h.phase(trace.PhaseSettling)
+	h.blocksUntil("y", 80*time.Second, "a", "b", "c")
+	h.stop()
+	for _, r := range h.allResults() {
+		if r.Verdict == Pass {
+			t.Errorf("%s: PASS", r.Invariant)
+		}
 	}
-	for i := range missed {
-		h.reportBlock(n, missed[len(missed)-1-i])
+	r := h.result("agreement")
+	want(t, r, Unknown)
+	if !strings.Contains(r.Reason, "node d") {
+		t.Errorf("reason %q does not name the node", r.Reason)
+	}
+
+	h = newBFT(t)
+	h.blocksUntil("x", 30*time.Second, "a", "b", "c", "d")
+	h.blocksUntil("y", 55*time.Second, "a", "b", "c") // d's goes down later
+	h.stop()
+	want(t, h.result("agreement"), Unknown)
+
+	h = newBFT(t)
+	h.blocksUntil("x", 30*time.Second, "a", "b", "c", "d")
+	h.state("d", trace.StateDown, "kill-1")
+	h.gap("d") // nothing can be missing of a node that is down
+	h.blocksUntil("y", 55*time.Second, "a", "b", "c")
+	h.stop()
+	want(t, h.result("agreement"), Pass)
+
+	h = newBFT(t)
+	h.blocksUntil("x", 30*time.Second, "a", "b", "c", "d")
+	h.state("d", trace.StateDown, "kill-1")
+	h.sleep(ms)
+	h.gapSince("d", 25*time.Second) // it did not answer before it went down
+	h.blocksUntil("y", 55*time.Second, "a", "b", "c")
+	h.stop()
+	want(t, h.result("agreement"), Unknown)
+
+	h = newBFT(t)
+	h.blocksUntil("x", 30*time.Second, "a", "b", "c", "d")
+	h.gap("d")
+	h.stop()
+	r = h.result("agreement")
+	want(t, r, Unknown)
+	if !strings.Contains(r.Reason, "events of d") {
+		t.Errorf("reason %q does not name the node", r.Reason)
+	}
+
+	h = newBFT(t)
+	h.blocksUntil("x", 30*time.Second, "a", "b", "c", "d")
+	h.add("d", &trace.Event{Kind: trace.KindStatus, Status: &trace.Status{Final: true, Error: "refused"}})
+	h.stop()
+	want(t, h.result("agreement"), Unknown)
+}
+
+// TestUnobserved_ThroughManyFaults: its silence goes on when the components change.
+func TestUnobserved_ThroughManyFaults(t *testing.T) {
+	for silent, verdict := range map[bool]Verdict{true: Unknown, false: Pass} {
+		h := newHistory(t, "a", "b", "c", "d").polled("pow", 0, 6)
+		h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")
+		rest := ids("b", "c", "d")
+		if silent {
+			rest = ids("b", "c")
+		}
+		for i := range 3 {
+			id := fmt.Sprint("p", i)
+			h.cut(id, ids("a"), ids("b", "c", "d"))
+			h.blocksUntil(id, h.now+10*time.Second, rest...)
+			h.heal(id)
+			h.adopt("a", h.heads["b"])
+			h.blocksUntil(id+"-after", h.now+10*time.Second, append(ids("a"), rest...)...)
+		}
+		h.end(time.Second)
+		want(t, h.result("agreement"), verdict)
 	}
 }
 
-func TestANodeThatAnswersWithOldNewsIsSilent(t *testing.T) {
+func TestUnobserved_OldReports(t *testing.T) {
 	silent := func(h *history) {
 		t.Helper()
 		r := h.result("agreement")
@@ -79,7 +147,7 @@ func TestANodeThatAnswersWithOldNewsIsSilent(t *testing.T) {
 	silent(h)
 }
 
-func TestAHaltIsNoSilence(t *testing.T) {
+func TestUnobserved_HaltedChain(t *testing.T) {
 	// Halves without quorum, cut in ever other ways, for a minute and until the end.
 	h := newBFT(t)
 	h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")

@@ -1,0 +1,72 @@
+package invariant
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestHistogram(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var h histogram
+	if h.quantile(.5) != 0 {
+		t.Error("an empty histogram has a median")
+	}
+	var all []time.Duration
+	for range 10_000 {
+		d := time.Duration(rng.ExpFloat64() * float64(time.Second))
+		all = append(all, d)
+		h.add(d)
+	}
+	slices.Sort(all)
+	for _, q := range []float64{0, .01, .5, .95, .99, 1} {
+		exact := all[max(0, int(q*float64(len(all)))-1)]
+		got := h.quantile(q)
+		if got > exact || float64(exact-got) > .001*float64(exact)+1000 {
+			t.Errorf("quantile %v: got %s, exactly %s", q, got, exact)
+		}
+	}
+	for _, d := range []time.Duration{0, 1, time.Microsecond, 2047 * time.Microsecond, 2048 * time.Microsecond, time.Hour, 1 << 62} {
+		f := bucketFloor(bucketOf(d))
+		if f > d || bucketFloor(bucketOf(d)+1) <= d || bucketOf(f) != bucketOf(d) {
+			t.Errorf("%s is put into the bucket that begins with %s", d, f)
+		}
+	}
+	if bucketOf(-time.Second) != 0 {
+		t.Error("a negative duration is not counted as zero")
+	}
+}
+
+func TestPoissonFloor(t *testing.T) {
+	for _, c := range []struct {
+		mean float64
+		want int
+	}{
+		{-1, 0}, {0, 0}, {math.NaN(), 0}, {13.8, 0}, {13.9, 1}, {30, 8}, {100, 56},
+	} {
+		got := poissonFloor(c.mean)
+		if got != c.want {
+			t.Errorf("mean %v: got %d, want %d", c.mean, got, c.want)
+		}
+		if c.mean > 0 {
+			if below(c.mean, got) >= maxFalseAlarm || below(c.mean, got+1) < maxFalseAlarm {
+				t.Errorf("mean %v: %d is not the largest floor", c.mean, got)
+			}
+		}
+	}
+	if got := poissonFloor(1e6); got < 994_000 || got > 996_000 { // 4.75 standard deviations below
+		t.Errorf("mean 1e6: got %d", got)
+	}
+}
+
+// below is P(X < k), summed from the other end than poissonFloor does.
+func below(mean float64, k int) float64 {
+	sum := 0.0
+	for i := k - 1; i >= 0; i-- {
+		lg, _ := math.Lgamma(float64(i + 1))
+		sum += math.Exp(float64(i)*math.Log(mean) - mean - lg)
+	}
+	return sum
+}
