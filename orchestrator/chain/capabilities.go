@@ -17,8 +17,8 @@ type Capabilities struct {
 	// own. Prepare does so too; who calls this before gets a network that does not start minutes before its nodes. It may
 	// be called before Prepare.
 	BuildImage func(ctx context.Context) (ref string, err error)
-	// AssignProducers returns the nodes with the mining power that this chain lets them have, where that differs from the
-	// scenario's, and a line for people on what it changed, empty for nothing. It may be called before Prepare.
+	// AssignProducers returns the nodes with the mining power that they have on this chain, which may have fewer producers
+	// than the scenario or equal ones, and a line for people on what it changed, empty for nothing. It may be called before Prepare.
 	AssignProducers func(nodes []Node) (assigned []Node, note string)
 	// StartPosition is where a file says how nodes are started: file, line and column. Empty where no file does.
 	StartPosition string
@@ -45,7 +45,7 @@ type Capabilities struct {
 	// ParseNotification reads a line that a node printed. The second result is false for lines that announce no block.
 	ParseNotification func(node faults.NodeID, line []byte) (Notification, bool)
 
-	// MakeBlock lets a node make one block on its head. Set where blocks are made on command.
+	// MakeBlock makes a node produce one block on its head. Set where blocks are made on command.
 	MakeBlock func(ctx context.Context, node faults.NodeID) error
 	// Leader returns who is to make the next block, as a node sees it now. Another may make it where that one does not in
 	// time, and nodes of a divided network see different ones.
@@ -66,7 +66,7 @@ type Capabilities struct {
 type Polling struct {
 	// Interval is the time between two polls of one node.
 	Interval time.Duration
-	// Poll asks a node for what is new since the last poll, in the order in which it must have happened: a seen event for
+	// Poll reads from a node what is new since the last poll, in the order in which it must have happened: a seen event for
 	// each block, with its body before it, then the head, then what the node calls final. The caller gives the events their
 	// time and node. Calls for one node are serial, calls for different nodes concurrent. A node that does not answer is an
 	// error, and what was missed comes with the next poll. Where the node has more than one poll reads, the error wraps

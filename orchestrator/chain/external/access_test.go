@@ -61,7 +61,7 @@ func TestAccess_Post(t *testing.T) {
 	}
 }
 
-// webbed is a chain that is asked with paths.
+// webbed is a chain whose calls are paths.
 const webbed = `
 name: web
 description: A chain for tests.

@@ -14,8 +14,8 @@ import (
 	"github.com/netsplit/netsplit/testnets"
 )
 
-// caller makes the named calls of a chain file at the nodes of its network, and applies jq expressions to the replies. It
-// owns nothing but the connections: what a reply means is for others to say.
+// caller makes the named calls of a chain file at the nodes of its network, and applies jq expressions to the replies. It has
+// no state, and does not know what a reply means. Types that embed it share its file, network and redactor, and nothing else.
 type caller struct {
 	file    *testnets.Chain
 	net     *network

@@ -32,6 +32,7 @@ type Chain struct {
 	secrets  *redactor
 	rpc      *rpc
 	preparer *preparer
+	progress func(string)
 	attached bool      // the nodes run already
 	restored *exported // what the process that started them exported, if one did
 
@@ -62,7 +63,7 @@ func New(file *testnets.Chain, containers Containers, transport http.RoundTrippe
 	}
 	secrets := &redactor{file: file}
 	c := &Chain{
-		file: file, secrets: secrets, rpc: newRPC(file.RPC, transport),
+		file: file, secrets: secrets, rpc: newRPC(file.RPC, transport), progress: progress,
 		preparer: &preparer{file: file, containers: containers, secrets: secrets, progress: progress},
 	}
 	// A literal password may be in what comes before credentials are needed: in the image and in steps.
@@ -145,8 +146,8 @@ func (c *Chain) prepare(ctx context.Context, net chain.Network) ([]chain.Prepare
 
 // setNetwork makes the parts that talk to the nodes of a network.
 func (c *Chain) setNetwork(net chain.Network) (err error) {
-	if c.rpc.err != nil {
-		return fmt.Errorf("%s: rpc: %w", at(c.file, c.file.RPC.Pos), c.rpc.err)
+	if err := c.rpc.usable(); err != nil {
+		return fmt.Errorf("%s: rpc: %w", at(c.file, c.file.RPC.Pos), err)
 	}
 	if c.net, err = newNetwork(c.file, net); err != nil {
 		return err
@@ -154,7 +155,7 @@ func (c *Chain) setNetwork(net chain.Network) (err error) {
 	calls := &caller{file: c.file, net: c.net, rpc: c.rpc, secrets: c.secrets}
 	c.reader, c.store, c.nodes = reader{calls}, newBlockStore(), make(map[faults.NodeID]*node, len(c.net.nodes))
 	c.connector = &connector{
-		reader: c.reader, makers: make(map[*member]*maker), progress: c.preparer.progress,
+		reader: c.reader, makers: make(map[*member]*maker), progress: c.progress,
 		attached: c.attached && c.restored == nil, opened: c.restored != nil,
 	}
 	for _, m := range c.net.nodes {
@@ -215,7 +216,7 @@ func (c *Chain) ParseLog(faults.NodeID, []byte) (trace.Event, time.Time, bool) {
 func (c *Chain) Client(id faults.NodeID) chain.Client { return &Client{c, id} }
 
 // CloseIdleConnections closes connections to nodes that are not in use, where the chain has a transport of its own.
-func (c *Chain) CloseIdleConnections() { c.rpc.http.CloseIdleConnections() }
+func (c *Chain) CloseIdleConnections() { c.rpc.closeIdle() }
 
 // node finds a node of the prepared network.
 func (c *Chain) node(id faults.NodeID) (*node, error) {

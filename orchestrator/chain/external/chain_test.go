@@ -153,7 +153,7 @@ func newWorld(t *testing.T, n int, file *testnets.Chain) *world {
 	return w
 }
 
-// look returns a node's news in short.
+// polled returns the events of a poll in short.
 func (w *world) polled(id faults.NodeID) string {
 	w.t.Helper()
 	events, err := w.poll(w.t.Context(), id)
@@ -195,17 +195,17 @@ func TestAssignProducers(t *testing.T) {
 
 func TestPrepare_RoundsBlockIntervalUp(t *testing.T) {
 	file := parse(t, plain, "fork_depth: 6", "fork_depth: 6, block_interval_step: 1s")
-	for asked, want := range map[time.Duration]time.Duration{
+	for requested, want := range map[time.Duration]time.Duration{
 		500 * time.Millisecond: time.Second, time.Second: time.Second, 1001 * time.Millisecond: 2 * time.Second,
 	} {
 		net := ring(2)
-		net.BlockInterval = asked
+		net.BlockInterval = requested
 		p, err := New(file, image{}, nil, nil).Prepare(t.Context(), net)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if p.Facts.BlockInterval != want {
-			t.Errorf("%v asked: %v", asked, p.Facts.BlockInterval)
+			t.Errorf("requested %v: %v", requested, p.Facts.BlockInterval)
 		}
 	}
 }

@@ -73,7 +73,7 @@ func TestClient_StatusWaitsForReady(t *testing.T) {
 	}
 	w.toys[0].count("status")
 	if _, err := client.Status(t.Context()); err != nil || w.toys[0].count("status") != 0 {
-		t.Errorf("asked again, %v", err)
+		t.Errorf("queried again, %v", err)
 	}
 	bad := newWorld(t, 1, parse(t, plain, "rpc: {kind: jsonrpc2}",
 		"rpc: {kind: jsonrpc2}\nready: {call: [status], jq: .ready.x}", "calls:\n", "calls:\n  status: {method: status}\n"))
@@ -99,7 +99,7 @@ func TestClient_Block(t *testing.T) {
 	if got, err := b.Block(t.Context(), "x-p"); !errors.Is(err, ErrUnknownBlock) {
 		t.Errorf("of a node that has not shown it: %+v, %v", got, err)
 	}
-	// What is not kept is asked for again, as long as it is on the node's chain.
+	// A block that is not stored is read again, as long as it is on the node's chain.
 	w.store.body = map[trace.Hash]trace.Block{}
 	w.store.order = nil
 	if got, err = a.Block(t.Context(), "x-p"); err != nil || got.Hash != "x-p" || w.toys[0].count("block") != 1 {
@@ -154,12 +154,12 @@ func TestClient_FindTx(t *testing.T) {
 	if h, err := client.FindTx(t.Context(), "0xAB3", 1); h != 3 || err != nil {
 		t.Errorf("at %d, %v", h, err)
 	}
-	asked := 0
+	queries := 0
 	w.toys[0].hook = func(y *toy, method string, _ int) *RPCError {
 		if method != "height" {
 			return nil
 		}
-		switch asked++; asked {
+		switch queries++; queries {
 		case 2:
 			return &RPCError{Code: 1, Message: "busy"}
 		case 3:
@@ -184,7 +184,6 @@ func TestClient_FindTx(t *testing.T) {
 	}
 }
 
-// TestClient_FindTxShowsLastError: who waits in vain is told why.
 func TestClient_FindTxShowsLastError(t *testing.T) {
 	w := newWorld(t, 1, parse(t, plain))
 	w.toys[0].hook = func(*toy, string, int) *RPCError { return &RPCError{Code: 1, Message: "out of order"} }

@@ -63,7 +63,7 @@ func (k *connector) connect(ctx context.Context, ids ...faults.NodeID) error {
 	return nil
 }
 
-// firstBlock lets the first producer make a block and gives it to all other nodes.
+// firstBlock makes the first producer produce a block and gives it to all other nodes.
 func (k *connector) firstBlock(ctx context.Context) error {
 	how := k.file.FirstBlock
 	if how == nil || k.hasFirst {

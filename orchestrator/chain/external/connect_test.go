@@ -71,7 +71,7 @@ func TestConnector_Peers(t *testing.T) {
 	if err := w.connectPeers(t.Context()); err != nil {
 		t.Error(err)
 	}
-	// Nobody is told twice, until he was started again.
+	// No node is told twice, unless it was started again.
 	if diff := cmp.Diff([][]string{{"b", "c"}, {"c", "a"}, {"a", "b"}}, sent()); diff != "" {
 		t.Error(diff)
 	}
@@ -87,7 +87,7 @@ func TestConnector_Peers(t *testing.T) {
 		t.Error("no error")
 	}
 	if err := w.connectPeers(t.Context(), "nobody"); err == nil {
-		t.Error("nobody was told")
+		t.Error("connected a node that there is not")
 	}
 	w.connector.attached, fail = true, false
 	sent()
@@ -95,7 +95,7 @@ func TestConnector_Peers(t *testing.T) {
 		t.Error(err)
 	}
 	if diff := cmp.Diff([][]string{nil, nil, nil}, sent()); diff != "" {
-		t.Errorf("nodes that ran already were told of peers: %s", diff)
+		t.Errorf("attached nodes were told about peers: %s", diff)
 	}
 	// Of a testnet that another process made, those that this one starts again are.
 	w.connector.attached, w.connector.opened = false, true
@@ -113,7 +113,7 @@ func TestConnector_Peers(t *testing.T) {
 // warm is plain with blocks that are made first: one at each node, then two more.
 var warm = []string{"rpc: {kind: jsonrpc2}", "rpc: {kind: jsonrpc2}\nwarm_up: [{call: generate, each: node}, {call: generate, times: 2}]"}
 
-// spread lets every block that one toy makes come to the others when they are asked for their height.
+// spread lets every block that one toy makes come to the others when their height is read.
 func (w *world) spread() { spreading(w.toys...) }
 
 func spreading(toys ...*toy) {

@@ -56,7 +56,7 @@ func (c *Chain) restore(start time.Time) error {
 	base := uint64(max(0, time.Since(start).Microseconds()))
 	for _, m := range c.net.nodes {
 		c.net.capture(m, c.restored.Nodes[m.ID])
-		c.nodes[m.ID].sender.nonce = base
+		c.nodes[m.ID].sender.startAt(base)
 	}
 	for _, step := range c.file.Prepare {
 		for _, capture := range step.Capture {

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/sha3"
 )
 
-// The kinds of key that a chain file can ask for.
+// The kinds of key in a chain file.
 const (
 	kindEd25519   = "ed25519"
 	kindSecp256k1 = "secp256k1"
@@ -114,7 +114,7 @@ func (k Key) AddressHex() (string, error) {
 	return hex.EncodeToString(a), err
 }
 
-// P2PKH is the address by which Bitcoin's kin pay a secp256k1 key: Base58Check of a version (a byte, which tells the
+// P2PKH is the address by which Bitcoin and its relatives pay a secp256k1 key: Base58Check of a version (a byte, which tells the
 // networks apart) and HASH160 of the compressed public key.
 func (k Key) P2PKH(version int) (string, error) {
 	hash, err := k.hash160()

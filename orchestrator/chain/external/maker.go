@@ -11,7 +11,7 @@ import (
 // maker makes blocks on command at one node. It owns which blocks the node said that it made, and whether it is making one
 // now. It is safe for concurrent use.
 type maker struct {
-	calls  *caller
+	*caller
 	member *member
 	// making is full while the node makes a block: whoever saw a block must wait to know whether it is that one.
 	making chan struct{}
@@ -21,13 +21,13 @@ type maker struct {
 }
 
 func newMaker(calls *caller, m *member) *maker {
-	return &maker{calls: calls, member: m, making: make(chan struct{}, 1), made: make(map[trace.Hash]bool)}
+	return &maker{caller: calls, member: m, making: make(chan struct{}, 1), made: make(map[trace.Hash]bool)}
 }
 
 // maxMade is how many blocks a node may say that it made on one command.
 const maxMade = 100
 
-// makeBlock lets the node make a block, which the chain file says how.
+// makeBlock makes the node produce a block. The chain file must have act.make_block.
 func (k *maker) makeBlock(ctx context.Context) error {
 	select {
 	case k.making <- struct{}{}:
@@ -35,7 +35,7 @@ func (k *maker) makeBlock(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	result, err := k.calls.call(ctx, k.member, k.calls.file.Act.MakeBlock.Calls, nil)
+	result, err := k.call(ctx, k.member, k.file.Act.MakeBlock.Calls, nil)
 	if err != nil {
 		return fmt.Errorf("make a block at %s: %w", k.member.ID, err)
 	}

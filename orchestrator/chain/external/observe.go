@@ -11,8 +11,8 @@ import (
 	"github.com/netsplit/netsplit/testnets"
 )
 
-// reader reads of nodes what the chain file's `ready`, `observe` and `act.leader` name. It keeps nothing: each method
-// queries the node anew.
+// reader reads of nodes what the chain file's `ready`, `observe` and `act.leader` name. It has no state: each method
+// queries the node again.
 type reader struct{ *caller }
 
 // tip is a node's head as the node states it.
@@ -196,7 +196,7 @@ func (r reader) blockByHash(ctx context.Context, m *member, hash trace.Hash, hei
 		b, err = r.parseBlock(ctx, m, height, answer)
 	}
 	if err == nil && b.Hash != hash {
-		err = r.unexpected(m, rowHash, o.Hash, string(b.Hash), answer, "the hash that was asked for")
+		err = r.unexpected(m, rowHash, o.Hash, string(b.Hash), answer, "the requested hash")
 	}
 	if err != nil {
 		return trace.Block{}, fmt.Errorf("block %s at height %d: %w", hash, height, err)

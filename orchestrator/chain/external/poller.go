@@ -131,7 +131,7 @@ func (p *poller) advance(ctx context.Context, t tip) ([]trace.Event, error) {
 func (p *poller) checkHead(ctx context.Context, t tip) error {
 	again, err := p.tip(ctx, p.member)
 	if err != nil || again != t {
-		return nil // the next poll tells
+		return nil // the next poll shows it
 	}
 	b, err := p.block(ctx, p.member, t.height)
 	if err != nil || b.Hash == t.hash || b.Hash != p.hash(t.height) {

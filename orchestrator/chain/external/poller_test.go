@@ -140,7 +140,7 @@ func TestPoller_ByHashWrongBlock(t *testing.T) {
 	w := hashed(t)
 	w.toys[0].set(1, "p")
 	w.toys[0].lie = true
-	if _, err := w.poll(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "which is not the hash that was asked for") {
+	if _, err := w.poll(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "which is not the requested hash") {
 		t.Errorf("%v", err)
 	}
 }
@@ -263,7 +263,7 @@ func heavy(t *testing.T, replace ...string) *world {
 	}, replace...)...))
 }
 
-// TestPoller_BytesPerPoll: a look at heavy blocks ends early, and the next goes on.
+// TestPoller_BytesPerPoll: a poll of large blocks ends early, and the next goes on.
 func TestPoller_BytesPerPoll(t *testing.T) {
 	w := heavy(t)
 	w.toys[0].set(1, words("p", 20)...)

@@ -130,8 +130,8 @@ func TestRedact_Replies(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "[secret]") {
 				t.Fatalf("%v", err)
 			}
-			var told *RPCError
-			if errors.As(err, &told) && shows(told.Message+told.Data) || shows(err.Error()) {
+			var node *RPCError
+			if errors.As(err, &node) && shows(node.Message+node.Data) || shows(err.Error()) {
 				t.Errorf("%v", err)
 			}
 		})

@@ -36,8 +36,8 @@ type request struct {
 	auth   auth
 }
 
-// rpc makes requests of one kind to nodes, bounded in time and size. It owns the connections, and knows nothing of what is
-// asked.
+// rpc makes requests of one kind to nodes, bounded in time and size. It owns the connections, and knows nothing of chain
+// files beside the kind.
 type rpc struct {
 	kind string
 	http *http.Client
@@ -57,6 +57,11 @@ func newRPC(spec testnets.RPC, transport http.RoundTripper) *rpc {
 	}
 	return r
 }
+
+// usable returns why no request can be made, nil where they can.
+func (r *rpc) usable() error { return r.err }
+
+func (r *rpc) closeIdle() { r.http.CloseIdleConnections() }
 
 // insecure returns a transport that accepts self-signed certificates: nobody could vouch for a node's own, and the
 // connection does not leave this host.

@@ -118,17 +118,17 @@ func TestRPC_ReplyTooLarge(t *testing.T) {
 }
 
 func TestRPC_SlowReplyObeysContext(t *testing.T) {
-	asked, done := make(chan struct{}), make(chan struct{})
+	started, done := make(chan struct{}), make(chan struct{})
 	t.Cleanup(func() { close(done) })
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		<-asked
+		<-started
 		cancel()
 	}()
 	_, err := ask(t, ctx, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		w.(http.Flusher).Flush()
-		close(asked)
+		close(started)
 		select {
 		case <-done:
 		case <-r.Context().Done():
@@ -183,7 +183,7 @@ func TestRPC_Credentials(t *testing.T) {
 			}
 			var e *RPCError
 			if !errors.As(err, &e) || e.Code != 403 {
-				t.Errorf("the hidden error cannot be told: %v", err)
+				t.Errorf("the redacted error has no type: %v", err)
 			}
 		})
 	}
@@ -246,10 +246,10 @@ facts: {family: bft, quorum: 2/3, fork_depth: 0}
 
 func TestRPC_HTTPGet(t *testing.T) {
 	f := newFabric(t)
-	var asked []string
+	var requests []string
 	fail := false
 	f.serve(t, "10.0.0.1:7001", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = append(asked, r.Method+" "+r.URL.String())
+		requests = append(requests, r.Method+" "+r.URL.String())
 		switch {
 		case fail:
 			_, _ = io.WriteString(w, `{"error":{"code":-32603,"message":"Internal","data":"height 9 is not there"}}`)
@@ -277,7 +277,7 @@ func TestRPC_HTTPGet(t *testing.T) {
 	if got := events[0].Block.Time.Format("15:04:05.0"); got != "02:04:05.5" {
 		t.Errorf("time %s", got)
 	}
-	if got, want := strings.Join(asked, ", "), "GET /api/status, GET /api/block?height=1"; got != want {
+	if got, want := strings.Join(requests, ", "), "GET /api/status, GET /api/block?height=1"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	fail = true
@@ -296,11 +296,11 @@ func TestRPC_HTTPGet(t *testing.T) {
 // With http-get, a call that has parameters is a POST of them; its answer may be empty.
 func TestRPC_HTTPPost(t *testing.T) {
 	f := newFabric(t)
-	var asked []string
+	var requests []string
 	status, reply := 200, ""
 	f.serve(t, "10.0.0.1:7001", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		asked = append(asked, fmt.Sprintf("%s %s %s %s", r.Method, r.URL, r.Header.Get("Content-Type"), body))
+		requests = append(requests, fmt.Sprintf("%s %s %s %s", r.Method, r.URL, r.Header.Get("Content-Type"), body))
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, reply)
 	}))
@@ -315,8 +315,8 @@ calls:
 	if err := c.makeBlock(t.Context(), "a"); err != nil {
 		t.Error(err)
 	}
-	if want := `POST /api/mine/a application/json {"at":0,"blocks":1,"to":"a"}`; len(asked) != 1 || asked[0] != want {
-		t.Errorf("%q, want %q", asked, want)
+	if want := `POST /api/mine/a application/json {"at":0,"blocks":1,"to":"a"}`; len(requests) != 1 || requests[0] != want {
+		t.Errorf("%q, want %q", requests, want)
 	}
 	status, reply = 500, ""
 	if err := c.makeBlock(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "error 500") {
@@ -343,8 +343,8 @@ func FuzzResult(f *testing.F) {
 			if err == nil {
 				continue
 			}
-			if told := (&caller{secrets: &redactor{}}).redact(err).Error(); len(told) > 10*maxShown {
-				t.Errorf("%s: an error of %d bytes", kind, len(told))
+			if redacted := (&caller{secrets: &redactor{}}).redact(err).Error(); len(redacted) > 10*maxShown {
+				t.Errorf("%s: an error of %d bytes", kind, len(redacted))
 			}
 		}
 	})

@@ -43,7 +43,7 @@ func (c *Chain) subscribe(ctx context.Context, id faults.NodeID, notify func(cha
 	return c.secrets.err(fmt.Errorf("node %s, observe.arrival (%s): %w", id, at(c.file, how.Pos), err))
 }
 
-// subscription receives what nodes send by themselves over a websocket. It keeps nothing.
+// subscription receives what nodes send by themselves over a websocket. It has no state.
 type subscription struct {
 	*caller
 	how *testnets.WebsocketArrival

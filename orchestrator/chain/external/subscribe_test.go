@@ -64,13 +64,13 @@ func TestSubscribe(t *testing.T) {
 	}))
 	t.Cleanup(s.Close)
 	f.servers["10.0.0.1:7001"] = s.Listener.Addr().String()
-	var hints []string
-	err := c.subscribe(t.Context(), "a", func(h chain.Notification) { hints = append(hints, fmt.Sprint(h.Hash, h.Height)) })
+	var notified []string
+	err := c.subscribe(t.Context(), "a", func(n chain.Notification) { notified = append(notified, fmt.Sprint(n.Hash, n.Height)) })
 	if err == nil || !strings.Contains(err.Error(), "node a, observe.arrival (toy.yaml:") {
 		t.Errorf("%v", err)
 	}
-	if s := strings.Join(hints, " "); s != "0xab7 8" {
-		t.Errorf("hints %s", s)
+	if s := strings.Join(notified, " "); s != "0xab7 8" {
+		t.Errorf("notified %s", s)
 	}
 	if s := strings.Join(got, " "); s != `{"login":"a"} {"subscribe":"blocks"}` {
 		t.Errorf("sent %s", s)
@@ -113,7 +113,7 @@ func TestSubscribe_Errors(t *testing.T) {
 				_, _, _ = conn.Read(r.Context())
 				_, _, _ = conn.Read(r.Context())
 			}))
-			err := w.subscribe(t.Context(), "a", func(chain.Notification) { t.Error("a hint") })
+			err := w.subscribe(t.Context(), "a", func(chain.Notification) { t.Error("a notification") })
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %s", err, c.want)
 			}

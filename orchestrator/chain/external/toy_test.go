@@ -22,7 +22,7 @@ type toy struct {
 	lie, endless bool     // it answers "of" with another block, with blocks down to no beginning
 	final        int      // the height that it calls final
 	sent         []string // parameters of send and connect
-	// takes lets every block list all that was sent until it is asked for.
+	// takes makes every block list all that was sent so far.
 	takes bool
 	coins []string // what it says of what can be spent, each as JSON
 }

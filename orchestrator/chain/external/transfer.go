@@ -24,6 +24,13 @@ type sender struct {
 	coins []coin // what is left to spend, the next one first
 }
 
+// startAt sets the number of the first transfer.
+func (s *sender) startAt(nonce uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nonce = nonce
+}
+
 // transfer signs and submits a transfer, and returns the transaction's id.
 func (s *sender) transfer(ctx context.Context, to *member, amount uint64) (trace.Hash, error) {
 	if s.file.Act.Submit == nil {

@@ -100,7 +100,7 @@ func listed(w *world, owner string, id byte, amount int) string {
 }
 
 // TestSender_SpendsCoins: a node's coins are spent in turn and what is left of each is its last one, in transactions that
-// Bitcoin's own rules take; the node is asked what it has once.
+// Bitcoin's own rules take; the coins are read once.
 func TestSender_SpendsCoins(t *testing.T) {
 	w := newWorld(t, 2, coined(t, "."))
 	w.toys[0].coins = []string{listed(w, "b", 9, 1000), listed(w, "a", 1, 100), listed(w, "a", 2, 60)}
@@ -151,7 +151,7 @@ func TestSender_SpendsCoins(t *testing.T) {
 		t.Errorf("amounts spent, paid and given back:\n%s", diff)
 	}
 	if n := w.toys[0].count("coins"); n != 1 {
-		t.Errorf("asked for coins %d times", n)
+		t.Errorf("read coins %d times", n)
 	}
 }
 
@@ -191,7 +191,7 @@ func TestSender_ReadsCoinsAgain(t *testing.T) {
 	if err := pay(); err != nil {
 		t.Error(err)
 	}
-	// What is known is too small: the node is asked.
+	// What is known is too small: they are read again.
 	y.coins = []string{listed(w, "a", 6, 1030)}
 	if _, err := w.Client("a").Transfer(t.Context(), "b", 1000); err != nil {
 		t.Error(err)

@@ -67,7 +67,7 @@ func (c *Client) Block(ctx context.Context, h trace.Hash) (trace.Block, error) {
 		return trace.Block{}, err
 	}
 	if b.Hash != h {
-		return trace.Block{}, fmt.Errorf("asked for block %s and got %s", h, b.Hash)
+		return trace.Block{}, fmt.Errorf("requested block %s and got %s", h, b.Hash)
 	}
 	out := trace.Block{
 		Hash: b.Hash, Parent: b.Parent, Height: b.Height,
@@ -140,7 +140,7 @@ type Account struct {
 	NextNonce uint64            `json:"next_nonce"`
 }
 
-// Account asks the node for an account; an account that the ledger does not have is empty, not an error.
+// Account reads an account; an account that the ledger does not have is empty, not an error.
 func (c *Client) Account(ctx context.Context, a nodechain.Address) (Account, error) {
 	var out Account
 	err := c.do(ctx, http.MethodGet, "/v1/accounts/"+a.String(), nil, &out)
@@ -155,7 +155,7 @@ type TxStatus struct {
 	Confirmations uint64     `json:"confirmations"`
 }
 
-// Tx asks the node for a transaction.
+// Tx reads what the node knows of a transaction.
 func (c *Client) Tx(ctx context.Context, id trace.Hash) (TxStatus, error) {
 	var out TxStatus
 	err := c.do(ctx, http.MethodGet, "/v1/transactions/"+string(id), nil, &out)

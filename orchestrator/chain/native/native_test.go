@@ -78,7 +78,7 @@ func TestPrepareWritesConfigurationsThatAgree(t *testing.T) {
 	}
 	key, ok := c.Key("full-1")
 	if !ok || len(first.Peers) != 1 || first.Peers[0].ID != key.Address() || first.Peers[0].Addr != "10.0.0.11:4001" {
-		t.Errorf("miner-1 is told of %v", first.Peers)
+		t.Errorf("miner-1 has peers %v", first.Peers)
 	}
 }
 
@@ -146,7 +146,7 @@ func TestClientRefusals(t *testing.T) {
 	if _, err := client.Status(context.Background()); err == nil || !strings.Contains(err.Error(), "undecodable") {
 		t.Errorf("status: %v", err)
 	}
-	if _, err := client.Block(context.Background(), trace.Hash(h)); err == nil || !strings.Contains(err.Error(), "asked for block") {
+	if _, err := client.Block(context.Background(), trace.Hash(h)); err == nil || !strings.Contains(err.Error(), "requested block") {
 		t.Errorf("block: %v", err)
 	}
 	_, err := client.Transfer(context.Background(), "full-1", 1)
