@@ -28,14 +28,15 @@ const (
 	create = netlink.Create | netlink.Excl
 )
 
-// dial opens an nfnetlink socket in the network namespace of the calling thread. writeBuffer is in bytes.
-func dial(writeBuffer int) (*netlink.Conn, error) {
+// dial opens an nfnetlink socket in the network namespace of the calling thread. buffer is the size of its two buffers in
+// bytes, or as near as the process is allowed.
+func dial(buffer int) (*netlink.Conn, error) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
 		return nil, err
 	}
 	// With CapAcknowledge the kernel's error answers do not repeat the request.
-	if err := errors.Join(conn.SetWriteBuffer(writeBuffer), conn.SetOption(netlink.CapAcknowledge, true)); err != nil {
+	if err := errors.Join(conn.SetWriteBuffer(buffer), conn.SetReadBuffer(buffer), conn.SetOption(netlink.CapAcknowledge, true)); err != nil {
 		conn.Close()
 		return nil, err
 	}

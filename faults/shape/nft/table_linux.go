@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writeBuffer must hold the largest transaction: a million pairs at 20 bytes.
-const writeBuffer = 32 << 20
+// buffer must hold the largest transaction: a million pairs at 20 bytes.
+const buffer = 32 << 20
 
 // Table is one owned table. Its methods may be called from several goroutines.
 type Table struct {
@@ -31,7 +31,7 @@ func Open(name string, queue Queue) (*Table, error) {
 	if Exists(name) {
 		return nil, fmt.Errorf("create nftables table %s: %w", name, ErrOwned)
 	}
-	conn, err := dial(writeBuffer)
+	conn, err := dial(buffer)
 	if err != nil {
 		return nil, fmt.Errorf("create nftables table %s: %w", name, err)
 	}
