@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -68,16 +71,33 @@ func needDocker(t *testing.T) {
 	}
 }
 
+// buildToychain builds testdata/toychain, once, in buildDir.
+var buildToychain = sync.OnceValues(func() (string, error) {
+	file := filepath.Join(buildDir, "toychain")
+	cmd := exec.Command("go", "build", "-o", file, "./testdata/toychain")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, text)
+	}
+	return file, nil
+})
+
+// newBed makes a bed. The test runs in parallel with others from then on.
 func newBed(t *testing.T) *bed {
 	t.Helper()
 	needDocker(t)
+	t.Parallel()
 	b := &bed{t: t, dir: t.TempDir()}
-	for name, pkg := range map[string]string{"netsplit": "../..", "toychain": "./testdata/toychain"} {
-		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(b.dir, name), pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if text, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("go build %s: %v\n%s", pkg, err, text)
-		}
+	exe, err := os.Executable() // TestMain goes by the name
+	if err != nil {
+		t.Fatal(err)
+	}
+	toychain, err := buildToychain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Symlink(exe, filepath.Join(b.dir, "netsplit")), os.Link(toychain, filepath.Join(b.dir, "toychain"))); err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if left := b.left(); len(left) > 0 {
@@ -127,29 +147,30 @@ func (b *bed) left() []string {
 	return ids
 }
 
-// fails runs a command that must end with an exit code, print what matches the patterns and leave nothing behind.
-func (b *bed) fails(t *testing.T, code int, patterns []string, args ...string) {
-	t.Helper()
-	cmd, out, errs := b.command(t.Context(), args...)
+// fails runs a command that must end with an exit code, print what matches the patterns, in which DIR is the bed's directory,
+// and leave nothing behind.
+func (b *bed) fails(code int, patterns []string, args ...string) {
+	b.t.Helper()
+	cmd, out, errs := b.command(b.t.Context(), args...)
 	_ = cmd.Run() // the code says it
 	if got := cmd.ProcessState.ExitCode(); got != code {
-		t.Errorf("exit code %d, want %d", got, code)
+		b.t.Errorf("exit code %d, want %d", got, code)
 	}
 	text := out.String() + errs.String()
 	for _, p := range patterns {
-		if !regexp.MustCompile("(?m)" + p).MatchString(text) {
-			t.Errorf("no match for %s", p)
+		if !regexp.MustCompile("(?m)" + strings.ReplaceAll(p, "DIR", regexp.QuoteMeta(b.dir))).MatchString(text) {
+			b.t.Errorf("no match for %s", p)
 		}
 	}
-	if t.Failed() {
-		t.Log(text)
+	if b.t.Failed() {
+		b.t.Log(text)
 	}
 	if left := b.left(); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+		b.t.Errorf("left behind: %v", left)
 	}
 }
 
-func TestCheckOfAChainInContainers(t *testing.T) {
+func TestChainCheck_WorkingFile(t *testing.T) {
 	b := newBed(t)
 	cmd, out, errs := b.command(t.Context(), "chain", "check", b.file(), "--json")
 	if err := cmd.Run(); err != nil {
@@ -169,9 +190,8 @@ func TestCheckOfAChainInContainers(t *testing.T) {
 	}
 }
 
-// TestMistakesInAChainFile makes each mistake in a chain file that shows only when it is used.
-func TestMistakesInAChainFile(t *testing.T) {
-	b := newBed(t)
+// TestChainCheck_Mistakes makes each mistake in a chain file that shows only when it is used.
+func TestChainCheck_Mistakes(t *testing.T) {
 	for name, x := range map[string]struct {
 		replace []string
 		code    int
@@ -180,7 +200,7 @@ func TestMistakesInAChainFile(t *testing.T) {
 		"an image that is not there": {[]string{"{binary: ./toychain}", "{ref: netsplit-no-such-image:1}"}, 2, []string{
 			`^./toy.yaml:3:1: make the image of chain toychain: image netsplit-no-such-image:1 is not on this machine`, `^ +3 \| image`, `hint: .*docker images`}},
 		"a binary that is not there": {[]string{"./toychain", "./toychian"}, 2, []string{
-			`^./toy.yaml:3:1: .*toychian: no such file`, `hint: the path begins where the chain file is: ` + regexp.QuoteMeta(b.dir) + `/toychian`}},
+			`^./toy.yaml:3:1: .*toychian: no such file`, `hint: the path begins where the chain file is: ` + `DIR/toychian`}},
 		"a module version that is not there": {[]string{"{binary: ./toychain}", "{go: github.com/netsplit/netsplit/no/such/module@v9.9.9}"}, 2, []string{
 			`^./toy.yaml:3:1: .*go install`, `hint: .go install`}},
 		"a step that fails": {[]string{"run: [init, /data]", "run: [fail, 40]"}, 2, []string{
@@ -197,7 +217,8 @@ func TestMistakesInAChainFile(t *testing.T) {
 			`at     ./toy.yaml:24:30$`, `jq     .heigth$`, `reply  .*"hash"`, `it     gives null, which is not a whole number$`, `the reply has no heigth; did you mean height\?`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b.fails(t, x.code, x.want, "chain", "check", b.file(x.replace...))
+			b := newBed(t)
+			b.fails(x.code, x.want, "chain", "check", b.file(x.replace...))
 			if left, _ := filepath.Glob(filepath.Join(b.dir, "state", "netsplit", "runs", "*")); len(left) > 0 {
 				t.Errorf("left behind: %v", left)
 			}
@@ -234,7 +255,7 @@ func (b *bed) running(kind string) int {
 	return strings.Count(string(text), b.dir+"/")
 }
 
-func TestACheckThatIsInterruptedLeavesNothing(t *testing.T) {
+func TestChainCheck_InterruptedLeavesNothing(t *testing.T) {
 	b := newBed(t)
 	cmd := b.waiting()
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
@@ -249,8 +270,8 @@ func TestACheckThatIsInterruptedLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestDownFindsWhatAKilledPreparationLeft: nobody cleans up after SIGKILL, so what is left has the testnet's name.
-func TestDownFindsWhatAKilledPreparationLeft(t *testing.T) {
+// TestDown_AfterKilledCheck: nothing cleans up after SIGKILL, so what is left is labelled with the testnet's id.
+func TestDown_AfterKilledCheck(t *testing.T) {
 	b := newBed(t)
 	cmd := b.waiting()
 	if err := cmd.Process.Kill(); err != nil {
@@ -270,9 +291,8 @@ func TestDownFindsWhatAKilledPreparationLeft(t *testing.T) {
 	}
 }
 
-// TestNodesThatFailUnderWay: what shows only when nodes run ends a command with the node, its last lines and what to do.
-func TestNodesThatFailUnderWay(t *testing.T) {
-	b := newBed(t)
+// TestStart_FailingNodes: what shows only when nodes run ends a command with the node, its last lines and what to do.
+func TestStart_FailingNodes(t *testing.T) {
 	const ruin, first = "{{if eq .Node.Name \"full-1\"}}ruin{{else}}run{{end}}", "    - run\n"
 	for name, x := range map[string]struct {
 		args    []string
@@ -289,12 +309,13 @@ func TestNodesThatFailUnderWay(t *testing.T) {
 			`^netsplit: connect node .*: connected to 0 peers, waiting for 1`, `hint: the nodes do not find each other: .*It is started as ./toy.yaml:10:1 says$`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b.fails(t, exitInfrastructure, x.want, append(x.args, "--chain", b.file(x.replace...))...)
+			b := newBed(t)
+			b.fails(exitInfrastructure, x.want, append(x.args, "--chain", b.file(x.replace...))...)
 		})
 	}
 }
 
-func TestTheImageOfAMistake(t *testing.T) {
+func TestChainImage_Mistake(t *testing.T) {
 	b := newBed(t)
 	cmd, out, errs := b.command(t.Context(), "chain", "image", b.file("./toychain", "./toychian"))
 	_ = cmd.Run() // the code says it

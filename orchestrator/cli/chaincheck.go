@@ -283,23 +283,27 @@ func (o *chainChecked) show(out output) error {
 		return out.value(o)
 	}
 	out.printf("chain %s (%s)\n\n", o.Chain, o.File)
-	header := append([]string{"", "one node", "two nodes"}[:len(o.Stages)+1], "")
+	header := []string{"", "one node", "two nodes"}[:len(o.Stages)+1]
 	var rows [][]string
+	var notes [][2]string
 	failures := 0
 	for i := range o.Stages[0].Findings {
-		row := []string{o.Stages[0].Findings[i].Name}
-		note := ""
+		name, note := o.Stages[0].Findings[i].Name, ""
+		row := []string{name}
 		for _, s := range o.Stages {
-			f := s.Findings[i]
-			cell, why := checkCell(f, &failures)
-			note = why // of the last stage: what only needed a second node was tried by then
+			cell := ""
+			cell, note = checkCell(s.Findings[i], &failures)
 			row = append(row, cell)
 		}
-		rows = append(rows, append(row, note))
+		rows = append(rows, row)
+		if note != "" { // of the last stage: what needs a second node was tested by then
+			notes = append(notes, [2]string{name, note})
+		}
 	}
 	if err := out.table(nil, header, rows); err != nil {
 		return err
 	}
+	printPairs(out.w, out.style, "notes", notes)
 	number := 0
 	for i := range o.Stages[0].Findings {
 		for _, s := range o.Stages {
@@ -382,7 +386,7 @@ func counted(nodes int) string {
 const (
 	// maxPrinted is the most characters of a node's line that are shown, maxCell of a value in the table.
 	maxPrinted = 200
-	maxCell    = 40
+	maxCell    = 24
 )
 
 // clipped is at most so many characters of a text.

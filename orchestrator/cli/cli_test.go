@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// buildDir is where tests build programs.
+var buildDir string
+
 // leakChecked fails the tests when they leave goroutines behind.
 type leakChecked struct{ m *testing.M }
 
@@ -43,6 +46,12 @@ func (l leakChecked) Run() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	var err error
+	if buildDir, err = os.MkdirTemp("", "netsplit-cli-test"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(buildDir)
 	code := l.m.Run()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
