@@ -12,7 +12,6 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/api/types/network"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -109,9 +108,8 @@ func sweepSockets(base string, left map[string]bool) error {
 
 // cleaner is what clean-up needs of the engine.
 type cleaner interface {
-	ContainerList(ctx context.Context, o container.ListOptions) ([]container.Summary, error)
+	lister
 	ContainerRemove(ctx context.Context, id string, o container.RemoveOptions) error
-	NetworkList(ctx context.Context, o network.ListOptions) ([]network.Summary, error)
 	NetworkRemove(ctx context.Context, id string) error
 }
 
@@ -127,14 +125,8 @@ const (
 func sweep(ctx context.Context, e cleaner, f filters.Args) error {
 	var failed error
 	for i := range rounds {
-		if i > 0 {
-			again := time.NewTimer(betweenRounds)
-			select {
-			case <-again.C:
-			case <-ctx.Done():
-				again.Stop()
-				return errors.Join(ctx.Err(), failed)
-			}
+		if i > 0 && !sleep(ctx, betweenRounds) {
+			return errors.Join(ctx.Err(), failed)
 		}
 		var err error
 		failed, err = sweepOnce(ctx, e, f)
@@ -156,9 +148,9 @@ func sweep(ctx context.Context, e cleaner, f filters.Args) error {
 // sweepOnce tries to remove everything once. The first error is about what could not be removed, the second about the
 // engine not answering.
 func sweepOnce(ctx context.Context, e cleaner, f filters.Args) (failed, err error) {
-	list, err := e.ContainerList(ctx, container.ListOptions{All: true, Filters: f})
+	list, nets, err := labelled(ctx, e, f)
 	if err != nil {
-		return nil, fmt.Errorf("list containers: %w", err)
+		return nil, err
 	}
 	errs := make([]error, len(list))
 	var g errgroup.Group
@@ -176,16 +168,24 @@ func sweepOnce(ctx context.Context, e cleaner, f filters.Args) (failed, err erro
 	if failed := errors.Join(errs...); failed != nil {
 		return failed, nil
 	}
-	nets, err := e.NetworkList(ctx, network.ListOptions{Filters: f})
-	if err != nil {
-		return nil, fmt.Errorf("list networks: %w", err)
-	}
 	for _, n := range nets {
 		if err := e.NetworkRemove(ctx, n.ID); err != nil && !gone(err) {
 			failed = errors.Join(failed, fmt.Errorf("remove network %s: %w", n.Name, explainBusy(err)))
 		}
 	}
 	return failed, nil
+}
+
+// sleep waits; false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // explainBusy adds what to do about a network that the engine believes to be in use when no container is left. Engines of
@@ -204,22 +204,15 @@ func gone(err error) bool {
 
 // remaining names what the filter still selects.
 func remaining(ctx context.Context, e cleaner, f filters.Args) ([]string, error) {
-	list, err := e.ContainerList(ctx, container.ListOptions{All: true, Filters: f})
-	if err != nil {
-		return nil, fmt.Errorf("list containers: %w", err)
-	}
+	list, nets, err := labelled(ctx, e, f)
 	var left []string
 	for _, c := range list {
 		left = append(left, "container "+nameOf(c))
 	}
-	nets, err := e.NetworkList(ctx, network.ListOptions{Filters: f})
-	if err != nil {
-		return nil, fmt.Errorf("list networks: %w", err)
-	}
 	for _, n := range nets {
 		left = append(left, "network "+n.Name)
 	}
-	return left, nil
+	return left, err
 }
 
 // nameOf is a container's name without the engine's slash, or its id.

@@ -3,7 +3,6 @@ package docker
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
@@ -74,11 +73,7 @@ func (w *watcher) run(ctx context.Context, msgs <-chan events.Message, errs <-ch
 			}
 			return
 		}
-		again := time.NewTimer(retryAfter)
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			again.Stop()
+		if !sleep(ctx, retryAfter) {
 			return
 		}
 		msgs, errs = w.open(ctx)

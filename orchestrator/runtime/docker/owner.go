@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/api/types/network"
 )
 
 // hasEnded reports whether the process with a processID has ended. A process that cannot be seen from here, because it is
@@ -69,35 +65,30 @@ func OwnTests(ctx context.Context) error {
 
 // sweepTests removes the containers and networks of tests whose process has ended.
 func sweepTests(ctx context.Context, e cleaner) error {
-	f := filters.NewArgs(filters.Arg("label", labelTestOwner))
-	containers, err := e.ContainerList(ctx, container.ListOptions{All: true, Filters: f})
+	containers, networks, err := labelled(ctx, e, filters.NewArgs(filters.Arg("label", labelTestOwner)))
 	if err != nil {
-		return fmt.Errorf("list containers: %w", err)
+		return err
 	}
-	networks, err := e.NetworkList(ctx, network.ListOptions{Filters: f})
-	if err != nil {
-		return fmt.Errorf("list networks: %w", err)
-	}
-	sockets := map[string][]string{} // by owner
-	for _, c := range containers {
-		owner := c.Labels[labelTestOwner]
-		sockets[owner] = append(sockets[owner], c.Labels[labelSocket])
-	}
+	ended := map[string]bool{} // owners
 	for _, n := range networks {
-		owner := n.Labels[labelTestOwner]
-		sockets[owner] = append(sockets[owner], "")
-	}
-	var failed error
-	for _, owner := range slices.Sorted(maps.Keys(sockets)) {
-		if !hasEnded(owner) {
-			continue
-		}
-		failed = errors.Join(failed, sweep(ctx, e, filters.NewArgs(filters.Arg("label", labelTestOwner+"="+owner))))
-		for _, socket := range sockets[owner] {
-			if socket != "" {
-				failed = errors.Join(failed, removeSocketDir(filepath.Dir(socket)))
-			}
+		if owner := n.Labels[labelTestOwner]; hasEnded(owner) {
+			ended[owner] = true
 		}
 	}
-	return failed
+	var sockets []string
+	for _, c := range containers {
+		if owner := c.Labels[labelTestOwner]; hasEnded(owner) {
+			ended[owner] = true
+			sockets = append(sockets, c.Labels[labelSocket])
+		}
+	}
+	for owner := range ended {
+		err = errors.Join(err, sweep(ctx, e, filters.NewArgs(filters.Arg("label", labelTestOwner+"="+owner))))
+	}
+	for _, socket := range sockets {
+		if socket != "" {
+			err = errors.Join(err, removeSocketDir(filepath.Dir(socket)))
+		}
+	}
+	return err
 }

@@ -73,18 +73,18 @@ func readJournal(file, testnet string) (*restoreJournal, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
 	}
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxJournal) {
+		err = fmt.Errorf("%s is not a small regular file", file)
+	}
+	var text []byte
+	if err == nil {
+		text, err = os.ReadFile(file)
+	}
+	if err == nil {
+		err = l.decode(text)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read what is to be restored: %w", err)
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxJournal {
-		return nil, fmt.Errorf("read what is to be restored: %s is not a small regular file", file)
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read what is to be restored: %w", err)
-	}
-	if err := l.decode(text); err != nil {
-		return nil, fmt.Errorf("read what is to be restored: %s: %w", file, err)
+		return nil, fmt.Errorf("read the restore journal %s: %w", file, err)
 	}
 	if l.Testnet != testnet {
 		return &restoreJournal{Testnet: testnet}, nil // a later run was put in the same directory
@@ -92,7 +92,7 @@ func readJournal(file, testnet string) (*restoreJournal, error) {
 	return l, nil
 }
 
-// decode reads the text of a list.
+// decode reads the text of a journal.
 func (l *restoreJournal) decode(text []byte) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()

@@ -81,14 +81,23 @@ func List(ctx context.Context) ([]Testnet, error) {
 	return list(ctx, cli, byTool())
 }
 
-func list(ctx context.Context, e lister, f filters.Args) ([]Testnet, error) {
+// labelled returns the containers and networks that a filter selects.
+func labelled(ctx context.Context, e lister, f filters.Args) ([]container.Summary, []network.Summary, error) {
 	containers, err := e.ContainerList(ctx, container.ListOptions{All: true, Filters: f})
 	if err != nil {
-		return nil, fmt.Errorf("list testnets: list containers: %w", err)
+		return nil, nil, fmt.Errorf("list containers: %w", err)
 	}
 	nets, err := e.NetworkList(ctx, network.ListOptions{Filters: f})
 	if err != nil {
-		return nil, fmt.Errorf("list testnets: list networks: %w", err)
+		return nil, nil, fmt.Errorf("list networks: %w", err)
+	}
+	return containers, nets, nil
+}
+
+func list(ctx context.Context, e lister, f filters.Args) ([]Testnet, error) {
+	containers, nets, err := labelled(ctx, e, f)
+	if err != nil {
+		return nil, fmt.Errorf("list testnets: %w", err)
 	}
 	found := map[string]*Testnet{}
 	at := func(labels map[string]string, created time.Time) *Testnet {
