@@ -308,7 +308,7 @@ func (c *growth) Finish(s *replay.State) Result {
 		r.Metrics["components_without_quorum"] = float64(c.halt.judged)
 		r.Metrics["blocks_without_quorum"] = float64(c.halt.broken)
 		if c.halt.judged+c.halt.broken > 0 {
-			r.Figure += fmt.Sprintf("; %s in %s without a quorum", Count(c.halt.broken, "block"), Count(c.halt.judged, "component"))
+			r.Figure += fmt.Sprintf(", %s without a quorum", Count(c.halt.broken, "block"))
 		}
 	}
 	r.Metrics["expected_blocks"], r.Metrics["height"] = c.expected, float64(height)

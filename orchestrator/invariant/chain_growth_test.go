@@ -10,99 +10,80 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-func TestGrowth_Holds(t *testing.T) {
-	h := newHistory(t, "a", "b")
-	h.grow("x", 60, time.Second, "a", "b")
-	h.phase(trace.PhaseSettling)
-	h.grow("y", 1, time.Second, "a", "b")
-	h.stop()
-	r := h.result("chain_growth")
-	want(t, r, Pass)
-	if r.Metrics["worst_share"] != 1 || r.Metrics["height"] != 61 || r.Metrics["expected_blocks"] != 60 {
-		t.Errorf("metrics %v, want all of 60 blocks, and one more in settling", r.Metrics)
+func TestGrowth(t *testing.T) {
+	// settle grows the chain by count blocks in the first minute, and then by one in settling.
+	settle := func(count int) func(t *testing.T) *history {
+		return func(t *testing.T) *history {
+			h := newHistory(t, "a", "b")
+			h.grow("x", count, time.Second, "a", "b")
+			h.at(60 * time.Second)
+			h.phase(trace.PhaseSettling)
+			h.grow("y", 1, time.Second, "a", "b")
+			h.stop()
+			return h
+		}
 	}
-}
-
-func TestGrowth_ChainStops(t *testing.T) {
-	h := newHistory(t, "a", "b")
-	h.grow("x", 5, time.Second, "a", "b")
-	h.at(60 * time.Second)
-	h.phase(trace.PhaseSettling)
-	h.grow("y", 1, time.Second, "a", "b")
-	h.stop()
-	want(t, h.result("chain_growth"), Fail)
-	want(t, h.result("chain_growth", "min_share", "25%"), Pass) // 15 are demanded on average: at least 1
-}
-
-func TestGrowth_EachComponent(t *testing.T) {
-	h := newHistory(t, "a", "b", "c", "d")
-	h.cut("p", ids("a", "b"), ids("c", "d"))
-	h.grow("x", 60, 2*time.Second, "a", "b") // c and d stand still, with half of the power
-	h.heal("p")
-	h.sync("c", "a", "x", 60)
-	h.sync("d", "a", "x", 60)
-	h.phase(trace.PhaseSettling)
-	h.grow("y", 1, time.Second, "a", "b", "c", "d")
-	h.stop()
-	r := h.result("chain_growth")
-	want(t, r, Fail)
-	if r.Evidence[0].Nodes[0] != "c" {
-		t.Errorf("evidence %+v does not name c", r.Evidence[0])
+	// halves grows the chain of a and b while c and d are cut off, with or without power.
+	halves := func(step time.Duration, power float64) func(t *testing.T) *history {
+		return func(t *testing.T) *history {
+			h := newHistory(t, "a", "b", "c", "d")
+			h.run.Nodes[2].Mine, h.run.Nodes[3].Mine = power, power
+			h.cut("p", ids("a", "b"), ids("c", "d"))
+			h.grow("x", 60, step, "a", "b")
+			h.heal("p")
+			h.sync("c", "a", "x", 60)
+			h.sync("d", "a", "x", 60)
+			h.phase(trace.PhaseSettling)
+			h.grow("y", 1, time.Second, "a", "b", "c", "d")
+			h.stop()
+			return h
+		}
 	}
-}
-
-func TestGrowth_NodesWithoutPower(t *testing.T) {
-	h := newHistory(t, "a", "b", "c", "d")
-	h.run.Nodes[2].Mine, h.run.Nodes[3].Mine = 0, 0
-	h.cut("p", ids("a", "b"), ids("c", "d"))
-	h.grow("x", 60, time.Second, "a", "b")
-	h.heal("p")
-	h.sync("c", "a", "x", 60)
-	h.sync("d", "a", "x", 60)
-	h.phase(trace.PhaseSettling)
-	h.grow("y", 1, time.Second, "a", "b", "c", "d")
-	h.stop()
-	want(t, h.result("chain_growth"), Pass)
-}
-
-func TestGrowth_NewBlockInSettling(t *testing.T) {
-	h := newHistory(t, "a", "b")
-	h.grow("x", 60, time.Second, "a", "b")
-	h.end(40 * time.Second) // 20 demanded on average
-	want(t, h.result("chain_growth"), Fail)
-
-	h = newHistory(t, "a", "b")
-	h.grow("x", 60, time.Second, "a", "b")
-	h.end(5 * time.Second)
-	want(t, h.result("chain_growth"), Unknown)
-
-	h = newHistory(t, "a", "b")
-	h.grow("x", 60, time.Second, "a", "b")
-	h.phase(trace.PhaseSettling)
-	h.grow("y", 1, time.Second, "a") // b does not get it
-	h.sleep(40 * time.Second)
-	h.stop()
-	want(t, h.result("chain_growth"), Fail)
-}
-
-func TestGrowth_Vacuous(t *testing.T) {
-	h := newHistory(t, "a", "b")
-	h.run.Nodes[0].Mine, h.run.Nodes[1].Mine = 0, 0
-	h.at(time.Minute)
-	h.stop()
-	want(t, h.result("chain_growth"), Vacuous)
-
-	h = newHistory(t, "a", "b")
-	h.grow("x", 5, time.Second, "a", "b")
-	h.stop()
-	want(t, h.result("chain_growth"), Vacuous)
-}
-
-func TestGrowth_NoBlocks(t *testing.T) {
-	h := newHistory(t, "a", "b")
-	h.at(time.Minute)
-	h.end(time.Minute)
-	want(t, h.result("chain_growth"), Fail)
+	// settling has no new block for d, after a minute of growth.
+	settling := func(d time.Duration, onlyA bool) func(t *testing.T) *history {
+		return func(t *testing.T) *history {
+			h := newHistory(t, "a", "b")
+			h.grow("x", 60, time.Second, "a", "b")
+			h.phase(trace.PhaseSettling)
+			if onlyA {
+				h.grow("y", 1, time.Second, "a") // b does not get it
+			}
+			h.sleep(d)
+			h.stop()
+			return h
+		}
+	}
+	judgeCases(t, "chain_growth", []verdictCase{
+		{name: "as expected", run: settle(60), want: Pass, says: []string{"slowest of 2 periods: 100% of expected"},
+			metrics: map[string]float64{"worst_share": 1, "height": 61, "expected_blocks": 60}},
+		{name: "the chain stops", run: settle(5), want: Fail,
+			says: []string{"2 nodes with 100% of the block-making power made 5 blocks from 0s to 1m0s: 60.0 were expected, at least 8 are required"}},
+		{name: "a lower bound", run: settle(5), params: []string{"min_share", "25%"}, want: Pass}, // 15 on average: at least 1
+		{name: "one component stops", run: halves(2*time.Second, 1), want: Fail, nodes: ids("c")},
+		{name: "a component without power", run: halves(time.Second, 0), want: Pass},
+		{name: "no new block in settling", run: settling(40*time.Second, false), want: Fail}, // 20 on average
+		{name: "short settling", run: settling(5*time.Second, false), want: Unknown},
+		{name: "a new block in settling that does not reach all", run: settling(40*time.Second, true), want: Fail},
+		{name: "nobody makes blocks", run: func(t *testing.T) *history {
+			h := newHistory(t, "a", "b")
+			h.run.Nodes[0].Mine, h.run.Nodes[1].Mine = 0, 0
+			h.at(time.Minute)
+			h.stop()
+			return h
+		}, want: Vacuous},
+		{name: "too short", run: func(t *testing.T) *history {
+			h := newHistory(t, "a", "b")
+			h.grow("x", 5, time.Second, "a", "b")
+			h.stop()
+			return h
+		}, want: Vacuous},
+		{name: "no block at all", run: func(t *testing.T) *history {
+			h := newHistory(t, "a", "b")
+			h.at(time.Minute)
+			h.end(time.Minute)
+			return h
+		}, want: Fail},
+	})
 }
 
 func TestGrowth_ComponentsWithAndWithoutQuorum(t *testing.T) {

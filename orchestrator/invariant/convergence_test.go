@@ -21,123 +21,104 @@ func split(t *testing.T) *history {
 	return h
 }
 
-func TestConvergence_AfterAHeal(t *testing.T) {
-	h := split(t)
-	h.sleep(time.Second)
-	h.sync("a", "c", "w", 6)
-	h.sleep(2 * time.Second)
-	h.sync("b", "c", "w", 6)
-	h.end(5 * time.Second)
-	r := h.result("convergence", "within", "3s")
-	want(t, r, Pass)
-	if r.Metrics["worst_seconds"] != 3 || r.Metrics["deepest_reorg"] != 5 || r.Metrics["reorganised_nodes"] != 2 {
-		t.Errorf("metrics %v, want 3 s, a reorg of 5 and 2 nodes", r.Metrics)
+func TestConvergence(t *testing.T) {
+	healed := func(t *testing.T) *history { // a follows c 1s, b 3s after the heal
+		h := split(t)
+		h.sleep(time.Second)
+		h.sync("a", "c", "w", 6)
+		h.sleep(2 * time.Second)
+		h.sync("b", "c", "w", 6)
+		h.end(5 * time.Second)
+		return h
 	}
-	want(t, h.result("convergence", "within", "2999ms"), Fail)
-
-	p := h.judge().Summary.Partitions
+	ended := func(d time.Duration, interrupted bool) func(t *testing.T) *history {
+		return func(t *testing.T) *history {
+			h := split(t)
+			h.end(d)
+			h.events[len(h.events)-1].End.Interrupted = interrupted
+			return h
+		}
+	}
+	judgeCases(t, "convergence", []verdictCase{
+		{name: "at the bound", run: healed, params: []string{"within", "3s"}, want: Pass, says: []string{"1 recovery: 3s"},
+			metrics: map[string]float64{"worst_seconds": 3, "deepest_reorg": 5, "reorganised_nodes": 2}},
+		{name: "above the bound", run: healed, params: []string{"within", "2999ms"}, want: Fail,
+			says: []string{"4 nodes converged on one chain only 3s after p at 20s; at most 2.999s is allowed"}},
+		{name: "a tie needs the next block", run: func(t *testing.T) *history {
+			h := newHistory(t, "a", "b")
+			h.cut("p", ids("a"), ids("b"))
+			h.grow("l", 3, time.Second, "a")
+			h.grow("w", 3, time.Second, "b")
+			h.at(10 * time.Second)
+			h.heal("p")
+			h.sync("a", "b", "w", 3) // as high as its own: not taken
+			h.sync("b", "a", "l", 3)
+			h.at(14 * time.Second)
+			h.grow("w2", 1, 0, "b", "a")
+			h.end(time.Second)
+			return h
+		}, params: []string{"within", "4s"}, want: Pass, metrics: map[string]float64{"worst_seconds": 4}},
+		{name: "never", run: ended(30*time.Second, false), want: Fail, says: []string{"4 nodes had not converged on one chain"}},
+		{name: "the run ends too soon", run: ended(time.Second, false), want: Unknown},
+		{name: "interrupted run", run: ended(30*time.Second, true), want: Unknown},
+		{name: "a node returns", run: func(t *testing.T) *history {
+			h := newHistory(t, "a", "b", "c")
+			h.grow("x", 2, time.Second, "a", "b", "c")
+			h.state("c", trace.StateDown, "kill-1")
+			h.grow("y", 4, time.Second, "a", "b")
+			h.at(10 * time.Second)
+			h.state("c", trace.StateUp, "kill-1")
+			h.at(12 * time.Second)
+			h.sync("c", "a", "y", 4)
+			h.end(time.Second)
+			return h
+		}, params: []string{"within", "2s"}, want: Pass, metrics: map[string]float64{"worst_seconds": 2}},
+		{name: "interrupted by another fault", run: func(t *testing.T) *history {
+			h := split(t)
+			h.sleep(time.Second)
+			h.cut("q", ids("a", "b"), ids("c", "d"))
+			h.at(50 * time.Second)
+			h.heal("q")
+			h.sleep(time.Second)
+			h.sync("a", "c", "w", 6)
+			h.sync("b", "c", "w", 6)
+			h.end(time.Second)
+			return h
+		}, want: Pass, metrics: map[string]float64{"interrupted": 1, "worst_seconds": 1}},
+		{name: "neither faults nor settling", run: func(t *testing.T) *history {
+			h := newHistory(t, "a", "b")
+			h.grow("x", 3, time.Second, "a", "b")
+			h.stop()
+			return h
+		}, want: Vacuous},
+		{name: "no blocks", run: func(t *testing.T) *history {
+			h := newHistory(t, "a", "b")
+			h.cut("p", ids("a"), ids("b"))
+			h.heal("p")
+			h.end(time.Second)
+			return h
+		}, want: Vacuous},
+		{name: "one node", run: func(t *testing.T) *history {
+			h := newHistory(t, "a")
+			h.grow("x", 3, time.Second, "a")
+			h.end(time.Second)
+			return h
+		}, want: Vacuous},
+	})
+	if e := ended(30*time.Second, false)(t).result("convergence").Evidence[0]; e.Windows[0] != "p" {
+		t.Errorf("evidence does not name the fault window: %+v", e)
+	}
+	p := healed(t).judge().Summary.Partitions
 	if len(p) != 1 || len(p[0].Sides) != 2 {
 		t.Fatalf("partitions %+v, want one with two sides", p)
 	}
 	got := p[0]
 	if got.Sides[0].Mined != 5 || got.Sides[1].Mined != 6 || got.Sides[0].Height != 7 || got.Sides[1].Height != 8 {
-		t.Errorf("sides %+v, want 5 and 6 blocks mined, heights 7 and 8", got.Sides)
+		t.Errorf("sides %+v, want 5 and 6 blocks, heights 7 and 8", got.Sides)
 	}
 	if got.Canonical != 1 || got.DeepestReorg != 5 || got.Reorganised != 2 || !got.Converged || got.ConvergedIn != 3*time.Second {
-		t.Errorf("got %+v, want side 1 to win within 3 s, 2 nodes dropping 5 blocks", got)
+		t.Errorf("got %+v, want side 1 to be canonical within 3 s, 2 nodes dropping 5 blocks", got)
 	}
-}
-
-func TestConvergence_TieNeedsTheNextBlock(t *testing.T) {
-	h := newHistory(t, "a", "b")
-	h.cut("p", ids("a"), ids("b"))
-	h.grow("l", 3, time.Second, "a")
-	h.grow("w", 3, time.Second, "b")
-	h.at(10 * time.Second)
-	h.heal("p")
-	h.sync("a", "b", "w", 3) // as high as its own: not taken
-	h.sync("b", "a", "l", 3)
-	h.at(14 * time.Second)
-	h.grow("w2", 1, 0, "b", "a")
-	h.end(time.Second)
-	r := h.result("convergence", "within", "4s")
-	want(t, r, Pass)
-	if r.Metrics["worst_seconds"] != 4 {
-		t.Errorf("worst is %v s, want 4", r.Metrics["worst_seconds"])
-	}
-}
-
-func TestConvergence_NodesStaySeparated(t *testing.T) {
-	h := split(t)
-	h.end(30 * time.Second)
-	r := h.result("convergence")
-	want(t, r, Fail)
-	if r.Evidence[0].Windows[0] != "p" {
-		t.Errorf("evidence is not put into the window of the fault: %+v", r.Evidence[0])
-	}
-}
-
-func TestConvergence_ReturningNode(t *testing.T) {
-	h := newHistory(t, "a", "b", "c")
-	h.grow("x", 2, time.Second, "a", "b", "c")
-	h.state("c", trace.StateDown, "kill-1")
-	h.grow("y", 4, time.Second, "a", "b")
-	h.at(10 * time.Second)
-	h.state("c", trace.StateUp, "kill-1")
-	h.at(12 * time.Second)
-	h.sync("c", "a", "y", 4)
-	h.end(time.Second)
-	r := h.result("convergence", "within", "2s")
-	want(t, r, Pass)
-	if r.Metrics["worst_seconds"] != 2 {
-		t.Errorf("worst is %v s, want 2", r.Metrics["worst_seconds"])
-	}
-}
-
-func TestConvergence_Interrupted(t *testing.T) {
-	h := split(t)
-	h.sleep(time.Second)
-	h.cut("q", ids("a", "b"), ids("c", "d"))
-	h.at(50 * time.Second)
-	h.heal("q")
-	h.sleep(time.Second)
-	h.sync("a", "c", "w", 6)
-	h.sync("b", "c", "w", 6)
-	h.end(time.Second)
-	r := h.result("convergence")
-	want(t, r, Pass)
-	if r.Metrics["interrupted"] != 1 || r.Metrics["worst_seconds"] != 1 {
-		t.Errorf("metrics %v, want one interrupted period and 1 s", r.Metrics)
-	}
-}
-
-func TestConvergence_Vacuous(t *testing.T) {
-	h := newHistory(t, "a", "b")
-	h.grow("x", 3, time.Second, "a", "b")
-	h.stop() // neither faults nor settling
-	want(t, h.result("convergence"), Vacuous)
-
-	empty := newHistory(t, "a", "b")
-	empty.cut("p", ids("a"), ids("b"))
-	empty.heal("p")
-	empty.end(time.Second)
-	want(t, empty.result("convergence"), Vacuous)
-
-	one := newHistory(t, "a")
-	one.grow("x", 3, time.Second, "a")
-	one.end(time.Second)
-	want(t, one.result("convergence"), Vacuous)
-}
-
-func TestConvergence_RunEndsTooSoon(t *testing.T) {
-	h := split(t)
-	h.end(time.Second)
-	want(t, h.result("convergence"), Unknown)
-
-	h = split(t)
-	h.end(30 * time.Second)
-	h.events[len(h.events)-1].End.Interrupted = true
-	want(t, h.result("convergence"), Unknown)
 }
 
 func TestJudge_HalvedQuorum(t *testing.T) {
