@@ -140,7 +140,7 @@ func reorgEvidence(s *replay.State) Evidence {
 	return e
 }
 
-// short is the part of a hash by which people tell blocks apart.
+// short is the prefix of a hash that is shown to people.
 func short(h trace.Hash) string {
 	if len(h) > 10 {
 		return string(h[:10])

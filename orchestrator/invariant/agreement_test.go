@@ -139,7 +139,7 @@ func TestAgreement_IncompleteTrace(t *testing.T) {
 	})
 }
 
-// record adds the content of a reported block, with a producer.
+// produced records the contents of blocks, which state a producer.
 func (h *history) produced(producer string, hashes ...trace.Hash) {
 	for _, hash := range hashes {
 		b := h.blocks[hash]

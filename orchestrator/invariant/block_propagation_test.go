@@ -107,7 +107,7 @@ func TestPropagation_Vacuous(t *testing.T) {
 	want(t, h.result("block_propagation"), Vacuous)
 	h = newHistory(t, "a", "b")
 	h.mine("a", "x", genesis)
-	h.end(time.Second) // too late to tell
+	h.end(time.Second) // too close to the end
 	want(t, h.result("block_propagation"), Vacuous)
 }
 
@@ -120,10 +120,9 @@ func TestPropagation_Gap(t *testing.T) {
 	want(t, h.result("block_propagation"), Unknown)
 }
 
-// TestPropagation_OtherBranchesHideBlocks: who has another block at a height does not show whether a block reached it, which
-// counts neither way; who has none there did not get it.
-// TestPropagation_BlockBehindARivalIsNotLate: a node with another block at that height may have had it all the while that it did not show
-// it. One that has none shows what it has.
+// A polled node with another block at a height does not show whether it has this one, so the pair does not count; one without
+// any block there did not get it.
+// A polled node with another block at that height may have had this one all the while. One without shows what it has.
 func TestPropagation_BlockBehindARivalIsNotLate(t *testing.T) {
 	for rival, verdict := range map[bool]Verdict{true: Pass, false: Fail} {
 		h := newHistory(t, "a", "b", "c").polled("poa", .5, 3)
@@ -157,11 +156,11 @@ func TestPropagation_OtherBranchesHideBlocks(t *testing.T) {
 			if i < lost {
 				h.reportBlock("c", h.block(trace.Hash(fmt.Sprintf("lost-%d", i)), base))
 			}
-			told := all
+			reported := all
 			if behind {
-				told = ids("a", "b")
+				reported = ids("a", "b")
 			}
-			h.report(trace.Hash(fmt.Sprintf("y-%d", i)), told...)
+			h.report(trace.Hash(fmt.Sprintf("y-%d", i)), reported...)
 			h.sleep(500 * ms)
 		}
 		h.end(20 * time.Second)
@@ -215,12 +214,12 @@ func TestPropagation_PolledNodes(t *testing.T) {
 	}
 }
 
-// Nodes that have run for long show all their blocks when they are asked first: that is no propagation.
+// Nodes that ran before show all their blocks at the first poll: that is no propagation.
 func TestPropagation_BlocksFromBeforeTheRun(t *testing.T) {
 	run := func(before, during int) Result {
 		h := newBFT(t)
 		h.run.Started = time.Unix(1_700_000_000, 0)
-		h.at(-900 * ms) // the first look
+		h.at(-900 * ms) // the first poll
 		for i := range before + during {
 			if i == before {
 				h.at(0)
@@ -262,12 +261,12 @@ func TestPropagation_DelaysAsRanges(t *testing.T) {
 	for _, c := range []struct {
 		within  time.Duration
 		figure  string
-		verdict Verdict // of p95 <= 350ms, where 400ms were told
+		verdict Verdict // of p95 <= 350ms, where 400ms were recorded
 	}{
 		{0, "p50 2ms, p95 400ms, p99 400ms, times as reported by the nodes, coverage", Fail},
 		{20 * ms, "p50 < 22ms, p95 380..420ms, p99 380..420ms, coverage", Fail},
 		{110 * ms, "p50 < 112ms, p95 290..510ms, p99 290..510ms, coverage", Unknown},
-		{700 * ms, "p50 < 702ms, p95 < 1.1s, p99 < 1.1s, coverage", Unknown}, // slower answers than those every 100ms that were asked for
+		{700 * ms, "p50 < 702ms, p95 < 1.1s, p99 < 1.1s, coverage", Unknown}, // slower than the polling interval of 100ms
 	} {
 		h := run(c.within)
 		r := h.result("block_propagation", "p95", "350ms")
@@ -283,12 +282,12 @@ func TestPropagation_DelaysAsRanges(t *testing.T) {
 	}
 }
 
-// TestPropagation_RangeOfEachPercentile: 98 of 100 blocks are told of at once and come 10ms later. What is known of the other
+// 98 of 100 blocks are reported at once and arrive 10ms later. What is known of the other
 // two decides p99 and the longest delay, and nothing else.
 func TestPropagation_RangeOfEachPercentile(t *testing.T) {
 	for _, c := range []struct {
 		start, arrival time.Duration // how much earlier it may have been, of two blocks
-		delay          time.Duration // as told, of these
+		delay          time.Duration // as recorded, of these
 		p99            string
 		verdict        Verdict // of p99 <= 300ms
 	}{
@@ -322,7 +321,7 @@ func TestPropagation_RangeOfEachPercentile(t *testing.T) {
 	}
 }
 
-// TestPropagation_TrueDelayIsWithinTheRange lets deliveries happen and be told of later, and compares what is stated with what happened.
+// Deliveries are reported some time after they happened; the stated ranges must hold the true delays.
 func TestPropagation_TrueDelayIsWithinTheRange(t *testing.T) {
 	for seed := range uint64(40) {
 		rng := rand.New(rand.NewPCG(seed, 5))
@@ -332,21 +331,21 @@ func TestPropagation_TrueDelayIsWithinTheRange(t *testing.T) {
 		for i := range 60 {
 			made := h.now + time.Second
 			came := made + upTo(400*ms)
-			told := [2]time.Duration{made, came}
+			reported := [2]time.Duration{made, came}
 			var within [2]time.Duration
-			for k, at := range told {
-				if rng.IntN(4) == 0 { // it was asked
-					told[k] += upTo(500 * ms)
-					within[k] = told[k] - at + upTo(300*ms)
+			for k, at := range reported {
+				if rng.IntN(4) == 0 { // it is polled
+					reported[k] += upTo(500 * ms)
+					within[k] = reported[k] - at + upTo(300*ms)
 				}
 			}
-			if told[1] <= told[0] { // the maker tells first
-				told[0], within[0] = made, 0
+			if reported[1] <= reported[0] { // the maker reports first
+				reported[0], within[0] = made, 0
 			}
 			b := h.block(trace.Hash(fmt.Sprint("x", i)), h.heads["a"])
-			h.at(told[0])
+			h.at(reported[0])
 			h.reportWithin("a", b, within[0])
-			h.at(max(told[1], told[0]))
+			h.at(max(reported[1], reported[0]))
 			h.reportWithin("b", b, within[1])
 			delays = append(delays, came-made)
 		}
@@ -391,7 +390,7 @@ func TestPropagationSummary_JSON(t *testing.T) {
 	}
 }
 
-// TestPropagation_WithoutMeasuredTimes: traces from before there was Within.
+// Without Facts.Measured the polling interval is all that is known.
 func TestPropagation_WithoutMeasuredTimes(t *testing.T) {
 	h := newBFT(t)
 	h.blocksUntil("x", 40*time.Second, "a", "b", "c", "d")

@@ -111,10 +111,10 @@ func TestGrowth_ComponentsWithAndWithoutQuorum(t *testing.T) {
 	want(t, finish(h), Pass)
 	p := h.judge().Summary.Partitions[0]
 	if p.Idle || p.Canonical != 0 || !p.Sides[0].Quorate || p.Sides[1].Quorate || p.Sides[1].Mined != 0 {
-		t.Errorf("partition %+v, want the side with quorum to win", p)
+		t.Errorf("partition %+v, want the side with a quorum to be canonical", p)
 	}
 
-	r := finish(majority()) // the majority stands still too
+	r := finish(majority()) // the majority makes no blocks either
 	want(t, r, Fail)
 	if !slices.Contains(r.Evidence[0].Nodes, "a") || r.Evidence[0].Windows[0] != "p" {
 		t.Errorf("evidence %+v", r.Evidence[0])

@@ -143,10 +143,10 @@ func TestJudge_HalvedQuorum(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	if code := h.judge().ExitCode(true); code != ExitPass {
-		t.Errorf("strict, validity not asked for: exit code %d", code)
+		t.Errorf("strict, validity not expected: exit code %d", code)
 	}
 	if code := h.judge(trace.Expectation{Name: "validity"}).ExitCode(true); code != ExitFail {
-		t.Errorf("strict, validity asked for: exit code %d", code)
+		t.Errorf("strict, validity expected: exit code %d", code)
 	}
 }
 
@@ -179,8 +179,7 @@ func TestJudge_HealThatDoesNotHappen(t *testing.T) {
 	want(t, h.result("fault_accuracy"), Fail)
 }
 
-// Where any power makes blocks, equal heads are agreement at once: of a chain that stands still that shows nothing, whoever
-// asks for growth.
+// Where no quorum is needed, equal heads count as convergence at once; of a chain that makes no blocks they show nothing.
 func TestConvergence_OldHeadsShowNothing(t *testing.T) {
 	for from, verdict := range map[time.Duration]Verdict{time.Hour: Vacuous, 70 * time.Second: Pass} {
 		h := newHistory(t, "a", "b", "c", "d").polled("pow", 0, 3)
@@ -200,18 +199,18 @@ func TestConvergence_OldHeadsShowNothing(t *testing.T) {
 		if verdict == Vacuous && !strings.Contains(r.Reason, "no new block") {
 			t.Errorf("reason %q", r.Reason)
 		}
-		var asked []trace.Expectation
+		var expected []trace.Expectation
 		for _, name := range []string{"agreement", "convergence", "block_propagation"} {
-			asked = append(asked, trace.Expectation{Name: name})
+			expected = append(expected, trace.Expectation{Name: name})
 		}
-		if code := h.judge(asked...).ExitCode(true); verdict == Vacuous && code == ExitPass {
+		if code := h.judge(expected...).ExitCode(true); verdict == Vacuous && code == ExitPass {
 			t.Error("strict: the run passes")
 		}
 	}
 }
 
-// TestConvergence_ArrivalAfterAPause: it was not asked for 10 s because it was paused. What others made meanwhile it
-// can only have taken after it came back, and what is older it may have had before.
+// A node was paused, so that it was not polled for 10 s. Blocks that others made meanwhile it can only have got after it
+// resumed; older ones it may have had before.
 func TestConvergence_ArrivalAfterAPause(t *testing.T) {
 	for _, c := range []struct {
 		made time.Duration // after the pause began

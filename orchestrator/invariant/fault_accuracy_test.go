@@ -16,10 +16,10 @@ func link(d time.Duration) trace.LinkProbe {
 	return trace.LinkProbe{From: "a", To: "b", Sent: 5, Received: 5, Min: d, Median: d, Max: d}
 }
 
-// late is link with the delay that was asked.
-func late(d, asked time.Duration) trace.LinkProbe {
+// late is link with an expected delay.
+func late(d, expected time.Duration) trace.LinkProbe {
 	l := link(d)
-	l.ExpectedDelay = asked
+	l.ExpectedDelay = expected
 	return l
 }
 
@@ -59,8 +59,8 @@ func TestAccuracy_LinkFaults(t *testing.T) {
 	lossy := late(101*ms, 100*ms)
 	lossy.Received = 4
 	jitter := trace.Rule{Delay: 100 * ms, Jitter: 20 * ms}
-	deaf := link(0)
-	deaf.Received = 0
+	dead := link(0)
+	dead.Received = 0
 	for _, c := range []struct {
 		name                  string
 		rule                  trace.Rule
@@ -70,8 +70,8 @@ func TestAccuracy_LinkFaults(t *testing.T) {
 	}{
 		{"a cut that holds", cut, link(ms), cutLink(0), link(ms), Pass, ""},
 		{"a cut that leaks", cut, link(ms), cutLink(1), link(ms), Fail, "1 of 5 packets"},
-		{"a link that was dead before", cut, deaf, cutLink(0), link(ms), Fail, "before the fault"},
-		{"a link that stays dead", cut, link(ms), cutLink(0), deaf, Fail, "after the fault"},
+		{"a link that was dead before", cut, dead, cutLink(0), link(ms), Fail, "before the fault"},
+		{"a link that stays dead", cut, link(ms), cutLink(0), dead, Fail, "after the fault"},
 		{"a delay", delay, link(ms), late(101*ms, 100*ms), link(ms), Pass, ""},
 		{"a delay at its tolerance", delay, link(ms), late(111*ms, 100*ms), link(ms), Pass, ""},
 		{"a delay that is too long", delay, link(ms), late(111*ms+1, 100*ms), link(ms), Fail, "off by"},
@@ -138,7 +138,7 @@ func TestAccuracy_MissingPhases(t *testing.T) {
 
 func TestAccuracy_Times(t *testing.T) {
 	for _, c := range []struct {
-		at, length time.Duration // asked, where 10s and 10s is what happened
+		at, length time.Duration // planned; 10s and 10s is what happened
 		want       Verdict
 	}{
 		{8 * time.Second, 12 * time.Second, Pass},
@@ -170,9 +170,9 @@ func TestAccuracy_LinksOfStoppedNodes(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.grow("x", 2, time.Second, "a", "b")
 	h.state("b", trace.StateDown, "")
-	deaf := link(0)
-	deaf.Received = 0
-	h.probe("f", trace.ProbeDuring, deaf)
+	dead := link(0)
+	dead.Received = 0
+	h.probe("f", trace.ProbeDuring, dead)
 	h.end(time.Second)
 	want(t, h.result("fault_accuracy"), Vacuous) // neither a fault nor a contradiction
 }
@@ -195,7 +195,7 @@ func nodeFault(t *testing.T, meanwhile func(*history)) *history {
 	f.Phase = trace.FaultHealing
 	h.fault(f)
 	h.sleep(10 * ms)
-	h.adopt("b", "x-5") // it may speak before the call that starts it returns
+	h.adopt("b", "x-5") // it may report before the call that starts it returns
 	h.sleep(10 * ms)
 	h.state("b", trace.StateUp, "kill-1")
 	f.Phase = trace.FaultHealed
@@ -209,10 +209,10 @@ func status(h *history, n trace.NodeID, err string) {
 }
 
 func TestAccuracy_NodeFaults(t *testing.T) {
-	quiet := func(h *history) { status(h, "b", "no answer") }
-	want(t, nodeFault(t, quiet).result("fault_accuracy"), Pass)
+	unanswered := func(h *history) { status(h, "b", "no answer") }
+	want(t, nodeFault(t, unanswered).result("fault_accuracy"), Pass)
 	want(t, nodeFault(t, func(h *history) { status(h, "b", "") }).result("fault_accuracy"), Fail)
-	want(t, nodeFault(t, func(h *history) { h.mine("b", "zombie", "x-5") }).result("fault_accuracy"), Fail)
+	want(t, nodeFault(t, func(h *history) { h.mine("b", "while-down", "x-5") }).result("fault_accuracy"), Fail)
 
 	h := nodeFault(t, func(*history) {}).without(func(e *trace.Event) bool { return e.Kind == trace.KindNode && e.At > 0 })
 	r := h.result("fault_accuracy")
@@ -221,7 +221,7 @@ func TestAccuracy_NodeFaults(t *testing.T) {
 		t.Errorf("reason %q", r.Reason)
 	}
 
-	h = nodeFault(t, quiet)
+	h = nodeFault(t, unanswered)
 	last := h.events[len(h.events)-2:]
 	h.events = h.events[:len(h.events)-2]
 	h.now = 25 * time.Second
@@ -307,25 +307,25 @@ func TestFaultSummary_Answers(t *testing.T) {
 		g.Phase = p
 		h.fault(g)
 	}
-	ask := func(n trace.NodeID, s trace.Status) {
+	poll := func(n trace.NodeID, s trace.Status) {
 		h.sleep(time.Second)
 		h.add(n, &trace.Event{Kind: trace.KindStatus, Status: &s})
 	}
-	ask("b", trace.Status{}) // before any fault: counts for none
+	poll("b", trace.Status{}) // before any fault: counts for none
 	h.at(10 * time.Second)
 	phase(trace.FaultBegin)
 	h.state("b", trace.StateDown, "kill-1")
 	phase(trace.FaultActive)
-	ask("b", trace.Status{Error: "no answer"})
-	ask("c", trace.Status{Error: "no answer"})
-	ask("c", trace.Status{})
+	poll("b", trace.Status{Error: "no answer"})
+	poll("c", trace.Status{Error: "no answer"})
+	poll("c", trace.Status{})
 	h.at(20 * time.Second)
 	phase(trace.FaultHealing)
 	h.state("b", trace.StateUp, "kill-1")
 	phase(trace.FaultHealed)
-	ask("b", trace.Status{})
-	ask("c", trace.Status{Error: "no answer"})
-	ask("c", trace.Status{Final: true, Error: "no answer"}) // the last word is not about the fault
+	poll("b", trace.Status{})
+	poll("c", trace.Status{Error: "no answer"})
+	poll("c", trace.Status{Final: true, Error: "no answer"}) // the poll at the end is not about the fault
 	h.end(10 * time.Second)
 
 	got := h.judge().Summary.Faults[0]

@@ -265,7 +265,7 @@ func want(t *testing.T, r Result, v Verdict) {
 	}
 }
 
-// asked makes the history that of a chain whose nodes are asked every 100ms.
+// polled makes the history that of a chain whose nodes are polled every 100ms.
 func (h *history) polled(family string, quorum float64, depth int) *history {
 	h.run.Chain = trace.Facts{
 		Name: "other", Family: family, Quorum: quorum, ForkDepth: depth, BlockInterval: time.Second,
@@ -280,7 +280,7 @@ func (h *history) polled(family string, quorum float64, depth int) *history {
 
 func newBFT(t *testing.T) *history { return newHistory(t, "a", "b", "c", "d").polled("bft", 2./3, 0) }
 
-// tell lets nodes tell, one after the other, of the next block on the first one's head, which they all take.
+// report lets nodes report, one after the other, the next block on the first one's head, which all take as theirs.
 func (h *history) report(hash trace.Hash, nodes ...trace.NodeID) {
 	b := h.block(hash, h.heads[nodes[0]])
 	for _, n := range nodes {
@@ -289,13 +289,13 @@ func (h *history) report(hash trace.Hash, nodes ...trace.NodeID) {
 	}
 }
 
-// hear lets a node tell of a block and take it as its head.
+// reportBlock lets a node report a block and take it as its head.
 func (h *history) reportBlock(n trace.NodeID, b trace.Block) {
 	h.add(n, &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: b.Hash, Parent: b.Parent, Height: b.Height}})
 	h.adopt(n, b.Hash)
 }
 
-// blocksUntil lets nodes tell of a block a second until a time.
+// blocksUntil lets nodes report a block a second until a time.
 func (h *history) blocksUntil(prefix string, until time.Duration, nodes ...trace.NodeID) {
 	for i := 1; h.now+time.Second <= until; i++ {
 		at := h.now
@@ -341,7 +341,7 @@ func halvedQuorum(t *testing.T, resume time.Duration) *history {
 	return h
 }
 
-// all asks for every invariant.
+// allResults judges every invariant.
 func (h *history) allResults() []Result {
 	var all []trace.Expectation
 	for _, d := range Definitions() {
@@ -356,13 +356,13 @@ func (h *history) measured() *history {
 	return h
 }
 
-// reportWithin lets a node tell of a block that came within some time, and take it as its head.
+// reportWithin is reportBlock of a block that arrived within some time before.
 func (h *history) reportWithin(n trace.NodeID, b trace.Block, within time.Duration) {
 	h.add(n, &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: b.Hash, Parent: b.Parent, Height: b.Height, Within: within}})
 	h.adopt(n, b.Hash)
 }
 
-// catchUp lets a node tell of all that a has and it has not.
+// catchUp lets a node report all blocks that a has and it has not.
 func (h *history) catchUp(n trace.NodeID) {
 	var missed []trace.Block
 	for b := h.blocks[h.heads["a"]]; b.Hash != h.heads[n]; b = h.blocks[b.Parent] {

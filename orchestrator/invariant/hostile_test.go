@@ -9,14 +9,14 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// TestJudge_HostileTraces judges traces that no run could give: they must be judged somehow, and always alike.
+// TestJudge_HostileTraces judges traces that no run could record: none may panic, and two judgements must be equal.
 func TestJudge_HostileTraces(t *testing.T) {
 	for seed := range uint64(600) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		h := newHistory(t, "a", "b", "c", "d")
 		h.run.PeerExchange = rng.IntN(2) == 0
 		h.run.Edges = [][2]trace.NodeID{{"a", "b"}, {"b", "c"}, {"c", "a"}}
-		if rng.IntN(2) == 0 { // a chain that needs a quorum, and is asked
+		if rng.IntN(2) == 0 { // a chain that needs a quorum, with polled nodes
 			h.run.Chain.Family = string(pick(rng, "bft", "poa", "odd"))
 			h.run.Chain.Quorum, h.run.Chain.ForkDepth = 1/(1.5+rng.Float64()), rng.IntN(2)
 			h.run.Chain.Resolution, h.run.Chain.Measured = 100*ms, rng.IntN(2) == 0

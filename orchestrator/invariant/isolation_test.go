@@ -46,7 +46,7 @@ func TestIsolation(t *testing.T) {
 	crosses := during(func(h *history) {
 		h.grow("l", 1, time.Second, "a")
 		h.sleep(10 * time.Millisecond)
-		h.get("b", "", "l-1") // whoever it came from
+		h.get("b", "", "l-1") // whichever peer it came from
 	})
 	judgeCases(t, "isolation", []verdictCase{
 		{name: "holds", want: Pass, run: func(t *testing.T) *history {
@@ -106,7 +106,7 @@ func TestIsolation_PolledNodes(t *testing.T) {
 		h.sleep(crossing)
 		h.report("y", "a")
 		h.sleep(50 * ms)
-		h.reportBlock("b", h.blocks["y"]) // nobody tells from whom
+		h.reportBlock("b", h.blocks["y"]) // nobody reports from whom
 		h.at(30 * time.Second)
 		h.fault(trace.Fault{ID: "p", Kind: "partition", Phase: trace.FaultHealing})
 		h.fault(trace.Fault{ID: "p", Kind: "partition", Phase: trace.FaultHealed, Dropped: dropped})

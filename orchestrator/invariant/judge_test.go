@@ -50,7 +50,7 @@ func TestCheck(t *testing.T) {
 		})
 	}
 	if err := Check([]trace.Expectation{{Name: "agreement"}, {Name: "agreement"}}); err == nil {
-		t.Error("an invariant that is asked for twice is accepted")
+		t.Error("an invariant that is listed twice is accepted")
 	}
 }
 
@@ -113,7 +113,7 @@ func TestJudgement_ExitCode(t *testing.T) {
 		{"vacuous", Judgement{Results: []Result{{Verdict: Vacuous, Class: Safety}}}, false, 0},
 		{"vacuous, strict", Judgement{Results: []Result{{Verdict: Vacuous, Class: Safety}}}, true, 1},
 		{"vacuous about the testnet, strict", Judgement{Results: []Result{{Verdict: Vacuous, Class: Infrastructure}}}, true, 0},
-		{"the same, asked for", Judgement{Results: []Result{{Verdict: Vacuous, Class: Infrastructure, Expected: true}}}, true, 1},
+		{"the same, expected", Judgement{Results: []Result{{Verdict: Vacuous, Class: Infrastructure, Expected: true}}}, true, 1},
 		{"unknown", Judgement{Results: []Result{{Verdict: Unknown}}}, false, 0},
 		{"unknown, strict", Judgement{Results: []Result{{Verdict: Unknown}}}, true, 1},
 		{"fail", Judgement{Results: []Result{{Verdict: Fail, Class: Safety}}}, false, 1},
@@ -168,7 +168,7 @@ func TestJudge_ExpectationsOfTheTrace(t *testing.T) {
 	for _, r := range j.Results {
 		got = append(got, r.Invariant)
 		if r.Expected != (r.Invariant == "convergence") {
-			t.Errorf("%s: asked is %v", r.Invariant, r.Expected)
+			t.Errorf("%s: expected is %v", r.Invariant, r.Expected)
 		}
 	}
 	if d := cmp.Diff([]string{"agreement", "validity", "convergence", "no_crash", "isolation", "fault_accuracy"}, got); d != "" {

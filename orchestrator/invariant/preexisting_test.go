@@ -8,8 +8,8 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// datedRun is a run of a minute with a block a second, whose times are those that date gives for the run time at which each
-// came to light. The given one has a transaction that was submitted before the first.
+// datedRun is a run of a minute with a block a second. date is the time that a block states, from the run time of its first
+// report. Block number holder has a transaction that was submitted before the first block.
 func datedRun(t *testing.T, holder int, date func(started time.Time, at time.Duration) time.Time) *history {
 	h := newBFT(t)
 	h.run.Started = time.Unix(1_700_000_000, 0)
@@ -35,27 +35,28 @@ func datedRun(t *testing.T, holder int, date func(started time.Time, at time.Dur
 	return h
 }
 
-// A chain whose block times stand still, or are those of another age, shows its new blocks all the same, from the first
-// moment on.
+// Blocks that first appear in the run are new, even if the time that they state is constant or long ago.
 func TestPreexisting_NewBlocksWithOldTimes(t *testing.T) {
 	for name, date := range map[string]func(time.Time, time.Duration) time.Time{
 		"zero":                func(time.Time, time.Duration) time.Time { return time.Unix(0, 0) },
 		"that of the genesis": func(s time.Time, _ time.Duration) time.Time { return s.Add(-5 * time.Second) },
 		"a little behind":     func(s time.Time, at time.Duration) time.Time { return s.Add(at - 2*time.Second) },
 	} {
-		h := datedRun(t, 0, date)
-		r := h.result("inclusion")
-		if r.Verdict != Pass || r.Metrics["included"] != 1 {
-			t.Errorf("times are %s: inclusion is %s (%s), %v", name, r.Verdict, r.Reason, r.Metrics)
-		}
-		r = h.result("block_propagation")
-		if r.Verdict != Pass || r.Metrics["blocks"] != 60 {
-			t.Errorf("times are %s: block_propagation is %s (%s), %v", name, r.Verdict, r.Reason, r.Metrics)
+		for _, holder := range []int{0, 9} {
+			h := datedRun(t, holder, date)
+			r := h.result("inclusion")
+			if r.Verdict != Pass || r.Metrics["included"] != 1 {
+				t.Errorf("times are %s: inclusion is %s (%s), %v", name, r.Verdict, r.Reason, r.Metrics)
+			}
+			r = h.result("block_propagation")
+			if r.Verdict != Pass || r.Metrics["blocks"] != 60 {
+				t.Errorf("times are %s: block_propagation is %s (%s), %v", name, r.Verdict, r.Reason, r.Metrics)
+			}
 		}
 	}
 }
 
-// A node that syncs shows blocks that are old indeed.
+// A node that syncs during the run shows blocks from before it.
 func TestPreexisting_BlocksOfASyncingNode(t *testing.T) {
 	h := newBFT(t)
 	h.run.Started = time.Unix(1_700_000_000, 0)
@@ -83,7 +84,7 @@ func TestPreexisting_BlocksOfASyncingNode(t *testing.T) {
 	want(t, h.result("block_propagation"), Pass)
 }
 
-// Who could not be asked in the beginning shows what was there, whenever that is.
+// A node that could not be polled in the beginning shows what existed before, whenever that is.
 func TestPreexisting_LateFirstPoll(t *testing.T) {
 	h := newHistory(t, "a", "b").polled("pow", 0, 6)
 	h.run.Started = time.Unix(1_700_000_000, 0)

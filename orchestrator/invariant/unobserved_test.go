@@ -66,13 +66,13 @@ func TestUnobserved_NodeWithoutReports(t *testing.T) {
 	want(t, h.result("agreement"), Unknown)
 }
 
-// TestUnobserved_ThroughManyFaults: its silence goes on when the components change.
+// The time without a report goes on when components change.
 func TestUnobserved_ThroughManyFaults(t *testing.T) {
-	for silent, verdict := range map[bool]Verdict{true: Unknown, false: Pass} {
+	for missing, verdict := range map[bool]Verdict{true: Unknown, false: Pass} {
 		h := newHistory(t, "a", "b", "c", "d").polled("pow", 0, 6)
 		h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")
 		rest := ids("b", "c", "d")
-		if silent {
+		if missing {
 			rest = ids("b", "c")
 		}
 		for i := range 3 {
@@ -89,7 +89,7 @@ func TestUnobserved_ThroughManyFaults(t *testing.T) {
 }
 
 func TestUnobserved_OldReports(t *testing.T) {
-	silent := func(h *history) {
+	unobserved := func(h *history) {
 		t.Helper()
 		r := h.result("agreement")
 		want(t, r, Unknown)
@@ -103,10 +103,10 @@ func TestUnobserved_OldReports(t *testing.T) {
 	h.blocksUntil("y", 20*time.Second, "a", "b", "c")
 	h.add("d", &trace.Event{Kind: trace.KindStatus, Status: &trace.Status{Final: true, Height: 2, Head: "x-2"}})
 	h.stop()
-	silent(h)
+	unobserved(h)
 
 	// While others come and go.
-	restless := func(away string) *history {
+	changing := func(away string) *history {
 		h := newBFT(t)
 		h.blocksUntil("x", 2*time.Second, "a", "b", "c", "d")
 		for i := range 5 {
@@ -131,8 +131,8 @@ func TestUnobserved_OldReports(t *testing.T) {
 		h.stop()
 		return h
 	}
-	silent(restless("c"))
-	want(t, restless("d").result("agreement"), Pass) // it was cut off, and spoke as soon as it could
+	unobserved(changing("c"))
+	want(t, changing("d").result("agreement"), Pass) // it was cut off, and reported as soon as it could
 
 	// And before it is killed.
 	h = newBFT(t)
@@ -144,7 +144,7 @@ func TestUnobserved_OldReports(t *testing.T) {
 	h.catchUp("d")
 	h.blocksUntil("s", 60*time.Second, "a", "b", "c", "d")
 	h.stop()
-	silent(h)
+	unobserved(h)
 }
 
 func TestUnobserved_HaltedChain(t *testing.T) {
@@ -177,7 +177,7 @@ func TestUnobserved_HaltedChain(t *testing.T) {
 	h.stop()
 	want(t, h.result("agreement"), Pass)
 
-	// Whoever was started again begins anew.
+	// A restart begins the time anew.
 	h = newBFT(t)
 	h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")
 	h.blocksUntil("y", 22*time.Second, "a", "b", "c")

@@ -21,7 +21,7 @@ const maxWindow = 32 << 20
 type TruncatedError struct {
 	Path string
 	Line int   // complete lines that were read
-	Err  error // what the end looked like
+	Err  error // what is wrong with the end
 }
 
 // Error implements error.

@@ -159,8 +159,8 @@ func TestRefuses(t *testing.T) {
 		m.keys[1].Sign(m.tree.Genesis().Hash(), &x)
 		return []chain.Tx{x}
 	}
-	foreign := good
-	m.keys[1].Sign(chain.Hash{1}, &foreign)
+	otherNetwork := good
+	m.keys[1].Sign(chain.Hash{1}, &otherNetwork)
 	base, _ := m.draft(1000, good)
 	for _, c := range []struct {
 		rule   string
@@ -178,7 +178,7 @@ func TestRefuses(t *testing.T) {
 		{"amount", nil, sign(func(x *chain.Tx) { x.Amount = 0 })},
 		{"amount", nil, sign(func(x *chain.Tx) { x.Amount, x.Fee = 1, 1<<64-1 })},
 		{"balance", nil, sign(func(x *chain.Tx) { x.Amount = 1000 })},
-		{"signature", nil, []chain.Tx{foreign}},
+		{"signature", nil, []chain.Tx{otherNetwork}},
 		{"nonce", nil, []chain.Tx{good, good}},
 	} {
 		h := base

@@ -36,7 +36,7 @@ type Block struct {
 }
 
 // Preexisting says whether the block was made before the run, so that its first appearance says nothing. A block that
-// stands above all that existed is new, whatever time it states: clocks of chains may stand still, or lag.
+// stands above all that existed is new, whatever time it states: block times may be constant, or lag.
 func (b *Block) Preexisting() bool { return b.dated && !b.recent }
 
 // BlockTree is every block that the trace mentions. Parent links go strictly downwards in height, so walks end.

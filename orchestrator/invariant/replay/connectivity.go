@@ -9,7 +9,7 @@ import (
 // groups are finer: nodes that were separated stay in different groups until they share one chain again after the heal,
 // since nothing can be expected between them before. A node that is not up is alone in both.
 //
-// It does not know why components change or when nodes have reconciled; State and Recoveries tell it.
+// It does not know why components change or when nodes reconcile: State and Recoveries call it then.
 type Connectivity struct {
 	started    bool
 	components []int32

@@ -45,7 +45,7 @@ const (
 	Superseded         // the component changed before they did
 )
 
-// Recoveries follows every Recovery and tells Connectivity which nodes have reconciled. It sees the nodes' heads, but not the
+// Recoveries follows every Recovery and marks nodes in Connectivity as reconciled. It sees the nodes' heads, but not the
 // faults that separated them.
 type Recoveries struct {
 	nodes  *Nodes
