@@ -29,9 +29,7 @@ func (s suite) lifecycle(t *testing.T) {
 	t.Run("wrong state", net.wrongState)
 	t.Run("unknown node", net.unknownNode)
 	t.Run("cancelled context", net.cancelled)
-	if n := net.sink.failures(); n != 0 {
-		t.Errorf("%d gaps and exits were reported; gaps %v, exits %v", n, net.sink.gaps, net.sink.exits)
-	}
+	net.sink.check(t)
 }
 
 func (n *testnet) addresses(t *testing.T) {
@@ -296,9 +294,7 @@ func (s suite) closing(t *testing.T) {
 		if err := net.rt.Do(t.Context(), faults.Action{Verb: faults.Pause, Node: net.ids()[0]}); err == nil {
 			t.Error("pause after close: no error")
 		}
-		if n := net.sink.failures(); n != 0 {
-			t.Errorf("close reported %d exits and gaps: %v %v", n, net.sink.exits, net.sink.gaps)
-		}
+		net.sink.check(t)
 	})
 	t.Run("cancelled create", func(t *testing.T) {
 		rt := s.open(t)

@@ -134,35 +134,28 @@ type status struct {
 const requestTimeout = 2 * time.Second
 
 // status queries the status of a node.
-func (n *testnet) status(ctx context.Context, id faults.NodeID) (status, error) {
-	var s status
+func (n *testnet) status(ctx context.Context, id faults.NodeID) (s status, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	for _, h := range n.hosts {
-		if h.ID != id {
-			continue
-		}
-		url := fmt.Sprintf("http://%s:%d/v1/status", h.Addr, runtime.APIPort)
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return s, err
-		}
-		client := &http.Client{Transport: n.rt.Transport()}
-		resp, err := client.Do(req)
-		if err != nil {
-			return s, err
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			return s, err
-		}
-		if resp.StatusCode != http.StatusOK {
-			return s, fmt.Errorf("%s: %s", resp.Status, body)
-		}
-		return s, json.Unmarshal(body, &s)
+	i := slices.IndexFunc(n.hosts, func(h runtime.Host) bool { return h.ID == id })
+	url := fmt.Sprintf("http://%s:%d/v1/status", n.hosts[i].Addr, runtime.APIPort)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return s, err
 	}
-	return s, fmt.Errorf("no host %s", id)
+	resp, err := (&http.Client{Transport: n.rt.Transport()}).Do(req)
+	if err != nil {
+		return s, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return s, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return s, fmt.Errorf("%s: %s", resp.Status, body)
+	}
+	return s, json.Unmarshal(body, &s)
 }
 
 // mustStatus returns the status of a node that mustStatus answer.
@@ -239,18 +232,14 @@ func (n *testnet) do(t *testing.T, verb faults.Verb, id faults.NodeID) {
 
 // sink is a runtime.Sink that records everything.
 type sink struct {
-	mu    sync.Mutex
-	lines map[faults.NodeID][]string
-	gaps  map[faults.NodeID][]error
-	exits map[faults.NodeID][]error
+	mu       sync.Mutex
+	lines    map[faults.NodeID][]string
+	exits    map[faults.NodeID]int // of processes that ended by themselves
+	problems []string              // gaps, exits and wrong times of lines
 }
 
 func newSink() *sink {
-	return &sink{
-		lines: make(map[faults.NodeID][]string),
-		gaps:  make(map[faults.NodeID][]error),
-		exits: make(map[faults.NodeID][]error),
-	}
+	return &sink{lines: make(map[faults.NodeID][]string), exits: make(map[faults.NodeID]int)}
 }
 
 // Line implements runtime.Sink.
@@ -262,9 +251,9 @@ func (s *sink) Line(id faults.NodeID, at time.Time, line []byte) {
 	if json.Unmarshal(line, &e) != nil || e.Time == 0 {
 		return
 	}
-	// A machine may be slow, but its clock and the node's are one.
+	// The runtime and the node use the same clock, even if the machine is slow.
 	if since := at.Sub(time.Unix(0, int64(e.Time))); since < -time.Second || since > time.Minute {
-		s.gaps[id] = append(s.gaps[id], fmt.Errorf("a line was received %v after the event in it", since))
+		s.problems = append(s.problems, fmt.Sprintf("%s: a line was received %v after the event in it", id, since))
 	}
 }
 
@@ -272,17 +261,18 @@ func (s *sink) Line(id faults.NodeID, at time.Time, line []byte) {
 func (s *sink) Gap(id faults.NodeID, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gaps[id] = append(s.gaps[id], err)
+	s.problems = append(s.problems, fmt.Sprintf("%s: gap: %v", id, err))
 }
 
 // Exit implements runtime.Sink.
 func (s *sink) Exit(id faults.NodeID, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.exits[id] = append(s.exits[id], err)
+	s.exits[id]++
+	s.problems = append(s.problems, fmt.Sprintf("%s: exit: %v", id, err))
 }
 
-// printed returns the lines of a node until now.
+// printed returns the lines of a node so far.
 func (s *sink) printed(id faults.NodeID) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -305,18 +295,15 @@ func (s *sink) events(id faults.NodeID, kind node.EventKind) []node.Event {
 func (s *sink) exited(id faults.NodeID) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.exits[id])
+	return s.exits[id]
 }
 
-// failures returns the number of gaps and exits.
-func (s *sink) failures() (n int) {
+// check fails the test if there were problems.
+func (s *sink) check(t *testing.T) {
+	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, errs := range s.gaps {
-		n += len(errs)
+	for _, p := range s.problems {
+		t.Error(p)
 	}
-	for _, errs := range s.exits {
-		n += len(errs)
-	}
-	return n
 }

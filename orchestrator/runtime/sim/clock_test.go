@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 func TestClock_WakeOrder(t *testing.T) {
@@ -104,9 +105,7 @@ func TestClock_TaskGoexit(t *testing.T) {
 }
 
 // goexit ends its goroutine like t.FailNow.
-func goexit(t *testing.T, c interface {
-	Sleep(context.Context, time.Duration) error
-}) {
+func goexit(t *testing.T, c runtime.Clock) {
 	if err := c.Sleep(t.Context(), time.Second); err != nil {
 		t.Error(err)
 	}

@@ -103,13 +103,6 @@ func (h *history) Line(id faults.NodeID, _ time.Time, line []byte) {
 func (h *history) Gap(id faults.NodeID, err error)  { fmt.Fprintf(h, "%s gap: %v\n", id, err) }
 func (h *history) Exit(id faults.NodeID, err error) { fmt.Fprintf(h, "%s exit: %v\n", id, err) }
 
-// discard is a Sink that counts lines.
-type discard struct{ lines int }
-
-func (d *discard) Line(faults.NodeID, time.Time, []byte) { d.lines++ }
-func (d *discard) Gap(faults.NodeID, error)              {}
-func (d *discard) Exit(faults.NodeID, error)             {}
-
 // graph connects each of n hosts, at least 2, to the next one and to some at random.
 func graph(n, degree int) func(int) []int {
 	rng := rand.New(rand.NewPCG(uint64(n), uint64(degree)))
@@ -217,9 +210,8 @@ func TestHistory_Deterministic(t *testing.T) {
 // BenchmarkSplitBrain is 120 virtual seconds of 1000 real nodes, cut in halves for 30 of them.
 func BenchmarkSplitBrain(b *testing.B) {
 	for b.Loop() {
-		var d discard
 		r := sim.New(sim.Options{Seed: 1})
-		ids := start(b, r, &d, 1000, 50)
+		ids := start(b, r, nil, 1000, 50)
 		sleep(b, r, 20*time.Second)
 		if _, err := r.Shape(b.Context(), []faults.Layer{split(ids[:500], ids[500:])}); err != nil {
 			b.Fatal(err)
@@ -229,7 +221,6 @@ func BenchmarkSplitBrain(b *testing.B) {
 			b.Fatal(err)
 		}
 		sleep(b, r, 120*time.Second)
-		b.ReportMetric(float64(d.lines), "lines")
 		if err := r.Close(b.Context()); err != nil {
 			b.Fatal(err)
 		}
@@ -244,7 +235,7 @@ func BenchmarkMemory(b *testing.B) {
 		goruntime.GC()
 		goruntime.ReadMemStats(&before)
 		r := sim.New(sim.Options{Seed: 1})
-		start(b, r, &discard{}, n, 20)
+		start(b, r, nil, n, 20)
 		sleep(b, r, 60*time.Second)
 		goruntime.GC()
 		goruntime.ReadMemStats(&after)
@@ -258,11 +249,9 @@ func BenchmarkMemory(b *testing.B) {
 // BenchmarkTenThousand is about 100 blocks among 10,000 real nodes.
 func BenchmarkTenThousand(b *testing.B) {
 	for b.Loop() {
-		var d discard
 		r := sim.New(sim.Options{Seed: 1})
-		start(b, r, &d, 10000, 100)
+		start(b, r, nil, 10000, 100)
 		sleep(b, r, 200*time.Second)
-		b.ReportMetric(float64(d.lines), "lines")
 		if err := r.Close(b.Context()); err != nil {
 			b.Fatal(err)
 		}
