@@ -103,7 +103,7 @@ func TestPartitionHalves_RandomAreConnected(t *testing.T) {
 		different[g] = true
 		intact := 0
 		for _, edge := range net.Edges {
-			if e.Links.On(Link{edge[0], edge[1]}).Unaffected() {
+			if e.Links.On(Link{edge[0], edge[1]}) == (LinkState{}) {
 				intact++
 			}
 		}

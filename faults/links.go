@@ -66,9 +66,6 @@ func (s *LinkState) Add(r *Rule) {
 	s.Shape.Jitter += r.Shape.Jitter
 }
 
-// Unaffected reports that packets pass as if there were no faults.
-func (s LinkState) Unaffected() bool { return s == LinkState{} }
-
 // Layer is one active fault as an applier sees it: a named part of the desired state. Appliers take all layers at once.
 type Layer struct {
 	ID    string    `json:"id"`   // "partition-1"

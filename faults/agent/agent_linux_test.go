@@ -14,9 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/agent"
 	"github.com/netsplit/netsplit/faults/shape/lab"
+	"github.com/netsplit/netsplit/faults/shape/netns"
 	"github.com/netsplit/netsplit/faults/shape/nft"
 	"github.com/netsplit/netsplit/faults/shape/shapetest"
 )
@@ -378,7 +381,14 @@ func TestAgent_BridgeDeleted(t *testing.T) {
 	l := shapetest.Lab(t, 2)
 	f := serve(t, l, agent.Config{Bridge: l.BridgeIf})
 	f.shape(t, layer("all", faults.Rule{From: f.nodes, To: f.nodes, Cut: true}))
-	if err := l.RemoveBridge(); err != nil {
+	err := netns.Do(l.Bridge, func() error {
+		bridge, err := netlink.LinkByName(l.BridgeIf)
+		if err != nil {
+			return err
+		}
+		return netlink.LinkDel(bridge)
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	select {

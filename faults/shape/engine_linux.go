@@ -106,9 +106,6 @@ func (e *Engine) Via() string {
 	return e.via.String()
 }
 
-// NoDelay is why the engine cannot delay packets, or nil when it can.
-func (e *Engine) NoDelay() error { return e.noDelay }
-
 // Apply makes want true on all links in one transaction and returns when it is. Packets that are held on a link keep
 // their release times, unless the link is cut: then they are dropped. On error nothing has changed in the kernel. The
 // engine keeps want; the caller must not change it afterwards.

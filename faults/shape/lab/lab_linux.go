@@ -118,20 +118,3 @@ func (l *Lab) addNode(br *netlink.Bridge, i int) error {
 	}
 	return netlink.LinkSetUp(port)
 }
-
-// RemoveBridge deletes the bridge.
-func (l *Lab) RemoveBridge() error {
-	h, err := netlink.NewHandleAt(l.bridge)
-	if err != nil {
-		return fmt.Errorf("open netlink in bridge's namespace: %w", err)
-	}
-	defer h.Close()
-	br, err := h.LinkByName(l.BridgeIf)
-	if err != nil {
-		return fmt.Errorf("find bridge: %w", err)
-	}
-	if err := h.LinkDel(br); err != nil {
-		return fmt.Errorf("delete bridge: %w", err)
-	}
-	return nil
-}

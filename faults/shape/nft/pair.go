@@ -31,14 +31,10 @@ func PairOf(src, dst netip.Addr) (Pair, error) {
 	return p, nil
 }
 
-// Src is the source's address.
-func (p Pair) Src() netip.Addr { return netip.AddrFrom4([4]byte(p[:4])) }
-
-// Dst is the destination's address.
-func (p Pair) Dst() netip.Addr { return netip.AddrFrom4([4]byte(p[4:])) }
-
 // String is "10.0.0.1 > 10.0.0.2".
-func (p Pair) String() string { return p.Src().String() + " > " + p.Dst().String() }
+func (p Pair) String() string {
+	return netip.AddrFrom4([4]byte(p[:4])).String() + " > " + netip.AddrFrom4([4]byte(p[4:])).String()
+}
 
 // State is what the table's sets hold.
 type State struct {
