@@ -77,13 +77,13 @@ const (
 	rowSubmit    = "act.submit"
 	rowLeader    = "act.leader"
 
-	rowSameHead  = "head is the block at its height"
+	rowSameHead  = "head is block at its height"
 	rowLinked    = "parent is the block below"
 	rowClock     = "block time is now"
 	rowGrows     = "the chain grows"
-	rowIncluded  = "the transaction gets into a block"
+	rowIncluded  = "transaction is in a block"
 	rowOneChain  = "both nodes have one chain"
-	rowPropagate = "a block reaches the other node"
+	rowPropagate = "block reaches the other node"
 )
 
 // checkRow is a row of a check.
@@ -102,7 +102,7 @@ type checkRow struct {
 // checkRows are the rows in the order in which they are tried and shown.
 var checkRows = []checkRow{
 	{name: rowReady, try: (*checker).isReady, doing: "waiting for the nodes to answer", stop: "the node was not ready",
-		has: func(f *testnets.Chain) bool { return f.Ready != nil }, cost: "a node counts as ready as soon as it answers with its height"},
+		has: func(f *testnets.Chain) bool { return f.Ready != nil }, cost: "a node is ready when it answers with its height"},
 	{name: rowHeight, try: (*checker).hasHeight, doing: "waiting for the nodes to answer", stop: "the height is not known"},
 	{name: rowHead, try: (*checker).hasHead, stop: "the head is not known"},
 	{name: rowGenesis, try: (*checker).hasGenesis,
