@@ -29,7 +29,7 @@ var arrows = map[string][]string{
 	"orchestrator/invariant/replay":    {"orchestrator/trace"},
 	"orchestrator/chain":               {"faults", "orchestrator/trace"},
 	"orchestrator/chain/native":        {"faults", "orchestrator/trace", "orchestrator/chain", "node"},
-	"orchestrator/chain/external":      {"testnets", "testnets/strictyaml", "faults", "orchestrator/trace", "orchestrator/chain", "orchestrator/runtime"},
+	"orchestrator/chain/external":      {"testnets/chainspec", "testnets/strictyaml", "faults", "orchestrator/trace", "orchestrator/chain", "orchestrator/runtime"},
 	"orchestrator/runtime":             {"faults"},
 	"orchestrator/runtime/sim":         {"faults", "orchestrator/runtime", "node"},
 	"orchestrator/runtime/fake":        {"faults", "orchestrator/runtime", "node"},

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/netsplit/netsplit/orchestrator/chain"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 // access is Capabilities.Access for a node. The example reads the height, as the chain file does.
@@ -40,7 +40,7 @@ func (c *caller) access(m *member) (chain.Access, error) {
 
 // body is what a request sends; empty for a GET.
 func (c *caller) body(q request) (string, error) {
-	if c.file.RPC.Kind != testnets.HTTPGet {
+	if c.file.RPC.Kind != chainspec.HTTPGet {
 		text, err := c.rpc.message(q, 1)
 		return string(text), err
 	}
@@ -71,7 +71,7 @@ func (c *caller) curl(q request, base url.URL, at, body string) string {
 		words = append(words, "-H", shellQuote("Content-Type: application/json"), "-d", shellQuote(body))
 	}
 	address := base.String()
-	if c.file.RPC.Kind == testnets.HTTPGet {
+	if c.file.RPC.Kind == chainspec.HTTPGet {
 		address = strings.TrimSuffix(address, "/") + q.path
 	}
 	return strings.Join(append(words, shellQuote(address)), " ")

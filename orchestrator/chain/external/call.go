@@ -11,13 +11,14 @@ import (
 	"strings"
 
 	"github.com/netsplit/netsplit/orchestrator/chain"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
+	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
 // caller makes the named calls of a chain file at the nodes of its network, and applies jq expressions to the replies. It has
 // no state, and does not know what a reply means. Types that embed it share its file, network and redactor, and nothing else.
 type caller struct {
-	file    *testnets.Chain
+	file    *chainspec.Chain
 	net     *network
 	rpc     *rpc
 	secrets *redactor
@@ -25,7 +26,7 @@ type caller struct {
 
 // call makes calls in turn, each with the result of the one before as .Last, and returns the last one's result. The error
 // of a call is a *CallError.
-func (c *caller) call(ctx context.Context, m *member, calls []testnets.CallRef, extra map[string]any) (any, error) {
+func (c *caller) call(ctx context.Context, m *member, calls []chainspec.CallRef, extra map[string]any) (any, error) {
 	data := c.net.with(m, extra)
 	var last any
 	for _, ref := range calls {
@@ -59,7 +60,7 @@ func (c *caller) redact(err error) error {
 }
 
 // request renders a call.
-func (c *caller) request(m *member, call testnets.Call, data map[string]any) (q request, err error) {
+func (c *caller) request(m *member, call chainspec.Call, data map[string]any) (q request, err error) {
 	q = request{base: c.base(m), method: call.Method}
 	if q.auth, err = c.auth(m); err != nil {
 		return q, err
@@ -103,13 +104,13 @@ func (c *caller) host(m *member, port string) string {
 func (c *caller) auth(m *member) (auth, error) { return authOf(c.file, c.net.with(m, nil)) }
 
 // query applies an expression to a reply. Its error is an *AnswerError.
-func (c *caller) query(ctx context.Context, m *member, what string, q testnets.Query, answer any) (any, error) {
+func (c *caller) query(ctx context.Context, m *member, what string, q chainspec.Query, answer any) (any, error) {
 	v, err := q.Run(ctx, answer)
 	if err == nil {
 		return v, nil
 	}
 	problem := err.Error()
-	var at *testnets.Error
+	var at *strictyaml.Error
 	if errors.As(err, &at) {
 		problem = strings.TrimPrefix(at.Msg, "jq "+q.Source+": ")
 	}
@@ -117,12 +118,12 @@ func (c *caller) query(ctx context.Context, m *member, what string, q testnets.Q
 }
 
 // unexpected is the error for an expression's result that is not what it should be.
-func (c *caller) unexpected(m *member, what string, q testnets.Query, result, answer any, want string) error {
+func (c *caller) unexpected(m *member, what string, q chainspec.Query, result, answer any, want string) error {
 	problem := fmt.Sprintf("gives %s, which is not %s", c.secrets.show(result), want)
 	return c.answerError(m, what, q, problem, answer, nil)
 }
 
-func (c *caller) answerError(m *member, what string, q testnets.Query, problem string, answer any, cause error) error {
+func (c *caller) answerError(m *member, what string, q chainspec.Query, problem string, answer any, cause error) error {
 	return &AnswerError{
 		Node: m.ID, What: what, At: at(c.file, q.Pos), JQ: c.secrets.text(q.Source), Problem: c.secrets.message(problem),
 		Reply: c.secrets.show(answer), hint: c.secrets.brief(pathHint(q.Source, answer)), cause: cause,
@@ -130,7 +131,7 @@ func (c *caller) answerError(m *member, what string, q testnets.Query, problem s
 }
 
 // read makes calls and applies an expression to the last reply.
-func (c *caller) read(ctx context.Context, m *member, what string, o testnets.Observation) (v, answer any, err error) {
+func (c *caller) read(ctx context.Context, m *member, what string, o chainspec.Observation) (v, answer any, err error) {
 	if answer, err = c.call(ctx, m, o.Calls, nil); err != nil {
 		return nil, nil, err
 	}
@@ -164,7 +165,7 @@ func (a auth) set(h http.Header) {
 }
 
 // authOf renders credentials with what templates about a node can use, as far as they can be rendered.
-func authOf(file *testnets.Chain, data map[string]any) (a auth, err error) {
+func authOf(file *chainspec.Chain, data map[string]any) (a auth, err error) {
 	var parts []part
 	if b := file.RPC.Basic; b != nil {
 		parts = append(parts, part{&b.User, &a.user}, part{&b.Password, &a.password})
@@ -176,7 +177,7 @@ func authOf(file *testnets.Chain, data map[string]any) (a auth, err error) {
 }
 
 // walletOf renders what the chain file says of a node's account, as far as it can be rendered.
-func walletOf(file *testnets.Chain, data map[string]any) (out chain.Access, err error) {
+func walletOf(file *chainspec.Chain, data map[string]any) (out chain.Access, err error) {
 	w := file.Wallet
 	if w == nil {
 		return out, nil
@@ -189,7 +190,7 @@ func walletOf(file *testnets.Chain, data map[string]any) (out chain.Access, err 
 
 // part is a template and what it is rendered into; nil: nothing.
 type part struct {
-	text *testnets.Text
+	text *chainspec.Text
 	into *string
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 // Containers is what preparing a chain needs of the runtime that hosts its nodes.
@@ -28,7 +28,7 @@ type Containers interface {
 // Chain is a chain.Chain for one network of the nodes that a chain file describes. It must be prepared before it is used
 // otherwise; after that it is safe for concurrent use. It owns no more than the parts that do its work.
 type Chain struct {
-	file     *testnets.Chain
+	file     *chainspec.Chain
 	secrets  *redactor
 	rpc      *rpc
 	preparer *preparer
@@ -57,7 +57,7 @@ var _ chain.Chain = (*Chain)(nil)
 
 // New returns the chain that file describes. containers prepares its nodes; without any, Prepare fails. transport reaches
 // the nodes. progress, if not nil, is called with long steps; calls may be concurrent.
-func New(file *testnets.Chain, containers Containers, transport http.RoundTripper, progress func(string)) *Chain {
+func New(file *chainspec.Chain, containers Containers, transport http.RoundTripper, progress func(string)) *Chain {
 	if progress == nil {
 		progress = func(string) {}
 	}
@@ -73,7 +73,7 @@ func New(file *testnets.Chain, containers Containers, transport http.RoundTrippe
 
 // Attach returns a chain whose nodes run already: its Prepare runs and builds nothing, and says of nodes no more than their
 // accounts. Calls that use what steps captured fail.
-func Attach(file *testnets.Chain, transport http.RoundTripper) *Chain {
+func Attach(file *chainspec.Chain, transport http.RoundTripper) *Chain {
 	c := New(file, nil, transport, nil)
 	c.attached = true
 	return c
@@ -198,7 +198,7 @@ func (c *Chain) addCredentialsOf(data map[string]any) error {
 // facts is what the chain's consensus promises on a network.
 func (c *Chain) facts(net chain.Network) trace.Facts {
 	f, file := c.file.Facts, c.file.File
-	if strings.HasPrefix(file, testnets.ChainPrefix) {
+	if strings.HasPrefix(file, chainspec.ReadyPrefix) {
 		file = ""
 	}
 	return trace.Facts{

@@ -20,7 +20,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -55,7 +55,7 @@ facts: {family: pow, quorum: 0, fork_depth: 6}
 `
 
 // parse reads a chain file after replacements, given in pairs.
-func parse(t testing.TB, src string, replace ...string) *testnets.Chain {
+func parse(t testing.TB, src string, replace ...string) *chainspec.Chain {
 	t.Helper()
 	for i := 0; i < len(replace); i += 2 {
 		if !strings.Contains(src, replace[i]) {
@@ -63,7 +63,7 @@ func parse(t testing.TB, src string, replace ...string) *testnets.Chain {
 		}
 		src = strings.Replace(src, replace[i], replace[i+1], 1)
 	}
-	c, err := testnets.ParseChain("toy.yaml", []byte(src))
+	c, err := chainspec.Parse("toy.yaml", []byte(src))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ type world struct {
 }
 
 // newWorld starts n toys under a chain file.
-func newWorld(t *testing.T, n int, file *testnets.Chain) *world {
+func newWorld(t *testing.T, n int, file *chainspec.Chain) *world {
 	t.Helper()
 	f := newFabric(t)
 	w := &world{Chain: New(file, image{}, f.transport, nil), t: t}

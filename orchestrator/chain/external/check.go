@@ -9,7 +9,7 @@ import (
 
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 // Outcome says what came of one row of a check.
@@ -92,7 +92,7 @@ type checkRow struct {
 	// try tries it out and returns what it gave, in short. A skipError says that it cannot be tried.
 	try func(k *checker, ctx context.Context) (value string, err error)
 	// has reports whether the chain file says how; nil: it always does. cost is what it costs if not.
-	has   func(*testnets.Chain) bool
+	has   func(*chainspec.Chain) bool
 	cost  string
 	pair  bool   // it needs two nodes
 	doing string // what is going on, for people; empty: nothing that takes long
@@ -102,39 +102,39 @@ type checkRow struct {
 // checkRows are the rows in the order in which they are tried and shown.
 var checkRows = []checkRow{
 	{name: rowReady, try: (*checker).isReady, doing: "waiting for the nodes to answer", stop: "the node was not ready",
-		has: func(f *testnets.Chain) bool { return f.Ready != nil }, cost: "a node is ready when it answers with its height"},
+		has: func(f *chainspec.Chain) bool { return f.Ready != nil }, cost: "a node is ready when it answers with its height"},
 	{name: rowHeight, try: (*checker).hasHeight, doing: "waiting for the nodes to answer", stop: "the height is not known"},
 	{name: rowHead, try: (*checker).hasHead, stop: "the head is not known"},
 	{name: rowGenesis, try: (*checker).hasGenesis,
-		has: func(f *testnets.Chain) bool { return f.Observe.Genesis != nil }, cost: "networks are told apart by block 0 alone"},
+		has: func(f *chainspec.Chain) bool { return f.Observe.Genesis != nil }, cost: "networks are told apart by block 0 alone"},
 	{name: rowFirst, try: (*checker).givesFirstBlock,
-		has: func(f *testnets.Chain) bool { return f.FirstBlock != nil }, cost: "nodes are connected without a common block"},
+		has: func(f *chainspec.Chain) bool { return f.FirstBlock != nil }, cost: "nodes are connected without a common block"},
 	{name: rowConnect, try: (*checker).connects, pair: true},
 	{name: rowPeers, try: (*checker).hasPeers, doing: "waiting for the nodes to connect",
-		has: func(f *testnets.Chain) bool { return f.Observe.Peers != nil }, cost: "runs begin without knowing that nodes are connected"},
+		has: func(f *chainspec.Chain) bool { return f.Observe.Peers != nil }, cost: "runs begin without knowing that nodes are connected"},
 	{name: rowWarm, try: (*checker).warmsUp, doing: "making the first blocks",
-		has: func(f *testnets.Chain) bool { return len(f.WarmUp) > 0 }, cost: "the chain begins with the first block that is measured"},
+		has: func(f *chainspec.Chain) bool { return len(f.WarmUp) > 0 }, cost: "the chain begins with the first block that is measured"},
 	{name: rowMake, try: (*checker).makesBlocks, doing: "making blocks",
-		has: func(f *testnets.Chain) bool { return f.Act.MakeBlock != nil }, cost: "blocks come by themselves"},
+		has: func(f *chainspec.Chain) bool { return f.Act.MakeBlock != nil }, cost: "blocks come by themselves"},
 	{name: rowGrows, try: (*checker).grows, doing: "waiting for blocks", stop: "the chain did not grow"},
 	{name: rowHash, try: (*checker).readsBlocks},
 	{name: rowParent, try: blockRow(rowParent)},
 	{name: rowTime, try: blockRow(rowTime)},
 	{name: rowProposer, try: blockRow(rowProposer),
-		has: func(f *testnets.Chain) bool { return f.Observe.Block.Proposer != nil }, cost: "evidence does not say who made a block"},
+		has: func(f *chainspec.Chain) bool { return f.Observe.Block.Proposer != nil }, cost: "evidence does not say who made a block"},
 	{name: rowTxs, try: blockRow(rowTxs),
-		has: func(f *testnets.Chain) bool { return f.Observe.Block.Txs != nil }, cost: "inclusion cannot be judged"},
+		has: func(f *chainspec.Chain) bool { return f.Observe.Block.Txs != nil }, cost: "inclusion cannot be judged"},
 	{name: rowSameHead, try: (*checker).headFits},
 	{name: rowLinked, try: (*checker).parentFits},
 	{name: rowClock, try: (*checker).timeFits},
 	{name: rowFinalized, try: (*checker).finalizes, doing: "waiting for a final block",
-		has: func(f *testnets.Chain) bool { return f.Observe.Finalized != nil }, cost: "blocks count as final by facts.fork_depth alone"},
+		has: func(f *chainspec.Chain) bool { return f.Observe.Finalized != nil }, cost: "blocks count as final by facts.fork_depth alone"},
 	{name: rowLeader, try: (*checker).hasLeader,
-		has: func(f *testnets.Chain) bool { return f.Act.Leader != nil }, cost: "nobody knows who makes the next block"},
+		has: func(f *chainspec.Chain) bool { return f.Act.Leader != nil }, cost: "nobody knows who makes the next block"},
 	{name: rowArrival, try: (*checker).notifies, doing: "waiting for a notification of a block",
-		has: func(f *testnets.Chain) bool { return f.Observe.Arrival != nil }, cost: "blocks are found by polling alone"},
+		has: func(f *chainspec.Chain) bool { return f.Observe.Arrival != nil }, cost: "blocks are found by polling alone"},
 	{name: rowSubmit, try: (*checker).submits, doing: "submitting a transaction",
-		has: func(f *testnets.Chain) bool { return f.Act.Submit != nil }, cost: "inclusion cannot be judged"},
+		has: func(f *chainspec.Chain) bool { return f.Act.Submit != nil }, cost: "inclusion cannot be judged"},
 	{name: rowIncluded, try: (*checker).includes},
 	{name: rowOneChain, try: (*checker).agrees, pair: true, doing: "comparing the nodes"},
 	{name: rowPropagate, try: (*checker).propagates, pair: true},

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/chain"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 // ticker is a Clock that passes as fast as it is slept on; every is called after each sleep.
@@ -102,7 +102,7 @@ func TestCheck_HasRowForEveryField(t *testing.T) {
 		rows = append(rows, strings.NewReplacer("_", "", ".", "").Replace(r.name))
 	}
 	for prefix, of := range map[string]any{
-		"": testnets.Chain{}, "observe": testnets.Observe{}, "observeblock": testnets.BlockObservation{}, "act": testnets.Act{},
+		"": chainspec.Chain{}, "observe": chainspec.Observe{}, "observeblock": chainspec.BlockObservation{}, "act": chainspec.Act{},
 	} {
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(of)) {
 			if !slices.Contains(elsewhere, field.Name) && !slices.Contains(rows, prefix+strings.ToLower(field.Name)) {

@@ -16,7 +16,7 @@ import (
 	"github.com/btcsuite/btcd/wire"
 
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 // coin is an output of a transaction that nobody has spent.
@@ -90,7 +90,7 @@ func (s *sender) unspent(ctx context.Context) ([]coin, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, answer, err := s.read(ctx, s.member, what, testnets.Observation{Calls: how.Calls, JQ: how.JQ})
+	result, answer, err := s.read(ctx, s.member, what, chainspec.Observation{Calls: how.Calls, JQ: how.JQ})
 	if err != nil {
 		return nil, err
 	}

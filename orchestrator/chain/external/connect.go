@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 const (
@@ -138,7 +138,7 @@ func (k *connector) warmUp(ctx context.Context) error {
 }
 
 // warmUpBlock makes a block at one node and waits until all have it.
-func (k *connector) warmUpBlock(ctx context.Context, m *member, calls []testnets.CallRef) error {
+func (k *connector) warmUpBlock(ctx context.Context, m *member, calls []chainspec.CallRef) error {
 	result, err := k.call(ctx, m, calls, nil)
 	if err != nil {
 		return err

@@ -15,13 +15,14 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
+	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
 // FileError is something that the chain file says and that does not work, found before any node was started. Its text
 // begins with the place in the file and holds no secrets.
 type FileError struct {
-	at    *testnets.Error
+	at    *strictyaml.Error
 	cause error
 }
 
@@ -143,7 +144,7 @@ func nodeError(err error) error {
 }
 
 // at names a place in the chain file.
-func at(file *testnets.Chain, pos testnets.Pos) string {
+func at(file *chainspec.Chain, pos strictyaml.Pos) string {
 	if pos.Line == 0 {
 		return file.File
 	}

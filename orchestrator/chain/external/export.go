@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 // exported is what another process must know of a chain, beside its network: the file as it was, which may have changed or
@@ -41,7 +41,7 @@ func Restore(state []byte, transport http.RoundTripper) (*Chain, error) {
 	if err := json.Unmarshal(state, &e); err != nil {
 		return nil, fmt.Errorf("read what was exported of the chain: %w", err)
 	}
-	file, err := testnets.ParseChain(e.File, []byte(e.Source))
+	file, err := chainspec.Parse(e.File, []byte(e.Source))
 	if err != nil {
 		return nil, fmt.Errorf("the chain file as it was when the testnet was made: %w", err)
 	}

@@ -11,13 +11,13 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 // network is the network that a chain was prepared for. It owns what templates can use: once the chain is prepared, none
 // of it changes. It knows nothing of what nodes answer.
 type network struct {
-	file     *testnets.Chain
+	file     *chainspec.Chain
 	interval time.Duration  // between blocks
 	data     map[string]any // what every template can use
 	nodes    []*member      // in the spec's order
@@ -35,7 +35,7 @@ type member struct {
 var accountKeys = []string{"account", "validator"}
 
 // newNetwork makes the keys of a network's nodes and what templates can use of them.
-func newNetwork(file *testnets.Chain, net chain.Network) (*network, error) {
+func newNetwork(file *chainspec.Chain, net chain.Network) (*network, error) {
 	w := &network{file: file, interval: interval(file, net), names: make(map[string]*member)}
 	var all, producers []map[string]any
 	for i, n := range net.Nodes {
@@ -73,7 +73,7 @@ func newNetwork(file *testnets.Chain, net chain.Network) (*network, error) {
 }
 
 // interval is the time between blocks: the chain's own where it fixes it, else the scenario's.
-func interval(file *testnets.Chain, net chain.Network) time.Duration {
+func interval(file *chainspec.Chain, net chain.Network) time.Duration {
 	if own := file.Facts.BlockInterval; own > 0 {
 		return own
 	}

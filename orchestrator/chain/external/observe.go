@@ -8,7 +8,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 // reader reads of nodes what the chain file's `ready`, `observe` and `act.leader` name. It has no state: each method
@@ -36,7 +36,7 @@ func (r reader) height(ctx context.Context, m *member) (uint64, any, error) {
 }
 
 // number reads a whole number, and returns the reply that holds it too.
-func (r reader) number(ctx context.Context, m *member, what string, o testnets.Observation) (uint64, any, error) {
+func (r reader) number(ctx context.Context, m *member, what string, o chainspec.Observation) (uint64, any, error) {
 	v, answer, err := r.read(ctx, m, what, o)
 	if err != nil {
 		return 0, nil, err
@@ -72,8 +72,8 @@ func (r reader) head(ctx context.Context, m *member, height uint64, answer any) 
 }
 
 // sameCalls reports whether two things are read from the reply to the same calls.
-func sameCalls(a, b []testnets.CallRef) bool {
-	return slices.EqualFunc(a, b, func(x, y testnets.CallRef) bool { return x.Name == y.Name })
+func sameCalls(a, b []chainspec.CallRef) bool {
+	return slices.EqualFunc(a, b, func(x, y chainspec.CallRef) bool { return x.Name == y.Name })
 }
 
 // tipAndFinal reads what one poll begins with: a node's head and, where the chain file says how, the height that it calls
@@ -133,7 +133,7 @@ func (r reader) peers(ctx context.Context, m *member) (int, error) {
 // ready returns nil when a node is ready.
 func (r reader) ready(ctx context.Context, m *member) error {
 	o := r.file.Ready
-	v, answer, err := r.read(ctx, m, rowReady, testnets.Observation{Calls: o.Calls, JQ: o.JQ})
+	v, answer, err := r.read(ctx, m, rowReady, chainspec.Observation{Calls: o.Calls, JQ: o.JQ})
 	if err == nil && !truth(v) {
 		err = r.unexpected(m, rowReady, o.JQ, v, answer, "true")
 	}
@@ -247,7 +247,7 @@ func (r reader) parsePart(ctx context.Context, m *member, part blockPart, answer
 // blockPart is one thing that the chain file says of blocks.
 type blockPart struct {
 	name string // in the chain file
-	jq   testnets.Query
+	jq   chainspec.Query
 	// set takes what the expression gave. It returns what that should have been, where it is something else.
 	set func(b *trace.Block, v any) (want string)
 }

@@ -13,7 +13,8 @@ import (
 
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
+	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
 // errNoContainers is the error of a chain that must be prepared for a runtime without containers.
@@ -29,7 +30,7 @@ const (
 // preparer makes what the nodes of a network are started with: the image, the values that steps capture, and each node's
 // arguments and files. It owns the files that steps keep. It sees no running node.
 type preparer struct {
-	file       *testnets.Chain
+	file       *chainspec.Chain
 	containers Containers
 	secrets    *redactor
 	progress   func(string)
@@ -58,7 +59,7 @@ func (p *preparer) buildImage(ctx context.Context) (ref string, err error) {
 }
 
 // imageHint is what to do about an image that cannot be made.
-func imageHint(i testnets.ImageSpec) string {
+func imageHint(i chainspec.ImageSpec) string {
 	switch {
 	case i.Go != "":
 		program, _, _ := strings.Cut(i.Go, "@")
@@ -80,7 +81,7 @@ func absolute(path string) string {
 }
 
 // fileError makes a FileError of an error about a place in the file, unless it was the end of the context.
-func (p *preparer) fileError(ctx context.Context, pos testnets.Pos, hint string, err error) error {
+func (p *preparer) fileError(ctx context.Context, pos strictyaml.Pos, hint string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", at(p.file, pos), err)
 	}
@@ -103,7 +104,7 @@ func (p *preparer) runSteps(ctx context.Context, net *network) error {
 }
 
 // step runs a step: once, or for every node. What it captures can be used when all of it is done.
-func (p *preparer) step(ctx context.Context, name string, s testnets.Step) error {
+func (p *preparer) step(ctx context.Context, name string, s chainspec.Step) error {
 	fail := func(ctx context.Context, err error) error { return p.fileError(ctx, s.Pos, stepHint, err) }
 	doing := fmt.Sprintf("preparing chain %s: %s", p.file.Name, name)
 	if !s.EachNode {
@@ -138,7 +139,7 @@ func (p *preparer) step(ctx context.Context, name string, s testnets.Step) error
 
 // runStep runs a step's command, for a node unless that is nil, and returns what it captured. Files that earlier steps kept
 // for the node, or for all nodes, are there.
-func (p *preparer) runStep(ctx context.Context, s testnets.Step, m *member) (map[string]any, error) {
+func (p *preparer) runStep(ctx context.Context, s chainspec.Step, m *member) (map[string]any, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -184,7 +185,7 @@ func (p *preparer) runStep(ctx context.Context, s testnets.Step, m *member) (map
 }
 
 // capture takes one value out of what a step gave. It is a secret from then on, unless the file says that it is public.
-func (p *preparer) capture(ctx context.Context, capture testnets.Capture, result runtime.CommandResult) (string, error) {
+func (p *preparer) capture(ctx context.Context, capture chainspec.Capture, result runtime.CommandResult) (string, error) {
 	text := strings.TrimSpace(string(result.Stdout))
 	if capture.File != "" {
 		content, ok := result.Files[capture.File]
@@ -215,8 +216,8 @@ type captureFailure struct {
 }
 
 // extract takes one value out of a text.
-func (p *preparer) extract(ctx context.Context, capture testnets.Capture, text string) (string, *captureFailure) {
-	failed := func(pos testnets.Pos, what string, detail error) (string, *captureFailure) {
+func (p *preparer) extract(ctx context.Context, capture chainspec.Capture, text string) (string, *captureFailure) {
+	failed := func(pos strictyaml.Pos, what string, detail error) (string, *captureFailure) {
 		return "", &captureFailure{at(p.file, pos) + ": " + what, detail}
 	}
 	switch {
@@ -248,7 +249,7 @@ func (p *preparer) extract(ctx context.Context, capture testnets.Capture, text s
 }
 
 // keepFiles puts the files that a step is to leave among others.
-func keepFiles(s testnets.Step, files map[string][]byte, result runtime.CommandResult) error {
+func keepFiles(s chainspec.Step, files map[string][]byte, result runtime.CommandResult) error {
 	for _, root := range s.Keep {
 		found := false
 		for path, content := range result.Files {
@@ -300,17 +301,17 @@ func (p *preparer) node(m *member) (chain.PreparedNode, error) {
 }
 
 // args renders an argument, once or for each of the nodes that it is for.
-func (p *preparer) args(a testnets.Arg, m *member, data map[string]any) ([]string, error) {
+func (p *preparer) args(a chainspec.Arg, m *member, data map[string]any) ([]string, error) {
 	var of any
 	switch a.For {
 	case "":
 		s, err := a.Text.Render(data)
 		return []string{s}, err
-	case testnets.ForPeers:
+	case chainspec.ForPeers:
 		of = m.data["Peers"]
-	case testnets.ForNodes:
+	case chainspec.ForNodes:
 		of = data["Nodes"]
-	case testnets.ForProducers:
+	case chainspec.ForProducers:
 		of = data["Producers"]
 	default:
 		return nil, fmt.Errorf("%s: an argument for %q, which is none of peers, nodes and producers", at(p.file, a.Pos), a.For)
@@ -327,7 +328,7 @@ func (p *preparer) args(a testnets.Arg, m *member, data map[string]any) ([]strin
 }
 
 // renderFiles renders files into a map by path.
-func renderFiles(files []testnets.File, data map[string]any, into map[string][]byte) error {
+func renderFiles(files []chainspec.File, data map[string]any, into map[string][]byte) error {
 	for _, f := range files {
 		text, err := f.Text.Render(data)
 		if err != nil {

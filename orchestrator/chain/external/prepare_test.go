@@ -17,6 +17,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
 // stepped has every way to prepare and start a node.
@@ -328,7 +329,7 @@ func TestPrepare_TemplateErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := New(parse(t, stepped, replace...), &containers{}, nil, nil).Prepare(t.Context(), ring(2))
-			var at *testnets.Error
+			var at *strictyaml.Error
 			if !errors.As(err, &at) || at.Pos.Line == 0 || !strings.Contains(err.Error(), "index out of range") {
 				t.Errorf("%v", err)
 			}

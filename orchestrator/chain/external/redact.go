@@ -11,7 +11,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
+	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
 const (
@@ -34,7 +35,7 @@ var cutMarks = []string{"...", " ...", "…"}
 // It owns the list of them. Keys that come from the run's seed are none, since the seed is printed. It is safe for
 // concurrent use.
 type redactor struct {
-	file *testnets.Chain
+	file *chainspec.Chain
 
 	mu       sync.Mutex
 	secrets  map[string]bool
@@ -156,7 +157,7 @@ func (r *redactor) err(err error) error {
 		return nil
 	}
 	text := err.Error()
-	var at *testnets.Error
+	var at *strictyaml.Error
 	if errors.As(err, &at) && at.Excerpt != "" {
 		text = strings.Replace(text, at.Error(), r.errorAt(at.Pos, at.Msg, at.Hint).Error(), 1)
 	}
@@ -167,7 +168,7 @@ func (r *redactor) err(err error) error {
 }
 
 // errorAt is an error about a place in the chain file. Its excerpt has stars in place of secrets.
-func (r *redactor) errorAt(pos testnets.Pos, msg, hint string) *testnets.Error {
+func (r *redactor) errorAt(pos strictyaml.Pos, msg, hint string) *strictyaml.Error {
 	file, source := *r.file, string(r.file.Source)
 	secrets, _ := r.list()
 	for _, s := range secrets {

@@ -8,7 +8,8 @@ import (
 	"testing"
 
 	"github.com/netsplit/netsplit/orchestrator/runtime"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
+	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
 // cookie is what must not be shown, not even a part of it.
@@ -69,7 +70,7 @@ func TestRedactor_ExcerptKeepsColumns(t *testing.T) {
 	file := parse(t, plain, "description: A chain for tests.", "description: äöü "+cookie+" end")
 	r := redactor{file: file}
 	r.add(cookie)
-	at := r.errorAt(testnets.Pos{Line: 3, Column: 1}, "wrong", "")
+	at := r.errorAt(strictyaml.Pos{Line: 3, Column: 1}, "wrong", "")
 	if want := "äöü " + strings.Repeat("*", len(cookie)) + " end"; !strings.Contains(at.Error(), want) {
 		t.Errorf("%s\nwant %s", at, want)
 	}
@@ -157,13 +158,13 @@ func TestRedact_Genesis(t *testing.T) {
 // A literal password may stand in what comes before the credentials are needed.
 func TestRedact_PasswordBeforeItIsUsed(t *testing.T) {
 	boom := errors.New("exit 1:\n  | cannot log in with " + cookie)
-	literal := func(run string) *testnets.Chain {
+	literal := func(run string) *chainspec.Chain {
 		return parse(t, stepped, `"pw-{{.Node.Keys.salt.PrivateHex}}"`, cookie, `[genesis, "--time={{.Start.Unix}}"`, run)
 	}
 	fail := func(runtime.Command) (runtime.CommandResult, error) { return runtime.CommandResult{}, boom }
 	long := strings.Repeat("x", 60)
 	for name, c := range map[string]struct {
-		file *testnets.Chain
+		file *chainspec.Chain
 		f    *containers
 	}{
 		"the image":                 {literal(`[genesis, "--time={{.Start.Unix}}"`), &containers{imgErr: boom}},
@@ -200,7 +201,7 @@ func TestRedact_PasswordBeforeItIsUsed(t *testing.T) {
 }
 
 // captures is a file whose only step captures something, which its nodes then have.
-func captures(t *testing.T, how string) *testnets.Chain {
+func captures(t *testing.T, how string) *chainspec.Chain {
 	t.Helper()
 	return parse(t, plain, "start:\n", "prepare: [{run: [make], capture: {it: {"+how+"}}}]\nstart:\n  env: [\"IT={{.captured.it}}\"]\n")
 }
@@ -228,7 +229,7 @@ func TestRedact_CapturedValues(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			once := captures(t, c.how)
 			each := parse(t, string(once.Source), "run: [make]", "run: [make], each: node", "{{.captured.it}}", "{{.Node.captured.it}}")
-			for _, file := range []*testnets.Chain{once, each} {
+			for _, file := range []*chainspec.Chain{once, each} {
 				chain := New(file, printing(c.printed), nil, nil)
 				net := ring(2)
 				if _, err := chain.Prepare(t.Context(), net); err != nil {

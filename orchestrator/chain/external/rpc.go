@@ -15,7 +15,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 const (
@@ -45,7 +45,7 @@ type rpc struct {
 	id   atomic.Uint64
 }
 
-func newRPC(spec testnets.RPC, transport http.RoundTripper) *rpc {
+func newRPC(spec chainspec.RPC, transport http.RoundTripper) *rpc {
 	r := &rpc{kind: spec.Kind}
 	if spec.SelfSigned {
 		transport, r.err = insecure(transport)
@@ -108,7 +108,7 @@ func (r *rpc) do(ctx context.Context, q request) (any, error) {
 	if len(text) > maxAnswer {
 		return nil, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
 	}
-	if req.Method == http.MethodPost && r.kind == testnets.HTTPGet && resp.StatusCode < 300 && len(bytes.TrimSpace(text)) == 0 {
+	if req.Method == http.MethodPost && r.kind == chainspec.HTTPGet && resp.StatusCode < 300 && len(bytes.TrimSpace(text)) == 0 {
 		return nil, nil // done, and there is nothing to say
 	}
 	return r.result(resp, text, id)
@@ -123,7 +123,7 @@ func (r *rpc) dialWebsocket(ctx context.Context, url string, header http.Header)
 }
 
 func (r *rpc) build(ctx context.Context, q request, id uint64) (*http.Request, error) {
-	if r.kind == testnets.HTTPGet {
+	if r.kind == chainspec.HTTPGet {
 		return r.plain(ctx, q)
 	}
 	body, err := r.message(q, id)
@@ -144,7 +144,7 @@ func (r *rpc) message(q request, id uint64) ([]byte, error) {
 	if q.params != nil {
 		message["params"] = q.params
 	}
-	if r.kind == testnets.JSONRPC1 {
+	if r.kind == chainspec.JSONRPC1 {
 		message["jsonrpc"] = "1.0"
 		if q.params == nil {
 			message["params"] = []any{}
@@ -204,7 +204,7 @@ func (r *rpc) result(resp *http.Response, text []byte, id uint64) (any, error) {
 	if err != nil {
 		return nil, &replyError{fmt.Errorf("the answer is not JSON: %w", err), string(text)}
 	}
-	if r.kind == testnets.HTTPGet {
+	if r.kind == chainspec.HTTPGet {
 		return answer, nil
 	}
 	result, ok := envelope["result"]

@@ -12,7 +12,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 const (
@@ -46,7 +46,7 @@ func (c *Chain) subscribe(ctx context.Context, id faults.NodeID, notify func(cha
 // subscription receives what nodes send by themselves over a websocket. It has no state.
 type subscription struct {
 	*caller
-	how *testnets.WebsocketArrival
+	how *chainspec.WebsocketArrival
 }
 
 // run subscribes to a node and reports what comes until the connection ends.

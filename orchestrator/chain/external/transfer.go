@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 // ErrNoSubmit is wrapped by the error of a transfer on a chain whose file has no act.submit.
@@ -69,7 +69,7 @@ func (s *sender) submit(ctx context.Context, extra map[string]any) (trace.Hash, 
 	if err != nil {
 		return "", err
 	}
-	id, q := answer, testnets.Query{Source: ".", Pos: act.Submit.Pos}
+	id, q := answer, chainspec.Query{Source: ".", Pos: act.Submit.Pos}
 	if act.Submit.JQ != nil {
 		q = *act.Submit.JQ
 		if id, err = s.query(ctx, s.member, rowSubmit, q, answer); err != nil {

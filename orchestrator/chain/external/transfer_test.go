@@ -17,7 +17,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 func TestSender_Transfer(t *testing.T) {
@@ -82,7 +82,7 @@ func TestSender_IDWithoutExpression(t *testing.T) {
 }
 
 // coined is plain with transactions that spend coins.
-func coined(t *testing.T, coins string) *testnets.Chain {
+func coined(t *testing.T, coins string) *chainspec.Chain {
 	return parse(t, plain, `tx: "{{.From.Name}} {{.To.Name}} {{.Amount}} {{.Nonce}}"`, "coins: {key: account, call: coins, jq: "+coins+", fee: 10}",
 		"calls:\n", "calls:\n  coins: {method: coins}\n")
 }
