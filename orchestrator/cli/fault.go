@@ -12,6 +12,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
+	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
 func faultCommand(e *env, open opener) *ucli.Command {
@@ -156,7 +157,7 @@ func applyFault(c *ucli.Context, e *env, open opener, f faults.Fault) error {
 	if err != nil {
 		return infrastructure(err, "")
 	}
-	fmt.Fprintf(e.stderr, "%s: %s, applied in %s by %s\n", id, effect.Text, applied.Took.Round(10*time.Microsecond), applied.Engine)
+	fmt.Fprintf(e.stderr, "%s: %s, applied in %s by %s\n", id, effect.Text, trace.Round(applied.Took), applied.Engine)
 	return printMeasured(c.Context, e.output(c), t, effect.Links)
 }
 
@@ -410,7 +411,7 @@ func summarise(planned faults.Links, measured []faults.Measurement) measuredSumm
 	if len(medians) > 0 && delay > 0 {
 		slices.Sort(medians)
 		s.Planned += fmt.Sprintf(", delay %s", delay)
-		s.Measured += fmt.Sprintf(", median delay %s", medians[len(medians)/2].Round(100*time.Microsecond))
+		s.Measured += fmt.Sprintf(", median delay %s", trace.Round(medians[len(medians)/2]))
 	}
 	return s
 }

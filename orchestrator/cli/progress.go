@@ -10,6 +10,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/run"
+	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
 const (
@@ -117,7 +118,7 @@ func (p *progress) endStep() {
 	p.timer.Stop()
 	p.timer = nil
 	p.erase()
-	fmt.Fprintf(p.w, "  %s: %s\n", p.step, time.Since(p.began).Round(10*time.Millisecond))
+	fmt.Fprintf(p.w, "  %s: %s\n", p.step, trace.Round(time.Since(p.began)))
 }
 
 // draw puts the live line on the terminal, in place of what is there.
