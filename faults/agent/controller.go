@@ -24,8 +24,8 @@ type engine interface {
 	Close() error
 }
 
-// controller owns the desired state (hosts, layers, leases) and has the engine apply it. It knows nothing of HTTP, probes or
-// the journal. Its methods may be called from several goroutines; each leaves the kernel in the desired state, or, on an
+// controller owns the desired state (hosts, layers, leases) and has the engine apply it. It sees neither connections nor
+// probes nor the journal. Its methods may be called from several goroutines; each leaves the kernel in the desired state, or, on an
 // error, as it was.
 type controller struct {
 	testnet string

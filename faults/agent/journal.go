@@ -43,7 +43,8 @@ func openJournal(path string) (*journal, error) {
 	return j, nil
 }
 
-// record replaces the entry. It is not synced: after a crash of the whole machine the kernel has nothing of it either.
+// record replaces the entry. The file is synced, so that a crash of the machine does not leave a broken one; which entry
+// it has does not matter then, because the kernel has none of them.
 func (j *journal) record(e entry) error {
 	if j == nil {
 		return nil
@@ -53,13 +54,23 @@ func (j *journal) record(e entry) error {
 		return fmt.Errorf("write journal %s: %w", j.path, err)
 	}
 	next := j.path + ".new"
-	if err := os.WriteFile(next, append(text, '\n'), 0o600); err != nil {
+	if err := writeSynced(next, append(text, '\n')); err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
 	if err := os.Rename(next, j.path); err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
 	return nil
+}
+
+// writeSynced writes a file and syncs it.
+func writeSynced(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // explain adds the owner to an error about a table that another agent owns.
