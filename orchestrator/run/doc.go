@@ -20,6 +20,7 @@
 //     recorder, view and testnet to each part.
 //   - progress.go is what people are shown.
 //
-// A new kind of fault is none of this package's business (package faults). A new figure in the live line is a field of
-// Snapshot, made by view. A new kind of event goes through recorder.add.
+// A new kind of fault belongs to package faults; nothing changes here. A new figure in the live line is a field of Snapshot,
+// which view fills in. A new kind of event is recorded with recorder.add by the part that sees it happen. What a new part
+// needs during the schedule it gets as shared; run.schedule starts it.
 package run
