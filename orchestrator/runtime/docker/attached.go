@@ -24,8 +24,6 @@ type AttachOptions struct {
 	// Image and Lease are as in Options; the image is the agent's alone.
 	Image string
 	Lease bool
-
-	executable string
 }
 
 // Attached is a Runtime on containers that netsplit did not start. It takes them as they are, and makes nothing but a
@@ -205,7 +203,7 @@ func (a *Attached) create(ctx context.Context, plan runtime.Plan) error {
 			return err
 		}
 	}
-	img, err := netsplitImage(ctx, a.cli, Options{Image: a.opts.Image, executable: a.opts.executable})
+	img, err := netsplitImage(ctx, a.cli, a.opts.Image)
 	if err != nil {
 		return err
 	}

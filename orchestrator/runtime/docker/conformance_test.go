@@ -13,12 +13,8 @@ func TestConformance(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
-	file, err := buildNetsplit()
-	if err != nil {
-		t.Fatal(err)
-	}
 	runtimetest.Run(t, func(t *testing.T) runtime.Runtime {
-		r, err := New(t.Context(), Options{Lease: true, executable: file})
+		r, err := New(t.Context(), Options{Lease: true})
 		if err != nil {
 			t.Fatal(err)
 		}

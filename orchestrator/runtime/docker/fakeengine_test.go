@@ -126,6 +126,8 @@ func (e *fakeEngine) NetworkRemove(_ context.Context, id string) error {
 }
 
 func (e *fakeEngine) ContainerInspect(_ context.Context, id string) (container.InspectResponse, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	c := e.containers[id]
 	if c == nil {
 		return container.InspectResponse{}, errdefs.ErrNotFound
@@ -141,37 +143,35 @@ func (e *fakeEngine) ContainerInspect(_ context.Context, id string) (container.I
 	}, c.err
 }
 
-// act notes an action. The container is in the state at once, or late inspections later.
-func (e *fakeEngine) act(id, what string, state container.ContainerState, late int) error {
-	e.did = append(e.did, what+" "+id)
+// act notes an action and carries it out.
+func (e *fakeEngine) act(id, what string, do func(c *fakeContainer)) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	c := e.containers[id]
-	if c.next, c.late = state, late; late == 0 {
-		c.state = state
+	if what == "start" && c.startErr != nil {
+		return c.startErr
 	}
+	e.did = append(e.did, what+" "+id)
+	do(c)
 	return e.err
 }
 
 func (e *fakeEngine) ContainerStart(_ context.Context, id string, _ container.StartOptions) error {
-	c := e.containers[id]
-	if c.startErr != nil {
-		return c.startErr
-	}
-	c.started = "later"
-	return e.act(id, "start", container.StateRunning, 0)
+	return e.act(id, "start", func(c *fakeContainer) { c.state, c.started = container.StateRunning, "later" })
 }
 
 func (e *fakeEngine) ContainerStop(_ context.Context, id string, o container.StopOptions) error {
-	return e.act(id, fmt.Sprint("stop", *o.Timeout), e.containers[id].state, 0)
+	return e.act(id, fmt.Sprint("stop", *o.Timeout), func(*fakeContainer) {})
 }
 
 func (e *fakeEngine) ContainerKill(_ context.Context, id, signal string) error {
-	return e.act(id, signal, e.containers[id].state, 0)
+	return e.act(id, signal, func(*fakeContainer) {})
 }
 
 func (e *fakeEngine) ContainerPause(_ context.Context, id string) error {
-	return e.act(id, "pause", container.StatePaused, 3)
+	return e.act(id, "pause", func(c *fakeContainer) { c.next, c.late = container.StatePaused, 3 })
 }
 
 func (e *fakeEngine) ContainerUnpause(_ context.Context, id string) error {
-	return e.act(id, "unpause", container.StateRunning, 3)
+	return e.act(id, "unpause", func(c *fakeContainer) { c.next, c.late = container.StateRunning, 3 })
 }

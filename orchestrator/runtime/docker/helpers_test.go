@@ -210,27 +210,23 @@ func open(t *testing.T) *Runtime {
 	return r
 }
 
-// buildDir is where programs are built for tests; TestMain removes it.
+// buildDir is where a program is built for tests; TestMain removes it.
 var buildDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "netsplit-test") })
 
-// buildOnce returns a function that builds a package once, without cgo, and returns the path of the program.
-func buildOnce(name, pkg string) func() (string, error) {
-	return sync.OnceValues(func() (string, error) {
-		dir, err := buildDir()
-		if err != nil {
-			return "", err
-		}
-		file := filepath.Join(dir, name)
-		cmd := exec.Command("go", "build", "-o", file, pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("build %s: %w: %s", pkg, err, out)
-		}
-		return file, nil
-	})
-}
-
-var buildHelper, buildNetsplit = buildOnce("helper", "./testdata/helper"), buildOnce("netsplit", "github.com/netsplit/netsplit")
+// buildHelper builds testdata/helper once.
+var buildHelper = sync.OnceValues(func() (string, error) {
+	dir, err := buildDir()
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "helper")
+	cmd := exec.Command("go", "build", "-o", file, "./testdata/helper")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // it must run in an image that has nothing else
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w: %s", err, out)
+	}
+	return file, nil
+})
 
 // helper is the path of a small program for images.
 func helper(t *testing.T) string {

@@ -57,17 +57,14 @@ func localImage(ctx context.Context, e imageInspector, ref string) (image.Inspec
 	return img, nil
 }
 
-// netsplitImage returns the image of nodes and agent that options ask for.
-func netsplitImage(ctx context.Context, e imageEngine, opts Options) (image.InspectResponse, error) {
-	if opts.Image != "" {
-		return localImage(ctx, e, opts.Image)
+// netsplitImage returns the image of nodes and agent: the given one, or one made from the running executable.
+func netsplitImage(ctx context.Context, e imageEngine, given string) (image.InspectResponse, error) {
+	if given != "" {
+		return localImage(ctx, e, given)
 	}
-	file := opts.executable
-	if file == "" {
-		var err error
-		if file, err = os.Executable(); err != nil {
-			return image.InspectResponse{}, fmt.Errorf("find the running executable: %w", err)
-		}
+	file, err := os.Executable()
+	if err != nil {
+		return image.InspectResponse{}, fmt.Errorf("find the running executable: %w", err)
 	}
 	return ownImage(ctx, e, file)
 }

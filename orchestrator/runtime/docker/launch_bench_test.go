@@ -79,7 +79,7 @@ func timeRaw(b *testing.B, n int) (up, launch time.Duration) {
 	if r.factory, err = newFactory(r.cli, nil); err != nil {
 		b.Fatal(err)
 	}
-	if r.factory.cli.image, err = netsplitImage(b.Context(), r.cli, r.opts); err != nil {
+	if r.factory.cli.image, err = netsplitImage(b.Context(), r.cli, ""); err != nil {
 		b.Fatal(err)
 	}
 	begin := time.Now()

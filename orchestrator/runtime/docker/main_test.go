@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/netsplit/netsplit/faults/agent"
+	"github.com/netsplit/netsplit/node/daemon"
 )
 
 // The test binary is also the program of the containers that the tests start.
@@ -24,6 +26,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "node":
+			if slices.Contains(os.Args, "--config") { // the conformance suite's
+				os.Exit(runUntilTerminated(daemon.Main))
+			}
 			testNode(os.Args[2:])
 			return
 		case "build":
@@ -34,9 +39,7 @@ func TestMain(m *testing.M) {
 			abandonTestnet()
 			return
 		case "agent":
-			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-			defer stop()
-			os.Exit(agent.Main(ctx, os.Args[2:], os.Stdout, os.Stderr))
+			os.Exit(runUntilTerminated(agent.Main))
 		}
 	}
 	if err := OwnTests(context.Background()); err != nil {
@@ -49,6 +52,13 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(code)
 	}))
+}
+
+// runUntilTerminated runs a mode of netsplit with the arguments after its name.
+func runUntilTerminated(mode func(ctx context.Context, args []string, stdout, stderr io.Writer) int) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	return mode(ctx, os.Args[2:], os.Stdout, os.Stderr)
 }
 
 // testNode prints numbered lines, continued over restarts, and obeys requests over HTTP.

@@ -23,9 +23,6 @@ type Options struct {
 	Image string
 	// Lease makes faults end when this process does, however it ends.
 	Lease bool
-
-	// executable is the file that the image is made from; empty: the running one.
-	executable string
 }
 
 // Runtime hosts one testnet in containers that it makes and removes. It implements runtime.Runtime, LinkShaper and
@@ -95,7 +92,7 @@ func (r *Runtime) create(ctx context.Context, plan runtime.Plan) error {
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		img, err := netsplitImage(gctx, r.cli, r.opts)
+		img, err := netsplitImage(gctx, r.cli, r.opts.Image)
 		r.factory.cli.image = img
 		return err
 	})
