@@ -37,8 +37,8 @@ func pass(name string) invariant.Result {
 }
 
 // with is a result with another verdict and class.
-func with(r invariant.Result, v invariant.Verdict, c invariant.Class, asked bool) invariant.Result {
-	r.Verdict, r.Class, r.Expected, r.Reason = v, c, asked, "because"
+func with(r invariant.Result, v invariant.Verdict, c invariant.Class, expected bool) invariant.Result {
+	r.Verdict, r.Class, r.Expected, r.Reason = v, c, expected, "because"
 	return r
 }
 

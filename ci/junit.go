@@ -44,8 +44,8 @@ type (
 
 // JUnit writes reports as JUnit XML, in which something fails exactly when the run's exit code is not 0: a FAIL is a
 // failure, or an error when it is the testnet's; UNKNOWN and VACUOUS are skipped unless strict makes them fail. A run that
-// was stopped has an error of its own, and one whose history is incomplete a skipped test case. The suites of several
-// reports also name their chains.
+// was stopped has an error of its own, and one whose history is incomplete a skipped test case. The suites of more
+// than one report also name their chains.
 func JUnit(w io.Writer, strict bool, reports ...*report.Report) error {
 	var root any
 	if len(reports) == 1 {

@@ -71,7 +71,7 @@ func summariseFaults(b *strings.Builder, faults []invariant.FaultSummary) {
 	b.WriteString("\n")
 }
 
-// markup escapes what would end a table's cell, start markup or HTML, or mention somebody.
+// markup escapes what would end a table's cell, start markup or HTML, or mention a user.
 var markup = strings.NewReplacer(
 	"\\", "\\\\", "|", "\\|", "&", "&amp;", "<", "&lt;", ">", "&gt;",
 	"`", "\\`", "*", "\\*", "_", "\\_", "[", "\\[", "]", "\\]", "~", "\\~", "#", "\\#", "@", "&#64;",

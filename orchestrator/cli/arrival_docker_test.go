@@ -31,7 +31,7 @@ func TestRun_ArrivalFromLogLines(t *testing.T) {
 		{"log lines", "  arrival: {log: {pattern: '^block height=[0-9]+ hash=(?P<hash>[0-9a-f]+)$'}}\n", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBed(t)
+			b := newWorkspace(t)
 			if err := os.WriteFile(filepath.Join(b.dir, "dated.yaml"), []byte(dated), 0o600); err != nil {
 				t.Fatal(err)
 			}

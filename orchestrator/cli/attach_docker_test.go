@@ -41,8 +41,8 @@ func verdictsOf(rep *report.Report) map[string]invariant.Verdict {
 	return out
 }
 
-func TestAttachedNodesAreSplitJudgedAndLeft(t *testing.T) {
-	c := newCrowd(t, 4, "full")
+func TestAttach_NodesAreSplitAndLeftUnchanged(t *testing.T) {
+	c := startExternalNodes(t, 4, "full")
 	code, said, rep := c.run(splitScenario, "--attach", c.label())
 	if code != exitOK || rep == nil {
 		t.Fatalf("exit code %d: %s", code, said)
@@ -68,8 +68,8 @@ func TestAttachedNodesAreSplitJudgedAndLeft(t *testing.T) {
 }
 
 // Four of five nodes in a line are attached to. The one in the middle joins the halves, whatever is cut between them.
-func TestACutThatNoConnectionOfAttachedNodesCrossesDoesNotPass(t *testing.T) {
-	c := newCrowd(t, 5, "line")
+func TestAttach_PartitionWithoutEffectDoesNotPass(t *testing.T) {
+	c := startExternalNodes(t, 5, "line")
 	code, said, rep := c.run(splitScenario, "--attach", c.name("val-1")+","+c.name("val-2"), "--attach", c.name("val-4"), "--attach", c.name("val-5"))
 	if code == exitOK || rep == nil {
 		t.Fatalf("exit code %d: %s", code, said)
@@ -80,8 +80,8 @@ func TestACutThatNoConnectionOfAttachedNodesCrossesDoesNotPass(t *testing.T) {
 	}
 }
 
-func TestTwoNetworksAttachedToDoNotPass(t *testing.T) {
-	c := newCrowd(t, 4, "full",
+func TestAttach_TwoNetworksDoNotPass(t *testing.T) {
+	c := startExternalNodes(t, 4, "full",
 		`"chain_id": {{json .Network}}`, `"chain_id": "net-{{lt .Node.Index 2}}"`,
 		`{{range $i, $n := .Producers}}`, `{{$m := slice .Producers 2 4}}{{if lt .Node.Index 2}}{{$m = slice .Producers 0 2}}{{end}}{{range $i, $n := $m}}`)
 	code, said, rep := c.run("name: two\nnodes: [{name: val, count: 4, mine: 100/s}]\nconsensus: {pow: {block_interval: 1s}}\n"+
@@ -96,16 +96,16 @@ func TestTwoNetworksAttachedToDoNotPass(t *testing.T) {
 	}
 }
 
-func TestAnAttachedNodeThatCannotBeAskedIsNamed(t *testing.T) {
-	c := newCrowd(t, 4, "full", `tcp://0.0.0.0:{{.Ports.rpc}}`, `tcp://{{if eq .Node.Name "val-4"}}127.0.0.1{{else}}0.0.0.0{{end}}:{{.Ports.rpc}}`)
+func TestAttach_NamesUnreachableNode(t *testing.T) {
+	c := startExternalNodes(t, 4, "full", `tcp://0.0.0.0:{{.Ports.rpc}}`, `tcp://{{if eq .Node.Name "val-4"}}127.0.0.1{{else}}0.0.0.0{{end}}:{{.Ports.rpc}}`)
 	code, said, rep := c.run(splitScenario, "--attach", c.label())
 	if code != exitInfrastructure || rep != nil || !strings.Contains(said, "connect node val-4: ") || !strings.Contains(said, "refused") {
 		t.Errorf("exit code %d: %s", code, said)
 	}
 }
 
-func TestAHeightThatIsFrozenDoesNotPass(t *testing.T) {
-	c := newCrowd(t, 4, "full")
+func TestAttach_HaltedChainDoesNotPass(t *testing.T) {
+	c := startExternalNodes(t, 4, "full")
 	reach(t, c, 3)
 	for _, id := range c.ids[2:] { // half of the power is gone before anything begins
 		if err := c.engine.ContainerPause(t.Context(), id); err != nil {
@@ -128,8 +128,8 @@ func TestAHeightThatIsFrozenDoesNotPass(t *testing.T) {
 	}
 }
 
-// reach waits until the crowd's first node is at a height.
-func reach(t *testing.T, c *crowd, height int) {
+// reach waits until the first node is at a height.
+func reach(t *testing.T, c *externalNodes, height int) {
 	t.Helper()
 	until(t, time.Minute, "a height", func() bool {
 		resp, err := http.Get("http://" + c.first.String() + ":26657/status")
@@ -167,12 +167,12 @@ func until(t *testing.T, limit time.Duration, what string, cond func() bool) {
 	}
 }
 
-// TestFaultsOnAttachedNodesEndWithTheirOwner kills netsplit in the middle of a cut. A second one, which only measures,
-// sees the links cut, and whole again.
-func TestFaultsOnAttachedNodesEndWithTheirOwner(t *testing.T) {
-	c := newCrowd(t, 4, "full")
+// TestAttach_FaultsEndWithTheirOwner kills netsplit in the middle of a cut. A second one, which only measures,
+// sees the links cut, and healed again.
+func TestAttach_FaultsEndWithTheirOwner(t *testing.T) {
+	c := startExternalNodes(t, 4, "full")
 	probe := c.prober()
-	if got := probe(); got != "whole" {
+	if got := probe(); got != "healed" {
 		t.Fatalf("the links are %s at first", got)
 	}
 	dir := t.TempDir()
@@ -187,7 +187,7 @@ func TestFaultsOnAttachedNodesEndWithTheirOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // it was killed
-	until(t, 10*time.Second, "the heal", func() bool { return probe() == "whole" })
+	until(t, 10*time.Second, "the heal", func() bool { return probe() == "healed" })
 	c.same()
 	net, _, err := run.LoadNetwork(out)
 	if err != nil {
@@ -200,7 +200,7 @@ func TestFaultsOnAttachedNodesEndWithTheirOwner(t *testing.T) {
 }
 
 // prober returns a function that measures the links from val-1 to val-4 and back.
-func (c *crowd) prober() func() string {
+func (c *externalNodes) prober() func() string {
 	c.t.Helper()
 	f, err := docker.Attach(c.t.Context(), docker.Selector{Labels: []string{c.label()}}, docker.AttachOptions{Lease: true})
 	if err != nil {
@@ -233,17 +233,17 @@ func (c *crowd) prober() func() string {
 		}
 		switch got := []int{m[0].Received, m[1].Received}; {
 		case slices.Equal(got, []int{3, 3}):
-			return "whole"
+			return "healed"
 		case slices.Equal(got, []int{0, 0}):
 			return "cut"
 		}
-		return "neither"
+		return "partly cut"
 	}
 }
 
-// TestWhatAKilledRunPausedAndEndedGoesOn kills netsplit while faults hold containers of others, and ends its testnet.
-func TestWhatAKilledRunPausedAndEndedGoesOn(t *testing.T) {
-	c := newCrowd(t, 4, "full")
+// TestDown_RestoresAttachedNodesOfKilledRun kills netsplit while faults hold containers of others, and ends its testnet.
+func TestDown_RestoresAttachedNodesOfKilledRun(t *testing.T) {
+	c := startExternalNodes(t, 4, "full")
 	dir := t.TempDir()
 	file, out := filepath.Join(dir, "long.yaml"), filepath.Join(dir, "run")
 	if err := os.WriteFile(file, []byte(`
@@ -258,7 +258,7 @@ duration: 11m
 	}
 	cmd := c.attachedRun(file, out)
 	until(t, time.Minute, "the faults", func() bool { return c.are("running paused exited exited") })
-	c.before = nil // the run has changed them, as it was told to
+	c.before = nil // the run has changed them, as planned
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +280,7 @@ duration: 11m
 }
 
 // are reports whether the containers are in these states.
-func (c *crowd) are(want string) bool {
+func (c *externalNodes) are(want string) bool {
 	c.t.Helper()
 	var is []string
 	for _, id := range c.ids {
@@ -293,9 +293,9 @@ func (c *crowd) are(want string) bool {
 	return strings.Join(is, " ") == want
 }
 
-// What cannot be attached to is the user's to mend, and is told before anything starts.
-func TestAttachingRefusedBeforeAnythingStarts(t *testing.T) {
-	c := newCrowd(t, 4, "full")
+// Mistakes in what to attach to are found before anything starts.
+func TestAttach_UsageErrors(t *testing.T) {
+	c := startExternalNodes(t, 4, "full")
 	project := "com.docker.compose.service=val"
 	for _, r := range []struct {
 		scenario string

@@ -51,13 +51,13 @@ act:
 facts: {family: pow, quorum: 0, fork_depth: 6, block_interval: 100ms}
 `
 
-// bed is where real commands check real chains: a directory with netsplit and toychain.
-type bed struct {
+// workspace is a directory with netsplit and toychain, where commands run on real containers.
+type workspace struct {
 	t   *testing.T
 	dir string
 }
 
-// needDocker skips the test where no engine answers, unless NETSPLIT_REQUIRE asks for one.
+// needDocker skips the test where no engine answers, unless NETSPLIT_REQUIRE demands one.
 func needDocker(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
@@ -82,12 +82,12 @@ var buildToychain = sync.OnceValues(func() (string, error) {
 	return file, nil
 })
 
-// newBed makes a bed. The test runs in parallel with others from then on.
-func newBed(t *testing.T) *bed {
+// newWorkspace makes a workspace. The test runs in parallel with others from then on.
+func newWorkspace(t *testing.T) *workspace {
 	t.Helper()
 	needDocker(t)
 	t.Parallel()
-	b := &bed{t: t, dir: t.TempDir()}
+	b := &workspace{t: t, dir: t.TempDir()}
 	exe, err := os.Executable() // TestMain goes by the name
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func newBed(t *testing.T) *bed {
 }
 
 // command is a call of netsplit with a state directory of its own.
-func (b *bed) command(ctx context.Context, args ...string) (cmd *exec.Cmd, out, errs *bytes.Buffer) {
+func (b *workspace) command(ctx context.Context, args ...string) (cmd *exec.Cmd, out, errs *bytes.Buffer) {
 	cmd = exec.CommandContext(ctx, filepath.Join(b.dir, "netsplit"), args...)
 	out, errs = new(bytes.Buffer), new(bytes.Buffer)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = b.dir, out, errs
@@ -117,7 +117,7 @@ func (b *bed) command(ctx context.Context, args ...string) (cmd *exec.Cmd, out, 
 }
 
 // file writes a chain file with replacements, given in pairs, and returns its name.
-func (b *bed) file(replace ...string) string {
+func (b *workspace) file(replace ...string) string {
 	b.t.Helper()
 	text := toychain
 	for i := 0; i < len(replace); i += 2 {
@@ -132,8 +132,8 @@ func (b *bed) file(replace ...string) string {
 	return "./toy.yaml"
 }
 
-// left lists the testnets whose directory is this bed's.
-func (b *bed) left() []string {
+// left lists the testnets whose directory is in this workspace.
+func (b *workspace) left() []string {
 	all, err := docker.List(context.WithoutCancel(b.t.Context()))
 	if err != nil {
 		b.t.Error(err)
@@ -147,9 +147,9 @@ func (b *bed) left() []string {
 	return ids
 }
 
-// fails runs a command that must end with an exit code, print what matches the patterns, in which DIR is the bed's directory,
+// fails runs a command that must end with an exit code, print what matches the patterns, in which DIR is the workspace's directory,
 // and leave nothing behind.
-func (b *bed) fails(code int, patterns []string, args ...string) {
+func (b *workspace) fails(code int, patterns []string, args ...string) {
 	b.t.Helper()
 	cmd, out, errs := b.command(b.t.Context(), args...)
 	_ = cmd.Run() // the code says it
@@ -171,7 +171,7 @@ func (b *bed) fails(code int, patterns []string, args ...string) {
 }
 
 func TestChainCheck_WorkingFile(t *testing.T) {
-	b := newBed(t)
+	b := newWorkspace(t)
 	cmd, out, errs := b.command(t.Context(), "chain", "check", b.file(), "--json")
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v\n%s%s", err, out, errs)
@@ -217,7 +217,7 @@ func TestChainCheck_Mistakes(t *testing.T) {
 			`at     ./toy.yaml:24:30$`, `jq     .heigth$`, `reply  .*"hash"`, `it     gives null, which is not a whole number$`, `the reply has no heigth; did you mean height\?`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBed(t)
+			b := newWorkspace(t)
 			b.fails(x.code, x.want, "chain", "check", b.file(x.replace...))
 			if left, _ := filepath.Glob(filepath.Join(b.dir, "state", "netsplit", "runs", "*")); len(left) > 0 {
 				t.Errorf("left behind: %v", left)
@@ -227,7 +227,7 @@ func TestChainCheck_Mistakes(t *testing.T) {
 }
 
 // waiting starts a check whose preparation never ends and waits until it is under way.
-func (b *bed) waiting() *exec.Cmd {
+func (b *workspace) waiting() *exec.Cmd {
 	b.t.Helper()
 	cmd, out, errs := b.command(b.t.Context(), "chain", "check", b.file("run: [init, /data]", "run: [wait]"))
 	if err := cmd.Start(); err != nil {
@@ -245,8 +245,8 @@ func (b *bed) waiting() *exec.Cmd {
 	return cmd
 }
 
-// running counts the containers of this bed that are of a kind.
-func (b *bed) running(kind string) int {
+// running counts the containers of this workspace that are of a kind.
+func (b *workspace) running(kind string) int {
 	text, err := exec.CommandContext(context.WithoutCancel(b.t.Context()), "docker", "ps", "--filter", "label=dev.netsplit.kind="+kind,
 		"--format", `{{.Label "dev.netsplit.dir"}}`).Output()
 	if err != nil {
@@ -256,7 +256,7 @@ func (b *bed) running(kind string) int {
 }
 
 func TestChainCheck_InterruptedLeavesNothing(t *testing.T) {
-	b := newBed(t)
+	b := newWorkspace(t)
 	cmd := b.waiting()
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
@@ -272,7 +272,7 @@ func TestChainCheck_InterruptedLeavesNothing(t *testing.T) {
 
 // TestDown_AfterKilledCheck: nothing cleans up after SIGKILL, so what is left is labelled with the testnet's id.
 func TestDown_AfterKilledCheck(t *testing.T) {
-	b := newBed(t)
+	b := newWorkspace(t)
 	cmd := b.waiting()
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -309,14 +309,14 @@ func TestStart_FailingNodes(t *testing.T) {
 			`^netsplit: connect node .*: connected to 0 peers, waiting for 1`, `hint: the nodes do not find each other: .*It is started as ./toy.yaml:10:1 says$`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBed(t)
+			b := newWorkspace(t)
 			b.fails(exitInfrastructure, x.want, append(x.args, "--chain", b.file(x.replace...))...)
 		})
 	}
 }
 
 func TestChainImage_Mistake(t *testing.T) {
-	b := newBed(t)
+	b := newWorkspace(t)
 	cmd, out, errs := b.command(t.Context(), "chain", "image", b.file("./toychain", "./toychian"))
 	_ = cmd.Run() // the code says it
 	if code := cmd.ProcessState.ExitCode(); code != exitUsage || out.Len() > 0 ||

@@ -189,7 +189,7 @@ func testFile(ctx context.Context, spec *testnets.Spec, h *host, chainFile *exte
 	runCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	caps := chainFile.Capabilities()
-	sink := &checkSink{parse: caps.ParseNotification, cancel: cancel, heard: make(chan chain.Notification, 1)}
+	sink := &checkSink{parse: caps.ParseNotification, cancel: cancel, notified: make(chan chain.Notification, 1)}
 	stage := &checkStage{Nodes: len(spec.NodeIDs())}
 	t, err := run.Start(runCtx, run.Options{
 		ID: h.id, Spec: spec, Runtime: h.runtime, Chain: chainFile, Dir: dir, Sink: sink, Progress: p,
@@ -198,7 +198,7 @@ func testFile(ctx context.Context, spec *testnets.Spec, h *host, chainFile *exte
 		return nil, err
 	}
 	stage.Facts = t.Facts
-	stage.Findings = chainFile.Check(runCtx, h.runtime.Clock(), sink.heard, func(text string) { p.Phase(text, 0) })
+	stage.Findings = chainFile.Check(runCtx, h.runtime.Clock(), sink.notified, func(text string) { p.Phase(text, 0) })
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -235,7 +235,8 @@ func checkSpec(nodes int) (*testnets.Spec, error) {
 type checkSink struct {
 	parse  func(faults.NodeID, []byte) (chain.Notification, bool) // of a line; nil: none
 	cancel context.CancelCauseFunc
-	heard  chan chain.Notification
+	// notified receives the first notification of a block.
+	notified chan chain.Notification
 
 	mu   sync.Mutex
 	node faults.NodeID
@@ -251,7 +252,7 @@ func (s *checkSink) Line(node faults.NodeID, _ time.Time, line []byte) {
 	}
 	if h, ok := s.parse(node, line); ok {
 		select {
-		case s.heard <- h:
+		case s.notified <- h:
 		default:
 		}
 	}

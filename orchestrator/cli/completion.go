@@ -9,7 +9,7 @@ import (
 	"github.com/netsplit/netsplit/testnets"
 )
 
-// completing is the last argument of a command line that asks for completions, as the scripts below call it.
+// completing is the last argument of a command line that requests completions; the scripts below add it.
 const completing = "--generate-bash-completion"
 
 const bashCompletion = `_netsplit() {

@@ -22,7 +22,7 @@ const (
 	exitInterrupted    = 130
 )
 
-// severity orders exit codes: of several errors the most severe says how the command ended. A clean-up that failed
+// severity orders exit codes: of more than one error the most severe gives the exit code. A clean-up that failed
 // after an interrupt is worse than the interrupt.
 var severity = map[int]int{exitOK: 0, exitViolated: 1, exitInterrupted: 2, exitUsage: 3, exitInfrastructure: 4}
 

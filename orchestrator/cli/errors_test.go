@@ -55,7 +55,7 @@ func TestPrintErrors(t *testing.T) {
 		{"two mistakes", usageError(errors.Join(spec, other)), false, 2, "a.yaml:3:5: wrong\n  hint: do it right\na.yaml:4:1: worse\n"},
 		{"two mistakes, unmarked", errors.Join(spec, other), false, 2, "a.yaml:3:5: wrong\n  hint: do it right\na.yaml:4:1: worse\n"},
 		{"interrupted", fmt.Errorf("wait: %w", context.Canceled), true, 130, "netsplit: interrupted\n"},
-		{"canceled by somebody else", fmt.Errorf("wait: %w", context.Canceled), false, 3, "netsplit: wait: context canceled\n"},
+		{"canceled elsewhere", fmt.Errorf("wait: %w", context.Canceled), false, 3, "netsplit: wait: context canceled\n"},
 		{"interrupted, and nothing is left", errors.Join(context.Canceled, nil), true, 130, "netsplit: interrupted\n"},
 		{"interrupted, and something is left", errors.Join(context.Canceled, infrastructure(errors.New("stuck"), "down --all")), true, 3,
 			"netsplit: interrupted\nnetsplit: stuck\n  hint: down --all\n"},

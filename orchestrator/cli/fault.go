@@ -191,7 +191,7 @@ func freeID(layers []faults.Layer, kind string) string {
 // manualProbes is the most links that `fault` measures after it changed them.
 const manualProbes = 2000
 
-// freshRandom returns a source of random choices for faults made by hand.
+// freshRandom returns a source of random choices for faults that have no seed.
 func freshRandom() *rand.Rand { return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) }
 
 func faultHealCommand(e *env, open opener) *ucli.Command {

@@ -30,7 +30,7 @@ func judge(dir string) (*report.Report, error) {
 type verdicts struct {
 	out            output
 	strict         bool             // UNKNOWN and VACUOUS fail too
-	junit, summary *os.File         // nil where not asked for
+	junit, summary *os.File         // nil: not requested
 	reports        []*report.Report // for junit, which is one document for all
 }
 

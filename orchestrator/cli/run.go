@@ -92,7 +92,7 @@ func chainDir(chain string) string {
 }
 
 // runChains runs the scenario on one chain after the other, shows each report, and then a table that compares all; as
-// JSON, a list of the reports. The most severe outcome gives the exit code. Ctrl-C ends the whole.
+// JSON, a list of the reports. The most severe outcome gives the exit code. Ctrl-C ends them all.
 func (r *runner) runChains(ctx context.Context, spec *testnets.Spec, chains []string, v *verdicts) error {
 	out := v.out
 	if out.json {
@@ -112,7 +112,7 @@ func (r *runner) runChains(ctx context.Context, spec *testnets.Spec, chains []st
 			reported = append(reported, chain)
 		}
 		if !recorded || errors.Is(ctx.Err(), context.Canceled) {
-			break // what kept this chain from being run would keep the others
+			break // what prevented this run would prevent the others
 		}
 	}
 	if out.json {

@@ -58,13 +58,13 @@ func openDocker(ctx context.Context, id string) (*testnet, error) {
 // readTestnet reads a testnet's description from its directory, and opens the chain that it runs.
 func readTestnet(ctx context.Context, rt runtime.Runtime, dir string) (*run.Testnet, error) {
 	const hint = "its directory must be where and as it was when the testnet was made; `netsplit down` still removes it"
-	net, kept, err := run.LoadNetwork(dir)
+	net, exported, err := run.LoadNetwork(dir)
 	if err != nil {
 		return nil, infrastructure(err, hint)
 	}
 	var chain chain.Chain = native.New(rt.Transport())
-	if kept != nil {
-		if chain, err = external.Restore(kept, rt.Transport()); err != nil {
+	if exported != nil {
+		if chain, err = external.Restore(exported, rt.Transport()); err != nil {
 			return nil, infrastructure(fmt.Errorf("open the chain of testnet %s: %w", net.ID, err), hint)
 		}
 	}

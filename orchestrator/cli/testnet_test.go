@@ -40,13 +40,13 @@ type simulated struct {
 
 func newSimulated(t *testing.T) *simulated {
 	t.Helper()
-	spec, err := testnets.Open(filepath.Join("testdata", "calm.yaml"))
+	spec, err := testnets.Open(filepath.Join("testdata", "healthy.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := &simulated{Runtime: sim.New(sim.Options{Seed: 1}), t: t, states: map[faults.NodeID]string{}, broken: map[string]error{}}
 	b.chain = native.New(b.Transport())
-	b.testnet, err = run.Up(t.Context(), run.Options{ID: "calm-1", Spec: spec, Runtime: b, Chain: b.chain, Dir: t.TempDir()})
+	b.testnet, err = run.Up(t.Context(), run.Options{ID: "healthy-1", Spec: spec, Runtime: b, Chain: b.chain, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func (b *simulated) Layers(context.Context) ([]faults.Layer, uint64, error) {
 // ShapeIf implements control.
 func (b *simulated) ShapeIf(ctx context.Context, version uint64, layers []faults.Layer) (faults.Applied, error) {
 	if version != b.version {
-		return faults.Applied{}, errors.New("somebody else changed the faults")
+		return faults.Applied{}, errors.New("the faults were changed elsewhere")
 	}
 	b.version++
 	b.layers = layers
@@ -142,19 +142,19 @@ func (b *simulated) want(code int, line string, patterns ...string) {
 func TestCommands(t *testing.T) {
 	b := newSimulated(t)
 	b.pass(5 * time.Second)
-	b.want(0, "status", `^ miner-1 +\d+ +…[0-9a-f]{12} +A +4 +\d+$`, `^calm-1: 5 nodes, one chain$`)
+	b.want(0, "status", `^ miner-1 +\d+ +…[0-9a-f]{12} +A +4 +\d+$`, `^healthy-1: 5 nodes, one chain$`)
 	b.want(0, "fault ls", "^no fault is active$")
 
 	b.want(0, "fault partition --halves ordered", `^partition-1: cut 2 nodes from 3 nodes, applied in `, `^ 12 +12 +12 cut +12 unreachable$`)
 	b.pass(20 * time.Second)
-	b.want(0, "status", `^ miner-1 .* A `, `^ full-2 .* B `, `^calm-1: 5 nodes, 2 chains, faults on links: 1 \(netsplit fault ls\)$`)
+	b.want(0, "status", `^ miner-1 .* A `, `^ full-2 .* B `, `^healthy-1: 5 nodes, 2 chains, faults on links: 1 \(netsplit fault ls\)$`)
 	b.want(0, "fault latency --delay 100ms --between miner-3:full --for 1h", `^latency-1: `, `delay 100ms +0 unreachable, median delay 100`)
 	b.want(0, "fault ls", `^ partition-1 .* until healed$`, `^ latency-1 .* in \d+`)
 	b.want(0, "fault heal latency-1", `^healed latency-1: `)
 	b.want(0, "fault heal", `^healed partition-1: cut 2 nodes from 3 nodes$`)
 	b.want(0, "fault heal", `^nothing to heal$`)
 	b.pass(20 * time.Second)
-	b.want(0, "status", `^calm-1: 5 nodes, one chain$`)
+	b.want(0, "status", `^healthy-1: 5 nodes, one chain$`)
 
 	b.want(0, "fault kill miner-2", `^kill miner-2$`)
 	b.want(0, "fault pause full", `^pause `)
@@ -162,7 +162,7 @@ func TestCommands(t *testing.T) {
 	b.want(0, "fault ls", `^ miner-2 +down `, `^ full-1 +paused `)
 	b.want(0, "fault heal", `^healed miner-2: start$`, `^healed full-1: resume$`)
 	b.pass(5 * time.Second)
-	b.want(0, "status", `^calm-1: 5 nodes, one chain$`)
+	b.want(0, "status", `^healthy-1: 5 nodes, one chain$`)
 	b.want(0, "logs miner-1 -n 3", "^.")
 }
 
@@ -183,12 +183,12 @@ func TestCommands_UsageErrors(t *testing.T) {
 	b := newSimulated(t)
 	b.want(2, "fault partition --isolate miner-9", `^netsplit: .*miner-9`)
 	b.want(2, "fault heal nothing", `^netsplit: no fault "nothing" is active$`)
-	b.want(2, "logs miner-9", `^netsplit: testnet calm-1 has no node "miner-9"$`, `^  hint: did you mean miner-1\?$`)
+	b.want(2, "logs miner-9", `^netsplit: testnet healthy-1 has no node "miner-9"$`, `^  hint: did you mean miner-1\?$`)
 	b.want(2, "logs zebra", `^  hint: its nodes: miner-1, miner-2, miner-3, full-1, full-2$`)
 	b.want(2, "tx send --from zebra --to miner-1 --amount 1", `has no node "zebra"`)
 	b.want(2, "tx send --from miner-1 --to zebra --amount 1", `has no node "zebra"`)
 	b.want(2, "tx send --from miner-1 --to full-1 --amount 1 --node zebra", `has no node "zebra"`)
-	b.want(2, "tx send --from testdata/calm.yaml --to full-1 --amount 1", `^netsplit: read wallet testdata/calm.yaml: `)
+	b.want(2, "tx send --from testdata/healthy.yaml --to full-1 --amount 1", `^netsplit: read wallet testdata/healthy.yaml: `)
 }
 
 func TestCommands_RuntimeErrors(t *testing.T) {

@@ -70,7 +70,7 @@ func TestNodeTable_LeavesEmptyColumnsOut(t *testing.T) {
 
 // TestUp_PrintsAccess: addresses on loopback that answer, credentials, chain id and funded keys, for programs too.
 func TestUp_PrintsAccess(t *testing.T) {
-	b := newBed(t)
+	b := newWorkspace(t)
 	file := b.file("ports: {rpc: 7001}", "keys: {account: secp256k1, rpc: random}\nports: {rpc: 7001}",
 		"rpc: {kind: jsonrpc2}", "rpc: {kind: jsonrpc2, basic: {user: me, password: \"{{.Node.Keys.rpc.PrivateHex}}\"}}\n"+
 			"wallet: {chain_id: toy-7, account: \"0x{{.Node.Keys.account.AddressHex}}\", private_key: \"{{.Node.Keys.account.PrivateHex}}\", funds: 5 toys}")

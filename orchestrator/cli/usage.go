@@ -35,14 +35,14 @@ func arrange(app *ucli.App, args []string) (arranged []string, help *ucli.Comman
 	if len(cmd.Subcommands) > 0 && len(rest) == 0 {
 		return nil, cmd, nil
 	}
-	rest, asked, err := arrangeFlags(cmd, rest)
-	if asked {
+	rest, wantsHelp, err := arrangeFlags(cmd, rest)
+	if wantsHelp {
 		help = cmd
 	}
 	return append(path, rest...), help, err
 }
 
-// arrangeFlags checks the arguments of one command and puts its flags first. help is true where they ask for its help.
+// arrangeFlags checks the arguments of one command and puts its flags first. help is true where they request its help.
 func arrangeFlags(cmd *ucli.Command, args []string) (arranged []string, help bool, err error) {
 	var flags, given, rest []string
 	for len(args) > 0 {

@@ -1,3 +1,7 @@
-// Package report is what a run comes down to: one Report, written as report.json and rendered as tables. It is made from
-// a trace and the verdicts on it, by Make, and holds no logic of judging.
+// Package report is the report of a run: one Report, made by Make from a trace and the verdicts on it. It judges nothing
+// itself.
+//
+// report.go has the model, which is also report.json; render.go draws it for a terminal, with a file for each group of
+// tables (nodes.go, faults.go). A column is added there. table.go fits tables and text to the output's width. JUnit XML and
+// Markdown are package ci's.
 package report

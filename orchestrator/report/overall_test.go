@@ -7,8 +7,8 @@ import (
 )
 
 func TestOverall_WorstVerdict(t *testing.T) {
-	result := func(v invariant.Verdict, asked bool) invariant.Result {
-		return invariant.Result{Verdict: v, Expected: asked}
+	result := func(v invariant.Verdict, expected bool) invariant.Result {
+		return invariant.Result{Verdict: v, Expected: expected}
 	}
 	for _, c := range []struct {
 		name string
@@ -21,7 +21,7 @@ func TestOverall_WorstVerdict(t *testing.T) {
 			result(invariant.Pass, true), {Verdict: invariant.Vacuous, Class: invariant.Infrastructure}}}, invariant.Pass},
 		{"one about the nodes had nothing to judge", invariant.Judgement{Results: []invariant.Result{
 			result(invariant.Pass, true), result(invariant.Vacuous, false)}}, invariant.Vacuous},
-		{"one had nothing to judge, asked", invariant.Judgement{Results: []invariant.Result{
+		{"one had nothing to judge, expected", invariant.Judgement{Results: []invariant.Result{
 			result(invariant.Pass, true), result(invariant.Vacuous, true)}}, invariant.Vacuous},
 		{"unknown over vacuous", invariant.Judgement{Results: []invariant.Result{
 			result(invariant.Vacuous, true), result(invariant.Unknown, false)}}, invariant.Unknown},

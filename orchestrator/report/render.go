@@ -57,12 +57,12 @@ func (p *printer) table(title string, header []string, rows [][]string) {
 
 // Headline says in one line what ran where.
 func (r *Report) Headline() string {
-	return fmt.Sprintf("%s on %s: %s of %s, seed %d, %s", r.Run.Scenario, r.place(), invariant.Count(len(r.Run.Nodes), "node"),
+	return fmt.Sprintf("%s on %s: %s of %s, seed %d, %s", r.Run.Scenario, r.runtime(), invariant.Count(len(r.Run.Nodes), "node"),
 		r.Run.Chain.Name, r.Run.Seed, r.Run.Duration)
 }
 
-// place is the runtime's description of itself, without what the headline says anyway.
-func (r *Report) place() string {
+// runtime is the runtime's description of itself, without what else the headline says.
+func (r *Report) runtime() string {
 	var parts []string
 	for _, part := range strings.Split(r.Run.Runtime, ", ") {
 		if part != invariant.Count(len(r.Run.Nodes), "node") && part != fmt.Sprintf("seed %d", r.Run.Seed) {

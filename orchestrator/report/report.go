@@ -32,8 +32,8 @@ type Report struct {
 	dir string // the run's directory
 }
 
-// Make judges the trace at path, which is in a run's directory dir. expect replaces what the trace asks for; nil keeps
-// it.
+// Make judges the trace at path, which is in a run's directory dir. expect replaces the expectations in the trace; nil
+// keeps them.
 func Make(dir, path string, expect []trace.Expectation) (*Report, error) {
 	r := &Report{Format: format, dir: dir}
 	read := invariant.File(path)
@@ -56,8 +56,8 @@ func Failed(run trace.Run, cause error) *Report {
 	return &Report{Format: format, Verdict: invariant.Unknown, Judgement: invariant.Judgement{Run: run, Error: cause.Error()}}
 }
 
-// overall is the verdict over a whole run. An invariant about the testnet that nobody asked for and that had nothing to
-// judge does not count: a scenario without faults is not worse for having none. One about the nodes counts always: a run
+// overall is the verdict over a whole run. An invariant about the testnet that was not expected and had nothing to judge
+// does not count: a scenario without faults is not worse for having none. One about the nodes counts always: a run
 // without blocks, or without a second node, shows nothing.
 func overall(j *invariant.Judgement) invariant.Verdict {
 	worst := invariant.Pass
@@ -90,7 +90,7 @@ func (r *Report) Ended() string {
 	return r.Incomplete
 }
 
-// Save writes the report to its run's directory. A report that was there is replaced whole, never half.
+// Save writes the report to its run's directory. An existing report is replaced atomically.
 func (r *Report) Save() error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {

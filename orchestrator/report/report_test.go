@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "rewrite testdata with what Render draws
 
 // scenes are the histories whose reports are in testdata.
 var scenes = map[string]func(t *testing.T) *report.Report{
-	"quiet":       quiet,
+	"healthy":     healthy,
 	"cut":         cut,
 	"nodes":       nodeFaults,
 	"fail":        fail,
@@ -35,8 +35,8 @@ var scenes = map[string]func(t *testing.T) *report.Report{
 	"many":        many,
 }
 
-// quiet is a run in which nothing goes wrong.
-func quiet(t *testing.T) *report.Report {
+// healthy is a run in which nothing goes wrong.
+func healthy(t *testing.T) *report.Report {
 	h := newHistory(t, "miner-1", "full-1")
 	h.grow("a", 5, "miner-1", "full-1")
 	h.end(trace.End{})
@@ -209,7 +209,7 @@ func results(scene string) ([]invariant.Result, invariant.Verdict) {
 	}
 	idle := invariant.Result{Invariant: "isolation", Verdict: invariant.Vacuous, Figure: "0 crossings", Bound: "no crossing", Reason: "no cut kept any nodes apart"}
 	switch scene {
-	case "quiet":
+	case "healthy":
 		return []invariant.Result{pass, spread, idle}, invariant.Pass
 	case "cut", "many":
 		return []invariant.Result{pass, spread}, invariant.Pass
@@ -273,7 +273,7 @@ func TestRender(t *testing.T) {
 				}
 				coloured := render(t, r, report.Style{Width: width, Colour: true})
 				if !strings.Contains(coloured, "\x1b[") {
-					t.Error("no colour where it was asked for")
+					t.Error("no colour")
 				}
 				if d := cmp.Diff(plain, escapes.ReplaceAllString(coloured, "")); d != "" {
 					t.Errorf("colour changes more than the colour (-plain +coloured):\n%s", d)
@@ -288,7 +288,7 @@ var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 func TestMake_Verdict(t *testing.T) {
 	for name, want := range map[string]invariant.Verdict{
-		"quiet": invariant.Unknown, "fail": invariant.Fail, "nodes": invariant.Fail, // quiet: the chain's genesis is not there
+		"healthy": invariant.Unknown, "fail": invariant.Fail, "nodes": invariant.Fail, // healthy: the chain's genesis is not there
 		"interrupted": invariant.Unknown, "never-began": invariant.Unknown, "truncated": invariant.Unknown,
 	} {
 		if r := scenes[name](t); r.Verdict != want {
@@ -348,7 +348,7 @@ func TestMake_Errors(t *testing.T) {
 	if _, err := report.Make(dir, filepath.Join(dir, "nothing"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no trace: %v", err)
 	}
-	r := quiet(t)
+	r := healthy(t)
 	path := strings.TrimSpace(strings.SplitAfter(render(t, r, report.Style{}), "run directory:")[1]) + "/trace.jsonl.zst"
 	if _, err := report.Make(dir, path, []trace.Expectation{{Name: "nonsense"}}); err == nil {
 		t.Error("an expectation that is not there is accepted")
@@ -360,7 +360,7 @@ func TestReport_WriteErrors(t *testing.T) {
 	if r.Verdict != invariant.Unknown || r.Ended() != "no engine" || r.ExitCode(false) != invariant.ExitInfrastructure {
 		t.Errorf("got %s, %q, exit %d", r.Verdict, r.Ended(), r.ExitCode(false))
 	}
-	made := quiet(t)
+	made := healthy(t)
 	dir := strings.TrimSpace(strings.SplitAfter(render(t, made, report.Style{}), "run directory:")[1])
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
@@ -390,9 +390,9 @@ func (f *full) Write(p []byte) (int, error) {
 // TestRender_PropagationRanges: each figure by itself, and where the times begin.
 func TestRender_PropagationRanges(t *testing.T) {
 	const ms = time.Millisecond
-	told := invariant.Delays{P50: 44 * ms, P95: 112 * ms, P99: 400 * ms, Max: 410 * ms}
+	delays := invariant.Delays{P50: 44 * ms, P95: 112 * ms, P99: 400 * ms, Max: 410 * ms}
 	for _, c := range []struct {
-		asked     bool
+		polled    bool
 		low, high *invariant.Delays
 		want      []string // title, columns, figures, note
 	}{
@@ -404,9 +404,9 @@ func TestRender_PropagationRanges(t *testing.T) {
 		{true, &invariant.Delays{P99: 150 * ms, Max: 410 * ms}, &invariant.Delays{P50: 500 * ms, P95: 512 * ms, P99: 650 * ms, Max: 900 * ms},
 			[]string{"from first arrival to arrival", " max coverage", " < 500ms < 512ms 150..650ms 410..900ms 100.00%"}},
 	} {
-		r := quiet(t)
+		r := healthy(t)
 		x := &r.Summary.Propagation
-		x.Delays, x.Polled, x.Low, x.High = told, c.asked, c.low, c.high
+		x.Delays, x.Polled, x.Low, x.High = delays, c.polled, c.low, c.high
 		var rows []string
 		_, table, _ := strings.Cut(render(t, r, report.Style{}), "Block propagation, ")
 		for line := range strings.Lines(table) {

@@ -28,19 +28,20 @@ import (
 	"github.com/netsplit/netsplit/testnets"
 )
 
-// crowd is containers that somebody else started: the test, with the engine's own client. Their nodes are val-1, val-2 ...
+// externalNodes are containers that netsplit did not start: the test does, with the engine's own client. Their nodes are
+// val-1, val-2 ...
 // At the end of the test they must be what they were.
-type crowd struct {
+type externalNodes struct {
 	t      *testing.T
 	engine *client.Client
-	who    string // value of the label "crowd", and the network's name
+	who    string // value of the label "external-nodes", and the network's name
 	ids    []string
 	first  netip.Addr // of val-1
 	before []string
 }
 
-// newCrowd starts a network of CometBFT validators, with pieces of their chain file replaced, in pairs.
-func newCrowd(t *testing.T, n int, topology string, replace ...string) *crowd {
+// startExternalNodes starts a network of CometBFT validators, with pieces of their chain file replaced, in pairs.
+func startExternalNodes(t *testing.T, n int, topology string, replace ...string) *externalNodes {
 	t.Helper()
 	needDocker(t)
 	t.Parallel()
@@ -48,11 +49,11 @@ func newCrowd(t *testing.T, n int, topology string, replace ...string) *crowd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &crowd{t: t, engine: engine, who: fmt.Sprintf("crowd-%d-%d", os.Getpid(), time.Now().UnixNano()%1e9)}
+	c := &externalNodes{t: t, engine: engine, who: fmt.Sprintf("external-%d-%d", os.Getpid(), time.Now().UnixNano()%1e9)}
 	t.Cleanup(c.remove)
 	subnet := c.network()
-	spec, err := testnets.Parse("crowd.yaml", fmt.Appendf(nil, `
-name: crowd
+	spec, err := testnets.Parse("external.yaml", fmt.Appendf(nil, `
+name: external
 nodes: [{name: val, count: %d, mine: 100/s}]
 topology: {%s: }
 consensus: {pow: {block_interval: 1s}}
@@ -79,8 +80,8 @@ duration: 1s
 	return c
 }
 
-// network makes the crowd's network, on a subnet that is free.
-func (c *crowd) network() netip.Prefix {
+// network makes the nodes' network, on a subnet that is free.
+func (c *externalNodes) network() netip.Prefix {
 	c.t.Helper()
 	var err error
 	for range 20 {
@@ -96,7 +97,7 @@ func (c *crowd) network() netip.Prefix {
 }
 
 // prepare makes keys and files, as netsplit does for nodes of its own.
-func (c *crowd) prepare(net chain.Network, replace []string) []chain.PreparedNode {
+func (c *externalNodes) prepare(net chain.Network, replace []string) []chain.PreparedNode {
 	c.t.Helper()
 	file, err := testnets.OpenChain("cometbft")
 	if err != nil {
@@ -109,7 +110,7 @@ func (c *crowd) prepare(net chain.Network, replace []string) []chain.PreparedNod
 		}
 		src = strings.Replace(src, replace[i], replace[i+1], 1)
 	}
-	if file, err = testnets.ParseChain("crowd.yaml", []byte(src)); err != nil {
+	if file, err = testnets.ParseChain("external.yaml", []byte(src)); err != nil {
 		c.t.Fatal(err)
 	}
 	d, err := docker.New(c.t.Context(), docker.Options{})
@@ -125,11 +126,11 @@ func (c *crowd) prepare(net chain.Network, replace []string) []chain.PreparedNod
 }
 
 // start starts a node's container.
-func (c *crowd) start(n chain.Node, p chain.PreparedNode) {
+func (c *externalNodes) start(n chain.Node, p chain.PreparedNode) {
 	c.t.Helper()
 	service, number, _ := strings.Cut(string(n.ID), "-")
 	labels := docker.TestLabels()
-	labels["crowd"], labels["com.docker.compose.service"], labels["com.docker.compose.container-number"] = c.who, service, number
+	labels["external-nodes"], labels["com.docker.compose.service"], labels["com.docker.compose.container-number"] = c.who, service, number
 	made, err := c.engine.ContainerCreate(c.t.Context(), &container.Config{
 		Image: p.Image, Cmd: p.Args, Env: p.Env, Labels: labels,
 	}, &container.HostConfig{NetworkMode: container.NetworkMode(c.who), Sysctls: p.Sysctls}, &network.NetworkingConfig{
@@ -161,13 +162,13 @@ func (c *crowd) start(n chain.Node, p chain.PreparedNode) {
 }
 
 // name is the name of a node's container.
-func (c *crowd) name(node string) string { return c.who + "_" + node }
+func (c *externalNodes) name(node string) string { return c.who + "_" + node }
 
-// label selects the whole crowd.
-func (c *crowd) label() string { return "crowd=" + c.who }
+// label selects all the nodes.
+func (c *externalNodes) label() string { return "external-nodes=" + c.who }
 
 // state is all that the engine knows of the containers.
-func (c *crowd) state() []string {
+func (c *externalNodes) state() []string {
 	c.t.Helper()
 	var out []string
 	for _, id := range c.ids {
@@ -181,7 +182,7 @@ func (c *crowd) state() []string {
 }
 
 // same checks that the containers are what they were.
-func (c *crowd) same() {
+func (c *externalNodes) same() {
 	c.t.Helper()
 	for i, now := range c.state() {
 		if now != c.before[i] {
@@ -190,7 +191,7 @@ func (c *crowd) same() {
 	}
 }
 
-func (c *crowd) remove() {
+func (c *externalNodes) remove() {
 	ctx := context.WithoutCancel(c.t.Context())
 	if c.before != nil {
 		c.same()
@@ -208,9 +209,9 @@ func (c *crowd) remove() {
 	}
 }
 
-// run runs a scenario on containers of the crowd. It returns the exit code, what was said, and the report, nil where the
+// run runs a scenario on the containers. It returns the exit code, standard error, and the report, nil where the
 // schedule never began.
-func (c *crowd) run(scenario string, args ...string) (int, string, *report.Report) {
+func (c *externalNodes) run(scenario string, args ...string) (int, string, *report.Report) {
 	c.t.Helper()
 	dir := c.t.TempDir()
 	file, out := filepath.Join(dir, "scenario.yaml"), filepath.Join(dir, "run")
@@ -230,9 +231,9 @@ func (c *crowd) run(scenario string, args ...string) (int, string, *report.Repor
 	return code, stderr.String(), rep
 }
 
-// attachedRun starts a run of a scenario on the crowd, in a process of its own that can be killed. What it says is shown when
+// attachedRun starts a run of a scenario on the containers, in a process of its own that can be killed. Its standard error is shown when
 // the test fails.
-func (c *crowd) attachedRun(file, out string) *exec.Cmd {
+func (c *externalNodes) attachedRun(file, out string) *exec.Cmd {
 	c.t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
