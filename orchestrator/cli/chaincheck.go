@@ -107,7 +107,7 @@ func (o *chainChecked) judgeable() (list []judgeable) {
 	if x.Blocks {
 		shown = append(shown, invariant.ObserveBlocks)
 	}
-	if x.NoSubmit == "" {
+	if x.Submit {
 		shown = append(shown, invariant.ObserveSubmit)
 	}
 	if x.Txs {

@@ -1,13 +1,11 @@
 package external
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
 
 	"github.com/netsplit/netsplit/orchestrator/chain"
-	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 // access is Capabilities.Access for a node. The example reads the height, as the chain file does.
@@ -30,28 +28,12 @@ func (c *caller) access(m *member) (chain.Access, error) {
 	if err != nil {
 		return out, err
 	}
-	body, err := c.body(q)
+	body, err := c.rpc.body(q, 1)
 	if err != nil {
 		return out, err
 	}
-	out.Example = func(at string) string { return c.curl(q, *base, at, body) }
+	out.Example = func(at string) string { return c.curl(q, *base, at, string(body)) }
 	return out, nil
-}
-
-// body is what a request sends; empty for a GET.
-func (c *caller) body(q request) (string, error) {
-	if c.file.RPC.Kind != chainspec.HTTPGet {
-		text, err := c.rpc.message(q, 1)
-		return string(text), err
-	}
-	if q.params == nil {
-		return "", nil
-	}
-	text, err := json.Marshal(q.params)
-	if err != nil {
-		return "", fmt.Errorf("encode the request: %w", err)
-	}
-	return string(text), nil
 }
 
 // curl writes a request to a node at an address as a command.
@@ -71,7 +53,7 @@ func (c *caller) curl(q request, base url.URL, at, body string) string {
 		words = append(words, "-H", shellQuote("Content-Type: application/json"), "-d", shellQuote(body))
 	}
 	address := base.String()
-	if c.file.RPC.Kind == chainspec.HTTPGet {
+	if q.path != "" {
 		address = strings.TrimSuffix(address, "/") + q.path
 	}
 	return strings.Join(append(words, shellQuote(address)), " ")

@@ -335,9 +335,9 @@ func (k *checker) growWithin() time.Duration { return growTimeout + growInterval
 
 // Shown is what a chain showed in a check, as far as verdicts depend on it.
 type Shown struct {
-	Blocks   bool   // blocks can be read and stand on each other
-	NoSubmit string // why no transaction can be submitted; empty where they can
-	Txs      bool   // blocks tell which transactions they hold
+	Blocks bool // blocks can be read, and each has the one below as its parent
+	Submit bool // transactions can be submitted
+	Txs    bool // blocks list their transactions
 }
 
 // ShownBy sums up a check's findings.
@@ -347,18 +347,11 @@ func ShownBy(findings []Finding) Shown {
 		of[f.Name] = f.Outcome
 	}
 	blocks := []string{rowHeight, rowHead, rowHash, rowParent, rowTime, rowSameHead, rowLinked, rowGrows}
-	s := Shown{
+	return Shown{
 		Blocks: !slices.ContainsFunc(blocks, func(name string) bool { return of[name] != Works }),
+		Submit: of[rowSubmit] == Works,
 		Txs:    of[rowTxs] == Works && of[rowIncluded] != Failed,
 	}
-	switch of[rowSubmit] {
-	case Works:
-	case Absent:
-		s.NoSubmit = ErrNoSubmit.Error()
-	default:
-		s.NoSubmit = rowSubmit + " does not work"
-	}
-	return s
 }
 
 // shortHash is the beginning of a hash.

@@ -229,12 +229,12 @@ func TestShownBy(t *testing.T) {
 		change map[string]Outcome
 		want   Shown
 	}{
-		"all works":          {nil, Shown{Blocks: true, Txs: true}},
-		"no parents":         {map[string]Outcome{rowLinked: Failed}, Shown{Txs: true}},
-		"no way to submit":   {map[string]Outcome{rowSubmit: Absent, rowIncluded: Skipped}, Shown{Blocks: true, NoSubmit: ErrNoSubmit.Error(), Txs: true}},
-		"submitting fails":   {map[string]Outcome{rowSubmit: Failed}, Shown{Blocks: true, NoSubmit: "act.submit does not work", Txs: true}},
-		"ids do not match":   {map[string]Outcome{rowIncluded: Failed}, Shown{Blocks: true}},
-		"txs are not listed": {map[string]Outcome{rowTxs: Absent}, Shown{Blocks: true}},
+		"all works":          {nil, Shown{Blocks: true, Submit: true, Txs: true}},
+		"no parents":         {map[string]Outcome{rowLinked: Failed}, Shown{Submit: true, Txs: true}},
+		"no way to submit":   {map[string]Outcome{rowSubmit: Absent, rowIncluded: Skipped}, Shown{Blocks: true, Txs: true}},
+		"submitting fails":   {map[string]Outcome{rowSubmit: Failed}, Shown{Blocks: true, Txs: true}},
+		"ids do not match":   {map[string]Outcome{rowIncluded: Failed}, Shown{Blocks: true, Submit: true}},
+		"txs are not listed": {map[string]Outcome{rowTxs: Absent}, Shown{Blocks: true, Submit: true}},
 	} {
 		var findings []Finding
 		for row, outcome := range all {

@@ -122,52 +122,17 @@ func (r *rpc) dialWebsocket(ctx context.Context, url string, header http.Header)
 	return websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: r.http, HTTPHeader: header})
 }
 
+// build makes the request: with http-get a GET, or a POST of the parameters where there are any; else a POST of a message.
 func (r *rpc) build(ctx context.Context, q request, id uint64) (*http.Request, error) {
-	if r.kind == chainspec.HTTPGet {
-		return r.plain(ctx, q)
-	}
-	body, err := r.message(q, id)
+	body, err := r.body(q, id)
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, q.base, bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("no URL: %w", bare(err))
+	method := http.MethodGet
+	if body != nil {
+		method = http.MethodPost
 	}
-	req.Header.Set("Content-Type", "application/json")
-	return req, nil
-}
-
-// message is the body of a request of JSON-RPC.
-func (r *rpc) message(q request, id uint64) ([]byte, error) {
-	message := map[string]any{"jsonrpc": "2.0", "id": id, "method": q.method}
-	if q.params != nil {
-		message["params"] = q.params
-	}
-	if r.kind == chainspec.JSONRPC1 {
-		message["jsonrpc"] = "1.0"
-		if q.params == nil {
-			message["params"] = []any{}
-		}
-	}
-	body, err := json.Marshal(message)
-	if err != nil {
-		return nil, fmt.Errorf("encode the request: %w", err)
-	}
-	return body, nil
-}
-
-// plain builds a request to a path: a GET, or a POST of the parameters where there are any.
-func (r *rpc) plain(ctx context.Context, q request) (*http.Request, error) {
-	method, body := http.MethodGet, io.Reader(nil)
-	if q.params != nil {
-		text, err := json.Marshal(q.params)
-		if err != nil {
-			return nil, fmt.Errorf("encode the request: %w", err)
-		}
-		method, body = http.MethodPost, bytes.NewReader(text)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, q.base+q.path, body)
+	req, err := http.NewRequestWithContext(ctx, method, q.base+q.path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("the path %q makes no URL: %w", q.path, bare(err))
 	}
@@ -175,6 +140,28 @@ func (r *rpc) plain(ctx context.Context, q request) (*http.Request, error) {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	return req, nil
+}
+
+// body is what a request sends, nil for a GET.
+func (r *rpc) body(q request, id uint64) ([]byte, error) {
+	send := q.params
+	switch {
+	case r.kind == chainspec.HTTPGet && q.params == nil:
+		return nil, nil
+	case r.kind == chainspec.JSONRPC1 && q.params == nil:
+		send = map[string]any{"jsonrpc": "1.0", "id": id, "method": q.method, "params": []any{}}
+	case r.kind == chainspec.JSONRPC1:
+		send = map[string]any{"jsonrpc": "1.0", "id": id, "method": q.method, "params": q.params}
+	case r.kind == chainspec.JSONRPC2 && q.params == nil:
+		send = map[string]any{"jsonrpc": "2.0", "id": id, "method": q.method}
+	case r.kind == chainspec.JSONRPC2:
+		send = map[string]any{"jsonrpc": "2.0", "id": id, "method": q.method, "params": q.params}
+	}
+	body, err := json.Marshal(send)
+	if err != nil {
+		return nil, fmt.Errorf("encode the request: %w", err)
+	}
+	return body, nil
 }
 
 // bare is an error without the URL that it is about.
