@@ -179,16 +179,6 @@ func TestCheck_Failures(t *testing.T) {
 	}
 }
 
-// failing makes a toy answer a method with an error.
-func failing(method string, code int64) func(*toy, string, int) *RPCError {
-	return func(_ *toy, m string, _ int) *RPCError {
-		if m == method {
-			return &RPCError{Code: code, Message: "no"}
-		}
-		return nil
-	}
-}
-
 func TestCheck_OptionalParts(t *testing.T) {
 	for name, x := range map[string]struct {
 		file       []string

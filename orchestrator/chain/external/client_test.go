@@ -128,12 +128,7 @@ func TestClient_HashAt(t *testing.T) {
 	if _, err := client.HashAt(t.Context(), 3); !errors.Is(err, chain.ErrNoBlock) {
 		t.Errorf("above the head: %v", err)
 	}
-	w.toys[0].hook = func(_ *toy, method string, _ int) *RPCError {
-		if method == "block" {
-			return &RPCError{Code: 1, Message: "broken"}
-		}
-		return nil
-	}
+	w.toys[0].hook = failing("block", 1)
 	if _, err := client.HashAt(t.Context(), 1); err == nil || errors.Is(err, chain.ErrNoBlock) {
 		t.Errorf("a node that is broken: %v", err)
 	}

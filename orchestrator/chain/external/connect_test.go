@@ -160,12 +160,7 @@ func TestConnector_WarmUp(t *testing.T) {
 // TestConnector_WarmUpErrors where blocks are not made and where they do not spread; it goes on where it stopped.
 func TestConnector_WarmUpErrors(t *testing.T) {
 	w := newWorld(t, 2, parse(t, plain, warm...))
-	w.toys[1].hook = func(_ *toy, method string, _ int) *RPCError {
-		if method == "generate" {
-			return &RPCError{Code: 1, Message: "no"}
-		}
-		return nil
-	}
+	w.toys[1].hook = failing("generate", 1)
 	w.toys[1].set(1, "made1")
 	if err := w.connectPeers(t.Context()); err == nil || !strings.Contains(err.Error(), "toy.yaml:10:11: warm_up, step 1 of 2: node b, call generate") {
 		t.Errorf("%v", err)

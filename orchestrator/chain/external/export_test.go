@@ -9,7 +9,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/chain"
 )
 
-// reopen is the driver that another process makes of what was kept.
+// reopen is the chain that another process makes of what was exported.
 func reopen(t *testing.T, c *Chain, net chain.Network) *Chain {
 	t.Helper()
 	state, err := c.export()

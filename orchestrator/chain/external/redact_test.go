@@ -127,7 +127,7 @@ func TestRedact_Replies(t *testing.T) {
 		"another shape":   {200, `{"id":ID,"error":{"reason":"` + filler[10:] + cookie + `"}}`, `error 0: {"reason":"yyy`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := ask(t, t.Context(), answer(c.status, c.body), "{kind: jsonrpc2}", "{kind: jsonrpc2, bearer: "+cookie+"}")
+			_, err := queryHead(t, t.Context(), answer(c.status, c.body), "{kind: jsonrpc2}", "{kind: jsonrpc2, bearer: "+cookie+"}")
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "[secret]") {
 				t.Fatalf("%v", err)
 			}

@@ -17,9 +17,9 @@ import (
 	"testing"
 )
 
-// ask prepares a chain file over one node that a handler answers for, and asks for the node's height. Its errors are those
+// queryHead prepares a chain file over one node that a handler answers for, and reads the node's head. Its errors are those
 // that users see.
-func ask(t *testing.T, ctx context.Context, h http.HandlerFunc, replace ...string) (tip, error) {
+func queryHead(t *testing.T, ctx context.Context, h http.HandlerFunc, replace ...string) (tip, error) {
 	t.Helper()
 	f := newFabric(t)
 	f.serve(t, "10.0.0.1:7001", h)
@@ -75,7 +75,7 @@ func TestRPC_ReplyErrors(t *testing.T) {
 			`toy.yaml:18:30: node a, observe.height: jq . gives -1, which is not a whole number; the reply was -1`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := ask(t, t.Context(), answer(c.status, c.body))
+			_, err := queryHead(t, t.Context(), answer(c.status, c.body))
 			if err == nil || err.Error() != c.want {
 				t.Errorf("%v\nwant %s", err, c.want)
 			}
@@ -84,7 +84,7 @@ func TestRPC_ReplyErrors(t *testing.T) {
 }
 
 func TestQuery_ErrorShowsReply(t *testing.T) {
-	_, err := ask(t, t.Context(), answer(200, `{"id":ID,"result":{"heigth":5}}`), "height: {call: height, jq: .}", "height: {call: height, jq: .height | tonumber}")
+	_, err := queryHead(t, t.Context(), answer(200, `{"id":ID,"result":{"heigth":5}}`), "height: {call: height, jq: .}", "height: {call: height, jq: .height | tonumber}")
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -96,7 +96,7 @@ func TestQuery_ErrorShowsReply(t *testing.T) {
 }
 
 func TestRPC_ErrorIsTyped(t *testing.T) {
-	_, err := ask(t, t.Context(), answer(200, `{"id":ID,"error":{"code":-5,"message":"x"}}`))
+	_, err := queryHead(t, t.Context(), answer(200, `{"id":ID,"error":{"code":-5,"message":"x"}}`))
 	var e *RPCError
 	if !errors.As(err, &e) || e.Code != -5 {
 		t.Errorf("%#v", err)
@@ -104,7 +104,7 @@ func TestRPC_ErrorIsTyped(t *testing.T) {
 }
 
 func TestRPC_ReplyTooLarge(t *testing.T) {
-	_, err := ask(t, t.Context(), func(w http.ResponseWriter, _ *http.Request) {
+	_, err := queryHead(t, t.Context(), func(w http.ResponseWriter, _ *http.Request) {
 		chunk := bytes.Repeat([]byte(" "), 1<<20)
 		for range maxAnswer/len(chunk) + 1 {
 			if _, err := w.Write(chunk); err != nil {
@@ -125,7 +125,7 @@ func TestRPC_SlowReplyObeysContext(t *testing.T) {
 		<-started
 		cancel()
 	}()
-	_, err := ask(t, ctx, func(w http.ResponseWriter, r *http.Request) {
+	_, err := queryHead(t, ctx, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		w.(http.Flusher).Flush()
 		close(started)
@@ -167,7 +167,7 @@ func TestRPC_Credentials(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""
-			_, err := ask(t, t.Context(), func(w http.ResponseWriter, r *http.Request) {
+			_, err := queryHead(t, t.Context(), func(w http.ResponseWriter, r *http.Request) {
 				got = r.Header.Get("Authorization")
 				http.Error(w, "not with "+got, http.StatusForbidden)
 			}, "{kind: jsonrpc2}", c.rpc)
@@ -187,7 +187,7 @@ func TestRPC_Credentials(t *testing.T) {
 			}
 		})
 	}
-	_, err := ask(t, t.Context(), func(w http.ResponseWriter, r *http.Request) {
+	_, err := queryHead(t, t.Context(), func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://10.9.9.9/", http.StatusTemporaryRedirect)
 	}, "{kind: jsonrpc2}", "{kind: jsonrpc2, bearer: "+secret+"}")
 	if err == nil || !strings.Contains(err.Error(), "307") || stolen != "" {
@@ -209,7 +209,7 @@ func TestRPC_Requests(t *testing.T) {
 	} {
 		t.Run(kind, func(t *testing.T) {
 			got := ""
-			_, err := ask(t, t.Context(), func(w http.ResponseWriter, r *http.Request) {
+			_, err := queryHead(t, t.Context(), func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
 				if got == "" {
 					got = fmt.Sprintf("%s %s %s %s", r.Method, r.URL, r.Header.Get("Content-Type"), body)

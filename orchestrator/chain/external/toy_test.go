@@ -154,6 +154,16 @@ func (y *toy) answer(method string, params []any) (any, *RPCError) {
 	return nil, &RPCError{Code: -32601, Message: "no such method"}
 }
 
+// failing makes a toy answer a method with an error.
+func failing(method string, code int64) func(*toy, string, int) *RPCError {
+	return func(_ *toy, m string, _ int) *RPCError {
+		if m == method {
+			return &RPCError{Code: code, Message: "no"}
+		}
+		return nil
+	}
+}
+
 // brief writes events in short: "+w1" for a body, "w1" for a seen block ("!w1" for one that the node made), and
 // "head 4 w1 (was w0, dropped 2)".
 func brief(events []trace.Event) string {
