@@ -50,10 +50,8 @@ func (c *convergence) Finish(s *replay.State) Result {
 		resolution = c.widths.quantile(.95)
 	}
 	r.Figure = "no recovery judged"
-	if n.judged == 1 {
-		r.Figure = "1 recovery: " + trace.FormatUncertain(n.slowest, resolution)
-	} else if n.judged > 1 {
-		r.Figure = fmt.Sprintf("slowest of %d recoveries: %s", n.judged, trace.FormatUncertain(n.slowest, resolution))
+	if n.judged > 0 {
+		r.Figure = slowestOf(n.judged, "recovery", "recoveries", trace.FormatUncertain(n.slowest, resolution))
 	}
 	if s.Facts.NeedsQuorum() {
 		r.Metrics["without_quorum"] = float64(n.noQuorum)

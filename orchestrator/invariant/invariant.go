@@ -155,3 +155,11 @@ func Count(n int, thing string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
 }
+
+// slowestOf prints the worst of n figures: "1 period: 97%", "slowest of 2 periods: 97%".
+func slowestOf(n int, one, many, figure string) string {
+	if n == 1 {
+		return fmt.Sprintf("1 %s: %s", one, figure)
+	}
+	return fmt.Sprintf("slowest of %d %s: %s", n, many, figure)
+}
