@@ -9,15 +9,15 @@ import (
 	"github.com/netsplit/netsplit/faults"
 )
 
-// CheckFaults refuses, before anything starts, faults from which a container would not come back as it was: gone, because the
-// engine removes it at its end, or at another address, because it has none of its own. The error joins a
-// *faults.PlanError for each fault that is refused; each wraps an *IncompatibleError.
+// CheckFaults refuses, before anything starts, faults that would change a container for good: the engine would remove it
+// at its end, or start it again at another address because it has no fixed one. The error joins a *faults.PlanError for
+// each fault that is refused; each wraps an *IncompatibleError.
 func (a *Attached) CheckFaults(planned []faults.Planned) error {
 	return checkFaults(a.containers, a.lowest, planned)
 }
 
-// checkFaults goes through a plan. lowest is the lowest address that is free on the network, if there is one: the engine gives
-// the lowest to a container that starts without one of its own.
+// checkFaults goes through a plan. lowest is the lowest address that is free on the network, if there is one: the engine
+// gives the lowest to a container that starts without a fixed one.
 func checkFaults(containers []attachedContainer, lowest netip.Addr, planned []faults.Planned) error {
 	byID := map[faults.NodeID]attachedContainer{}
 	for _, c := range containers {

@@ -74,7 +74,7 @@ func Attach(ctx context.Context, sel Selector, opts AttachOptions) (*Attached, e
 		return nil, fmt.Errorf("attach to containers: %w", err)
 	}
 	a := &Attached{session: s, opts: opts}
-	if err := a.discover(ctx, s.cli, sel); err != nil {
+	if err := a.discover(ctx, sel); err != nil {
 		return nil, errors.Join(fmt.Errorf("attach to containers: %w", err), s.Detach())
 	}
 	return a, nil
@@ -85,16 +85,9 @@ type inspector interface {
 	ContainerInspect(ctx context.Context, id string) (container.InspectResponse, error)
 }
 
-// finder is what finding containers needs of the engine.
-type finder interface {
-	inspector
-	ContainerList(ctx context.Context, o container.ListOptions) ([]container.Summary, error)
-	NetworkInspect(ctx context.Context, id string, o network.InspectOptions) (network.Inspect, error)
-}
-
 // discover sets the containers, their network and its bridge.
-func (a *Attached) discover(ctx context.Context, e finder, sel Selector) error {
-	all, err := e.ContainerList(ctx, container.ListOptions{All: true})
+func (a *Attached) discover(ctx context.Context, sel Selector) error {
+	all, err := a.cli.ContainerList(ctx, container.ListOptions{All: true})
 	if err != nil {
 		return fmt.Errorf("list containers: %w", err)
 	}
@@ -105,7 +98,7 @@ func (a *Attached) discover(ctx context.Context, e finder, sel Selector) error {
 	if a.network, err = commonNetwork(list, a.opts.Network); err != nil {
 		return err
 	}
-	n, err := e.NetworkInspect(ctx, a.network, network.InspectOptions{})
+	n, err := a.cli.NetworkInspect(ctx, a.network, network.InspectOptions{})
 	if err != nil {
 		return fmt.Errorf("inspect network %s: %w", a.network, err)
 	}
@@ -116,7 +109,7 @@ func (a *Attached) discover(ctx context.Context, e finder, sel Selector) error {
 		return err
 	}
 	for i := range a.containers {
-		if err := a.containers[i].inspect(ctx, e, a.network); err != nil {
+		if err := a.containers[i].inspect(ctx, a.cli, a.network); err != nil {
 			return fmt.Errorf("container %s: %w", a.containers[i].name, err)
 		}
 	}

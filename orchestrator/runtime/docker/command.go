@@ -43,8 +43,8 @@ type commandEngine interface {
 // commands numbers the commands of this process.
 var commands atomic.Uint64
 
-// RunCommand runs a command to its end. Its container has no network and no name that anything could rely on. A command before
-// Create belongs to a testnet of its own, so that clean-up finds it after a crash.
+// RunCommand runs a command to its end, in a container without a network. A command that fails is an error with its last
+// lines. A command before Create belongs to a testnet of its own, so that clean-up finds it after a crash.
 func (r *Runtime) RunCommand(ctx context.Context, cmd runtime.Command) (runtime.CommandResult, error) {
 	ctx, done, err := r.begin(ctx)
 	if err != nil {

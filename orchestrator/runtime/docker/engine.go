@@ -11,7 +11,7 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// ErrUnavailable is wrapped by errors that say that no usable engine answers here.
+// ErrUnavailable is wrapped when no usable engine answers on this machine.
 var ErrUnavailable = errors.New("docker is not available")
 
 // Unreachable reports whether an error says that no engine answers, or that one that did no longer does.
@@ -19,11 +19,11 @@ func Unreachable(err error) bool {
 	return errors.Is(err, ErrUnavailable) || client.IsErrConnectionFailed(err)
 }
 
-// pingTimeout bounds the first word with the engine; one that answers at all does so in milliseconds.
+// pingTimeout bounds the first request; an engine that answers at all does so in milliseconds.
 const pingTimeout = 900 * time.Millisecond
 
-// Available says whether a local engine answers, and its version. It takes less than a second. The error wraps
-// ErrUnavailable and says what to do.
+// Available returns the version of the local engine. It takes less than a second. The error wraps ErrUnavailable and says
+// what to do.
 func Available(ctx context.Context) (string, error) {
 	cli, version, err := connect(ctx)
 	if err != nil {
@@ -64,7 +64,7 @@ func checkLocal(host string) error {
 	return fmt.Errorf("%w: the engine at %s is not on this machine, and its containers' addresses cannot be reached from here; run netsplit there, or unset DOCKER_HOST", ErrUnavailable, host)
 }
 
-// unavailable says why the engine at host did not answer and what to do.
+// unavailable returns why the engine at host did not answer, with what to do.
 func unavailable(host string, err error) error {
 	hint := "is the engine running? (systemctl start docker)"
 	switch {

@@ -72,26 +72,21 @@ func engineAt(t *testing.T, platform string) {
 	t.Cleanup(func() { srv.Close(); <-done })
 }
 
-func TestAvailable_RefusesVirtualMachines(t *testing.T) {
-	engineAt(t, "Docker Desktop 4.40 (1)")
-	if _, err := Available(t.Context()); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "virtual machine") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestAvailable_Version(t *testing.T) {
-	engineAt(t, "Docker Engine - Community")
-	if v, err := Available(t.Context()); v != "1.2.3" || err != nil {
-		t.Errorf("got %q, %v", v, err)
-	}
-}
-
-func TestAvailable_Timeout(t *testing.T) {
-	engineAt(t, "")
-	begin := time.Now()
-	_, err := Available(t.Context())
-	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "did not answer") || time.Since(begin) > 5*time.Second {
-		t.Errorf("got %v after %v", err, time.Since(begin))
+func TestAvailable_Engines(t *testing.T) {
+	for _, c := range []struct{ name, platform, version, fail string }{
+		{"engine", "Docker Engine - Community", "1.2.3", ""},
+		{"virtual machine", "Docker Desktop 4.40 (1)", "", "virtual machine"},
+		{"no answer", "", "", "did not answer"},
+	} {
+		engineAt(t, c.platform)
+		begin := time.Now()
+		version, err := Available(t.Context())
+		if version != c.version || errors.Is(err, ErrUnavailable) != (c.fail != "") || c.fail != "" && !strings.Contains(err.Error(), c.fail) {
+			t.Errorf("%s: %q, %v", c.name, version, err)
+		}
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("%s: it took %v", c.name, took)
+		}
 	}
 }
 

@@ -51,7 +51,7 @@ func (s Selector) selectFrom(all []container.Summary) ([]container.Summary, erro
 	if len(s.Labels) == 0 && len(s.Names) == 0 {
 		return nil, incompatible("", "neither a label nor a name was given")
 	}
-	out, err := s.labelled(all)
+	out, err := s.byLabels(all)
 	if err != nil {
 		return nil, err
 	}
@@ -74,9 +74,9 @@ func (s Selector) selectFrom(all []container.Summary) ([]container.Summary, erro
 	return out, nil
 }
 
-// labelled returns the containers that have all of the labels; none where there are no labels. One that does not run is an
-// error: it may be a node of the network, with a share of its power, and the rest would be judged as if it were not.
-func (s Selector) labelled(all []container.Summary) ([]container.Summary, error) {
+// byLabels returns the containers that have all of the labels; none where there are no labels. One that does not run is an
+// error: it may be a node of the network, with a share of its power, which the verdicts would not take into account.
+func (s Selector) byLabels(all []container.Summary) ([]container.Summary, error) {
 	if len(s.Labels) == 0 {
 		return nil, nil
 	}

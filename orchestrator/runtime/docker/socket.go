@@ -38,7 +38,7 @@ func makeSocketDir(testnet string) (string, error) {
 		if _, gone := os.Stat(filepath.Dir(base)); gone != nil || !errors.Is(err, os.ErrNotExist) {
 			return "", fmt.Errorf("make the directory for the testnet's socket: %w", err)
 		}
-		// Another testnet was the last in base, and its end removed base under us: once more.
+		// The end of another testnet, the last in base, removed base meanwhile: once more.
 	}
 }
 
@@ -53,7 +53,7 @@ func makePrivate(base, dir string) error {
 	return os.Mkdir(dir, 0o700)
 }
 
-// checkPrivate refuses a directory that someone else prepared for us in a place open to all.
+// checkPrivate refuses a directory that another user made in a place open to all.
 func checkPrivate(dir string) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
