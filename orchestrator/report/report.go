@@ -15,7 +15,7 @@ import (
 const File = "report.json"
 
 // format is the version of the report's JSON.
-const format = 1
+const format = 2
 
 // Report is what a run comes down to: the judgement of its trace, and one verdict over all. In its JSON all durations
 // are nanoseconds and all times are run times.

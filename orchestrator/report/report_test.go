@@ -332,7 +332,7 @@ func TestLoad_Errors(t *testing.T) {
 		t.Errorf("no report: %v", err)
 	}
 	file := filepath.Join(dir, report.File)
-	for text, want := range map[string]error{`{"format": 1`: nil, `{"format": 99}`: report.ErrFormat} {
+	for text, want := range map[string]error{`{"format": 2`: nil, `{"format": 1}`: report.ErrFormat, `{"format": 99}`: report.ErrFormat} {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
