@@ -56,27 +56,8 @@ type Clock interface {
 	Sleep(ctx context.Context, until time.Duration) error
 }
 
-// The rows of a check: what the chain file says, by the names that it has there, and whether it fits together.
+// The rows of a check that are no parts of a chain file: whether its parts fit together.
 const (
-	rowReady     = "ready"
-	rowHeight    = "observe.height"
-	rowHead      = "observe.head"
-	rowHash      = "observe.block.hash"
-	rowParent    = "observe.block.parent"
-	rowTime      = "observe.block.time"
-	rowProposer  = "observe.block.proposer"
-	rowTxs       = "observe.block.txs"
-	rowFinalized = "observe.finalized"
-	rowPeers     = "observe.peers"
-	rowGenesis   = "observe.genesis"
-	rowArrival   = "observe.arrival"
-	rowFirst     = "first_block"
-	rowConnect   = "peers"
-	rowWarm      = "warm_up"
-	rowMake      = "act.make_block"
-	rowSubmit    = "act.submit"
-	rowLeader    = "act.leader"
-
 	rowSameHead  = "head is block at its height"
 	rowLinked    = "parent is the block below"
 	rowClock     = "block time is now"
@@ -101,39 +82,39 @@ type checkRow struct {
 
 // checkRows are the rows in the order in which they are tried and shown.
 var checkRows = []checkRow{
-	{name: rowReady, try: (*checker).isReady, doing: "waiting for the nodes to answer", stop: "the node was not ready",
+	{name: nameReady, try: (*checker).isReady, doing: "waiting for the nodes to answer", stop: "the node was not ready",
 		has: func(f *chainspec.Chain) bool { return f.Ready != nil }, cost: "a node is ready when it answers with its height"},
-	{name: rowHeight, try: (*checker).hasHeight, doing: "waiting for the nodes to answer", stop: "the height is not known"},
-	{name: rowHead, try: (*checker).hasHead, stop: "the head is not known"},
-	{name: rowGenesis, try: (*checker).hasGenesis,
+	{name: nameHeight, try: (*checker).hasHeight, doing: "waiting for the nodes to answer", stop: "the height is not known"},
+	{name: nameHead, try: (*checker).hasHead, stop: "the head is not known"},
+	{name: nameGenesis, try: (*checker).hasGenesis,
 		has: func(f *chainspec.Chain) bool { return f.Observe.Genesis != nil }, cost: "networks are told apart by block 0 alone"},
-	{name: rowFirst, try: (*checker).givesFirstBlock,
+	{name: nameFirst, try: (*checker).givesFirstBlock,
 		has: func(f *chainspec.Chain) bool { return f.FirstBlock != nil }, cost: "nodes are connected without a common block"},
-	{name: rowConnect, try: (*checker).connects, pair: true},
-	{name: rowPeers, try: (*checker).hasPeers, doing: "waiting for the nodes to connect",
+	{name: nameConnect, try: (*checker).connects, pair: true},
+	{name: namePeers, try: (*checker).hasPeers, doing: "waiting for the nodes to connect",
 		has: func(f *chainspec.Chain) bool { return f.Observe.Peers != nil }, cost: "runs begin without knowing that nodes are connected"},
-	{name: rowWarm, try: (*checker).warmsUp, doing: "making the first blocks",
+	{name: nameWarm, try: (*checker).warmsUp, doing: "making the first blocks",
 		has: func(f *chainspec.Chain) bool { return len(f.WarmUp) > 0 }, cost: "the chain begins with the first block that is measured"},
-	{name: rowMake, try: (*checker).makesBlocks, doing: "making blocks",
+	{name: nameMake, try: (*checker).makesBlocks, doing: "making blocks",
 		has: func(f *chainspec.Chain) bool { return f.Act.MakeBlock != nil }, cost: "blocks come by themselves"},
 	{name: rowGrows, try: (*checker).grows, doing: "waiting for blocks", stop: "the chain did not grow"},
-	{name: rowHash, try: (*checker).readsBlocks},
-	{name: rowParent, try: blockRow(rowParent)},
-	{name: rowTime, try: blockRow(rowTime)},
-	{name: rowProposer, try: blockRow(rowProposer),
+	{name: nameHash, try: (*checker).readsBlocks},
+	{name: nameParent, try: blockRow(nameParent)},
+	{name: nameTime, try: blockRow(nameTime)},
+	{name: nameProposer, try: blockRow(nameProposer),
 		has: func(f *chainspec.Chain) bool { return f.Observe.Block.Proposer != nil }, cost: "evidence does not say who made a block"},
-	{name: rowTxs, try: blockRow(rowTxs),
+	{name: nameTxs, try: blockRow(nameTxs),
 		has: func(f *chainspec.Chain) bool { return f.Observe.Block.Txs != nil }, cost: "inclusion cannot be judged"},
 	{name: rowSameHead, try: (*checker).headFits},
 	{name: rowLinked, try: (*checker).parentFits},
 	{name: rowClock, try: (*checker).timeFits},
-	{name: rowFinalized, try: (*checker).finalizes, doing: "waiting for a final block",
+	{name: nameFinalized, try: (*checker).finalizes, doing: "waiting for a final block",
 		has: func(f *chainspec.Chain) bool { return f.Observe.Finalized != nil }, cost: "blocks count as final by facts.fork_depth alone"},
-	{name: rowLeader, try: (*checker).hasLeader,
+	{name: nameLeader, try: (*checker).hasLeader,
 		has: func(f *chainspec.Chain) bool { return f.Act.Leader != nil }, cost: "nobody knows who makes the next block"},
-	{name: rowArrival, try: (*checker).notifies, doing: "waiting for a notification of a block",
+	{name: nameArrival, try: (*checker).notifies, doing: "waiting for a notification of a block",
 		has: func(f *chainspec.Chain) bool { return f.Observe.Arrival != nil }, cost: "blocks are found by polling alone"},
-	{name: rowSubmit, try: (*checker).submits, doing: "submitting a transaction",
+	{name: nameSubmit, try: (*checker).submits, doing: "submitting a transaction",
 		has: func(f *chainspec.Chain) bool { return f.Act.Submit != nil }, cost: "inclusion cannot be judged"},
 	{name: rowIncluded, try: (*checker).includes},
 	{name: rowOneChain, try: (*checker).agrees, pair: true, doing: "comparing the nodes"},
@@ -346,11 +327,11 @@ func ShownBy(findings []Finding) Shown {
 	for _, f := range findings {
 		of[f.Name] = f.Outcome
 	}
-	blocks := []string{rowHeight, rowHead, rowHash, rowParent, rowTime, rowSameHead, rowLinked, rowGrows}
+	blocks := []string{nameHeight, nameHead, nameHash, nameParent, nameTime, rowSameHead, rowLinked, rowGrows}
 	return Shown{
 		Blocks: !slices.ContainsFunc(blocks, func(name string) bool { return of[name] != Works }),
-		Submit: of[rowSubmit] == Works,
-		Txs:    of[rowTxs] == Works && of[rowIncluded] != Failed,
+		Submit: of[nameSubmit] == Works,
+		Txs:    of[nameTxs] == Works && of[rowIncluded] != Failed,
 	}
 }
 

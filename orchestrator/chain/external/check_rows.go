@@ -54,7 +54,7 @@ func (k *checker) givesFirstBlock(ctx context.Context) (string, error) {
 
 func (k *checker) connects(ctx context.Context) (string, error) {
 	switch {
-	case k.found[rowFirst].Outcome == Failed:
+	case k.found[nameFirst].Outcome == Failed:
 		return "", skipError("first_block failed")
 	case len(k.file.Peers.Calls) == 0:
 		return "by the start", nil
@@ -134,9 +134,9 @@ func (k *checker) grows(ctx context.Context) (value string, err error) {
 			err = k.awaitHeight(ctx, k.growWithin(), max(start, minGrown-1))
 		}
 		value = fmt.Sprintf("by itself, %d in %s", k.height-start, rounded(k.clock.Now()-began))
-	case k.height < minGrown || !k.alone && !k.works(rowMake):
+	case k.height < minGrown || !k.alone && !k.works(nameMake):
 		err = skipError("no block could be made")
-	case !k.works(rowMake):
+	case !k.works(nameMake):
 		value = "by itself"
 	case k.alone:
 		value = "on command, and by itself too"
@@ -146,7 +146,7 @@ func (k *checker) grows(ctx context.Context) (value string, err error) {
 	if err != nil {
 		return "", err
 	}
-	k.found[rowHeight] = Finding{Outcome: Works, Value: fmt.Sprint(k.height)}
+	k.found[nameHeight] = Finding{Outcome: Works, Value: fmt.Sprint(k.height)}
 	return value, nil
 }
 
@@ -169,7 +169,7 @@ func (k *checker) readsBlocks(ctx context.Context) (string, error) {
 		samples = append(samples, s)
 	}
 	k.samples = samples
-	return blockRow(rowHash)(k, ctx)
+	return blockRow(nameHash)(k, ctx)
 }
 
 // blockRow reads one part of every node's newest block by itself.
@@ -192,13 +192,13 @@ func blockRow(name string) func(*checker, context.Context) (string, error) {
 // shown writes a part of a block in short.
 func (k *checker) shown(name string, b trace.Block) string {
 	switch name {
-	case rowHash:
+	case nameHash:
 		return shortHash(b.Hash)
-	case rowParent:
+	case nameParent:
 		return shortHash(b.Parent)
-	case rowTime:
+	case nameTime:
 		return b.Time.Format(time.RFC3339)
-	case rowProposer:
+	case nameProposer:
 		for _, m := range k.net.nodes {
 			if m.account != "" && b.Producer == m.account {
 				return "node " + string(m.ID)
@@ -214,7 +214,7 @@ func (k *checker) shown(name string, b trace.Block) string {
 
 // headFits compares a node's head with the block at its height.
 func (k *checker) headFits(ctx context.Context) (string, error) {
-	if !k.works(rowHash) || !k.works(rowParent) || !k.works(rowTime) {
+	if !k.works(nameHash) || !k.works(nameParent) || !k.works(nameTime) {
 		k.stop = "blocks cannot be read"
 		return "", skipError(k.stop)
 	}
@@ -232,7 +232,7 @@ func (k *checker) headFits(ctx context.Context) (string, error) {
 		}
 		return err
 	})
-	k.found[rowHead] = Finding{Outcome: Works, Value: shortHash(k.tip.hash)}
+	k.found[nameHead] = Finding{Outcome: Works, Value: shortHash(k.tip.hash)}
 	return fmt.Sprintf("at height %d", k.tip.height), err
 }
 
@@ -286,7 +286,7 @@ func (k *checker) finalizes(ctx context.Context) (string, error) {
 			}
 			if final == nil {
 				none = pathHint(o.JQ.Source, answer) == "" // else it is the expression that finds nothing
-				return k.unexpected(m, rowFinalized, o.JQ, nil, answer, "a height")
+				return k.unexpected(m, nameFinalized, o.JQ, nil, answer, "a height")
 			}
 			none, shown = false, fmt.Sprint(*final)
 			head, _, err := k.reader.height(ctx, m)
@@ -419,9 +419,9 @@ func (k *checker) includes(ctx context.Context) (value string, err error) {
 		return "", skipError("needs act.submit")
 	case k.file.Observe.Block.Txs == nil:
 		return "", skipError("needs observe.block.txs")
-	case !k.works(rowSubmit):
+	case !k.works(nameSubmit):
 		return "", skipError("act.submit failed")
-	case !k.works(rowTxs):
+	case !k.works(nameTxs):
 		return "", skipError("observe.block.txs does not work")
 	}
 	last := k.net.nodes[len(k.net.nodes)-1]

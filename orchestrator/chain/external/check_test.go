@@ -75,8 +75,8 @@ func TestCheck(t *testing.T) {
 		for _, row := range checkRows {
 			want := Works
 			switch {
-			case row.name == rowReady || row.name == rowFinalized || row.name == rowFirst || row.name == rowWarm || row.name == rowGenesis ||
-				row.name == rowArrival || row.name == rowLeader:
+			case row.name == nameReady || row.name == nameFinalized || row.name == nameFirst || row.name == nameWarm || row.name == nameGenesis ||
+				row.name == nameArrival || row.name == nameLeader:
 				want = Absent
 			case row.pair && n == 1:
 				want = Skipped
@@ -122,30 +122,30 @@ func TestCheck_Failures(t *testing.T) {
 		want string // in the problem
 		jq   string
 	}{
-		"ready never":        {file: []string{"calls:\n", "ready: {call: peers, jq: . > 5}\ncalls:\n"}, row: rowReady, want: "gives false, which is not true", jq: ". > 5"},
-		"height is null":     {file: []string{"height: {call: height, jq: .}", "height: {call: height, jq: .x?}"}, row: rowHeight, want: "gives nothing"},
-		"head is a number":   {file: []string{"head: {call: head, jq: .}", "head: {call: head, jq: length}"}, row: rowHead, want: "which is not a hash", jq: "length"},
-		"an RPC error":       {toy: func(a, _ *toy) { a.hook = failing("height", -28) }, row: rowHeight, want: "error -28"},
-		"no such method":     {file: []string{"{method: peers}", "{method: piers}"}, row: rowPeers, want: "error -32601"},
-		"hash":               {file: []string{block, strings.Replace(block, ".hash", ".hush", 1)}, row: rowHash, want: "gives null, which is not a hash", jq: ".hush"},
-		"parent":             {file: []string{block, strings.Replace(block, ".parent", ".time", 1)}, row: rowParent, want: "which is not a hash"},
-		"time":               {file: []string{block, strings.Replace(block, "time: .time", "time: .hash", 1)}, row: rowTime, want: "which is not unix seconds"},
-		"proposer":           {file: []string{block, strings.Replace(block, ".by", ".time", 1)}, row: rowProposer, want: "which is not text"},
-		"txs":                {file: []string{block, strings.Replace(block, "txs: .txs", "txs: .hash", 1)}, row: rowTxs, want: "not a list of texts", jq: ".hash"},
-		"finalized":          {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  finalized: {call: height, jq: . + 9}"}, row: rowFinalized, want: "its head is at"},
-		"genesis is null":    {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: height, jq: .x?}"}, row: rowGenesis, want: "gives nothing"},
-		"genesis is nothing": {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: height, jq: 'null'}"}, row: rowGenesis, want: "which is not anything that tells networks apart"},
-		"warm-up":            {file: []string{"calls:\n", "warm_up: [{call: generate}, {call: melt}]\ncalls:\n  melt: {method: melt}\n"}, toy: func(a, b *toy) { spreading(a, b) }, row: rowWarm, want: "warm_up, step 2 of 2: node a, call melt"},
-		"no coins":           {file: []string{`tx: "{{.From.Name}} {{.To.Name}} {{.Amount}} {{.Nonce}}"`, "coins: {key: account, call: coins, jq: .}", "calls:\n", "calls:\n  coins: {method: coins}\n"}, row: rowSubmit, want: "the node has no coin for it"},
-		"two geneses":        {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: head, jq: .}"}, toy: func(_, b *toy) { b.set(0, "other") }, row: rowGenesis, want: "it has another genesis"},
-		"leader is a number": {file: []string{"  make_block:", "  leader: {call: height, jq: .}\n  make_block:"}, row: rowLeader, want: "which is not a node's name, or the address", jq: "."},
-		"leader is no node":  {file: []string{"  make_block:", "  leader: {call: head, jq: .}\n  make_block:"}, row: rowLeader, want: "which is not a node's name, or the address", jq: "."},
-		"leader is unknown":  {file: []string{"  make_block:", "  leader: {call: lead, jq: .}\n  make_block:", "calls:\n", "calls:\n  lead: {method: lead}\n"}, row: rowLeader, want: "error -32601"},
-		"no peers":           {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: . - 2}"}, row: rowPeers, want: "counts no peer"},
-		"peers by call":      {file: []string{"calls:\n", "peers: {call: greet}\ncalls:\n  greet: {method: greet}\n"}, row: rowConnect, want: "error -32601"},
-		"make_block":         {toy: func(a, _ *toy) { a.hook = failing("generate", -1) }, row: rowMake, want: "error -1"},
-		"makes none":         {file: []string{"generate: {method: generate}", "generate: {method: peers}"}, row: rowMake, want: "stays there"},
-		"submit":             {file: []string{"jq: .id}", "jq: .no}"}, row: rowSubmit, want: "gives null, which is not a transaction's id", jq: ".no"},
+		"ready never":        {file: []string{"calls:\n", "ready: {call: peers, jq: . > 5}\ncalls:\n"}, row: nameReady, want: "gives false, which is not true", jq: ". > 5"},
+		"height is null":     {file: []string{"height: {call: height, jq: .}", "height: {call: height, jq: .x?}"}, row: nameHeight, want: "gives nothing"},
+		"head is a number":   {file: []string{"head: {call: head, jq: .}", "head: {call: head, jq: length}"}, row: nameHead, want: "which is not a hash", jq: "length"},
+		"an RPC error":       {toy: func(a, _ *toy) { a.hook = failing("height", -28) }, row: nameHeight, want: "error -28"},
+		"no such method":     {file: []string{"{method: peers}", "{method: piers}"}, row: namePeers, want: "error -32601"},
+		"hash":               {file: []string{block, strings.Replace(block, ".hash", ".hush", 1)}, row: nameHash, want: "gives null, which is not a hash", jq: ".hush"},
+		"parent":             {file: []string{block, strings.Replace(block, ".parent", ".time", 1)}, row: nameParent, want: "which is not a hash"},
+		"time":               {file: []string{block, strings.Replace(block, "time: .time", "time: .hash", 1)}, row: nameTime, want: "which is not unix seconds"},
+		"proposer":           {file: []string{block, strings.Replace(block, ".by", ".time", 1)}, row: nameProposer, want: "which is not text"},
+		"txs":                {file: []string{block, strings.Replace(block, "txs: .txs", "txs: .hash", 1)}, row: nameTxs, want: "not a list of texts", jq: ".hash"},
+		"finalized":          {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  finalized: {call: height, jq: . + 9}"}, row: nameFinalized, want: "its head is at"},
+		"genesis is null":    {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: height, jq: .x?}"}, row: nameGenesis, want: "gives nothing"},
+		"genesis is nothing": {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: height, jq: 'null'}"}, row: nameGenesis, want: "which is not anything that tells networks apart"},
+		"warm-up":            {file: []string{"calls:\n", "warm_up: [{call: generate}, {call: melt}]\ncalls:\n  melt: {method: melt}\n"}, toy: func(a, b *toy) { spreading(a, b) }, row: nameWarm, want: "warm_up, step 2 of 2: node a, call melt"},
+		"no coins":           {file: []string{`tx: "{{.From.Name}} {{.To.Name}} {{.Amount}} {{.Nonce}}"`, "coins: {key: account, call: coins, jq: .}", "calls:\n", "calls:\n  coins: {method: coins}\n"}, row: nameSubmit, want: "the node has no coin for it"},
+		"two geneses":        {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: head, jq: .}"}, toy: func(_, b *toy) { b.set(0, "other") }, row: nameGenesis, want: "it has another genesis"},
+		"leader is a number": {file: []string{"  make_block:", "  leader: {call: height, jq: .}\n  make_block:"}, row: nameLeader, want: "which is not a node's name, or the address", jq: "."},
+		"leader is no node":  {file: []string{"  make_block:", "  leader: {call: head, jq: .}\n  make_block:"}, row: nameLeader, want: "which is not a node's name, or the address", jq: "."},
+		"leader is unknown":  {file: []string{"  make_block:", "  leader: {call: lead, jq: .}\n  make_block:", "calls:\n", "calls:\n  lead: {method: lead}\n"}, row: nameLeader, want: "error -32601"},
+		"no peers":           {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: . - 2}"}, row: namePeers, want: "counts no peer"},
+		"peers by call":      {file: []string{"calls:\n", "peers: {call: greet}\ncalls:\n  greet: {method: greet}\n"}, row: nameConnect, want: "error -32601"},
+		"make_block":         {toy: func(a, _ *toy) { a.hook = failing("generate", -1) }, row: nameMake, want: "error -1"},
+		"makes none":         {file: []string{"generate: {method: generate}", "generate: {method: peers}"}, row: nameMake, want: "stays there"},
+		"submit":             {file: []string{"jq: .id}", "jq: .no}"}, row: nameSubmit, want: "gives null, which is not a transaction's id", jq: ".no"},
 		"submit to nobody":   {toy: func(a, b *toy) { a.takes, b.takes = false, false }, row: rowIncluded, want: "is in none of the blocks"},
 		"another id":         {file: []string{"jq: .id}", "jq: .id + \"x\"}"}, row: rowIncluded, want: "they list"},
 		"head is no hash":    {file: []string{"head: {call: head, jq: .}", "head: {call: head, jq: . + \"0\"}"}, row: rowSameHead, want: "toy.yaml:19:"},
@@ -153,8 +153,8 @@ func TestCheck_Failures(t *testing.T) {
 		"old blocks":         {file: []string{block, strings.Replace(block, "time: .time", "time: .time / 1000", 1)}, row: rowClock, want: "the newest block is of 1970"},
 		"stands still":       {file: []string{"  make_block: {call: generate}\n", ""}, row: rowGrows, want: "stays there"},
 		"two networks":       {toy: func(_, b *toy) { b.chain = []string{"g", "other", "chain", "here", "x"} }, row: rowOneChain, want: "node a has block"},
-		"finalized null":     {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  finalized: {call: stat, jq: .final}", "calls:\n", "calls:\n  stat: {method: status}\n"}, row: rowFinalized, want: "gives null, which is not a height", jq: ".final"},
-		"first block":        {file: []string{"calls:\n", "first_block: {make: generate, give: greet}\ncalls:\n  greet: {method: greet, params: [\"{{.Last}}\"]}\n"}, row: rowFirst, want: "give the first block to b"},
+		"finalized null":     {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  finalized: {call: stat, jq: .final}", "calls:\n", "calls:\n  stat: {method: status}\n"}, row: nameFinalized, want: "gives null, which is not a height", jq: ".final"},
+		"first block":        {file: []string{"calls:\n", "first_block: {make: generate, give: greet}\ncalls:\n  greet: {method: greet, params: [\"{{.Last}}\"]}\n"}, row: nameFirst, want: "give the first block to b"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 2, parse(t, plain, x.file...))
@@ -184,18 +184,18 @@ func TestCheck_OptionalParts(t *testing.T) {
 		file       []string
 		row, value string
 	}{
-		"nothing final yet": {[]string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  finalized: {call: height, jq: 'null'}"}, rowFinalized, "null: nothing yet"},
-		"blocks by hash":    {[]string{`{method: block, params: ["{{int .Height}}"]}`, `{method: of, params: ["{{.Hash}}"]}`}, rowHash, ""},
-		"peers by call":     {[]string{"calls:\n", "peers: {call: greet}\ncalls:\n  greet: {method: connect, params: [\"{{.Peer.Name}}\"]}\n"}, rowConnect, "done"},
-		"who leads":         {[]string{"  make_block:", "  leader: {call: height, jq: '\"b\"'}\n  make_block:"}, rowLeader, "node b"},
-		"ready":             {[]string{"calls:\n", "ready: {call: height, jq: . >= 0}\ncalls:\n"}, rowReady, "yes"},
-		"warm-up":           {[]string{"calls:\n", "warm_up: [{call: generate}]\ncalls:\n"}, rowWarm, "to height 1"},
+		"nothing final yet": {[]string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  finalized: {call: height, jq: 'null'}"}, nameFinalized, "null: nothing yet"},
+		"blocks by hash":    {[]string{`{method: block, params: ["{{int .Height}}"]}`, `{method: of, params: ["{{.Hash}}"]}`}, nameHash, ""},
+		"peers by call":     {[]string{"calls:\n", "peers: {call: greet}\ncalls:\n  greet: {method: connect, params: [\"{{.Peer.Name}}\"]}\n"}, nameConnect, "done"},
+		"who leads":         {[]string{"  make_block:", "  leader: {call: height, jq: '\"b\"'}\n  make_block:"}, nameLeader, "node b"},
+		"ready":             {[]string{"calls:\n", "ready: {call: height, jq: . >= 0}\ncalls:\n"}, nameReady, "yes"},
+		"warm-up":           {[]string{"calls:\n", "warm_up: [{call: generate}]\ncalls:\n"}, nameWarm, "to height 1"},
 	} {
 		w := newWorld(t, 2, parse(t, plain, x.file...))
 		for _, y := range w.toys {
 			included(y)
 		}
-		if x.row == rowWarm {
+		if x.row == nameWarm {
 			w.spread()
 		}
 		found := checked(t, w, pair(w))
@@ -221,10 +221,10 @@ func TestShownBy(t *testing.T) {
 	}{
 		"all works":          {nil, Shown{Blocks: true, Submit: true, Txs: true}},
 		"no parents":         {map[string]Outcome{rowLinked: Failed}, Shown{Submit: true, Txs: true}},
-		"no way to submit":   {map[string]Outcome{rowSubmit: Absent, rowIncluded: Skipped}, Shown{Blocks: true, Txs: true}},
-		"submitting fails":   {map[string]Outcome{rowSubmit: Failed}, Shown{Blocks: true, Txs: true}},
+		"no way to submit":   {map[string]Outcome{nameSubmit: Absent, rowIncluded: Skipped}, Shown{Blocks: true, Txs: true}},
+		"submitting fails":   {map[string]Outcome{nameSubmit: Failed}, Shown{Blocks: true, Txs: true}},
 		"ids do not match":   {map[string]Outcome{rowIncluded: Failed}, Shown{Blocks: true, Submit: true}},
-		"txs are not listed": {map[string]Outcome{rowTxs: Absent}, Shown{Blocks: true, Submit: true}},
+		"txs are not listed": {map[string]Outcome{nameTxs: Absent}, Shown{Blocks: true, Submit: true}},
 	} {
 		var findings []Finding
 		for row, outcome := range all {
@@ -272,7 +272,7 @@ func TestCheck_ShowsNoSecrets(t *testing.T) {
 		"{kind: jsonrpc2}", "{kind: jsonrpc2, bearer: "+cookie+"}", "calls:\n", "calls:\n  who: {method: \"echo\", params: ["+cookie+"]}\n")
 	w := newWorld(t, 1, file)
 	w.toys[0].set(1, "one")
-	f := checked(t, w, &ticker{})[rowHead]
+	f := checked(t, w, &ticker{})[nameHead]
 	if f.Outcome != Failed || !strings.Contains(f.Problem.Reply, "[secret]") {
 		t.Fatalf("%+v %+v", f, f.Problem)
 	}
@@ -283,7 +283,7 @@ func TestCheck_ShowsNoSecrets(t *testing.T) {
 
 func TestCheck_Subscription(t *testing.T) {
 	w := newWorld(t, 1, parse(t, plain, "\n  peers: {call: peers", wsFile)) // toys have no websocket
-	f := checked(t, w, pair(w))[rowArrival]
+	f := checked(t, w, pair(w))[nameArrival]
 	if f.Outcome != Failed || !strings.Contains(fmt.Sprint(f.Problem), "no websocket at /ws") && !strings.Contains(fmt.Sprint(f.Problem), "no message announced a block") {
 		t.Errorf("%+v %v", f, f.Problem)
 	}
@@ -295,7 +295,7 @@ func TestCheck_LogPattern(t *testing.T) {
   arrival: {log: {pattern: 'block (?P<height>[0-9]+)'}}
   peers: {call: peers`)
 	w := newWorld(t, 1, file)
-	f := checked(t, w, pair(w))[rowArrival]
+	f := checked(t, w, pair(w))[nameArrival]
 	if f.Outcome != Failed || !strings.Contains(f.Problem.Text, "printed no line that matches block (?P<height>[0-9]+)") ||
 		f.Problem.At != "toy.yaml:21:13" || !f.Problem.Look {
 		t.Errorf("%+v %+v", f, f.Problem)
@@ -304,7 +304,7 @@ func TestCheck_LogPattern(t *testing.T) {
 	heard := make(chan chain.Notification, 1)
 	heard <- chain.Notification{Height: 3}
 	for _, f := range w.Check(t.Context(), pair(w), heard, nil) {
-		if f.Name == rowArrival && (f.Outcome != Works || f.Value != "a block at height 3") {
+		if f.Name == nameArrival && (f.Outcome != Works || f.Value != "a block at height 3") {
 			t.Errorf("%+v %+v", f, f.Problem)
 		}
 	}

@@ -11,6 +11,28 @@ import (
 	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
+// The parts of a chain file that messages name.
+const (
+	nameReady     = "ready"
+	nameHeight    = "observe.height"
+	nameHead      = "observe.head"
+	nameHash      = "observe.block.hash"
+	nameParent    = "observe.block.parent"
+	nameTime      = "observe.block.time"
+	nameProposer  = "observe.block.proposer"
+	nameTxs       = "observe.block.txs"
+	nameFinalized = "observe.finalized"
+	namePeers     = "observe.peers"
+	nameGenesis   = "observe.genesis"
+	nameArrival   = "observe.arrival"
+	nameFirst     = "first_block"
+	nameConnect   = "peers"
+	nameWarm      = "warm_up"
+	nameMake      = "act.make_block"
+	nameSubmit    = "act.submit"
+	nameLeader    = "act.leader"
+)
+
 // reader reads of nodes what the chain file's `ready`, `observe` and `act.leader` name. It has no state: each method
 // queries the node again.
 type reader struct{ *caller }
@@ -32,7 +54,7 @@ func (r reader) tip(ctx context.Context, m *member) (tip, error) {
 
 // height reads the height of a node's head, and returns the reply that holds it too.
 func (r reader) height(ctx context.Context, m *member) (uint64, any, error) {
-	return r.number(ctx, m, "observe.height", r.file.Observe.Height)
+	return r.number(ctx, m, nameHeight, r.file.Observe.Height)
 }
 
 // number reads a whole number, and returns the reply that holds it too.
@@ -57,7 +79,7 @@ func (r reader) head(ctx context.Context, m *member, height uint64, answer any) 
 			return tip{}, err
 		}
 	}
-	v, err := r.query(ctx, m, rowHead, o.Head.JQ, answer)
+	v, err := r.query(ctx, m, nameHead, o.Head.JQ, answer)
 	if err != nil {
 		return tip{}, err
 	}
@@ -66,7 +88,7 @@ func (r reader) head(ctx context.Context, m *member, height uint64, answer any) 
 	}
 	hash, ok := hashText(v)
 	if !ok {
-		return tip{}, r.unexpected(m, rowHead, o.Head.JQ, v, answer, wantHash(v))
+		return tip{}, r.unexpected(m, nameHead, o.Head.JQ, v, answer, wantHash(v))
 	}
 	return tip{hash, height}, nil
 }
@@ -110,13 +132,13 @@ func (r reader) tipAndFinal(ctx context.Context, m *member) (t tip, final *uint6
 // final reads the height that a node calls final out of a reply, nil where it gives null: nothing is final yet.
 func (r reader) final(ctx context.Context, m *member, answer any) (*uint64, error) {
 	q := r.file.Observe.Finalized.JQ
-	v, err := r.query(ctx, m, rowFinalized, q, answer)
+	v, err := r.query(ctx, m, nameFinalized, q, answer)
 	if err != nil || v == nil {
 		return nil, err
 	}
 	height, ok := whole(v)
 	if !ok {
-		return nil, r.unexpected(m, rowFinalized, q, v, answer, "a whole number")
+		return nil, r.unexpected(m, nameFinalized, q, v, answer, "a whole number")
 	}
 	return &height, nil
 }
@@ -126,16 +148,16 @@ func (r reader) peers(ctx context.Context, m *member) (int, error) {
 	if r.file.Observe.Peers == nil {
 		return -1, nil
 	}
-	count, _, err := r.number(ctx, m, rowPeers, *r.file.Observe.Peers)
+	count, _, err := r.number(ctx, m, namePeers, *r.file.Observe.Peers)
 	return int(min(count, 1<<31-1)), err
 }
 
 // ready returns nil when a node is ready.
 func (r reader) ready(ctx context.Context, m *member) error {
 	o := r.file.Ready
-	v, answer, err := r.read(ctx, m, rowReady, chainspec.Observation{Calls: o.Calls, JQ: o.JQ})
+	v, answer, err := r.read(ctx, m, nameReady, chainspec.Observation{Calls: o.Calls, JQ: o.JQ})
 	if err == nil && !truth(v) {
-		err = r.unexpected(m, rowReady, o.JQ, v, answer, "true")
+		err = r.unexpected(m, nameReady, o.JQ, v, answer, "true")
 	}
 	if err != nil {
 		return fmt.Errorf("not ready: %w", err)
@@ -146,9 +168,9 @@ func (r reader) ready(ctx context.Context, m *member) error {
 // genesis reads what tells the node's network apart, which the chain file has.
 func (r reader) genesis(ctx context.Context, m *member) (any, error) {
 	o := *r.file.Observe.Genesis
-	v, answer, err := r.read(ctx, m, rowGenesis, o)
+	v, answer, err := r.read(ctx, m, nameGenesis, o)
 	if err == nil && v == nil {
-		return nil, r.unexpected(m, rowGenesis, o.JQ, v, answer, "anything that tells networks apart")
+		return nil, r.unexpected(m, nameGenesis, o.JQ, v, answer, "anything that tells networks apart")
 	}
 	return v, err
 }
@@ -156,14 +178,14 @@ func (r reader) genesis(ctx context.Context, m *member) (any, error) {
 // leader reads who is to make the next block, as a node sees it now.
 func (r reader) leader(ctx context.Context, m *member) (faults.NodeID, error) {
 	o := *r.file.Act.Leader
-	v, answer, err := r.read(ctx, m, rowLeader, o)
+	v, answer, err := r.read(ctx, m, nameLeader, o)
 	if err != nil {
 		return "", fmt.Errorf("who leads next: %w", err)
 	}
 	text, _ := v.(string)
 	leader, ok := r.net.named(text)
 	if !ok {
-		return "", r.unexpected(m, rowLeader, o.JQ, v, answer, "a node's name, or the address or public half of a key of one of the nodes")
+		return "", r.unexpected(m, nameLeader, o.JQ, v, answer, "a node's name, or the address or public half of a key of one of the nodes")
 	}
 	return leader.ID, nil
 }
@@ -196,7 +218,7 @@ func (r reader) blockByHash(ctx context.Context, m *member, hash trace.Hash, hei
 		b, err = r.parseBlock(ctx, m, height, answer)
 	}
 	if err == nil && b.Hash != hash {
-		err = r.unexpected(m, rowHash, o.Hash, string(b.Hash), answer, "the requested hash")
+		err = r.unexpected(m, nameHash, o.Hash, string(b.Hash), answer, "the requested hash")
 	}
 	if err != nil {
 		return trace.Block{}, fmt.Errorf("block %s at height %d: %w", hash, height, err)
@@ -255,12 +277,12 @@ type blockPart struct {
 // blockParts are the parts of blocks that the chain file has.
 func (r reader) blockParts() []blockPart {
 	o := r.file.Observe.Block
-	parts := []blockPart{{rowHash, o.Hash, setHash}, {rowParent, o.Parent, setParent}, {rowTime, o.Time, setTime}}
+	parts := []blockPart{{nameHash, o.Hash, setHash}, {nameParent, o.Parent, setParent}, {nameTime, o.Time, setTime}}
 	if o.Proposer != nil {
-		parts = append(parts, blockPart{rowProposer, *o.Proposer, r.setProducer})
+		parts = append(parts, blockPart{nameProposer, *o.Proposer, r.setProducer})
 	}
 	if o.Txs != nil {
-		parts = append(parts, blockPart{rowTxs, *o.Txs, setTxs})
+		parts = append(parts, blockPart{nameTxs, *o.Txs, setTxs})
 	}
 	return parts
 }

@@ -72,16 +72,16 @@ func (s *sender) submit(ctx context.Context, extra map[string]any) (trace.Hash, 
 	id, q := answer, chainspec.Query{Source: ".", Pos: act.Submit.Pos}
 	if act.Submit.JQ != nil {
 		q = *act.Submit.JQ
-		if id, err = s.query(ctx, s.member, rowSubmit, q, answer); err != nil {
+		if id, err = s.query(ctx, s.member, nameSubmit, q, answer); err != nil {
 			return "", err
 		}
 	}
 	if text, isText := id.(string); isText && !short(text) {
-		return "", s.unexpected(s.member, rowSubmit, q, id, answer, fmt.Sprintf("a transaction's id of at most %d bytes", maxHash))
+		return "", s.unexpected(s.member, nameSubmit, q, id, answer, fmt.Sprintf("a transaction's id of at most %d bytes", maxHash))
 	}
 	hash, ok := hashText(id)
 	if !ok {
-		return "", s.unexpected(s.member, rowSubmit, q, id, answer, "a transaction's id")
+		return "", s.unexpected(s.member, nameSubmit, q, id, answer, "a transaction's id")
 	}
 	return hash, nil
 }
