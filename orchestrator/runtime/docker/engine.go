@@ -19,11 +19,12 @@ func Unreachable(err error) bool {
 	return errors.Is(err, ErrUnavailable) || client.IsErrConnectionFailed(err)
 }
 
-// pingTimeout bounds the first request; an engine that answers at all does so in milliseconds.
-const pingTimeout = 900 * time.Millisecond
+// pingTimeout bounds the first request. An engine on an idle machine answers in milliseconds; without an engine the
+// connection fails at once.
+const pingTimeout = 10 * time.Second
 
-// Available returns the version of the local engine. It takes less than a second. The error wraps ErrUnavailable and says
-// what to do.
+// Available returns the version of the local engine. It takes milliseconds, and at most ten seconds where
+// the engine hangs. The error wraps ErrUnavailable and says what to do.
 func Available(ctx context.Context) (string, error) {
 	cli, version, err := connect(ctx)
 	if err != nil {

@@ -79,13 +79,15 @@ func TestAvailable_Engines(t *testing.T) {
 		{"no answer", "", "", "did not answer"},
 	} {
 		engineAt(t, c.platform)
-		begin := time.Now()
-		version, err := Available(t.Context())
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		if c.platform == "" { // it never answers
+			cancel()
+			ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
+		}
+		version, err := Available(ctx)
+		cancel()
 		if version != c.version || errors.Is(err, ErrUnavailable) != (c.fail != "") || c.fail != "" && !strings.Contains(err.Error(), c.fail) {
 			t.Errorf("%s: %q, %v", c.name, version, err)
-		}
-		if took := time.Since(begin); took > 5*time.Second {
-			t.Errorf("%s: it took %v", c.name, took)
 		}
 	}
 }
