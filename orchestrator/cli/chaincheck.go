@@ -285,26 +285,32 @@ func (o *chainChecked) show(out output) error {
 	}
 	out.printf("chain %s (%s)\n\n", o.Chain, o.File)
 	header := []string{"", "one node", "two nodes"}[:len(o.Stages)+1]
-	var rows [][]string
-	var notes [][2]string
+	var rows, absent [][]string
 	failures := 0
-	for i := range o.Stages[0].Findings {
-		name, note := o.Stages[0].Findings[i].Name, ""
-		row := []string{name}
-		for _, s := range o.Stages {
-			cell := ""
-			cell, note = checkCell(s.Findings[i], &failures)
+	for i, f := range o.Stages[0].Findings {
+		row := []string{f.Name}
+		for k, s := range o.Stages {
+			f = s.Findings[i]
+			cell := checkCell(f, &failures)
+			if f.Outcome == external.Skipped && k < len(o.Stages)-1 {
+				cell = "" // what needs a second node is tested later
+			}
 			row = append(row, cell)
 		}
 		rows = append(rows, row)
-		if note != "" { // of the last stage: what needs a second node was tested by then
-			notes = append(notes, [2]string{name, note})
+		if f.Outcome == external.Absent {
+			absent = append(absent, []string{f.Name, f.Note})
 		}
 	}
 	if err := out.table(nil, header, rows); err != nil {
 		return err
 	}
-	printPairs(out.w, out.style, "notes", notes)
+	if len(absent) > 0 {
+		out.printf("\n")
+		if err := out.table(nil, []string{"not in the file", "what follows"}, absent); err != nil {
+			return err
+		}
+	}
 	number := 0
 	for i := range o.Stages[0].Findings {
 		for _, s := range o.Stages {
@@ -345,18 +351,18 @@ func showJudgeable(out output, list []judgeable) error {
 	return out.table(nil, []string{"invariant", "judged", "why not"}, rows)
 }
 
-// checkCell is what the table shows of a finding, and the note beside it. failures counts those that are shown below.
-func checkCell(f external.Finding, failures *int) (cell, note string) {
+// checkCell is what the table shows of a finding. failures counts those that are shown below.
+func checkCell(f external.Finding, failures *int) string {
 	switch f.Outcome {
 	case external.Works:
-		return clipped(f.Value, maxCell), ""
+		return clipped(f.Value, maxCell)
 	case external.Failed:
 		*failures++
-		return fmt.Sprintf("FAILED%s(%d)", report.NBSP, *failures), ""
+		return fmt.Sprintf("FAILED%s(%d)", report.NBSP, *failures)
 	case external.Absent:
-		return "-", "not in the file: " + f.Note
+		return "-"
 	}
-	return "", f.Note
+	return f.Note
 }
 
 // showProblem prints why something failed.

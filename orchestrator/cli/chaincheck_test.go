@@ -36,7 +36,7 @@ func TestChainChecked_Show(t *testing.T) {
 	}
 	for _, want := range []string{
 		" observe.height  0123456789012345678901234567890123456789"[:len(" observe.height  ")+maxCell-1] + "…  -",
-		"not in the file: costs much\n", " observe.head    FAILED (1)", "FAILED (2)\n", " both ", "yes\n",
+		"not in the file  what follows\n", " observe.height   costs much\n", " observe.head    FAILED (1)", "FAILED (2)\n", " both ", "yes\n",
 		"\n(1) observe.head, one node\n    at     c.yaml:7:3\n    jq     .x\n    reply  {} of node node-1\n    it     gives null\n    hint   look there\n",
 		"\n(2) observe.head, two nodes\n    no answer\n    at     c.yaml:9:1\n",
 		"\ntwo nodes: node node-2 exited by itself: exit 1\n    at     c.yaml:4:1\n", "    | " + long[:maxPrinted-1] + "…\n",

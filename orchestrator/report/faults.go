@@ -175,7 +175,7 @@ func (p *printer) partitions(partitions []replay.Partition) {
 func outcome(p *replay.Partition, side int) string {
 	switch {
 	case p.Idle:
-		return "no blocks on any side"
+		return "halted"
 	case p.Canonical < 0 || !p.Converged:
 		return "undecided"
 	case p.Canonical == side:
