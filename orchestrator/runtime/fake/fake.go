@@ -69,7 +69,7 @@ var (
 )
 
 // New returns a runtime that hosts nodes as a simulated network with opts does, and fails as the script says. The
-// calling goroutine is the first task of its Clock. opts.RealTime makes it as slow as a real one.
+// calling goroutine is the first task of its Clock.
 func New(opts sim.Options, script Script) *Runtime {
 	return &Runtime{Runtime: sim.New(opts), script: script}
 }

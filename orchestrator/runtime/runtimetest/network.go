@@ -29,7 +29,6 @@ type Network struct {
 	Start    time.Time      // of the chain
 	Interval time.Duration  // between blocks
 	Miners   int            // how many of the first hosts mine, each at the same rate; at least 1
-	Relay    string         // "inventory" if empty
 	// Peers returns the hosts that a host connects to, by index; nil: all others.
 	Peers func(host int) []int
 }
@@ -59,14 +58,11 @@ func (n Network) Launches() []runtime.Launch {
 	out := make([]runtime.Launch, len(n.Hosts))
 	for i, h := range n.Hosts {
 		cfg := node.Config{
-			Name: string(h.ID), Genesis: genesis, Key: n.seed(i), Relay: n.Relay, Seed: uint64(i + 1),
+			Name: string(h.ID), Genesis: genesis, Key: n.seed(i), Relay: "inventory", Seed: uint64(i + 1),
 			Listen:    peers[i].Addr,
 			Advertise: peers[i].Addr,
 			API:       fmt.Sprintf("%s:%d", h.Addr, runtime.APIPort),
 			Data:      "/data",
-		}
-		if cfg.Relay == "" {
-			cfg.Relay = "inventory"
 		}
 		if i < n.Miners {
 			cfg.Mine = mineRate

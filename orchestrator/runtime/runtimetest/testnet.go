@@ -194,13 +194,10 @@ func (n *testnet) sleep(t *testing.T, d time.Duration) {
 	}
 }
 
-// agree waits until all nodes (or those given) are connected to each other, at or above a height, and at most one block
-// apart.
-func (n *testnet) agree(t *testing.T, height uint64, nodes ...faults.NodeID) {
+// agree waits until all nodes are connected to each other, at or above a height, and at most one block apart.
+func (n *testnet) agree(t *testing.T, height uint64) {
 	t.Helper()
-	if len(nodes) == 0 {
-		nodes = n.ids()
-	}
+	nodes := n.ids()
 	n.wait(t, fmt.Sprintf("%v to agree above height %d", nodes, height), func() error {
 		var low, high uint64
 		for i, id := range nodes {

@@ -10,8 +10,6 @@ import (
 const (
 	// burst is how many events run between two checks of the tasks' contexts.
 	burst = 4096
-	// pace is the longest sleep of a paced clock between two checks of the tasks' contexts.
-	pace = 2 * time.Millisecond
 	// never is later than every event.
 	never = math.MaxInt64
 )
@@ -31,18 +29,16 @@ type clock struct {
 	epoch time.Time
 	now   atomic.Int64
 	// run runs at most max events up to and including a time, and returns true if no more are left.
-	run       func(until int64, max int) bool
-	realStart time.Time // when the clock was made
-	paced     bool      // virtual time does not run ahead of real time
+	run func(until int64, max int) bool
 
 	tasks   []*task // in the order in which they were started; the first made the clock
 	current *task   // the one that runs
 	waiting bool    // the first task is in Wait
 }
 
-func newClock(epoch time.Time, paced bool, run func(int64, int) bool) *clock {
+func newClock(epoch time.Time, run func(int64, int) bool) *clock {
 	first := &task{wake: make(chan struct{}, 1)}
-	return &clock{epoch: epoch, run: run, realStart: time.Now(), paced: paced, tasks: []*task{first}, current: first}
+	return &clock{epoch: epoch, run: run, tasks: []*task{first}, current: first}
 }
 
 // Now implements runtime.Clock.
@@ -126,18 +122,9 @@ func (c *clock) advance() *task {
 		if l := c.cancelled(); l != nil {
 			return l
 		}
-		next := c.earliest()
-		target := next.until
-		if c.paced {
-			target = min(target, max(int64(time.Since(c.realStart)), c.now.Load()))
-		}
-		if !c.run(target, burst) {
-			continue
-		}
-		if target == next.until {
+		if next := c.earliest(); c.run(next.until, burst) {
 			return next
 		}
-		time.Sleep(min(pace, time.Duration(next.until-target)))
 	}
 }
 

@@ -124,19 +124,3 @@ func TestClock_WaitOutsideFirstTask(t *testing.T) {
 		t.Fatal("no panic")
 	}
 }
-
-func TestClock_RealTime(t *testing.T) {
-	began := time.Now()
-	c := New(Options{RealTime: true}).Clock()
-	if err := c.Sleep(t.Context(), 30*ms); err != nil {
-		t.Fatal(err)
-	}
-	if took := time.Since(began); took < 30*ms {
-		t.Fatalf("30ms of virtual time took %v", took)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*ms)
-	defer cancel()
-	if err := c.Sleep(ctx, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("sleep: %v, want deadline exceeded", err)
-	}
-}

@@ -154,7 +154,7 @@ type attempt struct {
 
 // connect starts to dial a peer at an address.
 func (w *world) connect(h *host, peer chain.PeerID, addr string) {
-	a := attempt{from: h, to: w.addrs[addr], life: h.life, peer: peer, until: w.now.Load() + w.dial}
+	a := attempt{from: h, to: w.addrs[addr], life: h.life, peer: peer, until: w.now.Load() + int64(DialTimeout)}
 	switch {
 	case a.to == nil:
 		w.fail(a, a.until)
@@ -313,7 +313,7 @@ func (w *world) latency(l *link) int64 {
 	if l.jitter > 0 {
 		d += w.rng.Int64N(2*l.jitter+1) - l.jitter
 	}
-	return w.base + max(d, 0)
+	return int64(BaseDelay) + max(d, 0)
 }
 
 // linkOf returns the state of the link between two hosts.

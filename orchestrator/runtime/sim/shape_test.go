@@ -35,7 +35,7 @@ func TestLatency_AtLeastBaseDelay(t *testing.T) {
 		d := w.latency(&l)
 		low, high = min(low, d), max(high, d)
 	}
-	if low != w.base || high < w.base+int64(10*ms) || high > w.base+int64(11*ms) {
+	if low != int64(BaseDelay) || high < int64(BaseDelay)+int64(10*ms) || high > int64(BaseDelay)+int64(11*ms) {
 		t.Errorf("latencies from %v to %v", time.Duration(low), time.Duration(high))
 	}
 }
@@ -98,7 +98,7 @@ func TestProbe(t *testing.T) {
 		slow.Median < slow.Min || slow.Median > slow.Max {
 		t.Errorf("slow link: %+v", slow)
 	}
-	base := DefaultBaseDelay
+	base := BaseDelay
 	want := []faults.Measurement{
 		{Link: links[1], Sent: 10, Received: 10, Min: base, Median: base, Max: base},
 		{Link: links[2], Sent: 10}, {Link: links[3], Sent: 10}, {Link: links[4], Sent: 10}, {Link: links[5], Sent: 10},
@@ -119,7 +119,7 @@ func TestProbe_EndsEarlyWithoutLoss(t *testing.T) {
 	if err != nil || got[0].Received != 2 {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	if now := l.r.Clock().Now(); now != 5*ms+DefaultBaseDelay {
+	if now := l.r.Clock().Now(); now != 5*ms+BaseDelay {
 		t.Errorf("took until %v", now)
 	}
 }

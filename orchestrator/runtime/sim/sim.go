@@ -18,10 +18,11 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// Defaults of Options.
 const (
-	DefaultBaseDelay   = 500 * time.Microsecond
-	DefaultDialTimeout = 2 * time.Second
+	// BaseDelay is the one-way delay of every link without faults.
+	BaseDelay = 500 * time.Microsecond
+	// DialTimeout is when a dial without an answer fails.
+	DialTimeout = 2 * time.Second
 )
 
 // defaultEpoch is fixed, so that runs with one seed are identical.
@@ -31,15 +32,8 @@ var defaultEpoch = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 type Options struct {
 	// Seed seeds the random jitter of links. Nodes have their own seeds.
 	Seed uint64
-	// BaseDelay is the one-way delay of every link without faults, DefaultBaseDelay if it is not positive.
-	BaseDelay time.Duration
-	// DialTimeout is when a dial without an answer fails, DefaultDialTimeout if it is not positive.
-	DialTimeout time.Duration
 	// Epoch is the wall-clock time at which virtual time begins; if zero, 2025-01-01T00:00:00Z.
 	Epoch time.Time
-	// RealTime keeps virtual time from running ahead of real time, for demonstrations and tests of interrupts. It does not
-	// change a history.
-	RealTime bool
 	// Plant, if not nil, plants bugs in nodes, for tests of checks that must find them. It is called whenever a process of
 	// a node starts, and returns the machine that runs in place of m: usually one that embeds m and drops or changes some
 	// of its inputs and effects. Requests to the node's API still go to the node itself.
@@ -49,12 +43,6 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	if o.BaseDelay <= 0 {
-		o.BaseDelay = DefaultBaseDelay
-	}
-	if o.DialTimeout <= 0 {
-		o.DialTimeout = DefaultDialTimeout
-	}
 	if o.Epoch.IsZero() {
 		o.Epoch = defaultEpoch
 	}
@@ -94,7 +82,7 @@ func New(opts Options) *Runtime {
 	opts = opts.withDefaults()
 	r := &Runtime{opts: opts}
 	r.newMachine = r.newNode
-	r.clock = newClock(opts.Epoch, opts.RealTime, r.run)
+	r.clock = newClock(opts.Epoch, r.run)
 	r.w = newWorld(opts, &r.clock.now)
 	return r
 }
@@ -122,7 +110,7 @@ func (r *Runtime) Info(context.Context) runtime.Info {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return runtime.Info{Text: fmt.Sprintf("sim, virtual time, %d nodes, %v base delay, seed %d",
-		len(r.w.hosts), r.opts.BaseDelay, r.opts.Seed)}
+		len(r.w.hosts), BaseDelay, r.opts.Seed)}
 }
 
 // maxHosts is the number of addresses.

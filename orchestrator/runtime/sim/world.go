@@ -18,8 +18,6 @@ import (
 // guarded by the Runtime's mutex; only the event loop changes now. It knows nothing about tasks: it is called by the clock.
 type world struct {
 	epoch node.Time
-	base  int64 // one-way delay of every link
-	dial  int64 // timeout of dials
 	now   *atomic.Int64
 	rng   *rand.Rand
 	sink  runtime.Sink
@@ -42,8 +40,6 @@ type world struct {
 func newWorld(opts Options, now *atomic.Int64) *world {
 	w := &world{
 		epoch: node.Time(opts.Epoch.UnixNano()),
-		base:  int64(opts.BaseDelay),
-		dial:  int64(opts.DialTimeout),
 		now:   now,
 		rng:   rand.New(rand.NewPCG(opts.Seed, 0x6e657473706c6974)),
 		names: make(map[faults.NodeID]*host),
