@@ -11,7 +11,7 @@ wallet: {chain_id: "{{.Network}}", account: "0x{{.Node.Keys.account.AddressHex}}
 `
 
 func TestAccess(t *testing.T) {
-	w := newWorld(t, 2, parse(t, plain+inWallets, "rpc: {kind: jsonrpc2}",
+	w := newHarness(t, 2, parse(t, plain+inWallets, "rpc: {kind: jsonrpc2}",
 		`rpc: {kind: jsonrpc1, tls: self-signed, path: /x, basic: {user: me, password: "it's {{.Node.Name}}"}}`))
 	a, err := w.access("b")
 	if err != nil {
@@ -40,7 +40,7 @@ func TestAccess(t *testing.T) {
 }
 
 func TestAccess_Bearer(t *testing.T) {
-	w := newWorld(t, 1, parse(t, webbed, "rpc: {kind: http-get}", `rpc: {kind: http-get, path: /v1, bearer: "to-{{.Node.Name}}"}`))
+	w := newHarness(t, 1, parse(t, webbed, "rpc: {kind: http-get}", `rpc: {kind: http-get, path: /v1, bearer: "to-{{.Node.Name}}"}`))
 	a, err := w.access("a")
 	if err != nil || a.Token != "to-a" || a.User+a.Password+a.ChainID+a.Account != "" {
 		t.Errorf("access %+v, %v", a, err)
@@ -51,7 +51,7 @@ func TestAccess_Bearer(t *testing.T) {
 }
 
 func TestAccess_Post(t *testing.T) {
-	w := newWorld(t, 1, parse(t, webbed, "{path: /status}", "{path: /status, params: {of: [head]}}"))
+	w := newHarness(t, 1, parse(t, webbed, "{path: /status}", "{path: /status, params: {of: [head]}}"))
 	a, err := w.access("a")
 	if err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// plain is a chain file whose nodes speak as toy does.
+// plain is a chain file whose nodes speak as fakeNode does.
 const plain = `
 name: toy
 description: A chain for tests.
@@ -128,22 +128,22 @@ func (image) BuildImage(context.Context, runtime.ImageSource, func(string)) (str
 	return "sha256:1", nil
 }
 
-// world is a prepared chain whose nodes are toys.
-type world struct {
+// harness is a prepared chain whose nodes are fake nodes.
+type harness struct {
 	*Chain
-	t    *testing.T
-	toys []*toy
+	t     *testing.T
+	fakes []*fakeNode
 }
 
-// newWorld starts n toys under a chain file.
-func newWorld(t *testing.T, n int, file *chainspec.Chain) *world {
+// newHarness starts n fake nodes under a chain file.
+func newHarness(t *testing.T, n int, file *chainspec.Chain) *harness {
 	t.Helper()
 	f := newFabric(t)
-	w := &world{Chain: New(file, image{}, f.transport, nil), t: t}
+	w := &harness{Chain: New(file, image{}, f.transport, nil), t: t}
 	net := ring(n)
 	for _, x := range net.Nodes {
-		y := &toy{chain: []string{"g"}, by: make(map[string]string), calls: make(map[string]int)}
-		w.toys = append(w.toys, y)
+		y := &fakeNode{chain: []string{"g"}, by: make(map[string]string), calls: make(map[string]int)}
+		w.fakes = append(w.fakes, y)
 		f.serve(t, x.Addr.String()+":7001", y)
 	}
 	if _, err := w.Prepare(t.Context(), net); err != nil {
@@ -154,7 +154,7 @@ func newWorld(t *testing.T, n int, file *chainspec.Chain) *world {
 }
 
 // polled returns the events of a poll in short.
-func (w *world) polled(id faults.NodeID) string {
+func (w *harness) polled(id faults.NodeID) string {
 	w.t.Helper()
 	events, err := w.poll(w.t.Context(), id)
 	if err != nil && !errors.Is(err, chain.ErrMoreBlocks) {
@@ -222,7 +222,7 @@ func TestPrepare_Facts(t *testing.T) {
 }
 
 func TestAttach_RunsNothing(t *testing.T) {
-	w := newWorld(t, 2, parse(t, plain))
+	w := newHarness(t, 2, parse(t, plain))
 	c := Attach(w.file, w.rpc.http.Transport)
 	p, err := c.Prepare(t.Context(), ring(2))
 	if err != nil {
@@ -236,4 +236,4 @@ func TestAttach_RunsNothing(t *testing.T) {
 	}
 }
 
-func (w *world) poller(i int) *poller { return w.nodes[w.net.nodes[i].ID].poller }
+func (w *harness) poller(i int) *poller { return w.nodes[w.net.nodes[i].ID].poller }

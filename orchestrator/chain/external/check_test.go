@@ -21,7 +21,7 @@ type ticker struct {
 
 func (c *ticker) Now() time.Duration { return c.now }
 
-// Epoch is that of the toys' blocks.
+// Epoch is that of the fake nodes' blocks.
 func (c *ticker) Epoch() time.Time { return time.Unix(1_700_000_000, 0) }
 
 func (c *ticker) Sleep(ctx context.Context, until time.Duration) error {
@@ -32,20 +32,20 @@ func (c *ticker) Sleep(ctx context.Context, until time.Duration) error {
 	return ctx.Err()
 }
 
-// pair makes two toys one network: blocks and transactions of the first are the second's.
-func pair(w *world) *ticker {
+// pair makes two fake nodes one network: blocks and transactions of the first are the second's.
+func pair(w *harness) *ticker {
 	return &ticker{every: func() {
-		if len(w.toys) > 1 {
-			w.toys[1].set(0, slices.Clone(w.toys[0].chain)...)
+		if len(w.fakes) > 1 {
+			w.fakes[1].set(0, slices.Clone(w.fakes[0].chain)...)
 		}
 	}}
 }
 
-// included makes a toy put what was sent to it into the next block that it tells of.
-func included(y *toy) { y.takes = true }
+// included makes a fake node put what was sent to it into the next block that it tells of.
+func included(y *fakeNode) { y.takes = true }
 
 // checked runs a check and returns its findings by row.
-func checked(t *testing.T, w *world, clock Clock) map[string]Finding {
+func checked(t *testing.T, w *harness, clock Clock) map[string]Finding {
 	t.Helper()
 	out := make(map[string]Finding)
 	found := w.Check(t.Context(), clock, nil, nil)
@@ -66,10 +66,10 @@ func checked(t *testing.T, w *world, clock Clock) map[string]Finding {
 
 func TestCheck(t *testing.T) {
 	for n := 1; n <= 2; n++ {
-		w := newWorld(t, n, parse(t, plain))
-		included(w.toys[0])
+		w := newHarness(t, n, parse(t, plain))
+		included(w.fakes[0])
 		if n == 2 {
-			included(w.toys[1])
+			included(w.fakes[1])
 		}
 		found := checked(t, w, pair(w))
 		for _, row := range checkRows {
@@ -116,16 +116,16 @@ func TestCheck_HasRowForEveryField(t *testing.T) {
 func TestCheck_Failures(t *testing.T) {
 	block := "block: {call: block, hash: .hash, parent: .parent, time: .time, proposer: .by, txs: .txs}"
 	for name, x := range map[string]struct {
-		file []string // replacements in plain
-		toy  func(a, b *toy)
-		row  string
-		want string // in the problem
-		jq   string
+		file  []string // replacements in plain
+		nodes func(a, b *fakeNode)
+		row   string
+		want  string // in the problem
+		jq    string
 	}{
 		"ready never":        {file: []string{"calls:\n", "ready: {call: peers, jq: . > 5}\ncalls:\n"}, row: nameReady, want: "gives false, which is not true", jq: ". > 5"},
 		"height is null":     {file: []string{"height: {call: height, jq: .}", "height: {call: height, jq: .x?}"}, row: nameHeight, want: "gives nothing"},
 		"head is a number":   {file: []string{"head: {call: head, jq: .}", "head: {call: head, jq: length}"}, row: nameHead, want: "which is not a hash", jq: "length"},
-		"an RPC error":       {toy: func(a, _ *toy) { a.hook = failing("height", -28) }, row: nameHeight, want: "error -28"},
+		"an RPC error":       {nodes: func(a, _ *fakeNode) { a.hook = failing("height", -28) }, row: nameHeight, want: "error -28"},
 		"no such method":     {file: []string{"{method: peers}", "{method: piers}"}, row: namePeers, want: "error -32601"},
 		"hash":               {file: []string{block, strings.Replace(block, ".hash", ".hush", 1)}, row: nameHash, want: "gives null, which is not a hash", jq: ".hush"},
 		"parent":             {file: []string{block, strings.Replace(block, ".parent", ".time", 1)}, row: nameParent, want: "which is not a hash"},
@@ -135,35 +135,35 @@ func TestCheck_Failures(t *testing.T) {
 		"finalized":          {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  finalized: {call: height, jq: . + 9}"}, row: nameFinalized, want: "its head is at"},
 		"genesis is null":    {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: height, jq: .x?}"}, row: nameGenesis, want: "gives nothing"},
 		"genesis is nothing": {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: height, jq: 'null'}"}, row: nameGenesis, want: "which is not anything that tells networks apart"},
-		"warm-up":            {file: []string{"calls:\n", "warm_up: [{call: generate}, {call: melt}]\ncalls:\n  melt: {method: melt}\n"}, toy: func(a, b *toy) { spreading(a, b) }, row: nameWarm, want: "warm_up, step 2 of 2: node a, call melt"},
+		"warm-up":            {file: []string{"calls:\n", "warm_up: [{call: generate}, {call: melt}]\ncalls:\n  melt: {method: melt}\n"}, nodes: func(a, b *fakeNode) { spreading(a, b) }, row: nameWarm, want: "warm_up, step 2 of 2: node a, call melt"},
 		"no coins":           {file: []string{`tx: "{{.From.Name}} {{.To.Name}} {{.Amount}} {{.Nonce}}"`, "coins: {key: account, call: coins, jq: .}", "calls:\n", "calls:\n  coins: {method: coins}\n"}, row: nameSubmit, want: "the node has no coin for it"},
-		"two geneses":        {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: head, jq: .}"}, toy: func(_, b *toy) { b.set(0, "other") }, row: nameGenesis, want: "it has another genesis"},
+		"two geneses":        {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: head, jq: .}"}, nodes: func(_, b *fakeNode) { b.set(0, "other") }, row: nameGenesis, want: "it has another genesis"},
 		"leader is a number": {file: []string{"  make_block:", "  leader: {call: height, jq: .}\n  make_block:"}, row: nameLeader, want: "which is not a node's name, or the address", jq: "."},
 		"leader is no node":  {file: []string{"  make_block:", "  leader: {call: head, jq: .}\n  make_block:"}, row: nameLeader, want: "which is not a node's name, or the address", jq: "."},
 		"leader is unknown":  {file: []string{"  make_block:", "  leader: {call: lead, jq: .}\n  make_block:", "calls:\n", "calls:\n  lead: {method: lead}\n"}, row: nameLeader, want: "error -32601"},
 		"no peers":           {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: . - 2}"}, row: namePeers, want: "counts no peer"},
 		"peers by call":      {file: []string{"calls:\n", "peers: {call: greet}\ncalls:\n  greet: {method: greet}\n"}, row: nameConnect, want: "error -32601"},
-		"make_block":         {toy: func(a, _ *toy) { a.hook = failing("generate", -1) }, row: nameMake, want: "error -1"},
+		"make_block":         {nodes: func(a, _ *fakeNode) { a.hook = failing("generate", -1) }, row: nameMake, want: "error -1"},
 		"makes none":         {file: []string{"generate: {method: generate}", "generate: {method: peers}"}, row: nameMake, want: "stays there"},
 		"submit":             {file: []string{"jq: .id}", "jq: .no}"}, row: nameSubmit, want: "gives null, which is not a transaction's id", jq: ".no"},
-		"submit to nobody":   {toy: func(a, b *toy) { a.takes, b.takes = false, false }, row: rowIncluded, want: "is in none of the blocks"},
+		"submit to nobody":   {nodes: func(a, b *fakeNode) { a.takes, b.takes = false, false }, row: rowIncluded, want: "is in none of the blocks"},
 		"another id":         {file: []string{"jq: .id}", "jq: .id + \"x\"}"}, row: rowIncluded, want: "they list"},
 		"head is no hash":    {file: []string{"head: {call: head, jq: .}", "head: {call: head, jq: . + \"0\"}"}, row: rowSameHead, want: "toy.yaml:19:"},
 		"parent of another":  {file: []string{block, strings.Replace(block, ".parent", ".hash", 1)}, row: rowLinked, want: "says that its parent is"},
 		"old blocks":         {file: []string{block, strings.Replace(block, "time: .time", "time: .time / 1000", 1)}, row: rowClock, want: "the newest block is of 1970"},
 		"stands still":       {file: []string{"  make_block: {call: generate}\n", ""}, row: rowGrows, want: "stays there"},
-		"two networks":       {toy: func(_, b *toy) { b.chain = []string{"g", "other", "chain", "here", "x"} }, row: rowOneChain, want: "node a has block"},
+		"two networks":       {nodes: func(_, b *fakeNode) { b.chain = []string{"g", "other", "chain", "here", "x"} }, row: rowOneChain, want: "node a has block"},
 		"finalized null":     {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  finalized: {call: stat, jq: .final}", "calls:\n", "calls:\n  stat: {method: status}\n"}, row: nameFinalized, want: "gives null, which is not a height", jq: ".final"},
 		"first block":        {file: []string{"calls:\n", "first_block: {make: generate, give: greet}\ncalls:\n  greet: {method: greet, params: [\"{{.Last}}\"]}\n"}, row: nameFirst, want: "give the first block to b"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, 2, parse(t, plain, x.file...))
+			w := newHarness(t, 2, parse(t, plain, x.file...))
 			clock := pair(w)
-			for _, y := range w.toys {
+			for _, y := range w.fakes {
 				included(y)
 			}
-			if x.toy != nil {
-				x.toy(w.toys[0], w.toys[1])
+			if x.nodes != nil {
+				x.nodes(w.fakes[0], w.fakes[1])
 			}
 			if x.row == rowOneChain {
 				clock.every = nil
@@ -191,8 +191,8 @@ func TestCheck_OptionalParts(t *testing.T) {
 		"ready":             {[]string{"calls:\n", "ready: {call: height, jq: . >= 0}\ncalls:\n"}, nameReady, "yes"},
 		"warm-up":           {[]string{"calls:\n", "warm_up: [{call: generate}]\ncalls:\n"}, nameWarm, "to height 1"},
 	} {
-		w := newWorld(t, 2, parse(t, plain, x.file...))
-		for _, y := range w.toys {
+		w := newHarness(t, 2, parse(t, plain, x.file...))
+		for _, y := range w.fakes {
 			included(y)
 		}
 		if x.row == nameWarm {
@@ -240,9 +240,9 @@ func TestShownBy(t *testing.T) {
 }
 
 func TestCheck_BlockDoesNotPropagate(t *testing.T) {
-	w := newWorld(t, 2, parse(t, plain, "  submit: {call: send, jq: .id}\n  tx: \"{{.From.Name}} {{.To.Name}} {{.Amount}} {{.Nonce}}\"\n", "",
+	w := newHarness(t, 2, parse(t, plain, "  submit: {call: send, jq: .id}\n  tx: \"{{.From.Name}} {{.To.Name}} {{.Amount}} {{.Nonce}}\"\n", "",
 		"  send: {method: send, params: [\"{{.Tx}}\"]}\n", ""))
-	for _, y := range w.toys {
+	for _, y := range w.fakes {
 		y.set(1, "one", "two")
 	}
 	f := checked(t, w, &ticker{})[rowPropagate]
@@ -252,9 +252,9 @@ func TestCheck_BlockDoesNotPropagate(t *testing.T) {
 }
 
 func TestCheck_Interrupted(t *testing.T) {
-	w := newWorld(t, 1, parse(t, plain))
+	w := newHarness(t, 1, parse(t, plain))
 	ctx, cancel := context.WithCancel(t.Context())
-	w.toys[0].hook = func(_ *toy, m string, _ int) *RPCError {
+	w.fakes[0].hook = func(_ *fakeNode, m string, _ int) *RPCError {
 		if m == "generate" {
 			cancel()
 		}
@@ -270,8 +270,8 @@ func TestCheck_Interrupted(t *testing.T) {
 func TestCheck_ShowsNoSecrets(t *testing.T) {
 	file := parse(t, plain, "head: {call: head, jq: .}", "head: {call: who, jq: .nothing}",
 		"{kind: jsonrpc2}", "{kind: jsonrpc2, bearer: "+cookie+"}", "calls:\n", "calls:\n  who: {method: \"echo\", params: ["+cookie+"]}\n")
-	w := newWorld(t, 1, file)
-	w.toys[0].set(1, "one")
+	w := newHarness(t, 1, file)
+	w.fakes[0].set(1, "one")
 	f := checked(t, w, &ticker{})[nameHead]
 	if f.Outcome != Failed || !strings.Contains(f.Problem.Reply, "[secret]") {
 		t.Fatalf("%+v %+v", f, f.Problem)
@@ -282,7 +282,7 @@ func TestCheck_ShowsNoSecrets(t *testing.T) {
 }
 
 func TestCheck_Subscription(t *testing.T) {
-	w := newWorld(t, 1, parse(t, plain, "\n  peers: {call: peers", wsFile)) // toys have no websocket
+	w := newHarness(t, 1, parse(t, plain, "\n  peers: {call: peers", wsFile)) // fake nodes have no websocket
 	f := checked(t, w, pair(w))[nameArrival]
 	if f.Outcome != Failed || !strings.Contains(fmt.Sprint(f.Problem), "no websocket at /ws") && !strings.Contains(fmt.Sprint(f.Problem), "no message announced a block") {
 		t.Errorf("%+v %v", f, f.Problem)
@@ -294,13 +294,13 @@ func TestCheck_LogPattern(t *testing.T) {
 	file := parse(t, plain, "\n  peers: {call: peers", `
   arrival: {log: {pattern: 'block (?P<height>[0-9]+)'}}
   peers: {call: peers`)
-	w := newWorld(t, 1, file)
+	w := newHarness(t, 1, file)
 	f := checked(t, w, pair(w))[nameArrival]
 	if f.Outcome != Failed || !strings.Contains(f.Problem.Text, "printed no line that matches block (?P<height>[0-9]+)") ||
 		f.Problem.At != "toy.yaml:21:13" || !f.Problem.Look {
 		t.Errorf("%+v %+v", f, f.Problem)
 	}
-	w = newWorld(t, 1, file)
+	w = newHarness(t, 1, file)
 	heard := make(chan chain.Notification, 1)
 	heard <- chain.Notification{Height: 3}
 	for _, f := range w.Check(t.Context(), pair(w), heard, nil) {

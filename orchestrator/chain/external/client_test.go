@@ -14,8 +14,8 @@ import (
 )
 
 func TestClient_Status(t *testing.T) {
-	w := newWorld(t, 1, parse(t, plain))
-	w.toys[0].set(1, "p", "q")
+	w := newHarness(t, 1, parse(t, plain))
+	w.fakes[0].set(1, "p", "q")
 	s, err := w.Client("a").Status(t.Context())
 	if diff := cmp.Diff(trace.Status{Head: "x-q", Height: 2, Peers: 2, Mempool: -1}, s); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
@@ -42,8 +42,8 @@ func TestClient_StatusErrors(t *testing.T) {
 		"call peers":     {"peers: {method: peers}", "peers: {method: gone}"},
 	} {
 		t.Run(broken, func(t *testing.T) {
-			w := newWorld(t, 1, parse(t, plain, replace...))
-			w.toys[0].set(1, "p")
+			w := newHarness(t, 1, parse(t, plain, replace...))
+			w.fakes[0].set(1, "p")
 			want := strings.TrimPrefix(broken, "error ")
 			if s, err := w.Client("a").Status(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%+v, %v", s, err)
@@ -52,7 +52,7 @@ func TestClient_StatusErrors(t *testing.T) {
 	}
 	t.Run("a call that is not there", func(t *testing.T) {
 		file := parse(t, plain)
-		w := newWorld(t, 1, file)
+		w := newHarness(t, 1, file)
 		delete(file.Calls, "height")
 		if _, err := w.Client("a").Status(t.Context()); err == nil || !strings.Contains(err.Error(), "there is no call height") {
 			t.Errorf("%v", err)
@@ -61,39 +61,39 @@ func TestClient_StatusErrors(t *testing.T) {
 }
 
 func TestClient_StatusWaitsForReady(t *testing.T) {
-	w := newWorld(t, 1, parse(t, plain, "rpc: {kind: jsonrpc2}",
+	w := newHarness(t, 1, parse(t, plain, "rpc: {kind: jsonrpc2}",
 		"rpc: {kind: jsonrpc2}\nready: {call: status, jq: .ready}", "calls:\n", "calls:\n  status: {method: status}\n"))
 	client := w.Client("a")
 	if s, err := client.Status(t.Context()); err == nil || !strings.Contains(err.Error(), "not ready: toy.yaml:10:27: node a, ready: jq .ready gives false") {
 		t.Errorf("%+v, %v", s, err)
 	}
-	w.toys[0].set(1, "p")
+	w.fakes[0].set(1, "p")
 	if _, err := client.Status(t.Context()); err != nil {
 		t.Error(err)
 	}
-	w.toys[0].count("status")
-	if _, err := client.Status(t.Context()); err != nil || w.toys[0].count("status") != 0 {
+	w.fakes[0].count("status")
+	if _, err := client.Status(t.Context()); err != nil || w.fakes[0].count("status") != 0 {
 		t.Errorf("queried again, %v", err)
 	}
-	bad := newWorld(t, 1, parse(t, plain, "rpc: {kind: jsonrpc2}",
+	bad := newHarness(t, 1, parse(t, plain, "rpc: {kind: jsonrpc2}",
 		"rpc: {kind: jsonrpc2}\nready: {call: [status], jq: .ready.x}", "calls:\n", "calls:\n  status: {method: status}\n"))
 	if _, err := bad.Client("a").Status(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "not ready: toy.yaml:10:29: node a, ready: jq .ready.x fails: expected an object") {
 		t.Errorf("%v", err)
 	}
-	bad.toys[0].hook = func(*toy, string, int) *RPCError { return &RPCError{Code: 9, Message: "starting"} }
+	bad.fakes[0].hook = func(*fakeNode, string, int) *RPCError { return &RPCError{Code: 9, Message: "starting"} }
 	if _, err := bad.Client("a").Status(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "not ready: node a, call status") {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestClient_Block(t *testing.T) {
-	w := newWorld(t, 2, parse(t, plain))
-	w.toys[0].set(1, "p", "q")
+	w := newHarness(t, 2, parse(t, plain))
+	w.fakes[0].set(1, "p", "q")
 	w.polled("a")
 	a, b := w.Client("a"), w.Client("b")
-	w.toys[0].count("block")
+	w.fakes[0].count("block")
 	got, err := a.Block(t.Context(), "x-p")
-	if err != nil || got.Hash != "x-p" || got.Height != 1 || w.toys[0].count("block") != 0 {
+	if err != nil || got.Hash != "x-p" || got.Height != 1 || w.fakes[0].count("block") != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got, err := b.Block(t.Context(), "x-p"); !errors.Is(err, ErrUnknownBlock) {
@@ -102,14 +102,14 @@ func TestClient_Block(t *testing.T) {
 	// A block that is not stored is read again, as long as it is on the node's chain.
 	w.store.body = map[trace.Hash]trace.Block{}
 	w.store.order = nil
-	if got, err = a.Block(t.Context(), "x-p"); err != nil || got.Hash != "x-p" || w.toys[0].count("block") != 1 {
+	if got, err = a.Block(t.Context(), "x-p"); err != nil || got.Hash != "x-p" || w.fakes[0].count("block") != 1 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	w.toys[0].set(1, "y", "z")
+	w.fakes[0].set(1, "y", "z")
 	if got, err = a.Block(t.Context(), "x-p"); !errors.Is(err, ErrUnknownBlock) {
 		t.Errorf("of another chain: %+v, %v", got, err)
 	}
-	w.toys[0].set(1)
+	w.fakes[0].set(1)
 	if got, err = a.Block(t.Context(), "x-p"); err == nil {
 		t.Errorf("of a shorter chain: %+v", got)
 	}
@@ -119,8 +119,8 @@ func TestClient_Block(t *testing.T) {
 }
 
 func TestClient_HashAt(t *testing.T) {
-	w := newWorld(t, 1, parse(t, plain))
-	w.toys[0].set(1, "p", "q")
+	w := newHarness(t, 1, parse(t, plain))
+	w.fakes[0].set(1, "p", "q")
 	client := w.Client("a")
 	if h, err := client.HashAt(t.Context(), 1); h != "x-p" || err != nil {
 		t.Errorf("hash %s, %v", h, err)
@@ -128,7 +128,7 @@ func TestClient_HashAt(t *testing.T) {
 	if _, err := client.HashAt(t.Context(), 3); !errors.Is(err, chain.ErrNoBlock) {
 		t.Errorf("above the head: %v", err)
 	}
-	w.toys[0].hook = failing("block", 1)
+	w.fakes[0].hook = failing("block", 1)
 	if _, err := client.HashAt(t.Context(), 1); err == nil || errors.Is(err, chain.ErrNoBlock) {
 		t.Errorf("a node that is broken: %v", err)
 	}
@@ -138,10 +138,10 @@ func TestClient_HashAt(t *testing.T) {
 }
 
 // TestClient_FindTx: the transaction is in the block that is made while it is waited for, also where the chain is replaced on the
-// way there. Each block of a toy holds 0xab and its height, so that a word's place tells.
+// way there. Each block of a fake node holds 0xab and its height, so that a word's place tells.
 func TestClient_FindTx(t *testing.T) {
-	w := newWorld(t, 1, parse(t, plain))
-	w.toys[0].set(1, "p", "q", "r")
+	w := newHarness(t, 1, parse(t, plain))
+	w.fakes[0].set(1, "p", "q", "r")
 	client := w.Client("a")
 	if err := w.Capabilities().NoFindTx; err != nil {
 		t.Error(err)
@@ -150,7 +150,7 @@ func TestClient_FindTx(t *testing.T) {
 		t.Errorf("at %d, %v", h, err)
 	}
 	queries := 0
-	w.toys[0].hook = func(y *toy, method string, _ int) *RPCError {
+	w.fakes[0].hook = func(y *fakeNode, method string, _ int) *RPCError {
 		if method != "height" {
 			return nil
 		}
@@ -167,21 +167,21 @@ func TestClient_FindTx(t *testing.T) {
 	if h, err := client.FindTx(t.Context(), "0xab5", 1); h != 5 || err != nil {
 		t.Errorf("at %d, %v", h, err)
 	}
-	w.toys[0].hook = nil
+	w.fakes[0].hook = nil
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	if _, err := client.FindTx(ctx, "0xab2", 2); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a transaction that is in no block above: %v", err)
 	}
-	none := newWorld(t, 1, parse(t, plain, ", txs: .txs", ""))
+	none := newHarness(t, 1, parse(t, plain, ", txs: .txs", ""))
 	if err := none.Capabilities().NoFindTx; !errors.Is(err, ErrNoTxs) || !strings.Contains(err.Error(), "chain toy") {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestClient_FindTxShowsLastError(t *testing.T) {
-	w := newWorld(t, 1, parse(t, plain))
-	w.toys[0].hook = func(*toy, string, int) *RPCError { return &RPCError{Code: 1, Message: "out of order"} }
+	w := newHarness(t, 1, parse(t, plain))
+	w.fakes[0].hook = func(*fakeNode, string, int) *RPCError { return &RPCError{Code: 1, Message: "out of order"} }
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	_, err := w.Client("a").FindTx(ctx, "x", 0)

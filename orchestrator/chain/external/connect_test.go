@@ -14,9 +14,9 @@ import (
 func TestConnector_FirstBlock(t *testing.T) {
 	file := parse(t, plain, "rpc: {kind: jsonrpc2}", "rpc: {kind: jsonrpc2}\nfirst_block: {make: [generate, head], give: connect}",
 		"calls:\n", "calls:\n  connect: {method: connect, params: [\"{{.Last}} for {{.Node.Name}}\"]}\n")
-	w := newWorld(t, 3, file)
+	w := newHarness(t, 3, file)
 	refuse := true
-	w.toys[2].hook = func(y *toy, method string, _ int) *RPCError {
+	w.fakes[2].hook = func(y *fakeNode, method string, _ int) *RPCError {
 		if refuse && method == "connect" {
 			return &RPCError{Code: 1, Message: "no"}
 		}
@@ -33,23 +33,23 @@ func TestConnector_FirstBlock(t *testing.T) {
 	}
 	// The second attempt made another block.
 	want := [][]string{nil, {"x-made1 for b", "x-made2 for b"}, {"x-made2 for c"}}
-	for i, y := range w.toys {
+	for i, y := range w.fakes {
 		if diff := cmp.Diff(want[i], y.sent); diff != "" {
 			t.Errorf("node %d: %s", i, diff)
 		}
 	}
-	w = newWorld(t, 3, file)
+	w = newHarness(t, 3, file)
 	w.connector.attached = true
-	if err := w.connectPeers(t.Context()); err != nil || w.toys[0].count("generate") != 0 {
+	if err := w.connectPeers(t.Context()); err != nil || w.fakes[0].count("generate") != 0 {
 		t.Errorf("a block was made on nodes that ran already, or %v", err)
 	}
 }
 
 func TestConnector_Peers(t *testing.T) {
-	w := newWorld(t, 3, parse(t, plain, "rpc: {kind: jsonrpc2}", "rpc: {kind: jsonrpc2}\npeers: {call: connect}",
+	w := newHarness(t, 3, parse(t, plain, "rpc: {kind: jsonrpc2}", "rpc: {kind: jsonrpc2}\npeers: {call: connect}",
 		"calls:\n", "calls:\n  connect: {method: connect, params: [\"{{.Peer.Name}}\"]}\n"))
 	sent := func() (out [][]string) {
-		for _, y := range w.toys {
+		for _, y := range w.fakes {
 			y.mu.Lock()
 			out = append(out, y.sent)
 			y.sent = nil
@@ -58,7 +58,7 @@ func TestConnector_Peers(t *testing.T) {
 		return out
 	}
 	fail := true
-	w.toys[1].hook = func(y *toy, _ string, _ int) *RPCError {
+	w.fakes[1].hook = func(y *fakeNode, _ string, _ int) *RPCError {
 		if fail && len(y.sent) == 1 {
 			return &RPCError{Code: 1, Message: "no"}
 		}
@@ -82,7 +82,7 @@ func TestConnector_Peers(t *testing.T) {
 		t.Error(diff)
 	}
 	fail = true
-	w.toys[1].sent = []string{"x"}
+	w.fakes[1].sent = []string{"x"}
 	if err := w.connectPeers(t.Context(), "b"); err == nil {
 		t.Error("no error")
 	}
@@ -105,7 +105,7 @@ func TestConnector_Peers(t *testing.T) {
 	if diff := cmp.Diff([][]string{nil, {"c", "a"}, nil}, sent()); diff != "" {
 		t.Error(diff)
 	}
-	if err := newWorld(t, 2, parse(t, plain)).connectPeers(context.Background()); err != nil {
+	if err := newHarness(t, 2, parse(t, plain)).connectPeers(context.Background()); err != nil {
 		t.Error(err)
 	}
 }
@@ -113,13 +113,13 @@ func TestConnector_Peers(t *testing.T) {
 // warm is plain with blocks that are made first: one at each node, then two more.
 var warm = []string{"rpc: {kind: jsonrpc2}", "rpc: {kind: jsonrpc2}\nwarm_up: [{call: generate, each: node}, {call: generate, times: 2}]"}
 
-// spread lets every block that one toy makes come to the others when their height is read.
-func (w *world) spread() { spreading(w.toys...) }
+// spread lets every block that one fake node makes come to the others when their height is read.
+func (w *harness) spread() { spreading(w.fakes...) }
 
-func spreading(toys ...*toy) {
-	for _, y := range toys {
-		y.hook = func(y *toy, method string, _ int) *RPCError {
-			for _, other := range toys {
+func spreading(fakes ...*fakeNode) {
+	for _, y := range fakes {
+		y.hook = func(y *fakeNode, method string, _ int) *RPCError {
+			for _, other := range fakes {
 				if method == "height" && other != y {
 					other.mu.Lock()
 					if len(other.chain) > len(y.chain) {
@@ -135,7 +135,7 @@ func spreading(toys ...*toy) {
 
 // TestConnector_WarmUp: blocks are made in turn, each on the one before, once.
 func TestConnector_WarmUp(t *testing.T) {
-	w := newWorld(t, 3, parse(t, plain, warm...))
+	w := newHarness(t, 3, parse(t, plain, warm...))
 	w.spread()
 	for range 2 {
 		if err := w.connectPeers(t.Context()); err != nil {
@@ -143,33 +143,33 @@ func TestConnector_WarmUp(t *testing.T) {
 		}
 	}
 	for i, want := range []int{3, 1, 1} {
-		if n := w.toys[i].count("generate"); n != want {
+		if n := w.fakes[i].count("generate"); n != want {
 			t.Errorf("node %d made %d blocks", i, n)
 		}
 	}
 	if height, _, err := w.reader.height(t.Context(), w.net.nodes[2]); err != nil || height != 5 {
 		t.Errorf("height %d, %v", height, err)
 	}
-	w = newWorld(t, 3, parse(t, plain, warm...))
+	w = newHarness(t, 3, parse(t, plain, warm...))
 	w.connector.attached = true
-	if err := w.connectPeers(t.Context()); err != nil || w.toys[0].count("generate") != 0 {
+	if err := w.connectPeers(t.Context()); err != nil || w.fakes[0].count("generate") != 0 {
 		t.Errorf("blocks were made on nodes that ran already, or %v", err)
 	}
 }
 
 // TestConnector_WarmUpErrors where blocks are not made and where they do not spread; it goes on where it stopped.
 func TestConnector_WarmUpErrors(t *testing.T) {
-	w := newWorld(t, 2, parse(t, plain, warm...))
-	w.toys[1].hook = failing("generate", 1)
-	w.toys[1].set(1, "made1")
+	w := newHarness(t, 2, parse(t, plain, warm...))
+	w.fakes[1].hook = failing("generate", 1)
+	w.fakes[1].set(1, "made1")
 	if err := w.connectPeers(t.Context()); err == nil || !strings.Contains(err.Error(), "toy.yaml:10:11: warm_up, step 1 of 2: node b, call generate") {
 		t.Errorf("%v", err)
 	}
 	// A step that is done is not done again.
-	w = newWorld(t, 2, parse(t, plain, warm...))
+	w = newHarness(t, 2, parse(t, plain, warm...))
 	w.spread()
-	spread, refuse := w.toys[0].hook, true
-	w.toys[0].hook = func(y *toy, method string, height int) *RPCError {
+	spread, refuse := w.fakes[0].hook, true
+	w.fakes[0].hook = func(y *fakeNode, method string, height int) *RPCError {
 		if refuse && method == "generate" && y.calls["generate"] == 2 {
 			return &RPCError{Code: 1, Message: "no"}
 		}
@@ -179,13 +179,13 @@ func TestConnector_WarmUpErrors(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	refuse = false
-	if err := w.connectPeers(t.Context()); err != nil || w.toys[1].count("generate") != 1 {
+	if err := w.connectPeers(t.Context()); err != nil || w.fakes[1].count("generate") != 1 {
 		t.Errorf("the first step was done again, or %v", err)
 	}
-	w = newWorld(t, 2, parse(t, plain, warm...))
-	w.toys[0].set(1, "higher")
+	w = newHarness(t, 2, parse(t, plain, warm...))
+	w.fakes[0].set(1, "higher")
 	ctx, end := context.WithCancelCause(t.Context())
-	w.toys[1].hook = func(*toy, string, int) *RPCError {
+	w.fakes[1].hook = func(*fakeNode, string, int) *RPCError {
 		end(errNotSpread)
 		return nil
 	}

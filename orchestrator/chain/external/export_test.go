@@ -66,7 +66,7 @@ func TestRestore_Errors(t *testing.T) {
 
 // TestRestore_NoncesDiffer: the numbers of a restored chain's transactions are none of the first one's.
 func TestRestore_NoncesDiffer(t *testing.T) {
-	w := newWorld(t, 2, parse(t, plain))
+	w := newHarness(t, 2, parse(t, plain))
 	net := ring(2)
 	seen := make(map[string]bool)
 	for range 3 {
@@ -77,7 +77,7 @@ func TestRestore_NoncesDiffer(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range w.toys[0].sent {
+	for _, text := range w.fakes[0].sent {
 		nonce := text[strings.LastIndex(text, " ")+1:]
 		if seen[nonce] || len(nonce) < 10 || len(nonce) > 16 {
 			t.Errorf("nonce %s", nonce)
@@ -91,7 +91,7 @@ func TestRestore_NoncesDiffer(t *testing.T) {
 
 // TestExport_KeepsFileVerbatim: byte for byte, comments and all.
 func TestExport_KeepsFileVerbatim(t *testing.T) {
-	w := newWorld(t, 1, parse(t, "# mine\n"+plain))
+	w := newHarness(t, 1, parse(t, "# mine\n"+plain))
 	text, err := w.export()
 	if err != nil {
 		t.Fatal(err)

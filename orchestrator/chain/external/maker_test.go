@@ -8,14 +8,14 @@ import (
 )
 
 func TestMaker_BlockIsMade(t *testing.T) {
-	w := newWorld(t, 2, parse(t, plain))
+	w := newHarness(t, 2, parse(t, plain))
 	if w.Capabilities().MakeBlock == nil {
 		t.Fatal("does not produce")
 	}
 	if err := w.makeBlock(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}
-	w.toys[1].set(1, "made1")
+	w.fakes[1].set(1, "made1")
 	if got, want := w.polled("b"), "+made1 made1 head 1 made1 (was )"; got != want {
 		t.Errorf("b: %s, want %s", got, want)
 	}
@@ -26,20 +26,20 @@ func TestMaker_BlockIsMade(t *testing.T) {
 
 // TestMaker_PollWaitsForReply: the block is there before the node has said that it made it.
 func TestMaker_PollWaitsForReply(t *testing.T) {
-	w := newWorld(t, 1, parse(t, plain))
+	w := newHarness(t, 1, parse(t, plain))
 	n := w.nodes["a"].maker
-	w.toys[0].set(1, "p")
+	w.fakes[0].set(1, "p")
 	n.making <- struct{}{}
-	w.toys[0].mu.Lock()
+	w.fakes[0].mu.Lock()
 	read := make(chan struct{})
-	w.toys[0].hook = func(y *toy, method string, height int) *RPCError {
+	w.fakes[0].hook = func(y *fakeNode, method string, height int) *RPCError {
 		if method == "block" {
 			close(read)
 			y.hook = nil
 		}
 		return nil
 	}
-	w.toys[0].mu.Unlock()
+	w.fakes[0].mu.Unlock()
 	got := make(chan string)
 	go func() { got <- w.polled("a") }()
 	<-read
@@ -57,15 +57,15 @@ func TestMaker_PollWaitsForReply(t *testing.T) {
 }
 
 func TestMaker_Errors(t *testing.T) {
-	w := newWorld(t, 1, parse(t, plain))
-	w.toys[0].hook = func(*toy, string, int) *RPCError { return &RPCError{Code: 1, Message: "no"} }
+	w := newHarness(t, 1, parse(t, plain))
+	w.fakes[0].hook = func(*fakeNode, string, int) *RPCError { return &RPCError{Code: 1, Message: "no"} }
 	if err := w.makeBlock(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "make a block at a: node a, call generate") {
 		t.Errorf("%v", err)
 	}
 	if err := w.makeBlock(t.Context(), "nobody"); err == nil {
 		t.Error("nobody made a block")
 	}
-	none := newWorld(t, 1, parse(t, plain, "  make_block: {call: generate}\n", "", "  generate: {method: generate}\n", ""))
+	none := newHarness(t, 1, parse(t, plain, "  make_block: {call: generate}\n", "", "  generate: {method: generate}\n", ""))
 	if none.Capabilities().MakeBlock != nil {
 		t.Error("a chain without act.make_block makes blocks on command")
 	}

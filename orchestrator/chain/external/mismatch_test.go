@@ -32,7 +32,7 @@ func TestFindMismatch(t *testing.T) {
 		"a secret in what they give": {nil, []string{"g", "s"}, "b", "it is on another chain: block 0 is [secret] on b and x-g on a"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, len(c.chains), parse(t, plain, c.replace...))
+			w := newHarness(t, len(c.chains), parse(t, plain, c.replace...))
 			w.secrets.add("x-s-secret")
 			for i, blocks := range c.chains {
 				letters := strings.Split(blocks, "")
@@ -41,9 +41,9 @@ func TestFindMismatch(t *testing.T) {
 						letters[k] = "s-secret"
 					}
 				}
-				w.toys[i].set(0, letters...)
+				w.fakes[i].set(0, letters...)
 				if blocks == "" {
-					w.toys[i].hook = func(*toy, string, int) *RPCError { return &RPCError{Code: -1, Message: "not now"} }
+					w.fakes[i].hook = func(*fakeNode, string, int) *RPCError { return &RPCError{Code: -1, Message: "not now"} }
 				}
 			}
 			var got chain.NetworkMismatch

@@ -14,9 +14,9 @@ import (
 )
 
 func TestReader_Block(t *testing.T) {
-	w := newWorld(t, 1, parse(t, plain))
-	w.toys[0].set(1, "p")
-	w.toys[0].by["p"] = "0x" + strings.ToUpper(w.net.nodes[0].account)
+	w := newHarness(t, 1, parse(t, plain))
+	w.fakes[0].set(1, "p")
+	w.fakes[0].by["p"] = "0x" + strings.ToUpper(w.net.nodes[0].account)
 	events, err := w.poll(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
@@ -46,8 +46,8 @@ func TestReader_BlockErrors(t *testing.T) {
 		"proposer: error":        {"proposer: .by", `proposer: 'error("proposer: error")'`},
 		"txs: error":             {"txs: .txs", `txs: 'error("txs: error")'`},
 	} {
-		w := newWorld(t, 1, parse(t, plain, replace...))
-		w.toys[0].set(1, "p")
+		w := newHarness(t, 1, parse(t, plain, replace...))
+		w.fakes[0].set(1, "p")
 		_, err := w.poll(t.Context(), "a")
 		if err == nil {
 			t.Errorf("%s: no error", what)
@@ -63,7 +63,7 @@ func TestReader_BlockErrors(t *testing.T) {
 
 func TestReader_BlockAtHeightByHash(t *testing.T) {
 	w := hashed(t)
-	w.toys[0].set(1, "p", "q", "r")
+	w.fakes[0].set(1, "p", "q", "r")
 	n := w.net.nodes[0]
 	if b, err := w.reader.block(t.Context(), n, 1); err != nil || b.Hash != "x-p" {
 		t.Errorf("%+v, %v", b, err)
@@ -93,8 +93,8 @@ func TestReader_TextTooLong(t *testing.T) {
 		"transactions":         {"txs: .txs", `txs: '("\u0001" * 1000) as $x | [range(2000) | $x]'`, "which is not a list of texts of at most 1024 bytes, 8388608 together"},
 		"head":                 {"head: {call: head, jq: .}", `head: {call: head, jq: '"ab" * 1024'}`, "observe.head: jq \"ab\" * 1024 gives abab"},
 	} {
-		w := newWorld(t, 1, parse(t, plain, x.old, x.put))
-		w.toys[0].set(1, "p", "q")
+		w := newHarness(t, 1, parse(t, plain, x.old, x.put))
+		w.fakes[0].set(1, "p", "q")
 		_, err := w.poll(t.Context(), "a")
 		var answer *AnswerError
 		if !errors.As(err, &answer) || answer.Node != "a" || !strings.Contains(err.Error(), x.want) || !strings.HasPrefix(answer.At, "toy.yaml:") {
@@ -103,7 +103,7 @@ func TestReader_TextTooLong(t *testing.T) {
 			t.Errorf("%s: the message has %d bytes", name, len(err.Error()))
 		}
 	}
-	w := newWorld(t, 1, parse(t, plain, "jq: .id", "jq: '.id * 1024'"))
+	w := newHarness(t, 1, parse(t, plain, "jq: .id", "jq: '.id * 1024'"))
 	if _, err := w.Client("a").Transfer(t.Context(), "a", 1); err == nil || !strings.Contains(err.Error(), "which is not a transaction's id of at most 1024 bytes") {
 		t.Error(err)
 	}
@@ -149,7 +149,7 @@ func TestReader_Leader(t *testing.T) {
 	file := parse(t, plain, "  make_block:", "  leader: {call: who, jq: '.said[0]'}\n  make_block:",
 		"calls:\n", "calls:\n  who: {method: echo, params: [\"{{.Node.Role}}\"]}\n",
 		"keys: {account: secp256k1,", "keys: {account: secp256k1, sign: ed25519,")
-	w := newWorld(t, 3, file)
+	w := newHarness(t, 3, file)
 	if w.Capabilities().Leader == nil {
 		t.Fatal("nobody leads")
 	}

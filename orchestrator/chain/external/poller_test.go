@@ -42,7 +42,7 @@ func TestPoller(t *testing.T) {
 			if !ok {
 				t.Fatalf("there is no variant %q", variant)
 			}
-			w := newWorld(t, 2, parse(t, plain, replace...))
+			w := newHarness(t, 2, parse(t, plain, replace...))
 			for line := range strings.Lines(script) {
 				if line = strings.TrimSuffix(line, "\n"); line != "" {
 					w.play(t, line)
@@ -53,10 +53,10 @@ func TestPoller(t *testing.T) {
 }
 
 // play carries out one line of a story.
-func (w *world) play(t *testing.T, line string) {
+func (w *harness) play(t *testing.T, line string) {
 	f := strings.Fields(line)
 	id := faults.NodeID(strings.TrimSuffix(f[1], ":"))
-	y := w.toys[id[0]-'a']
+	y := w.fakes[id[0]-'a']
 	number := func(s string) int {
 		n, err := strconv.Atoi(s)
 		if err != nil {
@@ -64,8 +64,8 @@ func (w *world) play(t *testing.T, line string) {
 		}
 		return n
 	}
-	onRequest := func(do func(y *toy) *RPCError) {
-		y.hook = func(y *toy, method string, height int) *RPCError {
+	onRequest := func(do func(y *fakeNode) *RPCError) {
+		y.hook = func(y *fakeNode, method string, height int) *RPCError {
 			if method == f[2] && (f[3] == "-" || number(f[3]) == height) {
 				return do(y)
 			}
@@ -76,7 +76,7 @@ func (w *world) play(t *testing.T, line string) {
 	case "chain":
 		y.set(number(f[2]), chainWords(f[3:])...)
 	case "before":
-		onRequest(func(y *toy) *RPCError {
+		onRequest(func(y *fakeNode) *RPCError {
 			chain := f[5:]
 			if final, ok := strings.CutPrefix(chain[len(chain)-1], "final="); ok {
 				y.final, chain = number(final), chain[:len(chain)-1]
@@ -88,7 +88,7 @@ func (w *world) play(t *testing.T, line string) {
 	case "final":
 		y.final = number(f[2])
 	case "refuse":
-		onRequest(func(*toy) *RPCError { return &RPCError{Code: -1, Message: "busy"} })
+		onRequest(func(*fakeNode) *RPCError { return &RPCError{Code: -1, Message: "busy"} })
 	case "accept":
 		y.hook = nil
 	case "reads":
@@ -132,14 +132,14 @@ func chainWords(list []string) (out []string) {
 }
 
 // hashed is plain as a chain that gives blocks by hash alone.
-func hashed(t *testing.T) *world {
-	return newWorld(t, 1, parse(t, plain, `block: {method: block, params: ["{{int .Height}}"]}`, `block: {method: of, params: ["{{.Hash}}"]}`))
+func hashed(t *testing.T) *harness {
+	return newHarness(t, 1, parse(t, plain, `block: {method: block, params: ["{{int .Height}}"]}`, `block: {method: of, params: ["{{.Hash}}"]}`))
 }
 
 func TestPoller_ByHashWrongBlock(t *testing.T) {
 	w := hashed(t)
-	w.toys[0].set(1, "p")
-	w.toys[0].lie = true
+	w.fakes[0].set(1, "p")
+	w.fakes[0].lie = true
 	if _, err := w.poll(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "which is not the requested hash") {
 		t.Errorf("%v", err)
 	}
@@ -147,10 +147,10 @@ func TestPoller_ByHashWrongBlock(t *testing.T) {
 
 // TestPoller_ByHashEndlessChain: a node that claims any height gets no memory for it.
 func TestPoller_ByHashEndlessChain(t *testing.T) {
-	w := newWorld(t, 1, parse(t, plain, `block: {method: block, params: ["{{int .Height}}"]}`, `block: {method: of, params: ["{{.Hash}}"]}`,
+	w := newHarness(t, 1, parse(t, plain, `block: {method: block, params: ["{{int .Height}}"]}`, `block: {method: of, params: ["{{.Hash}}"]}`,
 		"height: {call: height, jq: .}", "height: {call: height, jq: '. + 900000'}"))
 	w.poller(0).begun, w.poller(0).hashes = true, []trace.Hash{""}
-	w.toys[0].endless = true
+	w.fakes[0].endless = true
 	for range 2 * maxBelow / maxPoll {
 		_, err := w.poll(t.Context(), "a")
 		if errors.Is(err, chain.ErrMoreBlocks) {
@@ -165,12 +165,12 @@ func TestPoller_ByHashEndlessChain(t *testing.T) {
 }
 
 func TestPoller_DeepFork(t *testing.T) {
-	w := newWorld(t, 1, parse(t, plain))
-	w.toys[0].set(1, words("p", 900)...)
+	w := newHarness(t, 1, parse(t, plain))
+	w.fakes[0].set(1, words("p", 900)...)
 	for w.polled("a") != "" {
 	}
-	w.toys[0].count("block")
-	w.toys[0].set(101, words("q", 801)...)
+	w.fakes[0].count("block")
+	w.fakes[0].set(101, words("q", 801)...)
 	events, err := w.poll(t.Context(), "a")
 	if !errors.Is(err, chain.ErrMoreBlocks) {
 		t.Fatal(err)
@@ -178,7 +178,7 @@ func TestPoller_DeepFork(t *testing.T) {
 	if h := events[len(events)-1].Head; h.Dropped != 800 || h.Height != 300 {
 		t.Errorf("%+v", h)
 	}
-	if n := w.toys[0].count("block"); n > maxPoll+25 {
+	if n := w.fakes[0].count("block"); n > maxPoll+25 {
 		t.Errorf("%d blocks were read for it", n)
 	}
 	for w.polled("a") != "" {
@@ -189,12 +189,12 @@ func TestPoller_DeepFork(t *testing.T) {
 }
 
 func TestPoller_ReorgTwiceWhileReading(t *testing.T) {
-	w := newWorld(t, 1, parse(t, plain))
-	w.toys[0].set(1, "p", "q")
+	w := newHarness(t, 1, parse(t, plain))
+	w.fakes[0].set(1, "p", "q")
 	w.polled("a")
-	w.toys[0].set(3, "r")
+	w.fakes[0].set(3, "r")
 	turn := 0
-	w.toys[0].hook = func(y *toy, method string, height int) *RPCError {
+	w.fakes[0].hook = func(y *fakeNode, method string, height int) *RPCError {
 		switch {
 		case method != "block":
 		case height == 3: // the fork was found at 2
@@ -214,7 +214,7 @@ func TestPoller_ReorgTwiceWhileReading(t *testing.T) {
 // TestPoller_RandomHistories lets several nodes wander over a tree of blocks and checks that the events tell where each is.
 func TestPoller_RandomHistories(t *testing.T) {
 	const nodes = 4
-	w := newWorld(t, nodes, parse(t, plain))
+	w := newHarness(t, nodes, parse(t, plain))
 	var group sync.WaitGroup
 	for i := range nodes {
 		id := faults.NodeID(rune('a' + i))
@@ -228,7 +228,7 @@ func TestPoller_RandomHistories(t *testing.T) {
 					// A word names its whole past, so that a block has one parent.
 					chain = append(chain, fmt.Sprintf("%s%d", chain[len(chain)-1], rng.IntN(2)))
 				}
-				w.toys[i].set(0, chain...)
+				w.fakes[i].set(0, chain...)
 				events, err := w.poll(t.Context(), id)
 				if err != nil {
 					t.Error(err)
@@ -257,8 +257,8 @@ func TestPoller_RandomHistories(t *testing.T) {
 }
 
 // heavy is a chain each of whose blocks takes some MiB; what is between is the sizes that follow.
-func heavy(t *testing.T, replace ...string) *world {
-	return newWorld(t, 1, parse(t, plain, append([]string{
+func heavy(t *testing.T, replace ...string) *harness {
+	return newHarness(t, 1, parse(t, plain, append([]string{
 		"txs: .txs", `txs: '.hash as $h | ("t" * 1000) as $x | [range(5000) | $h + $x]'`,
 	}, replace...)...))
 }
@@ -266,12 +266,12 @@ func heavy(t *testing.T, replace ...string) *world {
 // TestPoller_BytesPerPoll: a poll of large blocks ends early, and the next goes on.
 func TestPoller_BytesPerPoll(t *testing.T) {
 	w := heavy(t)
-	w.toys[0].set(1, words("p", 20)...)
+	w.fakes[0].set(1, words("p", 20)...)
 	events, err := w.poll(t.Context(), "a")
 	if !errors.Is(err, chain.ErrMoreBlocks) {
 		t.Fatalf("%d events, %v", len(events), err)
 	}
-	if n := w.toys[0].count("block"); n < 2 || n > 6 {
+	if n := w.fakes[0].count("block"); n < 2 || n > 6 {
 		t.Errorf("%d blocks of 5 MB were read in one look", n)
 	}
 	for errors.Is(err, chain.ErrMoreBlocks) {
@@ -287,7 +287,7 @@ func TestPoller_ByHashBytes(t *testing.T) {
 	w := heavy(t, `block: {method: block, params: ["{{int .Height}}"]}`, `block: {method: of, params: ["{{.Hash}}"]}`,
 		"height: {call: height, jq: .}", "height: {call: height, jq: '. + 900000'}")
 	w.poller(0).begun, w.poller(0).hashes = true, []trace.Hash{""}
-	w.toys[0].endless = true
+	w.fakes[0].endless = true
 	for range 10 {
 		_, err := w.poll(t.Context(), "a")
 		if !errors.Is(err, chain.ErrMoreBlocks) {

@@ -141,14 +141,14 @@ func TestRedact_Replies(t *testing.T) {
 
 func TestRedact_Genesis(t *testing.T) {
 	filler := strings.Repeat("y", maxShown-20)
-	w := newWorld(t, 2, parse(t, plain, "peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: block0, jq: .hash}",
+	w := newHarness(t, 2, parse(t, plain, "peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: block0, jq: .hash}",
 		"generate: {method: generate}", "generate: {method: generate}\n  block0: {method: block, params: [0]}"))
 	w.secrets.add(cookie)
-	w.toys[1].set(0, filler+cookie)
+	w.fakes[1].set(0, filler+cookie)
 	if m := w.reader.findMismatch(t.Context()); m == nil || m.Node != "b" || shows(m.Text) || !strings.Contains(m.Text, "yyy") {
 		t.Errorf("%+v", m)
 	}
-	w.toys[0].set(0, filler+cookie)
+	w.fakes[0].set(0, filler+cookie)
 	k := &checker{reader: w.reader, chain: w.Chain, clock: &ticker{}, found: make(map[string]Finding)}
 	if value, err := k.hasGenesis(t.Context()); err != nil || shows(value) || !strings.Contains(value, "yyy") {
 		t.Errorf("%s, %v", value, err)

@@ -354,7 +354,7 @@ func FuzzResult(f *testing.F) {
 type opaque struct{ http.RoundTripper }
 
 func TestRPC_SelfSignedTLS(t *testing.T) {
-	y := &toy{chain: []string{"g", "p"}, calls: make(map[string]int)}
+	y := &fakeNode{chain: []string{"g", "p"}, calls: make(map[string]int)}
 	resumed := false
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		resumed = r.TLS.DidResume

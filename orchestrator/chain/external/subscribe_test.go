@@ -120,7 +120,7 @@ func TestSubscribe_Errors(t *testing.T) {
 		})
 	}
 	t.Run("the end of the run", func(t *testing.T) {
-		w := newWorld(t, 1, parse(t, plain, "\n  peers: {call: peers", wsFile))
+		w := newHarness(t, 1, parse(t, plain, "\n  peers: {call: peers", wsFile))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := w.subscribe(ctx, "a", nil); !errors.Is(err, context.Canceled) {
@@ -130,7 +130,7 @@ func TestSubscribe_Errors(t *testing.T) {
 }
 
 func TestParseNotification(t *testing.T) {
-	w := newWorld(t, 1, parse(t, plain, "\n  peers: {call: peers", `
+	w := newHarness(t, 1, parse(t, plain, "\n  peers: {call: peers", `
   arrival: {log: {pattern: 'block (?:number=(?P<height>[0-9,]+) )?hash=(?P<hash>\w+)'}}
   peers: {call: peers`))
 	for line, want := range map[string]chain.Notification{

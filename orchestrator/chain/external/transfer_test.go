@@ -21,7 +21,7 @@ import (
 )
 
 func TestSender_Transfer(t *testing.T) {
-	w := newWorld(t, 2, parse(t, plain))
+	w := newHarness(t, 2, parse(t, plain))
 	client := w.Client("a")
 	for i, want := range []trace.Hash{"0xT1", "0xT2"} {
 		id, err := client.Transfer(t.Context(), "b", 50)
@@ -29,7 +29,7 @@ func TestSender_Transfer(t *testing.T) {
 			t.Errorf("transfer %d: %s, %v", i, id, err)
 		}
 	}
-	w.toys[0].hook = func(y *toy, _ string, _ int) *RPCError {
+	w.fakes[0].hook = func(y *fakeNode, _ string, _ int) *RPCError {
 		y.hook = nil
 		return &RPCError{Code: 1, Message: "full"}
 	}
@@ -40,8 +40,8 @@ func TestSender_Transfer(t *testing.T) {
 		t.Error(err)
 	}
 	// A refused transaction does not use up a nonce.
-	if want := []string{"a b 50 0", "a b 50 1", "a b 60 2"}; !slices.Equal(w.toys[0].sent, want) {
-		t.Errorf("sent %q", w.toys[0].sent)
+	if want := []string{"a b 50 0", "a b 50 1", "a b 60 2"}; !slices.Equal(w.fakes[0].sent, want) {
+		t.Errorf("sent %q", w.fakes[0].sent)
 	}
 	for _, to := range []faults.NodeID{"nobody"} {
 		if _, err := client.Transfer(t.Context(), to, 1); err == nil {
@@ -61,7 +61,7 @@ func TestSender_TransferErrors(t *testing.T) {
 		"index out of range":            {"{{.From.Name}}", "{{index .Nodes 9}}"},
 		"the chain does not say how to": {submit, "", `"{{.Tx}}"`, `x`},
 	} {
-		w := newWorld(t, 2, parse(t, plain, replace...))
+		w := newHarness(t, 2, parse(t, plain, replace...))
 		id, err := w.Client("a").Transfer(t.Context(), "b", 1)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %s, %v", want, id, err)
@@ -74,8 +74,8 @@ func TestSender_TransferErrors(t *testing.T) {
 
 // TestSender_IDWithoutExpression: the id is normalised like hashes in blocks.
 func TestSender_IDWithoutExpression(t *testing.T) {
-	w := newWorld(t, 2, parse(t, plain, "{call: send, jq: .id}", "{call: head}"))
-	w.toys[0].set(1, "p")
+	w := newHarness(t, 2, parse(t, plain, "{call: send, jq: .id}", "{call: head}"))
+	w.fakes[0].set(1, "p")
 	if id, err := w.Client("a").Transfer(t.Context(), "b", 1); err != nil || id != "x-p" {
 		t.Errorf("%s, %v", id, err)
 	}
@@ -88,7 +88,7 @@ func coined(t *testing.T, coins string) *chainspec.Chain {
 }
 
 // listed is a coin as jq gives it.
-func listed(w *world, owner string, id byte, amount int) string {
+func listed(w *harness, owner string, id byte, amount int) string {
 	own, err := script(w.nodes["a"].member.key("account"))
 	if owner != "a" {
 		own = []byte{txscript.OP_RETURN}
@@ -102,8 +102,8 @@ func listed(w *world, owner string, id byte, amount int) string {
 // TestSender_SpendsCoins: a node's coins are spent in turn and what is left of each is its last one, in transactions that
 // Bitcoin's own rules take; the coins are read once.
 func TestSender_SpendsCoins(t *testing.T) {
-	w := newWorld(t, 2, coined(t, "."))
-	w.toys[0].coins = []string{listed(w, "b", 9, 1000), listed(w, "a", 1, 100), listed(w, "a", 2, 60)}
+	w := newHarness(t, 2, coined(t, "."))
+	w.fakes[0].coins = []string{listed(w, "b", 9, 1000), listed(w, "a", 1, 100), listed(w, "a", 2, 60)}
 	has := map[wire.OutPoint]int64{}
 	for i := range 2 {
 		has[wire.OutPoint{Hash: [32]byte{byte(i + 1)}, Index: uint32(i + 1)}] = []int64{100, 60}[i]
@@ -117,7 +117,7 @@ func TestSender_SpendsCoins(t *testing.T) {
 		if _, err := w.Client("a").Transfer(t.Context(), "b", 20); err != nil {
 			t.Fatal(err)
 		}
-		raw, err := hex.DecodeString(w.toys[0].sent[len(w.toys[0].sent)-1])
+		raw, err := hex.DecodeString(w.fakes[0].sent[len(w.fakes[0].sent)-1])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,18 +150,18 @@ func TestSender_SpendsCoins(t *testing.T) {
 	if diff := cmp.Diff([][]int64{{100, 20, 70}, {60, 20, 30}, {70, 20, 40}, {30, 20}}, outs); diff != "" {
 		t.Errorf("amounts spent, paid and given back:\n%s", diff)
 	}
-	if n := w.toys[0].count("coins"); n != 1 {
+	if n := w.fakes[0].count("coins"); n != 1 {
 		t.Errorf("read coins %d times", n)
 	}
 }
 
 // TestSender_ReadsCoinsAgain when somebody else spent them, and no more than once.
 func TestSender_ReadsCoinsAgain(t *testing.T) {
-	w := newWorld(t, 2, coined(t, "."))
-	y := w.toys[0]
+	w := newHarness(t, 2, coined(t, "."))
+	y := w.fakes[0]
 	y.coins = []string{listed(w, "a", 1, 100), listed(w, "a", 2, 100)}
 	refused := 0
-	y.hook = func(_ *toy, method string, _ int) *RPCError {
+	y.hook = func(_ *fakeNode, method string, _ int) *RPCError {
 		if method == "send" && refused > 0 {
 			refused--
 			return &RPCError{Code: -26, Message: "already spent"}
@@ -207,8 +207,8 @@ func TestSender_CoinErrors(t *testing.T) {
 		".[0]", "[1]", "map(del(.id))", "map(.id |= .[1:])", "map(.id |= \"zz\" + .[2:])", "map(.output = -1)", "map(.output = 5000000000)",
 		"map(.amount = 1.5)", "map(.amount = null)", "map(.script = 5)", "map(.script = \"0\")",
 	} {
-		w := newWorld(t, 2, coined(t, "'"+jq+"'"))
-		w.toys[0].coins = []string{listed(w, "a", 1, 100)}
+		w := newHarness(t, 2, coined(t, "'"+jq+"'"))
+		w.fakes[0].coins = []string{listed(w, "a", 1, 100)}
 		_, err := w.Client("a").Transfer(t.Context(), "b", 20)
 		var answer *AnswerError
 		if !errors.As(err, &answer) || answer.What != "act.coins" || answer.JQ != jq {

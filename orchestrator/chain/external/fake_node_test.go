@@ -11,14 +11,14 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// toy is a node of a chain whose blocks are words: a block's hash is "x-" and its word, its height its place.
-type toy struct {
+// fakeNode is a node of a chain whose blocks are words: a block's hash is "x-" and its word, its height its place.
+type fakeNode struct {
 	mu    sync.Mutex
 	chain []string          // words, of block 0 on
 	by    map[string]string // makers of words
 	calls map[string]int    // how often each method was called
-	// hook, if not nil, is called before each answer, with the toy locked; what it returns, if not nil, is the error.
-	hook         func(y *toy, method string, height int) *RPCError
+	// hook, if not nil, is called before each answer, with the node locked; what it returns, if not nil, is the error.
+	hook         func(y *fakeNode, method string, height int) *RPCError
 	lie, endless bool     // it answers "of" with another block, with blocks down to no beginning
 	final        int      // the height that it calls final
 	sent         []string // parameters of send and connect
@@ -28,13 +28,13 @@ type toy struct {
 }
 
 // set replaces the chain from a height on.
-func (y *toy) set(from int, words ...string) {
+func (y *fakeNode) set(from int, words ...string) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	y.replace(from, words...)
 }
 
-func (y *toy) replace(from int, words ...string) {
+func (y *fakeNode) replace(from int, words ...string) {
 	y.chain = append(y.chain[:from:from], words...)
 }
 
@@ -47,7 +47,7 @@ func words(prefix string, n int) []string {
 	return out
 }
 
-func (y *toy) hash(height int) any {
+func (y *fakeNode) hash(height int) any {
 	if height < 0 {
 		return nil
 	}
@@ -55,7 +55,7 @@ func (y *toy) hash(height int) any {
 }
 
 // txs are what a block lists.
-func (y *toy) txs(height int) []string {
+func (y *fakeNode) txs(height int) []string {
 	out := []string{"0xAB" + fmt.Sprint(height)}
 	for i := range 3 {
 		if y.takes {
@@ -66,7 +66,7 @@ func (y *toy) txs(height int) []string {
 }
 
 // count returns how often a method was called since the last count.
-func (y *toy) count(method string) int {
+func (y *fakeNode) count(method string) int {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	n := y.calls[method]
@@ -75,7 +75,7 @@ func (y *toy) count(method string) int {
 }
 
 // ServeHTTP speaks JSON-RPC 2.
-func (y *toy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (y *fakeNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var q struct {
 		ID     json.RawMessage
 		Method string
@@ -95,7 +95,7 @@ func (y *toy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(out)
 }
 
-func (y *toy) answer(method string, params []any) (any, *RPCError) {
+func (y *fakeNode) answer(method string, params []any) (any, *RPCError) {
 	height := -1
 	if len(params) > 0 {
 		if h, ok := params[0].(float64); ok {
@@ -154,9 +154,9 @@ func (y *toy) answer(method string, params []any) (any, *RPCError) {
 	return nil, &RPCError{Code: -32601, Message: "no such method"}
 }
 
-// failing makes a toy answer a method with an error.
-func failing(method string, code int64) func(*toy, string, int) *RPCError {
-	return func(_ *toy, m string, _ int) *RPCError {
+// failing makes a fake node answer a method with an error.
+func failing(method string, code int64) func(*fakeNode, string, int) *RPCError {
+	return func(_ *fakeNode, m string, _ int) *RPCError {
 		if m == method {
 			return &RPCError{Code: code, Message: "no"}
 		}
