@@ -148,7 +148,7 @@ func TestCommands(t *testing.T) {
 	b.want(0, "fault partition --halves ordered", `^partition-1: cut 2 nodes from 3 nodes, applied in `, `^ 12 +12 +12 cut +12 unreachable$`)
 	b.pass(20 * time.Second)
 	b.want(0, "status", `^ miner-1 .* A `, `^ full-2 .* B `, `^healthy-1: 5 nodes, 2 chains, faults on links: 1 \(netsplit fault ls\)$`)
-	b.want(0, "fault latency --delay 100ms --between miner-3:full --for 1h", `^latency-1: `, `delay 100ms +0 unreachable, median delay 100`)
+	b.want(0, "fault latency --delay 100ms --between miner-3:full --for 1h", `^latency-1: `, `delay 100ms +0 unreachable, median delay 10[01]`)
 	b.want(0, "fault ls", `^ partition-1 .* until healed$`, `^ latency-1 .* in \d+`)
 	b.want(0, "fault heal latency-1", `^healed latency-1: `)
 	b.want(0, "fault heal", `^healed partition-1: cut 2 nodes from 3 nodes$`)
