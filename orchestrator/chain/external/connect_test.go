@@ -22,9 +22,7 @@ func TestConnector_FirstBlock(t *testing.T) {
 		}
 		return nil
 	}
-	if err := w.connectPeers(t.Context()); err == nil || !strings.Contains(err.Error(), "give the first block to c: node c, call connect") {
-		t.Errorf("%v", err)
-	}
+	wantError(t, "give the first block to c: node c, call connect")(w.connectPeers(t.Context()))
 	refuse = false
 	for range 2 {
 		if err := w.connectPeers(t.Context()); err != nil {
@@ -64,9 +62,7 @@ func TestConnector_Peers(t *testing.T) {
 		}
 		return nil
 	}
-	if err := w.connectPeers(t.Context()); err == nil || !strings.Contains(err.Error(), "connect node b to its peer a: node b, call connect") {
-		t.Errorf("%v", err)
-	}
+	wantError(t, "connect node b to its peer a: node b, call connect")(w.connectPeers(t.Context()))
 	fail = false
 	if err := w.connectPeers(t.Context()); err != nil {
 		t.Error(err)
@@ -162,9 +158,7 @@ func TestConnector_WarmUpErrors(t *testing.T) {
 	w := newHarness(t, 2, parse(t, plain, warm...))
 	w.fakes[1].hook = failing("generate", 1)
 	w.fakes[1].set(1, "made1")
-	if err := w.connectPeers(t.Context()); err == nil || !strings.Contains(err.Error(), "toy.yaml:10:11: warm_up, step 1 of 2: node b, call generate") {
-		t.Errorf("%v", err)
-	}
+	wantError(t, "toy.yaml:10:11: warm_up, step 1 of 2: node b, call generate")(w.connectPeers(t.Context()))
 	// A step that is done is not done again.
 	w = newHarness(t, 2, parse(t, plain, warm...))
 	w.spread()
@@ -175,9 +169,7 @@ func TestConnector_WarmUpErrors(t *testing.T) {
 		}
 		return spread(y, method, height)
 	}
-	if err := w.connectPeers(t.Context()); err == nil || !strings.Contains(err.Error(), "warm_up, step 2 of 2: node a, call generate") {
-		t.Errorf("%v", err)
-	}
+	wantError(t, "warm_up, step 2 of 2: node a, call generate")(w.connectPeers(t.Context()))
 	refuse = false
 	if err := w.connectPeers(t.Context()); err != nil || w.fakes[1].count("generate") != 1 {
 		t.Errorf("the first step was done again, or %v", err)

@@ -58,9 +58,7 @@ func TestRestore_Errors(t *testing.T) {
 		`{"file": 1}`: "read what was exported of the chain",
 		``:            "read what was exported of the chain",
 	} {
-		if _, err := Restore([]byte(state), nil); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v", state, err)
-		}
+		wantError(t, want)(Restore([]byte(state), nil))
 	}
 }
 

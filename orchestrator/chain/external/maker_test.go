@@ -3,7 +3,6 @@ package external
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 )
 
@@ -59,9 +58,7 @@ func TestMaker_PollWaitsForReply(t *testing.T) {
 func TestMaker_Errors(t *testing.T) {
 	w := newHarness(t, 1, parse(t, plain))
 	w.fakes[0].hook = func(*fakeNode, string, int) *RPCError { return &RPCError{Code: 1, Message: "no"} }
-	if err := w.makeBlock(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "make a block at a: node a, call generate") {
-		t.Errorf("%v", err)
-	}
+	wantError(t, "make a block at a: node a, call generate")(w.makeBlock(t.Context(), "a"))
 	if err := w.makeBlock(t.Context(), "nobody"); err == nil {
 		t.Error("nobody made a block")
 	}

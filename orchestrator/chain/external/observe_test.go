@@ -104,9 +104,7 @@ func TestReader_TextTooLong(t *testing.T) {
 		}
 	}
 	w := newHarness(t, 1, parse(t, plain, "jq: .id", "jq: '.id * 1024'"))
-	if _, err := w.Client("a").Transfer(t.Context(), "a", 1); err == nil || !strings.Contains(err.Error(), "which is not a transaction's id of at most 1024 bytes") {
-		t.Error(err)
-	}
+	wantError(t, "which is not a transaction's id of at most 1024 bytes")(w.Client("a").Transfer(t.Context(), "a", 1))
 	n := w.nodes["a"].maker
 	many := make([]any, 10*maxMade)
 	for i := range many {

@@ -140,9 +140,7 @@ func TestPoller_ByHashWrongBlock(t *testing.T) {
 	w := hashed(t)
 	w.fakes[0].set(1, "p")
 	w.fakes[0].lie = true
-	if _, err := w.poll(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "which is not the requested hash") {
-		t.Errorf("%v", err)
-	}
+	wantError(t, "which is not the requested hash")(w.poll(t.Context(), "a"))
 }
 
 // TestPoller_ByHashEndlessChain: a node that claims any height gets no memory for it.

@@ -192,9 +192,7 @@ func TestPrepare_KeepFilesOfOneStep(t *testing.T) {
 	}
 	f = &containers{run: func(runtime.Command) (r runtime.CommandResult, err error) { return r, nil }}
 	c = New(parse(t, stepped, "    files: {/seed: \"{{.Seed}}\"}\n    capture:\n      genesis: {file: /out/genesis.json}\n      id: {file: /out/genesis.json, jq: .id}", "    keep: [/out]\n    capture: {genesis: {stdout: true}, id: {stdout: true}}"), f, nil, nil)
-	if _, err := c.Prepare(t.Context(), ring(3)); err == nil || !strings.Contains(err.Error(), "keep /out: the command left no file there") {
-		t.Errorf("%v", err)
-	}
+	wantError(t, "keep /out: the command left no file there")(c.Prepare(t.Context(), ring(3)))
 }
 
 // golden compares a text with a file, which NETSPLIT_GOLDEN=write makes anew.
@@ -296,15 +294,11 @@ func TestPrepare_ErrorsBeforeAnyStep(t *testing.T) {
 	stranger := ring(2)
 	stranger.Nodes[0].Peers = append(stranger.Nodes[0].Peers, "zoe")
 	_, err := New(parse(t, stepped), &containers{}, nil, nil).Prepare(t.Context(), stranger)
-	if err == nil || !strings.Contains(err.Error(), "peers of node a: chain stepped has no node zoe") {
-		t.Errorf("a peer that is no node: %v", err)
-	}
+	wantError(t, "peers of node a: chain stepped has no node zoe")(err)
 	file := parse(t, stepped)
 	file.Keys["salt"] = "rsa"
 	_, err = New(file, &containers{}, nil, nil).Prepare(t.Context(), ring(2))
-	if err == nil || !strings.Contains(err.Error(), `keys of node a: key salt: unknown kind "rsa"`) {
-		t.Errorf("a key of a kind that does not exist: %v", err)
-	}
+	wantError(t, `keys of node a: key salt: unknown kind "rsa"`)(err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	f := &containers{}
@@ -338,17 +332,13 @@ func TestPrepare_TemplateErrors(t *testing.T) {
 	file := parse(t, stepped)
 	file.Start.Args[1].For = "kings"
 	_, err := New(file, &containers{}, nil, nil).Prepare(t.Context(), ring(2))
-	if err == nil || !strings.Contains(err.Error(), `an argument for "kings", which is none of peers, nodes and producers`) {
-		t.Errorf("%v", err)
-	}
+	wantError(t, `an argument for "kings", which is none of peers, nodes and producers`)(err)
 }
 
 func TestPrepare_WalletError(t *testing.T) {
 	c := New(parse(t, plain+inWallets, "0x{{.Node.Keys.account.PrivateHex}}", "{{.Node.Keys.salt.AddressHex}}"), image{}, nil, nil)
 	_, err := c.Prepare(t.Context(), ring(1))
-	if err == nil || !strings.Contains(err.Error(), "node a: wallet: toy.yaml:") {
-		t.Errorf("%v", err)
-	}
+	wantError(t, "node a: wallet: toy.yaml:")(err)
 }
 
 // TestPrepare_EmbeddedChains prepares the chain files that netsplit comes with.

@@ -66,9 +66,7 @@ func TestSubscribe(t *testing.T) {
 	f.servers["10.0.0.1:7001"] = s.Listener.Addr().String()
 	var notified []string
 	err := c.subscribe(t.Context(), "a", func(n chain.Notification) { notified = append(notified, fmt.Sprint(n.Hash, n.Height)) })
-	if err == nil || !strings.Contains(err.Error(), "node a, observe.arrival (toy.yaml:") {
-		t.Errorf("%v", err)
-	}
+	wantError(t, "node a, observe.arrival (toy.yaml:")(err)
 	if s := strings.Join(notified, " "); s != "0xab7 8" {
 		t.Errorf("notified %s", s)
 	}
@@ -114,9 +112,7 @@ func TestSubscribe_Errors(t *testing.T) {
 				_, _, _ = conn.Read(r.Context())
 			}))
 			err := w.subscribe(t.Context(), "a", func(chain.Notification) { t.Error("a notification") })
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("%v, want %s", err, c.want)
-			}
+			wantError(t, c.want)(err)
 		})
 	}
 	t.Run("the end of the run", func(t *testing.T) {
