@@ -30,8 +30,8 @@ type Capabilities struct {
 	ExactPeers bool
 
 	// ConnectPeers tells running nodes about their peers; it does nothing where they know them already. It is called once
-	// all nodes answer, without nodes, and may be repeated; and again with each node that was started again. Calls are
-	// serial. An error about one node wraps a *NodeError.
+	// all nodes answer, without nodes, and may be repeated; and again with each node that was started again. Calls without
+	// nodes are serial. An error about one node wraps a *NodeError.
 	ConnectPeers func(ctx context.Context, nodes ...faults.NodeID) error
 	// FindMismatch compares how the nodes' chains begin. It returns a node whose chain begins otherwise than those of most,
 	// nil where there is none or nothing can be said. Nodes that do not answer are left out.
