@@ -274,3 +274,14 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestParse_ByteOrderMark(t *testing.T) {
+	s, err := Parse("t.yaml", []byte("\ufeff"+head))
+	if err != nil || s.Name != "t" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	_, err = Parse("t.yaml", []byte("\ufeffnaem: t\n"+head))
+	if err == nil || !strings.Contains(err.Error(), "t.yaml:1:1: unknown key \"naem\" in the scenario\n  1 | naem: t\n    | ^") {
+		t.Error(err)
+	}
+}

@@ -7,39 +7,35 @@ import (
 	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
-// Spec is a scenario: a testnet, what happens to it, and what must hold. Every field's YAML key, meaning and default is
-// given here.
+// Spec is a scenario: a testnet, what happens to it, and what must hold. The tags of the fields are the grammar of the file;
+// see strictyaml.Decoder.Decode.
 type Spec struct {
 	// File is where the spec came from, for messages: a path or "catalog:split-brain".
 	File string
 	// Source is the text that was decoded, byte for byte.
 	Source []byte
 
-	Name        string // name: required; [a-z0-9-], at most 40 bytes
-	Description string // description: one or two sentences
-	Seed        uint64 // seed: source of every random choice; default 1
-	Nodes       []NodeGroup
-	Consensus   Consensus
-	Topology    Topology
-	Relay       string // relay: inventory (default) or flood
-	Load        []Load
-	Faults      []Fault
-	Expect      []Expect
-	// Duration is the length of the schedule: load and faults happen in it, settling follows. duration: required, at
-	// most MaxDuration.
-	Duration time.Duration
-	// Placed is true when the nodes are there already, see Place.
+	Name        string        `yaml:"name,required" pattern:"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$" hint:"use a-z, 0-9 and -, at most 40 characters, for example slow-links"`
+	Description string        `yaml:"description"`      // one or two sentences
+	Seed        uint64        `yaml:"seed" default:"1"` // source of every random choice
+	Nodes       []NodeGroup   `yaml:"nodes,required,nonempty" item:"a group of nodes" hint:"for example: nodes: [{name: miner, count: 3, mine: 100/s}]"`
+	Consensus   Consensus     `yaml:"consensus"`
+	Topology    Topology      `yaml:"topology"`
+	Relay       string        `yaml:"relay" enum:"inventory,flood" default:"inventory"`
+	Load        []Load        `yaml:"load" item:"a load"`
+	Faults      []Fault       `yaml:"faults" item:"a fault"`
+	Expect      []Expect      `yaml:"expect" item:"an expectation"`
+	Duration    time.Duration `yaml:"duration,required" min:"1s" max:"168h"`    // length of the schedule: load and faults happen in it, settling follows
+	Settle      time.Duration `yaml:"settle" min:"1s" max:"168h" default:"30s"` // limit of the time after the schedule in which all nodes must agree and make progress
+	// Placed is true when the spec was put on nodes that run already; see Place.
 	Placed bool
-
-	// Settle bounds the time after the schedule in which all nodes must agree and go on. settle: default 30s.
-	Settle time.Duration
 }
 
 // NodeGroup is `- {name: miner, count: 6, mine: 200/s}`: Count nodes named miner-1 ... miner-6, whose role is "miner".
 type NodeGroup struct {
-	Name  string  // name: required; [a-z0-9-], at most 32 bytes, unique
-	Count int     // count: 1 or more; default 1
-	Mine  float64 // mine: attempts per second of each node; default 0, does not mine
+	Name  string  `yaml:"name,required" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$" hint:"use a-z, 0-9 and -, at most 32 characters, for example full-node"` // unique
+	Count int     `yaml:"count" min:"1" max:"100000" default:"1"`
+	Mine  float64 `yaml:"mine" unit:"/s" max:"10000000"` // attempts per second of each node; 0: does not mine
 	// Names are the nodes' names where Place gave them; nil: numbered.
 	Names []faults.NodeID
 	Pos   strictyaml.Pos
@@ -65,11 +61,11 @@ type Topology struct {
 	Pos     strictyaml.Pos // zero when the file has no topology
 }
 
-// Load is transfers to be sent (a scenario file is read by Open and Parse): `- {transfers: 20/s, from: 5s, until: 80s}`.
+// Load is transfers to be sent: `- {transfers: 20/s, from: 5s, until: 80s}`.
 type Load struct {
-	Rate  float64       // transfers per second, over the whole testnet
-	From  time.Duration // default 0
-	Until time.Duration // default the duration
+	Rate  float64       `yaml:"transfers,required" unit:"/s" max:"100000"` // per second, over the whole testnet
+	From  time.Duration `yaml:"from" min:"0s" max:"168h"`
+	Until time.Duration `yaml:"until" min:"1ns" max:"168h"` // default the duration
 	Pos   strictyaml.Pos
 }
 
@@ -95,21 +91,17 @@ type Param struct {
 	Pos   strictyaml.Pos
 }
 
-// Limits of a scenario.
+// Limits of a scenario; those of single values are in the tags.
 const (
-	MaxNodes = 100_000   // nodes of a testnet
-	MaxEdges = 1_000_000 // edges of a topology
-
-	// MaxDuration is the longest duration, settle time and block interval that make sense.
-	MaxDuration = 7 * 24 * time.Hour
-	// MaxMine is the highest rate of one miner, in attempts per second.
-	MaxMine = 10_000_000
-	// MaxTransfers is the highest rate of one load, in transfers per second.
-	MaxTransfers = 100_000
+	MaxNodes    = 100_000   // nodes of a testnet
+	MaxEdges    = 1_000_000 // edges of a topology
+	maxDuration = 7 * 24 * time.Hour
 )
 
 // ErrorAt returns an Error about a place in the spec's file, with an excerpt. It is for those who find mistakes that
 // this package cannot know of, such as an unknown invariant.
 func (s *Spec) ErrorAt(pos strictyaml.Pos, msg, hint string) *strictyaml.Error {
-	return strictyaml.ErrorAt(s.File, s.Source, pos, msg, hint)
+	return s.source().ErrorAt(pos, msg, hint)
 }
+
+func (s *Spec) source() *strictyaml.Source { return &strictyaml.Source{File: s.File, Text: s.Source} }

@@ -22,14 +22,14 @@ func (s *Spec) validate() error {
 	}
 	s.checkNodes(add)
 	if len(errs) > 0 {
-		return strictyaml.Join(errs) // everything else counts nodes
+		return s.source().Join(errs) // everything else counts nodes
 	}
 	s.settleTopology()
 	s.checkTopology(add)
 	s.checkConsensus(add)
 	s.checkLoad(add)
 	if len(errs) > 0 {
-		return strictyaml.Join(errs)
+		return s.source().Join(errs)
 	}
 	_, err := s.PlanFaults()
 	return err
@@ -180,7 +180,7 @@ func (s *Spec) planError(err error) error {
 		}
 		errs = append(errs, s.ErrorAt(pos, part.Error(), hint))
 	}
-	return strictyaml.Join(errs)
+	return s.source().Join(errs)
 }
 
 // nameHint says what a fault can name.

@@ -6,26 +6,31 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/netsplit/netsplit/faults"
 )
 
-// Decoder turns a tree of YAML nodes into values and collects the mistakes it meets.
+// Decoder turns YAML nodes into values and collects the mistakes it meets. Its zero value, with a source, is ready.
 type Decoder struct {
-	File string // the file's name, for messages
-	Src  []byte // its text, for excerpts
-	Errs []*Error
+	*Source
+	errs []*Error
 }
 
-// MaxExcerpts is the most mistakes of one file that are given an excerpt, which costs time. Fewer are reported.
-const MaxExcerpts = 10 * MaxErrors
+// Err returns the mistakes as one error, nil where there are none; see Source.Join.
+func (d *Decoder) Err() error { return d.Join(d.errs) }
 
-// failf records a mistake at a place.
+// Failf records a mistake at a place.
 func (d *Decoder) Failf(pos Pos, hint, format string, args ...any) {
-	if len(d.Errs) >= MaxExcerpts {
-		d.Errs = append(d.Errs, &Error{File: d.File, Pos: pos, Msg: fmt.Sprintf(format, args...), Hint: hint})
-		return
-	}
-	d.Errs = append(d.Errs, ErrorAt(d.File, d.Src, pos, fmt.Sprintf(format, args...), hint))
+	d.Add(&Error{File: d.File, Pos: pos, Msg: fmt.Sprintf(format, args...), Hint: hint})
 }
+
+// FailHidden records a mistake whose line no message may show.
+func (d *Decoder) FailHidden(pos Pos, hint, msg string) {
+	d.Add(&Error{File: d.File, Pos: pos, Msg: msg, Hint: hint, hidden: true})
+}
+
+// Add records a mistake that somebody else found.
+func (d *Decoder) Add(e *Error) { d.errs = append(d.errs, e) }
 
 // Field is a key that a mapping can have.
 type Field struct {
@@ -35,50 +40,62 @@ type Field struct {
 	Read func(at Pos, value ast.Node)
 }
 
-// object decodes a mapping. what names it in messages: "a fault". Unknown, doubled and missing keys are mistakes. It
-// returns false when n is not a mapping, or has a key that may be a misspelt one of fields.
+// Object decodes a mapping by its keys. what names it in messages: "a fault". Unknown, doubled and missing keys are
+// mistakes. It returns false when n is not a mapping, or has a key that may be a misspelt one of fields.
 func (d *Decoder) Object(n ast.Node, what string, fields []Field) bool {
-	entries, ok := d.Entries(n, what)
-	if !ok {
-		return false
-	}
 	keys := make([]string, len(fields))
 	for i, f := range fields {
 		keys[i] = f.Key
 	}
+	meant := make(map[string]bool) // keys that an unknown one may stand for: they are not missing too
+	given := make(map[string]bool)
+	good := d.mapping(n, what, "valid keys: "+strings.Join(keys, ", "), func(key string, at Pos, value ast.Node) bool {
+		i := slices.Index(keys, key)
+		if i < 0 {
+			d.Failf(at, Suggest(key, "keys", keys), "unknown key %q in %s", Shorten(key), what)
+			meant[faults.Nearest(key, keys)] = true
+			return false
+		}
+		given[key] = true
+		fields[i].Read(at, value)
+		return true
+	})
+	for _, f := range fields {
+		if isMapping(n) && f.Required && !given[f.Key] && !meant[f.Key] {
+			d.Failf(NodePos(n), "", "%s has no %q", what, f.Key)
+		}
+	}
+	return good
+}
+
+// Mapping decodes a mapping with any keys. It returns false when there was a mistake, or read returned false.
+func (d *Decoder) Mapping(n ast.Node, what string, read func(key string, at Pos, value ast.Node) bool) bool {
+	return d.mapping(n, what, "", read)
+}
+
+func (d *Decoder) mapping(n ast.Node, what, keyHint string, read func(key string, at Pos, value ast.Node) bool) bool {
+	entries, good := d.Entries(n, what)
 	seen := make(map[string]Pos, len(entries))
-	known := true
 	for _, e := range entries {
 		at := NodePos(e.Key)
 		key, ok := ScalarText(e.Key)
 		if !ok {
-			d.Failf(at, "valid keys: "+strings.Join(keys, ", "), "this cannot be a key")
+			d.Failf(at, keyHint, "this cannot be a key")
+			good = false
 			continue
 		}
 		if first, twice := seen[key]; twice {
 			d.Failf(at, "", "key %q is given twice, first in line %d", Shorten(key), first.Line)
+			good = false
 			continue
 		}
 		seen[key] = at
-		i := slices.Index(keys, key)
-		if i < 0 {
-			d.Failf(at, Suggest(key, "keys", keys), "unknown key %q in %s", Shorten(key), what)
-			// The key that was meant is not missing too.
-			seen[Nearest(key, keys)] = at
-			known = false
-			continue
-		}
-		fields[i].Read(at, e.Value)
+		good = read(key, at, e.Value) && good
 	}
-	for _, f := range fields {
-		if _, ok := seen[f.Key]; f.Required && !ok {
-			d.Failf(NodePos(n), "", "%s has no %q", what, f.Key)
-		}
-	}
-	return known
+	return good
 }
 
-// entries returns a mapping's entries in order.
+// Entries returns a mapping's entries in order.
 func (d *Decoder) Entries(n ast.Node, what string) ([]*ast.MappingValueNode, bool) {
 	switch n := n.(type) {
 	case *ast.MappingNode:
@@ -90,7 +107,7 @@ func (d *Decoder) Entries(n ast.Node, what string) ([]*ast.MappingValueNode, boo
 	return nil, false
 }
 
-// items returns a list's elements. An empty value is an empty list. It returns false when n is no list.
+// Items returns a list's elements. An empty value is an empty list. It returns false when n is no list.
 func (d *Decoder) Items(n ast.Node, what string) ([]ast.Node, bool) {
 	switch n := n.(type) {
 	case *ast.SequenceNode:
@@ -102,7 +119,7 @@ func (d *Decoder) Items(n ast.Node, what string) ([]ast.Node, bool) {
 	return nil, false
 }
 
-// text returns a scalar's text; what names it in messages.
+// Text returns a scalar's text; what names it in messages.
 func (d *Decoder) Text(n ast.Node, what string) (string, bool) {
 	s, ok := ScalarText(n)
 	if !ok {
@@ -141,4 +158,12 @@ func Describe(n ast.Node) string {
 		return fmt.Sprintf("%q", Shorten(s))
 	}
 	return "this"
+}
+
+func isMapping(n ast.Node) bool {
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return true
+	}
+	return false
 }

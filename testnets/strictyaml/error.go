@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
+
+	"github.com/netsplit/netsplit/faults"
 )
 
 // Pos is a place in the file; Line and Column count from 1.
@@ -23,10 +26,17 @@ type Error struct {
 	Hint string // what to do; may be empty
 	// Excerpt is the offending line of the file with a caret under the column; may be empty.
 	Excerpt string
+	hidden  bool // the line holds a secret and is never shown
 }
 
-// MaxErrors is the most mistakes of one file that are reported together.
-const MaxErrors = 20
+// Source is a file as messages name and show it.
+type Source struct {
+	File string // its name
+	Text []byte // what excerpts show: the file, with secrets hidden if it has any
+}
+
+// maxErrors is the most mistakes of one file that are reported together.
+const maxErrors = 20
 
 // Error implements error: the place and the mistake, and below it the excerpt and the hint, indented.
 func (e *Error) Error() string {
@@ -49,9 +59,9 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// ErrorAt makes an Error with its excerpt. A zero pos is about the whole file.
-func ErrorAt(file string, src []byte, pos Pos, msg, hint string) *Error {
-	return &Error{File: file, Pos: pos, Msg: msg, Hint: hint, Excerpt: Excerpt(src, pos)}
+// ErrorAt returns an Error about a place in the file, with its excerpt. A zero pos is about the whole file.
+func (s *Source) ErrorAt(pos Pos, msg, hint string) *Error {
+	return &Error{File: s.File, Pos: pos, Msg: msg, Hint: hint, Excerpt: excerpt(s.Text, pos)}
 }
 
 // maxExcerpt is the most columns of a line that an excerpt shows.
@@ -61,12 +71,12 @@ const maxExcerpt = 100
 //
 //	12 | nodse:
 //	   | ^
-func Excerpt(src []byte, pos Pos) string {
-	line, ok := Line(src, pos.Line)
+func excerpt(src []byte, pos Pos) string {
+	found, ok := line(src, pos.Line)
 	if !ok || pos.Column < 1 {
 		return ""
 	}
-	text := []rune(strings.ToValidUTF8(string(line), "?"))
+	text := []rune(strings.ToValidUTF8(string(found), "?"))
 	for i, r := range text {
 		if !unicode.IsPrint(r) {
 			text[i] = ' '
@@ -84,8 +94,9 @@ func Excerpt(src []byte, pos Pos) string {
 		strings.Repeat(" ", len(number)), strings.Repeat(" ", caret))
 }
 
-// Line returns line n of src, counted from 1, without its end.
-func Line(src []byte, n int) ([]byte, bool) {
+// line returns line n of src, counted from 1, without its end.
+func line(src []byte, n int) ([]byte, bool) {
+	src = bytes.TrimPrefix(src, []byte(byteOrderMark))
 	if n < 1 {
 		return nil, false
 	}
@@ -102,16 +113,20 @@ func Line(src []byte, n int) ([]byte, bool) {
 	return bytes.TrimSuffix(src, []byte("\r")), true
 }
 
-// Join returns the mistakes in the order of the file as one error, nil when there are none.
-func Join(list []*Error) error {
+// Join returns the mistakes in the order of the file as one error, nil when there are none. It gives the first maxErrors
+// their excerpts and counts the others.
+func (s *Source) Join(list []*Error) error {
 	slices.SortStableFunc(list, func(a, b *Error) int {
 		return cmp.Or(cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
 	})
 	errs := make([]error, 0, len(list))
 	for i, e := range list {
-		if i == MaxErrors {
+		if i == maxErrors {
 			errs = append(errs, fmt.Errorf("%s: %d more mistakes", e.File, len(list)-i))
 			break
+		}
+		if !e.hidden {
+			e.Excerpt = excerpt(s.Text, e.Pos)
 		}
 		errs = append(errs, e)
 	}
@@ -119,4 +134,58 @@ func Join(list []*Error) error {
 		return errs[0]
 	}
 	return errors.Join(errs...)
+}
+
+// Inside returns where a part of a scalar stands: pos is where the scalar begins, row and column (from 1, in characters)
+// are the place in its value. Where the file writes the value in another way, as escapes and folded text do, that is pos.
+func (s *Source) Inside(pos Pos, value string, row, column int) Pos {
+	lines := strings.Split(value, "\n")
+	if row < 1 || row > len(lines) || column < 1 {
+		return pos
+	}
+	want, at := lines[row-1], pos
+	text, ok := line(s.Text, pos.Line)
+	if !ok || pos.Column > utf8.RuneCount(text) {
+		return pos
+	}
+	rest := string([]rune(string(text))[pos.Column-1:])
+	switch {
+	case rest[0] == '|' || rest[0] == '>':
+		at.Line += row
+		text, _ = line(s.Text, at.Line)
+		rest = strings.TrimLeft(string(text), " ")
+		// The value's own indentation is not the file's.
+		own := len(want) - len(strings.TrimLeft(want, " "))
+		at.Column = len(text) - len(rest) - own + 1
+		rest = strings.Repeat(" ", own) + rest
+	case len(lines) > 1:
+		return pos
+	case rest[0] == '"' || rest[0] == '\'':
+		at.Column++
+		rest = rest[1:]
+	}
+	if at.Column < 1 || want == "" || !strings.HasPrefix(rest, want) {
+		return pos
+	}
+	at.Column += min(column-1, utf8.RuneCountInString(want))
+	return at
+}
+
+// Offset is Inside for a place given as a byte offset in the value.
+func (s *Source) Offset(pos Pos, value string, offset int) Pos {
+	before := value[:max(0, min(offset, len(value)))]
+	row := strings.Count(before, "\n") + 1
+	before = before[strings.LastIndexByte(before, '\n')+1:]
+	return s.Inside(pos, value, row, utf8.RuneCountInString(before)+1)
+}
+
+// Suggest is a hint for a word that is not one of valid, which are kinds of what ("keys").
+func Suggest(word, what string, valid []string) string {
+	if n := faults.Nearest(word, valid); n != "" {
+		return `did you mean "` + n + `"?`
+	}
+	if len(valid) == 0 {
+		return "there are no " + what + " here"
+	}
+	return "valid " + what + ": " + strings.Join(valid, ", ")
 }

@@ -22,7 +22,7 @@ func TestExcerpt(t *testing.T) {
 		{"héé x", Pos{1, 5}, "1 | héé x\n  |     ^"},
 		{strings.Repeat("x", 300), Pos{1, 200}, "1 | " + strings.Repeat("x", 100) + "\n  | " + strings.Repeat(" ", 90) + "^"},
 	} {
-		if d := cmp.Diff(c.want, Excerpt([]byte(c.src), c.pos)); d != "" {
+		if d := cmp.Diff(c.want, excerpt([]byte(c.src), c.pos)); d != "" {
 			t.Errorf("%q at %v:\n%s", c.src, c.pos, d)
 		}
 	}

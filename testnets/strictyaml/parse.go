@@ -1,6 +1,7 @@
 package strictyaml
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -24,23 +25,27 @@ const (
 	maxColumn = 256 // of what opens a block; each level of nesting needs a column more
 )
 
-// Parse returns the root of the file's only document.
+// byteOrderMark may begin a file that an editor of Windows wrote.
+const byteOrderMark = "\ufeff"
+
+// Parse returns the root of the file's only document. what names such a file in messages: "a scenario". Errors are *Error.
 func Parse(file string, src []byte, what string) (ast.Node, error) {
+	s := Source{File: file, Text: src}
 	if len(src) > MaxSize {
-		return nil, &Error{File: file, Msg: fmt.Sprintf("the file has more than %d bytes", MaxSize)}
+		return nil, s.ErrorAt(Pos{}, fmt.Sprintf("the file has more than %d bytes", MaxSize), "")
 	}
 	if !utf8.Valid(src) {
-		return nil, &Error{File: file, Msg: "the file is not UTF-8 text"}
+		return nil, s.ErrorAt(Pos{}, "the file is not UTF-8 text", "")
 	}
-	doc, err := parseDocument(src, what)
+	doc, err := parseDocument(bytes.TrimPrefix(src, []byte(byteOrderMark)), what)
 	if err == nil {
 		return doc, nil
 	}
 	var at *syntaxError
 	if errors.As(err, &at) {
-		return nil, ErrorAt(file, src, at.pos, at.msg, at.hint)
+		return nil, s.ErrorAt(at.pos, at.msg, at.hint)
 	}
-	return nil, &Error{File: file, Msg: err.Error()}
+	return nil, s.ErrorAt(Pos{}, err.Error(), "")
 }
 
 // syntaxError is a mistake in the YAML itself, or a part of YAML that scenarios do not use.
@@ -67,7 +72,7 @@ func parseDocument(src []byte, what string) (body ast.Node, err error) {
 	if err != nil {
 		var y yaml.Error
 		if errors.As(err, &y) && y.GetToken() != nil {
-			return nil, librarySyntaxError(y)
+			return nil, librarySyntaxError(y, src)
 		}
 		return nil, err
 	}
@@ -87,10 +92,14 @@ func parseDocument(src []byte, what string) (body ast.Node, err error) {
 }
 
 // librarySyntaxError puts an error of the YAML library into our form. Its message may quote the file as it is.
-func librarySyntaxError(y yaml.Error) *syntaxError {
+func librarySyntaxError(y yaml.Error, src []byte) *syntaxError {
 	e := &syntaxError{pos: tokenPos(y.GetToken()), msg: y.GetMessage()}
 	if strings.Contains(e.msg, "\t") || strings.Contains(e.msg, "tab character") {
 		e.hint = "indent with spaces"
+	}
+	if above, ok := otherIndentation(src, e.pos.Line); ok && strings.Contains(e.msg, "not allowed in this context") {
+		e.msg = fmt.Sprintf("the indentation of line %d differs from that of line %d", e.pos.Line, above)
+		e.hint = "keys of one mapping begin in the same column"
 	}
 	e.msg = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -99,6 +108,22 @@ func librarySyntaxError(y yaml.Error) *syntaxError {
 		return r
 	}, strings.ReplaceAll(e.msg, "\t", `\t`))
 	return e
+}
+
+// otherIndentation returns the line above line n that has text, if it is indented otherwise.
+func otherIndentation(src []byte, n int) (above int, other bool) {
+	indentation := func(n int) (width int, text bool) {
+		found, _ := line(src, n)
+		rest := bytes.TrimLeft(found, " ")
+		return len(found) - len(rest), len(rest) > 0 && rest[0] != '#'
+	}
+	width, _ := indentation(n)
+	for above = n - 1; above > 0; above-- {
+		if w, text := indentation(above); text {
+			return above, w != width
+		}
+	}
+	return 0, false
 }
 
 // refused are the parts of YAML that scenarios do not use.

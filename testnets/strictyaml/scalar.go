@@ -1,6 +1,8 @@
 package strictyaml
 
 import (
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,7 +13,7 @@ import (
 // Bounds of a duration, both included.
 type Bounds struct{ Min, Max time.Duration }
 
-// duration decodes a length of time such as 20s or 1m30s.
+// Duration decodes a length of time such as 20s or 1m30s.
 func (d *Decoder) Duration(n ast.Node, key string, b Bounds, out *time.Duration) {
 	s, ok := d.Text(n, key)
 	if !ok {
@@ -28,22 +30,22 @@ func (d *Decoder) Duration(n ast.Node, key string, b Bounds, out *time.Duration)
 	}
 	switch {
 	case v < b.Min:
-		d.Failf(NodePos(n), "", "%s: %s is too little, the least is %v", key, Shorten(s), b.Min)
+		d.Failf(NodePos(n), "", "%s: %s is too short, the minimum is %v", key, Shorten(s), b.Min)
 	case v > b.Max:
-		d.Failf(NodePos(n), "", "%s: %s is too much, the most is %v", key, Shorten(s), b.Max)
+		d.Failf(NodePos(n), "", "%s: %s is too long, the maximum is %v", key, Shorten(s), b.Max)
 	default:
 		*out = v
 	}
 }
 
-// rate decodes a number per second such as 200/s.
+// Rate decodes a number per second such as 200/s.
 func (d *Decoder) Rate(n ast.Node, key string, most float64, out *float64) {
 	s, ok := d.Text(n, key)
 	if !ok {
 		return
 	}
 	number, slash := strings.CutSuffix(s, "/s")
-	v, isNumber := Decimal(number)
+	v, isNumber := decimal(number)
 	switch {
 	case !isNumber || !slash:
 		hint := "write a number per second: 20/s, 0.5/s"
@@ -52,14 +54,36 @@ func (d *Decoder) Rate(n ast.Node, key string, most float64, out *float64) {
 		}
 		d.Failf(NodePos(n), hint, "%s: %q is not a rate", key, Shorten(s))
 	case v > most:
-		d.Failf(NodePos(n), "", "%s: %s is too much, the most is %s/s", key, s, strconv.FormatFloat(most, 'f', -1, 64))
+		d.Failf(NodePos(n), "", "%s: %s is too much, the maximum is %s/s", key, s, strconv.FormatFloat(most, 'f', -1, 64))
+	default:
+		*out = v
+	}
+}
+
+// share decodes a number from 0 to less than 1, or such a fraction.
+func (d *Decoder) share(n Node, out *float64) {
+	s, ok := d.Text(n.Node, n.Name)
+	if !ok {
+		return
+	}
+	v, isNumber := decimal(s)
+	if above, below, fraction := strings.Cut(s, "/"); fraction {
+		a, errA := strconv.ParseUint(above, 10, 16)
+		b, errB := strconv.ParseUint(below, 10, 16)
+		v, isNumber = float64(a)/float64(b), errA == nil && errB == nil && b > 0
+	}
+	switch {
+	case !isNumber:
+		d.Failf(NodePos(n.Node), "write 0, 2/3 or 0.5", "%s: %q is neither a number nor a fraction", n.Name, Shorten(s))
+	case v >= 1 || math.IsNaN(v):
+		d.Failf(NodePos(n.Node), "write 0, 2/3 or 0.5", "%s: %s is out of range, 0 or more and less than 1", n.Name, Shorten(s))
 	default:
 		*out = v
 	}
 }
 
 // decimal reads digits with at most one point, and nothing else that Go would take for a number.
-func Decimal(s string) (float64, bool) {
+func decimal(s string) (float64, bool) {
 	if s == "" || strings.Trim(s, "0123456789.") != "" || len(s) > 32 {
 		return 0, false
 	}
@@ -67,7 +91,7 @@ func Decimal(s string) (float64, bool) {
 	return v, err == nil
 }
 
-// integer decodes a whole number from least to most.
+// Integer decodes a whole number from least to most.
 func (d *Decoder) Integer(n ast.Node, key string, least, most int, out *int) {
 	s, ok := d.Text(n, key)
 	if !ok {
@@ -84,46 +108,44 @@ func (d *Decoder) Integer(n ast.Node, key string, least, most int, out *int) {
 	}
 }
 
-// boolean decodes true or false.
+// unsigned decodes any whole number of 64 bits.
+func (d *Decoder) unsigned(n Node, out *uint64) {
+	s, ok := d.Text(n.Node, n.Name)
+	if !ok {
+		return
+	}
+	v, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		d.Failf(NodePos(n.Node), "", "%s: %q is not a whole number from 0 to 18446744073709551615", n.Name, Shorten(s))
+		return
+	}
+	*out = v
+}
+
+// Boolean decodes true or false.
 func (d *Decoder) Boolean(n ast.Node, key string, out *bool) {
 	s, ok := d.Text(n, key)
 	if !ok {
 		return
 	}
-	switch s {
-	case "true":
-		*out = true
-	case "false":
-		*out = false
-	default:
+	if s != "true" && s != "false" {
 		d.Failf(NodePos(n), "", "%s: %q is neither true nor false", key, Shorten(s))
+		return
 	}
+	*out = s == "true"
 }
 
-// MaxName is the most bytes of a scenario's and of a role's name.
-const (
-	MaxName = 40
-	MaxRole = 32
-)
-
-// name decodes a name of at most n bytes of a-z, 0-9 and -, with a letter or digit at both ends.
-func (d *Decoder) Name(n ast.Node, key string, most int, out *string) {
+// Word decodes one of a few words.
+func (d *Decoder) Word(n ast.Node, key string, valid []string, out *string) {
 	s, ok := d.Text(n, key)
 	if !ok {
 		return
 	}
-	if !validName(s, most) {
-		d.Failf(NodePos(n), "use a-z, 0-9 and -, for example \"slow-links\"",
-			"%s: %q is not a name of 1 to %d characters", key, Shorten(s), most)
+	if !slices.Contains(valid, s) {
+		d.Failf(NodePos(n), Suggest(s, "values", valid), "%s: unknown value %q", key, Shorten(s))
 		return
 	}
 	*out = s
-}
-
-// validName reports whether s can be a name of at most n bytes.
-func validName(s string, n int) bool {
-	return s != "" && len(s) <= n && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" &&
-		s[0] != '-' && s[len(s)-1] != '-'
 }
 
 // Shorten cuts a text that is too long for a message.
@@ -132,19 +154,4 @@ func Shorten(s string) string {
 		return string(r[:40]) + "..."
 	}
 	return s
-}
-
-// word decodes one of a few words.
-func (d *Decoder) Word(n ast.Node, key string, valid []string, out *string) {
-	s, ok := d.Text(n, key)
-	if !ok {
-		return
-	}
-	for _, v := range valid {
-		if s == v {
-			*out = s
-			return
-		}
-	}
-	d.Failf(NodePos(n), Suggest(s, "values", valid), "%s: unknown value %q", key, Shorten(s))
 }
