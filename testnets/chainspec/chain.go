@@ -1,62 +1,50 @@
 package chainspec
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
-// Chain is a chain file: how to build, prepare, start, ask and judge one kind of node. Every field's YAML key, meaning
-// and default is given here. Texts are templates (see Text), queries are jq (see Query).
+// Chain is a chain file: how to build, prepare, start and observe one kind of node, and what its consensus promises. The tags
+// of these types are the grammar of the file: package strictyaml decodes by them, and schema.json and the reference table in
+// docs/your-own-node.md are generated from them (go generate). doc says what a key means; absent says what counts without it.
 type Chain struct {
-	// File is where the chain came from, for messages: a path, or ChainPrefix and the name of a ready one.
+	// File is where the chain came from, for messages: a path, or ReadyPrefix and the name of a ready one.
 	File string
 	// Source is the text that was decoded, byte for byte.
 	Source []byte
 
-	Name        string    // name: required; [a-z0-9-], at most 40 bytes
-	Description string    // description: one or two sentences
-	Image       ImageSpec // image: required
-	// Keys are the named keys that every node has, derived from the seed. keys: optional.
-	Keys map[string]KeyKind
+	Name        string             `yaml:"name,required" pattern:"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$" hint:"use a-z, 0-9 and -, at most 40 characters, for example my-chain" doc:"name of the chain: a-z, 0-9 and -, at most 40 characters"`
+	Description string             `yaml:"description" doc:"one or two sentences" absent:"none"`
+	Image       ImageSpec          `yaml:"image,required" doc:"where the node's image comes from: exactly one of go, binary, ref and dockerfile"`
+	Keys        map[string]KeyKind `yaml:"keys" enum:"ed25519,secp256k1,random" doc:"named keys that every node has, derived from the seed; random is 32 bytes" absent:"none"`
 	// KeyNames are the names of Keys in the order of the file.
-	KeyNames []string
-	Prepare  []Step // prepare: steps before any node starts, in order; optional
-	Start    Start  // start: required
-	// Ports are the named ports on which every node listens, 1 to 65535. ports: required.
-	Ports map[string]int
-	// Ready tells when a node is ready; nil: as soon as Observe.Height answers. ready: optional.
-	Ready *Ready
-	// Peers is how nodes are told of each other after the start. peers: default topology, which leaves it to start.
-	Peers Peers
-	// FirstBlock is how every node gets the first block before the nodes are told of each other; nil: none does.
-	// first_block: optional.
-	FirstBlock *FirstBlock
-	// WarmUp makes the blocks that must be there before anything is measured, in order, once nodes are told of each other.
-	// warm_up: optional.
-	WarmUp []WarmUp
-	RPC    RPC // rpc: required
-	// Calls are the requests that can be made, by name. calls: required.
-	Calls   map[string]Call
-	Observe Observe // observe: required
-	Act     Act     // act: optional
-	Facts   Facts   // facts: required
-	// Wallet is what people need to use a testnet that stays up; nil: nothing. wallet: optional.
-	Wallet *Wallet
+	KeyNames   []string
+	Prepare    []Step          `yaml:"prepare" item:"a step" max:"100" doc:"commands that run before any node starts, in order, each in a throw-away container of the chain's image without a network, for at most two minutes" absent:"none"`
+	Start      Start           `yaml:"start,required" doc:"how a node is started"`
+	Ports      map[string]int  `yaml:"ports,required,nonempty" min:"1" max:"65535" hint:"for example: ports: {p2p: 18555, rpc: 18556}" doc:"named ports on which every node listens"`
+	Ready      *Ready          `yaml:"ready" doc:"when a node is ready" absent:"as soon as observe.height answers"`
+	Peers      Peers           `yaml:"peers" doc:"how peers are connected after the start: topology, by the node's own arguments and files; or {call}, calls made at each node once for each of its peers, with .Peer set, when the nodes are ready" absent:"topology"`
+	FirstBlock *FirstBlock     `yaml:"first_block" doc:"how every node gets the first block before peers are connected; for nodes that do not believe their peers while they have no recent block" absent:"none"`
+	WarmUp     []WarmUp        `yaml:"warm_up" item:"a step of warm_up" max:"100" doc:"calls that make the blocks which must exist before anything is measured, in order, once peers are connected; for coins that must mature, say" absent:"none"`
+	RPC        RPC             `yaml:"rpc,required" doc:"how to talk to a node"`
+	Calls      map[string]Call `yaml:"calls,required,nonempty" hint:"for example: calls: {status: {method: getinfo}}" doc:"the requests that can be made, by name"`
+	Observe    Observe         `yaml:"observe,required" doc:"what is read from every node"`
+	Act        Act             `yaml:"act" doc:"what a node can be made to do" absent:"nothing"`
+	Facts      Facts           `yaml:"facts,required" doc:"what the consensus promises; invariants are judged by nothing else"`
+	Wallet     *Wallet         `yaml:"wallet" doc:"texts about each node that up prints for people who use the testnet" absent:"nothing"`
 }
 
-// ImageSpec is where a node's image comes from. Exactly one of Go, Binary, Ref and Dockerfile is set.
+// ImageSpec is where a node's image comes from. Exactly one of Go, Binary, Ref and Dockerfile is set. Relative paths begin
+// where the chain file is.
 type ImageSpec struct {
-	// Go is a program as `go install` names it, "MODULE/cmd@VERSION". go:
-	Go string
-	// LDFlags are flags for the linker. ldflags: optional, with go only.
-	LDFlags string
-	// Binary is a program file on this host. A path that is not absolute begins where the chain file is. binary:
-	Binary string
-	// Ref is an image that the engine has. ref:
-	Ref string
-	// Dockerfile is a file on this host, its path as Binary's. dockerfile:
-	Dockerfile string
+	Go         string `yaml:"go" pattern:"^[A-Za-z0-9][A-Za-z0-9._~/+-]*@[A-Za-z0-9][A-Za-z0-9.+_-]*$" hint:"write it as for go install, with a version: go: example.org/module/cmd/node@v1.2.3" doc:"a Go program, MODULE/cmd@VERSION, built with the Go of this host, CGO off"`
+	LDFlags    string `yaml:"ldflags" doc:"flags for the linker, with go only" absent:"none"`
+	Binary     string `yaml:"binary" pattern:"^.{1,999}$" hint:"give the path of a program, relative to the chain file" doc:"a program on this host; the libraries that it needs are included"`
+	Ref        string `yaml:"ref" pattern:"^[A-Za-z0-9][A-Za-z0-9._/:@+-]*$" hint:"give an image as the engine names it: ref: example/node:v1.2" doc:"an image that the engine has"`
+	Dockerfile string `yaml:"dockerfile" pattern:"^.{1,999}$" hint:"give the path of a Dockerfile, relative to the chain file" doc:"a Dockerfile on this host"`
 	Pos        strictyaml.Pos
 }
 
@@ -72,16 +60,16 @@ const (
 
 // Step is a command in a throw-away container of the chain's image that has no network.
 type Step struct {
-	Run []Text // run: arguments after the image's entry point; required
-	// EachNode repeats the step for every node, with .Node set. each: node; default: once.
-	EachNode bool
-	Files    []File    // files: put there before, by absolute path; optional
-	Capture  []Capture // capture: what later templates may use; optional
-	// Keep lists absolute paths; files at and below them go into the node's own file system before it starts, into every
-	// node's where the step runs once. keep: optional.
-	Keep []string
-	Pos  strictyaml.Pos
+	Run      []Text   `yaml:"run,required,nonempty" item:"an argument" hint:"for example: run: [init, --home, /data]" doc:"arguments after the image's entry point"`
+	EachNode bool     `yaml:"each" enum:"node" doc:"node repeats the step for every node, with .Node set" absent:"once"`
+	Files    Files    `yaml:"files" doc:"files written before the step, /path: text" absent:"none"`
+	Capture  Captures `yaml:"capture" doc:"values for later templates, NAME: {file} or NAME: {stdout: true}; then .captured.NAME, or .Node.captured.NAME with each: node" absent:"none"`
+	Keep     Paths    `yaml:"keep" doc:"absolute paths whose files go into the node's own file system before it starts, into every node's where the step runs once" absent:"none"`
+	Pos      strictyaml.Pos
 }
+
+// Files are files to be written.
+type Files []File
 
 // File is a file to be written: `/path: text`.
 type File struct {
@@ -90,32 +78,37 @@ type File struct {
 	Pos  strictyaml.Pos
 }
 
-// Capture is an output of a step, later .captured.Name, or .Node.captured.Name where the step runs for each node.
+// Paths are absolute and clean paths.
+type Paths []string
+
+// Captures are the outputs of a step in the order of the file.
+type Captures []Capture
+
+// Capture is an output of a step. Exactly one of File and Stdout is set.
 type Capture struct {
-	Name string
-	// File is the absolute path of a file to read, Stdout the other choice: the trimmed standard output. file:, stdout:
-	// true; exactly one of them.
-	File   string
-	Stdout bool
-	// JQ, if not nil, is applied to the text read as JSON and must give a string or number. jq: optional.
-	JQ *Query
-	// Match, if not nil, is what to take of the text: the first match, or its group where it has one. match: optional,
-	// not with jq.
-	Match *Pattern
-	// Public says that what is captured may be shown. public: true; default: it is a secret, as keys and cookies are.
-	Public bool
+	Name   string
+	File   string   `yaml:"file" doc:"the absolute path of a file to read"`
+	Stdout bool     `yaml:"stdout" doc:"true: the standard output, without spaces around it"`
+	JQ     *Query   `yaml:"jq" doc:"applied to the text read as JSON; gives a text or number" absent:"the whole text"`
+	Match  *Pattern `yaml:"match" doc:"a regular expression: the first match is taken, or its group if it has one; not with jq" absent:"the whole text"`
+	Public bool     `yaml:"public" doc:"true shows the value in logs and messages" absent:"hidden, unless it is a number or has fewer than 8 characters"`
 	Pos    strictyaml.Pos
 }
 
 // Start is how a node is started.
 type Start struct {
-	Args  []Arg  // args: after the image's entry point; optional
-	Env   []Text // env: "NAME=VALUE"; optional
-	Files []File // files: by absolute path; optional
-	// Sysctls are settings of the node's own network stack, "net.ipv4.tcp_retries2" and the like. sysctls: optional.
-	Sysctls map[string]string
+	Args    []Arg   `yaml:"args" item:"an argument" doc:"arguments after the image's entry point" absent:"none"`
+	Env     Env     `yaml:"env" doc:"environment: a list of NAME=VALUE, or a mapping NAME: value" absent:"none"`
+	Files   Files   `yaml:"files" doc:"files written before the first start, /path: text" absent:"none"`
+	Sysctls Sysctls `yaml:"sysctls" doc:"settings of the node's own network stack, such as net.ipv4.tcp_retries2: 6" absent:"those of the host"`
 	Pos     strictyaml.Pos
 }
+
+// Env is a list of texts "NAME=VALUE".
+type Env []Text
+
+// Sysctls are settings of a network stack, by names such as net.ipv4.tcp_retries2.
+type Sysctls map[string]string
 
 // The nodes for which an Arg is repeated.
 const (
@@ -124,43 +117,39 @@ const (
 	ForProducers = "producers" // the nodes that make blocks
 )
 
-// Arg is an argument, or one for each of several nodes: `{for: peers, arg: T}`.
+// Arg is an argument, or one for each of a set of nodes: `{for: peers, arg: T}`.
 type Arg struct {
-	// For is empty or ForPeers, ForNodes or ForProducers: the text is rendered for each of these with .Peer set. for:
-	For  string
-	Text Text // arg:
+	For  string `yaml:"for,required" enum:"peers,nodes,producers" doc:"repeats the argument for each of these nodes, with .Peer set"` // empty: once
+	Text Text   `yaml:"arg,required" doc:"the repeated argument"`
 	Pos  strictyaml.Pos
 }
 
-// Ready is how to find that a node is ready: the query gives true, or anything but false and null.
+// Ready is how to find that a node is ready.
 type Ready struct {
-	Calls []CallRef // call: a name or a list; required
-	JQ    Query     // jq: required
+	Calls CallRefs `yaml:"call,required" doc:"a call, or a list of them"`
+	JQ    Query    `yaml:"jq,required" doc:"gives neither false nor null when the node is ready"`
 	Pos   strictyaml.Pos
 }
 
-// Peers is how nodes are told of each other.
+// Peers is how peers are connected.
 type Peers struct {
-	// Calls are made at each node once for each of its peers, with .Peer set, when the nodes are ready; empty: the
-	// node's arguments and files already say it. `peers: topology` or `peers: {call: NAME}`.
-	Calls []CallRef
+	// Calls are made at each node once for each of its peers; empty: the node's arguments and files already say it.
+	Calls CallRefs `yaml:"call,required" doc:"a call, or a list of them"`
 	Pos   strictyaml.Pos
 }
 
-// FirstBlock is for nodes that take themselves for out of date, and believe hardly anybody, while they have no recent block:
-// the first producer makes one, or the first node where nobody produces, and all others are given it.
+// FirstBlock is how all nodes get the same first block: the first producer makes it, or the first node where there is none.
 type FirstBlock struct {
-	Make []CallRef // make: a name or a list; the last call's result is the block; required
-	Give []CallRef // give: a name or a list, with that result as .Last; required
+	Make CallRefs `yaml:"make,required" doc:"calls at the first producer; the last result is the block"`
+	Give CallRefs `yaml:"give,required" doc:"calls at every other node, with the block as .Last"`
 	Pos  strictyaml.Pos
 }
 
-// WarmUp is calls that make a block. The next is made when all nodes have as high a chain as the maker.
+// WarmUp is calls that make a block. The next is made when all nodes are as high as the maker.
 type WarmUp struct {
-	Calls []CallRef // call: a name or a list; required
-	Times int       // times: how often each maker does it, 1 to 1000; default 1
-	// EachNode repeats the calls at every node in turn. each: node; default: once, at the first producer.
-	EachNode bool
+	Calls    CallRefs `yaml:"call,required" doc:"a call that makes a block, or a list of calls"`
+	EachNode bool     `yaml:"each" enum:"node" doc:"node: at every node in turn" absent:"once, at the first producer"`
+	Times    int      `yaml:"times" min:"1" max:"1000" default:"1" doc:"how often each node does it"`
 	Pos      strictyaml.Pos
 }
 
@@ -173,33 +162,34 @@ const (
 
 // RPC is how to talk to a node.
 type RPC struct {
-	Kind string // kind: http-get, jsonrpc1 or jsonrpc2; required
-	Port string // port: a name of Ports; default rpc
-	Path string // path: of every request, before the call's own; default /
-	// SelfSigned asks for TLS and takes the node's certificate as it is. tls: self-signed; default: no TLS.
-	SelfSigned bool
-	Basic      *Basic // basic: optional
-	Bearer     *Text  // bearer: token; optional, not with basic
+	Kind       string `yaml:"kind,required" enum:"http-get,jsonrpc1,jsonrpc2" doc:"the protocol"`
+	Port       string `yaml:"port" default:"rpc" doc:"a name of ports"`
+	Path       string `yaml:"path" pattern:"^/[!-~]{0,999}$" hint:"begin with /" default:"/" doc:"path of every request, before the call's own"`
+	SelfSigned bool   `yaml:"tls" enum:"self-signed" doc:"self-signed: TLS, with any certificate" absent:"plain HTTP"`
+	Basic      *Basic `yaml:"basic" doc:"basic authentication" absent:"none"`
+	Bearer     *Text  `yaml:"bearer" secret:"true" doc:"a token; not with basic" absent:"none"`
 	Pos        strictyaml.Pos
 }
 
 // Basic is HTTP's basic authentication.
 type Basic struct {
-	User     Text // user: required
-	Password Text // password: required
+	User     Text `yaml:"user,required" secret:"true" doc:"the user's name"`
+	Password Text `yaml:"password,required" secret:"true" doc:"the password"`
 }
 
 // Call is a request. With http-get it has a path, and is a POST where there are parameters; with JSON-RPC it has a method
 // and parameters.
 type Call struct {
 	Name   string
-	Method string // method: of JSON-RPC; required there
-	// Params are the parameters, a list or a mapping whose strings are templates; nil: none. With http-get they
-	// are the body of a POST, as JSON. params: optional.
-	Params *Value
-	Path   *Text // path: path and query of http-get; required there
+	Method string `yaml:"method" pattern:"^.+$" hint:"give the method's name" doc:"the method; with JSON-RPC"`
+	// Params is nil where there are none.
+	Params *Value `yaml:"params" doc:"a list or a mapping; texts in it are templates, and one that is a single template with int, such as {{int .Height}}, becomes a number; with http-get the body of a POST, as JSON" absent:"none"`
+	Path   *Text  `yaml:"path" doc:"path and query of the request; with http-get"`
 	Pos    strictyaml.Pos
 }
+
+// CallRefs names calls that are made one after the other; the result of one is .Last in the next one's templates.
+type CallRefs []CallRef
 
 // CallRef names a call.
 type CallRef struct {
@@ -207,85 +197,95 @@ type CallRef struct {
 	Pos  strictyaml.Pos
 }
 
-// Observe is what a node is asked again and again.
+// Observe is what is read from every node.
 type Observe struct {
-	Height Observation // height: number of the head; required
-	Head   Observation // head: hash of the head; required
-	Block  BlockObservation
-	// Finalized is the height that can no longer change. finalized: optional.
-	Finalized *Observation
-	// Peers is the number of connected peers. peers: optional.
-	Peers *Observation
-	// Genesis is how the node's chain begins, any value; nodes of one network give the same. genesis: optional, for nodes
-	// that cannot be asked for a block at height 0.
-	Genesis *Observation
-	// Arrival is how nodes tell by themselves that a block came, which gives its time better than asking can. arrival:
-	// optional.
-	Arrival *Arrival
-	// Every is how often nodes are asked. every: 10ms to 1m; default 100ms.
-	Every time.Duration
-	Pos   strictyaml.Pos
+	Height    Observation      `yaml:"height,required" doc:"number of the head"`
+	Head      Observation      `yaml:"head,required" doc:"hash of the head"`
+	Block     BlockObservation `yaml:"block,required" doc:"the block at .Height; where a call uses .Hash, blocks are queried by hash, from the head down"`
+	Finalized *Observation     `yaml:"finalized" doc:"height that can no longer change (agreement fails when it decreases or a block at or below it is replaced); null: none yet" absent:"none"`
+	Peers     *Observation     `yaml:"peers" doc:"number of connected peers" absent:"none"`
+	Genesis   *Observation     `yaml:"genesis" doc:"any value that nodes of one network share; for nodes that do not return a block at height 0" absent:"the block at height 0"`
+	Arrival   *Arrival         `yaml:"arrival" doc:"notifications of new blocks; they give times that polling cannot" absent:"none: new blocks are found by polling alone"`
+	Every     time.Duration    `yaml:"every" min:"10ms" max:"1m" default:"100ms" doc:"time between two polls of a node, 10ms to 1m; propagation is measured to about this, or exactly with arrival"`
+	Pos       strictyaml.Pos
 }
 
-// Observation is a query over the result of a call. Where there are several calls they are made in turn, and the result
-// of one is .Last in the next one's templates.
+// Observation is a query over the result of calls.
 type Observation struct {
-	Calls []CallRef // call: a name or a list; required
-	JQ    Query     // jq: required
+	Calls CallRefs `yaml:"call,required" doc:"a call, or a list of them"`
+	JQ    Query    `yaml:"jq,required" doc:"a jq expression over the last result"`
 	Pos   strictyaml.Pos
 }
 
-// BlockObservation is a block, asked for as an Observation is; all queries read the last call's result.
+// BlockObservation is a block; all queries read the last call's result.
 type BlockObservation struct {
-	Calls    []CallRef // call: a name or a list; required
-	Hash     Query     // hash: required
-	Parent   Query     // parent: hash of the block before; required
-	Time     Query     // time: unix seconds or RFC 3339; required
-	Proposer *Query    // proposer: optional
-	Txs      *Query    // txs: list of the transactions' ids; optional
+	Calls    CallRefs `yaml:"call,required" doc:"a call, or a list of them"`
+	Hash     Query    `yaml:"hash,required" doc:"jq: hash of the block"`
+	Parent   Query    `yaml:"parent,required" doc:"jq: hash of the block before"`
+	Time     Query    `yaml:"time,required" doc:"jq: unix seconds or RFC 3339"`
+	Proposer *Query   `yaml:"proposer" doc:"jq: who made the block" absent:"none"`
+	Txs      *Query   `yaml:"txs" doc:"jq: list of the transactions' ids" absent:"none"`
 	Pos      strictyaml.Pos
-	// ByHash is true where the calls use .Hash: then blocks are asked for from the head down, parent by parent. Otherwise
-	// the calls have .Height alone.
+	// ByHash is true where the calls use .Hash: blocks are then queried from the head down, parent by parent.
 	ByHash bool
 }
 
-// Act is what a node can be told to do.
-type Act struct {
-	// Submit sends a transaction. Its calls have .Nonce, .From, .To, .Amount and, if there is a Tx, .Tx. submit:
-	// optional.
-	Submit *Action
-	// Tx is the text of the transaction, for calls that need one. It has what Submit has. tx: optional.
-	Tx *Text
-	// Coins is what a node can spend, of chains with Bitcoin's transactions: Submit then has a signed one as .Tx. coins:
-	// optional, not with tx.
-	Coins *Coins
-	// MakeBlock makes the node make a block. make_block: optional; without it, blocks come by themselves.
-	MakeBlock *Action
-	// Leader names the node that is to make the next block: the address or public half of one of its keys, or its name.
-	// leader: optional; without it, nobody knows beforehand.
-	Leader *Observation
+// Arrival is how nodes report new blocks. Exactly one of Log and Websocket is set.
+type Arrival struct {
+	Log       *LogArrival       `yaml:"log" doc:"blocks in what a node prints"`
+	Websocket *WebsocketArrival `yaml:"websocket" doc:"a subscription; authentication and TLS are those of rpc"`
+	Pos       strictyaml.Pos
+}
+
+// LogArrival finds blocks in what nodes print.
+type LogArrival struct {
+	Source string `yaml:"pattern,required" doc:"a regular expression (RE2, at most 1024 bytes) with a group named hash, height or both, such as (?P<height>[0-9]+); a line that matches dates the block"`
+	Pos    strictyaml.Pos
+	re     *regexp.Regexp
+}
+
+// WebsocketArrival finds blocks in what nodes send to a subscriber.
+type WebsocketArrival struct {
+	Port string `yaml:"port" doc:"a name of ports" absent:"that of rpc"`
+	Path string `yaml:"path" pattern:"^/[A-Za-z0-9._~/?&=%-]{0,999}$" hint:"for example: path: /websocket" default:"/" doc:"path of the subscription"`
+	Send Texts  `yaml:"send" doc:"a text, or a list of them, sent once connected" absent:"nothing"`
+	// Hash and Height are applied to every message; null means that the message is about no block.
+	Hash   *Query `yaml:"hash" doc:"jq over a message: hash of the block, null if there is none; hash, height or both" absent:"none"`
+	Height *Query `yaml:"height" doc:"jq over a message: height of the block, null if there is none" absent:"none"`
 	Pos    strictyaml.Pos
 }
 
-// Action is a call, or several in turn as in an Observation.
-type Action struct {
-	Calls []CallRef // call: a name or a list; required
-	// JQ gives the transaction's id from the last call's result; nil: the result is the id. jq: optional.
-	JQ  *Query
-	Pos strictyaml.Pos
+// Act is what a node can be made to do.
+type Act struct {
+	// Submit sends a transaction. Its calls have .Nonce, .From, .To, .Amount and, if there is a Tx or Coins, .Tx.
+	Submit    *Action      `yaml:"submit" doc:"sends a transaction; jq gives its id as observe.block.txs lists it" absent:"none: inclusion is UNKNOWN"`
+	Tx        *Text        `yaml:"tx" doc:"text of the transaction, .Tx for act.submit" absent:"none"`
+	Coins     *Coins       `yaml:"coins" doc:"what a node's account can spend, of chains with Bitcoin's transactions: netsplit signs a transaction that spends one of them by P2PKH, .Tx for act.submit in hex; not with tx" absent:"none"`
+	MakeBlock *BlockAction `yaml:"make_block" doc:"makes a block; netsplit then decides when" absent:"blocks are made by the nodes themselves"`
+	Leader    *Observation `yaml:"leader" doc:"who is to make the next block, as a node sees it: the address or public half (hex, base64) of one of its keys, or its name; status shows it" absent:"none"`
+	Pos       strictyaml.Pos
 }
 
-// Coins asks a node what its account can spend, once: what comes back of a transaction is spent in its turn. A transaction
-// spends one of them to pay another node's account, both by the hashes of public keys (P2PKH).
+// Action is calls that send a transaction.
+type Action struct {
+	Calls CallRefs `yaml:"call,required" doc:"a call, or a list of them"`
+	JQ    *Query   `yaml:"jq" doc:"the transaction's id" absent:"the result is the id"`
+	Pos   strictyaml.Pos
+}
+
+// BlockAction is calls that make a block.
+type BlockAction struct {
+	Calls CallRefs `yaml:"call,required" doc:"a call, or a list of them"`
+	Pos   strictyaml.Pos
+}
+
+// Coins is how to find what a node's account can spend. Each output is spent once, and change is spent in its turn.
 type Coins struct {
-	Key   string    // key: a secp256k1 key of Keys, whose holder a node is; required
-	Calls []CallRef // call: a name or a list; required
-	// JQ gives a list of unspent outputs: {id, output, amount, script}, the transaction's id as others write it, the
-	// output's number, its amount in the least unit and its script in hex. Those that pay others are left out. jq: required.
-	JQ Query
-	// Fee is what each transaction leaves to the miner, in the least unit. fee: 0 to 10^9, default 0.
-	Fee int
-	Pos strictyaml.Pos
+	Key   string   `yaml:"key,required" doc:"a secp256k1 key of keys, the account"`
+	Calls CallRefs `yaml:"call,required" doc:"a call, or a list of them"`
+	JQ    Query    `yaml:"jq,required" doc:"a list of unspent outputs {id, output, amount, script}: the transaction's id, the output's number, the amount in the least unit, the script in hex; outputs that pay others are left out"`
+	Fee   int      `yaml:"fee" min:"0" max:"1000000000" default:"0" doc:"what each transaction leaves to the miner, in the least unit"`
+	Pos   strictyaml.Pos
 }
 
 // The families of consensus.
@@ -297,24 +297,21 @@ const (
 
 // Facts is what the chain's consensus promises. Which invariants apply follows from these.
 type Facts struct {
-	Family string // family: pow, bft or poa; required
-	// Quorum is the share of all power that a component must exceed to make blocks. quorum: 0 or more and less than 1,
-	// as a number or a fraction such as 2/3; required.
-	Quorum float64
-	// ForkDepth is the most blocks that a reorganisation of an undivided network may drop; 0: final at once.
-	// fork_depth: 0 to 1000000; required.
-	ForkDepth int
-	// BlockInterval is the time between blocks where the chain fixes it; 0: the scenario's. block_interval: optional,
-	// 100ms to 1h.
-	BlockInterval time.Duration
-	// BlockIntervalStep is what the scenario's time between blocks is rounded up to a multiple of, for chains that count
-	// in whole seconds, say; 0: any time will do. block_interval_step: optional, 1ms to 1h, not with block_interval.
-	BlockIntervalStep time.Duration
-	// EqualVotes says that producers have one vote each, whatever power the scenario gives them. votes: power, the default,
-	// or equal.
-	EqualVotes bool
-	// MaxProducers is how many nodes may make blocks: of a scenario that has more, the first ones do; 0: any number.
-	// max_producers: optional, 1 to 10000.
-	MaxProducers int
-	Pos          strictyaml.Pos
+	Family            string        `yaml:"family,required" enum:"pow,bft,poa" doc:"kind of consensus: proof of work, Byzantine fault tolerant, proof of authority"`
+	Quorum            float64       `yaml:"quorum,required" doc:"a part of the network makes blocks with more than this share of the power: 0, 1/2, 2/3"`
+	ForkDepth         int           `yaml:"fork_depth,required" min:"0" max:"1000000" doc:"most blocks that a reorganisation may drop while the network is whole; 0: final at once"`
+	BlockInterval     time.Duration `yaml:"block_interval" min:"100ms" max:"1h" doc:"time between blocks, where the chain fixes it" absent:"that of the scenario"`
+	BlockIntervalStep time.Duration `yaml:"block_interval_step" min:"1ms" max:"1h" doc:"the scenario's interval is rounded up to a multiple of this; not with block_interval" absent:"any"`
+	EqualVotes        bool          `yaml:"votes" enum:"power,equal" doc:"equal: each producer has one vote, whatever its .Mine in the scenario" absent:"power"`
+	MaxProducers      int           `yaml:"max_producers" min:"1" max:"10000" doc:"of a scenario with more producers only the first so many make blocks" absent:"all"` // 0: all
+	Pos               strictyaml.Pos
+}
+
+// Wallet is what people need to use the chain of a testnet that stays up. Nil texts are absent; one at least is there.
+type Wallet struct {
+	ChainID    *Text `yaml:"chain_id" doc:"what wallets call the chain" absent:"none"`
+	Account    *Text `yaml:"account" doc:"address of an account that the node has" absent:"none"`
+	PrivateKey *Text `yaml:"private_key" secret:"true" doc:"the account's key as the chain's own tools take it; with account only" absent:"none"`
+	Funds      *Text `yaml:"funds" doc:"what the account has; with account only" absent:"none"`
+	Pos        strictyaml.Pos
 }

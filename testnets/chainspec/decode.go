@@ -1,179 +1,157 @@
 package chainspec
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"path"
+	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
 	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
-// chainDecoder is a decoder of chain files.
-type chainDecoder struct {
-	strictyaml.Decoder
-	from *origin
-}
+// ReadyPrefix begins Chain.File where the chain is a ready one and not a file of the user's.
+const ReadyPrefix = "chain:"
 
-// place is where mistakes stand: the file, and its text as long as there are few of them.
-func (d *chainDecoder) place() *origin {
-	if len(d.Errs) >= strictyaml.MaxExcerpts {
-		return &origin{file: d.File}
-	}
-	return d.from
-}
+// quoteTemplates is a hint for templates that YAML takes for mappings.
+const quoteTemplates = `put templates in quotes: "{{.Height}}"`
 
-// chain decodes the whole file.
-func (d *chainDecoder) chain(n ast.Node) *Chain {
-	c := &Chain{}
-	c.RPC.Port, c.RPC.Path = "rpc", "/"
-	c.Observe.Every = defaultEvery
-	d.Object(n, "the chain", []field{
-		{"name", true, func(_ strictyaml.Pos, v ast.Node) { d.Name(v, "name", strictyaml.MaxName, &c.Name) }},
-		{"description", false, func(_ strictyaml.Pos, v ast.Node) { c.Description, _ = d.Text(v, "description") }},
-		{"image", true, func(at strictyaml.Pos, v ast.Node) { d.image(at, v, &c.Image) }},
-		{"keys", false, func(_ strictyaml.Pos, v ast.Node) { d.keys(v, c) }},
-		{"prepare", false, func(_ strictyaml.Pos, v ast.Node) { c.Prepare = d.prepare(v) }},
-		{"start", true, func(at strictyaml.Pos, v ast.Node) { d.start(at, v, &c.Start) }},
-		{"ports", true, func(_ strictyaml.Pos, v ast.Node) { c.Ports = d.ports(v) }},
-		{"ready", false, func(at strictyaml.Pos, v ast.Node) { c.Ready = d.ready(at, v) }},
-		{"peers", false, func(at strictyaml.Pos, v ast.Node) { d.peers(at, v, &c.Peers) }},
-		{"first_block", false, func(at strictyaml.Pos, v ast.Node) { c.FirstBlock = d.firstBlock(at, v) }},
-		{"warm_up", false, func(_ strictyaml.Pos, v ast.Node) { c.WarmUp = d.warmUp(v) }},
-		{"rpc", true, func(at strictyaml.Pos, v ast.Node) { d.rpc(at, v, &c.RPC) }},
-		{"calls", true, func(_ strictyaml.Pos, v ast.Node) { c.Calls = d.calls(v) }},
-		{"observe", true, func(at strictyaml.Pos, v ast.Node) { d.observe(at, v, &c.Observe) }},
-		{"act", false, func(at strictyaml.Pos, v ast.Node) { d.act(at, v, &c.Act) }},
-		{"facts", true, func(at strictyaml.Pos, v ast.Node) { d.facts(at, v, &c.Facts) }},
-		{"wallet", false, func(at strictyaml.Pos, v ast.Node) { c.Wallet = d.wallet(at, v) }},
-	})
-	return c
-}
-
-// goProgram, imageRef and identifier are what can be written for a Go program, an image, and a name in templates.
-var (
-	goProgram  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~/+-]*@[A-Za-z0-9][A-Za-z0-9.+_-]*$`)
-	imageRef   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:@+-]*$`)
-	identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
-)
-
-// image decodes where the image comes from.
-func (d *chainDecoder) image(at strictyaml.Pos, n ast.Node, i *ImageSpec) {
-	i.Pos = at
-	var given []string
-	var flags strictyaml.Pos
-	source := func(key string, out *string, valid *regexp.Regexp, hint string) field {
-		return field{key, false, func(_ strictyaml.Pos, v ast.Node) {
-			given = append(given, key)
-			s, ok := d.Text(v, key)
-			switch {
-			case !ok:
-			case s == "" || len(s) > 1024 || valid != nil && !valid.MatchString(s) || strings.ContainsRune(s, 0):
-				d.Failf(strictyaml.NodePos(v), hint, "image: %q is no value of %s", strictyaml.Shorten(s), key)
-			default:
-				*out = s
+// Parse decodes and checks a chain file. file is its name in messages, and paths in it begin in its directory. Errors are
+// *strictyaml.Error, more than one of them joined in the order of the file. Nothing is run and no file is read.
+func Parse(file string, src []byte) (*Chain, error) {
+	c := &Chain{File: file, Source: bytes.Clone(src)}
+	from := c.source()
+	body, err := strictyaml.Parse(file, src, "a chain file")
+	if err != nil {
+		var at *strictyaml.Error
+		if errors.As(err, &at) {
+			hint := at.Hint
+			err = from.ErrorAt(at.Pos, at.Msg, hint) // with secrets hidden
+			if shown := from.ErrorAt(at.Pos, at.Msg, quoteTemplates); hint == "" && strings.Contains(shown.Excerpt, "{{") {
+				err = shown
 			}
-		}}
+		}
+		return nil, err
 	}
-	known := d.Object(n, "image", []field{
-		source("go", &i.Go, goProgram, "write it as for go install, with a version: go: example.org/module/cmd/node@v1.2.3"),
-		{"ldflags", false, func(at strictyaml.Pos, v ast.Node) {
-			flags = at
-			i.LDFlags, _ = d.Text(v, "ldflags")
-		}},
-		source("binary", &i.Binary, nil, "give the path of a program, from the chain file on"),
-		source("ref", &i.Ref, imageRef, "give an image as the engine names it: ref: example/node:v1.2"),
-		source("dockerfile", &i.Dockerfile, nil, "give the path of a Dockerfile, from the chain file on"),
+	d := &strictyaml.Decoder{Source: from}
+	d.Decode(strictyaml.Node{Node: body, Name: "the chain"}, c)
+	if err := d.Err(); err != nil {
+		return nil, err
+	}
+	if err := c.validate(from); err != nil {
+		return nil, err
+	}
+	for _, p := range []*string{&c.Image.Binary, &c.Image.Dockerfile} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(filepath.Dir(file), *p)
+		}
+	}
+	return c, nil
+}
+
+// source is the file as messages show it, without secrets.
+func (c *Chain) source() *strictyaml.Source {
+	return &strictyaml.Source{File: c.File, Text: hideSecrets(c.Source)}
+}
+
+// ErrorAt returns an Error about a place in the chain's file, with an excerpt, for those who find mistakes that only
+// show when the chain is used.
+func (c *Chain) ErrorAt(pos strictyaml.Pos, msg, hint string) *strictyaml.Error {
+	return c.source().ErrorAt(pos, msg, hint)
+}
+
+// secretValue finds values that no message may show, by the key before them. The value may begin in the next line.
+var secretValue = regexp.MustCompile(`(?i)` +
+	`(\b(?:pas\w*|pwd|bear\w*|private_?key)["']?[ \t]*:[ \t]*(?:[|>][-+0-9]*[ \t]*)?(?:\r?\n[ \t]+)?|\bbasic["']?[ \t]*:[ \t]+)` +
+	`("[^"\n]*"|'[^'\n]*'|[^ \t\n][^\n]*)`)
+
+// hideSecrets returns src with stars in place of secrets, for excerpts. Templates are no secrets: what they render to is.
+func hideSecrets(src []byte) []byte {
+	return secretValue.ReplaceAllFunc(src, func(all []byte) []byte {
+		m := secretValue.FindSubmatch(all)
+		key, value := m[1], m[2]
+		if bytes.Contains(value, []byte("{{")) {
+			return all
+		}
+		if bytes.HasPrefix(bytes.ToLower(key), []byte("basic")) && value[0] == '{' {
+			return append(bytes.Clone(key), hideSecrets(value)...) // a mapping, as it should be
+		}
+		hidden := bytes.Map(func(r rune) rune {
+			if strings.ContainsRune(" ,{}[]\"'\r", r) {
+				return r
+			}
+			return '*'
+		}, value)
+		return append(bytes.Clone(key), hidden...)
 	})
+}
+
+// Check implements strictyaml.Checker.
+func (c *Chain) Check(m *strictyaml.Mapping) {
+	if keys := m.Value["keys"]; keys != nil && len(c.Keys) > 0 {
+		entries, _ := m.Entries(keys, "keys")
+		for _, e := range entries {
+			if name, _ := strictyaml.ScalarText(e.Key); c.Keys[name] != "" {
+				c.KeyNames = append(c.KeyNames, name)
+			}
+		}
+	}
+	for name, call := range c.Calls {
+		call.Name = name
+		c.Calls[name] = call
+	}
+}
+
+// Check implements strictyaml.Checker.
+func (i *ImageSpec) Check(m *strictyaml.Mapping) {
+	var given []string
+	for _, key := range []string{"go", "binary", "ref", "dockerfile"} {
+		if m.Has(key) {
+			given = append(given, key)
+		}
+	}
 	hint := "give exactly one of go, binary, ref, dockerfile"
 	switch {
 	case len(given) > 1:
-		d.Failf(strictyaml.NodePos(n), hint, "image has both %s and %s", given[0], given[1])
-	case len(given) == 0 && known:
-		d.Failf(strictyaml.NodePos(n), hint, "image does not say where the image comes from")
-	case flags.Line > 0 && len(given) == 1 && given[0] != "go":
-		d.Failf(flags, "", "ldflags is for go only, not for %s", given[0])
+		m.Failf(m.Pos, hint, "image has both %s and %s", given[0], given[1])
+	case len(given) == 0 && m.Known:
+		m.Failf(m.Pos, hint, "image does not say where the image comes from")
+	case m.Has("ldflags") && len(given) == 1 && given[0] != "go":
+		m.Failf(m.Keys["ldflags"], "", "ldflags is for go only, not for %s", given[0])
 	}
 }
 
-// keyKinds are the kinds of keys.
-var keyKinds = []string{string(KeyEd25519), string(KeySecp256k1), string(KeyRandom)}
-
-// keys decodes the named keys.
-func (d *chainDecoder) keys(n ast.Node, c *Chain) {
-	c.Keys = make(map[string]KeyKind)
-	d.named(n, "keys", func(name string, _ strictyaml.Pos, v ast.Node) {
-		var kind string
-		d.Word(v, "key "+name, keyKinds, &kind)
-		// The name stays known even where its kind is wrong: one mistake, one message.
-		c.Keys[name] = KeyKind(kind)
-		c.KeyNames = append(c.KeyNames, name)
-	})
-}
-
-// ports decodes the named ports.
-func (d *chainDecoder) ports(n ast.Node) map[string]int {
-	ports := make(map[string]int)
-	ok := d.named(n, "ports", func(name string, _ strictyaml.Pos, v ast.Node) {
-		port := 0
-		d.Integer(v, "port "+name, 1, 65535, &port)
-		ports[name] = port
-	})
-	if ok && len(ports) == 0 {
-		d.Failf(strictyaml.NodePos(n), "for example: ports: {p2p: 18555, rpc: 18556}", "ports is empty")
-	}
-	return ports
-}
-
-// named decodes a mapping whose keys are names that templates can use. It returns false when there was a mistake.
-func (d *chainDecoder) named(n ast.Node, what string, read func(name string, at strictyaml.Pos, v ast.Node)) bool {
-	return d.mapping(n, what, func(key string, at strictyaml.Pos, v ast.Node) bool {
-		if !identifier.MatchString(key) {
-			d.Failf(at, "use letters, digits and _, for example \"block_at\"", "%s: %q is not a name of 1 to 40 characters",
-				what, strictyaml.Shorten(key))
+// UnmarshalYAML decodes files by their absolute paths.
+func (f *Files) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
+	d.Mapping(n.Node, n.Name, func(key string, at strictyaml.Pos, value ast.Node) bool {
+		if !absolute(d, at, n.Name, key) {
 			return false
 		}
-		read(key, at, v)
+		file := File{Path: key, Pos: at}
+		d.Decode(strictyaml.Node{Node: value, Name: "a file", At: at}, &file.Text)
+		*f = append(*f, file)
 		return true
 	})
 }
 
-// paths decodes a mapping whose keys are absolute paths.
-func (d *chainDecoder) paths(n ast.Node, what string, read func(path string, at strictyaml.Pos, v ast.Node)) {
-	d.mapping(n, what, func(key string, at strictyaml.Pos, v ast.Node) bool {
-		if d.absolute(at, what, key) {
-			read(key, at, v)
-			return true
+// UnmarshalYAML decodes a list of absolute paths.
+func (p *Paths) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
+	items, _ := d.Items(n.Node, n.Name)
+	for _, item := range items {
+		if s, ok := d.Text(item, "a path of "+n.Name); ok && absolute(d, strictyaml.NodePos(item), n.Name, s) {
+			*p = append(*p, s)
 		}
-		return false
-	})
-}
-
-// mapping decodes a mapping with any keys. It returns false when there was a mistake.
-func (d *chainDecoder) mapping(n ast.Node, what string, read func(key string, at strictyaml.Pos, v ast.Node) bool) bool {
-	entries, good := d.Entries(n, what)
-	seen := make(map[string]strictyaml.Pos, len(entries))
-	for _, e := range entries {
-		at := strictyaml.NodePos(e.Key)
-		key, ok := strictyaml.ScalarText(e.Key)
-		if !ok {
-			d.Failf(at, "", "this cannot be a key")
-			good = false
-			continue
-		}
-		if first, twice := seen[key]; twice {
-			d.Failf(at, "", "key %q is given twice, first in line %d", strictyaml.Shorten(key), first.Line)
-			good = false
-			continue
-		}
-		seen[key] = at
-		good = read(key, at, e.Value) && good
 	}
-	return good
 }
 
 // absolute reports whether p is a clean absolute path of a file or directory.
-func (d *chainDecoder) absolute(at strictyaml.Pos, what, p string) bool {
+func absolute(d *strictyaml.Decoder, at strictyaml.Pos, what, p string) bool {
 	if len(p) > 1 && len(p) <= 1024 && p[0] == '/' && path.Clean(p) == p && !strings.ContainsRune(p, 0) {
 		return true
 	}
@@ -185,56 +163,324 @@ func (d *chainDecoder) absolute(at strictyaml.Pos, what, p string) bool {
 	return false
 }
 
-// template decodes a text.
-func (d *chainDecoder) template(n ast.Node, what string) Text {
-	s, ok := strictyaml.ScalarText(n)
-	if !ok {
-		d.Failf(strictyaml.NodePos(n), quoteHint(n), "%s must be a text, not %s", what, strictyaml.Describe(n))
-		return Text{Pos: strictyaml.NodePos(n)}
-	}
-	t, mistake := compileText(d.place(), strictyaml.NodePos(n), s)
-	if mistake != nil {
-		d.Errs = append(d.Errs, mistake)
-	}
-	t.from = d.from
-	return t
+// UnmarshalYAML decodes captures by their names, in the order of the file.
+func (c *Captures) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
+	d.NamedMapping(n, func(name string, at strictyaml.Pos, value ast.Node) {
+		capture := Capture{Name: name}
+		d.Decode(strictyaml.Node{Node: value, Name: "capture." + name, At: at}, &capture)
+		*c = append(*c, capture)
+	})
 }
 
-// query decodes a jq expression.
-func (d *chainDecoder) query(n ast.Node, what string) Query {
-	s, ok := strictyaml.ScalarText(n)
-	if !ok {
-		hint := ""
-		switch n.(type) {
-		case *ast.MappingNode, *ast.MappingValueNode, *ast.SequenceNode:
-			hint = "put the expression in quotes"
+// Check implements strictyaml.Checker.
+func (c *Capture) Check(m *strictyaml.Mapping) {
+	if v := m.Value["file"]; v != nil && c.File != "" {
+		absolute(m.Decoder, strictyaml.NodePos(v), "file", c.File)
+	}
+	if c.JQ != nil && c.Match != nil {
+		m.Failf(c.Match.Pos, "jq is for JSON, match for other text", "%s cannot have both jq and match", m.Name)
+	}
+	if m.Known && m.Has("file") == c.Stdout {
+		m.Failf(m.Pos, "", "%s needs one of file: /path and stdout: true", m.Name)
+	}
+}
+
+// UnmarshalYAML decodes an environment: a list of NAME=VALUE, or a mapping of names to values.
+func (e *Env) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
+	switch n.Node.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		d.Mapping(n.Node, n.Name, func(name string, at strictyaml.Pos, value ast.Node) bool {
+			if name == "" || strings.ContainsAny(name, "=\x00") {
+				d.Failf(at, "", "env: %q cannot be a name", strictyaml.Shorten(name))
+				return false
+			}
+			var t Text
+			d.Decode(strictyaml.Node{Node: value, Name: n.Name + "." + name, At: at}, &t)
+			*e = append(*e, t.prefixed(name+"="))
+			return true
+		})
+		return
+	}
+	var list []Text
+	d.Decode(strictyaml.Node{Node: n.Node, Name: n.Name, At: n.At, Tag: `item:"an environment variable"`}, &list)
+	for _, t := range list {
+		if name, _, ok := strings.Cut(t.Source, "="); t.tmpl != nil && (!ok || name == "") {
+			d.Failf(t.Pos, "write NAME=VALUE", "env: %q has no name", strictyaml.Shorten(t.Source))
 		}
-		d.Failf(strictyaml.NodePos(n), hint, "%s must be a jq expression, not %s", what, strictyaml.Describe(n))
-		return Query{Pos: strictyaml.NodePos(n)}
 	}
-	q, mistake := compileQuery(d.place(), strictyaml.NodePos(n), s)
-	if mistake != nil {
-		d.Errs = append(d.Errs, mistake)
-	}
-	q.from = d.from
-	return q
+	*e = list
 }
 
-// optionalQuery is query for a field that may be left out.
-func (d *chainDecoder) optionalQuery(key string, out **Query) field {
-	return field{key, false, func(_ strictyaml.Pos, v ast.Node) {
-		q := d.query(v, key)
-		*out = &q
-	}}
+// sysctlName is what a setting of a network stack looks like: those that every network namespace has its own of.
+var sysctlName = regexp.MustCompile(`^net(\.[a-z0-9_-]+)+$`)
+
+// UnmarshalYAML decodes settings of a node's network stack. They are kept as written.
+func (s *Sysctls) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
+	*s = make(Sysctls)
+	d.Mapping(n.Node, n.Name, func(key string, at strictyaml.Pos, value ast.Node) bool {
+		if !sysctlName.MatchString(key) {
+			d.Failf(at, "for example net.ipv4.tcp_retries2", "sysctls: %q is not a setting of a node's own network stack", strictyaml.Shorten(key))
+			return false
+		}
+		text, ok := d.Text(value, key)
+		(*s)[key] = text
+		return ok
+	})
 }
 
-// quoteTemplates is a hint for templates that YAML takes for mappings.
-const quoteTemplates = `put templates in quotes: "{{.Height}}"`
-
-// quoteHint is a hint where a text was meant.
-func quoteHint(n ast.Node) string {
-	if m, ok := n.(*ast.MappingNode); ok && m.IsFlowStyle {
-		return quoteTemplates
+// UnmarshalYAML decodes an argument: a text, or {for: peers, arg: T}.
+func (a *Arg) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
+	switch n.Node.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		n.Name = "a repeated argument"
+		d.Struct(n, a)
+	default:
+		a.Pos = n.At
+		d.Decode(n, &a.Text)
 	}
-	return ""
+}
+
+// UnmarshalYAML decodes a name of a call, or a list of such.
+func (c *CallRefs) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
+	items := []ast.Node{n.Node}
+	if list, ok := n.Node.(*ast.SequenceNode); ok {
+		items = list.Values
+		if len(items) == 0 {
+			d.Failf(strictyaml.NodePos(n.Node), "", "%s is empty", n.Name)
+		}
+	}
+	for _, item := range items {
+		if name, ok := d.Text(item, n.Name); ok {
+			*c = append(*c, CallRef{Name: name, Pos: strictyaml.NodePos(item)})
+		}
+	}
+}
+
+// UnmarshalYAML decodes topology, or {call: NAME}.
+func (p *Peers) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
+	s, ok := strictyaml.ScalarText(n.Node)
+	switch p.Pos = n.At; {
+	case !ok:
+		d.Struct(n, p)
+	case s != "topology":
+		d.Failf(strictyaml.NodePos(n.Node), "write topology, or {call: NAME}", "peers: unknown value %q", strictyaml.Shorten(s))
+	}
+}
+
+// Check implements strictyaml.Checker.
+func (r *RPC) Check(m *strictyaml.Mapping) {
+	if v := m.Value["port"]; v != nil {
+		r.Pos = strictyaml.NodePos(v)
+	}
+	if r.Bearer != nil && r.Basic != nil {
+		m.Failf(m.Keys["bearer"], "", "rpc cannot have both basic and bearer")
+	}
+}
+
+// UnmarshalYAML decodes user and password. No message shows what stands there.
+func (b *Basic) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
+	if _, ok := strictyaml.ScalarText(n.Node); ok {
+		d.FailHidden(strictyaml.NodePos(n.Node), "write basic: {user: ..., password: ...}", "basic must be a mapping with user and password")
+		return
+	}
+	d.Struct(n, b)
+}
+
+// Check implements strictyaml.Checker.
+func (c *Call) Check(m *strictyaml.Mapping) {
+	if p := c.Path; p != nil && p.tmpl != nil && !strings.HasPrefix(p.Source, "/") && !strings.HasPrefix(p.Source, "{{") {
+		m.Failf(p.Pos, "begin with /", "path: %q is not a path", strictyaml.Shorten(p.Source))
+	}
+	if p := c.Params; p != nil && p.List == nil && p.Fields == nil {
+		m.Failf(p.Pos, "write params: [...]", "params must be a list or a mapping, not %s", strictyaml.Describe(m.Value["params"]))
+	}
+}
+
+// UnmarshalYAML decodes a parameter in its YAML shape.
+func (v *Value) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
+	v.Pos = strictyaml.NodePos(n.Node)
+	switch node := n.Node.(type) {
+	case *ast.NullNode, nil:
+	case *ast.BoolNode:
+		v.Plain = node.Value
+	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		s := node.GetToken().Value
+		if !json.Valid([]byte(s)) {
+			d.Failf(v.Pos, "write it in decimal, or in quotes if it is meant as text", "%q is not a number of JSON", strictyaml.Shorten(s))
+		}
+		v.Plain = json.Number(s)
+	case *ast.SequenceNode:
+		v.List = make([]Value, len(node.Values))
+		for i, item := range node.Values {
+			d.Decode(strictyaml.Node{Node: item}, &v.List[i])
+		}
+	case *ast.MappingNode, *ast.MappingValueNode:
+		v.Fields = []ValueField{}
+		d.Mapping(node, "a parameter", func(key string, _ strictyaml.Pos, item ast.Node) bool {
+			f := ValueField{Key: key}
+			d.Decode(strictyaml.Node{Node: item}, &f.Value)
+			v.Fields = append(v.Fields, f)
+			return true
+		})
+	default:
+		v.Text = new(Text)
+		d.Decode(strictyaml.Node{Node: n.Node, Name: "a parameter"}, v.Text)
+	}
+}
+
+// Check implements strictyaml.Checker.
+func (a *Arrival) Check(m *strictyaml.Mapping) {
+	if given := len(m.Value); m.Known && given != 1 {
+		m.Failf(m.Pos, "", "arrival needs one of log and websocket, and has %d of them", given)
+	}
+}
+
+// Check implements strictyaml.Checker.
+func (w *WebsocketArrival) Check(m *strictyaml.Mapping) {
+	if m.Known && w.Hash == nil && w.Height == nil {
+		m.Failf(m.Pos, "for example: height: .params.number", "websocket needs hash, height or both")
+	}
+}
+
+// Check compiles the pattern.
+func (l *LogArrival) Check(m *strictyaml.Mapping) {
+	const example = `for example: pattern: 'added block height=(?P<height>[0-9]+)'`
+	if l.Source == "" && !m.Has("pattern") {
+		return
+	}
+	at := strictyaml.NodePos(m.Value["pattern"])
+	re, err := compileRegexp(l.Source)
+	switch {
+	case err != nil:
+		m.Failf(at, regexpHint, "pattern: %v", err)
+		return
+	case re.NumSubexp() == 0:
+		m.Failf(at, example, "pattern has no group named hash or height")
+		return
+	}
+	for _, name := range re.SubexpNames()[1:] {
+		if name == "" {
+			m.Failf(at, example, "pattern has a group without a name; a group that is not to be taken begins with (?:")
+			return
+		}
+		if name != "hash" && name != "height" {
+			m.Failf(at, "name groups hash or height; a group that is not to be taken begins with (?:", "pattern has the group %q", name)
+			return
+		}
+	}
+	l.re = re
+}
+
+// Find returns what a line that a node printed says about a new block: its hash, its height or both; ok is false where it
+// is about none.
+func (l *LogArrival) Find(line []byte) (hash string, height uint64, ok bool) {
+	if l.re == nil {
+		return "", 0, false
+	}
+	found := l.re.FindSubmatch(line)
+	if found == nil {
+		return "", 0, false
+	}
+	for i, name := range l.re.SubexpNames() {
+		switch {
+		case name == "hash" && len(found[i]) > 0:
+			hash, ok = string(found[i]), true
+		case name == "height" && len(found[i]) > 0:
+			h, err := strconv.ParseUint(strings.ReplaceAll(string(found[i]), ",", ""), 10, 64)
+			if err != nil {
+				return "", 0, false
+			}
+			height, ok = h, true
+		}
+	}
+	return hash, height, ok
+}
+
+// Check implements strictyaml.Checker.
+func (a *Act) Check(m *strictyaml.Mapping) {
+	const submits = "add submit: {call: NAME}"
+	switch {
+	case a.Tx != nil && a.Coins != nil:
+		m.Failf(a.Coins.Pos, "remove one of them", "act has both tx and coins, and each makes the transaction")
+	case a.Tx != nil && a.Submit == nil:
+		m.Failf(a.Tx.Pos, submits, "act has a tx, but nothing submits it")
+	case a.Coins != nil && a.Submit == nil:
+		m.Failf(a.Coins.Pos, submits, "act has coins, but nothing submits what spends them")
+	}
+}
+
+// Check implements strictyaml.Checker.
+func (f *Facts) Check(m *strictyaml.Mapping) {
+	if f.BlockInterval > 0 && m.Has("block_interval_step") {
+		m.Failf(m.Keys["block_interval_step"], "remove one of them", "block_interval_step is for chains whose block_interval is the scenario's, and this one has its own")
+	}
+	if q := m.Value["quorum"]; f.Family == FamilyBFT && f.Quorum > 0 && f.Quorum < 0.5 {
+		m.Failf(strictyaml.NodePos(q), "most chains of this family need more than 2/3", "quorum: in a bft chain no two components can both have it, so it is 1/2 or more")
+	}
+}
+
+// Check implements strictyaml.Checker.
+func (w *Wallet) Check(m *strictyaml.Mapping) {
+	const whose = "add account: the address that it belongs to"
+	switch {
+	case !m.Known:
+	case len(m.Value) == 0:
+		m.Failf(m.Pos, `for example: wallet: {chain_id: "{{.Network}}"}`, "wallet is empty")
+	case w.PrivateKey != nil && w.Account == nil:
+		m.Failf(w.PrivateKey.Pos, whose, "wallet has a private_key and no account")
+	case w.Funds != nil && w.Account == nil:
+		m.Failf(w.Funds.Pos, whose, "wallet has funds and no account")
+	}
+}
+
+// MaxPattern is the most bytes of a regular expression.
+const MaxPattern = 1024
+
+const regexpHint = "a literal bracket, dot or star needs a \\ before it"
+
+// compileRegexp compiles a regular expression in Go's syntax (RE2), whose time is linear in the text.
+func compileRegexp(source string) (*regexp.Regexp, error) {
+	if source == "" || len(source) > MaxPattern {
+		return nil, fmt.Errorf("the expression has %d bytes, 1 to %d are allowed", len(source), MaxPattern)
+	}
+	re, err := regexp.Compile(source)
+	if err != nil {
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	return re, nil
+}
+
+// Pattern is a regular expression that takes a part of a text.
+type Pattern struct {
+	Source string
+	Pos    strictyaml.Pos
+	re     *regexp.Regexp
+	from   *strictyaml.Source
+}
+
+// UnmarshalYAML decodes and compiles the expression.
+func (p *Pattern) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
+	s, ok := d.Text(n.Node, n.Name)
+	if !ok {
+		return
+	}
+	*p = Pattern{Source: s, Pos: strictyaml.NodePos(n.Node), from: d.Source}
+	re, err := compileRegexp(s)
+	switch {
+	case err != nil:
+		d.Failf(p.Pos, regexpHint, "%s: %v", n.Name, err)
+	case re.NumSubexp() > 1:
+		d.Failf(p.Pos, "a group that is not to be taken begins with (?:", "%s has more than one group", n.Name)
+	}
+	p.re = re
+}
+
+// Find returns the first match in a text, or the part of it that is in the group where there is one. Errors are
+// *strictyaml.Error, at the expression's place, with the beginning of the text.
+func (p Pattern) Find(text string) (string, error) {
+	found := p.re.FindStringSubmatch(text)
+	if found == nil {
+		return "", p.from.ErrorAt(p.Pos, fmt.Sprintf("match %s: it is nowhere in the text", strictyaml.Shorten(p.Source)), "the text was "+rawJSON(text))
+	}
+	return found[len(found)-1], nil
 }

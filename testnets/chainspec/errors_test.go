@@ -1,15 +1,12 @@
 package chainspec
 
 import (
-	"flag"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
-
-var update = flag.Bool("update", false, "rewrite testdata/errors.txt with what Parse says now")
 
 // exampleChain returns a chain file that has every key.
 func exampleChain(t testing.TB) string {

@@ -2,11 +2,16 @@ package chainspec
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/template/parse"
 
 	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
+
+// maxNameErrors is the most mistakes that are found in one text.
+const maxNameErrors = 20
 
 // nameChecker walks a template and finds names that do not exist.
 type nameChecker struct {
@@ -21,9 +26,15 @@ type nameChecker struct {
 // checkNames returns what is wrong with the names in a text, and the top-level names that it uses.
 func checkNames(t Text, root *shape) (used map[string]bool, mistakes []*strictyaml.Error) {
 	c := &nameChecker{text: t, root: root, used: make(map[string]bool), vars: map[string]*shape{"$": root}}
-	if t.tmpl != nil && t.tmpl.Tree != nil && t.tmpl.Root != nil {
-		c.list(t.tmpl.Root, root)
+	if t.tmpl == nil || t.tmpl.Tree == nil || t.tmpl.Root == nil {
+		return c.used, nil
 	}
+	for _, other := range t.tmpl.Templates() {
+		if other != t.tmpl && other.Tree != nil { // begins after the action that defines it
+			c.fail(strings.LastIndex(t.Source[:other.Root.Pos], "{{")+len("{{"), "write it out where it is used", "a text cannot define templates of its own")
+		}
+	}
+	c.list(t.tmpl.Root, root)
 	return c.used, c.errs
 }
 
@@ -35,7 +46,9 @@ func (c *nameChecker) list(l *parse.ListNode, dot *shape) {
 	for _, n := range l.Nodes {
 		switch n := n.(type) {
 		case *parse.ActionNode:
-			c.pipe(n.Pipe, dot)
+			if s := c.pipe(n.Pipe, dot); len(n.Pipe.Decl) == 0 {
+				c.printable(int(n.Pipe.Pos), s)
+			}
 		case *parse.IfNode:
 			c.pipe(n.Pipe, dot)
 			c.list(n.List, dot)
@@ -58,7 +71,6 @@ func (c *nameChecker) ranged(n *parse.RangeNode, dot *shape) *shape {
 	case list:
 		elem = over.elem
 	case scalar, opaque:
-		// A number would do for text/template, and could be any number.
 		c.fail(int(n.Pipe.Pos), "", "range needs a list")
 	case object:
 		for _, part := range over.fields {
@@ -88,7 +100,7 @@ func (c *nameChecker) pipe(p *parse.PipeNode, dot *shape) *shape {
 // value returns the shape of a pipeline's value.
 func (c *nameChecker) value(p *parse.PipeNode, dot *shape) *shape {
 	s := unknownShape
-	for _, cmd := range p.Cmds {
+	for i, cmd := range p.Cmds {
 		args := make([]*shape, len(cmd.Args))
 		for i, arg := range cmd.Args {
 			args[i] = c.operand(arg, dot)
@@ -97,15 +109,18 @@ func (c *nameChecker) value(p *parse.PipeNode, dot *shape) *shape {
 		switch {
 		case !ok:
 			s = args[0]
-		case name.Ident != walked && name.Ident != written: // which give what they get
-			s = result(name.Ident, args[1:])
+		default:
+			if i > 0 {
+				args = append(args, s) // what the command before gives
+			}
+			s = c.result(int(cmd.Pos), name.Ident, args[1:])
 		}
 	}
 	return s
 }
 
 // result is the shape of what a function gives.
-func result(name string, args []*shape) *shape {
+func (c *nameChecker) result(at int, name string, args []*shape) *shape {
 	switch name {
 	case "index":
 		if len(args) == 2 && args[0].kind == list {
@@ -113,9 +128,24 @@ func result(name string, args []*shape) *shape {
 		}
 		return unknownShape
 	case "slice", "and", "or":
+		if len(args) > 0 && slices.IndexFunc(args, func(s *shape) bool { return s.kind == list || s.kind == object }) == 0 {
+			return args[0]
+		}
 		return unknownShape
+	case "print", "printf", "println", "html", "js", "urlquery", "upper", "lower", "quote", "join":
+		for _, arg := range args {
+			c.printable(at, arg)
+		}
 	}
 	return scalarShape
+}
+
+// printable refuses to write an object, or a list of objects, as text. A node contains its peers, and they contain it, so
+// to write one would not end.
+func (c *nameChecker) printable(at int, s *shape) {
+	if s.kind == object || s.kind == list && s.elem.kind == object {
+		c.fail(at, "name a part of it, or use range", "an object or a list of such cannot be written as text")
+	}
 }
 
 // operand returns the shape of an operand.
@@ -181,8 +211,114 @@ func (c *nameChecker) parts(pos parse.Pos, s *shape, names []string) *shape {
 
 // fail records a mistake at an offset of the text.
 func (c *nameChecker) fail(offset int, hint, format string, args ...any) {
-	if len(c.errs) > strictyaml.MaxErrors {
-		return // more than that are not reported
+	if len(c.errs) > maxNameErrors {
+		return
 	}
-	c.errs = append(c.errs, c.text.from.errorAt(c.text.at(offset), "template: "+fmt.Sprintf(format, args...), hint))
+	c.errs = append(c.errs, c.text.from.ErrorAt(c.text.from.Offset(c.text.Pos, c.text.Source, offset), "template: "+fmt.Sprintf(format, args...), hint))
+}
+
+// shape is what is known of a value that templates can name.
+type shape struct {
+	kind shapeKind
+	// fields are the parts of an object; what names it in messages.
+	fields map[string]*shape
+	what   string
+	// elsewhere are names that are no parts of the object, each with a hint where they are.
+	elsewhere map[string]string
+	elem      *shape // of a list
+}
+
+type shapeKind int
+
+const (
+	anything shapeKind = iota // of which nothing is known
+	opaque                    // which cannot be walked, and of whose parts nothing is known
+	scalar                    // which has no parts and cannot be walked
+	object
+	list
+)
+
+var (
+	unknownShape = &shape{kind: anything}
+	opaqueShape  = &shape{kind: opaque}
+	scalarShape  = &shape{kind: scalar}
+)
+
+// names lists the parts of an object in ascending order.
+func (s *shape) names() []string { return slices.Sorted(maps.Keys(s.fields)) }
+
+// objectOf is an object all of whose parts have the same shape.
+func objectOf(what string, part *shape, names []string) *shape {
+	s := &shape{kind: object, what: what, fields: make(map[string]*shape, len(names))}
+	for _, name := range names {
+		s.fields[name] = part
+	}
+	return s
+}
+
+// keyParts are the parts of a key.
+var keyParts = []string{
+	"Private", "Public", "Address", "PrivateHex", "PublicHex", "AddressHex", "PrivateBase64", "PublicBase64",
+	"P2PKH", "WIF",
+}
+
+// roots builds what templates can name at the top, after the first steps captured what they capture.
+func (c *Chain) roots(steps int) map[string]*shape {
+	once := &shape{kind: object, what: ".captured", fields: map[string]*shape{}, elsewhere: map[string]string{}}
+	each := &shape{kind: object, what: ".Node.captured", fields: map[string]*shape{}, elsewhere: map[string]string{}}
+	for i, step := range c.Prepare {
+		for _, capture := range step.Capture {
+			name := capture.Name
+			switch {
+			case i >= steps:
+				once.elsewhere[name] = "it is captured by this step or a later one"
+				each.elsewhere[name] = once.elsewhere[name]
+			case step.EachNode:
+				each.fields[name] = scalarShape
+				once.elsewhere[name] = "it is captured for each node: .Node.captured." + name
+			default:
+				once.fields[name] = scalarShape
+				each.elsewhere[name] = "it is captured once: .captured." + name
+			}
+		}
+	}
+	node := &shape{kind: object, what: "a node", fields: map[string]*shape{
+		"Name": scalarShape, "Index": scalarShape, "Addr": opaqueShape, "Role": scalarShape, "Mine": scalarShape,
+		"Produces": scalarShape, "captured": each,
+		"Keys": objectOf("Keys", objectOf("a key", scalarShape, keyParts), c.KeyNames),
+	}}
+	nodes := &shape{kind: list, elem: node}
+	node.fields["Peers"] = nodes
+	return map[string]*shape{
+		"Network": scalarShape, "Seed": scalarShape, "Start": opaqueShape, "BlockInterval": opaqueShape,
+		"Nodes": nodes, "Producers": nodes, "captured": once,
+		"Ports": objectOf(".Ports", scalarShape, slices.Sorted(maps.Keys(c.Ports))),
+		"Node":  node, "Peer": node,
+		"Height": scalarShape, "Hash": scalarShape, "Last": unknownShape,
+		"Nonce": scalarShape, "From": node, "To": node, "Amount": scalarShape, "Tx": scalarShape,
+	}
+}
+
+// The top-level names that templates have, by where they stand.
+var (
+	namesOnce   = []string{"Network", "Seed", "Start", "BlockInterval", "Nodes", "Producers", "Ports", "captured"}
+	namesNode   = append(slices.Clone(namesOnce), "Node")
+	namesPeer   = append(slices.Clone(namesNode), "Peer")
+	namesBlock  = append(slices.Clone(namesNode), "Height", "Hash")
+	namesTx     = append(slices.Clone(namesNode), "Nonce", "From", "To", "Amount")
+	namesSubmit = append(slices.Clone(namesTx), "Tx")
+	namesCall   = append(slices.Clone(namesSubmit), "Peer", "Height", "Hash", "Last")
+)
+
+// only is the top of a template that has some of the names.
+func only(roots map[string]*shape, names []string) *shape {
+	s := &shape{kind: object, what: "this text", fields: make(map[string]*shape, len(names)), elsewhere: map[string]string{}}
+	for name := range roots {
+		s.elsewhere[name] = "known here: ." + strings.Join(names, ", .")
+	}
+	for _, name := range names {
+		s.fields[name] = roots[name]
+		delete(s.elsewhere, name)
+	}
+	return s
 }

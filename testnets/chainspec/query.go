@@ -8,101 +8,78 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goccy/go-yaml/ast"
 	"github.com/itchyny/gojq"
+
 	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
-// Bounds of a query.
-const (
-	MaxQuery     = 4096        // bytes of its text
-	MaxQueryTime = time.Second // of one run; see Query.Run for what may come on top
-)
+// MaxQueryTime is how long one run of a query may take.
+const MaxQueryTime = time.Second
 
 // Query is a jq expression of a chain file.
 type Query struct {
 	Source string
 	Pos    strictyaml.Pos
 	code   *gojq.Code
-	from   *origin
+	from   *strictyaml.Source
 }
 
-// compileQuery reads a jq expression. Its error is nil or the mistake, at its place.
-func compileQuery(from *origin, pos strictyaml.Pos, source string) (Query, *strictyaml.Error) {
-	q := Query{Source: source, Pos: pos, from: from}
-	if len(source) > MaxQuery {
-		return q, from.errorAt(pos, fmt.Sprintf("the jq expression has more than %d bytes", MaxQuery), "")
-	}
-	if strings.TrimSpace(source) == "" {
-		return q, from.errorAt(pos, "the jq expression is empty", `"." gives the whole reply`)
-	}
-	parsed, err := gojq.Parse(source)
-	if err != nil {
-		var at *gojq.ParseError
-		if errors.As(err, &at) {
-			// The offset is that of the token's end.
-			before := source[:max(0, min(at.Offset-len(at.Token), len(source)))]
-			line := strings.Count(before, "\n") + 1
-			before = before[strings.LastIndexByte(before, '\n')+1:]
-			pos = from.inside(pos, source, line, len([]rune(before))+1)
+// UnmarshalYAML decodes and compiles the expression.
+func (q *Query) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
+	*q = Query{Pos: strictyaml.NodePos(n.Node), from: d.Source}
+	s, ok := strictyaml.ScalarText(n.Node)
+	if !ok {
+		hint := ""
+		switch n.Node.(type) {
+		case *ast.MappingNode, *ast.MappingValueNode, *ast.SequenceNode:
+			hint = "put the expression in quotes"
 		}
-		return q, from.errorAt(pos, "jq: "+err.Error(), "")
+		d.Failf(q.Pos, hint, "%s must be a jq expression, not %s", n.Name, strictyaml.Describe(n.Node))
+		return
 	}
-	if q.code, err = gojq.Compile(parsed); err != nil {
-		return q, from.errorAt(pos, "jq: "+err.Error(), "")
+	q.Source = s
+	if mistake := q.compile(); mistake != nil {
+		d.Add(mistake)
 	}
-	return q, nil
+}
+
+// compile compiles the source. It returns nil or the mistake.
+func (q *Query) compile() *strictyaml.Error {
+	if strings.TrimSpace(q.Source) == "" {
+		return q.from.ErrorAt(q.Pos, "the jq expression is empty", `"." gives the whole reply`)
+	}
+	parsed, err := gojq.Parse(q.Source)
+	if err == nil {
+		q.code, err = gojq.Compile(parsed)
+	}
+	if err != nil {
+		at := q.Pos
+		var token *gojq.ParseError
+		if errors.As(err, &token) { // its offset is that of the token's end
+			at = q.from.Offset(at, q.Source, token.Offset-len(token.Token))
+		}
+		return q.from.ErrorAt(at, "jq: "+err.Error(), "")
+	}
+	return nil
 }
 
 // Run applies the query to a JSON value as encoding/json decodes it and returns its result, of which there must be
-// exactly one. Errors are *strictyaml.Error: the query's place, what went wrong, and the beginning of the value. It is safe for
-// concurrent use.
-//
-// It takes at most MaxQueryTime and a little, and obeys ctx. gojq can be interrupted between the steps of a query only:
-// from a function that takes longer, such as a comparison of huge lists, Run returns without its result, and a goroutine goes
-// on until the function is done. What one function makes is bounded by the library alone, so an expression that lets the
-// reply choose a size (.[.n] = 1, "x" * .n) lets it choose how much memory that takes, up to some gigabytes.
+// exactly one. Errors are *strictyaml.Error: the query's place, what went wrong, and the beginning of the value. It takes at
+// most MaxQueryTime, but for a single function that a chain file applies to something huge of its own making, and obeys ctx.
+// It is safe for concurrent use.
 func (q Query) Run(ctx context.Context, in any) (any, error) {
-	fail := func(format string, args ...any) error {
-		return q.from.errorAt(q.Pos, fmt.Sprintf("jq %s: ", strictyaml.Shorten(q.Source))+fmt.Sprintf(format, args...),
-			"the reply was "+rawJSON(in))
-	}
-	if q.code == nil {
-		return nil, fail("the query was not compiled")
-	}
 	limit, cancel := context.WithTimeout(ctx, MaxQueryTime)
 	defer cancel()
-	type result struct {
-		out any
-		err error
+	out, err := q.only(limit, in)
+	if err != nil && ctx.Err() == nil && limit.Err() != nil {
+		err = fmt.Errorf("does not end within %v", MaxQueryTime)
 	}
-	done := make(chan result, 1)
-	go func() {
-		out, err := q.only(limit, in)
-		done <- result{out, err}
-	}()
-	var r result
-	select {
-	case r = <-done:
-	case <-limit.Done():
-		late := time.NewTimer(lastStep)
-		defer late.Stop()
-		select {
-		case r = <-done:
-		case <-late.C:
-			r.err = limit.Err()
-		}
+	if err != nil {
+		return nil, q.from.ErrorAt(q.Pos, fmt.Sprintf("jq %s: %v", strictyaml.Shorten(q.Source), err), "the reply was "+rawJSON(in))
 	}
-	switch {
-	case r.err != nil && ctx.Err() == nil && limit.Err() != nil:
-		return nil, fail("does not end within %v", MaxQueryTime)
-	case r.err != nil:
-		return nil, fail("%v", r.err)
-	}
-	return r.out, nil
+	return out, nil
 }
-
-// lastStep is how long a query that ran out of time may take to end by itself.
-const lastStep = 100 * time.Millisecond
 
 // only returns the query's one result.
 func (q Query) only(ctx context.Context, in any) (out any, err error) {
@@ -112,7 +89,7 @@ func (q Query) only(ctx context.Context, in any) (out any, err error) {
 			out, err = nil, fmt.Errorf("%v", p)
 		}
 	}()
-	if err := checkDigits(in); err != nil {
+	if err := checkNumbers(in); err != nil {
 		return nil, err
 	}
 	results := q.code.RunWithContext(ctx, in)
@@ -131,6 +108,35 @@ func (q Query) only(ctx context.Context, in any) (out any, err error) {
 		return nil, errors.New("gives more than one result")
 	}
 	return out, nil
+}
+
+// maxDigits is the most characters of a number in a reply. gojq takes time as the square of them and cannot be interrupted
+// meanwhile: a million digits are seconds, and a node may reply with sixteen million where it should have a height.
+const maxDigits = 1000
+
+// checkNumbers looks for numbers that are too long, written as such or as text.
+func checkNumbers(v any) (err error) {
+	text := ""
+	switch v := v.(type) {
+	case json.Number:
+		text = string(v)
+	case string:
+		text = v
+	case []any:
+		for i := 0; i < len(v) && err == nil; i++ {
+			err = checkNumbers(v[i])
+		}
+	case map[string]any:
+		for _, field := range v {
+			if err = checkNumbers(field); err != nil {
+				break
+			}
+		}
+	}
+	if len(text) > maxDigits && strings.Trim(text, "0123456789+-.eE ") == "" {
+		return fmt.Errorf("a number has %d characters, at most %d are read", len(text), maxDigits)
+	}
+	return err
 }
 
 // maxRaw is the most characters of a reply that an error shows.

@@ -15,6 +15,18 @@ import (
 	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
+// textAt parses a template that stands at a place of a file.
+func textAt(from strictyaml.Source, pos strictyaml.Pos, source string) (Text, *strictyaml.Error) {
+	t := Text{Source: source, Pos: pos, from: &from}
+	return t, t.parse()
+}
+
+// queryAt compiles an expression that stands at a place of a file.
+func queryAt(from strictyaml.Source, pos strictyaml.Pos, source string) (Query, *strictyaml.Error) {
+	q := Query{Source: source, Pos: pos, from: &from}
+	return q, q.compile()
+}
+
 func TestTextFunctions(t *testing.T) {
 	data := map[string]any{
 		"Bytes": []byte{0xab, 1}, "Names": []string{"a", "b"}, "Any": []any{1, "x"}, "Interval": 1500 * time.Millisecond,
@@ -51,7 +63,7 @@ func TestTextFunctions(t *testing.T) {
 		{text: `{{.None}}`, err: `map has no entry for key "None"`},
 		{text: "a\n  {{.None}}", err: `c.yaml:2:5: template: <.None>: map has no entry for key "None"`},
 	} {
-		tmpl, mistake := compileText(&origin{file: "c.yaml", src: []byte("|\n a\n   {{.None}}\n")}, strictyaml.Pos{Line: 1, Column: 1}, c.text)
+		tmpl, mistake := textAt(strictyaml.Source{File: "c.yaml", Text: []byte("|\n a\n   {{.None}}\n")}, strictyaml.Pos{Line: 1, Column: 1}, c.text)
 		if mistake != nil {
 			t.Fatal(mistake)
 		}
@@ -75,16 +87,16 @@ func TestCheckNames(t *testing.T) {
 		"{{range $n := .Nodes}}{{$n.Name}}{{break}}{{else}}{{.Seed}}{{end}}":        "Nodes Seed",
 		"{{range $name, $port := .Ports}}{{$name}}={{$port}}{{end}}":                "Ports",
 		"{{range .Node.Keys}}{{.PrivateHex}}{{end}}":                                "Node",
-		"{{range (slice .Nodes 1)}}{{.Whatever}}{{end}}":                            "Nodes",
+		"{{range (slice .Nodes 1)}}{{.Name}}{{end}}":                                "Nodes",
 		"{{with $k := .Node.Keys.node}}{{$k.PublicHex}}{{.PublicHex}}{{end}}":       "Node",
 		"{{if and .Node.Produces (gt .Node.Mine 1.5)}}{{.Start.Unix}}{{end}}":       "Node Start",
 		"{{(index .Node.Peers 0).Keys.account.AddressHex}}{{index .Ports \"p2p\"}}": "Node Ports",
-		"{{(or .Node .Seed).Unknown}}{{.BlockInterval.Seconds}}{{/* a comment */}}": "BlockInterval Node Seed",
-		"{{$}}{{.}}{{$.Network}}{{true}}{{nil | json}}{{printf \"%d\" 'x'}}":        "Network",
-		"{{$x := 1}}{{$x = 2}}{{range .Producers}}{{.Peers}}{{$.Seed}}{{end}}":      "Producers Seed",
+		"{{(or .Seed .Node).Unknown}}{{.BlockInterval.Seconds}}{{/* a comment */}}": "BlockInterval Node Seed",
+		"{{$.Network}}{{true}}{{nil | json}}{{printf \"%d\" 'x'}}":                  "Network",
+		"{{$x := 1}}{{$x = 2}}{{range .Producers}}{{len .Peers}}{{$.Seed}}{{end}}":  "Producers Seed",
 		"{{(.Start.Add 5).Unix}}{{.Node.Addr.String}}{{range .Node.Peers}}.{{end}}": "Node Start",
 	} {
-		tmpl, mistake := compileText(nil, strictyaml.Pos{}, text)
+		tmpl, mistake := textAt(strictyaml.Source{}, strictyaml.Pos{}, text)
 		if mistake != nil {
 			t.Fatal(mistake)
 		}
@@ -94,34 +106,6 @@ func TestCheckNames(t *testing.T) {
 		}
 		if got := strings.Join(slices.Sorted(maps.Keys(used)), " "); got != want {
 			t.Errorf("%s uses %s, want %s", text, got, want)
-		}
-	}
-}
-
-// TestInside: a place in a value is found in the file, or the value's beginning is given.
-func TestInside(t *testing.T) {
-	o := &origin{file: "c.yaml", src: []byte("a: bc\nd: |\n    e\n      f\n\nx: >\n  g\n  h\ny: \"i\\tj\"\n")}
-	for _, c := range []struct {
-		pos          strictyaml.Pos
-		value        string
-		line, column int
-		want         strictyaml.Pos
-	}{
-		{strictyaml.Pos{Line: 1, Column: 4}, "bc", 1, 2, strictyaml.Pos{Line: 1, Column: 5}},
-		{strictyaml.Pos{Line: 1, Column: 4}, "bc", 1, 99, strictyaml.Pos{Line: 1, Column: 6}},
-		{strictyaml.Pos{Line: 1, Column: 4}, "bc", 2, 1, strictyaml.Pos{Line: 1, Column: 4}},
-		{strictyaml.Pos{Line: 1, Column: 4}, "bc", 1, 0, strictyaml.Pos{Line: 1, Column: 4}},
-		{strictyaml.Pos{Line: 1, Column: 4}, "bc\nd", 1, 1, strictyaml.Pos{Line: 1, Column: 4}},
-		{strictyaml.Pos{Line: 1, Column: 99}, "bc", 1, 1, strictyaml.Pos{Line: 1, Column: 99}},
-		{strictyaml.Pos{Line: 99, Column: 1}, "bc", 1, 1, strictyaml.Pos{Line: 99, Column: 1}},
-		{strictyaml.Pos{Line: 2, Column: 4}, "e\n  f\n", 1, 1, strictyaml.Pos{Line: 3, Column: 5}},
-		{strictyaml.Pos{Line: 2, Column: 4}, "e\n  f\n", 2, 3, strictyaml.Pos{Line: 4, Column: 7}},
-		{strictyaml.Pos{Line: 2, Column: 4}, "e\n  f\n", 3, 1, strictyaml.Pos{Line: 2, Column: 4}},
-		{strictyaml.Pos{Line: 6, Column: 4}, "g h\n", 1, 3, strictyaml.Pos{Line: 6, Column: 4}},
-		{strictyaml.Pos{Line: 9, Column: 4}, "i\tj", 1, 3, strictyaml.Pos{Line: 9, Column: 4}},
-	} {
-		if got := o.inside(c.pos, c.value, c.line, c.column); got != c.want {
-			t.Errorf("%v %q %d:%d: %v, want %v", c.pos, c.value, c.line, c.column, got, c.want)
 		}
 	}
 }
@@ -142,7 +126,7 @@ func TestRenderError(t *testing.T) {
 }
 
 func TestRenderIsBounded(t *testing.T) {
-	text, mistake := compileText(nil, strictyaml.Pos{}, `{{range .N}}{{printf "%01000000d" 1}}{{end}}`)
+	text, mistake := textAt(strictyaml.Source{}, strictyaml.Pos{}, `{{range .N}}{{printf "%01000000d" 1}}{{end}}`)
 	if mistake != nil {
 		t.Fatal(mistake)
 	}
@@ -177,7 +161,7 @@ func TestValue(t *testing.T) {
 
 func TestQuery(t *testing.T) {
 	query := func(source string) Query {
-		q, mistake := compileQuery(&origin{file: "c.yaml", src: []byte("jq: .")}, strictyaml.Pos{Line: 1, Column: 5}, source)
+		q, mistake := queryAt(strictyaml.Source{File: "c.yaml", Text: []byte("jq: .")}, strictyaml.Pos{Line: 1, Column: 5}, source)
 		if mistake != nil {
 			t.Fatal(mistake)
 		}
@@ -211,21 +195,18 @@ func TestQuery(t *testing.T) {
 	if _, err := query("tojson").Run(t.Context(), []any{make(chan int)}); err == nil || !strings.Contains(err.Error(), "the reply was a []interface {}") {
 		t.Error(err)
 	}
-	if _, err := (Query{Source: "."}).Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "not compiled") {
-		t.Error(err)
-	}
 }
 
 // TestQueryEnds: a query without end is stopped, by its own limit or by its caller.
 func TestQueryEnds(t *testing.T) {
-	q, mistake := compileQuery(nil, strictyaml.Pos{}, "def f: f; f")
+	q, mistake := queryAt(strictyaml.Source{}, strictyaml.Pos{}, "def f: f; f")
 	if mistake != nil {
 		t.Fatal(mistake)
 	}
 	if _, err := q.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "does not end within 1s") {
 		t.Error(err)
 	}
-	more, mistake := compileQuery(nil, strictyaml.Pos{}, "1, (def f: f; f)")
+	more, mistake := queryAt(strictyaml.Source{}, strictyaml.Pos{}, "1, (def f: f; f)")
 	if mistake != nil {
 		t.Fatal(mistake)
 	}
@@ -236,5 +217,94 @@ func TestQueryEnds(t *testing.T) {
 	cancel()
 	if _, err := q.Run(ctx, nil); err == nil || !strings.Contains(err.Error(), "context canceled") {
 		t.Error(err)
+	}
+}
+
+// TestText_Render: lists, objects and what is missing.
+func TestText_Render(t *testing.T) {
+	nodes := []map[string]any{{"Name": "n"}, {"Name": "m"}}
+	data := map[string]any{"Nodes": nodes, "BlockInterval": 2 * time.Second, "Start": time.Unix(1_700_000_000, 0),
+		"Any": []any{"a", 1.5}, "Bytes": []byte{1, 2}, "Nil": nil, "Ports": map[string]int{"p2p": 1, "rpc": 2}}
+	for text, want := range map[string]string{
+		`{{range .Nodes}}{{.Name}}{{else}}none{{end}}`:               "nm",
+		`{{range $k, $v := .Ports}}{{$k}}={{$v}};{{end}}`:            "p2p=1;rpc=2;",
+		`{{range .Nil}}x{{else}}none{{end}}`:                         "none",
+		`{{range slice .Nodes 1}}{{.Name}}{{end}}{{.BlockInterval}}`: "m2s",
+		`{{.Any}} {{.Bytes}} {{.Nil}} {{len .Nodes}} {{or "" "x"}}`:  "[a 1.5] [1 2] <no value> 2 x",
+		`{{.Start.Unix}} {{printf "%#x" 255}} {{html "<"}}`:          "1700000000 0xff &lt;",
+	} {
+		tmpl, mistake := textAt(strictyaml.Source{}, strictyaml.Pos{}, text)
+		if mistake != nil {
+			t.Fatal(mistake)
+		}
+		if got, err := tmpl.Render(data); got != want || err != nil {
+			t.Errorf("%s: %q, %v, want %q", text, got, err, want)
+		}
+	}
+}
+
+// TestCheckNames_Mistakes: ranges over numbers, and objects that are written as text.
+func TestCheckNames_Mistakes(t *testing.T) {
+	c := parseExample(t)
+	root := only(c.roots(len(c.Prepare)), namesNode)
+	const notText = "template: an object or a list of such cannot be written as text"
+	for text, want := range map[string]string{
+		"{{range .Seed}}{{end}}":                                               "template: range needs a list",
+		"{{range $i, $x := .BlockInterval}}{{end}}":                            "template: range needs a list",
+		"{{range 1000000000000}}{{end}}":                                       "template: range needs a list",
+		"{{range .Nodes}}{{.Nmae}}{{end}}":                                     "template: a node has no .Nmae",
+		"{{range $i, $n := .Producers}}{{range $n.Peers}}{{.X}}{{end}}{{end}}": "template: a node has no .X",
+		`{{.Node}}`:                notText,
+		`{{.}}`:                    notText,
+		`a {{block "x" .}}{{end}}`: "template: a text cannot define templates of its own",
+		`{{.Nodes}}`:               notText,
+		`{{index .Nodes 0}}`:       notText,
+		`{{slice .Nodes 1}}`:       notText,
+		`{{or .Node 1}}`:           notText,
+		`{{print .Node}}`:          notText,
+		`{{printf "%v" .Nodes}}`:   notText,
+		`{{quote .Node}}`:          notText,
+		`{{.Node | upper}}`:        notText,
+		`{{join .Nodes ","}}`:      notText,
+		`{{html .}}`:               notText,
+	} {
+		tmpl, mistake := textAt(strictyaml.Source{}, strictyaml.Pos{}, text)
+		if mistake != nil {
+			t.Fatal(mistake)
+		}
+		_, mistakes := checkNames(tmpl, root)
+		if !slices.ContainsFunc(mistakes, func(e *strictyaml.Error) bool { return e.Msg == want }) {
+			t.Errorf("%s: %v, want %s", text, mistakes, want)
+		}
+	}
+}
+
+// TestQuery_LongNumbers: a reply with a number of a million digits costs no time, whether the expression reads it as a number
+// or only passes it.
+func TestQuery_LongNumbers(t *testing.T) {
+	nines := strings.Repeat("9", 1<<20)
+	for source, in := range map[string]any{
+		".height | tonumber": map[string]any{"height": nines},
+		".height + 1":        map[string]any{"height": json.Number(nines)},
+		".[0][0] | floor":    []any{[]any{json.Number("-" + nines)}},
+		".[0] | tonumber":    []any{nines + ".5e3"},
+	} {
+		q, mistake := queryAt(strictyaml.Source{}, strictyaml.Pos{}, source)
+		if mistake != nil {
+			t.Fatal(mistake)
+		}
+		if got, err := q.Run(t.Context(), in); err == nil || !strings.Contains(err.Error(), "characters, at most 1000 are read") {
+			t.Errorf("%s: %.50v, %v", source, got, err)
+		}
+	}
+	// What only begins as a number does is a text like any other.
+	q, mistake := queryAt(strictyaml.Source{}, strictyaml.Pos{}, "length")
+	if mistake != nil {
+		t.Fatal(mistake)
+	}
+	for _, text := range []string{nines + "x", strings.Repeat("a", 1<<20), strings.Repeat("9", maxDigits)} {
+		if got, err := q.Run(t.Context(), text); err != nil || got != len(text) {
+			t.Errorf("%.10s: %v, %v", text, got, err)
+		}
 	}
 }

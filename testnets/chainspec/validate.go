@@ -12,31 +12,28 @@ import (
 // chainValidator checks what no single value of a chain can show.
 type chainValidator struct {
 	c    *Chain
-	from *origin
+	from *strictyaml.Source
 	errs []*strictyaml.Error
 	// used are the top-level names that the templates of each call use.
 	used map[string]map[string]bool
 }
 
 // validate checks what no single value can show. Errors are *strictyaml.Error, several of them joined.
-func (c *Chain) validate(from *origin) error {
+func (c *Chain) validate(from *strictyaml.Source) error {
 	v := &chainValidator{c: c, from: from, used: make(map[string]map[string]bool)}
 	v.rpc()
 	v.captures()
 	v.texts()
 	v.uses()
 	if len(v.errs) > 0 {
-		return strictyaml.Join(v.errs)
+		return from.Join(v.errs)
 	}
 	return nil
 }
 
 // failf records a mistake at a place.
 func (v *chainValidator) failf(pos strictyaml.Pos, hint, format string, args ...any) {
-	if len(v.errs) >= strictyaml.MaxExcerpts {
-		return // more than are reported
-	}
-	v.errs = append(v.errs, v.from.errorAt(pos, fmt.Sprintf(format, args...), hint))
+	v.errs = append(v.errs, v.from.ErrorAt(pos, fmt.Sprintf(format, args...), hint))
 }
 
 // rpc checks the port, and that every call has what the kind of RPC needs.
@@ -76,11 +73,8 @@ func (v *chainValidator) captures() {
 	}
 }
 
-// text checks the names in a text, unless there are already many mistakes, and returns those of the top that it uses.
+// text checks the names in a text, and returns those of the top that it uses.
 func (v *chainValidator) text(t Text, root *shape) map[string]bool {
-	if len(v.errs) >= strictyaml.MaxExcerpts {
-		return nil
-	}
 	used, mistakes := checkNames(t, root)
 	v.errs = append(v.errs, mistakes...)
 	return used
@@ -125,8 +119,10 @@ func (v *chainValidator) texts() {
 		v.text(*c.RPC.Bearer, node)
 	}
 	if c.Wallet != nil {
-		for _, t := range c.Wallet.texts() {
-			v.text(t, node)
+		for _, t := range []*Text{c.Wallet.ChainID, c.Wallet.Account, c.Wallet.PrivateKey, c.Wallet.Funds} {
+			if t != nil {
+				v.text(*t, node)
+			}
 		}
 	}
 	v.arrival(node)
@@ -231,5 +227,22 @@ func (v *chainValidator) use(where string, calls []CallRef, names []string) {
 					where, ref.Name, name)
 			}
 		}
+	}
+}
+
+// arrival checks the names that a subscription uses.
+func (v *chainValidator) arrival(node *shape) {
+	a := v.c.Observe.Arrival
+	if a == nil || a.Websocket == nil {
+		return
+	}
+	for _, t := range a.Websocket.Send {
+		v.text(t, node)
+	}
+	if a.Websocket.Port == "" {
+		a.Websocket.Port = v.c.RPC.Port
+	} else if _, ok := v.c.Ports[a.Websocket.Port]; !ok {
+		hint := strictyaml.Suggest(a.Websocket.Port, "ports", slices.Sorted(maps.Keys(v.c.Ports)))
+		v.failf(a.Websocket.Pos, hint, "websocket: there is no port %q", strictyaml.Shorten(a.Websocket.Port))
 	}
 }

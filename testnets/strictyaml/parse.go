@@ -97,9 +97,12 @@ func librarySyntaxError(y yaml.Error, src []byte) *syntaxError {
 	if strings.Contains(e.msg, "\t") || strings.Contains(e.msg, "tab character") {
 		e.hint = "indent with spaces"
 	}
-	if above, ok := otherIndentation(src, e.pos.Line); ok && strings.Contains(e.msg, "not allowed in this context") {
-		e.msg = fmt.Sprintf("the indentation of line %d differs from that of line %d", e.pos.Line, above)
-		e.hint = "keys of one mapping begin in the same column"
+	if strings.Contains(e.msg, "not allowed in this context") {
+		if other, wrong, ok := wrongIndentation(src, e.pos.Line); ok {
+			e.pos = wrong
+			e.msg = fmt.Sprintf("the indentation of line %d differs from that of line %d", wrong.Line, other)
+			e.hint = "keys of one mapping begin in the same column"
+		}
 	}
 	e.msg = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -110,20 +113,23 @@ func librarySyntaxError(y yaml.Error, src []byte) *syntaxError {
 	return e
 }
 
-// otherIndentation returns the line above line n that has text, if it is indented otherwise.
-func otherIndentation(src []byte, n int) (above int, other bool) {
-	indentation := func(n int) (width int, text bool) {
-		found, _ := line(src, n)
-		rest := bytes.TrimLeft(found, " ")
-		return len(found) - len(rest), len(rest) > 0 && rest[0] != '#'
-	}
-	width, _ := indentation(n)
-	for above = n - 1; above > 0; above-- {
-		if w, text := indentation(above); text {
-			return above, w != width
+// wrongIndentation finds the line whose indentation made the parser give up at line n: the next one with text where that is
+// indented more, else n itself where it differs from the one before. other is the line that it differs from.
+func wrongIndentation(src []byte, n int) (other int, wrong Pos, ok bool) {
+	next := func(from, step int) (at, width int) {
+		for at = from; ; at += step {
+			found, ok := line(src, at)
+			if rest := bytes.TrimLeft(found, " "); !ok || len(rest) > 0 && rest[0] != '#' {
+				return at, len(found) - len(rest)
+			}
 		}
 	}
-	return 0, false
+	_, width := next(n, 1)
+	if below, deeper := next(n+1, 1); deeper > width {
+		return n, Pos{Line: below, Column: deeper + 1}, true
+	}
+	above, before := next(n-1, -1)
+	return above, Pos{Line: n, Column: width + 1}, above > 0 && before != width
 }
 
 // refused are the parts of YAML that scenarios do not use.
