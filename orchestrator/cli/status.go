@@ -27,7 +27,7 @@ const (
 func statusCommand(e *env, open opener) *ucli.Command {
 	return &ucli.Command{
 		Name:      "status",
-		Usage:     "show the head of each node, and how many chains there are",
+		Usage:     "show the head of each node, and the number of chains",
 		ArgsUsage: "[TESTNET]",
 		Flags:     []ucli.Flag{jsonFlag()},
 		Action: func(c *ucli.Context) error {
