@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 	"orchestrator/runtime/docker":      {"faults", "orchestrator/runtime"},
 	"orchestrator/runtime/runtimetest": {"faults", "orchestrator/runtime", "node"},
 	"orchestrator/report":              {"orchestrator/trace", "orchestrator/invariant"},
-	"orchestrator/run":                 {"testnets", "faults", "orchestrator/invariant", "orchestrator/trace", "orchestrator/chain", "orchestrator/runtime"},
+	"orchestrator/run":                 {"testnets/scenario", "testnets/strictyaml", "faults", "orchestrator/invariant", "orchestrator/trace", "orchestrator/chain", "orchestrator/runtime"},
 	"orchestrator/cli":                 {"*"},
 	"ci":                               {"orchestrator/report", "orchestrator/invariant"},
 	"ci/bench":                         {"*"},

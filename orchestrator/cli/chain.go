@@ -14,6 +14,8 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
+	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
 func chainCommand(e *env) *ucli.Command {
@@ -94,9 +96,9 @@ func chainInitCommand(e *env) *ucli.Command {
 			"An existing file is never overwritten.\n" +
 			"For example: netsplit chain init mychain --image go:example.org/mychain/cmd/node@v1.2.3",
 		Flags: []ucli.Flag{
-			&ucli.StringFlag{Name: flagFamily, Value: testnets.FamilyBFT, DefaultText: testnets.FamilyBFT,
+			&ucli.StringFlag{Name: flagFamily, Value: chainspec.FamilyBFT, DefaultText: chainspec.FamilyBFT,
 				Usage: "kind of `CONSENSUS`: " + strings.Join(testnets.StarterFamilies, ", ")},
-			&ucli.StringFlag{Name: flagRPC, Value: testnets.JSONRPC2, DefaultText: testnets.JSONRPC2,
+			&ucli.StringFlag{Name: flagRPC, Value: chainspec.JSONRPC2, DefaultText: chainspec.JSONRPC2,
 				Usage: "`PROTOCOL` of the node's RPC: " + strings.Join(testnets.StarterRPCs, ", ")},
 			&ucli.StringFlag{Name: flagImage, DefaultText: "binary:./NAME",
 				Usage: "`SOURCE` of the program: go:MODULE/cmd@VERSION, binary:PATH, ref:IMAGE or dockerfile:PATH"},
@@ -113,7 +115,7 @@ func initChain(c *ucli.Context, w io.Writer) error {
 	}
 	text, err := testnets.StarterChain(s)
 	if err != nil {
-		var bad *testnets.Error
+		var bad *strictyaml.Error
 		if errors.As(err, &bad) { // about a file that does not exist yet: its position says nothing
 			return usagef(bad.Hint, "chain init: %s", bad.Msg)
 		}

@@ -20,6 +20,8 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
+	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
 // checkTail is how many of the last lines of a node that failed are shown.
@@ -157,7 +159,7 @@ func checkChain(c *ucli.Context, e *env) error {
 
 // checkOn starts so many nodes, tests everything in the chain file, and removes them. stage is nil when nothing could be
 // tested.
-func checkOn(ctx context.Context, file *testnets.Chain, nodes int, p *progress) (stage *checkStage, err error) {
+func checkOn(ctx context.Context, file *chainspec.Chain, nodes int, p *progress) (stage *checkStage, err error) {
 	spec, err := checkSpec(nodes)
 	if err != nil {
 		return nil, err
@@ -185,7 +187,7 @@ func checkOn(ctx context.Context, file *testnets.Chain, nodes int, p *progress) 
 }
 
 // testFile starts a testnet and checks its chain file on it.
-func testFile(ctx context.Context, spec *testnets.Spec, h *host, chainFile *external.Chain, dir string, p *progress) (*checkStage, error) {
+func testFile(ctx context.Context, spec *scenario.Spec, h *host, chainFile *external.Chain, dir string, p *progress) (*checkStage, error) {
 	runCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	caps := chainFile.Capabilities()
@@ -225,8 +227,8 @@ func testFile(ctx context.Context, spec *testnets.Spec, h *host, chainFile *exte
 }
 
 // checkSpec is the scenario of a check: nodes that all make blocks and are all connected.
-func checkSpec(nodes int) (*testnets.Spec, error) {
-	return testnets.Parse(checkName, fmt.Appendf(nil, "name: %s\nnodes: [{name: node, count: %d, mine: 100/s}]\n"+
+func checkSpec(nodes int) (*scenario.Spec, error) {
+	return scenario.Parse(checkName, fmt.Appendf(nil, "name: %s\nnodes: [{name: node, count: %d, mine: 100/s}]\n"+
 		"consensus: {pow: {block_interval: 1s}}\ntopology: full\nduration: 1s\n", checkName, nodes))
 }
 

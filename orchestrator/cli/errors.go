@@ -10,7 +10,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
 // The exit codes.
@@ -86,7 +86,7 @@ func printError(ctx context.Context, w io.Writer, err error) int {
 		return exitInterrupted
 	}
 	var (
-		spec    *testnets.Error
+		spec    *strictyaml.Error
 		file    *external.FileError
 		call    *external.CallError
 		node    *runtime.NodeError

@@ -13,7 +13,8 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
+	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
 // noImage is a runtime that has no images.
@@ -26,7 +27,7 @@ func (noImage) BuildImage(context.Context, runtime.ImageSource, func(string)) (s
 // fileError is what a chain says whose image is not there.
 func fileError(t *testing.T) error {
 	t.Helper()
-	file, err := testnets.ParseChain("c.yaml", []byte("name: c\n\nimage: {ref: nosuch}\nstart: {}\nports: {rpc: 1}\nrpc: {kind: http-get}\n"+
+	file, err := chainspec.Parse("c.yaml", []byte("name: c\n\nimage: {ref: nosuch}\nstart: {}\nports: {rpc: 1}\nrpc: {kind: http-get}\n"+
 		"calls: {a: {path: /}}\nobserve: {height: {call: a, jq: .}, head: {call: a, jq: .}, block: {call: a, hash: ., parent: ., time: .}}\n"+
 		"facts: {family: pow, quorum: 0, fork_depth: 1}\n"))
 	if err != nil {
@@ -37,8 +38,8 @@ func fileError(t *testing.T) error {
 }
 
 func TestPrintErrors(t *testing.T) {
-	spec := &testnets.Error{File: "a.yaml", Pos: testnets.Pos{Line: 3, Column: 5}, Msg: "wrong", Hint: "do it right"}
-	other := &testnets.Error{File: "a.yaml", Pos: testnets.Pos{Line: 4, Column: 1}, Msg: "worse"}
+	spec := &strictyaml.Error{File: "a.yaml", Pos: strictyaml.Pos{Line: 3, Column: 5}, Msg: "wrong", Hint: "do it right"}
+	other := &strictyaml.Error{File: "a.yaml", Pos: strictyaml.Pos{Line: 4, Column: 1}, Msg: "worse"}
 	for _, c := range []struct {
 		name        string
 		err         error
@@ -91,7 +92,7 @@ func TestPrintErrors(t *testing.T) {
 
 // TestPrintErrors_RedactsSecrets: neither the message nor the excerpt shows a password of the chain file.
 func TestPrintErrors_RedactsSecrets(t *testing.T) {
-	file, err := testnets.ParseChain("c.yaml", []byte("name: c\nimage: {ref: nosuch}\nprepare: [{run: [init, --pass, hunter-22]}]\nstart: {}\n"+
+	file, err := chainspec.Parse("c.yaml", []byte("name: c\nimage: {ref: nosuch}\nprepare: [{run: [init, --pass, hunter-22]}]\nstart: {}\n"+
 		"ports: {rpc: 1}\nrpc: {kind: http-get, basic: {user: a, password: hunter-22}}\n"+
 		"calls: {a: {path: /}}\nobserve: {height: {call: a, jq: .}, head: {call: a, jq: .}, block: {call: a, hash: ., parent: ., time: .}}\n"+
 		"facts: {family: pow, quorum: 0, fork_depth: 1}\n"))

@@ -26,6 +26,8 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
+	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
 // externalNodes are containers that netsplit did not start: the test does, with the engine's own client. Their nodes are
@@ -52,7 +54,7 @@ func startExternalNodes(t *testing.T, n int, topology string, replace ...string)
 	c := &externalNodes{t: t, engine: engine, who: fmt.Sprintf("external-%d-%d", os.Getpid(), time.Now().UnixNano()%1e9)}
 	t.Cleanup(c.remove)
 	subnet := c.network()
-	spec, err := testnets.Parse("external.yaml", fmt.Appendf(nil, `
+	spec, err := scenario.Parse("external.yaml", fmt.Appendf(nil, `
 name: external
 nodes: [{name: val, count: %d, mine: 100/s}]
 topology: {%s: }
@@ -110,7 +112,7 @@ func (c *externalNodes) prepare(net chain.Network, replace []string) []chain.Pre
 		}
 		src = strings.Replace(src, replace[i], replace[i+1], 1)
 	}
-	if file, err = testnets.ParseChain("external.yaml", []byte(src)); err != nil {
+	if file, err = chainspec.Parse("external.yaml", []byte(src)); err != nil {
 		c.t.Fatal(err)
 	}
 	d, err := docker.New(c.t.Context(), docker.Options{})

@@ -15,7 +15,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
 // The runtimes that --runtime names.
@@ -40,7 +40,7 @@ type host struct {
 // hostOptions say for which testnet a host is to be opened.
 type hostOptions struct {
 	*startOptions
-	spec *testnets.Spec
+	spec *scenario.Spec
 	id   string
 	// lease binds faults to this process: they heal when it ends.
 	lease bool
@@ -132,14 +132,14 @@ func attachHost(ctx context.Context, o hostOptions) (*host, error) {
 
 // assignNodes makes the containers the nodes of the scenario. Each is taken to make as many blocks as any other: the
 // weight that a node has in its chain cannot be seen from outside.
-func assignNodes(ctx context.Context, spec *testnets.Spec, f *docker.Attached) error {
+func assignNodes(ctx context.Context, spec *scenario.Spec, f *docker.Attached) error {
 	hosts, err := f.Hosts(ctx)
 	if err != nil {
 		return infrastructure(err, "")
 	}
-	var nodes []testnets.NodeInfo
+	var nodes []scenario.NodeInfo
 	for _, h := range hosts {
-		nodes = append(nodes, testnets.NodeInfo{ID: h.ID, Role: h.Role, Mine: 1})
+		nodes = append(nodes, scenario.NodeInfo{ID: h.ID, Role: h.Role, Mine: 1})
 	}
 	if err := spec.Place(nodes); err != nil {
 		return usageError(err)
@@ -155,7 +155,7 @@ func assignNodes(ctx context.Context, spec *testnets.Spec, f *docker.Attached) e
 }
 
 // atFaults gives errors about faults that cannot be applied to the containers their positions in the scenario.
-func atFaults(spec *testnets.Spec, err error) error {
+func atFaults(spec *scenario.Spec, err error) error {
 	var out []error
 	for _, one := range split(err) {
 		var plan *faults.PlanError
@@ -188,7 +188,7 @@ func selectorOf(values []string) docker.Selector {
 }
 
 // announce says what is about to run, in which runtime, and why there.
-func (h *host) announce(w io.Writer, spec *testnets.Spec) {
+func (h *host) announce(w io.Writer, spec *scenario.Spec) {
 	fmt.Fprintf(w, "%s: %s\n", spec.Name, spec.Description)
 	fmt.Fprintf(w, "  runtime %s (%s), %d nodes, seed %d\n", h.name, h.why, len(spec.NodeIDs()), spec.Seed)
 }

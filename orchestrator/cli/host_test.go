@@ -12,7 +12,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
 func TestSelectorOf(t *testing.T) {
@@ -55,7 +55,7 @@ func TestSelectorOf(t *testing.T) {
 
 // Faults that cannot be applied to containers are mistakes in the scenario.
 func TestAtFaults_AddsPositions(t *testing.T) {
-	spec, err := testnets.Parse("x.yaml", []byte(`name: x
+	spec, err := scenario.Parse("x.yaml", []byte(`name: x
 nodes: [{name: val, count: 2, mine: 100/s}]
 consensus: {pow: {block_interval: 1s}}
 faults:

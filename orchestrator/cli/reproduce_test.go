@@ -10,6 +10,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
 var awkward = []string{"plain", "./a-b_c.yaml", "with space", "it's", `"quoted" $(touch x)`, "new\nline", "tab\t'", "bad\xffbyte\\\n", "ünï", `back\slash`, ""}
@@ -41,7 +42,7 @@ func TestMarkCall_KeepsTheScenario(t *testing.T) {
 	}
 	for _, word := range awkward {
 		marked := markCall(spec.Source, "netsplit run "+shellWord(word)+" --seed 3")
-		again, err := testnets.Parse("marked.yaml", marked)
+		again, err := scenario.Parse("marked.yaml", marked)
 		if err != nil {
 			t.Fatalf("%q: %v", word, err)
 		}

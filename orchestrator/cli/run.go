@@ -15,7 +15,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
 func runCommand(e *env) *ucli.Command {
@@ -93,7 +93,7 @@ func chainDir(chain string) string {
 
 // runChains runs the scenario on one chain after the other, shows each report, and then a table that compares all; as
 // JSON, a list of the reports. The most severe outcome gives the exit code. Ctrl-C ends them all.
-func (r *runner) runChains(ctx context.Context, spec *testnets.Spec, chains []string, v *verdicts) error {
+func (r *runner) runChains(ctx context.Context, spec *scenario.Spec, chains []string, v *verdicts) error {
 	out := v.out
 	if out.json {
 		v.out.w = io.Discard
@@ -147,14 +147,14 @@ func compare(out output, chains []string, reports []*report.Report) error {
 
 // runOne runs a scenario on one chain and shows its report. recorded is false when it failed before there was anything to
 // record.
-func (r *runner) runOne(ctx context.Context, spec *testnets.Spec, v *verdicts) (recorded bool, err error) {
+func (r *runner) runOne(ctx context.Context, spec *scenario.Spec, v *verdicts) (recorded bool, err error) {
 	dir, err := r.record(ctx, spec)
 	return dir != "", errors.Join(err, r.conclude(spec, v, dir, err))
 }
 
 // record runs a scenario and removes all that it made but the run's directory, which it returns; empty when nothing was
 // recorded.
-func (r *runner) record(ctx context.Context, spec *testnets.Spec) (dir string, err error) {
+func (r *runner) record(ctx context.Context, spec *scenario.Spec) (dir string, err error) {
 	id, err := newID(spec.Name)
 	if err != nil {
 		return "", err
@@ -181,7 +181,7 @@ func (r *runner) record(ctx context.Context, spec *testnets.Spec) (dir string, e
 // conclude judges what was recorded in dir and shows it. cause is what ended the run early, if anything; it is printed
 // elsewhere. A run whose schedule never began has nothing to show: its directory is removed when the user interrupted it
 // and did not name it, else it stays for its logs.
-func (r *runner) conclude(spec *testnets.Spec, v *verdicts, dir string, cause error) error {
+func (r *runner) conclude(spec *scenario.Spec, v *verdicts, dir string, cause error) error {
 	if dir == "" {
 		return v.write(report.Failed(trace.Run{Scenario: spec.Name, Seed: spec.Seed}, cause))
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
+	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
 // ourChain is the name of the chain that netsplit's own node makes.
@@ -71,7 +73,7 @@ func startOptionsOf(c *ucli.Context) startOptions {
 }
 
 // load reads and checks the scenario, changed as the flags say.
-func (o *startOptions) load() (*testnets.Spec, error) {
+func (o *startOptions) load() (*scenario.Spec, error) {
 	spec, err := testnets.Open(o.scenario)
 	if err != nil {
 		return nil, usageError(err)
@@ -91,7 +93,7 @@ func (o *startOptions) load() (*testnets.Spec, error) {
 }
 
 // openChain reads a chain file by name or path; nil for our own chain.
-func openChain(name string) (*testnets.Chain, error) {
+func openChain(name string) (*chainspec.Chain, error) {
 	if name == "" || name == ourChain {
 		return nil, nil
 	}

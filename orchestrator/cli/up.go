@@ -12,7 +12,7 @@ import (
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/run"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
 func upCommand(e *env) *ucli.Command {
@@ -89,7 +89,7 @@ func noAddresses(requested string) error {
 }
 
 // startTestnet brings the nodes up. A node that exits meanwhile ends that.
-func startTestnet(ctx context.Context, e *env, spec *testnets.Spec, h *host, dir string, exits *exitWatch) (*run.Testnet, error) {
+func startTestnet(ctx context.Context, e *env, spec *scenario.Spec, h *host, dir string, exits *exitWatch) (*run.Testnet, error) {
 	p := newProgress(e)
 	defer p.end()
 	starting, cancel := context.WithCancelCause(ctx)

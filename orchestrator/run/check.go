@@ -6,13 +6,14 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/scenario"
+	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
 // Check refuses, before anything starts, a spec that expects an unknown invariant or gives one wrong parameters, or that
-// needs what the runtime cannot do. Errors about the spec are *testnets.Error, with positions. rt may be nil: then only the
+// needs what the runtime cannot do. Errors about the spec are *strictyaml.Error, with positions. rt may be nil: then only the
 // spec is checked.
-func Check(spec *testnets.Spec, rt runtime.Runtime) error {
+func Check(spec *scenario.Spec, rt runtime.Runtime) error {
 	if err := checkExpectations(spec); err != nil {
 		return err
 	}
@@ -33,7 +34,7 @@ func Check(spec *testnets.Spec, rt runtime.Runtime) error {
 	return nil
 }
 
-func checkExpectations(spec *testnets.Spec) error {
+func checkExpectations(spec *scenario.Spec) error {
 	var errs []error
 	for i, e := range Expectations(spec) {
 		err := invariant.Check([]trace.Expectation{e})
@@ -49,7 +50,7 @@ func checkExpectations(spec *testnets.Spec) error {
 }
 
 // positionOf returns where in the file a parameter of an expectation is, or the expectation where it is not there.
-func positionOf(e testnets.Expect, param string) testnets.Pos {
+func positionOf(e scenario.Expect, param string) strictyaml.Pos {
 	for _, p := range e.Params {
 		if p.Name == param {
 			return p.Pos
@@ -59,7 +60,7 @@ func positionOf(e testnets.Expect, param string) testnets.Pos {
 }
 
 // Expectations returns the invariants that a spec expects to hold, as they are recorded in the trace.
-func Expectations(spec *testnets.Spec) []trace.Expectation {
+func Expectations(spec *scenario.Spec) []trace.Expectation {
 	var out []trace.Expectation
 	for _, e := range spec.Expect {
 		x := trace.Expectation{Name: e.Name}

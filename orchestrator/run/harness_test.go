@@ -34,7 +34,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime/fake"
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
 // The test binary is also the fault agent of the testnets in containers that tests start.
@@ -58,9 +58,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func parse(t *testing.T, src string) *testnets.Spec {
+func parse(t *testing.T, src string) *scenario.Spec {
 	t.Helper()
-	spec, err := testnets.Parse("test.yaml", []byte(src))
+	spec, err := scenario.Parse("test.yaml", []byte(src))
 	if err != nil {
 		t.Fatal(err)
 	}

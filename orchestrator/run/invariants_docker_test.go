@@ -18,6 +18,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 // The tests in this file run btcd, CometBFT and geth in containers with one bug planted: it must be found, with the right
@@ -81,7 +82,7 @@ func (r dockerRun) run(t *testing.T) (*report.Report, error) {
 }
 
 // file is the chain file with its replacements.
-func (r dockerRun) file(t *testing.T) *testnets.Chain {
+func (r dockerRun) file(t *testing.T) *chainspec.Chain {
 	t.Helper()
 	file, err := testnets.OpenChain(r.chain)
 	if err != nil {
@@ -94,7 +95,7 @@ func (r dockerRun) file(t *testing.T) *testnets.Chain {
 		}
 		src = strings.Replace(src, r.replace[i], r.replace[i+1], 1)
 	}
-	if file, err = testnets.ParseChain(r.chain+"-planted.yaml", []byte(src)); err != nil {
+	if file, err = chainspec.Parse(r.chain+"-planted.yaml", []byte(src)); err != nil {
 		t.Fatal(err)
 	}
 	return file

@@ -17,7 +17,8 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime/fake"
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/scenario"
+	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
 // line is a testnet in which every block passes through full-1.
@@ -461,15 +462,15 @@ func TestParse_FaultOnNothing(t *testing.T) {
 		"all nodes on one side of the cut":    "partition: {one_way: {from: miner}}",
 		"resume of a node that is not paused": "resume: miner-1",
 	} {
-		_, err := testnets.Parse("test.yaml", []byte(`
+		_, err := scenario.Parse("test.yaml", []byte(`
 name: nothing
 nodes: [{name: miner, mine: 100/s}]
 faults: [{at: 1s, `+fault+`}]
 duration: 5s
 `))
-		var bad *testnets.Error
+		var bad *strictyaml.Error
 		if !errors.As(err, &bad) || bad.Pos.Line != 4 {
-			t.Errorf("%s: error %v, want a *testnets.Error in line 4", name, err)
+			t.Errorf("%s: error %v, want a *strictyaml.Error in line 4", name, err)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
 const (
@@ -25,7 +25,7 @@ type loadGenerator struct{ shared }
 func newLoadGenerator(s shared) *loadGenerator { return &loadGenerator{s} }
 
 // start starts the tasks that submit a scenario's load.
-func (g *loadGenerator) start(ctx context.Context, load []testnets.Load) {
+func (g *loadGenerator) start(ctx context.Context, load []scenario.Load) {
 	for index, l := range load {
 		tasks := max(1, int(math.Ceil(l.Rate/taskRate)))
 		step := time.Duration(float64(time.Second) / l.Rate)

@@ -11,7 +11,7 @@ import (
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
 // NetworkFile is the name of the file in a testnet's directory that describes it to other commands: with it and the
@@ -86,7 +86,7 @@ func ForgetNetwork(dir, id string) error {
 }
 
 // NewNetwork describes a spec's testnet to a chain. hosts are parallel to spec.NodeIDs().
-func NewNetwork(id string, spec *testnets.Spec, hosts []runtime.Host, start time.Time) (chain.Network, error) {
+func NewNetwork(id string, spec *scenario.Spec, hosts []runtime.Host, start time.Time) (chain.Network, error) {
 	net := chain.Network{
 		ID:            id,
 		Seed:          spec.Seed,

@@ -6,7 +6,7 @@ import (
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
 // Names in a run's directory.
@@ -20,7 +20,7 @@ const (
 type Options struct {
 	// ID names the testnet: unique on the host, [a-z0-9-], at most 40 bytes.
 	ID      string
-	Spec    *testnets.Spec
+	Spec    *scenario.Spec
 	Runtime runtime.Runtime
 	Chain   chain.Chain
 	// Dir is the run's directory; it exists.

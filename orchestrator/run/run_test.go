@@ -22,7 +22,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime/fake"
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets"
+	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
 const small = `
@@ -254,7 +254,7 @@ func TestRun_DeadlineIsFailure(t *testing.T) {
 func TestCheck_Position(t *testing.T) {
 	spec := parse(t, strings.Replace(small, "{convergence: {within: 10s}}", "{convergence: {withn: 10s}}", 1))
 	err := run.Check(spec, nil)
-	var bad *testnets.Error
+	var bad *strictyaml.Error
 	if !errors.As(err, &bad) {
 		t.Fatalf("error %v", err)
 	}
@@ -273,7 +273,7 @@ func TestRun_Refused(t *testing.T) {
 	}{
 		{"runtime cannot change links", t.TempDir(), func(rt *fake.Runtime) runtime.Runtime { return fake.WithoutLinkShaper(rt) },
 			func(err error) bool {
-				var bad *testnets.Error
+				var bad *strictyaml.Error
 				return errors.As(err, &bad) && bad.Pos.Line == 10 && bad.Hint != "" && strings.Contains(bad.Msg, "partition changes links")
 			}},
 		{"no directory for the trace", filepath.Join(t.TempDir(), "nowhere"), func(rt *fake.Runtime) runtime.Runtime { return rt },
