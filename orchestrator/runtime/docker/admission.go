@@ -58,16 +58,20 @@ func checkFaults(containers []attachedContainer, lowest netip.Addr, planned []fa
 }
 
 // returns fails when a container that is started while others are down would get another address than it had.
-func (c *attachedContainer) returns(lowest netip.Addr, down map[faults.NodeID]bool, byID map[faults.NodeID]attachedContainer) error {
+func (c *attachedContainer) returns(
+	lowest netip.Addr, down map[faults.NodeID]bool, byID map[faults.NodeID]attachedContainer,
+) error {
 	if c.fixed {
 		return nil
 	}
 	if lowest.IsValid() && lowest.Less(c.addr) {
-		return incompatible(fixAddress, "container %s has no fixed address: it would come back at %s, which is free, instead of %s", c.name, lowest, c.addr)
+		return incompatible(fixAddress,
+			"container %s has no fixed address: it would come back at %s, which is free, instead of %s", c.name, lowest, c.addr)
 	}
 	for id := range down {
 		if other := byID[id]; other.addr.Less(c.addr) {
-			return incompatible(fixAddress+", or let the faults not overlap", "container %s has no fixed address: it would come back at that of %s, which is down then", c.name, other.name)
+			return incompatible(fixAddress+", or let the faults not overlap",
+				"container %s has no fixed address: it would come back at that of %s, which is down then", c.name, other.name)
 		}
 	}
 	return nil

@@ -1,5 +1,4 @@
-//lint:file-ignore SA1019 testcontainers-go has no other way to make a network through a provider that we can configure.
-
+//nolint:staticcheck // SA1019: testcontainers-go has no other way to make a network through a provider that we can configure.
 package docker
 
 import (
