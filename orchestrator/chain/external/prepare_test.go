@@ -309,7 +309,7 @@ func TestPrepare_ErrorsBeforeAnyStep(t *testing.T) {
 
 // TestPrepare_TemplateErrors: each place where a text is used says where it stands and never shows a key.
 func TestPrepare_TemplateErrors(t *testing.T) {
-	const bad = `{{index .Nodes 99}}{{.Node.Keys.salt.PrivateHex}}`
+	const bad = `{{(index .Nodes 99).Name}}{{.Node.Keys.salt.PrivateHex}}`
 	for name, replace := range map[string][]string{
 		"argument of a step": {`"{{.captured.id}}"`, `"` + bad + `"`},
 		"file of a step":     {`"{{.Node.Name}} writes it again"`, `"` + bad + `"`},

@@ -170,7 +170,7 @@ func TestRedact_PasswordBeforeItIsUsed(t *testing.T) {
 		"the image":                 {literal(`[genesis, "--time={{.Start.Unix}}"`), &containers{imgErr: boom}},
 		"a step":                    {literal(`[genesis, --password, ` + cookie), &containers{run: fail}},
 		"a step, cut by an excerpt": {literal(`[genesis, ` + long + `, ` + cookie), &containers{run: fail}},
-		"a template":                {literal(`["{{index .Nodes 99}}", "` + long[:48] + `, ` + cookie + `"`), &containers{}},
+		"a template":                {literal(`["{{(index .Nodes 99).Name}}", "` + long[:48] + `, ` + cookie + `"`), &containers{}},
 		"a part that nodes add to": {parse(t, stepped, `"pw-{{.Node.Keys.salt.PrivateHex}}"`, `"`+cookie[:20]+`-{{.Node.Name}}"`,
 			`run: [enrol, "{{.captured.id}}"`, `run: [enrol, "{{.captured.id}}", `+cookie[:20]+`-b, `+cookie[:20]+`-a`),
 			&containers{run: func(o runtime.Command) (runtime.CommandResult, error) {

@@ -56,7 +56,7 @@ func TestSender_TransferErrors(t *testing.T) {
 	for want, replace := range map[string][]string{
 		"gives 5, which is not a transaction's id": {"jq: .id", "jq: '5'"},
 		"observe":                       {"jq: .id", "jq: 'error(\"observe\")'"},
-		"index out of range":            {"{{.From.Name}}", "{{index .Nodes 9}}"},
+		"index out of range":            {"{{.From.Name}}", "{{(index .Nodes 9).Name}}"},
 		"the chain does not say how to": {submit, "", `"{{.Tx}}"`, `x`},
 	} {
 		w := newHarness(t, 2, parse(t, plain, replace...))
