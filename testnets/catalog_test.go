@@ -135,10 +135,10 @@ func TestOpenBoundsTheFile(t *testing.T) {
 // TestChains: every ready chain can be decoded, is called as its file, says what it is and is short.
 func TestChains(t *testing.T) {
 	entries := Chains()
-	if len(entries) != len(chainNames()) {
-		t.Errorf("%d entries for %d names", len(entries), len(chainNames()))
+	if len(entries) != len(chains.names()) {
+		t.Errorf("%d entries for %d names", len(entries), len(chains.names()))
 	}
-	for i, name := range chainNames() {
+	for i, name := range chains.names() {
 		c, err := OpenChain(name)
 		if err != nil {
 			t.Error(err)
@@ -180,7 +180,7 @@ func TestOpenChain(t *testing.T) {
   hint: did you mean "netsplit"?`) {
 		t.Error(err)
 	}
-	if _, err := loadChain("none"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := chains.ready("none"); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 }

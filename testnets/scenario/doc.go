@@ -1,3 +1,3 @@
-// Package scenario is the scenario file: its strict decoding with source positions, its validation, and the topologies it
-// can ask for. A Spec is configuration, not runtime state: nothing in it runs.
+// Package scenario is the scenario file: its strict decoding with source positions, its validation, and the topologies that
+// it can have. A Spec is configuration, not runtime state: nothing in it runs.
 package scenario

@@ -8,7 +8,7 @@ import (
 	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
-// Scale changes the numbers of nodes in proportion, so that the testnet has n nodes: every group keeps at least one, and
+// Scale changes the numbers of nodes in proportion, so that the testnet has n nodes: every group has at least one, and
 // what remains goes to the groups with the largest remainders. Nodes keep their own mining rates; the chain's first
 // difficulty follows their sum. The result is checked again: a fault that names a node which is no longer there is an
 // *strictyaml.Error. On error the spec is as it was.

@@ -102,7 +102,7 @@ func (s *Spec) checkTopology(add report) {
 	}
 }
 
-// checkConsensus checks that blocks can be made at the rate asked for.
+// checkConsensus checks that blocks can be made at the requested rate.
 func (s *Spec) checkConsensus(add report) {
 	if s.Placed {
 		return // the nodes make blocks as their own chain says
