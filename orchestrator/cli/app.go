@@ -5,22 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 
 	ucli "github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"github.com/netsplit/netsplit/node/version"
-	"github.com/netsplit/netsplit/orchestrator/report"
 )
-
-// env is what commands see of the process that they run in.
-type env struct {
-	stdout, stderr io.Writer
-	live           bool // stderr is a terminal on which a line can be redrawn
-	colour         bool // stdout may be coloured
-	width          int  // of stdout, in columns; 0: not known
-}
 
 // Main runs the command line and returns the exit code: 0 all invariants hold, 1 an invariant failed, 2 wrong usage or a
 // mistake in a file, 3 the infrastructure failed, 130 interrupted, which is when ctx ends.
@@ -86,24 +75,3 @@ func setUp(path string, commands []*ucli.Command) {
 		setUp(c.HelpName, c.Subcommands)
 	}
 }
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// widthOf is the width of an output in columns: $COLUMNS, else the terminal's; 0 where neither is known.
-func widthOf(w io.Writer) int {
-	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
-		return n
-	}
-	if f, ok := w.(*os.File); ok {
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
-			return n
-		}
-	}
-	return 0
-}
-
-// style says how tables and text for stdout are drawn.
-func (e *env) style() report.Style { return report.Style{Colour: e.colour, Width: e.width} }

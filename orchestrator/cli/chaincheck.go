@@ -398,14 +398,6 @@ const (
 	maxCell    = 24
 )
 
-// clipped is at most so many characters of a text.
-func clipped(s string, most int) string {
-	if r := []rune(s); len(r) > most {
-		return string(r[:most-1]) + "…"
-	}
-	return s
-}
-
 // showPrinted prints what a node printed that died or did not answer.
 func showPrinted(w io.Writer, s *checkStage) {
 	if s.Died != "" {

@@ -5,7 +5,7 @@
 // has a file of its own, chaincheck.go. Each has a function xxxCommand, which declares name, help and flags, and is listed
 // in newApp (app.go). What commands share:
 //
-//   - env (app.go) is what a command sees of its process: standard output and error, colour, width.
+//   - env (env.go) is what a command sees of its process: standard output and error, colour, width.
 //   - usage.go checks arguments and puts flags first, flags.go declares the flags that more than one command has, help.go
 //     prints --help, completion.go what shells complete.
 //   - output (output.go) prints a result as a table or JSON. Tables are drawn by package report.

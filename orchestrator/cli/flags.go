@@ -38,3 +38,11 @@ func testnetFlag() ucli.Flag {
 func forFlag() ucli.Flag {
 	return &ucli.DurationFlag{Name: flagFor, Usage: "heal by itself after `DURATION`", DefaultText: "when healed"}
 }
+
+// dashed is a flag's name as it is typed.
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}

@@ -10,9 +10,6 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/report"
 )
 
-// appName is the program's name, and that of the command above all others.
-const appName = "netsplit"
-
 // printHelp prints what a command does, how it is called, the commands below it and its options.
 func printHelp(w io.Writer, style report.Style, cmd *ucli.Command) {
 	usage := cmd.HelpName

@@ -18,13 +18,6 @@ import (
 	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
-// The runtimes that --runtime names.
-const (
-	runtimeAuto   = "auto"
-	runtimeDocker = "docker"
-	runtimeSim    = "sim"
-)
-
 // closeTimeout bounds the removal of a testnet.
 const closeTimeout = time.Minute
 

@@ -56,3 +56,11 @@ func filled(header []string, rows [][]string) ([]string, [][]string) {
 	}
 	return heads, out
 }
+
+// clipped is at most so many characters of a text.
+func clipped(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
+}

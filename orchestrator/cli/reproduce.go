@@ -52,6 +52,38 @@ func reproduce(dir string, info *trace.Run) string {
 	return strings.Join(words, " ")
 }
 
+// commandLine is the call in one line where flags change what the scenario says; else empty.
+func (o *startOptions) commandLine() string {
+	words := []string{o.command}
+	if o.scenario != "" {
+		words = append(words, shellWord(o.scenario))
+	}
+	unchanged := len(words)
+	add := func(flag string, value any) { words = append(words, dashed(flag), shellWord(value)) }
+	if o.nodes != nil {
+		add(flagNodes, *o.nodes)
+	}
+	if o.seed != nil {
+		add(flagSeed, *o.seed)
+	}
+	if o.image != "" {
+		add(flagImage, o.image)
+	}
+	if o.chain != "" && o.chain != ourChain {
+		add(flagChain, o.chain)
+	}
+	for _, which := range o.attach {
+		add(flagAttach, which)
+	}
+	if o.network != "" {
+		add(flagNetwork, o.network)
+	}
+	if len(words) == unchanged {
+		return ""
+	}
+	return strings.Join(words, " ")
+}
+
 // callMark begins the comment that records the command line; see markCall.
 const callMark = "# netsplit "
 

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"strings"
+	"slices"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -9,6 +9,13 @@ import (
 	"github.com/netsplit/netsplit/testnets"
 	"github.com/netsplit/netsplit/testnets/chainspec"
 	"github.com/netsplit/netsplit/testnets/scenario"
+)
+
+// The runtimes that --runtime names.
+const (
+	runtimeAuto   = "auto"
+	runtimeDocker = "docker"
+	runtimeSim    = "sim"
 )
 
 // ourChain is the name of the chain that netsplit's own node makes.
@@ -104,34 +111,7 @@ func openChain(name string) (*chainspec.Chain, error) {
 	return file, nil
 }
 
-// commandLine is the call in one line where flags change what the scenario says; else empty.
-func (o *startOptions) commandLine() string {
-	words := []string{o.command}
-	if o.scenario != "" {
-		words = append(words, shellWord(o.scenario))
-	}
-	unchanged := len(words)
-	add := func(flag string, value any) { words = append(words, dashed(flag), shellWord(value)) }
-	if o.nodes != nil {
-		add(flagNodes, *o.nodes)
-	}
-	if o.seed != nil {
-		add(flagSeed, *o.seed)
-	}
-	if o.image != "" {
-		add(flagImage, o.image)
-	}
-	if o.chain != "" && o.chain != ourChain {
-		add(flagChain, o.chain)
-	}
-	for _, which := range o.attach {
-		add(flagAttach, which)
-	}
-	if o.network != "" {
-		add(flagNetwork, o.network)
-	}
-	if len(words) == unchanged {
-		return ""
-	}
-	return strings.Join(words, " ")
+// inCatalog reports whether a scenario of the catalog has that name.
+func inCatalog(name string) bool {
+	return slices.ContainsFunc(testnets.Catalog(), func(e testnets.Entry) bool { return e.Name == name })
 }

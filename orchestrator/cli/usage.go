@@ -9,7 +9,6 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/testnets"
 )
 
 // arrange checks a command line and prepares it for the library, whose flag parser stops at the first argument that is
@@ -140,11 +139,6 @@ func unknownCommand(cmd *ucli.Command, name string) error {
 	return usagef(hint, "%s has no command %q", verb(cmd), name)
 }
 
-// inCatalog reports whether a scenario of the catalog has that name.
-func inCatalog(name string) bool {
-	return slices.ContainsFunc(testnets.Catalog(), func(e testnets.Entry) bool { return e.Name == name })
-}
-
 // unknownFlag is the error about a flag that cmd does not have.
 func unknownFlag(cmd *ucli.Command, name string) error {
 	var names []string
@@ -190,11 +184,3 @@ func helpHint(cmd *ucli.Command) string {
 
 // verb is a command's name in messages: "tx send".
 func verb(cmd *ucli.Command) string { return strings.TrimPrefix(cmd.HelpName, appName+" ") }
-
-// dashed is a flag's name as it is typed.
-func dashed(name string) string {
-	if len(name) == 1 {
-		return "-" + name
-	}
-	return "--" + name
-}
