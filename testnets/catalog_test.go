@@ -51,8 +51,8 @@ func TestCatalog(t *testing.T) {
 	}
 }
 
-// TestSplitBrainHalves: both halves must mine and be connected, or the scenario would not show what it says.
-func TestSplitBrainHalves(t *testing.T) {
+// TestCatalog_SplitBrainHalves: both halves must mine and be connected, or the scenario would not show what it says.
+func TestCatalog_SplitBrainHalves(t *testing.T) {
 	s, err := Open("split-brain")
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +121,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-func TestOpenBoundsTheFile(t *testing.T) {
+func TestOpen_FileTooBig(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "big.yaml")
 	if err := os.WriteFile(file, make([]byte, strictyaml.MaxSize+100), 0o600); err != nil {
 		t.Fatal(err)

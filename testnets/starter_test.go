@@ -14,7 +14,7 @@ var starterImages = map[string]chainspec.ImageSpec{
 	"dockerfile": {Dockerfile: "../node/Dockerfile"},
 }
 
-func TestEveryStarterDecodes(t *testing.T) {
+func TestStarterChain(t *testing.T) {
 	for _, family := range StarterFamilies {
 		for _, kind := range StarterRPCs {
 			for name, image := range starterImages {
@@ -40,8 +40,8 @@ func TestEveryStarterDecodes(t *testing.T) {
 	}
 }
 
-// TestEveryPartOfAStarterIsExplained finds keys at the top level without a comment before them.
-func TestEveryPartOfAStarterIsExplained(t *testing.T) {
+// TestStarterChain_Comments finds keys at the top level without a comment before them.
+func TestStarterChain_Comments(t *testing.T) {
 	src, err := StarterChain(Starter{Name: "mychain", Family: chainspec.FamilyBFT, RPC: chainspec.HTTPGet, Image: starterImages["go"]})
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func TestEveryPartOfAStarterIsExplained(t *testing.T) {
 	}
 }
 
-func TestAStarterThatNoChainFileCanBe(t *testing.T) {
+func TestStarterChain_Errors(t *testing.T) {
 	for want, s := range map[string]Starter{
 		"name": {Name: "My Chain", Family: chainspec.FamilyBFT, RPC: chainspec.HTTPGet, Image: starterImages["go"]},
 		"go":   {Name: "mychain", Family: chainspec.FamilyBFT, RPC: chainspec.HTTPGet, Image: chainspec.ImageSpec{Go: "example.org/node"}},

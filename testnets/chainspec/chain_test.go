@@ -24,7 +24,7 @@ func parseExample(t testing.TB, oldnew ...string) *Chain {
 	return c
 }
 
-// TestParseChain: every key of the example arrives in its field.
+// TestParse: every key of the example arrives in its field.
 func TestParse(t *testing.T) {
 	text := func(s string) Text { return Text{Source: s} }
 	query := func(s string) Query { return Query{Source: s} }
@@ -90,8 +90,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestChainDefaults: what a file leaves out.
-func TestChainDefaults(t *testing.T) {
+// TestParse_Defaults: what a file leaves out.
+func TestParse_Defaults(t *testing.T) {
 	c := parseExample(t, "  every: 200ms\n", "", "port: rpc, path: /rpc, tls: self-signed, ", "", "peers: {call: add_peer}", "peers: topology",
 		"ready: {call: status, jq: .ready}\n", "", ", block_interval: 2s, votes: equal, max_producers: 5", "", "quorum: 1/2", "quorum: 0.25")
 	if c.Observe.Every != 100*time.Millisecond || c.RPC.Port != "rpc" || c.RPC.Path != "/" || c.RPC.SelfSigned ||
@@ -104,8 +104,8 @@ func TestChainDefaults(t *testing.T) {
 	}
 }
 
-// TestChainSysctls: settings are kept as they are written, numbers too.
-func TestChainSysctls(t *testing.T) {
+// TestParse_Sysctls: settings are kept as they are written, numbers too.
+func TestParse_Sysctls(t *testing.T) {
 	c := parseExample(t, `env: ["HOME=/data"]`, "sysctls: {net.ipv4.tcp_retries2: 6, net.ipv4.tcp_rmem: 4096 8192 16384}")
 	want := Sysctls{"net.ipv4.tcp_retries2": "6", "net.ipv4.tcp_rmem": "4096 8192 16384"}
 	if d := cmp.Diff(want, c.Start.Sysctls); d != "" {
@@ -113,8 +113,8 @@ func TestChainSysctls(t *testing.T) {
 	}
 }
 
-// TestChainPaths: paths begin where the file is.
-func TestChainPaths(t *testing.T) {
+// TestParse_RelativePaths: paths begin where the file is.
+func TestParse_RelativePaths(t *testing.T) {
 	image := "go: example.org/chain/cmd/node@v1.2.3, ldflags: -s"
 	for given, want := range map[string]ImageSpec{
 		"binary: bin/node":         {Binary: "dir/bin/node"},
@@ -129,8 +129,8 @@ func TestChainPaths(t *testing.T) {
 	}
 }
 
-// TestChainErrorAt: mistakes found later have their place, and no secret.
-func TestChainErrorAt(t *testing.T) {
+// TestChain_ErrorAt: mistakes found later have their place, and no secret.
+func TestChain_ErrorAt(t *testing.T) {
 	err := parseExample(t).ErrorAt(strictyaml.Pos{Line: 30, Column: 1}, "no answer", "look at the log")
 	want := `dir/c.yaml:30:1: no answer
   30 | rpc: {kind: jsonrpc2, port: rpc, path: /rpc, tls: self-signed, basic: {user: admin, password: ******
@@ -162,8 +162,8 @@ func TestHideSecrets(t *testing.T) {
 	}
 }
 
-// TestChainBounds: what is too big is refused.
-func TestChainBounds(t *testing.T) {
+// TestParse_Limits: what is too big is refused.
+func TestParse_Limits(t *testing.T) {
 	example := exampleChain(t)
 	for src, want := range map[string]string{
 		strings.Repeat("#", strictyaml.MaxSize+1): "the file has more than 1048576 bytes",
@@ -177,8 +177,8 @@ func TestChainBounds(t *testing.T) {
 	}
 }
 
-// TestChainManyMistakes: mistakes beyond those that are reported cost little, since they have no excerpt.
-func TestChainManyMistakes(t *testing.T) {
+// TestParse_ManyMistakes: mistakes beyond those that are reported cost little, since they have no excerpt.
+func TestParse_ManyMistakes(t *testing.T) {
 	example := exampleChain(t)
 	many := func(s string) string { return strings.Repeat(s, 500) }
 	for name, src := range map[string]string{
@@ -215,7 +215,7 @@ func TestParse_EnvAsMapping(t *testing.T) {
 	}
 }
 
-// FuzzParseChain: whatever the file says, ParseChain returns, and what it accepts can be used.
+// FuzzParse: whatever the file says, Parse returns, and what it accepts can be used.
 func FuzzParse(f *testing.F) {
 	example := exampleChain(f)
 	f.Add([]byte(example))

@@ -30,8 +30,8 @@ func fenced(page, language string) []string {
 	return out
 }
 
-// TestOwnNodeExample: the blocks of the page, in turn, are the example, which is a chain file of the size that is promised.
-func TestOwnNodeExample(t *testing.T) {
+// TestDocs_Example: the blocks of the page, in turn, are the example, which is a chain file of the size that is promised.
+func TestDocs_Example(t *testing.T) {
 	page, example := readText(t, ownNodePage), readText(t, ownNodeExample)
 	if d := cmp.Diff(example, strings.Join(fenced(page, "yaml"), "\n")); d != "" {
 		t.Errorf("-%s +blocks of %s\n%s", ownNodeExample, ownNodePage, d)
@@ -57,8 +57,8 @@ func TestOwnNodeExample(t *testing.T) {
 	}
 }
 
-// TestOwnNodeTables: each name and each function of templates stands in the page's table.
-func TestOwnNodeTables(t *testing.T) {
+// TestDocs_TemplateNames: each name and each function of templates stands in the page's table.
+func TestDocs_TemplateNames(t *testing.T) {
 	page := readText(t, ownNodePage)
 	_, names, found := strings.Cut(page, "\n## What templates know\n")
 	if !found {

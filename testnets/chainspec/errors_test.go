@@ -45,9 +45,9 @@ func editedChain(t *testing.T, title, edits string) string {
 	return src
 }
 
-// TestChainErrorMessages is a transcript: each case of testdata/errors.txt is a title after "=== ", edits of
-// testdata/chain.yaml or a whole file, and after "---" what ParseChain says.
-func TestChainErrorMessages(t *testing.T) {
+// TestParse_Errors is a transcript: each case of testdata/errors.txt is a title after "=== ", edits of
+// testdata/chain.yaml or a whole file, and after "---" what Parse says.
+func TestParse_Errors(t *testing.T) {
 	const file = "testdata/errors.txt"
 	text, err := os.ReadFile(file)
 	if err != nil {

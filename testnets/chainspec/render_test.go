@@ -27,7 +27,7 @@ func queryAt(from strictyaml.Source, pos strictyaml.Pos, source string) (Query, 
 	return q, q.compile()
 }
 
-func TestTextFunctions(t *testing.T) {
+func TestText_Functions(t *testing.T) {
 	data := map[string]any{
 		"Bytes": []byte{0xab, 1}, "Names": []string{"a", "b"}, "Any": []any{1, "x"}, "Interval": 1500 * time.Millisecond,
 		"Two": 2 * time.Second, "Seed": uint64(math.MaxUint64), "Small": uint8(7), "Float": 3.0, "Half": 0.5, "Inf": math.Inf(1),
@@ -110,8 +110,8 @@ func TestCheckNames(t *testing.T) {
 	}
 }
 
-// TestRenderError: a mistake that shows in use has its place in the file.
-func TestRenderError(t *testing.T) {
+// TestText_RenderError: a mistake that shows in use has its place in the file.
+func TestText_RenderError(t *testing.T) {
 	c := parseExample(t)
 	_, err := c.Start.Files[1].Text.Render(map[string]any{"Node": map[string]any{"Name": "a", "captured": map[string]any{}}})
 	want := `dir/c.yaml:24:28: template: <.Node.captured.token>: map has no entry for key "token"
@@ -125,7 +125,7 @@ func TestRenderError(t *testing.T) {
 	}
 }
 
-func TestRenderIsBounded(t *testing.T) {
+func TestText_RenderLimit(t *testing.T) {
 	text, mistake := textAt(strictyaml.Source{}, strictyaml.Pos{}, `{{range .N}}{{printf "%01000000d" 1}}{{end}}`)
 	if mistake != nil {
 		t.Fatal(mistake)
@@ -136,7 +136,7 @@ func TestRenderIsBounded(t *testing.T) {
 	}
 }
 
-func TestValue(t *testing.T) {
+func TestValue_Render(t *testing.T) {
 	c := parseExample(t, `["{{int .Height}}"]`, `["{{int .Height}}", "{{.Height | int}}", "{{int .Height}} ", "{{.Height}}", "{{$x := 1}}", -7, 2.50, true, null, [], {}]`)
 	data := map[string]any{"Height": uint64(12), "Last": "ab"}
 	for call, want := range map[string]string{
@@ -159,7 +159,7 @@ func TestValue(t *testing.T) {
 	}
 }
 
-func TestQuery(t *testing.T) {
+func TestQuery_Run(t *testing.T) {
 	query := func(source string) Query {
 		q, mistake := queryAt(strictyaml.Source{File: "c.yaml", Text: []byte("jq: .")}, strictyaml.Pos{Line: 1, Column: 5}, source)
 		if mistake != nil {
@@ -197,8 +197,8 @@ func TestQuery(t *testing.T) {
 	}
 }
 
-// TestQueryEnds: a query without end is stopped, by its own limit or by its caller.
-func TestQueryEnds(t *testing.T) {
+// TestQuery_Deadline: a query without end is stopped, by its own limit or by its caller.
+func TestQuery_Deadline(t *testing.T) {
 	q, mistake := queryAt(strictyaml.Source{}, strictyaml.Pos{}, "def f: f; f")
 	if mistake != nil {
 		t.Fatal(mistake)

@@ -11,9 +11,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata/errors.txt with what Parse says now")
 
-// TestErrorMessages is a transcript: each case of testdata/errors.txt is a title after "=== ", a scenario, and after
+// TestParse_Errors is a transcript: each case of testdata/errors.txt is a title after "=== ", a scenario, and after
 // "---" what Parse says. The line "HEAD" stands for a complete scenario (see head).
-func TestErrorMessages(t *testing.T) {
+func TestParse_Errors(t *testing.T) {
 	const file = "testdata/errors.txt"
 	text, err := os.ReadFile(file)
 	if err != nil {

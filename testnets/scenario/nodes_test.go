@@ -30,7 +30,7 @@ duration: 60s
 	return s
 }
 
-func TestNodesAndNet(t *testing.T) {
+func TestSpec_Net(t *testing.T) {
 	s := testSpec(t, "")
 	infos := s.NodeIDs()
 	if len(infos) != 10 {
@@ -95,7 +95,7 @@ func distances(near [][]int32, from int32) []int {
 	return out
 }
 
-func TestRandomRegularIsExact(t *testing.T) {
+func TestRandomRegular_Degrees(t *testing.T) {
 	for n := 3; n <= 24; n++ {
 		for d := 2; d < n; d++ {
 			if n*d%2 == 1 {
@@ -113,7 +113,7 @@ func TestRandomRegularIsExact(t *testing.T) {
 	}
 }
 
-func TestRandomRegularFollowsSeed(t *testing.T) {
+func TestRandomRegular_Seed(t *testing.T) {
 	top := Topology{Kind: "random_regular", Degree: 4}
 	if !cmp.Equal(top.build(50, 3), top.build(50, 3)) {
 		t.Error("one seed gave two graphs")
@@ -123,9 +123,9 @@ func TestRandomRegularFollowsSeed(t *testing.T) {
 	}
 }
 
-// TestRandomRegularPaths compares the mean number of hops in random 8-regular graphs of 10,000 nodes with the published
+// TestRandomRegular_PathLengths compares the mean number of hops in random 8-regular graphs of 10,000 nodes with the published
 // value (Tishby et al. 2022).
-func TestRandomRegularPaths(t *testing.T) {
+func TestRandomRegular_PathLengths(t *testing.T) {
 	const n, d = 10_000, 8
 	edges := Topology{Kind: "random_regular", Degree: d}.build(n, 1)
 	near := make([][]int32, n)
@@ -147,9 +147,9 @@ func TestRandomRegularPaths(t *testing.T) {
 	}
 }
 
-// TestRandomRegularIsRandom: the three-regular graphs of 6 nodes are K33 and the prism, 10 and 60 labelled ones; a uniform
+// TestRandomRegular_Random: the three-regular graphs of 6 nodes are K33 and the prism, 10 and 60 labelled ones; a uniform
 // choice finds K33 once in seven.
-func TestRandomRegularIsRandom(t *testing.T) {
+func TestRandomRegular_Random(t *testing.T) {
 	const trials = 2100
 	k33 := 0
 	for seed := range uint64(trials) {
@@ -175,7 +175,7 @@ func TestRandomRegularIsRandom(t *testing.T) {
 	}
 }
 
-func TestOtherTopologies(t *testing.T) {
+func TestTopology_Build(t *testing.T) {
 	for _, c := range []struct {
 		kind string
 		n    int
@@ -219,7 +219,7 @@ func TestApportion(t *testing.T) {
 	}
 }
 
-func TestScale(t *testing.T) {
+func TestSpec_Scale(t *testing.T) {
 	s := testSpec(t, "faults:\n  - {at: 5s, for: 5s, partition: {halves: random}}\n")
 	for _, n := range []int{10_000, 3, 2, 17, 100} {
 		if err := s.Scale(n); err != nil {
@@ -237,7 +237,7 @@ func TestScale(t *testing.T) {
 	}
 }
 
-func TestScaleErrors(t *testing.T) {
+func TestSpec_ScaleErrors(t *testing.T) {
 	s := testSpec(t, "topology: {random_regular: {degree: 3}}\nfaults:\n  - {at: 5s, restart: [miner-1, miner-6]}\n")
 	before := *s
 	for n, want := range map[int]string{

@@ -23,7 +23,7 @@ nodes:
 duration: 60s
 `
 
-func TestParseEverything(t *testing.T) {
+func TestParse_EveryKey(t *testing.T) {
 	src := `# A comment.
 name: everything
 description: >
@@ -137,7 +137,7 @@ settle: 5s
 	}
 }
 
-func TestDefaults(t *testing.T) {
+func TestParse_Defaults(t *testing.T) {
 	s, err := Parse("t.yaml", []byte(head+"load:\nfaults:\nexpect:\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +160,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-func TestTopologyForms(t *testing.T) {
+func TestParse_Topology(t *testing.T) {
 	for src, want := range map[string]Topology{
 		"star":                            {Kind: "star", PeerExchange: true},
 		"random_regular":                  {Kind: "random_regular", Degree: 4, PeerExchange: true},
@@ -182,7 +182,7 @@ func TestTopologyForms(t *testing.T) {
 	}
 }
 
-func TestWindowsLineEnds(t *testing.T) {
+func TestParse_WindowsLineEnds(t *testing.T) {
 	s, err := Parse("t.yaml", []byte(strings.ReplaceAll(head+"faults:\n  - {at: 1s, restart: full}\n", "\n", "\r\n")))
 	if err != nil || len(s.Faults) != 1 || s.Name != "t" {
 		t.Errorf("%+v, %v", s, err)
@@ -193,7 +193,7 @@ func TestWindowsLineEnds(t *testing.T) {
 	}
 }
 
-func TestErrorAt(t *testing.T) {
+func TestSpec_ErrorAt(t *testing.T) {
 	s, err := Parse("t.yaml", []byte(head+"expect:\n  - agreeement\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -205,7 +205,7 @@ func TestErrorAt(t *testing.T) {
 	}
 }
 
-func TestManyErrorsAreCut(t *testing.T) {
+func TestParse_ManyMistakes(t *testing.T) {
 	_, err := Parse("t.yaml", []byte(head+strings.Repeat("x: 1\n", 30)))
 	list := err.(interface{ Unwrap() []error }).Unwrap()
 	if len(list) != 21 || list[20].Error() != "t.yaml: 10 more mistakes" {
@@ -213,7 +213,7 @@ func TestManyErrorsAreCut(t *testing.T) {
 	}
 }
 
-func TestErrorIsTyped(t *testing.T) {
+func TestParse_ErrorType(t *testing.T) {
 	_, err := Parse("t.yaml", []byte(head+"x: 1\n"))
 	var e *strictyaml.Error
 	if !errors.As(err, &e) || e.Pos != (strictyaml.Pos{Line: 6, Column: 1}) || e.File != "t.yaml" || e.Msg != `unknown key "x" in the scenario` {
@@ -221,7 +221,7 @@ func TestErrorIsTyped(t *testing.T) {
 	}
 }
 
-func TestFileErrors(t *testing.T) {
+func TestParse_Limits(t *testing.T) {
 	long := strings.Repeat("- a\n", strictyaml.MaxTokens)
 	for src, want := range map[string]string{
 		"name: a\n---\nname: b\n": "t.yaml:3:1: a second document begins here; a scenario is one document\n  3 | name: b\n    | ^",

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestExcerpt(t *testing.T) {
+func TestSource_Excerpt(t *testing.T) {
 	for _, c := range []struct {
 		src  string
 		pos  Pos
