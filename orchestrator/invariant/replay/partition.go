@@ -95,34 +95,23 @@ func (c *cutSides) healing(nodes *Nodes, blocks *BlockTree) {
 	}
 }
 
-// Partitions are the cuts that kept nodes apart, and what became of their sides so far.
-func (s *State) Partitions() []Partition {
-	var out []Partition
-	for _, f := range s.Faults.All() {
-		if f.sides != nil && len(f.sides.sides) > 1 {
-			out = append(out, s.partition(f))
-		}
-	}
-	return out
-}
-
-func (s *State) partition(f *FaultWindow) Partition {
+// partition says what became of the sides of f's cut so far, but for Quorate.
+func (c *cutSides) partition(f *FaultWindow, nodes *Nodes, blocks *BlockTree, recoveries []*Recovery) Partition {
 	p := Partition{Fault: f.ID, Active: f.Active, Healed: f.Healed, Ended: f.Has(trace.FaultHealed), Canonical: -1}
-	for _, side := range f.sides.sides {
-		share := s.Nodes.Share(side.nodes)
+	for _, side := range c.sides {
 		p.Sides = append(p.Sides, PartitionSide{
-			Nodes: s.Nodes.Names(side.nodes), Mined: side.mined, Height: side.height, Power: share, Quorate: s.Facts.HasQuorum(share),
+			Nodes: nodes.Names(side.nodes), Mined: side.mined, Height: side.height, Power: nodes.Share(side.nodes),
 		})
 	}
 	if !p.Ended {
 		return p
 	}
 	p.Idle = !slices.ContainsFunc(p.Sides, func(s PartitionSide) bool { return s.Mined > 0 })
-	shared := p.recover(s.Recoveries.All())
+	shared := p.recover(recoveries)
 	if shared == NoBlock {
 		p.Converged = false
 	} else if !p.Idle {
-		p.Canonical = f.sides.canonical(&s.Blocks, shared)
+		p.Canonical = c.canonical(blocks, shared)
 	}
 	return p
 }

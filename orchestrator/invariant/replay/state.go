@@ -170,6 +170,21 @@ func (s *State) MainHead() (BlockIndex, NodeIndex) {
 	return best, who
 }
 
+// Partitions are the cuts that kept nodes apart, and what became of their sides so far.
+func (s *State) Partitions() []Partition {
+	var out []Partition
+	for _, f := range s.Faults.All() {
+		if f.sides != nil && len(f.sides.sides) > 1 {
+			p := f.sides.partition(f, s.Nodes, &s.Blocks, s.Recoveries.All())
+			for i := range p.Sides {
+				p.Sides[i].Quorate = s.Facts.HasQuorum(p.Sides[i].Power)
+			}
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 // apply takes in an event.
 func (s *State) apply(e *trace.Event) {
 	s.Now = max(s.Now, e.At)

@@ -1,23 +1,10 @@
 package replay
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
-
-// maxNotes is the most notes of one kind that are kept.
-const maxNotes = 5
-
-// notes are the first few sentences of one kind.
-type notes []string
-
-func (n *notes) add(format string, args ...any) {
-	if len(*n) < maxNotes {
-		*n = append(*n, fmt.Sprintf(format, args...))
-	}
-}
 
 // unobserved finds nodes that reported nothing while others of their component did: what they had is not known, so nothing
 // about them may pass. Times in which the others reported nothing either, in a component without a quorum say, do not

@@ -1,0 +1,15 @@
+package replay
+
+import "fmt"
+
+// maxNotes is the most notes of one kind that are kept.
+const maxNotes = 5
+
+// notes are the first few sentences of one kind.
+type notes []string
+
+func (n *notes) add(format string, args ...any) {
+	if len(*n) < maxNotes {
+		*n = append(*n, fmt.Sprintf(format, args...))
+	}
+}
