@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 // testNet has miner-1 ... miner-3 and full-1, full-2 on a ring.
@@ -70,10 +72,7 @@ func TestPartition(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			net := testNet()
-			e, err := c.fault.Resolve(net, testRand(1))
-			if err != nil {
-				t.Fatal(err)
-			}
+			e := must.Get(c.fault.Resolve(net, testRand(1)))(t)
 			if e.Text != c.text {
 				t.Errorf("text %q, want %q", e.Text, c.text)
 			}
@@ -95,10 +94,7 @@ func TestPartitionHalves_RandomAreConnected(t *testing.T) {
 	}
 	different := make(map[string]bool)
 	for seed := range uint64(20) {
-		e, err := PartitionHalves{}.Resolve(net, testRand(seed))
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := must.Get(PartitionHalves{}.Resolve(net, testRand(seed)))(t)
 		g := grid(e.Links, net.Nodes, cutMark)
 		different[g] = true
 		intact := 0
@@ -176,10 +172,7 @@ func TestLatency(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			net := testNet()
-			e, err := c.fault.Resolve(net, testRand(1))
-			if err != nil {
-				t.Fatal(err)
-			}
+			e := must.Get(c.fault.Resolve(net, testRand(1)))(t)
 			if e.Text != c.text {
 				t.Errorf("text %q, want %q", e.Text, c.text)
 			}
@@ -202,10 +195,7 @@ func TestNodeFaults(t *testing.T) {
 		{ResumeNodes{named("full")}, "resume", "resume full (2 nodes)", Resume, ""},
 		{RestartNodes{named("full")}, "restart", "restart full (2 nodes)", Restart, ""},
 	} {
-		e, err := c.fault.Resolve(testNet(), testRand(1))
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := must.Get(c.fault.Resolve(testNet(), testRand(1)))(t)
 		want := Effect{Text: c.text, Begin: []Action{{c.begin, "full-1"}, {c.begin, "full-2"}}}
 		if c.end != "" {
 			want.End = []Action{{c.end, "full-1"}, {c.end, "full-2"}}
@@ -219,10 +209,7 @@ func TestNodeFaults(t *testing.T) {
 func TestSelect_Random(t *testing.T) {
 	seen := make(map[NodeID]bool)
 	for seed := range uint64(40) {
-		e, err := KillNodes{Select{Names: []string{"miner"}, Random: 2}}.Resolve(testNet(), testRand(seed))
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := must.Get(KillNodes{Select{Names: []string{"miner"}, Random: 2}}.Resolve(testNet(), testRand(seed)))(t)
 		if len(e.Begin) != 2 || e.Begin[0].Node >= e.Begin[1].Node {
 			t.Fatalf("drew %v", e.Begin)
 		}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 const s = time.Second
@@ -23,7 +25,7 @@ func sketch(plan []Planned) string {
 }
 
 func TestPlan(t *testing.T) {
-	plan, err := Plan([]Scheduled{
+	plan := must.Get(Plan([]Scheduled{
 		{At: 10 * s, For: 5 * s, Fault: PartitionIsolate{named("miner-1")}},
 		{At: 12 * s, Fault: Latency{Delay: s}},
 		{At: 20 * s, For: 5 * s, Fault: KillNodes{named("miner-1")}},
@@ -31,10 +33,7 @@ func TestPlan(t *testing.T) {
 		{At: 2 * s, For: 5 * s, Fault: PartitionIsolate{named("miner-2")}},
 		{At: 30 * s, Fault: RestartNodes{named("miner-1")}},
 		{At: 31 * s, Fault: StopNodes{named("miner-1")}},
-	}, testNet(), 1, 40*s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, testNet(), 1, 40*s))(t)
 	want := `partition-1 10s-15s cut miner-1 from all other nodes; end []
 latency-1 12s-40s delay 1s on every link; end []
 kill-1 20s-25s kill miner-1; end [{start miner-1}]
@@ -58,10 +57,7 @@ func TestPlan_RandomChoicesAreStable(t *testing.T) {
 	random := Scheduled{At: s, For: s, Fault: PartitionHalves{}}
 	net := Net{Nodes: ids(30)}
 	links := func(list []Scheduled, seed uint64) []Links {
-		plan, err := Plan(list, net, seed, 10*s)
-		if err != nil {
-			t.Fatal(err)
-		}
+		plan := must.Get(Plan(list, net, seed, 10*s))(t)
 		var out []Links
 		for _, p := range plan {
 			out = append(out, p.Effect.Links)
@@ -82,14 +78,11 @@ func TestPlan_RandomChoicesAreStable(t *testing.T) {
 }
 
 func TestPlan_ResumeEndsPause(t *testing.T) {
-	plan, err := Plan([]Scheduled{
+	plan := must.Get(Plan([]Scheduled{
 		{At: 5 * s, Fault: PauseNodes{named("miner")}},
 		{At: 10 * s, Fault: ResumeNodes{named("miner-1", "miner-2")}},
 		{At: 15 * s, For: 5 * s, Fault: KillNodes{named("miner-1")}},
-	}, testNet(), 1, 40*s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, testNet(), 1, 40*s))(t)
 	want := `pause-1 5s-40s pause miner (3 nodes); end [{resume miner-3}]
 resume-1 10s-10s resume miner-1 and miner-2; end []
 kill-1 15s-20s kill miner-1; end [{start miner-1}]
@@ -97,13 +90,10 @@ kill-1 15s-20s kill miner-1; end [{start miner-1}]
 	if d := cmp.Diff(want, sketch(plan)); d != "" {
 		t.Error(d)
 	}
-	plan, err = Plan([]Scheduled{
+	plan = must.Get(Plan([]Scheduled{
 		{At: 10 * s, Fault: ResumeNodes{named("full")}},
 		{At: 5 * s, Fault: PauseNodes{named("full")}},
-	}, testNet(), 1, 40*s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, testNet(), 1, 40*s))(t)
 	want = "resume-1 10s-10s resume full (2 nodes); end []\npause-1 5s-10s pause full (2 nodes); end []\n"
 	if d := cmp.Diff(want, sketch(plan)); d != "" {
 		t.Error(d)

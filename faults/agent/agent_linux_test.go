@@ -22,6 +22,7 @@ import (
 	"github.com/netsplit/netsplit/faults/shape/netns"
 	"github.com/netsplit/netsplit/faults/shape/nft"
 	"github.com/netsplit/netsplit/faults/shape/shapetest"
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 // plan is quick and still has a median.
@@ -49,10 +50,7 @@ func hosts(l *lab.Lab) []agent.Host {
 // socketPath is a path short enough for a socket.
 func socketPath(tb testing.TB) string {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "ns")
-	if err != nil {
-		tb.Fatal(err)
-	}
+	dir := must.Get(os.MkdirTemp("", "ns"))(tb)
 	tb.Cleanup(func() { os.RemoveAll(dir) })
 	return filepath.Join(dir, "s")
 }
@@ -82,9 +80,7 @@ func serve(tb testing.TB, l *lab.Lab, cfg agent.Config) *testAgent {
 	case err := <-f.ended:
 		tb.Fatalf("agent ended at once: %v", err)
 	}
-	if err := f.SetHosts(tb.Context(), hosts(l)); err != nil {
-		tb.Fatal(err)
-	}
+	must.Do(tb, f.SetHosts(tb.Context(), hosts(l)))
 	for _, h := range hosts(l) {
 		f.nodes = append(f.nodes, h.Node)
 	}
@@ -94,10 +90,7 @@ func serve(tb testing.TB, l *lab.Lab, cfg agent.Config) *testAgent {
 // shape applies layers.
 func (f *testAgent) shape(tb testing.TB, layers ...faults.Layer) faults.Applied {
 	tb.Helper()
-	a, err := f.Shape(tb.Context(), layers)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	a := must.Get(f.Shape(tb.Context(), layers))(tb)
 	return a
 }
 
@@ -114,10 +107,7 @@ func both(a, b faults.NodeID) []faults.Link {
 // probe measures links.
 func (f *testAgent) probe(tb testing.TB, p faults.ProbePlan, links ...faults.Link) []faults.Measurement {
 	tb.Helper()
-	m, err := f.Probe(tb.Context(), links, p)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	m := must.Get(f.Probe(tb.Context(), links, p))(tb)
 	if len(m) != len(links) {
 		tb.Fatalf("%d measurements of %d links", len(m), len(links))
 	}
@@ -169,10 +159,7 @@ func TestAgent_CutAndHeal(t *testing.T) {
 
 	f.shape(t)
 	f.expectOpen(t, there, back)
-	s, err := f.State(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(f.State(t.Context()))(t)
 	// Probes are not the testnet's own traffic.
 	if s.Traffic != (faults.Traffic{}) || s.Version != 3 || len(s.Layers) != 0 {
 		t.Errorf("state after healing: %+v", s)
@@ -256,10 +243,7 @@ func (f *testAgent) eventually(tb testing.TB, what string, is func(agent.State) 
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(10 * time.Second); ; {
-		s, err := f.State(tb.Context())
-		if err != nil {
-			tb.Fatal(err)
-		}
+		s := must.Get(f.State(tb.Context()))(tb)
 		if is(s) {
 			return
 		}
@@ -278,14 +262,8 @@ func TestAgent_LostLeaseHeals(t *testing.T) {
 	if _, err := f.Shape(t.Context(), []faults.Layer{all}); !errors.As(err, &refusal) || refusal.Status != http.StatusPreconditionFailed {
 		t.Fatalf("shape without a lease: %v, want status 412", err)
 	}
-	first, err := f.AcquireLease(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	second, err := f.AcquireLease(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := must.Get(f.AcquireLease(t.Context()))(t)
+	second := must.Get(f.AcquireLease(t.Context()))(t)
 	f.shape(t, all)
 	first.Release()
 	f.expectCut(t, both("n1", "n2")...)
@@ -301,17 +279,13 @@ func TestAgent_RestartedNodeKeepsItsFaults(t *testing.T) {
 	f.shape(t, layer("all", faults.Rule{From: f.nodes[:1], To: f.nodes[1:2], Cut: true}))
 	down := hosts(l)
 	down[1].Netns = ""
-	if err := f.SetHosts(t.Context(), down); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, f.SetHosts(t.Context(), down))
 	for _, m := range f.probe(t, plan, both("n1", "n2")...) {
 		if m.Received != 0 {
 			t.Errorf("a stopped node received packets: %+v", m)
 		}
 	}
-	if err := f.SetHosts(t.Context(), hosts(l)); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, f.SetHosts(t.Context(), hosts(l)))
 	f.expectCut(t, both("n1", "n2")[0])
 	f.expectOpen(t, both("n1", "n2")[1])
 
@@ -319,9 +293,7 @@ func TestAgent_RestartedNodeKeepsItsFaults(t *testing.T) {
 	moved := hosts(l)
 	moved[1].Addr, moved[2].Addr = moved[2].Addr, moved[1].Addr
 	moved[1].Netns, moved[2].Netns = moved[2].Netns, moved[1].Netns
-	if err := f.SetHosts(t.Context(), moved); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, f.SetHosts(t.Context(), moved))
 	f.expectCut(t, both("n1", "n2")[0])
 	f.expectOpen(t, both("n1", "n3")...)
 }
@@ -336,9 +308,7 @@ func TestAgent_TwoTestnets(t *testing.T) {
 	links := both("n1", "n2")
 	a.expectCut(t, links[0])
 	expectDelay(t, b.probe(t, plan, links...)[0], 20*time.Millisecond)
-	if err := a.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, a.Stop(t.Context()))
 	if err := <-a.ended; err != nil {
 		t.Fatal(err)
 	}
@@ -352,11 +322,8 @@ func TestAgent_SecondOfTestnet(t *testing.T) {
 	l := shapetest.Lab(t, 2)
 	journal := filepath.Join(t.TempDir(), "journal")
 	first := serve(t, l, agent.Config{Testnet: "one", Journal: journal})
-	before, err := os.ReadFile(journal)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = agent.Serve(t.Context(), agent.Config{Testnet: "one", Journal: journal, Netns: l.Bridge, Socket: socketPath(t)}, nil)
+	before := must.Get(os.ReadFile(journal))(t)
+	err := agent.Serve(t.Context(), agent.Config{Testnet: "one", Journal: journal, Netns: l.Bridge, Socket: socketPath(t)}, nil)
 	if !errors.Is(err, nft.ErrOwned) || !strings.Contains(err.Error(), fmt.Sprintf("process %d", os.Getpid())) {
 		t.Errorf("second agent: %v, want ErrOwned and the owner's process", err)
 	}
@@ -364,9 +331,7 @@ func TestAgent_SecondOfTestnet(t *testing.T) {
 	if err != nil || string(after) != string(before) {
 		t.Errorf("the second agent changed the journal: %s, %v", after, err)
 	}
-	if err := first.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, first.Stop(t.Context()))
 	if err := <-first.ended; err != nil {
 		t.Errorf("stopped agent: %v", err)
 	}
@@ -381,16 +346,13 @@ func TestAgent_BridgeDeleted(t *testing.T) {
 	l := shapetest.Lab(t, 2)
 	f := serve(t, l, agent.Config{Bridge: l.BridgeIf})
 	f.shape(t, layer("all", faults.Rule{From: f.nodes, To: f.nodes, Cut: true}))
-	err := netns.Do(l.Bridge, func() error {
+	must.Do(t, netns.Do(l.Bridge, func() error {
 		bridge, err := netlink.LinkByName(l.BridgeIf)
 		if err != nil {
 			return err
 		}
 		return netlink.LinkDel(bridge)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))
 	select {
 	case err := <-f.ended:
 		if err != nil {
@@ -410,21 +372,14 @@ func child(tb testing.TB, l *lab.Lab) (*exec.Cmd, *agent.Client) {
 	socket := socketPath(tb)
 	cmd := exec.Command("/proc/self/exe", "agent", "--testnet", "child", "--socket", socket, "--netns", l.Bridge)
 	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
+	out := must.Get(cmd.StdoutPipe())(tb)
+	must.Do(tb, cmd.Start())
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 		tb.Fatalf("wait for agent to listen: %v", err)
 	}
 	c := agent.Dial(socket)
 	tb.Cleanup(c.Close)
-	if err := c.SetHosts(tb.Context(), hosts(l)); err != nil {
-		tb.Fatal(err)
-	}
+	must.Do(tb, c.SetHosts(tb.Context(), hosts(l)))
 	return cmd, c
 }
 
@@ -435,19 +390,14 @@ func TestAgent_KilledLeavesNoFault(t *testing.T) {
 			l := shapetest.Lab(t, 3)
 			watcher := serve(t, l, agent.Config{Testnet: "watcher"})
 			cmd, c := child(t, l)
-			_, err := c.Shape(t.Context(), []faults.Layer{
+			must.Get(c.Shape(t.Context(), []faults.Layer{
 				layer("cut", faults.Rule{From: watcher.nodes[:1], To: watcher.nodes[1:2], Cut: true}),
 				layer("slow", faults.Rule{From: watcher.nodes[:1], To: watcher.nodes[2:], Shape: faults.Shape{Delay: 50 * time.Millisecond}}),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			}))(t)
 			watcher.expectCut(t, both("n1", "n2")[0])
 			expectDelay(t, watcher.probe(t, plan, both("n1", "n3")[0])[0], 50*time.Millisecond)
-			if err := cmd.Process.Signal(sig); err != nil {
-				t.Fatal(err)
-			}
-			err = cmd.Wait()
+			must.Do(t, cmd.Process.Signal(sig))
+			err := cmd.Wait()
 			if (err == nil) != (sig == syscall.SIGTERM) {
 				t.Errorf("the agent's end: %v", err)
 			}
@@ -538,9 +488,7 @@ func BenchmarkCutAndHeal100NodesByCall(b *testing.B) {
 		}
 		many = append(many, h)
 	}
-	if err := f.SetHosts(b.Context(), many); err != nil {
-		b.Fatal(err)
-	}
+	must.Do(b, f.SetHosts(b.Context(), many))
 	var names []faults.NodeID
 	for _, h := range many {
 		names = append(names, h.Node)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape"
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 // newController has three hosts and a fake engine.
@@ -17,17 +18,13 @@ func newController(t *testing.T) (*controller, *fakeEngine) {
 	t.Helper()
 	e := &fakeEngine{}
 	c := &controller{testnet: "t", engine: e, failed: func(err error) { t.Errorf("failed: %v", err) }}
-	if err := c.setHosts(threeHosts()); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, c.setHosts(threeHosts()))
 	return c, e
 }
 
 func set(t *testing.T, c *controller, layers ...faults.Layer) {
 	t.Helper()
-	if _, err := c.setLayers(ShapeRequest{Layers: layers}); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(c.setLayers(ShapeRequest{Layers: layers}))(t)
 }
 
 func TestController_LayersExpire(t *testing.T) {
@@ -117,9 +114,7 @@ func TestController_SetHosts(t *testing.T) {
 	before := e.now
 	moved := threeHosts()
 	moved[1].Netns = "/proc/1/ns/net" // a restart: the address stays
-	if err := c.setHosts(moved); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, c.setHosts(moved))
 	for p := range before.Cut {
 		if _, ok := e.now.Cut[p]; !ok {
 			t.Error("a restarted node lost its fault")
@@ -156,9 +151,7 @@ func TestController_Closed(t *testing.T) {
 	c, e := newController(t)
 	release := c.acquire()
 	for range 2 {
-		if err := c.close(); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, c.close())
 	}
 	if !e.closed {
 		t.Error("the engine was not closed")

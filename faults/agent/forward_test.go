@@ -7,15 +7,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 // echoNode listens as a node that sends back what it received.
 func echoNode(t *testing.T) netip.AddrPort {
 	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := must.Get(net.Listen("tcp4", "127.0.0.1:0"))(t)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -39,14 +38,9 @@ func echoNode(t *testing.T) netip.AddrPort {
 // exchange sends a text and returns the answer.
 func exchange(t *testing.T, to netip.AddrPort, text string) string {
 	t.Helper()
-	c, err := net.Dial("tcp4", to.String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := must.Get(net.Dial("tcp4", to.String()))(t)
 	defer c.Close()
-	if _, err := io.WriteString(c, text); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(io.WriteString(c, text))(t)
 	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
 		return "" // the other end closed
 	}
@@ -58,10 +52,7 @@ func TestForwarder(t *testing.T) {
 	r := newFakeAgent(t, false)
 	node := echoNode(t)
 	gone := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), 1)
-	err := r.SetHosts(t.Context(), []Host{{Node: "a", Addr: node.Addr()}, {Node: "b", Addr: gone.Addr()}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, r.SetHosts(t.Context(), []Host{{Node: "a", Addr: node.Addr()}, {Node: "b", Addr: gone.Addr()}}))
 	addrs, err := r.Forward(t.Context(), []netip.AddrPort{node, gone, node})
 	if err != nil || len(addrs) != 3 || addrs[0] != addrs[2] || addrs[0] == addrs[1] {
 		t.Fatalf("addrs %v, %v", addrs, err)
@@ -85,10 +76,7 @@ func TestForwarder(t *testing.T) {
 	}
 
 	// An idle connection does not delay the agent's end.
-	idle, err := net.Dial("tcp4", addrs[0].String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	idle := must.Get(net.Dial("tcp4", addrs[0].String()))(t)
 	defer idle.Close()
 	r.server.forwards.close()
 	if _, err := io.ReadAll(idle); err == nil {
@@ -104,9 +92,7 @@ func TestForwarder(t *testing.T) {
 
 func TestForward_InvalidTargets(t *testing.T) {
 	r := newFakeAgent(t, false)
-	if err := r.SetHosts(t.Context(), threeHosts()); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, r.SetHosts(t.Context(), threeHosts()))
 	for _, target := range []netip.AddrPort{
 		netip.MustParseAddrPort("10.0.0.9:80"), netip.MustParseAddrPort("127.0.0.1:22"), netip.MustParseAddrPort("10.0.0.1:0"), {},
 	} {

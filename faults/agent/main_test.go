@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 // TestMain runs the test binary as an agent when it is called as one: some tests kill an agent process.
@@ -54,9 +56,7 @@ func TestMain_Arguments(t *testing.T) {
 
 func TestMain_Failure(t *testing.T) {
 	journal := filepath.Join(t.TempDir(), "j")
-	if err := os.WriteFile(journal, []byte("not json"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(journal, []byte("not json"), 0o600))
 	var errs bytes.Buffer
 	code := Main(t.Context(), []string{"--testnet", "x", "--socket", "/s", "--journal", journal}, nil, &errs)
 	if code != exitFailed || !strings.Contains(errs.String(), "read journal") {
@@ -71,20 +71,14 @@ func TestJournal(t *testing.T) {
 		t.Fatalf("new journal: %+v, %v", j, err)
 	}
 	e := entry{Testnet: "x", PID: 7, Table: "netsplit-x", Queue: 41000}
-	if err := j.record(e); err != nil {
-		t.Fatal(err)
-	}
-	if err := j.close(false); err != nil { // not healed: the entry stays
-		t.Fatal(err)
-	}
+	must.Do(t, j.record(e))
+	must.Do(t, j.close(false)) // not healed: the entry stays
 	j, err = openJournal(path)
 	if err != nil || j.old == nil || *j.old != e {
 		t.Fatalf("journal of a crash: %+v, %v", j, err)
 	}
 	for range 2 {
-		if err := j.close(true); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, j.close(true))
 	}
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the journal stayed: %v", err)
@@ -99,16 +93,10 @@ func TestJournal(t *testing.T) {
 }
 
 func TestListen_ExistingPaths(t *testing.T) {
-	dir, err := os.MkdirTemp("", "ns")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := must.Get(os.MkdirTemp("", "ns"))(t)
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "s")
-	ln, err := listen(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := must.Get(listen(path))(t)
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("socket's mode is %v, %v", info.Mode(), err)
 	}
@@ -122,9 +110,7 @@ func TestListen_ExistingPaths(t *testing.T) {
 		t.Fatalf("a socket without a process: %v", err)
 	}
 	again.Close()
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(path, nil, 0o600))
 	if _, err := listen(path); err == nil || !strings.Contains(err.Error(), "not a socket") {
 		t.Errorf("a file: %v", err)
 	}
@@ -134,15 +120,12 @@ func TestListen_ExistingPaths(t *testing.T) {
 }
 
 func TestServer_EngineFailure(t *testing.T) {
-	dir, err := os.MkdirTemp("", "ns")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := must.Get(os.MkdirTemp("", "ns"))(t)
 	defer os.RemoveAll(dir)
 	e := &fakeEngine{failed: make(chan struct{})}
 	s := &Server{stopping: make(chan struct{}), prober: &fakeProber{}}
 	s.controller = &controller{testnet: "t", engine: e, failed: s.stop}
-	err = s.serve(t.Context(), filepath.Join(dir, "s"), func() { close(e.failed) })
+	err := s.serve(t.Context(), filepath.Join(dir, "s"), func() { close(e.failed) })
 	if err == nil || !strings.Contains(err.Error(), "the queue is gone") || !e.closed {
 		t.Errorf("agent ended with %v, engine closed: %v", err, e.closed)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape/probe"
 	"github.com/netsplit/netsplit/faults/shape/shapetest"
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 // A probe detects an engine that has no effect.
@@ -20,14 +21,10 @@ func TestProbe_EngineWithoutEffect(t *testing.T) {
 	for i := range hosts {
 		hosts[i].Addr, hosts[i].Netns = l.Nodes[i].Addr, l.Nodes[i].Path
 	}
-	if err := r.SetHosts(t.Context(), hosts); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, r.SetHosts(t.Context(), hosts))
 	slow := cutLayer("slow")
 	slow.Links.Rules = []faults.Rule{{From: []faults.NodeID{"b"}, To: []faults.NodeID{"a"}, Shape: faults.Shape{Delay: time.Minute}}}
-	if _, err := r.Shape(t.Context(), []faults.Layer{cutLayer("cut"), slow}); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(r.Shape(t.Context(), []faults.Layer{cutLayer("cut"), slow}))(t)
 	m, err := r.Probe(t.Context(), []faults.Link{{From: "a", To: "b"}, {From: "b", To: "a"}}, faults.ProbePlan{Count: 5, Wait: time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -48,9 +45,7 @@ func TestProbe_InvalidNamespaces(t *testing.T) {
 	r.server.prober = real
 	hosts := threeHosts()
 	hosts[0].Netns, hosts[1].Netns = "/dev/null", "/no/such/file"
-	if err := r.SetHosts(t.Context(), hosts); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, r.SetHosts(t.Context(), hosts))
 	plan := faults.ProbePlan{Count: 1}
 	if _, err := r.Probe(t.Context(), []faults.Link{{From: "a", To: "c"}}, plan); status(err) != 500 {
 		t.Errorf("a file that is not a namespace: %v", err)

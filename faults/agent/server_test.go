@@ -18,6 +18,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape"
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 // fakeEngine records the state that it is to apply.
@@ -94,16 +95,10 @@ func newFakeAgent(t *testing.T, requireLease bool) *fakeAgent {
 	r := &fakeAgent{engine: &fakeEngine{}, prober: &fakeProber{}, server: &Server{stopping: make(chan struct{})}}
 	r.controller = &controller{testnet: "t", engine: r.engine, requireLease: requireLease, failed: r.server.stop}
 	r.server.controller, r.server.prober = r.controller, r.prober
-	dir, err := os.MkdirTemp("", "ns")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := must.Get(os.MkdirTemp("", "ns"))(t)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "s")
-	ln, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := must.Get(net.Listen("unix", socket))(t)
 	srv := &http.Server{Handler: r.server.handler()}
 	done := make(chan struct{})
 	go func() {
@@ -141,9 +136,7 @@ func cutLayer(id string) faults.Layer {
 
 func TestClient(t *testing.T) {
 	r := newFakeAgent(t, false)
-	if err := r.SetHosts(t.Context(), threeHosts()); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, r.SetHosts(t.Context(), threeHosts()))
 	if len(r.prober.retained) != 3 {
 		t.Error("the prober did not get the hosts")
 	}
@@ -157,10 +150,7 @@ func TestClient(t *testing.T) {
 	if c, s := r.engine.affected(); c != 1 || s != 2 {
 		t.Errorf("%d links cut and %d delayed, want 1 and 2", c, s)
 	}
-	got, err := r.State(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := must.Get(r.State(t.Context()))(t)
 	want := State{Testnet: "t", Version: 1, Engine: "fake", Hosts: threeHosts(), Layers: []faults.Layer{cut, slow},
 		Traffic: faults.Traffic{Dropped: 1, Delayed: 2}}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
@@ -180,9 +170,7 @@ func TestClient(t *testing.T) {
 	if c, s := r.engine.affected(); c+s != 0 {
 		t.Error("an empty list of layers did not heal")
 	}
-	if err := r.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, r.Stop(t.Context()))
 	<-r.server.stopping
 }
 
@@ -203,9 +191,7 @@ func TestClient_ServerErrors(t *testing.T) {
 
 func TestClient_Lease(t *testing.T) {
 	r := newFakeAgent(t, true)
-	if err := r.SetHosts(t.Context(), threeHosts()); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, r.SetHosts(t.Context(), threeHosts()))
 	layers := []faults.Layer{cutLayer("x")}
 	if _, err := r.Shape(t.Context(), layers); status(err) != http.StatusPreconditionFailed {
 		t.Errorf("shape without a lease: %v", err)
@@ -214,13 +200,8 @@ func TestClient_Lease(t *testing.T) {
 		t.Errorf("heal without a lease: %v", err)
 	}
 	release := r.controller.acquire()
-	lease, err := r.AcquireLease(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Shape(t.Context(), layers); err != nil {
-		t.Fatal(err)
-	}
+	lease := must.Get(r.AcquireLease(t.Context()))(t)
+	must.Get(r.Shape(t.Context(), layers))(t)
 	release()
 	if cut, _ := r.engine.affected(); cut != 1 {
 		t.Error("the fault healed although a lease is held")
@@ -237,19 +218,14 @@ func TestClient_Lease(t *testing.T) {
 		}
 	}
 	// The server's end ends a lease.
-	held, err := r.AcquireLease(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	held := must.Get(r.AcquireLease(t.Context()))(t)
 	r.server.stop(nil)
 	<-held.Done()
 }
 
 func TestServer_InvalidRequests(t *testing.T) {
 	r := newFakeAgent(t, false)
-	if err := r.SetHosts(t.Context(), threeHosts()); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, r.SetHosts(t.Context(), threeHosts()))
 	long := strings.Repeat("x", 5000)
 	for _, c := range []struct {
 		method, path, body, want string

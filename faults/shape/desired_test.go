@@ -13,6 +13,7 @@ import (
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape"
 	"github.com/netsplit/netsplit/faults/shape/nft"
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -45,17 +46,11 @@ func TestExpand_AgreesWithLinks(t *testing.T) {
 			links.Rules = append(links.Rules, faults.Rule{From: some(), To: some(), Cut: r.IntN(3) == 0,
 				Shape: faults.Shape{Delay: time.Duration(r.IntN(3)), Jitter: time.Duration(r.IntN(2))}})
 		}
-		d, err := shape.Expand(links, addrs)
-		if err != nil {
-			t.Fatal(err)
-		}
+		d := must.Get(shape.Expand(links, addrs))(t)
 		found := 0
 		for _, from := range nodes {
 			for _, to := range nodes {
-				p, err := nft.PairOf(addrs[from], addrs[to])
-				if err != nil {
-					t.Fatal(err)
-				}
+				p := must.Get(nft.PairOf(addrs[from], addrs[to]))(t)
 				want := links.On(faults.Link{From: from, To: to})
 				_, cut := d.Cut[p]
 				got := faults.LinkState{Cut: cut, Shape: d.Shape[p]}

@@ -18,6 +18,7 @@ import (
 	"github.com/netsplit/netsplit/faults/shape/netns"
 	"github.com/netsplit/netsplit/faults/shape/nft"
 	"github.com/netsplit/netsplit/faults/shape/shapetest"
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 // open opens an engine in the lab's bridge namespace and closes it when the test ends.
@@ -51,27 +52,19 @@ func closeEngine(tb testing.TB, e *shape.Engine) {
 
 func apply(tb testing.TB, e *shape.Engine, d shape.Desired) {
 	tb.Helper()
-	if err := e.Apply(d); err != nil {
-		tb.Fatal(err)
-	}
+	must.Do(tb, e.Apply(d))
 }
 
 func traffic(tb testing.TB, e *shape.Engine) faults.Traffic {
 	tb.Helper()
-	tr, err := e.Traffic()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	tr := must.Get(e.Traffic())(tb)
 	return tr
 }
 
 // pair is the link from the lab's node i to node j.
 func pair(tb testing.TB, l *lab.Lab, i, j int) nft.Pair {
 	tb.Helper()
-	p, err := nft.PairOf(l.Nodes[i].Addr, l.Nodes[j].Addr)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	p := must.Get(nft.PairOf(l.Nodes[i].Addr, l.Nodes[j].Addr))(tb)
 	return p
 }
 
@@ -113,9 +106,7 @@ func (s *stream) send(tb testing.TB) {
 	tb.Helper()
 	b := binary.BigEndian.AppendUint64(nil, s.next)
 	s.next++
-	if _, err := s.from.WriteToUDPAddrPort(b, s.to.LocalAddr().(*net.UDPAddr).AddrPort()); err != nil {
-		tb.Fatal(err)
-	}
+	must.Get(s.from.WriteToUDPAddrPort(b, s.to.LocalAddr().(*net.UDPAddr).AddrPort()))(tb)
 }
 
 // receive returns the number of the next datagram; false when none comes within limit.
@@ -318,10 +309,7 @@ func fullMesh(tb testing.TB, n int) map[nft.Pair]struct{} {
 			if i == j {
 				continue
 			}
-			p, err := nft.PairOf(addr(i), addr(j))
-			if err != nil {
-				tb.Fatal(err)
-			}
+			p := must.Get(nft.PairOf(addr(i), addr(j)))(tb)
 			out[p] = struct{}{}
 		}
 	}
@@ -334,12 +322,8 @@ func BenchmarkCut100Nodes(b *testing.B) {
 	defer closeEngine(b, e)
 	want := fullMesh(b, 100)
 	for b.Loop() {
-		if err := e.Apply(shape.Desired{Cut: want}); err != nil {
-			b.Fatal(err)
-		}
-		if err := e.Apply(shape.Desired{}); err != nil {
-			b.Fatal(err)
-		}
+		must.Do(b, e.Apply(shape.Desired{Cut: want}))
+		must.Do(b, e.Apply(shape.Desired{}))
 	}
 }
 
@@ -360,10 +344,7 @@ func BenchmarkThroughput50ms(b *testing.B) {
 	buf := make([]byte, 1<<20)
 	take := func(n int) {
 		for n > 0 {
-			k, err := receiver.Read(buf[:min(n, len(buf))])
-			if err != nil {
-				b.Fatal(err)
-			}
+			k := must.Get(receiver.Read(buf[:min(n, len(buf))]))(b)
 			n -= k
 		}
 	}
@@ -385,31 +366,21 @@ func BenchmarkThroughput50ms(b *testing.B) {
 func tcp(tb testing.TB, from, to lab.Node) (sender, receiver *net.TCPConn) {
 	tb.Helper()
 	var ln *net.TCPListener
-	err := netns.Do(to.Path, func() (err error) {
+	must.Do(tb, netns.Do(to.Path, func() (err error) {
 		ln, err = net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(netip.AddrPortFrom(to.Addr, 0)))
 		return err
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
+	}))
 	defer ln.Close()
-	err = netns.Do(from.Path, func() (err error) {
+	must.Do(tb, netns.Do(from.Path, func() (err error) {
 		sender, err = net.DialTCP("tcp4", nil, ln.Addr().(*net.TCPAddr))
 		return err
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if receiver, err = ln.AcceptTCP(); err != nil {
-		tb.Fatal(err)
-	}
+	}))
+	receiver = must.Get(ln.AcceptTCP())(tb)
 	tb.Cleanup(func() {
 		sender.Close()
 		receiver.Close()
 	})
-	if err := forceSendBuffer(sender, 32<<20); err != nil {
-		tb.Fatal(err)
-	}
+	must.Do(tb, forceSendBuffer(sender, 32<<20))
 	return sender, receiver
 }
 
@@ -440,16 +411,13 @@ func TestOpen_BridgeNetfilterOff(t *testing.T) {
 	}
 	openWith := func(bridge string) (e *shape.Engine) {
 		t.Helper()
-		err := netns.Do(l.Bridge, func() (err error) {
+		must.Do(t, netns.Do(l.Bridge, func() (err error) {
 			if err := os.WriteFile("/proc/sys/net/bridge/bridge-nf-call-iptables", []byte("0"), 0o644); err != nil {
 				return err
 			}
 			e, err = shape.Open(shape.Config{Testnet: "off", Bridge: bridge})
 			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		}))
 		return e
 	}
 	link := pair(t, l, 0, 1)

@@ -22,6 +22,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/agent"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	nodechain "github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/orchestrator/chain"
@@ -60,10 +61,7 @@ func TestMain(m *testing.M) {
 
 func parse(t *testing.T, src string) *scenario.Spec {
 	t.Helper()
-	spec, err := scenario.Parse("test.yaml", []byte(src))
-	if err != nil {
-		t.Fatal(err)
-	}
+	spec := must.Get(scenario.Parse("test.yaml", []byte(src)))(t)
 	return spec
 }
 
@@ -149,26 +147,19 @@ func (s setup) runIn(ctx context.Context, t *testing.T, src string) outcome {
 		ID: "t", Spec: spec, Runtime: rt, Chain: c, Dir: out.dir, Version: "test", Progress: s.progress,
 	})
 	out.ended = rt.Clock().Now()
-	if err := rt.Close(context.WithoutCancel(ctx)); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, rt.Close(context.WithoutCancel(ctx)))
 	goleak.VerifyNone(t)
 	path := filepath.Join(out.dir, run.TraceFile)
 	var last trace.Event
-	err := trace.Read(path, func(e *trace.Event) error { last = *e; return nil })
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, trace.Read(path, func(e *trace.Event) error { last = *e; return nil }))
 	if last.Kind != trace.KindEnd {
 		t.Fatalf("the trace ends with a %s event", last.Kind)
 	}
 	out.end = *last.End
-	if err := trace.ReadSorted(path, func(e *trace.Event) error {
+	must.Do(t, trace.ReadSorted(path, func(e *trace.Event) error {
 		out.events = append(out.events, *e)
 		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	}))
 	out.report = judged(t, out.dir)
 	return out
 }
@@ -176,10 +167,7 @@ func (s setup) runIn(ctx context.Context, t *testing.T, src string) outcome {
 // judged is the report on the run in a directory.
 func judged(t *testing.T, dir string) *report.Report {
 	t.Helper()
-	rep, err := report.Make(dir, filepath.Join(dir, run.TraceFile), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rep := must.Get(report.Make(dir, filepath.Join(dir, run.TraceFile), nil))(t)
 	return rep
 }
 

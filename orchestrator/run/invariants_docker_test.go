@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/report"
@@ -47,10 +48,7 @@ func (r dockerRun) run(t *testing.T) (*report.Report, error) {
 		t.Skip(err)
 	}
 	t.Parallel()
-	d, err := docker.New(t.Context(), docker.Options{Lease: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := must.Get(docker.New(t.Context(), docker.Options{Lease: true}))(t)
 	t.Cleanup(func() {
 		if err := d.Close(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
@@ -84,10 +82,7 @@ func (r dockerRun) run(t *testing.T) (*report.Report, error) {
 // file is the chain file with its replacements.
 func (r dockerRun) file(t *testing.T) *chainspec.Chain {
 	t.Helper()
-	file, err := testnets.OpenChain(r.chain)
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := must.Get(testnets.OpenChain(r.chain))(t)
 	src := string(file.Source)
 	for i := 0; i < len(r.replace); i += 2 {
 		if !strings.Contains(src, r.replace[i]) {
@@ -95,9 +90,7 @@ func (r dockerRun) file(t *testing.T) *chainspec.Chain {
 		}
 		src = strings.Replace(src, r.replace[i], r.replace[i+1], 1)
 	}
-	if file, err = chainspec.Parse(r.chain+"-planted.yaml", []byte(src)); err != nil {
-		t.Fatal(err)
-	}
+	file = must.Get(chainspec.Parse(r.chain+"-planted.yaml", []byte(src)))(t)
 	return file
 }
 
@@ -127,7 +120,7 @@ func (u neverHeals) Shape(ctx context.Context, layers []faults.Layer) (faults.Ap
 }
 
 func TestDocker_MissingHeal(t *testing.T) {
-	rep, err := dockerRun{
+	rep := must.Get(dockerRun{
 		chain:   "cometbft",
 		runtime: func(d *docker.Runtime) runtime.Runtime { return neverHeals{d} },
 		scenario: `
@@ -139,10 +132,7 @@ faults: [{at: 4s, for: 5s, partition: {groups: [[validator-1, validator-2], [val
 expect: [agreement, {convergence: {within: 15s}}]
 duration: 20s
 settle: 12s
-`}.run(t)
-	if err != nil {
-		t.Fatal(err)
-	}
+`}.run(t))(t)
 	r := fails(t, rep, "fault_accuracy", "partition-1: none of 5 packets from validator-", "after the fault")
 	if len(r.Evidence[0].Nodes) != 2 {
 		t.Errorf("the evidence names %v, not the link's two ends", r.Evidence[0].Nodes)
@@ -234,7 +224,7 @@ func TestDocker_NodeWithOwnValidatorSet(t *testing.T) {
 
 func TestDocker_ValidatorKeyUsedTwice(t *testing.T) {
 	// The key has 36 % of the power and each of the others 32 %: with either of them it is more than two thirds.
-	rep, err := dockerRun{
+	rep := must.Get(dockerRun{
 		chain: "cometbft",
 		replace: []string{
 			`{{.Node.Keys.validator.PrivateBase64}}`,
@@ -249,10 +239,7 @@ faults: [{at: 2s, for: 25s, partition: {groups: [[key, left], [twin, right]]}}]
 expect: [agreement]
 duration: 30s
 settle: 3s
-`}.run(t)
-	if err != nil {
-		t.Fatal(err)
-	}
+`}.run(t))(t)
 	r := fails(t, rep, "agreement", "two final blocks at height ")
 	var named []string
 	made := false
@@ -304,7 +291,7 @@ func (s *hiddenCut) Update(run.Snapshot) {
 
 func TestDocker_HiddenPartition(t *testing.T) {
 	left, right := []faults.NodeID{"miner-1", "miner-2"}, []faults.NodeID{"miner-3", "miner-4"}
-	rep, err := dockerRun{
+	rep := must.Get(dockerRun{
 		chain: "btcd",
 		progress: func(d *docker.Runtime) run.Progress {
 			return &hiddenCut{t: t, d: d, from: 3, until: 23, layers: []faults.Layer{{
@@ -322,10 +309,7 @@ consensus: {pow: {block_interval: 500ms}}
 expect: [agreement]
 duration: 27s
 settle: 20s
-`}.run(t)
-	if err != nil {
-		t.Fatal(err)
-	}
+`}.run(t))(t)
 	r := fails(t, rep, "agreement", " dropped ", "the chains fork after ")
 	if r.Bound != "at most 6 blocks outside partitions" || r.Metrics["deepest_reorg_outside_partitions"] <= 6 || len(r.Evidence[0].Nodes) == 0 || len(r.Evidence[0].Windows) > 0 {
 		t.Errorf("bound %q, metrics %v, evidence %+v", r.Bound, r.Metrics, r.Evidence)

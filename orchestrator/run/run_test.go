@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/chain/native"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
@@ -129,10 +130,7 @@ func TestRun_RecordsAllKindsOfEvents(t *testing.T) {
 
 func TestRun_SameSeedSameTrace(t *testing.T) {
 	read := func(src string) string {
-		b, err := os.ReadFile(filepath.Join(setup{}.mustRun(t, src).dir, run.TraceFile))
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := must.Get(os.ReadFile(filepath.Join(setup{}.mustRun(t, src).dir, run.TraceFile)))(t)
 		return string(b)
 	}
 	first := read(small)
@@ -168,10 +166,7 @@ func TestRun_ConcurrentRunsAreIndependent(t *testing.T) {
 	group.Wait()
 	traces := make([][]byte, len(paths))
 	for i, p := range paths {
-		var err error
-		if traces[i], err = os.ReadFile(p); err != nil {
-			t.Fatal(err)
-		}
+		traces[i] = must.Get(os.ReadFile(p))(t)
 	}
 	if !bytes.Equal(traces[0], traces[2]) || bytes.Equal(traces[0], traces[1]) {
 		t.Error("the traces do not depend on their seeds alone")
@@ -499,9 +494,7 @@ func TestRun_FullDisk(t *testing.T) {
 		t.Skipf("needs a device that is always full: %v", err)
 	}
 	dir := t.TempDir()
-	if err := os.Symlink(full, filepath.Join(dir, run.TraceFile)); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.Symlink(full, filepath.Join(dir, run.TraceFile)))
 	rt := sim.New(sim.Options{})
 	err := run.Run(t.Context(), run.Options{ID: "t", Spec: parse(t, brief), Runtime: rt, Chain: native.New(rt.Transport()), Dir: dir})
 	if err == nil || !strings.Contains(err.Error(), "no space left on device") {
@@ -510,9 +503,7 @@ func TestRun_FullDisk(t *testing.T) {
 	if now := rt.Clock().Now(); now > 10*time.Second {
 		t.Errorf("the run went on until %v", now)
 	}
-	if err := rt.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, rt.Close(t.Context()))
 }
 
 func TestRun_LinesAfterTheEndAreNotRecorded(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/chain/native"
 	"github.com/netsplit/netsplit/orchestrator/run"
@@ -57,7 +58,7 @@ func (p *passwordPrinter) Logs(ctx context.Context, node faults.NodeID, n int) (
 // filesWith lists the files of a directory that contain a text.
 func filesWith(t *testing.T, dir, text string) (out []string) {
 	t.Helper()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	must.Do(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -66,10 +67,7 @@ func filesWith(t *testing.T, dir, text string) (out []string) {
 			out = append(out, filepath.Base(path))
 		}
 		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))
 	return out
 }
 
@@ -108,13 +106,9 @@ func TestRun_RedactsSecrets(t *testing.T) {
 func TestSaveNetwork_OwnerOnly(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, run.NetworkFile)
-	if err := os.WriteFile(path, []byte("{}"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(path, []byte("{}"), 0o644))
 	net := chain.Network{ID: "t", Seed: 7, Nodes: []chain.Node{{ID: "a", Addr: netip.MustParseAddr("10.0.0.1"), Peers: []faults.NodeID{"b"}}}}
-	if err := run.SaveNetwork(dir, net, secretChain{}); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, run.SaveNetwork(dir, net, secretChain{}))
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
@@ -123,15 +117,11 @@ func TestSaveNetwork_OwnerOnly(t *testing.T) {
 		t.Errorf("%+v, %s, %v", got, exported, err)
 	}
 	// netsplit's own chain needs no more than the network.
-	if err := run.SaveNetwork(dir, net, native.New(nil)); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, run.SaveNetwork(dir, net, native.New(nil)))
 	if _, exported, err := run.LoadNetwork(dir); err != nil || exported != nil {
 		t.Errorf("exported %s, %v", exported, err)
 	}
-	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(path, []byte("{"), 0o600))
 	if _, _, err := run.LoadNetwork(dir); err == nil {
 		t.Error("half a description is read")
 	}
@@ -140,9 +130,7 @@ func TestSaveNetwork_OwnerOnly(t *testing.T) {
 func TestForgetNetwork(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, run.NetworkFile)
-	if err := run.SaveNetwork(dir, chain.Network{ID: "t"}, secretChain{}); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, run.SaveNetwork(dir, chain.Network{ID: "t"}, secretChain{}))
 	if err := run.ForgetNetwork(dir, "another"); err != nil {
 		t.Error(err)
 	}
@@ -157,9 +145,7 @@ func TestForgetNetwork(t *testing.T) {
 			t.Errorf("it is still there: %v", err)
 		}
 	}
-	if err := os.WriteFile(path, []byte(`{"ID": "t", "Chain": {"secr`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(path, []byte(`{"ID": "t", "Chain": {"secr`), 0o600))
 	if err := run.ForgetNetwork(dir, "t"); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "secrets") {
 		t.Errorf("half of one stays without an error that says so: %v", err)
 	}

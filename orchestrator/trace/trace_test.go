@@ -16,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 	"go.uber.org/goleak"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -51,18 +53,11 @@ func samples() []*Event {
 func write(t testing.TB, events ...*Event) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	w, err := NewWriter(&out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := must.Get(NewWriter(&out))(t)
 	for _, e := range events {
-		if err := w.Append(e); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, w.Append(e))
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, w.Close())
 	return out.Bytes()
 }
 
@@ -78,39 +73,24 @@ func collect(data []byte) (got []*Event, err error) {
 // pack compresses text.
 func pack(t testing.TB, text string) []byte {
 	t.Helper()
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	z := must.Get(zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1)))(t)
 	defer z.Close()
 	return z.EncodeAll([]byte(text), nil)
 }
 
 func TestRoundTrip(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "trace.jsonl.zst")
-	w, err := Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := must.Get(Create(path))(t)
 	for _, e := range samples() {
-		if err := w.Append(e); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, w.Append(e))
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, w.Close())
 	var got []*Event
-	if err := Read(path, func(e *Event) error { got = append(got, e); return nil }); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, Read(path, func(e *Event) error { got = append(got, e); return nil }))
 	if d := cmp.Diff(samples(), got); d != "" {
 		t.Error(d)
 	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := must.Get(os.ReadFile(path))(t)
 	if !bytes.Equal(data, write(t, samples()...)) {
 		t.Error("the same events gave other bytes")
 	}
@@ -118,26 +98,17 @@ func TestRoundTrip(t *testing.T) {
 
 func TestFlushMakesEventsReadable(t *testing.T) {
 	var out bytes.Buffer
-	w, err := NewWriter(&out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := must.Get(NewWriter(&out))(t)
 	for i, e := range samples() {
-		if err := w.Append(e); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Flush(); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, w.Append(e))
+		must.Do(t, w.Flush())
 		got, err := collect(out.Bytes())
 		var cut *TruncatedError
 		if !errors.As(err, &cut) || cut.Line != i+1 || len(got) != i+1 {
 			t.Fatalf("after %d events: read %d, %v", i+1, len(got), err)
 		}
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, w.Close())
 }
 
 func TestReadOfATornFile(t *testing.T) {
@@ -209,10 +180,7 @@ func TestReadRefuses(t *testing.T) {
 
 func TestLongLinesAreRead(t *testing.T) {
 	long := &Event{Kind: KindBlock, Block: &Block{Hash: "h", Time: time.Unix(0, 0).UTC(), Raw: bytes.Repeat([]byte{7}, 1<<20)}}
-	got, err := collect(write(t, long, long))
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := must.Get(collect(write(t, long, long)))(t)
 	if len(got) != 2 || !bytes.Equal(got[0].Block.Raw, long.Block.Raw) || !bytes.Equal(got[1].Block.Raw, long.Block.Raw) {
 		t.Errorf("%d events came back, or others", len(got))
 	}
@@ -229,10 +197,7 @@ func TestReadStopsAtTheCallersError(t *testing.T) {
 
 func TestWriterRefuses(t *testing.T) {
 	var out bytes.Buffer
-	w, err := NewWriter(&out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := must.Get(NewWriter(&out))(t)
 	for _, e := range []*Event{
 		{}, {Kind: "quark"}, {Kind: KindSeen}, {Kind: KindSeen, Head: &Head{}}, {Kind: KindSeen, Seen: &Seen{}, Head: &Head{}},
 		{Kind: KindGap, Gap: &Gap{Reason: strings.Repeat("x", MaxLine)}},
@@ -244,9 +209,7 @@ func TestWriterRefuses(t *testing.T) {
 	if err := w.Append(&Event{Kind: KindEnd, End: &End{}}); err != nil {
 		t.Fatalf("after refused events: %v", err)
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, w.Close())
 	if err := w.Close(); err != nil {
 		t.Errorf("second Close: %v", err)
 	}
@@ -277,14 +240,9 @@ func (d *fullDisk) Write(b []byte) (int, error) {
 }
 
 func TestWriterKeepsItsFirstError(t *testing.T) {
-	w, err := NewWriter(&fullDisk{room: 10})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := must.Get(NewWriter(&fullDisk{room: 10}))(t)
 	e := &Event{Kind: KindEnd, End: &End{Error: "x"}}
-	if err := w.Append(e); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, w.Append(e))
 	if err := w.Flush(); !errors.Is(err, errFull) {
 		t.Fatalf("Flush: %v", err)
 	}
@@ -298,10 +256,7 @@ func TestWriterKeepsItsFirstError(t *testing.T) {
 
 func TestAppendIsConcurrent(t *testing.T) {
 	var out bytes.Buffer
-	w, err := NewWriter(&out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := must.Get(NewWriter(&out))(t)
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
@@ -319,9 +274,7 @@ func TestAppendIsConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, w.Close())
 	got, err := collect(out.Bytes())
 	if err != nil || len(got) != 800 {
 		t.Fatalf("read %d events, %v", len(got), err)
@@ -346,17 +299,13 @@ func TestReadSorted(t *testing.T) {
 		at(9*s, "6"), at(8*s, "5"), at(20*s, "8"), at(9*s, "late"),
 	}
 	path := filepath.Join(t.TempDir(), "t")
-	if err := os.WriteFile(path, write(t, events...), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(path, write(t, events...), 0o600))
 	var got []string
 	collect := func(e *Event) error {
 		got = append(got, string(e.Kind)+string(e.Node))
 		return nil
 	}
-	if err := ReadSorted(path, collect); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, ReadSorted(path, collect))
 	want := []string{"run", "head1", "head2", "head3", "head4", "head5", "head6", "headlate", "head8", "end"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -369,25 +318,14 @@ func TestReadSorted(t *testing.T) {
 
 	// A torn file gives what is held, and then the error.
 	var out bytes.Buffer
-	w, err := NewWriter(&out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := must.Get(NewWriter(&out))(t)
 	for _, e := range events[:4] {
-		if err := w.Append(e); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, w.Append(e))
 	}
-	if err := w.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, w.Flush())
 	torn := bytes.Clone(out.Bytes())
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, torn, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, w.Close())
+	must.Do(t, os.WriteFile(path, torn, 0o600))
 	got = nil
 	var cut *TruncatedError
 	if err := ReadSorted(path, collect); !errors.As(err, &cut) || cut.Line != 4 {
@@ -405,9 +343,7 @@ func TestSorterLetsGoWhenItHoldsTooMuch(t *testing.T) {
 	count := func(*Event) error { given++; return nil }
 	for i := range limit + 10 {
 		e := &Event{At: time.Duration(-i), Kind: KindHead, Head: &Head{}} // the worst order
-		if err := s.add(e, count); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, s.add(e, count))
 	}
 	if given != 10 || s.held() != limit {
 		t.Errorf("%d events given and %d held, want 10 and %d", given, s.held(), limit)
@@ -421,10 +357,7 @@ func TestFastDecoderAgrees(t *testing.T) {
 	var d decoder
 	fast := 0
 	for _, e := range samples() {
-		line, err := json.Marshal(e)
-		if err != nil {
-			t.Fatal(err)
-		}
+		line := must.Get(json.Marshal(e))(t)
 		if got := d.fast(line); got != nil {
 			fast++
 			if diff := cmp.Diff(e, got); diff != "" {
@@ -453,10 +386,7 @@ func TestFastDecoderAgrees(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	for _, e := range samples() {
-		line, err := json.Marshal(e)
-		if err != nil {
-			f.Fatal(err)
-		}
+		line := must.Get(json.Marshal(e))(f)
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {

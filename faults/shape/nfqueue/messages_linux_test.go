@@ -6,6 +6,8 @@ import (
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 func TestDroppedBy(t *testing.T) {
@@ -24,20 +26,14 @@ func TestDroppedBy(t *testing.T) {
 func message(tb testing.TB, kind netlink.HeaderType, data []byte) []byte {
 	tb.Helper()
 	m := netlink.Message{Header: netlink.Header{Length: uint32(unix.NLMSG_HDRLEN + len(data)), Type: kind, Flags: netlink.Request}, Data: data}
-	b, err := m.MarshalBinary()
-	if err != nil {
-		tb.Fatal(err)
-	}
+	b := must.Get(m.MarshalBinary())(tb)
 	return b
 }
 
 // withAttributes is the body of a message about queue 41000.
 func withAttributes(tb testing.TB, attrs ...netlink.Attribute) []byte {
 	tb.Helper()
-	b, err := netlink.MarshalAttributes(attrs)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	b := must.Get(netlink.MarshalAttributes(attrs))(tb)
 	return append(appendHeader(nil, 41000), b...)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape/nft"
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -20,10 +21,7 @@ const ms = int64(time.Millisecond)
 // link makes a pair of two small numbers.
 func link(t testing.TB, from, to byte) nft.Pair {
 	t.Helper()
-	p, err := nft.PairOf(netip.AddrFrom4([4]byte{10, 0, 0, from}), netip.AddrFrom4([4]byte{10, 0, 0, to}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := must.Get(nft.PairOf(netip.AddrFrom4([4]byte{10, 0, 0, from}), netip.AddrFrom4([4]byte{10, 0, 0, to})))(t)
 	return p
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults/shape/netns"
 	"github.com/netsplit/netsplit/faults/shape/shapetest"
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 // TestSend_KernelErrors sends batches that the kernel refuses, each with answers that a later batch must not take for
@@ -17,9 +18,7 @@ import (
 func TestSend_KernelErrors(t *testing.T) {
 	l := shapetest.Lab(t, 0)
 	var conn *netlink.Conn
-	if err := netns.Do(l.Bridge, func() (err error) { conn, err = dial(64 << 10); return err }); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, netns.Do(l.Bridge, func() (err error) { conn, err = dial(64 << 10); return err }))
 	defer conn.Close()
 	at := location{unix.NFPROTO_BRIDGE, "t"}
 	commit := func(fill func(m *messages)) error {
@@ -78,10 +77,7 @@ func TestAppendElements_IsLibrarysEncoding(t *testing.T) {
 		}
 		return nil
 	})
-	want, err := ae.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := must.Get(ae.Encode())(t)
 	if got := appendElements(nil, pairs); string(got) != string(want) {
 		t.Errorf("encoded\n% x, want\n% x", got, want)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	nodechain "github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/orchestrator/chain"
@@ -34,10 +35,7 @@ func network() chain.Network {
 func prepare(t *testing.T, rt http.RoundTripper) (*Chain, chain.Prepared) {
 	t.Helper()
 	c := New(rt)
-	p, err := c.Prepare(context.Background(), network())
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := must.Get(c.Prepare(context.Background(), network()))(t)
 	return c, p
 }
 
@@ -49,10 +47,7 @@ func TestPrepareIsRepeatable(t *testing.T) {
 	}
 	other := network()
 	other.Seed = 8
-	p, err := New(nil).Prepare(context.Background(), other)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := must.Get(New(nil).Prepare(context.Background(), other))(t)
 	if p.Nodes[0].Account == a.Nodes[0].Account {
 		t.Error("two seeds gave one key")
 	}
@@ -63,9 +58,7 @@ func TestPrepareWritesConfigurationsThatAgree(t *testing.T) {
 	var first node.Config
 	for i, n := range p.Nodes {
 		var cfg node.Config
-		if err := json.Unmarshal(n.Files[configPath], &cfg); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, json.Unmarshal(n.Files[configPath], &cfg))
 		if i == 0 {
 			first = cfg
 		}
@@ -169,13 +162,9 @@ func TestTransferSignsForThisNetwork(t *testing.T) {
 	c, _ := prepare(t, rec)
 	key, _ := c.Key("miner-1")
 	rec.answers["GET /v1/accounts/"+key.Address().String()] = `{"next_nonce":4}`
-	if _, err := c.Client("miner-1").Transfer(context.Background(), "full-1", 9); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(c.Client("miner-1").Transfer(context.Background(), "full-1", 9))(t)
 	var tx nodechain.Tx
-	if err := json.Unmarshal(rec.body, &tx); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, json.Unmarshal(rec.body, &tx))
 	if tx.Nonce != 4 || tx.Amount != 9 || !tx.Verify(c.GenesisHash()) {
 		t.Errorf("sent %+v", tx)
 	}

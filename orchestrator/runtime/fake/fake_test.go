@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/fake"
 	"github.com/netsplit/netsplit/orchestrator/runtime/runtimetest"
@@ -58,9 +59,7 @@ func up(t *testing.T, script fake.Script) (*fake.Runtime, *recorder, error) {
 	}
 	n := runtimetest.Network{ID: "fake", Hosts: hosts, Start: r.Clock().Epoch(), Interval: time.Second, Miners: 1}
 	err = r.Launch(t.Context(), n.Launches(), nil)
-	if err := r.Clock().Sleep(t.Context(), 20*time.Second); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, r.Clock().Sleep(t.Context(), 20*time.Second))
 	return r, &rec, err
 }
 
@@ -121,9 +120,7 @@ func TestScript_ShapeLies(t *testing.T) {
 	cut := faults.Layer{ID: "cut", Links: faults.Links{Rules: []faults.Rule{
 		{From: []faults.NodeID{"a"}, To: []faults.NodeID{"b"}, Cut: true}}}}
 	for _, received := range []int{4, 0} {
-		if _, err := r.Shape(t.Context(), []faults.Layer{cut}); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(r.Shape(t.Context(), []faults.Layer{cut}))(t)
 		m, err := r.Probe(t.Context(), []faults.Link{{From: "a", To: "b"}}, faults.ProbePlan{Count: 4, Wait: time.Second})
 		if err != nil || m[0].Received != received {
 			t.Errorf("%d probes crossed the cut, want %d; %v", m[0].Received, received, err)
@@ -137,15 +134,9 @@ func TestRuntime_RecordsCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "b"}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Shape(t.Context(), make([]faults.Layer, 2)); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, r.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "b"}))
+	must.Get(r.Shape(t.Context(), make([]faults.Layer, 2)))(t)
+	must.Do(t, r.Close(t.Context()))
 	const end = 20 * time.Second
 	want := []fake.Call{
 		{Op: "create", Count: 2}, {Op: "launch", Node: "a", Count: 1}, {Op: "launch", Node: "b", Count: 1},
@@ -161,10 +152,7 @@ func TestRuntime_RecordsCalls(t *testing.T) {
 
 func TestLaunch_ContextEnded(t *testing.T) {
 	r := fake.New(sim.Options{}, fake.Script{})
-	hosts, err := r.Create(t.Context(), runtime.Plan{ID: "fake", Nodes: []runtime.PlanNode{{ID: "a"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	hosts := must.Get(r.Create(t.Context(), runtime.Plan{ID: "fake", Nodes: []runtime.PlanNode{{ID: "a"}}}))(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	n := runtimetest.Network{ID: "fake", Hosts: hosts, Start: r.Clock().Epoch(), Interval: time.Second, Miners: 1}
