@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node/chain"
 )
 
@@ -15,10 +16,7 @@ func mineBlocks(t *testing.T, rate float64, interval chain.Millis, count int) []
 	g := testGenesis(t, 1, rate, interval)
 	g.HalfLife = chain.MaxHalfLife // constant difficulty
 	_, seed := testKey(t, 0)
-	n, err := New(Config{Name: "m", Genesis: g, Key: seed, Relay: "flood", Mine: rate, Seed: 3}, Deps{}, nil, epoch)
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := must.Get(New(Config{Name: "m", Genesis: g, Key: seed, Relay: "flood", Mine: rate, Seed: 3}, Deps{}, nil, epoch))(t)
 	var mine Time
 	var times []Time
 	take := func(fx []Effect) {
@@ -89,9 +87,7 @@ func TestMiner_SelectsTxs(t *testing.T) {
 		fee   chain.Amount
 		nonce uint64
 	}{{0, 1, 0}, {0, 9, 1}, {1, 5, 0}, {2, 7, 1}} { // the last waits for nonce 0
-		if _, err := n.Submit(l.now, signed(t, n.genesis, tx.from, 2, 10, tx.fee, tx.nonce)); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(n.Submit(l.now, signed(t, n.genesis, tx.from, 2, 10, tx.fee, tx.nonce)))(t)
 	}
 	n.miner.carry = 1
 	n.mineChunk(l.now)

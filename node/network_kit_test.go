@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/consensus/pow"
 	"github.com/netsplit/netsplit/node/wire"
@@ -25,10 +26,7 @@ const (
 func testKey(t testing.TB, i int) (chain.Key, string) {
 	t.Helper()
 	seed := hex.EncodeToString(append(make([]byte, 28), byte(i>>24), byte(i>>16), byte(i>>8), byte(i)))
-	k, err := chain.KeyFromSeed(seed)
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := must.Get(chain.KeyFromSeed(seed))(t)
 	return k, seed
 }
 
@@ -120,10 +118,7 @@ func testnet(t testing.TB, n, miners int, relay string, edges [][2]int, tweak fu
 
 func (w *network) add(cfg Config) *host {
 	h := &host{net: w, index: len(w.hosts), cfg: cfg, conns: map[int]int{}}
-	k, err := chain.KeyFromSeed(cfg.Key)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	k := must.Get(chain.KeyFromSeed(cfg.Key))(w.t)
 	w.hosts = append(w.hosts, h)
 	w.byID[k.Address()] = h
 	return h
@@ -132,10 +127,7 @@ func (w *network) add(cfg Config) *host {
 func (h *host) start() {
 	h.life++
 	h.timers = map[TimerID]int{}
-	n, err := New(h.cfg, Deps{Memo: h.net.memo}, h.disk, h.net.now)
-	if err != nil {
-		h.net.t.Fatal(err)
-	}
+	n := must.Get(New(h.cfg, Deps{Memo: h.net.memo}, h.disk, h.net.now))(h.net.t)
 	h.node = n
 	h.perform(n.Start(h.net.now))
 }
@@ -185,10 +177,7 @@ func (h *host) id() chain.PeerID {
 	if h.node != nil {
 		return h.node.ID()
 	}
-	k, err := chain.KeyFromSeed(h.cfg.Key)
-	if err != nil {
-		h.net.t.Fatal(err)
-	}
+	k := must.Get(chain.KeyFromSeed(h.cfg.Key))(h.net.t)
 	return k.Address()
 }
 
@@ -318,9 +307,7 @@ func (w *network) logs() []byte {
 	enc := json.NewEncoder(&b)
 	for _, h := range w.hosts {
 		for _, e := range h.log {
-			if err := enc.Encode(e); err != nil {
-				w.t.Fatal(err)
-			}
+			must.Do(w.t, enc.Encode(e))
 		}
 	}
 	return b.Bytes()
@@ -341,10 +328,7 @@ func (h *host) count(kind EventKind, match func(*Event) bool) int {
 func (h *host) transfer(from, to int, fee chain.Amount, nonce uint64) chain.Hash {
 	h.net.t.Helper()
 	tx := signed(h.net.t, h.node.genesis, from, to, 10, fee, nonce)
-	fx, err := h.node.Submit(h.net.now, tx)
-	if err != nil {
-		h.net.t.Fatal(err)
-	}
+	fx := must.Get(h.node.Submit(h.net.now, tx))(h.net.t)
 	h.perform(fx)
 	return tx.ID()
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/mempool"
 	"github.com/netsplit/netsplit/node/wire"
@@ -126,9 +127,7 @@ func TestRelay_RequestsFromOtherAnnouncer(t *testing.T) {
 func TestSubmit(t *testing.T) {
 	l := newSingle(t, nil)
 	good := signed(t, l.n.genesis, 0, 1, 1, 1, 0)
-	if _, err := l.n.Submit(l.now, good); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(l.n.Submit(l.now, good))(t)
 	bad := good
 	bad.Sig[0]++
 	for _, tt := range []struct {

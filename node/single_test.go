@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/peers"
 	"github.com/netsplit/netsplit/node/wire"
@@ -26,10 +27,7 @@ func newSingle(t testing.TB, tweak func(*Config)) *single {
 	if tweak != nil {
 		tweak(&cfg)
 	}
-	n, err := New(cfg, Deps{}, nil, epoch)
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := must.Get(New(cfg, Deps{}, nil, epoch))(t)
 	l := &single{t: t, n: n, now: epoch + Time(time.Hour), g: cfg.Genesis}
 	n.Start(l.now)
 	return l

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 func sampleTx() Tx {
@@ -87,10 +89,7 @@ func TestDecodeBlock_TransactionCount(t *testing.T) {
 
 func TestText_Hex(t *testing.T) {
 	tx := sampleTx()
-	text, err := json.Marshal(&tx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Get(json.Marshal(&tx))(t)
 	zeros := strings.Repeat("0", 62)
 	want := `{"from":"01` + zeros + `","to":"02` + zeros + `","amount":3,"fee":4,"nonce":5,"sig":"06` +
 		strings.Repeat("0", 124) + `07"}`
@@ -136,10 +135,7 @@ func FuzzDecodeTx(f *testing.F) {
 		if !bytes.Equal(tx.Append(nil), b) {
 			t.Error("encoding differs from the input")
 		}
-		text, err := json.Marshal(&tx)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := must.Get(json.Marshal(&tx))(t)
 		var back Tx
 		if err := json.Unmarshal(text, &back); err != nil || back != tx {
 			t.Errorf("JSON round trip gives %+v, %v", back, err)

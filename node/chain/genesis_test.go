@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 func sampleGenesis() *Genesis {
@@ -82,10 +84,7 @@ func TestGenesis_BlockCommitsToAllFields(t *testing.T) {
 }
 
 func FuzzGenesisJSON(f *testing.F) {
-	good, err := json.Marshal(sampleGenesis())
-	if err != nil {
-		f.Fatal(err)
-	}
+	good := must.Get(json.Marshal(sampleGenesis()))(f)
 	f.Add(good)
 	f.Add([]byte(`{"network":"n","time_ms":0,"bits":553713663,"interval_ms":1,"half_life_ms":1,"subsidy":0,"alloc":[]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -93,10 +92,7 @@ func FuzzGenesisJSON(f *testing.F) {
 		if json.Unmarshal(b, &g) != nil || g.Validate() != nil {
 			return
 		}
-		text, err := json.Marshal(g)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := must.Get(json.Marshal(g))(t)
 		if err := json.Unmarshal(text, &back); err != nil {
 			t.Fatalf("its own JSON is refused: %v", err)
 		}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 func TestKey_Sign(t *testing.T) {
@@ -21,10 +23,7 @@ func TestKey_Sign(t *testing.T) {
 	for i := range TxSize {
 		b := tx.Append(nil)
 		b[i] ^= 1
-		changed, err := DecodeTx(b)
-		if err != nil {
-			t.Fatal(err)
-		}
+		changed := must.Get(DecodeTx(b))(t)
 		if changed.Verify(genesis) {
 			t.Errorf("verifies with byte %d changed", i)
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/consensus/pow"
 )
@@ -26,10 +27,7 @@ type kit struct {
 
 func key(t testing.TB, n int) chain.Key {
 	t.Helper()
-	k, err := chain.KeyFromSeed(fmt.Sprintf("%064x", n+1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := must.Get(chain.KeyFromSeed(fmt.Sprintf("%064x", n+1)))(t)
 	return k
 }
 
@@ -51,10 +49,7 @@ func newKit(t testing.TB, accounts int) *kit {
 
 func (k *kit) tree() *chain.Tree {
 	k.t.Helper()
-	tree, err := chain.NewTree(k.g, k.engine, nil)
-	if err != nil {
-		k.t.Fatal(err)
-	}
+	tree := must.Get(chain.NewTree(k.g, k.engine, nil))(k.t)
 	return tree
 }
 
@@ -99,10 +94,7 @@ func (k *kit) extend(tree *chain.Tree, n, miner int) []*chain.Block {
 func (k *kit) add(tree *chain.Tree, blocks ...*chain.Block) (last chain.Added) {
 	k.t.Helper()
 	for _, b := range blocks {
-		var err error
-		if last, err = tree.Add(b, farOff); err != nil {
-			k.t.Fatal(err)
-		}
+		last = must.Get(tree.Add(b, farOff))(k.t)
 	}
 	return last
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node/chain"
 )
 
@@ -21,10 +22,7 @@ func TestLedger_ConservesSupply(t *testing.T) {
 		for _, a := range k.g.Alloc {
 			accounts[a.Address] = chain.Account{Balance: a.Amount}
 		}
-		plain, err := chain.NewLedger(k.g, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		plain := must.Get(chain.NewLedger(k.g, nil))(t)
 		state := plain.State()
 		for height := range 40 {
 			var offered []chain.Tx
@@ -55,9 +53,7 @@ func TestLedger_ConservesSupply(t *testing.T) {
 			m.Balance += subsidy + fees
 			accounts[b.Miner] = m
 
-			if state, err = plain.Execute(state, b); err != nil {
-				t.Fatal(err)
-			}
+			state = must.Get(plain.Execute(state, b))(t)
 			head := tree.HeadState()
 			want := chain.Amount(len(k.keys))*funds + chain.Amount(height+1)*subsidy
 			var sum chain.Amount
@@ -108,10 +104,7 @@ func TestAssemble_BlockLimit(t *testing.T) {
 	k := newKit(t, 1)
 	k.g.Alloc[0].Amount = 1 << 30
 	memo := chain.NewMemo()
-	l, err := chain.NewLedger(k.g, memo)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := must.Get(chain.NewLedger(k.g, memo))(t)
 	txs := make([]chain.Tx, chain.MaxBlockTxs+5)
 	genesis := l.Genesis().Hash()
 	for i := range txs {
@@ -131,15 +124,9 @@ func TestAssemble_BlockLimit(t *testing.T) {
 func TestLedger_SupplyOverflow(t *testing.T) {
 	k := newKit(t, 1)
 	k.g.Alloc[0].Amount = math.MaxUint64 - chain.MinBlocks*subsidy
-	rich, err := chain.NewLedger(k.g, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rich := must.Get(chain.NewLedger(k.g, nil))(t)
 	k.g.Subsidy, k.g.Alloc[0].Amount = math.MaxUint64/chain.MinBlocks, 1
-	generous, err := chain.NewLedger(k.g, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	generous := must.Get(chain.NewLedger(k.g, nil))(t)
 	// On the state of another network: no valid genesis overflows in fewer than MinBlocks blocks.
 	if _, _, err := generous.Assemble(rich.State(), nil, k.addr(0)); !errors.Is(err, chain.ErrSupply) {
 		t.Errorf("Assemble: got %v, want ErrSupply", err)
@@ -169,10 +156,7 @@ func TestMemo_SharedByTrees(t *testing.T) {
 	errs := make([]error, len(states))
 	var wg sync.WaitGroup
 	for i := range states {
-		tree, err := chain.NewTree(k.g, k.engine, memo)
-		if err != nil {
-			t.Fatal(err)
-		}
+		tree := must.Get(chain.NewTree(k.g, k.engine, memo))(t)
 		wg.Go(func() {
 			for _, b := range blocks {
 				if _, err := tree.Add(b, farOff); err != nil {

@@ -2,6 +2,8 @@ package chain
 
 import (
 	"testing"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 func TestCache_EvictsUnused(t *testing.T) {
@@ -79,18 +81,13 @@ func TestMemo_CustomVerify(t *testing.T) {
 
 func TestMemo_SharesLedgerOfEqualGenesis(t *testing.T) {
 	m := NewMemo()
-	first, err := NewLedger(sampleGenesis(), m)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := must.Get(NewLedger(sampleGenesis(), m))(t)
 	if again, err := NewLedger(sampleGenesis(), m); err != nil || again != first {
 		t.Errorf("an equal genesis got another ledger, %v", err)
 	}
 	for i, edit := range genesisEdits {
 		g := sampleGenesis()
-		if _, err := NewLedger(g, m); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(NewLedger(g, m))(t)
 		edit(g) // in place: the memo must have its own copy
 		l, err := NewLedger(g, m)
 		if err != nil || l.Genesis().Hash() != g.Block().Hash() {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 	"unsafe"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 // anyHeader is an Engine that accepts every header, so that tests need no proof of work.
@@ -16,16 +18,10 @@ func (anyHeader) MinTime(b Branch) Millis                   { return b.Ancestor(
 
 func testTree(t *testing.T) (*Tree, Key) {
 	t.Helper()
-	k, err := KeyFromSeed(fmt.Sprintf("%064x", 1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := must.Get(KeyFromSeed(fmt.Sprintf("%064x", 1)))(t)
 	g := &Genesis{Network: "n", Bits: MaxBits, Interval: 1, HalfLife: 1, Subsidy: 5,
 		Alloc: []Alloc{{Address: k.Address(), Amount: 1 << 40}}}
-	tree, err := NewTree(g, anyHeader{}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tree := must.Get(NewTree(g, anyHeader{}, nil))(t)
 	return tree, k
 }
 
@@ -89,9 +85,7 @@ func TestTree_KeepsHeadState(t *testing.T) {
 		if i > 0 {
 			b = sibling(t, tree, tree.Genesis(), genesisState, Address{2, byte(i), byte(i >> 8)})
 		}
-		if _, err := tree.Add(b, 0); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(tree.Add(b, 0))(t)
 	}
 	if tree.Head() != head || !tree.head().hasState() {
 		t.Error("the state of the head was dropped")
@@ -117,9 +111,7 @@ func TestTree_ReplayFailureIsNotInvalid(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := NewBlock(h, txs)
-	if _, err := tree.Add(b, 0); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(tree.Add(b, 0))(t)
 	child := sibling(t, tree, b, tree.HeadState(), Address{2})
 	tree.head().state = State{}
 	tree.canonical[0].state = State{}.with([]entry{{Address{9}, Account{Balance: 1}}}) // corrupted memory

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node/chain"
 )
 
@@ -252,10 +253,7 @@ func TestTree_ChecksProofBeforeExecution(t *testing.T) {
 	tree := k.tree()
 	h, _ := k.draft(tree, 0)
 	h.StateRoot[0]++
-	target, err := chain.TargetFromBits(h.Bits)
-	if err != nil {
-		t.Fatal(err)
-	}
+	target := must.Get(chain.TargetFromBits(h.Bits))(t)
 	for target.Met(h.Hash()) {
 		h.Nonce++
 	}
@@ -292,10 +290,7 @@ func TestTree_FutureBlockValidLater(t *testing.T) {
 func TestTree_WrongBodyDoesNotInvalidateHash(t *testing.T) {
 	k := newKit(t, 2)
 	memo := chain.NewMemo()
-	tree, err := chain.NewTree(k.g, k.engine, memo)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tree := must.Get(chain.NewTree(k.g, k.engine, memo))(t)
 	good := k.mine(k.draft(tree, 0, k.pay(0, 1, 5, 1, 0)))
 	for _, txs := range [][]chain.Tx{nil, append(good.Txs[:1:1], good.Txs[0])} {
 		bad := chain.NewBlock(good.Header, txs)
@@ -363,10 +358,7 @@ func TestNewTree_InvalidGenesis(t *testing.T) {
 func BenchmarkTreeAdd(b *testing.B) {
 	k := newKit(b, 50)
 	memo := chain.NewMemo()
-	source, err := chain.NewTree(k.g, k.engine, memo)
-	if err != nil {
-		b.Fatal(err)
-	}
+	source := must.Get(chain.NewTree(k.g, k.engine, memo))(b)
 	var blocks []*chain.Block
 	for i := range 100 {
 		var txs []chain.Tx
@@ -379,10 +371,7 @@ func BenchmarkTreeAdd(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		tree, err := chain.NewTree(k.g, k.engine, memo)
-		if err != nil {
-			b.Fatal(err)
-		}
+		tree := must.Get(chain.NewTree(k.g, k.engine, memo))(b)
 		k.add(tree, blocks...)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(blocks)), "ns/block")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node/chain"
 )
 
@@ -45,20 +46,12 @@ type vectorCompact struct {
 
 func TestVectors(t *testing.T) {
 	const file = "testdata/vectors.json"
-	got, err := json.MarshalIndent(makeVectors(t), "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := must.Get(json.MarshalIndent(makeVectors(t), "", "  "))(t)
 	got = append(got, '\n')
 	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.WriteFile(file, got, 0o644))
 	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := must.Get(os.ReadFile(file))(t)
 	if d := cmp.Diff(string(want), string(got)); d != "" {
 		t.Errorf("the protocol has changed (-want +got):\n%s", d)
 	}
@@ -105,10 +98,7 @@ func makeVectors(t *testing.T) vectors {
 		v.Blocks = append(v.Blocks, vb)
 	}
 	for _, bits := range []uint32{0x01010000, 0x02008000, 0x1802aee8, 0x1d00ffff, 0x207fffff, chain.MaxBits} {
-		target, err := chain.TargetFromBits(bits)
-		if err != nil {
-			t.Fatal(err)
-		}
+		target := must.Get(chain.TargetFromBits(bits))(t)
 		v.Compact = append(v.Compact, vectorCompact{fmt.Sprintf("%08x", bits), hex.EncodeToString(target[:]), chain.WorkOf(bits)})
 	}
 	return v

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 )
@@ -18,19 +19,14 @@ import (
 func writeConfig(tb testing.TB, text string) string {
 	tb.Helper()
 	file := filepath.Join(tb.TempDir(), "node.json")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		tb.Fatal(err)
-	}
+	must.Do(tb, os.WriteFile(file, []byte(text), 0o600))
 	return file
 }
 
 // configFile writes a configuration to a file.
 func configFile(tb testing.TB, cfg node.Config) string {
 	tb.Helper()
-	text, err := json.MarshalIndent(cfg, "", "  ")
-	if err != nil {
-		tb.Fatal(err)
-	}
+	text := must.Get(json.MarshalIndent(cfg, "", "  "))(tb)
 	return writeConfig(tb, string(text))
 }
 
@@ -38,10 +34,7 @@ func TestLoadConfig(t *testing.T) {
 	want := testConfig(t, 1)
 	want.Mine, want.MinPeers, want.PeerExchange, want.Advertise = 1.5, 2, true, "10.0.0.1:4001"
 	want.Peers = []node.PeerAddr{{ID: testKey(2).Address(), Addr: "10.0.0.2:4001"}}
-	got, err := LoadConfig(configFile(t, want))
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := must.Get(LoadConfig(configFile(t, want)))(t)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("configuration differs (-want +got):\n%s", diff)
 	}
@@ -74,9 +67,7 @@ func TestLoadConfig_Errors(t *testing.T) {
 		})
 	}
 	huge := writeConfig(t, "")
-	if err := os.Truncate(huge, maxConfigSize+1); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.Truncate(huge, maxConfigSize+1))
 	if _, err := LoadConfig(huge); err == nil || !strings.Contains(err.Error(), "larger than") {
 		t.Errorf("file too large: %v", err)
 	}

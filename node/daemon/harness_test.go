@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/consensus/pow"
@@ -68,10 +69,7 @@ type testNode struct {
 func startNode(t testing.TB, cfg node.Config) *testNode {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	self, err := newIdentity(cfg.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	self := must.Get(newIdentity(cfg.Key))(t)
 	n := &testNode{t: t, id: self.id, cancel: cancel, result: make(chan error, 1),
 		lines: make(chan node.Event, 1<<16), http: &http.Client{Transport: &http.Transport{}, Timeout: waitLimit}}
 	r, w := io.Pipe()
@@ -175,16 +173,10 @@ func (n *testNode) call(method, path string, body, out any) int {
 	n.t.Helper()
 	var text io.Reader
 	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			n.t.Fatal(err)
-		}
+		b := must.Get(json.Marshal(body))(n.t)
 		text = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(n.t.Context(), method, "http://"+n.addrs.api+path, text)
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	req := must.Get(http.NewRequestWithContext(n.t.Context(), method, "http://"+n.addrs.api+path, text))(n.t)
 	resp, err := n.http.Do(req)
 	if err != nil {
 		n.t.Fatalf("%s %s: %v", method, path, err)

@@ -27,6 +27,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 	mss "github.com/multiformats/go-multistream"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/wire"
@@ -44,10 +45,7 @@ type libp2pPeer struct {
 func newPeer(t *testing.T, of chain.PeerID, deciding bool) *libp2pPeer {
 	t.Helper()
 	for i := 100; ; i++ {
-		self, err := newIdentity(testSeed(i))
-		if err != nil {
-			t.Fatal(err)
-		}
+		self := must.Get(newIdentity(testSeed(i)))(t)
 		if decides(self.id, of) != deciding {
 			continue
 		}
@@ -62,47 +60,26 @@ func (s *libp2pPeer) again() *libp2pPeer {
 
 func newSwarm(t *testing.T, self identity) *swarm.Swarm {
 	t.Helper()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	id, err := peer.IDFromPrivateKey(self.key)
-	must(err)
-	store, err := pstoremem.NewPeerstore()
-	must(err)
-	must(store.AddPrivKey(id, self.key))
-	must(store.AddPubKey(id, self.key.GetPublic()))
-	s, err := swarm.NewSwarm(id, store, eventbus.NewBus())
-	must(err)
+	id := must.Get(peer.IDFromPrivateKey(self.key))(t)
+	store := must.Get(pstoremem.NewPeerstore())(t)
+	must.Do(t, store.AddPrivKey(id, self.key))
+	must.Do(t, store.AddPubKey(id, self.key.GetPublic()))
+	s := must.Get(swarm.NewSwarm(id, store, eventbus.NewBus()))(t)
 	muxers := []upgrader.StreamMuxer{{ID: yamux.ID, Muxer: yamux.DefaultTransport}}
-	security, err := noise.New(noise.ID, self.key, muxers)
-	must(err)
-	u, err := upgrader.New([]sec.SecureTransport{security}, muxers, nil, nil, nil)
-	must(err)
-	tr, err := tcp.NewTCPTransport(u, nil, nil)
-	must(err)
-	must(s.AddTransport(tr))
-	t.Cleanup(func() { must(errors.Join(s.Close(), store.Close())) })
+	security := must.Get(noise.New(noise.ID, self.key, muxers))(t)
+	u := must.Get(upgrader.New([]sec.SecureTransport{security}, muxers, nil, nil, nil))(t)
+	tr := must.Get(tcp.NewTCPTransport(u, nil, nil))(t)
+	must.Do(t, s.AddTransport(tr))
+	t.Cleanup(func() { must.Do(t, errors.Join(s.Close(), store.Close())) })
 	return s
 }
 
 // open connects and opens a stream of a protocol. It does not select the connection.
 func (s *libp2pPeer) open(ctx context.Context, n *testNode, proto protocol.ID) (network.Stream, error) {
 	s.t.Helper()
-	id, err := libp2pID(n.id)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	addr, err := net.ResolveTCPAddr("tcp", n.addrs.peers)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	ma, err := manet.FromNetAddr(addr)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	id := must.Get(libp2pID(n.id))(s.t)
+	addr := must.Get(net.ResolveTCPAddr("tcp", n.addrs.peers))(s.t)
+	ma := must.Get(manet.FromNetAddr(addr))(s.t)
 	s.swarm.Peerstore().AddAddrs(id, []multiaddr.Multiaddr{ma}, peerstore.PermanentAddrTTL)
 	s.swarm.Backoff().Clear(id)
 	stream, err := s.swarm.NewStream(ctx, id)
@@ -135,10 +112,7 @@ func (s *libp2pPeer) join(n *testNode) network.Stream {
 
 func (s *libp2pPeer) frame(m wire.Message) []byte {
 	s.t.Helper()
-	f, err := encodeFrame(m)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	f := must.Get(encodeFrame(m))(s.t)
 	return f
 }
 
@@ -152,9 +126,7 @@ func (s *libp2pPeer) write(w io.Writer, b []byte) {
 // drained reads until the node ends the stream.
 func drained(t *testing.T, stream network.Stream) {
 	t.Helper()
-	if err := stream.SetReadDeadline(time.Now().Add(waitLimit)); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, stream.SetReadDeadline(time.Now().Add(waitLimit)))
 	if _, err := io.Copy(io.Discard, stream); err != nil && errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("the node did not end the stream: %v", err)
 	}
@@ -224,10 +196,7 @@ func TestConnections_OnePerPeer(t *testing.T) {
 		n := startNode(t, testConfig(t, 1))
 		s := newPeer(t, n.id, true)
 		first := s.join(n)
-		second, err := s.again().open(t.Context(), n, ProtocolID)
-		if err != nil {
-			t.Fatal(err)
-		}
+		second := must.Get(s.again().open(t.Context(), n, ProtocolID))(t)
 		s.write(second, chosenFrame)
 		n.wait("peer_down", func(e node.Event) bool {
 			return e.Kind == node.EventPeerDown && e.Reason == "replaced by a new connection"
@@ -248,24 +217,14 @@ func TestHostilePeer_NoHandshake(t *testing.T) {
 	}
 
 	early := newPeer(t, n.id, true)
-	stream, err := early.open(t.Context(), n, ProtocolID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	stream := must.Get(early.open(t.Context(), n, ProtocolID))(t)
 	early.write(stream, early.frame(&wire.Ping{Nonce: 1})) // instead of selecting the connection
 	drained(t, stream)
 
-	raw, err := net.Dial("tcp", n.addrs.peers)
-	if err != nil {
-		t.Fatal(err)
-	}
+	raw := must.Get(net.Dial("tcp", n.addrs.peers))(t)
 	defer raw.Close()
-	if _, err := raw.Write(bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 64)); err != nil {
-		t.Fatal(err)
-	}
-	if err := raw.SetReadDeadline(time.Now().Add(waitLimit)); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(raw.Write(bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 64)))(t)
+	must.Do(t, raw.SetReadDeadline(time.Now().Add(waitLimit)))
 	var timeout net.Error
 	if _, err := io.Copy(io.Discard, raw); errors.As(err, &timeout) && timeout.Timeout() {
 		t.Error("the node kept a connection that does not speak libp2p")

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/wire"
 )
@@ -62,16 +63,10 @@ func TestEventLog_WholeLines(t *testing.T) {
 	var out chunks
 	l := &eventLog{w: &out}
 	for range 100 {
-		if err := l.add(&node.Event{Kind: node.EventPeerDown, Reason: strings.Repeat("r", 100)}); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, l.add(&node.Event{Kind: node.EventPeerDown, Reason: strings.Repeat("r", 100)}))
 	}
-	if err := l.add(&node.Event{Kind: node.EventInvalid, Reason: strings.Repeat("long", 2000)}); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.flush(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, l.add(&node.Event{Kind: node.EventInvalid, Reason: strings.Repeat("long", 2000)}))
+	must.Do(t, l.flush())
 	lines := 0
 	for i, w := range out.writes {
 		if w[len(w)-1] != '\n' {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/wire"
@@ -45,23 +46,14 @@ func (b *lineBuffer) events(t *testing.T) []node.Event {
 // the loop may end with.
 func startLoop(t *testing.T, cfg node.Config, want string) (*loop, *lineBuffer) {
 	t.Helper()
-	self, err := newIdentity(cfg.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	self := must.Get(newIdentity(cfg.Key))(t)
 	s, blocks, err := openStore(cfg.Data, cfg.Genesis.Block().Hash())
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := newClock()
-	n, err := node.New(cfg, node.Deps{}, blocks, c.now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	peers, err := newPeerNet(t.Context(), self, cfg.Listen)
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := must.Get(node.New(cfg, node.Deps{}, blocks, c.now()))(t)
+	peers := must.Get(newPeerNet(t.Context(), self, cfg.Listen))(t)
 	log := &lineBuffer{}
 	l := newLoop(n, s, &eventLog{w: log}, peers, c)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -86,10 +78,7 @@ func TestSlowReader_Disconnected(t *testing.T) {
 	l, log := startLoop(t, testConfig(t, 1), "")
 	n := &testNode{t: t, id: l.net.self.id, addrs: addrs{peers: l.net.listener.Addr().String()}}
 	s := newPeer(t, n.id, true)
-	stream, err := s.open(t.Context(), n, ProtocolID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	stream := must.Get(s.open(t.Context(), n, ProtocolID))(t)
 	s.write(stream, chosenFrame)
 
 	big := &wire.Block{Block: chain.NewBlock(chain.Header{Version: 1, Height: 1}, make([]chain.Tx, chain.MaxBlockTxs))}
@@ -122,10 +111,7 @@ func TestSlowReader_Reason(t *testing.T) {
 	l, log := startLoop(t, testConfig(t, 1), "")
 	n := &testNode{t: t, id: l.net.self.id, addrs: addrs{peers: l.net.listener.Addr().String()}}
 	s := newPeer(t, n.id, true)
-	stream, err := s.open(t.Context(), n, ProtocolID)
-	if err != nil {
-		t.Fatal(err)
-	}
+	stream := must.Get(s.open(t.Context(), n, ProtocolID))(t)
 	genesis := testGenesis.Block().Hash()
 	s.write(stream, append(bytes.Clone(chosenFrame), s.frame(&wire.Hello{Version: wire.Version, Genesis: genesis, Head: genesis})...))
 	up := func() (up bool) {

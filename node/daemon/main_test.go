@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 // childConfig, in the environment of this test binary, makes it run as "netsplit node --config" on that file.
@@ -53,9 +55,7 @@ func TestMain_Arguments(t *testing.T) {
 
 func TestMain_RunFails(t *testing.T) {
 	cfg := testConfig(t, 1)
-	if err := os.WriteFile(cfg.Data+"-file", nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(cfg.Data+"-file", nil, 0o600))
 	cfg.Data += "-file" // not a directory
 	var stdout, stderr bytes.Buffer
 	if code := Main(t.Context(), []string{"--config", configFile(t, cfg)}, &stdout, &stderr); code != 1 {

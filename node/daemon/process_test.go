@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 )
@@ -22,13 +23,8 @@ func startProcess(tb testing.TB, file string) (*exec.Cmd, *bufio.Scanner) {
 	cmd := exec.CommandContext(tb.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), childConfig+"="+file)
 	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
+	out := must.Get(cmd.StdoutPipe())(tb)
+	must.Do(tb, cmd.Start())
 	return cmd, bufio.NewScanner(out)
 }
 
@@ -52,9 +48,7 @@ func TestProcess_KilledKeepsReportedBlocks(t *testing.T) {
 		for _, b := range blocks {
 			stored[b.Hash()] = true
 		}
-		if err := s.close(); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, s.close())
 		for h := range printed {
 			if !stored[h] {
 				t.Errorf("round %d: block %s was printed but is not on disk", round, h)
@@ -80,9 +74,7 @@ func killAfter(t *testing.T, file string, n int, printed map[chain.Hash]bool) {
 		}
 		printed[*e.Hash] = true
 		if blocks++; blocks == n {
-			if err := cmd.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, cmd.Process.Kill())
 		}
 	}
 	if err := cmd.Wait(); err == nil {
@@ -104,9 +96,7 @@ func TestProcess_SignalsStopCleanly(t *testing.T) {
 				t.Errorf("line %q: %v", lines.Bytes(), err)
 			}
 			if kinds = append(kinds, e.Kind); e.Kind == node.EventStart {
-				if err := cmd.Process.Signal(signal); err != nil {
-					t.Fatal(err)
-				}
+				must.Do(t, cmd.Process.Signal(signal))
 			}
 		}
 		if err := cmd.Wait(); err != nil {
@@ -128,12 +118,8 @@ func BenchmarkStart(b *testing.B) {
 		if !lines.Scan() {
 			b.Fatal("the node printed nothing")
 		}
-		if err := cmd.Process.Signal(os.Interrupt); err != nil {
-			b.Fatal(err)
-		}
-		if err := cmd.Wait(); err != nil {
-			b.Fatal(err)
-		}
+		must.Do(b, cmd.Process.Signal(os.Interrupt))
+		must.Do(b, cmd.Wait())
 		cpu += float64((cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Microseconds()) / 1000
 		if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok && runtime.GOOS == "linux" {
 			rss += float64(usage.Maxrss) / 1024 // the unit differs on other systems

@@ -10,6 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node/chain"
 )
 
@@ -36,22 +37,16 @@ func newStore(t *testing.T) string {
 	}
 	all := testBlocks(300)
 	for _, part := range [][]*chain.Block{all[:1], all[1:200], all[200:]} {
-		if err := s.append(part); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, s.append(part))
 	}
-	if err := s.close(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, s.close())
 	return dir
 }
 
 func TestStore_KeepsOrder(t *testing.T) {
 	dir := newStore(t)
 	unfinished := filepath.Join(dir, storeFile+".new-123")
-	if err := os.WriteFile(unfinished, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(unfinished, nil, 0o600))
 	s, blocks, err := openStore(dir, testHash)
 	if err != nil {
 		t.Fatal(err)
@@ -91,9 +86,7 @@ func TestStore_Refuses(t *testing.T) {
 	})
 	t.Run("directory is a file", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "f")
-		if err := os.WriteFile(file, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.WriteFile(file, nil, 0o600))
 		if _, _, err := openStore(file, testHash); err == nil || !strings.Contains(err.Error(), "make data directory") {
 			t.Errorf("error %v", err)
 		}
@@ -116,19 +109,14 @@ func TestStore_DamagedFile(t *testing.T) {
 	t.Parallel()
 	dir := newStore(t)
 	path := filepath.Join(dir, storeFile)
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	whole := must.Get(os.ReadFile(path))(t)
 	want := testBlocks(300)
-	check := func(name string, damaged []byte, must bool) {
+	check := func(name string, damaged []byte, fails bool) {
 		t.Helper()
-		if err := os.WriteFile(path, damaged, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.WriteFile(path, damaged, 0o600))
 		s, blocks, err := openStore(dir, testHash)
 		if err == nil {
-			if must {
+			if fails {
 				t.Errorf("%s: no error", name)
 			}
 			for i, b := range blocks {
@@ -184,9 +172,7 @@ func TestStore_DamagedRecord(t *testing.T) {
 				t.Fatal(err)
 			}
 			err = s.db.Update(func(tx *bbolt.Tx) error { return tt.change(tx.Bucket(bucketBlocks)) })
-			if err := errors.Join(err, s.close()); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, errors.Join(err, s.close()))
 			_, _, err = openStore(dir, testHash)
 			if !errors.Is(err, ErrStoreCorrupt) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want ErrStoreCorrupt with %q", err, tt.want)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/wire"
 )
@@ -25,9 +26,7 @@ func newPool() *Pool { return New(func(m *wire.Tx) bool { return m.Tx.Sig[0] == 
 func (p *Pool) must(t *testing.T, ms ...*wire.Tx) {
 	t.Helper()
 	for _, m := range ms {
-		if err := p.Add(m, rich(0)); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, p.Add(m, rich(0)))
 	}
 }
 
@@ -109,9 +108,7 @@ func TestPool_SenderLimit(t *testing.T) {
 	// The account's nonce goes back in a reorganisation: a lower nonce evicts the highest.
 	p = newPool()
 	for i := range uint64(MaxPerSender) {
-		if err := p.Add(tx(1, i+1, 1), rich(1)); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, p.Add(tx(1, i+1, 1), rich(1)))
 	}
 	p.must(t, tx(1, 0, 1))
 	if p.Len() != MaxPerSender || p.Next(addr(1), 0) != MaxPerSender {

@@ -3,6 +3,7 @@ package relay
 import (
 	"testing"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/wire"
 )
@@ -18,10 +19,7 @@ func TestParse(t *testing.T) {
 		{"flood", Push, Push, Push, 256, false},
 		{"inventory", Announce, Nothing, Announce, wire.MaxInv, true},
 	} {
-		s, err := Parse(tt.name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(Parse(tt.name))(t)
 		action, most := s.Backlog()
 		if s.Name() != tt.name || s.Accepted(false) != tt.fresh || s.Accepted(true) != tt.known ||
 			action != tt.backlog || most != tt.most || s.Tracks() != tt.tracks {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node/chain"
 )
 
@@ -65,14 +66,9 @@ func TestEncode_GoldenVectors(t *testing.T) {
 			b := Encode(m)
 			file := filepath.Join("testdata", name+".hex")
 			if *update {
-				if err := os.WriteFile(file, []byte(hex.EncodeToString(b)+"\n"), 0o644); err != nil {
-					t.Fatal(err)
-				}
+				must.Do(t, os.WriteFile(file, []byte(hex.EncodeToString(b)+"\n"), 0o644))
 			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			want := must.Get(os.ReadFile(file))(t)
 			if got := hex.EncodeToString(b); got != strings.TrimSpace(string(want)) {
 				t.Errorf("encoding changed:\n got %s\nwant %s", got, want)
 			}
@@ -82,10 +78,7 @@ func TestEncode_GoldenVectors(t *testing.T) {
 			if Size(m) != len(b) {
 				t.Errorf("Size says %d, the encoding has %d bytes", Size(m), len(b))
 			}
-			back, err := Decode(b)
-			if err != nil {
-				t.Fatal(err)
-			}
+			back := must.Get(Decode(b))(t)
 			if diff := cmp.Diff(m, back, cmp.AllowUnexported(Tx{}, chain.Block{})); diff != "" {
 				t.Errorf("decoded differently:\n%s", diff)
 			}

@@ -6,15 +6,13 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node/chain"
 )
 
 func target(t testing.TB, bits uint32) chain.Target {
 	t.Helper()
-	tg, err := chain.TargetFromBits(bits)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tg := must.Get(chain.TargetFromBits(bits))(t)
 	return tg
 }
 

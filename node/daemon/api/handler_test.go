@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/consensus/pow"
@@ -40,10 +41,7 @@ func (b *backend) Do(_ context.Context, fn func(n *node.Node, now node.Time) []n
 
 func testKey(t testing.TB, i int) chain.Key {
 	t.Helper()
-	k, err := chain.KeyFromSeed(fmt.Sprintf("%064x", i))
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := must.Get(chain.KeyFromSeed(fmt.Sprintf("%064x", i)))(t)
 	return k
 }
 
@@ -142,10 +140,7 @@ func TestUnreachableNode(t *testing.T) {
 			t.Errorf("GET %s: status %d, %s", path, code, body)
 		}
 	}
-	tx, err := json.Marshal(chain.Tx{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tx := must.Get(json.Marshal(chain.Tx{}))(t)
 	if code, _ := request(t, h, "POST", "/v1/transactions", string(tx)); code != 503 {
 		t.Errorf("POST /v1/transactions: status %d", code)
 	}
@@ -167,10 +162,7 @@ func TestStatusAndBlocks(t *testing.T) {
 		if code != 200 || got.Hash != genesis.Hash() || got.Header != genesis.Header || len(got.Txs) != 0 {
 			t.Errorf("%s: status %d, %+v", path, code, got)
 		}
-		raw, err := base64.StdEncoding.DecodeString(got.Raw)
-		if err != nil {
-			t.Fatal(err)
-		}
+		raw := must.Get(base64.StdEncoding.DecodeString(got.Raw))(t)
 		if again, err := chain.DecodeBlock(raw); err != nil || again.Hash() != genesis.Hash() {
 			t.Errorf("%s: raw is another block (%v)", path, err)
 		}
@@ -194,10 +186,7 @@ func TestTransactions(t *testing.T) {
 	sign := func(i uint64) (chain.Tx, string) {
 		tx := chain.Tx{To: testKey(t, 99).Address(), Amount: 1, Fee: 1, Nonce: i / testSenders}
 		testKey(t, 1+int(i%testSenders)).Sign(genesis, &tx)
-		text, err := json.Marshal(tx)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := must.Get(json.Marshal(tx))(t)
 		return tx, string(text)
 	}
 	const sent = maxMempool + 5
@@ -210,10 +199,7 @@ func TestTransactions(t *testing.T) {
 	}
 	bad, _ := sign(0)
 	bad.Amount++
-	text, err := json.Marshal(bad)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Get(json.Marshal(bad))(t)
 	if code, body := request(t, h, "POST", "/v1/transactions", string(text)); code != 422 || !strings.Contains(string(body), `"error"`) {
 		t.Errorf("bad signature: status %d, %s", code, body)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/wire"
@@ -66,10 +67,7 @@ func floodNet(tb testing.TB, n, degree int) (r *Runtime, received *int) {
 	for i := range n {
 		plan.Nodes = append(plan.Nodes, runtime.PlanNode{ID: faults.NodeID(fmt.Sprint(i))})
 	}
-	hosts, err := r.Create(tb.Context(), plan)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	hosts := must.Get(r.Create(tb.Context(), plan))(tb)
 	rng := rand.New(rand.NewPCG(1, 1))
 	r.newMachine = func(cfg node.Config, _ []*chain.Block, now node.Time) (Machine, chain.PeerID, error) {
 		f := &flooder{received: received}
@@ -87,13 +85,9 @@ func floodNet(tb testing.TB, n, degree int) (r *Runtime, received *int) {
 	for _, h := range hosts {
 		l := runtime.Launch{ID: h.ID, Args: []string{"node", "--config=/c"}, Files: map[string][]byte{
 			"/c": fmt.Appendf(nil, `{"name": %q, "genesis": {"network": "flood"}}`, h.ID)}}
-		if err := r.Launch(tb.Context(), []runtime.Launch{l}, nil); err != nil {
-			tb.Fatal(err)
-		}
+		must.Do(tb, r.Launch(tb.Context(), []runtime.Launch{l}, nil))
 	}
-	if err := r.Clock().Sleep(tb.Context(), 500*time.Millisecond); err != nil {
-		tb.Fatal(err)
-	}
+	must.Do(tb, r.Clock().Sleep(tb.Context(), 500*time.Millisecond))
 	return r, received
 }
 
@@ -106,9 +100,7 @@ func BenchmarkDelivery(b *testing.B) {
 			b.ResetTimer()
 			from := *received
 			for *received-from < b.N {
-				if err := r.Clock().Sleep(b.Context(), r.Clock().Now()+100*time.Millisecond); err != nil {
-					b.Fatal(err)
-				}
+				must.Do(b, r.Clock().Sleep(b.Context(), r.Clock().Now()+100*time.Millisecond))
 			}
 			b.ReportMetric(float64(*received-from)/b.Elapsed().Seconds(), "deliveries/s")
 		})
@@ -118,9 +110,7 @@ func BenchmarkDelivery(b *testing.B) {
 func TestDelivery_DoesNotAllocate(t *testing.T) {
 	r, received := floodNet(t, 200, 8)
 	step := func() {
-		if err := r.Clock().Sleep(t.Context(), r.Clock().Now()+100*time.Millisecond); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, r.Clock().Sleep(t.Context(), r.Clock().Now()+100*time.Millisecond))
 	}
 	for range 20 { // until all buffers have grown
 		step()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/wire"
@@ -58,17 +59,10 @@ func TestPlant_ReplacesMachine(t *testing.T) {
 		}
 		return m
 	}})
-	hosts, err := r.Create(t.Context(), runtime.Plan{ID: "t", Nodes: []runtime.PlanNode{{ID: "a"}, {ID: "b"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	hosts := must.Get(r.Create(t.Context(), runtime.Plan{ID: "t", Nodes: []runtime.PlanNode{{ID: "a"}, {ID: "b"}}}))(t)
 	net := runtimetest.Network{ID: "t", Hosts: hosts, Start: r.Clock().Epoch(), Interval: time.Second, Miners: 1}
-	if err := r.Launch(t.Context(), net.Launches(), nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Clock().Sleep(t.Context(), 3*time.Second); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, r.Launch(t.Context(), net.Launches(), nil))
+	must.Do(t, r.Clock().Sleep(t.Context(), 3*time.Second))
 	if b := machines["b"][0]; b.received == 0 || b.sent == 0 {
 		t.Errorf("b received %d messages and tried to send %d", b.received, b.sent)
 	}
@@ -83,15 +77,11 @@ func TestPlant_ReplacesMachine(t *testing.T) {
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Errorf("the API of a planted node: %v, %v", resp, err)
 	}
-	if err := r.Do(t.Context(), faults.Action{Verb: faults.Restart, Node: "b"}); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, r.Do(t.Context(), faults.Action{Verb: faults.Restart, Node: "b"}))
 	if len(machines["b"]) != 2 || len(machines["a"]) != 1 {
 		t.Errorf("%d and %d machines were planted", len(machines["b"]), len(machines["a"]))
 	}
-	if err := r.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, r.Close(t.Context()))
 }
 
 // history is a Sink that collects everything in one text.
@@ -127,24 +117,17 @@ func start(tb testing.TB, r *sim.Runtime, sink runtime.Sink, n, miners int) []fa
 		ids = append(ids, faults.NodeID(fmt.Sprintf("n%d", i)))
 		plan.Nodes = append(plan.Nodes, runtime.PlanNode{ID: ids[i]})
 	}
-	hosts, err := r.Create(tb.Context(), plan)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	hosts := must.Get(r.Create(tb.Context(), plan))(tb)
 	network := runtimetest.Network{
 		ID: plan.ID, Hosts: hosts, Start: r.Clock().Epoch(), Interval: 2 * time.Second, Miners: miners, Peers: graph(n, 8),
 	}
-	if err := r.Launch(tb.Context(), network.Launches(), nil); err != nil {
-		tb.Fatal(err)
-	}
+	must.Do(tb, r.Launch(tb.Context(), network.Launches(), nil))
 	return ids
 }
 
 func sleep(tb testing.TB, r *sim.Runtime, until time.Duration) {
 	tb.Helper()
-	if err := r.Clock().Sleep(tb.Context(), until); err != nil {
-		tb.Fatal(err)
-	}
+	must.Do(tb, r.Clock().Sleep(tb.Context(), until))
 }
 
 // split is a cut between two groups, both ways.
@@ -213,17 +196,11 @@ func BenchmarkSplitBrain(b *testing.B) {
 		r := sim.New(sim.Options{Seed: 1})
 		ids := start(b, r, nil, 1000, 50)
 		sleep(b, r, 20*time.Second)
-		if _, err := r.Shape(b.Context(), []faults.Layer{split(ids[:500], ids[500:])}); err != nil {
-			b.Fatal(err)
-		}
+		must.Get(r.Shape(b.Context(), []faults.Layer{split(ids[:500], ids[500:])}))(b)
 		sleep(b, r, 50*time.Second)
-		if _, err := r.Shape(b.Context(), nil); err != nil {
-			b.Fatal(err)
-		}
+		must.Get(r.Shape(b.Context(), nil))(b)
 		sleep(b, r, 120*time.Second)
-		if err := r.Close(b.Context()); err != nil {
-			b.Fatal(err)
-		}
+		must.Do(b, r.Close(b.Context()))
 	}
 }
 
@@ -240,9 +217,7 @@ func BenchmarkMemory(b *testing.B) {
 		goruntime.GC()
 		goruntime.ReadMemStats(&after)
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n/1024, "KiB/node")
-		if err := r.Close(b.Context()); err != nil {
-			b.Fatal(err)
-		}
+		must.Do(b, r.Close(b.Context()))
 	}
 }
 
@@ -252,8 +227,6 @@ func BenchmarkTenThousand(b *testing.B) {
 		r := sim.New(sim.Options{Seed: 1})
 		start(b, r, nil, 10000, 100)
 		sleep(b, r, 200*time.Second)
-		if err := r.Close(b.Context()); err != nil {
-			b.Fatal(err)
-		}
+		must.Do(b, r.Close(b.Context()))
 	}
 }

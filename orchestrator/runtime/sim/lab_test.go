@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/wire"
@@ -112,10 +113,7 @@ func newLab(t *testing.T, names ...string) *lab {
 	for _, n := range names {
 		plan.Nodes = append(plan.Nodes, runtime.PlanNode{ID: faults.NodeID(n)})
 	}
-	var err error
-	if l.hosts, err = l.r.Create(t.Context(), plan); err != nil {
-		t.Fatal(err)
-	}
+	l.hosts = must.Get(l.r.Create(t.Context(), plan))(t)
 	t.Cleanup(func() {
 		if err := l.r.Close(t.Context()); err != nil {
 			t.Error(err)
@@ -136,10 +134,7 @@ func launchAll(t *testing.T, names ...string) *lab {
 
 func launchOf(t *testing.T, cfg node.Config) runtime.Launch {
 	t.Helper()
-	text, err := json.Marshal(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Get(json.Marshal(cfg))(t)
 	return runtime.Launch{
 		ID: faults.NodeID(cfg.Name), Args: []string{"node", "--config", "/c.json"},
 		Files: map[string][]byte{"/c.json": text},
@@ -149,9 +144,7 @@ func launchOf(t *testing.T, cfg node.Config) runtime.Launch {
 func (l *lab) launch(name string) {
 	l.t.Helper()
 	cfg := launchOf(l.t, node.Config{Name: name})
-	if err := l.r.Launch(l.t.Context(), []runtime.Launch{cfg}, nil); err != nil {
-		l.t.Fatal(err)
-	}
+	must.Do(l.t, l.r.Launch(l.t.Context(), []runtime.Launch{cfg}, nil))
 }
 
 func (l *lab) nameOf(id chain.PeerID) string {
@@ -193,24 +186,18 @@ func (l *lab) disconnect(from, to, reason string) {
 
 func (l *lab) do(verb faults.Verb, name string) {
 	l.t.Helper()
-	if err := l.r.Do(l.t.Context(), faults.Action{Verb: verb, Node: faults.NodeID(name)}); err != nil {
-		l.t.Fatal(err)
-	}
+	must.Do(l.t, l.r.Do(l.t.Context(), faults.Action{Verb: verb, Node: faults.NodeID(name)}))
 }
 
 // until lets virtual time pass until at.
 func (l *lab) until(at time.Duration) {
 	l.t.Helper()
-	if err := l.r.Clock().Sleep(l.t.Context(), at); err != nil {
-		l.t.Fatal(err)
-	}
+	must.Do(l.t, l.r.Clock().Sleep(l.t.Context(), at))
 }
 
 func (l *lab) shape(layers ...faults.Layer) {
 	l.t.Helper()
-	if _, err := l.r.Shape(l.t.Context(), layers); err != nil {
-		l.t.Fatal(err)
-	}
+	must.Get(l.r.Shape(l.t.Context(), layers))(l.t)
 }
 
 // oneWay is a layer with one rule, from one node to another.

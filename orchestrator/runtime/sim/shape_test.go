@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 func TestShape_DelayOnOldAndNewConnections(t *testing.T) {
@@ -89,10 +90,7 @@ func TestProbe(t *testing.T) {
 	l.do(faults.Kill, "d")
 	link := func(from, to faults.NodeID) faults.Link { return faults.Link{From: from, To: to} }
 	links := []faults.Link{link("a", "b"), link("b", "a"), link("a", "c"), link("a", "d"), link("d", "a"), link("a", "a")}
-	got, err := l.r.Probe(t.Context(), links, faults.ProbePlan{Count: 10, Interval: 5 * ms, Wait: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := must.Get(l.r.Probe(t.Context(), links, faults.ProbePlan{Count: 10, Interval: 5 * ms, Wait: time.Second}))(t)
 	slow := got[0]
 	if slow.Received != 10 || slow.Min < 10*ms || slow.Max > 31*ms || slow.Min >= slow.Max ||
 		slow.Median < slow.Min || slow.Median > slow.Max {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
@@ -51,9 +52,7 @@ func TestCreate_Refuses(t *testing.T) {
 	if _, err := r.Create(t.Context(), many); err == nil || !strings.Contains(err.Error(), "at most") {
 		t.Errorf("too many nodes: %v", err)
 	}
-	if _, err := r.Create(t.Context(), runtime.Plan{ID: "p"}); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(r.Create(t.Context(), runtime.Plan{ID: "p"}))(t)
 	if _, err := r.Create(t.Context(), runtime.Plan{ID: "p"}); err == nil {
 		t.Error("second create: no error")
 	}
@@ -80,9 +79,7 @@ func TestDial_AdvertisedName(t *testing.T) {
 	l := newLab(t, "a", "b")
 	for _, n := range []string{"a", "b"} {
 		cfg := node.Config{Name: n, Advertise: "gate.example:4001"} // belongs to the first node
-		if err := l.r.Launch(t.Context(), []runtime.Launch{launchOf(t, cfg)}, nil); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, l.r.Launch(t.Context(), []runtime.Launch{launchOf(t, cfg)}, nil))
 	}
 	l.perform("b", node.Effect{Kind: node.EffectDial, Peer: idOf("a"), Addr: "gate.example:4001"})
 	l.until(10 * ms)
@@ -93,9 +90,7 @@ func TestClose_RefusesCalls(t *testing.T) {
 	l := launchAll(t, "a")
 	l.timer("a", 1, 10*ms)
 	for range 2 {
-		if err := l.r.Close(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, l.r.Close(t.Context()))
 	}
 	ctx := t.Context()
 	_, create := l.r.Create(ctx, runtime.Plan{})
@@ -261,9 +256,7 @@ func TestPanic_InNewMachine(t *testing.T) {
 func TestCrash(t *testing.T) {
 	l := launchAll(t, "a", "b")
 	for id, at := range map[faults.NodeID]time.Duration{"a": time.Second, "b": 2 * time.Second} {
-		if err := l.r.Crash(id, at, errors.New("exit status 1")); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, l.r.Crash(id, at, errors.New("exit status 1")))
 	}
 	if err := l.r.Crash("x", 0, nil); err == nil {
 		t.Error("crash of an unknown node: no error")
@@ -329,10 +322,7 @@ func TestReadConfig_SharesGenesis(t *testing.T) {
 	var g internedGenesis
 	decode := func(text string) node.Config {
 		t.Helper()
-		cfg, err := g.decode([]byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
+		cfg := must.Get(g.decode([]byte(text)))(t)
 		return cfg
 	}
 	const alloc = `"alloc": [{"address": "0101010101010101010101010101010101010101010101010101010101010101", "amount": 1}]`

@@ -13,25 +13,20 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
 )
 
 // request sends a request to a URL through a runtime's transport.
 func request(t *testing.T, r *sim.Runtime, method, url, body string) (int, string, error) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := must.Get(http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body)))(t)
 	resp, err := (&http.Client{Transport: r.Transport()}).Do(req)
 	if err != nil {
 		return 0, "", err
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Get(io.ReadAll(resp.Body))(t)
 	if int64(len(text)) != resp.ContentLength {
 		t.Errorf("%d bytes, content length %d", len(text), resp.ContentLength)
 	}
@@ -69,9 +64,7 @@ func TestTransport_Errors(t *testing.T) {
 	r := sim.New(sim.Options{})
 	ids := start(t, r, nil, 4, 1)
 	for verb, id := range map[faults.Verb]faults.NodeID{faults.Kill: ids[1], faults.Stop: ids[2], faults.Pause: ids[3]} {
-		if err := r.Do(t.Context(), faults.Action{Verb: verb, Node: id}); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, r.Do(t.Context(), faults.Action{Verb: verb, Node: id}))
 	}
 	for url, want := range map[string]error{
 		"http://10.0.0.2:8080/v1/status": syscall.ECONNREFUSED, // killed
@@ -94,10 +87,7 @@ func TestTransport_Errors(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	req, err := http.NewRequestWithContext(ctx, "GET", "http://10.0.0.1:8080/v1/status", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	req := must.Get(http.NewRequestWithContext(ctx, "GET", "http://10.0.0.1:8080/v1/status", nil))(t)
 	if _, err := r.Transport().RoundTrip(req); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled context: %v", err)
 	}
@@ -111,9 +101,7 @@ func TestTransport_Restart(t *testing.T) {
 		if err != nil || status != 200 {
 			t.Fatalf("process %d: %d %s %v", i, status, body, err)
 		}
-		if err := r.Do(t.Context(), faults.Action{Verb: faults.Restart, Node: ids[0]}); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, r.Do(t.Context(), faults.Action{Verb: faults.Restart, Node: ids[0]}))
 	}
 }
 
