@@ -349,10 +349,10 @@ func (l *LogArrival) Check(m *strictyaml.Mapping) {
 		return
 	}
 	at := strictyaml.NodePos(m.Value["pattern"])
-	re, err := compileRegexp(l.Source)
+	re, msg, hint := compileRegexp(l.Source)
 	switch {
-	case err != nil:
-		m.Failf(at, regexpHint, "pattern: %v", err)
+	case re == nil:
+		m.Failf(at, hint, "pattern: %s", msg)
 		return
 	case re.NumSubexp() == 0:
 		m.Failf(at, example, "pattern has no group named hash or height")
@@ -436,18 +436,20 @@ func (w *Wallet) Check(m *strictyaml.Mapping) {
 // MaxPattern is the most bytes of a regular expression.
 const MaxPattern = 1024
 
-const regexpHint = "a literal bracket, dot or star needs a \\ before it"
-
-// compileRegexp compiles a regular expression in Go's syntax (RE2), whose time is linear in the text.
-func compileRegexp(source string) (*regexp.Regexp, error) {
-	if source == "" || len(source) > MaxPattern {
-		return nil, fmt.Errorf("the expression has %d bytes, 1 to %d are allowed", len(source), MaxPattern)
+// compileRegexp compiles a regular expression in Go's syntax (RE2), whose time is linear in the text. Where it is none, msg
+// says why, and hint what to do.
+func compileRegexp(source string) (re *regexp.Regexp, msg, hint string) {
+	switch {
+	case source == "":
+		return nil, "the expression is empty", `for example "[0-9a-f]{66}"`
+	case len(source) > MaxPattern:
+		return nil, fmt.Sprintf("the expression has more than %d bytes", MaxPattern), ""
 	}
 	re, err := regexp.Compile(source)
 	if err != nil {
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return nil, strings.TrimPrefix(err.Error(), "error parsing regexp: "), "a literal bracket, dot or star needs a \\ before it"
 	}
-	return re, nil
+	return re, "", ""
 }
 
 // Pattern is a regular expression that takes a part of a text.
@@ -465,10 +467,10 @@ func (p *Pattern) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
 		return
 	}
 	*p = Pattern{Source: s, Pos: strictyaml.NodePos(n.Node), from: d.Source}
-	re, err := compileRegexp(s)
+	re, msg, hint := compileRegexp(s)
 	switch {
-	case err != nil:
-		d.Failf(p.Pos, regexpHint, "%s: %v", n.Name, err)
+	case re == nil:
+		d.Failf(p.Pos, hint, "%s: %s", n.Name, msg)
 	case re.NumSubexp() > 1:
 		d.Failf(p.Pos, "a group that is not to be taken begins with (?:", "%s has more than one group", n.Name)
 	}
@@ -480,7 +482,7 @@ func (p *Pattern) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
 func (p Pattern) Find(text string) (string, error) {
 	found := p.re.FindStringSubmatch(text)
 	if found == nil {
-		return "", p.from.ErrorAt(p.Pos, fmt.Sprintf("match %s: it is nowhere in the text", strictyaml.Shorten(p.Source)), "the text was "+rawJSON(text))
+		return "", p.from.ErrorAt(p.Pos, fmt.Sprintf("match %s: no match in the text", strictyaml.Shorten(p.Source)), "the text was "+rawJSON(text))
 	}
 	return found[len(found)-1], nil
 }

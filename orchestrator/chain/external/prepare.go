@@ -224,7 +224,7 @@ func (p *preparer) extract(ctx context.Context, capture chainspec.Capture, text 
 	case capture.Match != nil:
 		found, err := capture.Match.Find(text)
 		if err != nil {
-			return failed(capture.Match.Pos, "match "+capture.Match.Source+": it is nowhere in the text", err)
+			return failed(capture.Match.Pos, "match "+capture.Match.Source+": no match in the text", err)
 		}
 		return found, nil
 	case capture.JQ == nil:

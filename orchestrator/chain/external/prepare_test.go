@@ -266,7 +266,7 @@ func TestPrepare_Errors(t *testing.T) {
 		{"jq that fails", &containers{run: result("genesis", files("/out/genesis.json", `[7]`), nil)},
 			[]string{first, "capture id: ", "stepped.yaml:11:", "[7]"}},
 		{"text without what is looked for", &containers{run: result("enrol", runtime.CommandResult{Stdout: []byte("no, sorry\n"), Files: files("/data/x", "", "/etc/one", "").Files}, nil)},
-			[]string{second, "capture token: ", "stepped.yaml:14:44: match (?m)^secret: (.*)$: it is nowhere in the text", `the text was "no, sorry"`}},
+			[]string{second, "capture token: ", "stepped.yaml:14:44: match (?m)^secret: (.*)$: no match in the text", `the text was "no, sorry"`}},
 		{"nothing to keep", &containers{run: result("enrol", runtime.CommandResult{Stdout: []byte("secret: x"), Files: files("/data2/x", "", "/etc/one", "").Files}, nil)},
 			[]string{second + "keep /data: the command left no file there"}},
 	} {

@@ -250,7 +250,7 @@ func TestRedact_CapturedValues(t *testing.T) {
 func TestRedact_CaptureErrors(t *testing.T) {
 	long := strings.Repeat("y", maxShown-20)
 	for name, c := range map[string]struct{ how, printed, want string }{
-		"no match":    {"match: 'token (.*)'", cookie, "toy.yaml:6:61: match token (.*): it is nowhere in the text"},
+		"no match":    {"match: 'token (.*)'", cookie, "toy.yaml:6:61: match token (.*): no match in the text"},
 		"no JSON":     {"jq: .key", cookie, "what was captured is not JSON"},
 		"jq fails":    {"jq: .key.key", `{"key": "` + cookie + `"}`, "jq .key.key fails"},
 		"a list":      {"jq: .", `["` + cookie + `"]`, "jq gave a list, which is neither text nor a number"},
