@@ -77,7 +77,7 @@ func (p *printer) measured(faults []invariant.FaultSummary) {
 		}
 	}
 	if len(rows) > 0 {
-		p.table("Measured around each fault: answers of nodes; packets received, median delay", []string{"fault", "on", "before", "during", "after"}, rows)
+		p.table("Probes around each fault: packets and median one-way delay, or node state", []string{"fault", "on", "before", "during", "after"}, rows)
 	}
 }
 

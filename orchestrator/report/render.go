@@ -102,18 +102,23 @@ func (p *printer) results(results []invariant.Result) {
 	}
 }
 
-// result says why an invariant did not pass, with the evidence.
+// result says why an invariant did not pass, with the evidence. The first line has the time of the evidence that it
+// states.
 func (p *printer) result(x *invariant.Result) {
-	head := fmt.Sprintf(" %s %s: ", x.Verdict, x.Invariant)
-	reason := p.style.Fold(x.Reason, len(head), 3)
-	p.line(" %s %s: %s", p.coloured(x.Verdict), x.Invariant, reason)
+	subject := x.Invariant
+	if len(x.Evidence) > 0 && x.Evidence[0].Text == x.Reason {
+		subject += " at " + short(x.Evidence[0].At)
+	}
+	head := fmt.Sprintf(" %s %s: ", x.Verdict, subject)
+	p.line(" %s %s: %s", p.coloured(x.Verdict), subject, p.style.Fold(x.Reason, len(head), 3))
 	for i := range x.Evidence {
 		e := &x.Evidence[i]
-		at := "   at " + short(e.At)
 		if e.Text != x.Reason {
-			at += ": " + p.style.Fold(e.Text, len(at)+2, 5)
+			at := "   at " + short(e.At) + ": "
+			p.line("%s%s", at, p.style.Fold(e.Text, len(at), 5))
+		} else if i > 0 {
+			p.line("   at %s", short(e.At))
 		}
-		p.line("%s", at)
 		p.where(e)
 	}
 }
