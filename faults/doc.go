@@ -5,8 +5,8 @@
 // The files:
 //   - fault.go: Fault (one kind of failure with its parameters), Net (the testnet it is resolved on) and Effect (what it
 //     does to links and nodes).
-//   - One file per fault: kill.go, latency.go, partition_halves.go ... A new fault is a new file that implements Fault;
-//     scenario files get it in package testnets.
+//   - One file per fault: latency.go, partition_halves.go ...; kill, stop, pause, resume and restart are in node_fault.go. A new
+//     fault is a new file that implements Fault; scenario files get it in package testnets.
 //   - select.go: Select, which chooses nodes by name, by role or at random; nearest.go: "did you mean" for names.
 //   - schedule.go: Plan turns scheduled faults into Planned ones, refuses contradictions, and Steps orders what happens.
 //   - links.go: Links, the complete desired state of every directed link, how overlapping faults add up (Compose), and

@@ -189,11 +189,11 @@ func TestNodeFaults(t *testing.T) {
 		kind, text string
 		begin, end Verb
 	}{
-		{KillNodes{named("full")}, "kill", "kill full (2 nodes)", Kill, Start},
-		{StopNodes{named("full-1", "full-2")}, "stop", "stop full-1 and full-2", Stop, Start},
-		{PauseNodes{named("full")}, "pause", "pause full (2 nodes)", Pause, Resume},
-		{ResumeNodes{named("full")}, "resume", "resume full (2 nodes)", Resume, ""},
-		{RestartNodes{named("full")}, "restart", "restart full (2 nodes)", Restart, ""},
+		{NodeFault{Kill, named("full")}, "kill", "kill full (2 nodes)", Kill, Start},
+		{NodeFault{Stop, named("full-1", "full-2")}, "stop", "stop full-1 and full-2", Stop, Start},
+		{NodeFault{Pause, named("full")}, "pause", "pause full (2 nodes)", Pause, Resume},
+		{NodeFault{Resume, named("full")}, "resume", "resume full (2 nodes)", Resume, ""},
+		{NodeFault{Restart, named("full")}, "restart", "restart full (2 nodes)", Restart, ""},
 	} {
 		e := must.Get(c.fault.Resolve(testNet(), testRand(1)))(t)
 		want := Effect{Text: c.text, Begin: []Action{{c.begin, "full-1"}, {c.begin, "full-2"}}}
@@ -209,7 +209,7 @@ func TestNodeFaults(t *testing.T) {
 func TestSelect_Random(t *testing.T) {
 	seen := make(map[NodeID]bool)
 	for seed := range uint64(40) {
-		e := must.Get(KillNodes{Select{Names: []string{"miner"}, Random: 2}}.Resolve(testNet(), testRand(seed)))(t)
+		e := must.Get(NodeFault{Kill, Select{Names: []string{"miner"}, Random: 2}}.Resolve(testNet(), testRand(seed)))(t)
 		if len(e.Begin) != 2 || e.Begin[0].Node >= e.Begin[1].Node {
 			t.Fatalf("drew %v", e.Begin)
 		}
@@ -220,7 +220,7 @@ func TestSelect_Random(t *testing.T) {
 	if len(seen) != 3 {
 		t.Errorf("40 seeds drew only %v", seen)
 	}
-	e, err := KillNodes{Select{Random: 5}}.Resolve(testNet(), testRand(1))
+	e, err := NodeFault{Kill, Select{Random: 5}}.Resolve(testNet(), testRand(1))
 	if err != nil || e.Text != "kill 5 nodes" {
 		t.Errorf("%q, %v", e.Text, err)
 	}
@@ -253,12 +253,12 @@ func TestFaultErrors(t *testing.T) {
 		{Latency{Delay: ms, From: named("x")}, `no node or role is called "x"`},
 		{Latency{Delay: ms, To: named("x")}, `no node or role is called "x"`},
 		{Latency{Delay: ms, From: named("full-1"), To: named("full-1")}, "there is no link from full-1 to itself"},
-		{KillNodes{}, "kill names no node"},
-		{KillNodes{named("Miner-1")}, `no node or role is called "Miner-1"`},
-		{KillNodes{named("miner", "miner-1")}, "miner-1 is named twice"},
-		{KillNodes{named("full-1", "full-1")}, "full-1 is named twice"},
-		{KillNodes{Select{Names: []string{"full"}, Random: 3}}, "cannot choose 3 nodes at random of 2 nodes"},
-		{KillNodes{Select{Random: -1}}, "cannot choose -1 nodes at random"},
+		{NodeFault{Verb: Kill}, "kill names no node"},
+		{NodeFault{Kill, named("Miner-1")}, `no node or role is called "Miner-1"`},
+		{NodeFault{Kill, named("miner", "miner-1")}, "miner-1 is named twice"},
+		{NodeFault{Kill, named("full-1", "full-1")}, "full-1 is named twice"},
+		{NodeFault{Kill, Select{Names: []string{"full"}, Random: 3}}, "cannot choose 3 nodes at random of 2 nodes"},
+		{NodeFault{Kill, Select{Random: -1}}, "cannot choose -1 nodes at random"},
 	} {
 		_, err := c.fault.Resolve(testNet(), testRand(1))
 		if err == nil || err.Error() != c.want {
@@ -295,14 +295,14 @@ func TestFaultErrors_TooFewNodes(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	if _, err := (KillNodes{Select{Random: 1}}).Resolve(Net{}, testRand(1)); err == nil ||
+	if _, err := (NodeFault{Kill, Select{Random: 1}}).Resolve(Net{}, testRand(1)); err == nil ||
 		err.Error() != "the testnet has no nodes" {
 		t.Error(err)
 	}
 }
 
 func TestNameError_Nearest(t *testing.T) {
-	_, err := KillNodes{named("minre-1")}.Resolve(testNet(), testRand(1))
+	_, err := NodeFault{Kill, named("minre-1")}.Resolve(testNet(), testRand(1))
 	var name *NameError
 	if !errors.As(err, &name) || name.Nearest != "miner-1" || name.Name != "minre-1" {
 		t.Errorf("%#v", name)

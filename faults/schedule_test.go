@@ -28,11 +28,11 @@ func TestPlan(t *testing.T) {
 	plan := must.Get(Plan([]Scheduled{
 		{At: 10 * s, For: 5 * s, Fault: PartitionIsolate{named("miner-1")}},
 		{At: 12 * s, Fault: Latency{Delay: s}},
-		{At: 20 * s, For: 5 * s, Fault: KillNodes{named("miner-1")}},
-		{At: 25 * s, For: 5 * s, Fault: KillNodes{named("miner-1")}},
+		{At: 20 * s, For: 5 * s, Fault: NodeFault{Kill, named("miner-1")}},
+		{At: 25 * s, For: 5 * s, Fault: NodeFault{Kill, named("miner-1")}},
 		{At: 2 * s, For: 5 * s, Fault: PartitionIsolate{named("miner-2")}},
-		{At: 30 * s, Fault: RestartNodes{named("miner-1")}},
-		{At: 31 * s, Fault: StopNodes{named("miner-1")}},
+		{At: 30 * s, Fault: NodeFault{Restart, named("miner-1")}},
+		{At: 31 * s, Fault: NodeFault{Stop, named("miner-1")}},
 	}, testNet(), 1, 40*s))(t)
 	want := `partition-1 10s-15s cut miner-1 from all other nodes; end []
 latency-1 12s-40s delay 1s on every link; end []
@@ -79,9 +79,9 @@ func TestPlan_RandomChoicesAreStable(t *testing.T) {
 
 func TestPlan_ResumeEndsPause(t *testing.T) {
 	plan := must.Get(Plan([]Scheduled{
-		{At: 5 * s, Fault: PauseNodes{named("miner")}},
-		{At: 10 * s, Fault: ResumeNodes{named("miner-1", "miner-2")}},
-		{At: 15 * s, For: 5 * s, Fault: KillNodes{named("miner-1")}},
+		{At: 5 * s, Fault: NodeFault{Pause, named("miner")}},
+		{At: 10 * s, Fault: NodeFault{Resume, named("miner-1", "miner-2")}},
+		{At: 15 * s, For: 5 * s, Fault: NodeFault{Kill, named("miner-1")}},
 	}, testNet(), 1, 40*s))(t)
 	want := `pause-1 5s-40s pause miner (3 nodes); end [{resume miner-3}]
 resume-1 10s-10s resume miner-1 and miner-2; end []
@@ -91,8 +91,8 @@ kill-1 15s-20s kill miner-1; end [{start miner-1}]
 		t.Error(d)
 	}
 	plan = must.Get(Plan([]Scheduled{
-		{At: 10 * s, Fault: ResumeNodes{named("full")}},
-		{At: 5 * s, Fault: PauseNodes{named("full")}},
+		{At: 10 * s, Fault: NodeFault{Resume, named("full")}},
+		{At: 5 * s, Fault: NodeFault{Pause, named("full")}},
 	}, testNet(), 1, 40*s))(t)
 	want = "resume-1 10s-10s resume full (2 nodes); end []\npause-1 5s-10s pause full (2 nodes); end []\n"
 	if d := cmp.Diff(want, sketch(plan)); d != "" {
@@ -108,7 +108,7 @@ func (bad) Resolve(Net, *rand.Rand) (Effect, error) { return Effect{}, errors.Ne
 
 func TestPlan_Errors(t *testing.T) {
 	kill := func(at, length time.Duration, names ...string) Scheduled {
-		return Scheduled{At: at, For: length, Fault: KillNodes{named(names...)}}
+		return Scheduled{At: at, For: length, Fault: NodeFault{Kill, named(names...)}}
 	}
 	for _, c := range []struct {
 		name string
@@ -123,20 +123,20 @@ func TestPlan_Errors(t *testing.T) {
 		{"long", []Scheduled{kill(30*s, 11*s, "full")}, "0 fault kill-1: begins at 30s and lasts 11s, but the schedule ends at 40s"},
 		{"overflow", []Scheduled{kill(30*s, 1<<63-1, "full")},
 			"0 fault kill-1: begins at 30s and lasts 2562047h47m16.854775807s, but the schedule ends at 40s"},
-		{"instant", []Scheduled{{At: s, For: s, Fault: RestartNodes{named("full")}}},
+		{"instant", []Scheduled{{At: s, For: s, Fault: NodeFault{Restart, named("full")}}},
 			"0 fault restart-1: restart is instantaneous, it cannot last for 1s"},
 		{"killed twice", []Scheduled{kill(10*s, 10*s, "full"), kill(15*s, s, "full-2")},
 			"1 fault kill-2: cannot kill full-2 at 15s: kill-1 affects it from 10s to 20s"},
 		{"killed for good", []Scheduled{kill(10*s, 0, "full"), kill(35*s, s, "full-2")},
 			"1 fault kill-2: cannot kill full-2 at 35s: kill-1 affects it from 10s to 40s"},
-		{"restart of a dead node", []Scheduled{{At: 15 * s, Fault: RestartNodes{named("full-1")}}, kill(10*s, 10*s, "full")},
+		{"restart of a dead node", []Scheduled{{At: 15 * s, Fault: NodeFault{Restart, named("full-1")}}, kill(10*s, 10*s, "full")},
 			"0 fault restart-1: cannot restart full-1 at 15s: kill-1 affects it from 10s to 20s"},
-		{"resume of a running node", []Scheduled{{At: s, Fault: ResumeNodes{named("full-1")}}},
+		{"resume of a running node", []Scheduled{{At: s, Fault: NodeFault{Resume, named("full-1")}}},
 			"0 fault resume-1: cannot resume full-1 at 1s: it is not paused"},
-		{"resume of a dead node", []Scheduled{kill(0, 10*s, "full"), {At: s, Fault: ResumeNodes{named("full-1")}}},
+		{"resume of a dead node", []Scheduled{kill(0, 10*s, "full"), {At: s, Fault: NodeFault{Resume, named("full-1")}}},
 			"1 fault resume-1: cannot resume full-1 at 1s: kill-1 affects it from 0s to 10s"},
 		{"resume of a pause with an end", []Scheduled{
-			{At: s, For: 5 * s, Fault: PauseNodes{named("full-1")}}, {At: 2 * s, Fault: ResumeNodes{named("full-1")}}},
+			{At: s, For: 5 * s, Fault: NodeFault{Pause, named("full-1")}}, {At: 2 * s, Fault: NodeFault{Resume, named("full-1")}}},
 			"1 fault resume-1: cannot resume full-1 at 2s: pause-1 affects it from 1s to 6s"},
 		{"all of them", []Scheduled{kill(-s, 0, "full"), kill(s, 0, "miner"), {Fault: bad{}}},
 			"0 fault kill-1: begins at -1s, before the schedule\n2 fault bad-1: is bad"},
@@ -165,7 +165,7 @@ func TestPlan_Errors(t *testing.T) {
 }
 
 func TestPlan_Limits(t *testing.T) {
-	fault := Scheduled{Fault: RestartNodes{named("n-0")}}
+	fault := Scheduled{Fault: NodeFault{Restart, named("n-0")}}
 	many := make([]Scheduled, MaxFaults+1)
 	for i := range many {
 		many[i] = fault

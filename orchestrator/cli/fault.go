@@ -21,10 +21,8 @@ func faultCommand(e *env, open opener) *ucli.Command {
 		Usage: "break and heal the network of a running testnet",
 		Subcommands: []*ucli.Command{
 			faultPartitionCommand(e, open), faultLatencyCommand(e, open),
-			faultNodeCommand(e, open, "kill", "kill nodes, as a power cut does; `fault heal` starts them again",
-				func(s faults.Select) faults.Fault { return faults.KillNodes{Nodes: s} }),
-			faultNodeCommand(e, open, "pause", "freeze nodes; `fault heal` resumes them",
-				func(s faults.Select) faults.Fault { return faults.PauseNodes{Nodes: s} }),
+			faultNodeCommand(e, open, faults.Kill, "kill nodes, as a power cut does; `fault heal` starts them again"),
+			faultNodeCommand(e, open, faults.Pause, "freeze nodes; `fault heal` resumes them"),
 			faultHealCommand(e, open), faultLsCommand(e, open),
 		},
 	}
@@ -123,12 +121,12 @@ func faultLatencyCommand(e *env, open opener) *ucli.Command {
 	}
 }
 
-func faultNodeCommand(e *env, open opener, name, usage string, faultOn func(faults.Select) faults.Fault) *ucli.Command {
+func faultNodeCommand(e *env, open opener, verb faults.Verb, usage string) *ucli.Command {
 	return &ucli.Command{
-		Name: name, Usage: usage, ArgsUsage: "NODE...",
+		Name: string(verb), Usage: usage, ArgsUsage: "NODE...",
 		Flags: []ucli.Flag{testnetFlag(), jsonFlag()},
 		Action: func(c *ucli.Context) error {
-			return applyFault(c, e, open, faultOn(faults.Select{Names: c.Args().Slice()}))
+			return applyFault(c, e, open, faults.NodeFault{Verb: verb, Nodes: faults.Select{Names: c.Args().Slice()}})
 		},
 	}
 }

@@ -201,18 +201,7 @@ func (d *faultDecoder) kind(kind string, at strictyaml.Pos, n ast.Node) faults.F
 	case "latency":
 		return d.latency(n)
 	}
-	nodes := d.selection(n, kind)
-	switch kind {
-	case "kill":
-		return faults.KillNodes{Nodes: nodes}
-	case "stop":
-		return faults.StopNodes{Nodes: nodes}
-	case "pause":
-		return faults.PauseNodes{Nodes: nodes}
-	case "resume":
-		return faults.ResumeNodes{Nodes: nodes}
-	}
-	return faults.RestartNodes{Nodes: nodes}
+	return faults.NodeFault{Verb: faults.Verb(kind), Nodes: d.selection(n, kind)}
 }
 
 // selection decodes a choice of nodes: a name, a list of names, or {random: 2, of: miner}.

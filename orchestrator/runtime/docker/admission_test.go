@@ -28,12 +28,6 @@ func unfixed(n int) []attachedContainer {
 // plan makes a plan of "kill b 10 20": what, on whom, from and until which second.
 func plan(t *testing.T, faultsOf ...string) []faults.Planned {
 	t.Helper()
-	kinds := map[string]func(faults.Select) faults.Fault{
-		"kill":    func(s faults.Select) faults.Fault { return faults.KillNodes{Nodes: s} },
-		"stop":    func(s faults.Select) faults.Fault { return faults.StopNodes{Nodes: s} },
-		"pause":   func(s faults.Select) faults.Fault { return faults.PauseNodes{Nodes: s} },
-		"restart": func(s faults.Select) faults.Fault { return faults.RestartNodes{Nodes: s} },
-	}
 	var list []faults.Scheduled
 	for _, f := range faultsOf {
 		var kind, who string
@@ -42,7 +36,8 @@ func plan(t *testing.T, faultsOf ...string) []faults.Planned {
 			t.Fatalf("%s: %v", f, err)
 		}
 		list = append(list, faults.Scheduled{
-			At: time.Duration(at) * time.Second, For: time.Duration(until-at) * time.Second, Fault: kinds[kind](faults.Select{Names: strings.Split(who, ",")}),
+			At: time.Duration(at) * time.Second, For: time.Duration(until-at) * time.Second,
+			Fault: faults.NodeFault{Verb: faults.Verb(kind), Nodes: faults.Select{Names: strings.Split(who, ",")}},
 		})
 	}
 	planned, err := faults.Plan(list, faults.Net{Nodes: []faults.NodeID{"a", "b", "c"}}, 1, time.Minute)

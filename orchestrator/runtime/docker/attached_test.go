@@ -334,7 +334,7 @@ func TestAttached_RefusesAutoRemove(t *testing.T) {
 			t.Errorf("%s: %v", v, err)
 		}
 	}
-	list := []faults.Scheduled{{At: time.Second, For: time.Second, Fault: faults.KillNodes{Nodes: faults.Select{Names: []string{"val-1"}}}}}
+	list := []faults.Scheduled{{At: time.Second, For: time.Second, Fault: faults.NodeFault{Verb: faults.Kill, Nodes: faults.Select{Names: []string{"val-1"}}}}}
 	planned, err := faults.Plan(list, faults.Net{Nodes: []faults.NodeID{"val-1", "val-2"}}, 1, time.Minute)
 	if err != nil {
 		t.Fatal(err)
