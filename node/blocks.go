@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/wire"
@@ -147,12 +148,7 @@ type orphan struct {
 }
 
 func (o *orphanPool) has(h chain.Hash) bool {
-	for i := range o.list {
-		if o.list[i].block.Hash() == h {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(o.list, func(k orphan) bool { return k.block.Hash() == h })
 }
 
 func (o *orphanPool) add(b *chain.Block, from chain.PeerID) {
@@ -174,7 +170,7 @@ func (o *orphanPool) add(b *chain.Block, from chain.PeerID) {
 
 func (o *orphanPool) removeAt(i int) {
 	o.bytes -= o.list[i].block.Size()
-	o.list = append(o.list[:i], o.list[i+1:]...)
+	o.list = slices.Delete(o.list, i, i+1)
 }
 
 // take removes and returns the orphans with this parent, oldest first.

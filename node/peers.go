@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/netsplit/netsplit/node/chain"
@@ -151,12 +152,7 @@ func (n *Node) PeerDown(now Time, id chain.PeerID, reason string) []Effect {
 // remove removes a connection.
 func (n *Node) remove(p *peer, reason string) {
 	delete(n.byID, p.id)
-	for i := range n.peers {
-		if n.peers[i] == p {
-			n.peers = append(n.peers[:i], n.peers[i+1:]...)
-			break
-		}
-	}
+	n.peers = slices.DeleteFunc(n.peers, func(o *peer) bool { return o == p })
 	if p.up {
 		n.event(Event{Kind: EventPeerDown, Peer: &p.id, Reason: reason})
 	}

@@ -102,11 +102,8 @@ func (h *Header) Append(b []byte) []byte {
 	return binary.BigEndian.AppendUint64(b, h.Nonce)
 }
 
-// DecodeHeader reads a header from exactly HeaderSize bytes. It checks the form only.
-func DecodeHeader(b []byte) (Header, error) {
-	if len(b) != HeaderSize {
-		return Header{}, fmt.Errorf("decode header: want %d bytes, got %d", HeaderSize, len(b))
-	}
+// decodeHeader reads a header from HeaderSize bytes.
+func decodeHeader(b []byte) Header {
 	h := Header{
 		Version: binary.BigEndian.Uint32(b),
 		Height:  Height(binary.BigEndian.Uint64(b[4:])),
@@ -118,7 +115,7 @@ func DecodeHeader(b []byte) (Header, error) {
 	copy(h.TxRoot[:], b[44:])
 	copy(h.StateRoot[:], b[76:])
 	copy(h.Miner[:], b[108:])
-	return h, nil
+	return h
 }
 
 // Size is the length of the block's canonical encoding in bytes.
@@ -140,10 +137,6 @@ func DecodeBlock(b []byte) (*Block, error) {
 	if len(b) < blockPrefix {
 		return nil, fmt.Errorf("decode block: want at least %d bytes, got %d", blockPrefix, len(b))
 	}
-	h, err := DecodeHeader(b[:HeaderSize])
-	if err != nil {
-		return nil, fmt.Errorf("decode block: %w", err)
-	}
 	n := binary.BigEndian.Uint32(b[HeaderSize:])
 	if n > MaxBlockTxs {
 		return nil, fmt.Errorf("decode block: %d transactions, at most %d are allowed", n, MaxBlockTxs)
@@ -159,7 +152,7 @@ func DecodeBlock(b []byte) (*Block, error) {
 		txs[i].decode(b[blockPrefix+i*TxSize:])
 	}
 	// b is the canonical encoding, so the header need not be encoded again.
-	return seal(h, txs, sha256d(b[:HeaderSize])), nil
+	return seal(decodeHeader(b), txs, sha256d(b[:HeaderSize])), nil
 }
 
 // sha256d is SHA-256 applied twice.
@@ -215,20 +208,4 @@ func (b *Block) txsMatchRoot() bool {
 		return b.matches
 	}
 	return TxRoot(b.Txs) == b.TxRoot
-}
-
-// Equal reports whether both blocks have the same header and the same transactions.
-func (b *Block) Equal(o *Block) bool {
-	if b == nil || o == nil {
-		return b == o
-	}
-	if b.Header != o.Header || len(b.Txs) != len(o.Txs) {
-		return false
-	}
-	for i := range b.Txs {
-		if b.Txs[i] != o.Txs[i] {
-			return false
-		}
-	}
-	return true
 }

@@ -19,10 +19,10 @@ func sampleHeader() Header {
 		Bits: MaxBits, Nonce: 8}
 }
 
-func TestBlock_HashAndEqual(t *testing.T) {
+func TestBlock_Hash(t *testing.T) {
 	h, txs := sampleHeader(), []Tx{sampleTx()}
 	plain := &Block{Header: h, Txs: txs}
-	if b := NewBlock(h, txs); b.Hash() != h.Hash() || plain.Hash() != h.Hash() || !b.Equal(plain) || b.txsMatchRoot() {
+	if b := NewBlock(h, txs); b.Hash() != h.Hash() || plain.Hash() != h.Hash() || b.txsMatchRoot() {
 		t.Error("a block literal and NewBlock differ")
 	}
 	h.TxRoot = TxRoot(txs)
@@ -32,41 +32,11 @@ func TestBlock_HashAndEqual(t *testing.T) {
 		t.Error("txsMatchRoot is false for matching transactions")
 	}
 	back, err := DecodeBlock(b.Append(nil))
-	if err != nil || !back.Equal(b) || back.Hash() != b.Hash() || !back.txsMatchRoot() {
+	if err != nil || back.Hash() != b.Hash() || !back.txsMatchRoot() {
 		t.Errorf("decoded block differs: %v", err)
-	}
-	other := sampleTx()
-	other.Fee++
-	for _, o := range []*Block{nil, NewBlock(h, nil), NewBlock(h, []Tx{other}), NewBlock(sampleHeader(), txs)} {
-		if b.Equal(o) || o.Equal(b) {
-			t.Error("different blocks are equal")
-		}
-	}
-	if !(*Block)(nil).Equal(nil) {
-		t.Error("nil is not equal to itself")
 	}
 	if len(b.Append(nil)) != b.Size() || b.Size() != HeaderSize+4+TxSize {
 		t.Errorf("Size: %d", b.Size())
-	}
-}
-
-func TestDecode_WrongLength(t *testing.T) {
-	tx, h := sampleTx(), sampleHeader()
-	for _, n := range []int{0, 1, TxSize - 1, TxSize + 1} {
-		if _, err := DecodeTx(append(tx.Append(nil), 0)[:n]); err == nil {
-			t.Errorf("transaction of %d bytes accepted", n)
-		}
-	}
-	for _, n := range []int{0, HeaderSize - 1, HeaderSize + 1} {
-		if _, err := DecodeHeader(append(h.Append(nil), 0)[:n]); err == nil {
-			t.Errorf("header of %d bytes accepted", n)
-		}
-	}
-	block := append(NewBlock(h, []Tx{tx}).Append(nil), 0)
-	for n := range len(block) + 1 {
-		if _, err := DecodeBlock(block[:n]); (err == nil) != (n == len(block)-1) {
-			t.Errorf("block of %d bytes: %v", n, err)
-		}
 	}
 }
 
@@ -88,27 +58,13 @@ func TestDecodeBlock_TransactionCount(t *testing.T) {
 }
 
 func TestText_Hex(t *testing.T) {
-	tx := sampleTx()
-	text := must.Get(json.Marshal(&tx))(t)
 	zeros := strings.Repeat("0", 62)
-	want := `{"from":"01` + zeros + `","to":"02` + zeros + `","amount":3,"fee":4,"nonce":5,"sig":"06` +
-		strings.Repeat("0", 124) + `07"}`
-	if string(text) != want {
-		t.Errorf("got %s\nwant %s", text, want)
-	}
-	var back Tx
-	if err := json.Unmarshal(text, &back); err != nil || back != tx {
-		t.Errorf("round trip gives %+v, %v", back, err)
-	}
 	var w Work
 	if err := w.UnmarshalText([]byte("0a" + zeros)); err != nil || w != (Work{10}) {
 		t.Errorf("work: %v, %v", w, err)
 	}
 	if b, _ := w.MarshalText(); string(b) != w.String() || w.String() != "0a"+zeros {
 		t.Errorf("work prints as %s", w)
-	}
-	if (Signature{1}).String()[:2] != "01" {
-		t.Error("signature does not print as hex")
 	}
 	for _, s := range []string{"", "0a", "0A" + zeros, "0g" + zeros, "0x" + zeros, "0a" + zeros + "00", " a" + zeros} {
 		if _, err := ParseHash(s); err == nil {
@@ -157,7 +113,7 @@ func FuzzDecodeBlock(f *testing.F) {
 		if !bytes.Equal(block.Append(nil), b) || block.Size() != len(b) {
 			t.Error("encoding differs from the input")
 		}
-		if block.Hash() != block.Header.Hash() || !NewBlock(block.Header, block.Txs).Equal(block) {
+		if block.Hash() != block.Header.Hash() || block.txsMatchRoot() != (TxRoot(block.Txs) == block.TxRoot) {
 			t.Error("differs from the block made by NewBlock")
 		}
 		if _, err := TargetFromBits(block.Bits); err == nil && WorkOf(block.Bits) == (Work{}) {

@@ -1,9 +1,11 @@
 package chain
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/hex"
 	"fmt"
+	"slices"
 )
 
 // signDomain separates the signatures of transfers from signatures for other purposes.
@@ -74,18 +76,8 @@ func mustAddress(s string) Address {
 func strictKey(a Address) bool {
 	y := a
 	y[31] &= 0x7f // the sign of x
-	for _, s := range smallOrder {
-		if y == s {
-			return false
-		}
+	if slices.Contains(smallOrder[:], y) {
+		return false
 	}
-	if y[0] < 0xed || y[31] != 0x7f {
-		return true
-	}
-	for _, c := range y[1:31] {
-		if c != 0xff {
-			return true
-		}
-	}
-	return false
+	return y[0] < 0xed || y[31] != 0x7f || bytes.Count(y[1:31], []byte{0xff}) < 30
 }

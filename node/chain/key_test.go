@@ -99,12 +99,3 @@ func TestKeyFromSeed_Invalid(t *testing.T) {
 		}
 	}
 }
-
-func TestMustAddress_Panics(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("no panic")
-		}
-	}()
-	mustAddress("zz")
-}

@@ -76,9 +76,6 @@ func (s State) Total() Amount {
 	return s.s.total
 }
 
-// All iterates over the accounts in ascending order of addresses.
-func (s State) All(yield func(Address, Account) bool) { s.trie().walk(yield) }
-
 func (s State) trie() *trieNode {
 	if s.s == nil {
 		return nil
@@ -108,16 +105,6 @@ func (n *trieNode) sum() Hash {
 		return Hash{}
 	}
 	return n.hash
-}
-
-func (n *trieNode) walk(yield func(Address, Account) bool) bool {
-	if n == nil {
-		return true
-	}
-	if n.leaf != nil {
-		return yield(n.leaf.addr, n.leaf.acct)
-	}
-	return n.left.walk(yield) && n.right.walk(yield)
 }
 
 // update returns the subtree n, whose root is at depth, with the sorted changes applied.

@@ -22,7 +22,7 @@ func TestTree_ExtendsHead(t *testing.T) {
 	old := tree.Head().Hash()
 	got := k.add(tree, b)
 	want := chain.Added{NewHead: true, OldHead: old, Applied: []*chain.Block{b}}
-	if d := cmp.Diff(want, got); d != "" {
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(chain.Block{})); d != "" {
 		t.Errorf("Added (-want +got):\n%s", d)
 	}
 	if tree.Head() != b || tree.HeadWork() != chain.WorkOf(b.Bits) || tree.Len() != 2 {
@@ -75,7 +75,7 @@ func TestTree_Reorganises(t *testing.T) {
 	}
 	got := k.add(mine, long[3])
 	want := chain.Added{NewHead: true, OldHead: short[2].Hash(), Dropped: short, Applied: long}
-	if d := cmp.Diff(want, got); d != "" {
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(chain.Block{})); d != "" {
 		t.Errorf("Added (-want +got):\n%s", d)
 	}
 	if mine.HeadState().Root() != theirs.HeadState().Root() || mine.HeadWork() != theirs.HeadWork() {

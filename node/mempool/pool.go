@@ -1,6 +1,7 @@
 package mempool
 
 import (
+	"cmp"
 	"container/heap"
 	"errors"
 	"fmt"
@@ -143,15 +144,7 @@ func check(tx *chain.Tx, account chain.Account) error {
 	return nil
 }
 
-func byNonce(e *entry, nonce uint64) int {
-	switch n := e.msg.Tx.Nonce; {
-	case n < nonce:
-		return -1
-	case n > nonce:
-		return 1
-	}
-	return 0
-}
+func byNonce(e *entry, nonce uint64) int { return cmp.Compare(e.msg.Tx.Nonce, nonce) }
 
 func (p *Pool) insert(e *entry) {
 	if p.byID == nil { // most nodes of a large simulation never see a transaction

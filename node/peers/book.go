@@ -2,6 +2,7 @@ package peers
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/wire"
@@ -46,17 +47,12 @@ func (b *Book) Add(a wire.Addr, rng *rand.Rand) {
 // Remove removes an address, unless it is fixed.
 func (b *Book) Remove(id chain.PeerID) {
 	if i := b.find(id); i >= b.fixed {
-		b.addrs = append(b.addrs[:i], b.addrs[i+1:]...)
+		b.addrs = slices.Delete(b.addrs, i, i+1)
 	}
 }
 
 func (b *Book) find(id chain.PeerID) int {
-	for i := range b.addrs {
-		if b.addrs[i].ID == id {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(b.addrs, func(a wire.Addr) bool { return a.ID == id })
 }
 
 // Len is the number of addresses.

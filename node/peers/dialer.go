@@ -2,6 +2,7 @@ package peers
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/netsplit/netsplit/node/chain"
@@ -57,12 +58,7 @@ func (d *Dialer) Configured(id chain.PeerID) bool { return d.find(id) != nil }
 
 // AllUp reports whether every configured peer is connected.
 func (d *Dialer) AllUp() bool {
-	for i := range d.targets {
-		if !d.targets[i].up {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(d.targets, func(t target) bool { return !t.up })
 }
 
 // Dialing reports whether the peer is being dialled.

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/netsplit/netsplit/node/chain"
 )
@@ -33,12 +34,7 @@ func (k *Known) Has(h *chain.Hash) bool {
 		return false
 	}
 	want := key(h)
-	for _, s := range k.set(want) {
-		if s == want {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(k.set(want), want)
 }
 
 // Add remembers an item.

@@ -190,10 +190,3 @@ func TestSize_PanicsOnUnknownType(t *testing.T) {
 	}()
 	Size(nil)
 }
-
-func TestTx_ID(t *testing.T) {
-	tx := sampleTx()
-	if m := (&Tx{Tx: tx}); m.ID() != tx.ID() || NewTx(tx).ID() != tx.ID() {
-		t.Error("ids differ")
-	}
-}

@@ -1,8 +1,10 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -102,12 +104,7 @@ func (c *clock) yield(me *task) {
 
 // leave ends a task and passes control.
 func (c *clock) leave(me *task) {
-	for i, l := range c.tasks {
-		if l == me {
-			c.tasks = append(c.tasks[:i], c.tasks[i+1:]...)
-			break
-		}
-	}
+	c.tasks = slices.DeleteFunc(c.tasks, func(l *task) bool { return l == me })
 	if len(c.tasks) == 1 && c.waiting {
 		c.tasks[0].until = c.now.Load()
 	}
@@ -130,13 +127,7 @@ func (c *clock) advance() *task {
 
 // earliest returns the task that is due first; of two that are due at the same time, the one that was started first.
 func (c *clock) earliest() *task {
-	best := c.tasks[0]
-	for _, l := range c.tasks[1:] {
-		if l.until < best.until {
-			best = l
-		}
-	}
-	return best
+	return slices.MinFunc(c.tasks, func(a, b *task) int { return cmp.Compare(a.until, b.until) })
 }
 
 // cancelled returns the first task whose context is done.

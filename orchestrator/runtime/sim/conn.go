@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
@@ -359,10 +360,5 @@ func (e *ends) add(id chain.PeerID, conn uint32) {
 }
 
 func (e *ends) remove(conn uint32) {
-	for i := range e.list {
-		if e.list[i].conn == conn {
-			e.list = append(e.list[:i], e.list[i+1:]...)
-			return
-		}
-	}
+	e.list = slices.DeleteFunc(e.list, func(l end) bool { return l.conn == conn })
 }
