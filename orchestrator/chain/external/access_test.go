@@ -13,10 +13,7 @@ wallet: {chain_id: "{{.Network}}", account: "0x{{.Node.Keys.account.AddressHex}}
 func TestAccess(t *testing.T) {
 	w := newHarness(t, 2, parse(t, plain+inWallets, "rpc: {kind: jsonrpc2}",
 		`rpc: {kind: jsonrpc1, tls: self-signed, path: /x, basic: {user: me, password: "it's {{.Node.Name}}"}}`))
-	a, err := w.access("b")
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := value(w.access("b"))(t)
 	key := w.nodes["b"].member.key("account")
 	address, _ := key.AddressHex()
 	got := []string{a.URL.String(), a.User, a.Password, a.Token, a.ChainID, a.Account, a.PrivateKey, a.Funds}
@@ -52,10 +49,7 @@ func TestAccess_Bearer(t *testing.T) {
 
 func TestAccess_Post(t *testing.T) {
 	w := newHarness(t, 1, parse(t, webbed, "{path: /status}", "{path: /status, params: {of: [head]}}"))
-	a, err := w.access("a")
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := value(w.access("a"))(t)
 	if got := a.Example("127.0.0.1:9"); got != `curl -s -H 'Content-Type: application/json' -d '{"of":["head"]}' 'http://127.0.0.1:9/status'` {
 		t.Errorf("example %s", got)
 	}

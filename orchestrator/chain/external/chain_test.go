@@ -63,10 +63,7 @@ func parse(t testing.TB, src string, replace ...string) *chainspec.Chain {
 		}
 		src = strings.Replace(src, replace[i], replace[i+1], 1)
 	}
-	c, err := chainspec.Parse("toy.yaml", []byte(src))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := value(chainspec.Parse("toy.yaml", []byte(src)))(t)
 	return c
 }
 
@@ -146,9 +143,7 @@ func newHarness(t *testing.T, n int, file *chainspec.Chain) *harness {
 		w.fakes = append(w.fakes, y)
 		f.serve(t, x.Addr.String()+":7001", y)
 	}
-	if _, err := w.Prepare(t.Context(), net); err != nil {
-		t.Fatal(err)
-	}
+	value(w.Prepare(t.Context(), net))(t)
 	t.Cleanup(w.CloseIdleConnections)
 	return w
 }
@@ -200,10 +195,7 @@ func TestPrepare_RoundsBlockIntervalUp(t *testing.T) {
 	} {
 		net := ring(2)
 		net.BlockInterval = requested
-		p, err := New(file, image{}, nil, nil).Prepare(t.Context(), net)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := value(New(file, image{}, nil, nil).Prepare(t.Context(), net))(t)
 		if p.Facts.BlockInterval != want {
 			t.Errorf("requested %v: %v", requested, p.Facts.BlockInterval)
 		}
@@ -211,10 +203,7 @@ func TestPrepare_RoundsBlockIntervalUp(t *testing.T) {
 }
 
 func TestPrepare_Facts(t *testing.T) {
-	p, err := New(parse(t, plain), image{}, nil, nil).Prepare(t.Context(), ring(2))
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := value(New(parse(t, plain), image{}, nil, nil).Prepare(t.Context(), ring(2)))(t)
 	want := trace.Facts{Name: "toy", File: "toy.yaml", Family: "pow", BlockInterval: 2 * time.Second, ForkDepth: 6, Resolution: 100 * time.Millisecond}
 	if diff := cmp.Diff(want, p.Facts); diff != "" {
 		t.Error(diff)
@@ -224,10 +213,7 @@ func TestPrepare_Facts(t *testing.T) {
 func TestAttach_RunsNothing(t *testing.T) {
 	w := newHarness(t, 2, parse(t, plain))
 	c := Attach(w.file, w.rpc.http.Transport)
-	p, err := c.Prepare(t.Context(), ring(2))
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := value(c.Prepare(t.Context(), ring(2)))(t)
 	if len(p.Nodes) != 2 || p.Nodes[0].Account != w.net.nodes[0].account || p.Nodes[0].Args != nil || p.Facts.Name != "toy" {
 		t.Errorf("%+v", p)
 	}
@@ -246,5 +232,29 @@ func wantError(t *testing.T, text string) func(results ...any) {
 		if err, _ := results[len(results)-1].(error); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("error %v, want one with %q", err, text)
 		}
+	}
+}
+
+// must ends the test where there is an error, check only fails it.
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// value is the result of a call without an error: value(f())(t).
+func value[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		must(t, err)
+		return v
 	}
 }

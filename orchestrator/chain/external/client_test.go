@@ -133,9 +133,7 @@ func TestClient_FindTx(t *testing.T) {
 	w := newHarness(t, 1, parse(t, plain))
 	w.fakes[0].set(1, "p", "q", "r")
 	client := w.Client("a")
-	if err := w.Capabilities().NoFindTx; err != nil {
-		t.Error(err)
-	}
+	check(t, w.Capabilities().NoFindTx)
 	if h, err := client.FindTx(t.Context(), "0xAB3", 1); h != 3 || err != nil {
 		t.Errorf("at %d, %v", h, err)
 	}

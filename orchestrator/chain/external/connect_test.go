@@ -25,9 +25,7 @@ func TestConnector_FirstBlock(t *testing.T) {
 	wantError(t, "give the first block to c: node c, call connect")(w.connectPeers(t.Context()))
 	refuse = false
 	for range 2 {
-		if err := w.connectPeers(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check(t, w.connectPeers(t.Context()))
 	}
 	// The second attempt made another block.
 	want := [][]string{nil, {"x-made1 for b", "x-made2 for b"}, {"x-made2 for c"}}
@@ -64,16 +62,12 @@ func TestConnector_Peers(t *testing.T) {
 	}
 	wantError(t, "connect node b to its peer a: node b, call connect")(w.connectPeers(t.Context()))
 	fail = false
-	if err := w.connectPeers(t.Context()); err != nil {
-		t.Error(err)
-	}
+	check(t, w.connectPeers(t.Context()))
 	// No node is told twice, unless it was started again.
 	if diff := cmp.Diff([][]string{{"b", "c"}, {"c", "a"}, {"a", "b"}}, sent()); diff != "" {
 		t.Error(diff)
 	}
-	if err := w.connectPeers(t.Context(), "b"); err != nil {
-		t.Error(err)
-	}
+	check(t, w.connectPeers(t.Context(), "b"))
 	if diff := cmp.Diff([][]string{nil, {"c", "a"}, nil}, sent()); diff != "" {
 		t.Error(diff)
 	}
@@ -87,23 +81,17 @@ func TestConnector_Peers(t *testing.T) {
 	}
 	w.connector.attached, fail = true, false
 	sent()
-	if err := errors.Join(w.connectPeers(t.Context()), w.connectPeers(t.Context(), "b")); err != nil {
-		t.Error(err)
-	}
+	check(t, errors.Join(w.connectPeers(t.Context()), w.connectPeers(t.Context(), "b")))
 	if diff := cmp.Diff([][]string{nil, nil, nil}, sent()); diff != "" {
 		t.Errorf("attached nodes were told about peers: %s", diff)
 	}
 	// Of a testnet that another process made, those that this one starts again are.
 	w.connector.attached, w.connector.opened = false, true
-	if err := errors.Join(w.connectPeers(t.Context()), w.connectPeers(t.Context(), "b")); err != nil {
-		t.Error(err)
-	}
+	check(t, errors.Join(w.connectPeers(t.Context()), w.connectPeers(t.Context(), "b")))
 	if diff := cmp.Diff([][]string{nil, {"c", "a"}, nil}, sent()); diff != "" {
 		t.Error(diff)
 	}
-	if err := newHarness(t, 2, parse(t, plain)).connectPeers(context.Background()); err != nil {
-		t.Error(err)
-	}
+	check(t, newHarness(t, 2, parse(t, plain)).connectPeers(context.Background()))
 }
 
 // warm is plain with blocks that are made first: one at each node, then two more.
@@ -134,9 +122,7 @@ func TestConnector_WarmUp(t *testing.T) {
 	w := newHarness(t, 3, parse(t, plain, warm...))
 	w.spread()
 	for range 2 {
-		if err := w.connectPeers(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		must(t, w.connectPeers(t.Context()))
 	}
 	for i, want := range []int{3, 1, 1} {
 		if n := w.fakes[i].count("generate"); n != want {

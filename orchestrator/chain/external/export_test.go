@@ -12,17 +12,9 @@ import (
 // reopen is the chain that another process makes of what was exported.
 func reopen(t *testing.T, c *Chain, net chain.Network) *Chain {
 	t.Helper()
-	state, err := c.export()
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := Restore(state, c.rpc.http.Transport)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := again.Prepare(t.Context(), net); err != nil {
-		t.Fatal(err)
-	}
+	state := value(c.export())(t)
+	again := value(Restore(state, c.rpc.http.Transport))(t)
+	value(again.Prepare(t.Context(), net))(t)
 	return again
 }
 
@@ -30,9 +22,7 @@ func TestRestore_CapturedValues(t *testing.T) {
 	file := parse(t, stepped, `password: "pw-{{.Node.Keys.salt.PrivateHex}}"`, `password: "{{.captured.id}} {{.Node.captured.token}}"`)
 	c := New(file, &containers{}, nil, nil)
 	net := ring(2)
-	if _, err := c.Prepare(t.Context(), net); err != nil {
-		t.Fatal(err)
-	}
+	value(c.Prepare(t.Context(), net))(t)
 	again := reopen(t, c, net)
 	for _, id := range []string{"a", "b"} {
 		want := "12345678901234567890 token of " + id
@@ -70,9 +60,7 @@ func TestRestore_NoncesDiffer(t *testing.T) {
 	for range 3 {
 		c := reopen(t, w.Chain, net)
 		for range 2 {
-			if _, err := c.Client("a").Transfer(t.Context(), "b", 5); err != nil {
-				t.Fatal(err)
-			}
+			value(c.Client("a").Transfer(t.Context(), "b", 5))(t)
 		}
 	}
 	for _, text := range w.fakes[0].sent {
@@ -90,10 +78,7 @@ func TestRestore_NoncesDiffer(t *testing.T) {
 // TestExport_KeepsFileVerbatim: byte for byte, comments and all.
 func TestExport_KeepsFileVerbatim(t *testing.T) {
 	w := newHarness(t, 1, parse(t, "# mine\n"+plain))
-	text, err := w.export()
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := value(w.export())(t)
 	var k exported
 	if err := json.Unmarshal(text, &k); err != nil || k.Source != "# mine\n"+plain || k.File != "toy.yaml" {
 		t.Errorf("%+v, %v", k, err)

@@ -11,9 +11,7 @@ func TestMaker_BlockIsMade(t *testing.T) {
 	if w.Capabilities().MakeBlock == nil {
 		t.Fatal("does not produce")
 	}
-	if err := w.makeBlock(t.Context(), "a"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, w.makeBlock(t.Context(), "a"))
 	w.fakes[1].set(1, "made1")
 	if got, want := w.polled("b"), "+made1 made1 head 1 made1 (was )"; got != want {
 		t.Errorf("b: %s, want %s", got, want)

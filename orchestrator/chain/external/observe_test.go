@@ -17,10 +17,7 @@ func TestReader_Block(t *testing.T) {
 	w := newHarness(t, 1, parse(t, plain))
 	w.fakes[0].set(1, "p")
 	w.fakes[0].by["p"] = "0x" + strings.ToUpper(w.net.nodes[0].account)
-	events, err := w.poll(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
-	}
+	events := value(w.poll(t.Context(), "a"))(t)
 	b, s := events[0].Block, events[1].Seen
 	if b.Hash != "x-p" || b.Parent != "x-g" || b.Height != 1 || b.Time.Unix() != 1_700_000_001 ||
 		b.Producer != w.net.nodes[0].account || !slices.Equal(b.Txs, []trace.Hash{"0xab1"}) {
@@ -130,10 +127,7 @@ func TestReader_LargestBlockFitsTrace(t *testing.T) {
 		}
 		b.Hash, b.Parent, b.Producer = trace.Hash(id), trace.Hash(id), id
 		b.Time, _ = moment("9999-12-31T23:59:59.999999999Z")
-		out, err := trace.NewWriter(io.Discard)
-		if err != nil {
-			t.Fatal(err)
-		}
+		out := value(trace.NewWriter(io.Discard))(t)
 		if err := out.Append(&trace.Event{Kind: trace.KindBlock, Block: &b}); err != nil {
 			t.Errorf("%q: %v", c, err)
 		}

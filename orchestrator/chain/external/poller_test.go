@@ -30,10 +30,7 @@ var variants = map[string][]string{
 
 // TestPoller runs the stories of testdata/poller.txt.
 func TestPoller(t *testing.T) {
-	text, err := os.ReadFile("testdata/poller.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := value(os.ReadFile("testdata/poller.txt"))(t)
 	for _, story := range strings.Split(string(text), "\n== ")[1:] {
 		title, script, _ := strings.Cut(story, "\n")
 		name, variant, _ := strings.Cut(strings.TrimSuffix(title, ")"), " (")

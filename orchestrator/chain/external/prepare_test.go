@@ -149,10 +149,7 @@ func TestPrepare(t *testing.T) {
 		})
 		net := ring(3)
 		net.Seed = seed
-		p, err := c.Prepare(t.Context(), net)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := value(c.Prepare(t.Context(), net))(t)
 		if len(said) != 4 || said[0] != "building" || said[3] != "preparing chain stepped: step 3 of 3 for 3 nodes" {
 			t.Errorf("it said %q", said)
 		}
@@ -174,10 +171,7 @@ func TestPrepare_KeepFilesOfOneStep(t *testing.T) {
 	f := &containers{}
 	c := New(parse(t, stepped, "    files: {/seed: \"{{.Seed}}\"}", "    files: {/seed: \"{{.Seed}}\"}\n    keep: [/out]",
 		"  - run: [enrol", "  - run: [again]\n  - run: [enrol"), f, nil, nil)
-	p, err := c.Prepare(t.Context(), ring(3))
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := value(c.Prepare(t.Context(), ring(3)))(t)
 	const kept, own = "/out/genesis.json", "/data/db/1"
 	for _, o := range f.commands {
 		if _, has := o.Files[kept]; has != (o.Args[0] != "genesis") {
@@ -199,14 +193,9 @@ func TestPrepare_KeepFilesOfOneStep(t *testing.T) {
 func golden(t *testing.T, path, got string) {
 	t.Helper()
 	if os.Getenv("NETSPLIT_GOLDEN") == "write" {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.WriteFile(path, []byte(got), 0o644))
 	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := value(os.ReadFile(path))(t)
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Error(diff)
 	}
@@ -221,9 +210,7 @@ func TestPrepare_RunsStepsInParallel(t *testing.T) {
 		}
 		close(f.gate)
 	}()
-	if _, err := New(parse(t, stepped), f, nil, nil).Prepare(t.Context(), ring(nodes)); err != nil {
-		t.Fatal(err)
-	}
+	value(New(parse(t, stepped), f, nil, nil).Prepare(t.Context(), ring(nodes)))(t)
 	if f.most != maxSteps {
 		t.Errorf("%d at once", f.most)
 	}
@@ -345,10 +332,7 @@ func TestPrepare_WalletError(t *testing.T) {
 func TestPrepare_EmbeddedChains(t *testing.T) {
 	for _, e := range testnets.Chains() {
 		t.Run(e.Name, func(t *testing.T) {
-			file, err := testnets.OpenChain(e.Name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			file := value(testnets.OpenChain(e.Name))(t)
 			f := &containers{run: func(o runtime.Command) (runtime.CommandResult, error) {
 				r := runtime.CommandResult{Files: make(map[string][]byte)}
 				for _, path := range o.Collect {
@@ -356,10 +340,7 @@ func TestPrepare_EmbeddedChains(t *testing.T) {
 				}
 				return r, nil
 			}}
-			p, err := New(file, f, nil, nil).Prepare(t.Context(), ring(4))
-			if err != nil {
-				t.Fatal(err)
-			}
+			p := value(New(file, f, nil, nil).Prepare(t.Context(), ring(4)))(t)
 			for i, n := range p.Nodes {
 				if n.Image != "sha256:1" || len(n.Args) == 0 {
 					t.Errorf("node %d: %+v", i, n)

@@ -232,9 +232,7 @@ func TestRedact_CapturedValues(t *testing.T) {
 			for _, file := range []*chainspec.Chain{once, each} {
 				chain := New(file, printing(c.printed), nil, nil)
 				net := ring(2)
-				if _, err := chain.Prepare(t.Context(), net); err != nil {
-					t.Fatal(err)
-				}
+				value(chain.Prepare(t.Context(), net))(t)
 				if got := chain.secrets.text(c.said); got != c.want {
 					t.Errorf("%q", got)
 				}
@@ -276,9 +274,7 @@ func TestRedact_CaptureErrors(t *testing.T) {
 // BenchmarkRedact is what a run's end costs for each line that nodes printed.
 func BenchmarkRedact(b *testing.B) {
 	c := New(parse(b, plain), image{}, http.DefaultTransport, nil)
-	if _, err := c.Prepare(b.Context(), ring(20)); err != nil {
-		b.Fatal(err)
-	}
+	value(c.Prepare(b.Context(), ring(20)))(b)
 	line := strings.Repeat("2026-01-01 level=info msg=committed hash=49D6B68EEA5F ", 4)
 	b.SetBytes(int64(len(line)))
 	for b.Loop() {

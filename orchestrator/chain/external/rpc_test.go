@@ -25,9 +25,7 @@ func queryHead(t *testing.T, ctx context.Context, h http.HandlerFunc, replace ..
 	f.serve(t, "10.0.0.1:7001", h)
 	c := New(parse(t, plain, replace...), image{}, f.transport, nil)
 	t.Cleanup(c.CloseIdleConnections)
-	if _, err := c.Prepare(t.Context(), ring(1)); err != nil {
-		t.Fatal(err)
-	}
+	value(c.Prepare(t.Context(), ring(1)))(t)
 	return c.reader.tip(ctx, c.net.nodes[0])
 }
 
@@ -140,9 +138,7 @@ func TestRPC_SlowReplyObeysContext(t *testing.T) {
 func TestRPC_NodeUnreachable(t *testing.T) {
 	f := newFabric(t)
 	c := New(parse(t, plain), image{}, f.transport, nil)
-	if _, err := c.Prepare(t.Context(), ring(1)); err != nil {
-		t.Fatal(err)
-	}
+	value(c.Prepare(t.Context(), ring(1)))(t)
 	_, err := c.reader.tip(t.Context(), c.net.nodes[0])
 	if err == nil || !strings.Contains(err.Error(), "node a, call height") || !strings.Contains(err.Error(), "connect to 10.0.0.1:7001: refused") {
 		t.Errorf("%v", err)
@@ -214,9 +210,7 @@ func TestRPC_Requests(t *testing.T) {
 				}
 				_, _ = io.WriteString(w, strings.Replace(`{"id":ID,"result":"0x0","error":null}`, "ID", string(body[6:7]), 1))
 			}, c.replace...)
-			if err != nil {
-				t.Error(err)
-			}
+			check(t, err)
 			if got != c.want {
 				t.Errorf("%s\nwant %s", got, c.want)
 			}
@@ -258,17 +252,11 @@ func TestRPC_HTTPGet(t *testing.T) {
 		}
 	}))
 	c := New(parse(t, get), image{}, f.transport, nil)
-	p, err := c.Prepare(t.Context(), ring(1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := value(c.Prepare(t.Context(), ring(1)))(t)
 	if p.Nodes[0].Account != "" || c.Capabilities().MakeBlock != nil {
 		t.Errorf("%+v", p.Nodes[0])
 	}
-	events, err := c.poll(t.Context(), "a")
-	if err != nil {
-		t.Fatal(err)
-	}
+	events := value(c.poll(t.Context(), "a"))(t)
 	if got, want := brief(events), "+abcd abcd head 1 abcd (was )"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
@@ -305,12 +293,8 @@ calls:
   mine: {path: "/mine/{{.Node.Name}}", params: {blocks: 1, to: "{{.Node.Name}}", at: "{{int .Node.Index}}"}}
 `), image{}, f.transport, nil)
 	t.Cleanup(c.CloseIdleConnections)
-	if _, err := c.Prepare(t.Context(), ring(1)); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.makeBlock(t.Context(), "a"); err != nil {
-		t.Error(err)
-	}
+	value(c.Prepare(t.Context(), ring(1)))(t)
+	check(t, c.makeBlock(t.Context(), "a"))
 	if want := `POST /api/mine/a application/json {"at":0,"blocks":1,"to":"a"}`; len(requests) != 1 || requests[0] != want {
 		t.Errorf("%q, want %q", requests, want)
 	}
@@ -357,13 +341,8 @@ func TestRPC_SelfSignedTLS(t *testing.T) {
 	s.StartTLS()
 	defer s.Close()
 	host, port, err := net.SplitHostPort(s.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	number := value(strconv.Atoi(port))(t)
 	prepare := func(rpc string, transport http.RoundTripper) (*Chain, error) {
 		c := New(parse(t, plain, "rpc: 7001", fmt.Sprint("rpc: ", number), "{kind: jsonrpc2}", rpc), image{}, transport, nil)
 		t.Cleanup(c.CloseIdleConnections)
@@ -372,10 +351,7 @@ func TestRPC_SelfSignedTLS(t *testing.T) {
 		_, err := c.Prepare(t.Context(), net)
 		return c, err
 	}
-	c, err := prepare("{kind: jsonrpc2, tls: self-signed}", new(http.Transport))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := value(prepare("{kind: jsonrpc2, tls: self-signed}", new(http.Transport)))(t)
 	if tip, err := c.reader.tip(t.Context(), c.net.nodes[0]); err != nil || tip.height != 1 {
 		t.Errorf("%+v, %v", tip, err)
 	}

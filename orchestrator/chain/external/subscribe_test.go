@@ -29,9 +29,7 @@ func TestSubscribe(t *testing.T) {
 		"rpc: {kind: jsonrpc2}", `rpc: {kind: jsonrpc2, tls: self-signed, basic: {user: u, password: correct-horse}}`)
 	f := newFabric(t)
 	c := New(file, image{}, f.transport, nil)
-	if _, err := c.Prepare(t.Context(), ring(1)); err != nil {
-		t.Fatal(err)
-	}
+	value(c.Prepare(t.Context(), ring(1)))(t)
 	t.Cleanup(c.CloseIdleConnections)
 	var got []string
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -56,9 +54,7 @@ func TestSubscribe(t *testing.T) {
 		for _, text := range []string{
 			`{"result":"subscribed"}`, `no JSON`, `{"block":{"hash":"0xAB","height":"0x7"}}`, `{"block":{"hash":5,"height":-1}}`, `{"block":{"height":8}}`, `[1,2]`,
 		} {
-			if err := conn.Write(r.Context(), websocket.MessageText, []byte(text)); err != nil {
-				t.Error(err)
-			}
+			check(t, conn.Write(r.Context(), websocket.MessageText, []byte(text)))
 		}
 		_ = conn.Close(websocket.StatusNormalClosure, "done")
 	}))
@@ -91,9 +87,7 @@ func TestSubscribe_Errors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFabric(t)
 			w := New(parse(t, plain, "\n  peers: {call: peers", wsFile), image{}, f.transport, nil)
-			if _, err := w.Prepare(t.Context(), ring(1)); err != nil {
-				t.Fatal(err)
-			}
+			value(w.Prepare(t.Context(), ring(1)))(t)
 			t.Cleanup(w.CloseIdleConnections)
 			f.serve(t, "10.0.0.1:7001", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if c.serve == nil {

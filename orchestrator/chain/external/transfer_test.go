@@ -104,36 +104,21 @@ func TestSender_SpendsCoins(t *testing.T) {
 	for i := range 2 {
 		has[wire.OutPoint{Hash: [32]byte{byte(i + 1)}, Index: uint32(i + 1)}] = []int64{100, 60}[i]
 	}
-	own, err := script(w.nodes["a"].member.key("account"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	own := value(script(w.nodes["a"].member.key("account")))(t)
 	var outs [][]int64
 	for range 4 { // 100, 60, then what is left of the first: 70, and of the third: 40
-		if _, err := w.Client("a").Transfer(t.Context(), "b", 20); err != nil {
-			t.Fatal(err)
-		}
-		raw, err := hex.DecodeString(w.fakes[0].sent[len(w.fakes[0].sent)-1])
-		if err != nil {
-			t.Fatal(err)
-		}
+		value(w.Client("a").Transfer(t.Context(), "b", 20))(t)
+		raw := value(hex.DecodeString(w.fakes[0].sent[len(w.fakes[0].sent)-1]))(t)
 		var tx wire.MsgTx
-		if err := tx.Deserialize(bytes.NewReader(raw)); err != nil {
-			t.Fatal(err)
-		}
+		must(t, tx.Deserialize(bytes.NewReader(raw)))
 		in := tx.TxIn[0].PreviousOutPoint
 		amount, ok := has[in]
 		if !ok {
 			t.Fatalf("it spends %v, which is not there", in)
 		}
 		delete(has, in)
-		vm, err := txscript.NewEngine(own, &tx, 0, txscript.StandardVerifyFlags, nil, nil, amount, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := vm.Execute(); err != nil {
-			t.Error(err)
-		}
+		vm := value(txscript.NewEngine(own, &tx, 0, txscript.StandardVerifyFlags, nil, nil, amount, nil))(t)
+		check(t, vm.Execute())
 		values := []int64{amount}
 		for i, out := range tx.TxOut {
 			values = append(values, out.Value)
@@ -168,9 +153,7 @@ func TestSender_ReadsCoinsAgain(t *testing.T) {
 		_, err := w.Client("a").Transfer(t.Context(), "b", 20)
 		return err
 	}
-	if err := pay(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, pay())
 	refused = 1
 	if err := pay(); err != nil || y.count("coins") != 2 {
 		t.Errorf("%v", err)
@@ -184,9 +167,7 @@ func TestSender_ReadsCoinsAgain(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	y.coins = append(y.coins, listed(w, "a", 5, 30))
-	if err := pay(); err != nil {
-		t.Error(err)
-	}
+	check(t, pay())
 	// What is known is too small: they are read again.
 	y.coins = []string{listed(w, "a", 6, 1030)}
 	if _, err := w.Client("a").Transfer(t.Context(), "b", 1000); err != nil {
@@ -215,32 +196,17 @@ func TestSender_CoinErrors(t *testing.T) {
 
 // TestKey_Bitcoin: addresses and private keys are those that btcutil reads as the same key.
 func TestKey_Bitcoin(t *testing.T) {
-	k, err := newKey(kindSecp256k1, 7, "a", "account")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := k.WIF(int(chaincfg.SimNetParams.PrivateKeyID))
-	if err != nil {
-		t.Fatal(err)
-	}
-	wif, err := btcutil.DecodeWIF(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := value(newKey(kindSecp256k1, 7, "a", "account"))(t)
+	text := value(k.WIF(int(chaincfg.SimNetParams.PrivateKeyID)))(t)
+	wif := value(btcutil.DecodeWIF(text))(t)
 	if !wif.IsForNet(&chaincfg.SimNetParams) || !bytes.Equal(wif.PrivKey.Serialize(), k.Private) || !wif.CompressPubKey {
 		t.Errorf("%s is another key", text)
 	}
-	address, err := btcutil.NewAddressPubKeyHash(btcutil.Hash160(wif.SerializePubKey()), &chaincfg.SimNetParams)
-	if err != nil {
-		t.Fatal(err)
-	}
+	address := value(btcutil.NewAddressPubKeyHash(btcutil.Hash160(wif.SerializePubKey()), &chaincfg.SimNetParams))(t)
 	if got, err := k.P2PKH(0x3f); err != nil || got != address.EncodeAddress() {
 		t.Errorf("%s, %v, want %s", got, err, address)
 	}
-	other, err := newKey(kindEd25519, 7, "a", "node")
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := value(newKey(kindEd25519, 7, "a", "node"))(t)
 	for name, f := range map[string]func() (string, error){
 		"P2PKH": func() (string, error) { return other.P2PKH(0) }, "WIF": func() (string, error) { return other.WIF(0) },
 		"P2PKH 256": func() (string, error) { return k.P2PKH(256) }, "WIF -1": func() (string, error) { return k.WIF(-1) },

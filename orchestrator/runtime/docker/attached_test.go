@@ -32,15 +32,10 @@ func startContainers(t *testing.T, n int, change ...func(*container.HostConfig))
 	ref := helperImage(t, r)
 	who := uniqueName("attached")
 	ctx := context.Background() // clean-up outlives the test's context
-	made, err := r.cli.NetworkCreate(ctx, who, network.CreateOptions{Driver: "bridge", Labels: TestLabels()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	made := value(r.cli.NetworkCreate(ctx, who, network.CreateOptions{Driver: "bridge", Labels: TestLabels()}))(t)
 	t.Cleanup(func() {
 		list, err := r.cli.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", "who="+who))})
-		if err != nil {
-			t.Error(err)
-		}
+		check(t, err)
 		if len(list) != n && !t.Failed() {
 			t.Errorf("%d containers of %d are there", len(list), n)
 		}
@@ -48,13 +43,9 @@ func startContainers(t *testing.T, n int, change ...func(*container.HostConfig))
 			if c.State != "running" && !t.Failed() {
 				t.Errorf("%s was left %s", nameOf(c), c.State)
 			}
-			if err := r.cli.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true}); err != nil {
-				t.Error(err)
-			}
+			check(t, r.cli.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true}))
 		}
-		if err := r.cli.NetworkRemove(ctx, made.ID); err != nil {
-			t.Error(err)
-		}
+		check(t, r.cli.NetworkRemove(ctx, made.ID))
 	})
 	for i := range n {
 		h := &container.HostConfig{NetworkMode: container.NetworkMode(who)}
@@ -67,12 +58,8 @@ func startContainers(t *testing.T, n int, change ...func(*container.HostConfig))
 			Image: ref, Cmd: []string{"serve"}, Tty: i == 1, ExposedPorts: nat.PortSet{"80/tcp": {}},
 			Labels: labels,
 		}, h, nil, nil, fmt.Sprintf("%s_val_%d", who, i+1))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := r.cli.ContainerStart(ctx, c.ID, container.StartOptions{}); err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
+		must(t, r.cli.ContainerStart(ctx, c.ID, container.StartOptions{}))
 	}
 	return who
 }
@@ -81,29 +68,14 @@ func startContainers(t *testing.T, n int, change ...func(*container.HostConfig))
 func attached(t *testing.T, who string, sink runtime.Sink) (*Attached, []runtime.Host) {
 	t.Helper()
 	plan := testPlan(t, 0, sink) // first: its directory is removed after Close
-	f, err := Attach(t.Context(), Selector{Labels: []string{"who=" + who}}, AttachOptions{Lease: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := f.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	infos, err := f.Hosts(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := value(Attach(t.Context(), Selector{Labels: []string{"who=" + who}}, AttachOptions{Lease: true}))(t)
+	t.Cleanup(func() { check(t, f.Close(context.Background())) })
+	infos := value(f.Hosts(t.Context()))(t)
 	for _, i := range infos {
 		plan.Nodes = append(plan.Nodes, runtime.PlanNode{ID: i.ID, Role: i.Role})
 	}
-	hosts, err := f.Create(t.Context(), plan)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Launch(t.Context(), launches(hosts), nil); err != nil {
-		t.Fatal(err)
-	}
+	hosts := value(f.Create(t.Context(), plan))(t)
+	must(t, f.Launch(t.Context(), launches(hosts), nil))
 	return f, hosts
 }
 
@@ -121,9 +93,7 @@ func TestAttached_SplitsAndRestores(t *testing.T) {
 	probe := func(want int) {
 		t.Helper()
 		m, err := f.Probe(t.Context(), []faults.Link{cut, open}, faults.ProbePlan{Count: 3, Interval: 10 * time.Millisecond, Wait: time.Second})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		if m[0].Received != want || m[1].Received != 3 {
 			t.Errorf("received %d and %d, want %d and 3", m[0].Received, m[1].Received, want)
 		}
@@ -132,16 +102,12 @@ func TestAttached_SplitsAndRestores(t *testing.T) {
 	layer := faults.Layer{ID: "cut-1", Kind: "partition", Text: "cut", Since: time.Now(), Links: faults.Links{
 		Rules: []faults.Rule{{From: []faults.NodeID{"val-1"}, To: []faults.NodeID{"val-2"}, Cut: true}},
 	}}
-	if _, err := f.Shape(t.Context(), []faults.Layer{layer}); err != nil {
-		t.Fatal(err)
-	}
+	value(f.Shape(t.Context(), []faults.Layer{layer}))(t)
 	probe(0)
 	do(t, f.nodeSet, faults.Pause, "val-3") // past Attached, on purpose: nothing is noted
 	do(t, f.nodeSet, faults.Resume, "val-3")
 	for _, a := range []faults.Action{{Verb: faults.Restart, Node: "val-3"}, {Verb: faults.Pause, Node: "val-2"}, {Verb: faults.Kill, Node: "val-1"}} {
-		if err := f.Do(t.Context(), a); err != nil {
-			t.Fatal(err)
-		}
+		must(t, f.Do(t.Context(), a))
 	}
 	sink.until(t, "the line of the restart", func() bool {
 		return strings.HasSuffix(strings.Join(sink.lines["val-3"], " "), "got terminated serving")
@@ -153,9 +119,7 @@ func TestAttached_SplitsAndRestores(t *testing.T) {
 	if err != nil || states["val-1"] != NodeExited || states["val-2"] != NodePaused || states["val-3"] != NodeRunning {
 		t.Errorf("states %v, %v", states, err)
 	}
-	if err := f.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.Close(t.Context()))
 	if left, err := remainingOf(t, f.journal.Testnet); err != nil || len(left) > 0 {
 		t.Errorf("left %v, %v", left, err)
 	}
@@ -184,9 +148,7 @@ func TestRemove_RestoresAttachedContainers(t *testing.T) {
 				{Verb: faults.Kill, Node: "val-4"}, {Verb: faults.Start, Node: "val-4"},
 				{Verb: faults.Pause, Node: "val-1"}, {Verb: faults.Kill, Node: "val-3"}, {Verb: faults.Stop, Node: "val-2"},
 			} {
-				if err := f.Do(t.Context(), a); err != nil {
-					t.Fatal(err)
-				}
+				must(t, f.Do(t.Context(), a))
 			}
 			if l, err := readJournal(file, f.journal.Testnet); err != nil || len(l.Steps) != 3 {
 				t.Errorf("on disk: %+v, %v", l, err)
@@ -198,13 +160,8 @@ func TestRemove_RestoresAttachedContainers(t *testing.T) {
 			if is, err := states(); err != nil || is["val-1"] != NodePaused || is["val-2"] != NodeExited || is["val-3"] != NodeExited {
 				t.Errorf("after the end of the run: %v, %v", is, err)
 			}
-			if err := remove(t.Context(), f.journal.Testnet); err != nil {
-				t.Fatal(err)
-			}
-			is, err := states()
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, remove(t.Context(), f.journal.Testnet))
+			is := value(states())(t)
 			for id, state := range is {
 				if state != NodeRunning {
 					t.Errorf("%s is %s", id, state)
@@ -258,30 +215,20 @@ func TestAttached_RetriesRestore(t *testing.T) {
 		h.PortBindings = nat.PortMap{"80/tcp": {{HostIP: "127.0.0.1", HostPort: port}}}
 	})
 	f, _ := attached(t, who, nil)
-	if err := f.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "val-1"}); err != nil {
-		t.Fatal(err)
-	}
-	taken, err := net.Listen("tcp", "127.0.0.1:"+port)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "val-1"}))
+	taken := value(net.Listen("tcp", "127.0.0.1:"+port))(t)
 	defer taken.Close()
 	for name, end := range map[string]func() error{
 		"close":  func() error { return f.Close(t.Context()) },
 		"remove": func() error { return Remove(t.Context(), f.journal.Testnet) },
 	} {
-		err := end()
-		if err == nil || !strings.Contains(err.Error(), "start container "+who+"_val_1, which a fault had ended or paused") {
-			t.Errorf("%s: %v", name, err)
-		}
+		wantError(t, "start container "+who+"_val_1, which a fault had ended or paused")(end())
 		if left, err := remainingOf(t, f.journal.Testnet); err != nil || len(left) != 1 {
 			t.Errorf("%s: left %v, %v", name, left, err)
 		}
 	}
 	taken.Close()
-	if err := Remove(t.Context(), f.journal.Testnet); err != nil {
-		t.Error(err)
-	}
+	check(t, Remove(t.Context(), f.journal.Testnet))
 	if left, err := remainingOf(t, f.journal.Testnet); err != nil || len(left) > 0 {
 		t.Errorf("left %v, %v", left, err)
 	}
@@ -290,15 +237,10 @@ func TestAttached_RetriesRestore(t *testing.T) {
 // freePort returns a port of the loopback on which nobody listens.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := value(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer l.Close()
 	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return port
 }
 
@@ -319,9 +261,7 @@ func TestAttached_ReportsExit(t *testing.T) {
 	if err == nil || len(f.journal.Steps) > 0 {
 		t.Errorf("%v, journal %v", err, f.journal.Steps)
 	}
-	if err := f.Do(t.Context(), faults.Action{Verb: faults.Start, Node: "val-1"}); err != nil {
-		t.Error(err)
-	}
+	check(t, f.Do(t.Context(), faults.Action{Verb: faults.Start, Node: "val-1"}))
 }
 
 func TestAttached_RefusesAutoRemove(t *testing.T) {
@@ -329,19 +269,11 @@ func TestAttached_RefusesAutoRemove(t *testing.T) {
 	who := startContainers(t, 2, func(h *container.HostConfig) { h.AutoRemove = true })
 	f, hosts := attached(t, who, nil)
 	for _, v := range []faults.Verb{faults.Kill, faults.Stop, faults.Restart} {
-		err := f.Do(t.Context(), faults.Action{Verb: v, Node: hosts[0].ID})
-		if err == nil || !strings.Contains(err.Error(), "--rm") {
-			t.Errorf("%s: %v", v, err)
-		}
+		wantError(t, "--rm")(f.Do(t.Context(), faults.Action{Verb: v, Node: hosts[0].ID}))
 	}
 	list := []faults.Scheduled{{At: time.Second, For: time.Second, Fault: faults.NodeFault{Verb: faults.Kill, Nodes: faults.Select{Names: []string{"val-1"}}}}}
-	planned, err := faults.Plan(list, faults.Net{Nodes: []faults.NodeID{"val-1", "val-2"}}, 1, time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.CheckFaults(planned); err == nil || !strings.Contains(err.Error(), "fault kill-1: container "+who+"_val_1 was started with --rm") {
-		t.Errorf("admitted: %v", err)
-	}
+	planned := value(faults.Plan(list, faults.Net{Nodes: []faults.NodeID{"val-1", "val-2"}}, 1, time.Minute))(t)
+	wantError(t, "fault kill-1: container "+who+"_val_1 was started with --rm")(f.CheckFaults(planned))
 	if _, err := f.Create(t.Context(), runtime.Plan{ID: "again"}); err == nil {
 		t.Error("created twice")
 	}
@@ -354,10 +286,7 @@ func TestConsoleLogs(t *testing.T) {
 	src := rawLog("2026-01-02T03:04:05.5Z one\r\n2026-01-02T03:04:05.6Z two\n")
 	var got []string
 	l := lines{line: func(b []byte) { got = append(got, string(b)) }, gap: func(err error) { t.Error(err) }}
-	body, err := consoleLogs{src}.ContainerLogs(t.Context(), "x", container.LogsOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := value(consoleLogs{src}.ContainerLogs(t.Context(), "x", container.LogsOptions{}))(t)
 	if _, err := stdcopy.StdCopy(&l, io.Discard, body); err != nil || fmt.Sprint(got) != "[one two]" {
 		t.Errorf("%q, %v", got, err)
 	}

@@ -21,15 +21,11 @@ func TestSweep_OnlyItsTestnet(t *testing.T) {
 	e.add("a", 20)
 	e.add("b", 2)
 	e.put("other", map[string]string{labelTestnet: "a"}) // not made by this tool
-	if err := sweep(t.Context(), e, byTestnet("a")); err != nil {
-		t.Fatal(err)
-	}
+	must(t, sweep(t.Context(), e, byTestnet("a")))
 	if len(e.containers) != 4 || len(e.networks) != 1 {
 		t.Errorf("left: %v %v", e.containers, e.networks)
 	}
-	if err := sweep(t.Context(), e, byTool()); err != nil {
-		t.Fatal(err)
-	}
+	must(t, sweep(t.Context(), e, byTool()))
 	if len(e.containers) != 1 || len(e.networks) != 0 {
 		t.Errorf("left: %v %v", e.containers, e.networks)
 	}
@@ -61,9 +57,7 @@ func TestSweep_Retries(t *testing.T) {
 			}
 			return nil
 		}
-		if err := sweep(t.Context(), e, byTestnet("a")); err != nil {
-			t.Fatal(err)
-		}
+		must(t, sweep(t.Context(), e, byTestnet("a")))
 		if len(e.containers)+len(e.networks) != 0 {
 			t.Errorf("left: %v %v", e.containers, e.networks)
 		}
@@ -80,13 +74,10 @@ func TestSweep_NamesWhatIsLeft(t *testing.T) {
 			}
 			return nil
 		}
-		err := sweep(t.Context(), e, byTestnet("a"))
-		if err == nil || !strings.Contains(err.Error(), "remove container netsplit-a-n-2: device is stuck") {
-			t.Errorf("got %v", err)
-		}
+		wantError(t, "remove container netsplit-a-n-2: device is stuck")(sweep(t.Context(), e, byTestnet("a")))
 		e.onRemove = nil
 		e.onNetworkRemove = func(string) error { return errors.New("network x has active endpoints") }
-		err = sweep(t.Context(), e, byTestnet("a"))
+		err := sweep(t.Context(), e, byTestnet("a"))
 		if err == nil || !strings.Contains(err.Error(), "remove network netsplit-a") || !strings.Contains(err.Error(), "restarted") {
 			t.Errorf("got %v", err)
 		}
@@ -100,17 +91,13 @@ func TestSweep_AlreadyGone(t *testing.T) {
 		delete(e.containers, name)
 		return fmt.Errorf("no such container: %w", errdefs.ErrNotFound)
 	}
-	if err := sweep(t.Context(), e, byTestnet("a")); err != nil {
-		t.Error(err)
-	}
+	check(t, sweep(t.Context(), e, byTestnet("a")))
 	e.add("b", 1)
 	e.onRemove = func(name string) error {
 		delete(e.containers, name)
 		return errors.New("removal of container x is already in progress")
 	}
-	if err := sweep(t.Context(), e, byTestnet("b")); err != nil {
-		t.Error(err)
-	}
+	check(t, sweep(t.Context(), e, byTestnet("b")))
 }
 
 func TestSweep_GivesUp(t *testing.T) {
@@ -119,18 +106,13 @@ func TestSweep_GivesUp(t *testing.T) {
 			e := newFakeEngine()
 			e.add("a", 1)
 			e.onRemove = func(name string) error { return fmt.Errorf("gone: %w", errdefs.ErrNotFound) }
-			err := sweep(t.Context(), e, byTestnet("a"))
-			if err == nil || !strings.Contains(err.Error(), "still there: container netsplit-a") {
-				t.Errorf("got %v", err)
-			}
+			wantError(t, "still there: container netsplit-a")(sweep(t.Context(), e, byTestnet("a")))
 		})
 	})
 	t.Run("engine is gone", func(t *testing.T) {
 		e := newFakeEngine()
 		e.onList = func(int) error { return errors.New("connection refused") }
-		if err := sweep(t.Context(), e, byTestnet("a")); err == nil || !strings.Contains(err.Error(), "refused") {
-			t.Errorf("got %v", err)
-		}
+		wantError(t, "refused")(sweep(t.Context(), e, byTestnet("a")))
 	})
 	t.Run("out of time", func(t *testing.T) {
 		e := newFakeEngine()
@@ -149,10 +131,7 @@ func TestList(t *testing.T) {
 	e.add("b", 3)
 	e.add("a", 0)
 	delete(e.containers, agentName("a")) // a crash left the network alone
-	got, err := list(t.Context(), e, byTool())
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := value(list(t.Context(), e, byTool()))(t)
 	if len(got) != 2 || got[0].ID != "a" || got[0].Agent != "" || len(got[0].Nodes) != 0 {
 		t.Fatalf("got %+v", got)
 	}
@@ -180,12 +159,8 @@ func TestRemoveAll_SweepsSockets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := filepath.Join(t.TempDir(), "netsplit")
 		for _, id := range []string{"a", "stuck", "crashed"} {
-			if err := os.MkdirAll(filepath.Join(base, id), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(base, id, socketFile), nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			must(t, os.MkdirAll(filepath.Join(base, id), 0o700))
+			must(t, os.WriteFile(filepath.Join(base, id, socketFile), nil, 0o600))
 		}
 		e := newFakeEngine()
 		e.add("a", 2)

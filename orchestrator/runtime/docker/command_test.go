@@ -74,9 +74,7 @@ func TestCommand_ReturnsFilesAndOutput(t *testing.T) {
 		Image: ref, Args: []string{"copy", "/in/deep/file", "/out/a/b", "stdout"},
 		Files: map[string][]byte{"/in/deep/file": []byte("content")}, Collect: []string{"/out", "/in/deep/file"},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if got := string(res.Stdout); got != "stdout\n" {
 		t.Errorf("stdout %q", got)
 	}
@@ -107,19 +105,14 @@ func TestCommand_Errors(t *testing.T) {
 		{"network", runtime.Command{Args: []string{"dial", "192.0.2.1:80"}}, "unreachable"},
 	} {
 		c.cmd.Image = ref
-		_, err := r.RunCommand(t.Context(), c.cmd)
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v", c.name, err)
-		}
+		wantError(t, c.want)(r.RunCommand(t.Context(), c.cmd))
 	}
 	if _, err := r.RunCommand(t.Context(), runtime.Command{Image: "netsplit-no-such-image:1"}); err == nil {
 		t.Error("ran in nothing")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	if _, err := r.RunCommand(ctx, runtime.Command{Image: ref, Args: []string{"serve"}}); err == nil || !strings.Contains(err.Error(), "deadline") {
-		t.Errorf("endless: %v", err)
-	}
+	wantError(t, "deadline")(r.RunCommand(ctx, runtime.Command{Image: ref, Args: []string{"serve"}}))
 }
 
 // What a killed process leaves of a command is found, and is no node.
@@ -134,9 +127,7 @@ func TestList_LeftCommands(t *testing.T) {
 		t.Errorf("found %+v, %v", found, err)
 	}
 	for _, id := range []string{"a", "command-1-1"} {
-		if err := sweep(t.Context(), e, byTestnet(id)); err != nil {
-			t.Error(err)
-		}
+		check(t, sweep(t.Context(), e, byTestnet(id)))
 	}
 	if len(e.containers) != 1 {
 		t.Errorf("left %v", e.containers)

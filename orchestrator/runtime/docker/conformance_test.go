@@ -14,10 +14,7 @@ func TestConformance(t *testing.T) {
 		t.Skip("takes a minute")
 	}
 	runtimetest.Run(t, func(t *testing.T) runtime.Runtime {
-		r, err := New(t.Context(), Options{Lease: true})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := value(New(t.Context(), Options{Lease: true}))(t)
 		return r
 	}, runtimetest.Shape)
 }

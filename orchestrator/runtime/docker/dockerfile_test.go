@@ -15,18 +15,12 @@ import (
 func TestBuildContext(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{"Dockerfile": "FROM scratch", "a": "1", "skip/x": "2", "keep/y": "3", ".dockerignore": "skip\nDockerfile\n*.tmp\n!keep.tmp\n", "b.tmp": "", "keep.tmp": ""} {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
 		write(t, dir, name, text)
 	}
-	if err := os.Symlink("a", filepath.Join(dir, "link")); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.Symlink("a", filepath.Join(dir, "link")))
 	var b bytes.Buffer
-	if err := writeContext(&b, dir, "Dockerfile"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, writeContext(&b, dir, "Dockerfile"))
 	var names []string
 	for tr := tar.NewReader(bytes.NewReader(b.Bytes())); ; {
 		h, err := tr.Next()
@@ -41,9 +35,7 @@ func TestBuildContext(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	sum := func() string {
 		f, s, err := packContext(filepath.Join(dir, "Dockerfile"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		defer f.Close()
 		// A killed build leaves nothing.
 		if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {

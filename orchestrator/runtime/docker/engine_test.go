@@ -47,14 +47,9 @@ func TestAvailable_NoEngine(t *testing.T) {
 func engineAt(t *testing.T, platform string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "eng") // a short path, for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	l, err := net.Listen("unix", filepath.Join(dir, "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := value(net.Listen("unix", filepath.Join(dir, "s")))(t)
 	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(dir, "s"))
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if platform == "" {
@@ -102,48 +97,30 @@ func TestUnavailableHints(t *testing.T) {
 }
 
 func TestSocketDir(t *testing.T) {
-	run, err := os.MkdirTemp("", "run")
-	if err != nil {
-		t.Fatal(err)
-	}
+	run := value(os.MkdirTemp("", "run"))(t)
 	t.Cleanup(func() { os.RemoveAll(run) })
 	t.Setenv("XDG_RUNTIME_DIR", run)
-	dir, err := makeSocketDir("a")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := value(makeSocketDir("a"))(t)
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 || dir != filepath.Join(run, "netsplit", "a") {
 		t.Errorf("%s: %v, %v", dir, info, err)
 	}
 	if _, err := makeSocketDir("a"); err == nil {
 		t.Error("a directory was made twice")
 	}
-	if _, err := makeSocketDir(strings.Repeat("x", 100)); err == nil || !strings.Contains(err.Error(), "XDG_RUNTIME_DIR") {
-		t.Errorf("a path too long: %v", err)
-	}
+	wantError(t, "XDG_RUNTIME_DIR")(makeSocketDir(strings.Repeat("x", 100)))
 	strange := filepath.Join(dir, "strange")
-	if err := os.WriteFile(strange, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(strange, nil, 0o600))
 	if err := removeSocketDir(dir); err == nil {
 		t.Error("a strange file was removed, or passed over")
 	}
-	if err := os.Remove(strange); err != nil {
-		t.Fatal(err)
-	}
-	if err := removeSocketDir(dir); err != nil {
-		t.Error(err)
-	}
+	must(t, os.Remove(strange))
+	check(t, removeSocketDir(dir))
 	if err := removeSocketDir(dir); err != nil {
 		t.Errorf("removing again: %v", err)
 	}
 	base := filepath.Join(run, "netsplit")
-	if err := os.Mkdir(base, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := makeSocketDir("a"); err == nil || !strings.Contains(err.Error(), "private") {
-		t.Errorf("a directory open to others: %v", err)
-	}
+	must(t, os.Mkdir(base, 0o755))
+	wantError(t, "private")(makeSocketDir("a"))
 	t.Setenv("XDG_RUNTIME_DIR", "/nowhere")
 	if got := socketBase(); !strings.HasPrefix(got, "/tmp/netsplit-") {
 		t.Errorf("socketBase = %s", got)
@@ -152,10 +129,7 @@ func TestSocketDir(t *testing.T) {
 
 // The last testnet to end removes the directory that holds all, which must not fail one that begins at that moment.
 func TestSocketDir_Concurrent(t *testing.T) {
-	run, err := os.MkdirTemp("", "run")
-	if err != nil {
-		t.Fatal(err)
-	}
+	run := value(os.MkdirTemp("", "run"))(t)
 	t.Cleanup(func() { os.RemoveAll(run) })
 	t.Setenv("XDG_RUNTIME_DIR", run)
 	var g errgroup.Group
@@ -173,9 +147,7 @@ func TestSocketDir_Concurrent(t *testing.T) {
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		t.Error(err)
-	}
+	check(t, g.Wait())
 	if _, err := os.Stat(filepath.Join(run, "netsplit")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the directory that holds all is left: %v", err)
 	}
@@ -183,10 +155,7 @@ func TestSocketDir_Concurrent(t *testing.T) {
 
 func TestRuntime_BeforeCreate(t *testing.T) {
 	engineAt(t, "Docker Engine - Community")
-	r, err := New(t.Context(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := value(New(t.Context(), Options{}))(t)
 	if _, err := r.Shape(t.Context(), nil); err == nil {
 		t.Error("shaped nothing")
 	}
@@ -200,8 +169,6 @@ func TestRuntime_BeforeCreate(t *testing.T) {
 		t.Errorf("Info = %q", got)
 	}
 	for range 2 {
-		if err := r.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
+		check(t, r.Close(t.Context()))
 	}
 }

@@ -82,9 +82,7 @@ func TestCollect(t *testing.T) {
 			t.Errorf("%s: %s", c.name, got)
 		}
 	}
-	if _, err := collect(t.Context(), &fakeFiles{}, "x", []string{"/nowhere"}); err == nil || !strings.Contains(err.Error(), "did not make it") {
-		t.Errorf("missing: %v", err)
-	}
+	wantError(t, "did not make it")(collect(t.Context(), &fakeFiles{}, "x", []string{"/nowhere"}))
 }
 
 func parentsOrSelf(files map[string][]byte) []string {
@@ -129,9 +127,7 @@ func TestExternalImage_Pack(t *testing.T) {
 	img := &externalImage{ref: "r", user: "5:6", dirs: map[string]bool{"/": true}}
 	for range 2 {
 		b, err := img.pack(t.Context(), f, "x", map[string][]byte{"/home/a/b/c.toml": []byte("x"), "/home/a/node_key.json": nil, "/t": []byte("-----BEGIN PRIVATE KEY-----")})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		var got []string
 		for tr := tar.NewReader(bytes.NewReader(b)); ; {
 			h, err := tr.Next()
@@ -153,10 +149,7 @@ func TestExternalImage_Pack(t *testing.T) {
 }
 
 func TestNodeFiles(t *testing.T) {
-	b, err := nodeFiles(map[string][]byte{"/etc/b": []byte("bb"), "/a": nil}).pack()
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := value(nodeFiles(map[string][]byte{"/etc/b": []byte("bb"), "/a": nil}).pack())(t)
 	tr := tar.NewReader(strings.NewReader(string(b)))
 	var got []string
 	for {
@@ -164,9 +157,7 @@ func TestNodeFiles(t *testing.T) {
 		if err == io.EOF {
 			break
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		text, _ := io.ReadAll(tr)
 		got = append(got, h.Name+"="+string(text))
 		if h.Mode != 0o600 {

@@ -207,9 +207,7 @@ func TestLines(t *testing.T) {
 	l := lines{line: func(b []byte) { got = append(got, string(b)) }, gap: func(error) { gaps++ }}
 	feed := func(n int64, text string) {
 		t.Helper()
-		if _, err := l.Write([]byte(at(n).Format(time.RFC3339Nano) + " " + text)); err != nil {
-			t.Fatal(err)
-		}
+		value(l.Write([]byte(at(n).Format(time.RFC3339Nano) + " " + text)))(t)
 	}
 	if since := l.reopen(); since != "" {
 		t.Errorf("since %q before anything came", since)
@@ -247,9 +245,7 @@ func TestLines(t *testing.T) {
 func TestStdcopy_OneWritePerFrame(t *testing.T) {
 	var in bytes.Buffer
 	for i := range 3 {
-		if _, err := stdcopy.NewStdWriter(&in, stdcopy.Stdout).Write([]byte(strconv.Itoa(i))); err != nil {
-			t.Fatal(err)
-		}
+		value(stdcopy.NewStdWriter(&in, stdcopy.Stdout).Write([]byte(strconv.Itoa(i))))(t)
 	}
 	out := streamTail{tail: &logTail{}}
 	if _, err := stdcopy.StdCopy(&out, io.Discard, &in); err != nil || out.tail.frames != 3 || string(out.part) != "012" {

@@ -78,14 +78,8 @@ func (f *fakeGo) installs() int {
 // what it reports.
 func builder(t *testing.T, f *fakeGo) (goBuilder, *[]string) {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp(filepath.Dir(exe), "builds")
-	if err != nil {
-		t.Fatal(err)
-	}
+	exe := value(os.Executable())(t)
+	dir := value(os.MkdirTemp(filepath.Dir(exe), "builds"))(t)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	said := &[]string{}
 	return goBuilder{engine: &fakeImages{}, dir: dir, run: f.run, progress: func(s string) { *said = append(*said, s) }}, said
@@ -96,10 +90,7 @@ const toolAt = "example.com/m/cmd/tool@v1.0.0"
 func TestGoImage_BuiltOnce(t *testing.T) {
 	f := &fakeGo{}
 	b, said := builder(t, f)
-	ref, err := b.image(t.Context(), toolAt, "-s")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ref := value(b.image(t.Context(), toolAt, "-s"))(t)
 	images := b.engine.(*fakeImages)
 	if _, ok := images.files["tool"]; !ok || images.imports != 1 || !strings.HasPrefix(ref, chainRepo+":") {
 		t.Errorf("image %s with %v, %d imports", ref, images.files, images.imports)
@@ -143,10 +134,7 @@ func TestGoImage_TagDependsOnInputs(t *testing.T) {
 	} {
 		c.change()
 		for range 2 {
-			ref, err := b.image(t.Context(), program, ldflags)
-			if err != nil {
-				t.Fatal(err)
-			}
+			ref := value(b.image(t.Context(), program, ldflags))(t)
 			refs[ref] = true
 		}
 		if f.installs() != i+1 || len(refs) != i+1 {
@@ -163,17 +151,13 @@ func TestGoImage_TagDependsOnInputs(t *testing.T) {
 func TestGoImage_ResolvesVersions(t *testing.T) {
 	f := &fakeGo{fails: map[string]error{"list example.com/m/cmd/tool@latest": errors.New("no module"), "list example.com/m/cmd@latest": errors.New("no module")}}
 	b, said := builder(t, f)
-	if _, err := b.image(t.Context(), "example.com/m/cmd/tool@latest", ""); err != nil {
-		t.Fatal(err)
-	}
+	value(b.image(t.Context(), "example.com/m/cmd/tool@latest", ""))(t)
 	want := "[example.com/m/cmd/tool@latest is v1.2.3 building example.com/m/cmd/tool@v1.2.3 with go1.99]"
 	if fmt.Sprint(*said) != want {
 		t.Errorf("progress %q", *said)
 	}
 	f.fails["list example.com/m@latest"] = errors.New("nor this")
-	if _, err := b.image(t.Context(), "example.com/m/cmd/tool@latest", ""); err == nil || !strings.Contains(err.Error(), "nor this") {
-		t.Errorf("got %v", err)
-	}
+	wantError(t, "nor this")(b.image(t.Context(), "example.com/m/cmd/tool@latest", ""))
 	for v, want := range map[string]bool{
 		"v1.2.3": true, "v0.0.0-20240101000000-abcdefabcdef": true, "v1.2.3-rc.1": true, "v2.0.0+incompatible": true,
 		"latest": false, "v1": false, "v1.2": false, "main": false, "1.2.3": false, "abcdef": false,
@@ -193,18 +177,14 @@ func TestGoImage_Errors(t *testing.T) {
 	}
 	for _, programs := range [][]string{{}, {"a", "b"}} {
 		b, _ := builder(t, &fakeGo{programs: programs})
-		if _, err := b.image(t.Context(), toolAt, ""); err == nil || !strings.Contains(err.Error(), "not one") {
-			t.Errorf("%d programs: %v", len(programs), err)
-		}
+		wantError(t, "not one")(b.image(t.Context(), toolAt, ""))
 	}
 	for sign, hint := range map[string]string{
 		"invalid reference to runtime.x": "-checklinkname=0", "requires go >= 1.99 (running go 1.26; GOTOOLCHAIN=local)": "newer Go",
 		"dial tcp: timeout": "GOPROXY", "something else": "something else",
 	} {
 		b, _ := builder(t, &fakeGo{fails: map[string]error{"install " + toolAt: errors.New(sign)}})
-		if _, err := b.image(t.Context(), toolAt, ""); err == nil || !strings.Contains(err.Error(), hint) {
-			t.Errorf("%s: %v", sign, err)
-		}
+		wantError(t, hint)(b.image(t.Context(), toolAt, ""))
 		if left, err := os.ReadDir(b.dir); err != nil || len(left) > 0 || b.engine.(*fakeImages).imports > 0 {
 			t.Errorf("%s: left %v, %v", sign, left, err)
 		}
@@ -216,9 +196,7 @@ func TestGoImage_ProxyWithoutVersionList(t *testing.T) {
 	noList := errors.New("go install: exit status 1; it printed:\n    | go: loading deprecation for example.com/m: 403 Forbidden")
 	f := &fakeGo{fails: map[string]error{"install " + toolAt: noList}, mod: `{"Module": {"Path": "example.com/m"}, "Replace": null}`}
 	b, _ := builder(t, f)
-	if _, err := b.image(t.Context(), toolAt, "-s"); err != nil {
-		t.Fatal(err)
-	}
+	value(b.image(t.Context(), toolAt, "-s"))(t)
 	want := []string{
 		"env -json GOVERSION GOFLAGS " + strings.Join(goVars, " "), "install -trimpath -ldflags=-s " + toolAt, "mod init netsplit.invalid/build", "get " + toolAt,
 		"list -f {{.Module.GoMod}} example.com/m/cmd/tool", "mod edit -json /cache/m.mod", "install -trimpath -ldflags=-s example.com/m/cmd/tool",
@@ -244,9 +222,7 @@ func TestGoImage_ProxyWithoutVersionList(t *testing.T) {
 		}
 	}
 	b, _ = builder(t, &fakeGo{fails: map[string]error{"install " + toolAt: noList}, mod: "no JSON"})
-	if _, err := b.image(t.Context(), toolAt, ""); err == nil || !strings.Contains(err.Error(), "read the go.mod of "+toolAt) {
-		t.Errorf("got %v", err)
-	}
+	wantError(t, "read the go.mod of "+toolAt)(b.image(t.Context(), toolAt, ""))
 }
 
 func TestRunGo(t *testing.T) {
@@ -257,10 +233,7 @@ func TestRunGo(t *testing.T) {
 	if out, err := runGo(t.Context(), t.TempDir(), env, "env", "CGO_ENABLED"); err != nil || string(out) != "0\n" {
 		t.Errorf("%q, %v", out, err)
 	}
-	_, err := runGo(t.Context(), t.TempDir(), nil, "nonsense")
-	if err == nil || !strings.Contains(err.Error(), "it printed:\n    | go nonsense: unknown command") {
-		t.Errorf("got %v", err)
-	}
+	wantError(t, "it printed:\n    | go nonsense: unknown command")(runGo(t.Context(), t.TempDir(), nil, "nonsense"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := runGo(ctx, t.TempDir(), nil, "env"); !errors.Is(err, context.Canceled) {
@@ -276,15 +249,9 @@ func TestImage_Go(t *testing.T) {
 	t.Parallel()
 	r := open(t)
 	// A module that this one needs anyway, so that nothing is fetched.
-	version, err := runGo(t.Context(), ".", nil, "list", "-m", "-f", "{{.Version}}", "github.com/rogpeppe/go-internal")
-	if err != nil {
-		t.Fatal(err)
-	}
+	version := value(runGo(t.Context(), ".", nil, "list", "-m", "-f", "{{.Version}}", "github.com/rogpeppe/go-internal"))(t)
 	source := runtime.ImageSource{Go: "github.com/rogpeppe/go-internal/cmd/txtar-x@" + strings.TrimSpace(string(version)), LDFlags: "-s -w -X main.run=" + uniqueName("run")}
-	ref, err := r.BuildImage(t.Context(), source, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ref := value(r.BuildImage(t.Context(), source, nil))(t)
 	removeImageAfter(t, r, ref)
 	res, err := r.RunCommand(t.Context(), runtime.Command{
 		Image: ref, Args: []string{"-C", "/out", "/in"}, Files: map[string][]byte{"/in": []byte("-- a/b --\ntext\n")}, Collect: []string{"/out"},
@@ -305,14 +272,10 @@ func scriptedGo(t *testing.T, install string) (alive string) {
 	dir := t.TempDir()
 	alive = filepath.Join(dir, "alive")
 	for _, pipe := range []string{alive, filepath.Join(dir, "never")} {
-		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must(t, syscall.Mkfifo(pipe, 0o600))
 	}
 	script := "#!/bin/sh\ncase $1 in\nenv) echo '{\"GOVERSION\": \"go1.99\"}' ;;\n*) " + install + " ;;\nesac\n"
-	if err := os.WriteFile(filepath.Join(dir, "go"), []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(filepath.Join(dir, "go"), []byte(script), 0o700))
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	t.Setenv("ALIVE", alive)
 	t.Setenv("NEVER", filepath.Join(dir, "never"))
@@ -322,19 +285,11 @@ func scriptedGo(t *testing.T, install string) (alive string) {
 // openPipe opens a pipe of scriptedGo, when the build is under way, and returns it with the first line.
 func openPipe(t *testing.T, alive string) (*bufio.Reader, string) {
 	t.Helper()
-	f, err := os.OpenFile(alive, os.O_RDONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := value(os.OpenFile(alive, os.O_RDONLY, 0))(t)
 	t.Cleanup(func() { f.Close() })
-	if err := f.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
+	must(t, f.SetReadDeadline(time.Now().Add(time.Minute)))
 	r := bufio.NewReader(f)
-	tmp, err := r.ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
+	tmp := value(r.ReadString('\n'))(t)
 	return r, strings.TrimSpace(tmp)
 }
 
@@ -372,24 +327,15 @@ func TestGoImage_InterruptLeavesNothing(t *testing.T) {
 func TestGoImage_SweepsKilledBuilds(t *testing.T) {
 	alive := scriptedGo(t, `exec 9>"$ALIVE"; echo "$GOTMPDIR" >&9; exec cat "$NEVER"`)
 	next, _ := builder(t, &fakeGo{})
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	exe := value(os.Executable())(t)
 	cmd := exec.CommandContext(t.Context(), exe, "build", next.dir)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, cmd.Start())
 	pipe, tmp := openPipe(t, alive)
-	if _, err := next.image(t.Context(), "example.com/other@v1.0.0", ""); err != nil {
-		t.Fatal(err)
-	}
+	value(next.image(t.Context(), "example.com/other@v1.0.0", ""))(t)
 	if _, err := os.Stat(tmp); err != nil {
 		t.Errorf("a directory that is built in was removed: %v", err)
 	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, cmd.Process.Kill())
 	_ = cmd.Wait() // it was killed
 	if _, err := io.ReadAll(pipe); err != nil {
 		t.Errorf("go still runs: %v", err)
@@ -397,9 +343,7 @@ func TestGoImage_SweepsKilledBuilds(t *testing.T) {
 	if _, err := os.Stat(tmp); err != nil {
 		t.Errorf("nothing was left to sweep: %v", err)
 	}
-	if _, err := next.image(t.Context(), "example.com/other@v1.0.1", ""); err != nil {
-		t.Fatal(err)
-	}
+	value(next.image(t.Context(), "example.com/other@v1.0.1", ""))(t)
 	if left, err := os.ReadDir(next.dir); err != nil || len(left) > 0 {
 		t.Errorf("not swept: %v, %v", left, err)
 	}

@@ -95,28 +95,16 @@ func (r *record) until(t *testing.T, what string, cond func() bool) {
 func testnet(t testing.TB, n int, sink runtime.Sink, opts Options) (*Runtime, []runtime.Host) {
 	t.Helper()
 	r, hosts := created(t, n, sink, opts)
-	if err := r.Launch(t.Context(), launches(hosts), nil); err != nil {
-		t.Fatal(err)
-	}
+	must(t, r.Launch(t.Context(), launches(hosts), nil))
 	return r, hosts
 }
 
 func created(t testing.TB, n int, sink runtime.Sink, opts Options) (*Runtime, []runtime.Host) {
 	t.Helper()
 	needDocker(t)
-	r, err := New(t.Context(), opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := r.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	hosts, err := r.Create(t.Context(), testPlan(t, n, sink))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := value(New(t.Context(), opts))(t)
+	t.Cleanup(func() { check(t, r.Close(context.Background())) })
+	hosts := value(r.Create(t.Context(), testPlan(t, n, sink)))(t)
 	return r, hosts
 }
 
@@ -157,9 +145,7 @@ func get(t *testing.T, r interface{ Transport() http.RoundTripper }, h runtime.H
 	c := http.Client{Transport: r.Transport()}
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s:%d%s", h.Addr, runtime.APIPort, path), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		res, err := c.Do(req)
 		if err != nil {
 			if strings.Contains(err.Error(), "refused") && ctx.Err() == nil {
@@ -189,24 +175,15 @@ func do(t *testing.T, r interface {
 	Do(context.Context, faults.Action) error
 }, v faults.Verb, id faults.NodeID) {
 	t.Helper()
-	if err := r.Do(t.Context(), faults.Action{Verb: v, Node: id}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, r.Do(t.Context(), faults.Action{Verb: v, Node: id}))
 }
 
 // open returns a runtime without a testnet.
 func open(t *testing.T) *Runtime {
 	t.Helper()
 	needDocker(t)
-	r, err := New(t.Context(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := r.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	r := value(New(t.Context(), Options{}))(t)
+	t.Cleanup(func() { check(t, r.Close(context.Background())) })
 	return r
 }
 
@@ -231,27 +208,19 @@ var buildHelper = sync.OnceValues(func() (string, error) {
 // helper is the path of a small program for images.
 func helper(t *testing.T) string {
 	t.Helper()
-	file, err := buildHelper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := value(buildHelper())(t)
 	return file
 }
 
 func helperImage(t *testing.T, r *Runtime) string {
 	t.Helper()
-	ref, err := r.BuildImage(t.Context(), runtime.ImageSource{Binary: helper(t)}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ref := value(r.BuildImage(t.Context(), runtime.ImageSource{Binary: helper(t)}, nil))(t)
 	return ref
 }
 
 func write(t *testing.T, dir, name, text string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 }
 
 // removeImageAfter removes an image at the end of a test: by force, because containers of it go only later, with Close.
@@ -261,4 +230,39 @@ func removeImageAfter(t *testing.T, r *Runtime, ref string) {
 			t.Error(err)
 		}
 	})
+}
+
+// must ends the test where there is an error, check only fails it.
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// value is the result of a call without an error: value(f())(t).
+func value[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		must(t, err)
+		return v
+	}
+}
+
+// wantError checks that the last of a call's results is an error that contains a text: wantError(t, "busy")(f()).
+func wantError(t *testing.T, text string) func(results ...any) {
+	t.Helper()
+	return func(results ...any) {
+		t.Helper()
+		if err, _ := results[len(results)-1].(error); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("error %v, want one with %q", err, text)
+		}
+	}
 }

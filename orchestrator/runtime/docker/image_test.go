@@ -77,19 +77,10 @@ func (f *fakeImages) ImageImport(_ context.Context, src image.ImportSource, ref 
 }
 
 func TestOwnImage_MadeOnce(t *testing.T) {
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(exe)
-	if err != nil {
-		t.Fatal(err)
-	}
+	exe := value(os.Executable())(t)
+	info := value(os.Stat(exe))(t)
 	f := &fakeImages{}
-	img, err := ownImage(t.Context(), f, exe)
-	if err != nil {
-		t.Fatal(err)
-	}
+	img := value(ownImage(t.Context(), f, exe))(t)
 	ref := strings.TrimPrefix(img.ID, "sha256:")
 	if !strings.HasPrefix(ref, "netsplit/node:") || len(ref) != len("netsplit/node:")+12 || !strings.HasPrefix(img.Config.Labels[labelContent], ref[14:]) {
 		t.Errorf("image %s with labels %v", ref, img.Config.Labels)
@@ -111,33 +102,19 @@ func TestOwnImage_MadeOnce(t *testing.T) {
 }
 
 func TestOwnImage_Errors(t *testing.T) {
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := ownImage(t.Context(), &fakeImages{err: errors.New("disk full")}, exe); err == nil || !strings.Contains(err.Error(), "disk full") {
-		t.Errorf("got %v", err)
-	}
+	exe := value(os.Executable())(t)
+	wantError(t, "disk full")(ownImage(t.Context(), &fakeImages{err: errors.New("disk full")}, exe))
 	late := &fakeImages{answer: `{"errorDetail":{"message":"no space left"},"error":"no space left"}`}
-	if _, err := ownImage(t.Context(), late, exe); err == nil || !strings.Contains(err.Error(), "no space left") {
-		t.Errorf("got %v", err)
-	}
+	wantError(t, "no space left")(ownImage(t.Context(), late, exe))
 	script := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755))
 	if _, err := ownImage(t.Context(), &fakeImages{}, script); !errors.Is(err, errNoNodeBinary) {
 		t.Errorf("a script: %v", err)
 	}
-	b, err := os.ReadFile(exe)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := value(os.ReadFile(exe))(t)
 	sparc := filepath.Join(t.TempDir(), "sparc")
 	b[18], b[19] = byte(elf.EM_SPARCV9), 0 // e_machine
-	if err := os.WriteFile(sparc, b, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(sparc, b, 0o755))
 	if _, err := ownImage(t.Context(), &fakeImages{}, sparc); !errors.Is(err, errNoNodeBinary) || !strings.Contains(err.Error(), "--image") {
 		t.Errorf("another architecture: %v", err)
 	}
@@ -148,10 +125,7 @@ func TestSharedObjects(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	got, err := sharedObjects(sh)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := value(sharedObjects(sh))(t)
 	if len(got) == 0 {
 		t.Skipf("%s is static here", sh)
 	}
@@ -168,9 +142,7 @@ func TestSharedObjects(t *testing.T) {
 func TestResolver_MissingLibrary(t *testing.T) {
 	r := &resolver{class: elf.ELFCLASS64, machine: elf.EM_X86_64}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "libx.so"), []byte("INPUT(libx.so.1)"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(filepath.Join(dir, "libx.so"), []byte("INPUT(libx.so.1)"), 0o644))
 	err := r.add("/bin/x", "libx.so", []string{dir})
 	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "libx.so of /bin/x") {
 		t.Errorf("got %v", err)
@@ -181,12 +153,8 @@ func TestConfiguredDirs(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		p := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.MkdirAll(filepath.Dir(p), 0o755))
+		must(t, os.WriteFile(p, []byte(text), 0o644))
 		return p
 	}
 	write("conf.d/a.conf", "# comment\n/opt/a\n")
@@ -204,9 +172,7 @@ func TestBinaryImage_Errors(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "script", "#!/bin/sh\n")
 	for name, want := range map[string]string{"script": "not a Linux program", "missing": "no such file", "": "not a file"} {
-		if _, err := binaryImage(t.Context(), &fakeImages{}, filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", name, err)
-		}
+		wantError(t, want)(binaryImage(t.Context(), &fakeImages{}, filepath.Join(dir, name)))
 	}
 }
 
@@ -214,55 +180,33 @@ func TestBinaryImage_Errors(t *testing.T) {
 func TestImage_DynamicBinary(t *testing.T) {
 	t.Parallel()
 	r := open(t)
-	cat, err := exec.LookPath("cat")
-	if err != nil {
-		t.Fatal(err)
-	}
+	cat := value(exec.LookPath("cat"))(t)
 	libs, err := sharedObjects(cat)
 	if err != nil || len(libs) < 2 {
 		t.Skipf("%s is no program with libraries here: %v, %v", cat, libs, err)
 	}
-	b, err := os.ReadFile(cat)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := value(os.ReadFile(cat))(t)
 	file := filepath.Join(t.TempDir(), "reader") // its name and place are the user's
-	if err := os.WriteFile(file, b, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	ref, err := r.BuildImage(t.Context(), runtime.ImageSource{Binary: file}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(file, b, 0o700))
+	ref := value(r.BuildImage(t.Context(), runtime.ImageSource{Binary: file}, nil))(t)
 	res, err := r.RunCommand(t.Context(), runtime.Command{Image: ref, Args: []string{"/in"}, Files: map[string][]byte{"/in": []byte("content")}})
 	if err != nil || string(res.Stdout) != "content" {
 		t.Errorf("it printed %q, %v", res.Stdout, err)
 	}
-	if _, err := r.RunCommand(t.Context(), runtime.Command{Image: ref, Args: []string{"/etc/passwd"}}); err == nil || !strings.Contains(err.Error(), "No such file") {
-		t.Errorf("something of the host is in the image: %v", err)
-	}
+	wantError(t, "No such file")(r.RunCommand(t.Context(), runtime.Command{Image: ref, Args: []string{"/etc/passwd"}}))
 }
 
 // imported makes an image as docker import does, from the helper alone, with changes or none.
 func imported(t *testing.T, r *Runtime, name string, changes ...string) string {
 	t.Helper()
-	b, err := os.ReadFile(helper(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := value(os.ReadFile(helper(t)))(t)
 	files, err := archive{files: map[string][]byte{"/bin/helper": b}, mode: func(string, []byte) int64 { return 0o755 }}.pack()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	ref := "netsplit-test/" + name + ":" + strings.TrimPrefix(r.plan.ID, "test-")
 	body, err := r.cli.ImageImport(t.Context(), image.ImportSource{Source: bytes.NewReader(files), SourceName: "-"}, ref, image.ImportOptions{Changes: changes})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	defer body.Close()
-	if err := jsonmessage.DisplayJSONMessagesStream(body, io.Discard, 0, false, nil); err != nil {
-		t.Fatal(err)
-	}
+	must(t, jsonmessage.DisplayJSONMessagesStream(body, io.Discard, 0, false, nil))
 	removeImageAfter(t, r, ref)
 	return ref
 }
@@ -289,9 +233,7 @@ func TestImage_Imported(t *testing.T) {
 			t.Errorf("%s printed %q, left %q, %v", ref, res.Stdout, res.Files, err)
 		}
 		node := runtime.Launch{ID: hosts[i].ID, Image: ref, Args: append(c.args, "serve"), Files: map[string][]byte{"/home/key": []byte("secret")}}
-		if err := r.Launch(t.Context(), []runtime.Launch{node}, nil); err != nil {
-			t.Fatal(err)
-		}
+		must(t, r.Launch(t.Context(), []runtime.Launch{node}, nil))
 		if got := mustGet(t, r, hosts[i], "/file?path=/home/key"); got != "secret" {
 			t.Errorf("%s: its file holds %q", ref, got)
 		}

@@ -42,60 +42,33 @@ func BenchmarkLaunch(b *testing.B) {
 // timeOurs starts a testnet and returns how long all of it, and Launch alone, took.
 func timeOurs(b *testing.B, n int) (up, launch time.Duration) {
 	begin := time.Now()
-	r, err := New(b.Context(), Options{Lease: true})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() {
-		if err := r.Close(context.WithoutCancel(b.Context())); err != nil {
-			b.Error(err)
-		}
-	}()
-	hosts, err := r.Create(b.Context(), testPlan(b, n, newRecord()))
-	if err != nil {
-		b.Fatal(err)
-	}
+	r := value(New(b.Context(), Options{Lease: true}))(b)
+	defer func() { check(b, r.Close(context.WithoutCancel(b.Context()))) }()
+	hosts := value(r.Create(b.Context(), testPlan(b, n, newRecord())))(b)
 	made := time.Now()
-	if err := r.Launch(b.Context(), launches(hosts), nil); err != nil {
-		b.Fatal(err)
-	}
+	must(b, r.Launch(b.Context(), launches(hosts), nil))
 	return time.Since(begin), time.Since(made)
 }
 
 // timeRaw does with the engine's client alone what a testnet's start is made of.
 func timeRaw(b *testing.B, n int) (up, launch time.Duration) {
-	r, err := New(b.Context(), Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() {
-		if err := r.Close(context.WithoutCancel(b.Context())); err != nil {
-			b.Error(err)
-		}
-	}()
+	r := value(New(b.Context(), Options{}))(b)
+	defer func() { check(b, r.Close(context.WithoutCancel(b.Context()))) }()
 	// The runtime only describes the containers, and removes them at the end.
 	r.plan = testPlan(b, n, nil)
 	r.nodeSet = newNodeSet(r.cli, r.plan.ID)
-	if r.factory, err = newFactory(r.cli, nil); err != nil {
-		b.Fatal(err)
-	}
-	if r.factory.cli.image, err = netsplitImage(b.Context(), r.cli, ""); err != nil {
-		b.Fatal(err)
-	}
+	r.factory = value(newFactory(r.cli, nil))(b)
+	r.factory.cli.image = value(netsplitImage(b.Context(), r.cli, ""))(b)
 	begin := time.Now()
 	subnets(r.plan.ID, smallest, nil, func(p netip.Prefix) bool {
 		_, err := r.cli.NetworkCreate(b.Context(), networkName(r.plan.ID), network.CreateOptions{
 			Driver: "bridge", Internal: true, Labels: testnetLabels(r.plan), Options: driverOptions(r.plan.ID),
 			IPAM: &network.IPAM{Driver: "default", Config: []network.IPAMConfig{{Subnet: p.String()}}},
 		})
-		if err != nil {
-			b.Fatal(err)
-		}
+		must(b, err)
 		for i, l := range r.plan.Nodes {
 			n := &node{id: l.ID, role: "n", addr: offset(p.Addr(), firstHost+uint32(i)), container: containerName(r.plan.ID, l.ID)}
-			if err := r.add(n); err != nil {
-				b.Fatal(err)
-			}
+			must(b, r.add(n))
 		}
 		return false
 	})
@@ -105,9 +78,7 @@ func timeRaw(b *testing.B, n int) (up, launch time.Duration) {
 	for _, nd := range r.order {
 		g.Go(func() error { return r.startRaw(b.Context(), nd) })
 	}
-	if err := g.Wait(); err != nil {
-		b.Fatal(err)
-	}
+	must(b, g.Wait())
 	return time.Since(begin), time.Since(made)
 }
 

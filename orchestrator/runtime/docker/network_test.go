@@ -95,10 +95,7 @@ func (f *fakeNetworks) NetworkList(context.Context, network.ListOptions) ([]netw
 
 func TestCreateNetwork_TriesNextSubnet(t *testing.T) {
 	f := &fakeNetworks{refuse: 2, err: errors.New("Pool overlaps with other one on this address space")}
-	got, err := createNetwork(t.Context(), f, f, "a", 3, map[string]string{"k": "v"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := value(createNetwork(t.Context(), f, f, "a", 3, map[string]string{"k": "v"}))(t)
 	last := f.made[2]
 	if len(f.made) != 3 || last.IPAM.Config[0].Subnet != got.String() || f.made[0].IPAM.Config[0].Subnet == got.String() {
 		t.Errorf("got %v after %v", got, f.made)
@@ -114,12 +111,8 @@ func TestCreateNetwork_Errors(t *testing.T) {
 		t.Errorf("got %v after %d tries", err, len(f.made))
 	}
 	f = &fakeNetworks{taken: []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/64", "nonsense"}}
-	if _, err := createNetwork(t.Context(), f, f, "a", 3, nil); err == nil || !strings.Contains(err.Error(), "no free /24") {
-		t.Errorf("got %v", err)
-	}
-	if _, err := createNetwork(t.Context(), f, f, "a", 1e6, nil); err == nil || !strings.Contains(err.Error(), "do not fit") {
-		t.Errorf("got %v", err)
-	}
+	wantError(t, "no free /24")(createNetwork(t.Context(), f, f, "a", 3, nil))
+	wantError(t, "do not fit")(createNetwork(t.Context(), f, f, "a", 1e6, nil))
 }
 
 func TestBridgeName_FitsKernel(t *testing.T) {

@@ -21,13 +21,9 @@ func TestHasEnded(t *testing.T) {
 		t.Fatalf("processID = %q", self)
 	}
 	cmd := exec.Command("true")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, cmd.Start())
 	child := fmt.Sprintf("%d-%s-%s-%s", cmd.Process.Pid, part[1], part[2], part[3])
-	if err := cmd.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, cmd.Wait())
 	for _, c := range []struct {
 		name, id string
 		want     bool
@@ -54,9 +50,7 @@ func TestSweepTests(t *testing.T) {
 	e.add("alive", 2, labelTestOwner, processID(os.Getpid()))
 	e.add("user", 2)
 	e.networks["attached"] = map[string]string{labelTestOwner: gone}
-	if err := sweepTests(t.Context(), e); err != nil {
-		t.Fatal(err)
-	}
+	must(t, sweepTests(t.Context(), e))
 	if len(e.containers) != 6 || len(e.networks) != 2 {
 		t.Errorf("left %v and %v, want all of alive and user", e.containers, e.networks)
 	}
@@ -84,20 +78,12 @@ func abandonTestnet() {
 func TestOwnTests_RemovesWhatKilledTestsLeft(t *testing.T) {
 	t.Parallel()
 	r := open(t)
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	exe := value(os.Executable())(t)
 	id := uniqueName("test")
 	cmd := exec.CommandContext(t.Context(), exe, "abandon", id)
 	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	out := value(cmd.StdoutPipe())(t)
+	must(t, cmd.Start())
 	said, err := bufio.NewReader(out).ReadString('\n')
 	owner, result, _ := strings.Cut(strings.TrimSpace(said), " ")
 	if err != nil || result != "<nil>" {
@@ -105,18 +91,13 @@ func TestOwnTests_RemovesWhatKilledTestsLeft(t *testing.T) {
 	}
 	left := func() []string {
 		t.Helper()
-		all, err := remaining(t.Context(), r.cli, filters.NewArgs(filters.Arg("label", labelTestOwner+"="+owner)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		all := value(remaining(t.Context(), r.cli, filters.NewArgs(filters.Arg("label", labelTestOwner+"="+owner))))(t)
 		return all
 	}
 	if err := sweepTests(t.Context(), r.cli); err != nil || len(left()) != 3 {
 		t.Errorf("while it runs: %v, %v", left(), err)
 	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, cmd.Process.Kill())
 	_ = cmd.Wait() // it was killed
 	found := ours(t, id)
 	if found == nil || len(left()) != 3 {

@@ -41,9 +41,7 @@ func TestRestore(t *testing.T) {
 		e := newFakeEngine()
 		e.containers["x"] = &c.is
 		l := &restoreJournal{file: filepath.Join(t.TempDir(), restoreFile), Testnet: "t", Network: "n"}
-		if err := l.put(restoreStep{Container: "x", Name: "alice", Addr: netip.MustParseAddr("10.0.0.1"), Verb: c.verb}); err != nil {
-			t.Fatal(err)
-		}
+		must(t, l.put(restoreStep{Container: "x", Name: "alice", Addr: netip.MustParseAddr("10.0.0.1"), Verb: c.verb}))
 		err := restoreRun(t.Context(), e, l.file, "t")
 		if strings.Join(e.did, " ") != c.did || (err == nil) != (c.fail == "") || err != nil && !strings.Contains(err.Error(), c.fail) {
 			t.Errorf("%+v: did %v, %v", c, e.did, err)
@@ -64,9 +62,7 @@ func TestRestore_AddressOrder(t *testing.T) {
 	l := &restoreJournal{Network: "n"}
 	for _, addr := range []string{"10.0.0.10", "10.0.0.9", "10.0.0.2"} {
 		e.containers[addr] = &fakeContainer{state: "exited", addr: addr}
-		if err := l.put(restoreStep{Container: addr, Addr: netip.MustParseAddr(addr), Verb: faults.Start}); err != nil {
-			t.Fatal(err)
-		}
+		must(t, l.put(restoreStep{Container: addr, Addr: netip.MustParseAddr(addr), Verb: faults.Start}))
 	}
 	if err := l.restore(t.Context(), e); err != nil || !slices.Equal(e.did, []string{"start 10.0.0.2", "start 10.0.0.9", "start 10.0.0.10"}) {
 		t.Errorf("did %v, %v", e.did, err)
@@ -84,14 +80,9 @@ func TestJournal_OnDisk(t *testing.T) {
 	dead := a
 	dead.Verb = faults.Start
 	for _, s := range []restoreStep{a, b, dead} {
-		if err := l.put(s); err != nil {
-			t.Fatal(err)
-		}
+		must(t, l.put(s))
 	}
-	read, err := readJournal(l.file, "t")
-	if err != nil {
-		t.Fatal(err)
-	}
+	read := value(readJournal(l.file, "t"))(t)
 	if diff := cmp.Diff(&restoreJournal{Testnet: "t", Network: "n", Steps: []restoreStep{b, dead}}, read,
 		cmp.FilterPath(func(p cmp.Path) bool { return p.String() == "file" }, cmp.Ignore()),
 		cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
@@ -101,9 +92,7 @@ func TestJournal_OnDisk(t *testing.T) {
 		t.Errorf("another testnet's: %+v, %v", other, err)
 	}
 	for _, name := range []string{"a", "nobody", "b"} {
-		if err := l.drop(name); err != nil {
-			t.Fatal(err)
-		}
+		must(t, l.drop(name))
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left %v, %v", left, err)
@@ -124,12 +113,8 @@ func TestReadJournal_Errors(t *testing.T) {
 		`{"steps": [{"container": "x", "addr": "first"}]}`: "first",
 		strings.Repeat(" ", maxJournal+1):                  "not a small regular file",
 	} {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := restoreRun(t.Context(), newFakeEngine(), file, "t"); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%.40q: %v", text, err)
-		}
+		must(t, os.WriteFile(file, []byte(text), 0o600))
+		wantError(t, want)(restoreRun(t.Context(), newFakeEngine(), file, "t"))
 	}
 	if _, err := readJournal(dir, "t"); err == nil {
 		t.Error("read a directory")
@@ -146,9 +131,7 @@ func TestReadJournal_Errors(t *testing.T) {
 func TestRemoveAll_KeepsUnrestoredTestnets(t *testing.T) {
 	file := filepath.Join(t.TempDir(), restoreFile)
 	l := &restoreJournal{file: file, Testnet: "a", Network: "n"}
-	if err := l.put(restoreStep{Container: "x", Name: "alice", Addr: netip.MustParseAddr("10.0.0.1"), Verb: faults.Start}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, l.put(restoreStep{Container: "x", Name: "alice", Addr: netip.MustParseAddr("10.0.0.1"), Verb: faults.Start}))
 	e := newFakeEngine()
 	e.add("a", 0, labelRestore, file)
 	e.add("b", 1)

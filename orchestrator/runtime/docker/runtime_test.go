@@ -100,9 +100,7 @@ func TestProbe_AfterRestart(t *testing.T) {
 		t.Helper()
 		links := []faults.Link{{From: hosts[0].ID, To: hosts[1].ID}, {From: hosts[1].ID, To: hosts[2].ID}}
 		m, err := r.Probe(t.Context(), links, faults.ProbePlan{Count: 3, Interval: 5 * time.Millisecond, Wait: 300 * time.Millisecond})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		for i, n := range want {
 			if m[i].Received != n {
 				t.Errorf("link %v: received %d, want %d", m[i].Link, m[i].Received, n)
@@ -127,28 +125,19 @@ func TestProbe_AfterRestart(t *testing.T) {
 	if got := r.Info(t.Context()).Text; !strings.Contains(got, ", nft") {
 		t.Errorf("Info = %q", got)
 	}
-	if err := r.cli.ContainerKill(t.Context(), r.faultAgent.container, "KILL"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Shape(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "agent is dead") {
-		t.Errorf("shaping without an agent: %v", err)
-	}
+	must(t, r.cli.ContainerKill(t.Context(), r.faultAgent.container, "KILL"))
+	wantError(t, "agent is dead")(r.Shape(t.Context(), nil))
 }
 
 func TestOpenListRemove(t *testing.T) {
 	t.Parallel()
 	r, hosts := testnet(t, 2, nil, Options{})
 	id := r.plan.ID
-	if err := r.Detach(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, r.Detach())
 	if err := r.Launch(t.Context(), nil, nil); !errors.Is(err, ErrClosed) {
 		t.Errorf("launch after detach: %v", err)
 	}
-	a, err := Open(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := value(Open(t.Context(), id))(t)
 	do(t, a, faults.Pause, hosts[0].ID)
 	if _, err := a.Shape(t.Context(), []faults.Layer{{ID: "x"}}); err != nil {
 		t.Error(err)
@@ -158,16 +147,12 @@ func TestOpenListRemove(t *testing.T) {
 	if err != nil || len(nodes) != 2 || nodes[0].State != "paused" || nodes[0].Addr != hosts[0].Addr || nodes[1].Role != "n" {
 		t.Errorf("Hosts = %v, %v", nodes, err)
 	}
-	if err := a.Detach(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, a.Detach())
 	found := ours(t, id)
 	if found == nil || found.Agent != "running" || found.Scenario != "test" || found.Dir != r.plan.Dir || time.Since(found.Created) > time.Minute {
 		t.Errorf("List: %+v", found)
 	}
-	if err := Remove(t.Context(), id); err != nil {
-		t.Fatal(err)
-	}
+	must(t, Remove(t.Context(), id))
 	if ours(t, id) != nil {
 		t.Error("still listed")
 	}
@@ -181,10 +166,7 @@ func TestOpenListRemove(t *testing.T) {
 
 func ours(t *testing.T, id string) *Testnet {
 	t.Helper()
-	all, err := List(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := value(List(t.Context()))(t)
 	for _, n := range all {
 		if n.ID == id {
 			return &n
@@ -206,9 +188,7 @@ func TestClose_DuringLaunch(t *testing.T) {
 	case err := <-launched:
 		t.Fatalf("launch ended before its first node: %v", err)
 	}
-	if err := r.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
+	check(t, r.Close(t.Context()))
 	<-launched // it may have been done already
 	if left := ours(t, r.plan.ID); left != nil {
 		t.Errorf("left: %+v", left)
@@ -221,19 +201,14 @@ func TestClose_DuringLaunch(t *testing.T) {
 func TestCreate_CancelledLeavesNothing(t *testing.T) {
 	t.Parallel()
 	needDocker(t)
-	r, err := New(t.Context(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := value(New(t.Context(), Options{}))(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	plan := testPlan(t, 3, nil)
 	if _, err := r.Create(ctx, plan); err == nil {
 		t.Error("a cancelled create succeeded")
 	}
-	if err := r.Close(ctx); err != nil {
-		t.Error(err)
-	}
+	check(t, r.Close(ctx))
 	if left := ours(t, plan.ID); left != nil {
 		t.Errorf("left: %+v", left)
 	}
@@ -252,9 +227,7 @@ func TestCreate_Concurrent(t *testing.T) {
 			}
 			plan := testPlan(t, 2, nil)
 			_, err = r.Create(t.Context(), plan)
-			if err := errors.Join(err, r.Close(t.Context())); err != nil {
-				t.Error(err)
-			}
+			check(t, errors.Join(err, r.Close(t.Context())))
 		})
 	}
 	wg.Wait()
@@ -284,26 +257,15 @@ func TestLaunch_Errors(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	_, err := r.BuildImage(t.Context(), runtime.ImageSource{Ref: "netsplit-no-such-image:1"}, nil)
-	if err == nil || !strings.Contains(err.Error(), "docker pull") {
-		t.Errorf("image of a reference: %v", err)
-	}
+	wantError(t, "docker pull")(r.BuildImage(t.Context(), runtime.ImageSource{Ref: "netsplit-no-such-image:1"}, nil))
 }
 
 func TestCreate_MissingImage(t *testing.T) {
 	t.Parallel()
 	needDocker(t)
-	r, err := New(t.Context(), Options{Image: "netsplit/nowhere:none"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = r.Create(t.Context(), testPlan(t, 1, nil))
-	if err == nil || !strings.Contains(err.Error(), "not on this machine") {
-		t.Errorf("got %v", err)
-	}
-	if err := r.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
+	r := value(New(t.Context(), Options{Image: "netsplit/nowhere:none"}))(t)
+	wantError(t, "not on this machine")(r.Create(t.Context(), testPlan(t, 1, nil)))
+	check(t, r.Close(t.Context()))
 }
 
 func TestLaunch_ExternalImage(t *testing.T) {
@@ -317,9 +279,7 @@ func TestLaunch_ExternalImage(t *testing.T) {
 			"/home/x/config.toml": []byte("a"), "/home/x/node_key.json": []byte("b"),
 		}})
 	}
-	if err := r.Launch(t.Context(), nodes, nil); err != nil {
-		t.Fatal(err)
-	}
+	must(t, r.Launch(t.Context(), nodes, nil))
 	for _, h := range hosts {
 		if got := mustGet(t, r, h, "/env?name=WHO"); got != string(h.ID) {
 			t.Errorf("WHO = %q", got)
@@ -357,25 +317,17 @@ func TestLaunch_ExternalImageUserAndSignal(t *testing.T) {
 	sink := newRecord()
 	r, hosts := created(t, 1, sink, Options{})
 	dir := t.TempDir()
-	b, err := os.ReadFile(helper(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := value(os.ReadFile(helper(t)))(t)
 	write(t, dir, "helper", string(b))
 	write(t, dir, "passwd", "root:x:0:0::/:\nnode:x:1234:4321::/home:\n")
 	write(t, dir, "ignored", "x")
 	write(t, dir, "unique", r.plan.ID) // an earlier run's image is another
 	write(t, dir, ".dockerignore", "ignored\n")
 	write(t, dir, "Dockerfile", "FROM scratch\nCOPY helper /helper\nCOPY passwd /etc/passwd\nUSER node\nSTOPSIGNAL SIGINT\nENTRYPOINT [\"/helper\"]\n")
-	if err := os.Chmod(filepath.Join(dir, "helper"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.Chmod(filepath.Join(dir, "helper"), 0o755))
 	var steps []string
 	source := runtime.ImageSource{Dockerfile: filepath.Join(dir, "Dockerfile")}
-	ref, err := r.BuildImage(t.Context(), source, func(s string) { steps = append(steps, s) })
-	if err != nil {
-		t.Fatal(err)
-	}
+	ref := value(r.BuildImage(t.Context(), source, func(s string) { steps = append(steps, s) }))(t)
 	removeImageAfter(t, r, ref)
 	if len(steps) < 4 {
 		t.Errorf("progress %q", steps)
@@ -386,9 +338,7 @@ func TestLaunch_ExternalImageUserAndSignal(t *testing.T) {
 		t.Errorf("again %s for %s, %q, %v", again, ref, steps, err)
 	}
 	launch := runtime.Launch{ID: hosts[0].ID, Image: ref, Args: []string{"serve"}, Files: map[string][]byte{"/home/key": []byte("secret")}}
-	if err := r.Launch(t.Context(), []runtime.Launch{launch}, nil); err != nil {
-		t.Fatal(err)
-	}
+	must(t, r.Launch(t.Context(), []runtime.Launch{launch}, nil))
 	if got := mustGet(t, r, hosts[0], "/file?path=/home/key"); got != "secret" {
 		t.Errorf("its own file: %q", got)
 	}
