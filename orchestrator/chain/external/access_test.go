@@ -31,9 +31,7 @@ func TestAccess(t *testing.T) {
 			t.Errorf("%s is shown", got)
 		}
 	}
-	if _, err := w.access("nobody"); err == nil {
-		t.Error("access to nobody")
-	}
+	wantError(t, "has no node nobody")(w.access("nobody"))
 }
 
 func TestAccess_Bearer(t *testing.T) {

@@ -224,13 +224,16 @@ func TestAttach_RunsNothing(t *testing.T) {
 
 func (w *harness) poller(i int) *poller { return w.nodes[w.net.nodes[i].ID].poller }
 
-// wantError checks that the last of a call's results is an error that contains a text: wantError(t, "busy")(f()).
-func wantError(t *testing.T, text string) func(results ...any) {
+// wantError checks that the last of a call's results is an error that contains a text, which may be empty, or that wraps an
+// error: wantError(t, "busy")(f()).
+func wantError(t *testing.T, want any) func(results ...any) {
 	t.Helper()
 	return func(results ...any) {
 		t.Helper()
-		if err, _ := results[len(results)-1].(error); err == nil || !strings.Contains(err.Error(), text) {
-			t.Errorf("error %v, want one with %q", err, text)
+		err, _ := results[len(results)-1].(error)
+		target, isError := want.(error)
+		if err == nil || isError && !errors.Is(err, target) || !isError && !strings.Contains(err.Error(), fmt.Sprint(want)) {
+			t.Errorf("error %v, want one with \"%v\"", err, want)
 		}
 	}
 }

@@ -20,9 +20,7 @@ func TestClient_Status(t *testing.T) {
 	if diff := cmp.Diff(trace.Status{Head: "x-q", Height: 2, Peers: 2, Mempool: -1}, s); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
-	if s, err := w.Client("nobody").Status(t.Context()); err == nil {
-		t.Errorf("%+v", s)
-	}
+	wantError(t, "has no node nobody")(w.Client("nobody").Status(t.Context()))
 	if _, _, ok := w.ParseLog("a", []byte("{}")); ok {
 		t.Error("a line is an event")
 	}
@@ -86,9 +84,7 @@ func TestClient_Block(t *testing.T) {
 	if err != nil || got.Hash != "x-p" || got.Height != 1 || w.fakes[0].count("block") != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if got, err := b.Block(t.Context(), "x-p"); !errors.Is(err, ErrUnknownBlock) {
-		t.Errorf("of a node that has not shown it: %+v, %v", got, err)
-	}
+	wantError(t, ErrUnknownBlock)(b.Block(t.Context(), "x-p"))
 	// A block that is not stored is read again, as long as it is on the node's chain.
 	w.store.body = map[trace.Hash]trace.Block{}
 	w.store.order = nil
@@ -96,16 +92,10 @@ func TestClient_Block(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	w.fakes[0].set(1, "y", "z")
-	if got, err = a.Block(t.Context(), "x-p"); !errors.Is(err, ErrUnknownBlock) {
-		t.Errorf("of another chain: %+v, %v", got, err)
-	}
+	wantError(t, ErrUnknownBlock)(a.Block(t.Context(), "x-p"))
 	w.fakes[0].set(1)
-	if got, err = a.Block(t.Context(), "x-p"); err == nil {
-		t.Errorf("of a shorter chain: %+v", got)
-	}
-	if got, err = w.Client("nobody").Block(t.Context(), "x-p"); err == nil {
-		t.Errorf("of nobody: %+v", got)
-	}
+	wantError(t, "")(a.Block(t.Context(), "x-p"))
+	wantError(t, "has no node nobody")(w.Client("nobody").Block(t.Context(), "x-p"))
 }
 
 func TestClient_HashAt(t *testing.T) {
@@ -115,16 +105,12 @@ func TestClient_HashAt(t *testing.T) {
 	if h, err := client.HashAt(t.Context(), 1); h != "x-p" || err != nil {
 		t.Errorf("hash %s, %v", h, err)
 	}
-	if _, err := client.HashAt(t.Context(), 3); !errors.Is(err, chain.ErrNoBlock) {
-		t.Errorf("above the head: %v", err)
-	}
+	wantError(t, chain.ErrNoBlock)(client.HashAt(t.Context(), 3))
 	w.fakes[0].hook = failing("block", 1)
 	if _, err := client.HashAt(t.Context(), 1); err == nil || errors.Is(err, chain.ErrNoBlock) {
 		t.Errorf("a node that is broken: %v", err)
 	}
-	if _, err := w.Client("nobody").HashAt(t.Context(), 1); err == nil {
-		t.Error("the hash of nobody")
-	}
+	wantError(t, "has no node nobody")(w.Client("nobody").HashAt(t.Context(), 1))
 }
 
 // TestClient_FindTx: the transaction is in the block that is made while it is waited for, also where the chain is replaced on the
@@ -158,9 +144,7 @@ func TestClient_FindTx(t *testing.T) {
 	w.fakes[0].hook = nil
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := client.FindTx(ctx, "0xab2", 2); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a transaction that is in no block above: %v", err)
-	}
+	wantError(t, context.DeadlineExceeded)(client.FindTx(ctx, "0xab2", 2))
 	none := newHarness(t, 1, parse(t, plain, ", txs: .txs", ""))
 	if err := none.Capabilities().NoFindTx; !errors.Is(err, ErrNoTxs) || !strings.Contains(err.Error(), "chain toy") {
 		t.Errorf("%v", err)

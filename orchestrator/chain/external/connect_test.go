@@ -73,12 +73,8 @@ func TestConnector_Peers(t *testing.T) {
 	}
 	fail = true
 	w.fakes[1].sent = []string{"x"}
-	if err := w.connectPeers(t.Context(), "b"); err == nil {
-		t.Error("no error")
-	}
-	if err := w.connectPeers(t.Context(), "nobody"); err == nil {
-		t.Error("connected a node that there is not")
-	}
+	wantError(t, "")(w.connectPeers(t.Context(), "b"))
+	wantError(t, "has no node nobody")(w.connectPeers(t.Context(), "nobody"))
 	w.connector.attached, fail = true, false
 	sent()
 	check(t, errors.Join(w.connectPeers(t.Context()), w.connectPeers(t.Context(), "b")))

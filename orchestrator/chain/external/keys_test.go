@@ -99,9 +99,7 @@ func TestKey_RandomHasNoPublicHalf(t *testing.T) {
 			t.Errorf("%s: %q, %v", what, s, err)
 		}
 	}
-	if _, err := newKey("rsa", 1, "a", "x"); err == nil {
-		t.Error("a kind that does not exist made a key")
-	}
+	wantError(t, `unknown kind "rsa"`)(newKey("rsa", 1, "a", "x"))
 }
 
 func TestKey_DoesNotPrintItself(t *testing.T) {

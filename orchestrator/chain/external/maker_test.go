@@ -2,7 +2,6 @@ package external
 
 import (
 	"context"
-	"errors"
 	"testing"
 )
 
@@ -48,18 +47,14 @@ func TestMaker_PollWaitsForReply(t *testing.T) {
 	n.making <- struct{}{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := w.makeBlock(ctx, "a"); !errors.Is(err, context.Canceled) {
-		t.Errorf("a second command at the same time: %v", err)
-	}
+	wantError(t, context.Canceled)(w.makeBlock(ctx, "a"))
 }
 
 func TestMaker_Errors(t *testing.T) {
 	w := newHarness(t, 1, parse(t, plain))
 	w.fakes[0].hook = func(*fakeNode, string, int) *RPCError { return &RPCError{Code: 1, Message: "no"} }
 	wantError(t, "make a block at a: node a, call generate")(w.makeBlock(t.Context(), "a"))
-	if err := w.makeBlock(t.Context(), "nobody"); err == nil {
-		t.Error("nobody made a block")
-	}
+	wantError(t, "has no node nobody")(w.makeBlock(t.Context(), "nobody"))
 	none := newHarness(t, 1, parse(t, plain, "  make_block: {call: generate}\n", "", "  generate: {method: generate}\n", ""))
 	if none.Capabilities().MakeBlock != nil {
 		t.Error("a chain without act.make_block makes blocks on command")

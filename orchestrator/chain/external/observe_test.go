@@ -65,9 +65,7 @@ func TestReader_BlockAtHeightByHash(t *testing.T) {
 	if b, err := w.reader.block(t.Context(), n, 1); err != nil || b.Hash != "x-p" {
 		t.Errorf("%+v, %v", b, err)
 	}
-	if _, err := w.reader.block(t.Context(), n, 4); err == nil {
-		t.Error("a block above the head")
-	}
+	wantError(t, "")(w.reader.block(t.Context(), n, 4))
 	w.polled("a")
 	w.store.body = nil
 	if b, err := w.Client("a").Block(t.Context(), trace.Hash("x-q")); err != nil || b.Height != 2 {
@@ -170,7 +168,5 @@ func TestReader_Leader(t *testing.T) {
 			t.Errorf("%q made a block: %q", x.named, got)
 		}
 	}
-	if _, err := w.leader(t.Context(), "nobody"); err == nil {
-		t.Error("a node that there is not knows who leads")
-	}
+	wantError(t, "has no node nobody")(w.leader(t.Context(), "nobody"))
 }

@@ -275,9 +275,7 @@ func TestPrepare_Errors(t *testing.T) {
 }
 
 func TestPrepare_ErrorsBeforeAnyStep(t *testing.T) {
-	if _, err := New(parse(t, stepped), nil, nil, nil).Prepare(t.Context(), ring(2)); !errors.Is(err, errNoContainers) {
-		t.Errorf("no tools: %v", err)
-	}
+	wantError(t, errNoContainers)(New(parse(t, stepped), nil, nil, nil).Prepare(t.Context(), ring(2)))
 	stranger := ring(2)
 	stranger.Nodes[0].Peers = append(stranger.Nodes[0].Peers, "zoe")
 	_, err := New(parse(t, stepped), &containers{}, nil, nil).Prepare(t.Context(), stranger)

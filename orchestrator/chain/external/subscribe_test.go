@@ -2,7 +2,6 @@ package external
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -113,9 +112,7 @@ func TestSubscribe_Errors(t *testing.T) {
 		w := newHarness(t, 1, parse(t, plain, "\n  peers: {call: peers", wsFile))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := w.subscribe(ctx, "a", nil); !errors.Is(err, context.Canceled) {
-			t.Errorf("%v", err)
-		}
+		wantError(t, context.Canceled)(w.subscribe(ctx, "a", nil))
 	})
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/btcsuite/btcd/wire"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets/chainspec"
 )
@@ -41,14 +40,8 @@ func TestSender_Transfer(t *testing.T) {
 	if want := []string{"a b 50 0", "a b 50 1", "a b 60 2"}; !slices.Equal(w.fakes[0].sent, want) {
 		t.Errorf("sent %q", w.fakes[0].sent)
 	}
-	for _, to := range []faults.NodeID{"nobody"} {
-		if _, err := client.Transfer(t.Context(), to, 1); err == nil {
-			t.Errorf("to %s", to)
-		}
-		if _, err := w.Client(to).Transfer(t.Context(), "a", 1); err == nil {
-			t.Errorf("from %s", to)
-		}
-	}
+	wantError(t, "has no node nobody")(client.Transfer(t.Context(), "nobody", 1))
+	wantError(t, "has no node nobody")(w.Client("nobody").Transfer(t.Context(), "a", 1))
 }
 
 func TestSender_TransferErrors(t *testing.T) {
@@ -173,9 +166,7 @@ func TestSender_ReadsCoinsAgain(t *testing.T) {
 	if _, err := w.Client("a").Transfer(t.Context(), "b", 1000); err != nil {
 		t.Error(err)
 	}
-	if _, err := w.Client("a").Transfer(t.Context(), "b", 1<<64-5); !errors.Is(err, ErrNoCoins) {
-		t.Errorf("more than there can be: %v", err)
-	}
+	wantError(t, ErrNoCoins)(w.Client("a").Transfer(t.Context(), "b", 1<<64-5))
 }
 
 // TestSender_CoinErrors: what a jq gives is not taken for coins unless it is.

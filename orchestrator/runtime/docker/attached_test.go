@@ -3,7 +3,6 @@ package docker
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -123,9 +122,7 @@ func TestAttached_SplitsAndRestores(t *testing.T) {
 	if left, err := remainingOf(t, f.journal.Testnet); err != nil || len(left) > 0 {
 		t.Errorf("left %v, %v", left, err)
 	}
-	if err := f.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "val-1"}); err == nil {
-		t.Error("acted after Close")
-	}
+	wantError(t, "")(f.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "val-1"}))
 }
 
 // Whoever removes the testnet of a killed run restores the containers.
@@ -175,9 +172,7 @@ func TestRemove_RestoresAttachedContainers(t *testing.T) {
 			if left, err := remainingOf(t, f.journal.Testnet); err != nil || len(left) > 0 {
 				t.Errorf("left %v, %v", left, err)
 			}
-			if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("the journal is still there: %v", err)
-			}
+			wantError(t, fs.ErrNotExist)(os.Stat(file))
 		})
 	}
 }
@@ -274,12 +269,8 @@ func TestAttached_RefusesAutoRemove(t *testing.T) {
 	list := []faults.Scheduled{{At: time.Second, For: time.Second, Fault: faults.NodeFault{Verb: faults.Kill, Nodes: faults.Select{Names: []string{"val-1"}}}}}
 	planned := value(faults.Plan(list, faults.Net{Nodes: []faults.NodeID{"val-1", "val-2"}}, 1, time.Minute))(t)
 	wantError(t, "fault kill-1: container "+who+"_val_1 was started with --rm")(f.CheckFaults(planned))
-	if _, err := f.Create(t.Context(), runtime.Plan{ID: "again"}); err == nil {
-		t.Error("created twice")
-	}
-	if err := f.Launch(t.Context(), []runtime.Launch{{ID: "x"}}, nil); err == nil {
-		t.Error("launched what is not there")
-	}
+	wantError(t, "")(f.Create(t.Context(), runtime.Plan{ID: "again"}))
+	wantError(t, "")(f.Launch(t.Context(), []runtime.Launch{{ID: "x"}}, nil))
 }
 
 func TestConsoleLogs(t *testing.T) {

@@ -117,9 +117,7 @@ func TestLookUpUser(t *testing.T) {
 		}
 	}
 	f.archives["/etc/passwd"] = []tar.Header{{Typeflag: tar.TypeSymlink, Name: "passwd", Linkname: "x"}}
-	if _, _, err := lookUpUser(t.Context(), f, "x", "node"); err == nil {
-		t.Error("read a link")
-	}
+	wantError(t, "")(lookUpUser(t.Context(), f, "x", "node"))
 }
 
 func TestExternalImage_Pack(t *testing.T) {
@@ -143,9 +141,7 @@ func TestExternalImage_Pack(t *testing.T) {
 	if f.stats != 2 {
 		t.Errorf("%d directories were looked up", f.stats)
 	}
-	if _, err := img.pack(t.Context(), f, "x", map[string][]byte{"/a/../b": nil}); err == nil {
-		t.Error("packed an unclean path")
-	}
+	wantError(t, "")(img.pack(t.Context(), f, "x", map[string][]byte{"/a/../b": nil}))
 }
 
 func TestNodeFiles(t *testing.T) {

@@ -236,13 +236,9 @@ func TestRunGo(t *testing.T) {
 	wantError(t, "it printed:\n    | go nonsense: unknown command")(runGo(t.Context(), t.TempDir(), nil, "nonsense"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := runGo(ctx, t.TempDir(), nil, "env"); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
+	wantError(t, context.Canceled)(runGo(ctx, t.TempDir(), nil, "env"))
 	t.Setenv("PATH", "/nowhere")
-	if _, err := runGo(t.Context(), t.TempDir(), nil, "env"); !errors.Is(err, errNoGo) {
-		t.Errorf("got %v", err)
-	}
+	wantError(t, errNoGo)(runGo(t.Context(), t.TempDir(), nil, "env"))
 }
 
 func TestImage_Go(t *testing.T) {
@@ -348,7 +344,5 @@ func TestGoImage_SweepsKilledBuilds(t *testing.T) {
 		t.Errorf("not swept: %v, %v", left, err)
 	}
 	next.dir = filepath.Join(exe, "nowhere")
-	if _, err := next.image(t.Context(), toolAt, ""); !errors.Is(err, syscall.ENOTDIR) {
-		t.Errorf("got %v", err)
-	}
+	wantError(t, syscall.ENOTDIR)(next.image(t.Context(), toolAt, ""))
 }

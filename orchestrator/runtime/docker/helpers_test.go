@@ -256,13 +256,16 @@ func value[T any](v T, err error) func(testing.TB) T {
 	}
 }
 
-// wantError checks that the last of a call's results is an error that contains a text: wantError(t, "busy")(f()).
-func wantError(t *testing.T, text string) func(results ...any) {
+// wantError checks that the last of a call's results is an error that contains a text, which may be empty, or that wraps an
+// error: wantError(t, "busy")(f()).
+func wantError(t *testing.T, want any) func(results ...any) {
 	t.Helper()
 	return func(results ...any) {
 		t.Helper()
-		if err, _ := results[len(results)-1].(error); err == nil || !strings.Contains(err.Error(), text) {
-			t.Errorf("error %v, want one with %q", err, text)
+		err, _ := results[len(results)-1].(error)
+		target, isError := want.(error)
+		if err == nil || isError && !errors.Is(err, target) || !isError && !strings.Contains(err.Error(), fmt.Sprint(want)) {
+			t.Errorf("error %v, want one with \"%v\"", err, want)
 		}
 	}
 }

@@ -108,9 +108,7 @@ func TestOwnImage_Errors(t *testing.T) {
 	wantError(t, "no space left")(ownImage(t.Context(), late, exe))
 	script := filepath.Join(t.TempDir(), "script")
 	must(t, os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755))
-	if _, err := ownImage(t.Context(), &fakeImages{}, script); !errors.Is(err, errNoNodeBinary) {
-		t.Errorf("a script: %v", err)
-	}
+	wantError(t, errNoNodeBinary)(ownImage(t.Context(), &fakeImages{}, script))
 	b := value(os.ReadFile(exe))(t)
 	sparc := filepath.Join(t.TempDir(), "sparc")
 	b[18], b[19] = byte(elf.EM_SPARCV9), 0 // e_machine

@@ -51,9 +51,7 @@ func TestRestore(t *testing.T) {
 		}
 	}
 	gone := network.EndpointSettings{NetworkID: "other"}
-	if _, _, err := addrOn(map[string]*network.EndpointSettings{"x": &gone}, "n"); err == nil {
-		t.Error("an address on a network that it left")
-	}
+	wantError(t, "")(addrOn(map[string]*network.EndpointSettings{"x": &gone}, "n"))
 }
 
 // The engine gives the lowest address that is free.
@@ -98,9 +96,7 @@ func TestJournal_OnDisk(t *testing.T) {
 		t.Errorf("left %v, %v", left, err)
 	}
 	lost := &restoreJournal{file: filepath.Join(dir, "gone", restoreFile)}
-	if err := lost.put(a); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("noted where nothing can be: %v", err)
-	}
+	wantError(t, fs.ErrNotExist)(lost.put(a))
 }
 
 func TestReadJournal_Errors(t *testing.T) {
@@ -116,12 +112,8 @@ func TestReadJournal_Errors(t *testing.T) {
 		must(t, os.WriteFile(file, []byte(text), 0o600))
 		wantError(t, want)(restoreRun(t.Context(), newFakeEngine(), file, "t"))
 	}
-	if _, err := readJournal(dir, "t"); err == nil {
-		t.Error("read a directory")
-	}
-	if _, err := readJournal(filepath.Join(file, "x"), "t"); err == nil {
-		t.Error("read below a file")
-	}
+	wantError(t, "")(readJournal(dir, "t"))
+	wantError(t, "")(readJournal(filepath.Join(file, "x"), "t"))
 	if l, err := readJournal("", "t"); err != nil || len(l.Steps) > 0 {
 		t.Errorf("none: %+v, %v", l, err)
 	}
