@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -173,19 +174,8 @@ func (a *arrivals) times(node faults.NodeID, since, floor, at time.Duration, eve
 			}
 		}
 	}
-	n.forget(since)
+	n.list = slices.DeleteFunc(n.list, func(x notification) bool { return x.at <= since })
 	return out
-}
-
-// forget drops the notifications until a time.
-func (n *notifications) forget(until time.Duration) {
-	rest := n.list[:0]
-	for _, x := range n.list {
-		if x.at > until {
-			rest = append(rest, x)
-		}
-	}
-	n.list = rest
 }
 
 // find returns the time of the earliest notification of a block after since and not after until.

@@ -24,21 +24,38 @@ import (
 
 // This file has nodes, runtimes and chains that do one thing wrong.
 
-// ignoringBlocks is a node that ignores the blocks of others for a while. It goes on mining and announcing.
-type ignoringBlocks struct {
+// filtered is a node that does not receive some messages. drops says which, by the virtual time that has passed.
+type filtered struct {
 	sim.Machine
-	from, until time.Duration
+	drops func(passed time.Duration, m wire.Message) bool
 }
 
-func ignoreBlocks(from, until time.Duration) func(sim.Machine) sim.Machine {
-	return func(m sim.Machine) sim.Machine { return ignoringBlocks{m, from, until} }
+func dropMessages(drops func(passed time.Duration, m wire.Message) bool) func(sim.Machine) sim.Machine {
+	return func(m sim.Machine) sim.Machine { return filtered{m, drops} }
 }
 
-func (i ignoringBlocks) Receive(now node.Time, from nodechain.PeerID, m wire.Message) []node.Effect {
-	if t := after(now); t >= i.from && t < i.until && aboutBlocks(m) {
+func (f filtered) Receive(now node.Time, from nodechain.PeerID, m wire.Message) []node.Effect {
+	if f.drops(after(now), m) {
 		return nil
 	}
-	return i.Machine.Receive(now, from, m)
+	return f.Machine.Receive(now, from, m)
+}
+
+// ignoreBlocks makes a node ignore the blocks of others for a while. It goes on mining and announcing.
+func ignoreBlocks(from, until time.Duration) func(sim.Machine) sim.Machine {
+	return dropMessages(func(passed time.Duration, m wire.Message) bool {
+		return passed >= from && passed < until && aboutBlocks(m)
+	})
+}
+
+// panicFrom makes a node panic at the first message that it gets after a time.
+func panicFrom(from time.Duration) func(sim.Machine) sim.Machine {
+	return dropMessages(func(passed time.Duration, _ wire.Message) bool {
+		if passed >= from {
+			panic("index out of range [7] with length 7")
+		}
+		return false
+	})
 }
 
 // aboutBlocks reports whether a message announces or carries blocks.
@@ -133,36 +150,6 @@ func (s *slowRelay) Timer(now node.Time, id node.TimerID) []node.Effect {
 		s.held = s.held[1:]
 	}
 	return effects
-}
-
-// censor is a miner that drops the transactions of one account.
-type censor struct {
-	sim.Machine
-	account func() nodechain.Address
-}
-
-func (c censor) Receive(now node.Time, from nodechain.PeerID, m wire.Message) []node.Effect {
-	if tx, ok := m.(*wire.Tx); ok && tx.Tx.From == c.account() {
-		return nil
-	}
-	return c.Machine.Receive(now, from, m)
-}
-
-// panicking is a node that panics at the first message that it gets after a time.
-type panicking struct {
-	sim.Machine
-	from time.Duration
-}
-
-func panicFrom(from time.Duration) func(sim.Machine) sim.Machine {
-	return func(m sim.Machine) sim.Machine { return panicking{m, from} }
-}
-
-func (p panicking) Receive(now node.Time, from nodechain.PeerID, m wire.Message) []node.Effect {
-	if after(now) >= p.from {
-		panic("index out of range [7] with length 7")
-	}
-	return p.Machine.Receive(now, from, m)
 }
 
 // refusesPeers is a node that takes up no connection.

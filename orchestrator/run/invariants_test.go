@@ -1,7 +1,6 @@
 package run_test
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	nodechain "github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/wire"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/chain/native"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
@@ -17,8 +17,6 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime/fake"
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
 	"github.com/netsplit/netsplit/orchestrator/trace"
-	"github.com/netsplit/netsplit/testnets/scenario"
-	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
 // line is a testnet in which every block passes through full-1.
@@ -310,11 +308,11 @@ func checkHolds(t *testing.T, rep *report.Report) {
 
 func TestInvariants_CensoringMinersBreakInclusion(t *testing.T) {
 	var c *native.Chain
-	account := func() nodechain.Address {
+	bug := in(dropMessages(func(_ time.Duration, m wire.Message) bool {
 		key, _ := c.Key("full-2")
-		return key.Address()
-	}
-	bug := in(func(m sim.Machine) sim.Machine { return censor{m, account} }, "miner-1", "miner-2", "miner-3")
+		tx, ok := m.(*wire.Tx)
+		return ok && tx.Tx.From == key.Address()
+	}), "miner-1", "miner-2", "miner-3")
 	bug.chain = func(own *native.Chain, _ http.RoundTripper) chain.Chain {
 		c = own
 		return own
@@ -449,28 +447,5 @@ func TestInvariants_RefusedLoadNeverPasses(t *testing.T) {
 	}
 	if rep.Summary.Txs.Submitted != 0 || rep.Summary.Txs.Refused == 0 {
 		t.Errorf("%d transfers were accepted and %d refused", rep.Summary.Txs.Submitted, rep.Summary.Txs.Refused)
-	}
-}
-
-// A fault on links or nodes that are not there is refused before anything starts.
-func TestParse_FaultOnNothing(t *testing.T) {
-	for name, fault := range map[string]string{
-		"the only node has no links":          "latency: {delay: 5ms}",
-		"no node to be cut from":              "partition: {isolate: miner-1}",
-		"a link to itself":                    "latency: {delay: 5ms, between: [miner-1, miner-1]}",
-		"unknown node":                        "kill: miner-2",
-		"all nodes on one side of the cut":    "partition: {one_way: {from: miner}}",
-		"resume of a node that is not paused": "resume: miner-1",
-	} {
-		_, err := scenario.Parse("test.yaml", []byte(`
-name: nothing
-nodes: [{name: miner, mine: 100/s}]
-faults: [{at: 1s, `+fault+`}]
-duration: 5s
-`))
-		var bad *strictyaml.Error
-		if !errors.As(err, &bad) || bad.Pos.Line != 4 {
-			t.Errorf("%s: error %v, want a *strictyaml.Error in line 4", name, err)
-		}
 	}
 }

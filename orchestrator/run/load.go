@@ -22,8 +22,6 @@ const (
 // of a transfer.
 type loadGenerator struct{ shared }
 
-func newLoadGenerator(s shared) *loadGenerator { return &loadGenerator{s} }
-
 // start starts the tasks that submit a scenario's load.
 func (g *loadGenerator) start(ctx context.Context, load []scenario.Load) {
 	for index, l := range load {

@@ -55,10 +55,6 @@ type prober struct {
 	active *activeLinks
 }
 
-func newProber(s shared, group *taskGroup, active *activeLinks) *prober {
-	return &prober{s, group, active}
-}
-
 // startBefore starts the measurements before the faults of a plan.
 func (p *prober) startBefore(ctx context.Context, planned []faults.Planned) {
 	for i := range planned {
@@ -77,11 +73,6 @@ func (p *prober) startDuring(ctx context.Context, f *faults.Planned) {
 	if len(f.Effect.Links.Rules) > 0 && f.End-f.At > 4*probeLead {
 		p.start(ctx, f, trace.ProbeDuring, f.End-f.At-2*probeLead)
 	}
-}
-
-// startAfter starts the measurement of a fault that has just ended.
-func (p *prober) startAfter(ctx context.Context, f *faults.Planned) {
-	p.start(ctx, f, trace.ProbeAfter, probeDelay)
 }
 
 // start measures a fault, after a wait.

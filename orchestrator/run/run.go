@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,9 +150,9 @@ func (r *run) schedule(ctx context.Context) error {
 		Up:     r.view.isUp,
 		Failed: func(_ faults.NodeID, err error) error { return err },
 	})
-	newLoadGenerator(r.shared).start(ctx, r.Spec.Load)
+	(&loadGenerator{r.shared}).start(ctx, r.Spec.Load)
 	links := &activeLinks{}
-	prober := newProber(r.shared, &r.probes, links)
+	prober := &prober{r.shared, &r.probes, links}
 	prober.startBefore(ctx, planned)
 	runner := newFaultRunner(r.shared, links, prober)
 	r.faults.start(ctx, "faults", func(ctx context.Context) error { return runner.run(ctx, planned) })
@@ -196,15 +197,8 @@ func (r *run) settled(target uint64) bool {
 		return true
 	}
 	first := r.view.head(up[0])
-	if first.Height < target {
-		return false
-	}
-	for _, n := range up[1:] {
-		if r.view.head(n).Hash != first.Hash {
-			return false
-		}
-	}
-	return true
+	return first.Height >= target &&
+		!slices.ContainsFunc(up, func(n faults.NodeID) bool { return r.view.head(n).Hash != first.Hash })
 }
 
 // collect records the last status of every node and fetches the bodies that are still wanted.
@@ -324,7 +318,7 @@ func (r *run) describe(ctx context.Context) trace.Run {
 	d.Chain.Measured = r.Chain.Capabilities().Polling != nil // the observer says it of every arrival
 	for i, n := range r.net.Network.Nodes {
 		d.Nodes[i].Mine = n.Mine
-		d.Nodes[i].Account, d.Nodes[i].Addr = r.net.account(i), n.Addr.String()
+		d.Nodes[i].Account, d.Nodes[i].Addr = r.net.prepared.Nodes[i].Account, n.Addr.String()
 	}
 	return d
 }

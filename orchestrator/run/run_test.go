@@ -128,24 +128,10 @@ func TestRun_RecordsAllKindsOfEvents(t *testing.T) {
 	}
 }
 
-func TestRun_SameSeedSameTrace(t *testing.T) {
-	read := func(src string) string {
-		b := must.Get(os.ReadFile(filepath.Join(setup{}.mustRun(t, src).dir, run.TraceFile)))(t)
-		return string(b)
-	}
-	first := read(small)
-	if read(small) != first {
-		t.Error("two runs with one seed differ")
-	}
-	if read(strings.Replace(small, "seed: 3", "seed: 4", 1)) == first {
-		t.Error("two seeds give one trace")
-	}
-}
-
 func TestRun_ConcurrentRunsAreIndependent(t *testing.T) {
 	runWith := func(seed uint64) (string, error) {
 		dir := t.TempDir()
-		spec := parse(t, brief)
+		spec := parse(t, small)
 		spec.Seed = seed
 		s := sim.New(sim.Options{Seed: seed, Epoch: epoch})
 		err := run.Run(t.Context(), run.Options{
@@ -315,7 +301,6 @@ func TestRun_InfrastructureFailures(t *testing.T) {
 			return nil
 		}})
 	}
-	const exit = "exit status 1"
 	for _, c := range []struct {
 		name  string
 		setup setup
@@ -350,11 +335,6 @@ func TestRun_InfrastructureFailures(t *testing.T) {
 			name: "node does not answer", setup: on(func(o sim.Options) runtime.Runtime { return unreachable{sim.New(o), "10.0.0.4"} }),
 			words: []string{"connect node full-2"}, from: 30 * time.Second, to: time.Minute,
 			node: "full-2", op: "connect", text: "no route to host",
-		},
-		{
-			name: "node dies", setup: script(fake.Script{DieAt: map[faults.NodeID]time.Duration{"miner-2": 10 * time.Second}}),
-			words: []string{"run node miner-2: exit status 1"}, from: 10 * time.Second,
-			node: "miner-2", op: "run", text: exit, log: exit,
 		},
 		{
 			name: "node dies as the testnet starts",
@@ -403,7 +383,12 @@ func TestRun_InfrastructureFailures(t *testing.T) {
 
 func TestRun_NodeDies(t *testing.T) {
 	out := scripted(fake.Script{DieAt: map[faults.NodeID]time.Duration{"miner-2": 10 * time.Second}}).run(t, brief)
-	if log := checkNodeError(t, out.err, "miner-2", "run", "exit status 1"); !strings.Contains(log, `"ev":"block"`) {
+	out.checkInfrastructure(t, "run node miner-2: exit status 1")
+	if out.ended < 10*time.Second || out.ended > 11*time.Second {
+		t.Errorf("the run ended at %v", out.ended)
+	}
+	log := checkNodeError(t, out.err, "miner-2", "run", "exit status 1")
+	if !strings.Contains(log, `"ev":"block"`) || !strings.HasSuffix(strings.TrimSpace(log), "exit status 1") {
 		t.Errorf("the node's last lines are not what it printed last: %s", log)
 	}
 	if r := result(t, out.report, "no_crash"); r.Verdict != invariant.Fail || r.Evidence[0].Nodes[0] != "miner-2" {
@@ -412,8 +397,8 @@ func TestRun_NodeDies(t *testing.T) {
 	if r := result(t, out.report, "validity"); r.Verdict != invariant.Pass {
 		t.Errorf("validity until then: %s (%s)", r.Verdict, r.Reason)
 	}
-	log, err := os.ReadFile(filepath.Join(out.dir, run.LogDir, "miner-2.log"))
-	if err != nil || !strings.Contains(string(log), "exit status 1") {
+	file, err := os.ReadFile(filepath.Join(out.dir, run.LogDir, "miner-2.log"))
+	if err != nil || !strings.Contains(string(file), "exit status 1") {
 		t.Errorf("its log was not written: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
@@ -80,8 +81,8 @@ func create(ctx context.Context, o Options) (*Testnet, error) {
 // launch starts the nodes' processes.
 func launch(ctx context.Context, t *Testnet, progress Progress) error {
 	launches := make([]runtime.Launch, len(t.Nodes()))
-	for i := range launches {
-		launches[i] = t.launch(i)
+	for i, p := range t.prepared.Nodes {
+		launches[i] = runtime.Launch{ID: t.nodes[i], Image: p.Image, Args: p.Args, Env: p.Env, Sysctls: p.Sysctls, Files: p.Files}
 	}
 	doing := "starting"
 	if t.Runtime.Info(ctx).Attached {
@@ -193,7 +194,7 @@ func (c *connector) poll(ctx context.Context) (waiting *runtime.NodeError, err e
 		}
 		heights = append(heights, s.Height)
 	}
-	low, high := bounds(heights)
+	low, high := slices.Index(heights, slices.Min(heights)), slices.Index(heights, slices.Max(heights))
 	if behind := heights[high] - heights[low]; behind > 1 {
 		return c.unready(c.Nodes()[low], fmt.Errorf("its chain is %d blocks shorter than that of %s", behind, c.Nodes()[high]),
 			"the node does not get the blocks of the others: is it connected to them, and what does it print?"), nil
@@ -243,17 +244,4 @@ func (c *connector) unready(id faults.NodeID, err error, advice string) *runtime
 		advice = c.advice(advice)
 	}
 	return &runtime.NodeError{Node: id, Op: opConnect, Err: err, Advice: advice}
-}
-
-// bounds returns where the least and the greatest of at least one height stand.
-func bounds(heights []uint64) (low, high int) {
-	for i, h := range heights {
-		if h < heights[low] {
-			low = i
-		}
-		if h > heights[high] {
-			high = i
-		}
-	}
-	return low, high
 }

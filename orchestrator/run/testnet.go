@@ -171,15 +171,6 @@ func (t *Testnet) status(ctx context.Context, node faults.NodeID) (trace.Status,
 	return t.clients[node].Status(ctx)
 }
 
-// launch says how to start the i-th node.
-func (t *Testnet) launch(i int) runtime.Launch {
-	p := t.prepared.Nodes[i]
-	return runtime.Launch{ID: t.nodes[i], Image: p.Image, Args: p.Args, Env: p.Env, Sysctls: p.Sysctls, Files: p.Files}
-}
-
-// account is the account of the i-th node, in hex.
-func (t *Testnet) account(i int) string { return t.prepared.Nodes[i].Account }
-
 // random returns the source of random choices for one purpose, so that purposes do not disturb each other.
 func (t *Testnet) random(purpose uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(t.Network.Seed, purpose))

@@ -51,15 +51,12 @@ func (v *view) add(e *trace.Event) {
 	}
 }
 
-// state returns what a node is doing, empty before it was up.
-func (v *view) state(node faults.NodeID) trace.State {
+// isUp reports whether a node is up.
+func (v *view) isUp(node faults.NodeID) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.states[node]
+	return v.states[node] == trace.StateUp
 }
-
-// isUp reports whether a node is up.
-func (v *view) isUp(node faults.NodeID) bool { return v.state(node) == trace.StateUp }
 
 // up returns the nodes of a list that are up.
 func (v *view) up(nodes []faults.NodeID) []faults.NodeID {
