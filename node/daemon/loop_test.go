@@ -47,10 +47,7 @@ func (b *lineBuffer) events(t *testing.T) []node.Event {
 func startLoop(t *testing.T, cfg node.Config, want string) (*loop, *lineBuffer) {
 	t.Helper()
 	self := must.Get(newIdentity(cfg.Key))(t)
-	s, blocks, err := openStore(cfg.Data, cfg.Genesis.Block().Hash())
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, blocks := openTestStore(t, cfg.Data, cfg.Genesis.Block().Hash())
 	c := newClock()
 	n := must.Get(node.New(cfg, node.Deps{}, blocks, c.now()))(t)
 	peers := must.Get(newPeerNet(t.Context(), self, cfg.Listen))(t)
@@ -79,61 +76,21 @@ func TestSlowReader_Disconnected(t *testing.T) {
 	n := &testNode{t: t, id: l.net.self.id, addrs: addrs{peers: l.net.listener.Addr().String()}}
 	s := newPeer(t, n.id, true)
 	stream := must.Get(s.open(t.Context(), n, ProtocolID))(t)
-	s.write(stream, chosenFrame)
+	genesis := testGenesis.Block().Hash()
+	s.write(stream, append(bytes.Clone(chosenFrame), s.frame(&wire.Hello{Version: wire.Version, Genesis: genesis, Head: genesis})...))
 
 	big := &wire.Block{Block: chain.NewBlock(chain.Header{Version: 1, Height: 1}, make([]chain.Tx, chain.MaxBlockTxs))}
-	connected, disconnected := false, false
-	for !disconnected {
-		err := l.Do(t.Context(), func(*node.Node, node.Time) []node.Effect {
-			here := l.links[s.id] != nil
-			disconnected = connected && !here
-			connected = connected || here
+	for up, down := false, false; !down; {
+		must.Do(t, l.Do(t.Context(), func(n *node.Node, _ node.Time) []node.Effect {
+			here := len(n.Peers()) == 1
+			up, down = up || here, up && !here
 			if !here {
 				return nil
 			}
 			return []node.Effect{{Kind: node.EffectSend, Peer: s.id, Msg: big}}
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		}))
 	}
 	drained(t, stream)
-	// There was no handshake, so the event log does not mention the peer.
-	for _, e := range log.events(t) {
-		if e.Kind == node.EventPeerUp {
-			t.Errorf("unexpected event %+v", e)
-		}
-	}
-}
-
-// TestSlowReader_Reason does the same with a peer that completed the handshake, to check the reason in the event log.
-func TestSlowReader_Reason(t *testing.T) {
-	l, log := startLoop(t, testConfig(t, 1), "")
-	n := &testNode{t: t, id: l.net.self.id, addrs: addrs{peers: l.net.listener.Addr().String()}}
-	s := newPeer(t, n.id, true)
-	stream := must.Get(s.open(t.Context(), n, ProtocolID))(t)
-	genesis := testGenesis.Block().Hash()
-	s.write(stream, append(bytes.Clone(chosenFrame), s.frame(&wire.Hello{Version: wire.Version, Genesis: genesis, Head: genesis})...))
-	up := func() (up bool) {
-		err := l.Do(t.Context(), func(n *node.Node, _ node.Time) []node.Effect {
-			up = len(n.Peers()) == 1
-			if !up {
-				return nil
-			}
-			// More messages than the queue holds.
-			effects := make([]node.Effect, 2*maxQueuedFrames)
-			for i := range effects {
-				effects[i] = node.Effect{Kind: node.EffectSend, Peer: s.id, Msg: &wire.Ping{Nonce: uint64(i)}}
-			}
-			return effects
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return up
-	}
-	for !up() {
-	}
 	events := log.events(t)
 	last := events[len(events)-1]
 	if last.Kind != node.EventPeerDown || !strings.HasPrefix(last.Reason, "slow peer: ") {

@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
-
-	"github.com/netsplit/netsplit/internal/must"
 )
 
 // childConfig, in the environment of this test binary, makes it run as "netsplit node --config" on that file.
@@ -24,6 +22,8 @@ func TestMain(m *testing.M) {
 
 func TestMain_Arguments(t *testing.T) {
 	bad := writeConfig(t, "{\n  \"nam\": 1}")
+	noData := testConfig(t, 1)
+	noData.Data = bad // not a directory
 	tests := map[string]struct {
 		args           []string
 		code           int
@@ -34,6 +34,7 @@ func TestMain_Arguments(t *testing.T) {
 		"argument":     {[]string{"--config", "x", "y"}, 2, "", `unexpected argument "y"`},
 		"no file":      {[]string{"--config", "/nonexistent/x"}, 2, "", "/nonexistent/x: no such file"},
 		"bad file":     {[]string{"--config", bad}, 2, "", bad + `:2:3: unknown key "nam"`},
+		"run fails":    {[]string{"--config", configFile(t, noData)}, 1, "", "netsplit node n1: make data directory"},
 		"version":      {[]string{"--version"}, 0, "netsplit devel", ""},
 		"help":         {[]string{"--help"}, 0, "Usage: netsplit node", ""},
 	}
@@ -50,18 +51,5 @@ func TestMain_Arguments(t *testing.T) {
 				t.Errorf("stderr %q, want %q in it", &stderr, tt.stderr)
 			}
 		})
-	}
-}
-
-func TestMain_RunFails(t *testing.T) {
-	cfg := testConfig(t, 1)
-	must.Do(t, os.WriteFile(cfg.Data+"-file", nil, 0o600))
-	cfg.Data += "-file" // not a directory
-	var stdout, stderr bytes.Buffer
-	if code := Main(t.Context(), []string{"--config", configFile(t, cfg)}, &stdout, &stderr); code != 1 {
-		t.Errorf("exit code %d, want 1", code)
-	}
-	if want := "netsplit node n1: make data directory"; !strings.Contains(stderr.String(), want) {
-		t.Errorf("stderr %q, want %q in it", &stderr, want)
 	}
 }

@@ -22,23 +22,6 @@ func waitHeight(t *testing.T, height chain.Height, nodes ...*testNode) {
 	}
 }
 
-func TestNetwork_TwoNodesAgree(t *testing.T) {
-	c1 := testConfig(t, 1)
-	c1.Mine = testRate
-	n1 := startNode(t, c1)
-	c2 := testConfig(t, 2)
-	c2.Peers = []node.PeerAddr{n1.peerAddr()}
-	n2 := startNode(t, c2)
-	n1.waitPeer(n2.id)
-	n2.waitPeer(n1.id)
-	made := n1.waitNew("block made", func(e node.Event) bool { return e.Kind == node.EventBlock && e.Made })
-	got := n2.wait("that block", func(e node.Event) bool { return e.Kind == node.EventBlock && *e.Hash == *made.Hash })
-	if got.Made || *got.Peer != n1.id {
-		t.Errorf("block event %+v, want it from n1", got)
-	}
-	n2.wait("that head", func(e node.Event) bool { return e.Kind == node.EventHead && e.Height >= made.Height })
-}
-
 func TestNetwork_FourNodesConverge(t *testing.T) {
 	t.Parallel()
 	var nodes []*testNode
@@ -140,26 +123,6 @@ func freePorts(t *testing.T, n int) []string {
 		addrs = append(addrs, l.Addr().String())
 	}
 	return addrs
-}
-
-func TestRun_Restart(t *testing.T) {
-	t.Parallel()
-	c := testConfig(t, 1)
-	c.Mine = testRate
-	n := startNode(t, c)
-	block := n.wait("block 3", func(e node.Event) bool { return e.Kind == node.EventBlock && e.Height == 3 })
-	n.stop()
-	if last := n.seen[len(n.seen)-1]; last.Kind != node.EventStop {
-		t.Errorf("last event is %s, want stop", last.Kind)
-	}
-	n = startNode(t, c)
-	start := n.wait("start", func(e node.Event) bool { return e.Kind == node.EventStart })
-	if start.Height < block.Height {
-		t.Errorf("started at height %d, had %d", start.Height, block.Height)
-	}
-	if code := n.call("GET", "/v1/blocks/"+block.Hash.String(), nil, nil); code != 200 {
-		t.Errorf("block %s after the restart: status %d", block.Hash, code)
-	}
 }
 
 // TestRun_ClosesFiles runs nodes several times and counts the open files of this process. TestMain checks goroutines.

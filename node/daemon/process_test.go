@@ -40,10 +40,7 @@ func TestProcess_KilledKeepsReportedBlocks(t *testing.T) {
 	printed := make(map[chain.Hash]bool)
 	for round := range 8 {
 		killAfter(t, file, 1+round*3, printed)
-		s, blocks, err := openStore(cfg.Data, cfg.Genesis.Block().Hash())
-		if err != nil {
-			t.Fatalf("round %d: open the store of the killed node: %v", round, err)
-		}
+		s, blocks := openTestStore(t, cfg.Data, cfg.Genesis.Block().Hash())
 		stored := make(map[chain.Hash]bool, len(blocks))
 		for _, b := range blocks {
 			stored[b.Hash()] = true
@@ -68,6 +65,9 @@ func killAfter(t *testing.T, file string, n int, printed map[chain.Hash]bool) {
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			t.Errorf("line %q: %v", lines.Bytes(), err)
 			continue
+		}
+		if e.Kind == node.EventStart && int(e.Height) < len(printed) {
+			t.Errorf("the node started at height %d, %d blocks were printed before", e.Height, len(printed))
 		}
 		if e.Kind != node.EventBlock {
 			continue

@@ -24,14 +24,18 @@ func testBlocks(n int) []*chain.Block {
 	return blocks
 }
 
+func openTestStore(t *testing.T, dir string, genesis chain.Hash) (*store, []*chain.Block) {
+	t.Helper()
+	s, blocks, err := openStore(dir, genesis)
+	must.Do(t, err)
+	return s, blocks
+}
+
 // newStore makes a store of 300 blocks and returns its directory.
 func newStore(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "deep", "data")
-	s, blocks, err := openStore(dir, testHash)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, blocks := openTestStore(t, dir, testHash)
 	if len(blocks) != 0 {
 		t.Errorf("a new store has %d blocks", len(blocks))
 	}
@@ -47,10 +51,7 @@ func TestStore_KeepsOrder(t *testing.T) {
 	dir := newStore(t)
 	unfinished := filepath.Join(dir, storeFile+".new-123")
 	must.Do(t, os.WriteFile(unfinished, nil, 0o600))
-	s, blocks, err := openStore(dir, testHash)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, blocks := openTestStore(t, dir, testHash)
 	defer s.close()
 	if len(blocks) != 300 {
 		t.Fatalf("%d blocks, want 300", len(blocks))
@@ -75,10 +76,7 @@ func TestStore_Refuses(t *testing.T) {
 	})
 	t.Run("locked", func(t *testing.T) {
 		dir := newStore(t)
-		s, _, err := openStore(dir, testHash)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s, _ := openTestStore(t, dir, testHash)
 		defer s.close()
 		if _, _, err := openStore(dir, testHash); !errors.Is(err, ErrStoreLocked) {
 			t.Errorf("error %v, want ErrStoreLocked", err)
@@ -92,10 +90,7 @@ func TestStore_Refuses(t *testing.T) {
 		}
 	})
 	t.Run("closed", func(t *testing.T) {
-		s, _, err := openStore(newStore(t), testHash)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s, _ := openTestStore(t, newStore(t), testHash)
 		s.close()
 		if err := s.append(testBlocks(1)); err == nil || !strings.Contains(err.Error(), "write block store") {
 			t.Errorf("append to a closed store: %v", err)
@@ -167,11 +162,8 @@ func TestStore_DamagedRecord(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			dir := newStore(t)
-			s, _, err := openStore(dir, testHash)
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = s.db.Update(func(tx *bbolt.Tx) error { return tt.change(tx.Bucket(bucketBlocks)) })
+			s, _ := openTestStore(t, dir, testHash)
+			err := s.db.Update(func(tx *bbolt.Tx) error { return tt.change(tx.Bucket(bucketBlocks)) })
 			must.Do(t, errors.Join(err, s.close()))
 			_, _, err = openStore(dir, testHash)
 			if !errors.Is(err, ErrStoreCorrupt) || !strings.Contains(err.Error(), tt.want) {

@@ -267,18 +267,14 @@ func TestRetransmission_TCPBackoff(t *testing.T) {
 		{0, 200 * ms, 200 * ms},
 		{0, 201 * ms, 600 * ms},
 		{0, 601 * ms, 1400 * ms},
-		{0, 30 * s, 51*s + 0},
+		{0, 30 * s, 51 * s}, // 200 ms (2^8 - 1)
 		{5 * s, 6 * s, 6400 * ms},
 		// 200 ms (2^10 - 1) = 204.6 s is the last doubling; then every 120 s.
 		{0, 205 * s, 324600 * ms},
 		{0, 325 * s, 444600 * ms},
 	} {
-		want := tt.want
-		if tt.now == 30*s {
-			want = 51000 * ms // 200 ms (2^8 - 1)
-		}
-		if got := retransmission(int64(tt.lost), int64(tt.now)); got != int64(want) {
-			t.Errorf("lost at %v, healed at %v: next attempt at %v, want %v", tt.lost, tt.now, time.Duration(got), want)
+		if got := retransmission(int64(tt.lost), int64(tt.now)); got != int64(tt.want) {
+			t.Errorf("lost at %v, healed at %v: next attempt at %v, want %v", tt.lost, tt.now, time.Duration(got), tt.want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -79,16 +80,11 @@ type lab struct {
 	err   error // error of the next newMachine
 }
 
-// sinkLog is a Sink that records lines and exits.
-type sinkLog struct {
-	lines []string
-	exits []string
-}
+// sinkLog is a Sink that records exits.
+type sinkLog struct{ exits []string }
 
-func (s *sinkLog) Line(id faults.NodeID, _ time.Time, line []byte) {
-	s.lines = append(s.lines, string(id)+" "+string(line))
-}
-func (s *sinkLog) Gap(faults.NodeID, error) {}
+func (s *sinkLog) Line(faults.NodeID, time.Time, []byte) {}
+func (s *sinkLog) Gap(faults.NodeID, error)              {}
 func (s *sinkLog) Exit(id faults.NodeID, err error) {
 	s.exits = append(s.exits, fmt.Sprintf("%s: %v", id, err))
 }
@@ -114,11 +110,7 @@ func newLab(t *testing.T, names ...string) *lab {
 		plan.Nodes = append(plan.Nodes, runtime.PlanNode{ID: faults.NodeID(n)})
 	}
 	l.hosts = must.Get(l.r.Create(t.Context(), plan))(t)
-	t.Cleanup(func() {
-		if err := l.r.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { must.Do(t, l.r.Close(t.Context())) })
 	return l
 }
 
@@ -218,13 +210,8 @@ func (l *lab) expect(want ...string) {
 	l.t.Helper()
 	got := l.log
 	l.log = nil
-	if len(got) != len(want) {
+	if !slices.Equal(got, want) {
 		l.t.Fatalf("inputs\n%q\nwant\n%q", got, want)
-	}
-	for i := range got {
-		if got[i] != want[i] {
-			l.t.Fatalf("input %d: %q, want %q\nall: %q", i, got[i], want[i], got)
-		}
 	}
 }
 

@@ -119,20 +119,6 @@ func TestInfo(t *testing.T) {
 	}
 }
 
-func TestLogs_EventsAsJSON(t *testing.T) {
-	l := launchAll(t, "a")
-	h := chain.Hash{1}
-	l.perform("a", node.Effect{Kind: node.EffectEvent, Event: &node.Event{Time: 5, Kind: node.EventHead, Hash: &h, Height: 2}})
-	want := `{"t":5,"ev":"head","hash":"01` + strings.Repeat("00", 31) + `","height":2}`
-	if len(l.sink.lines) != 1 || l.sink.lines[0] != "a "+want {
-		t.Errorf("printed %q, want %q", l.sink.lines, want)
-	}
-	logs, err := l.r.Logs(t.Context(), "a", 5)
-	if err != nil || len(logs) != 1 || logs[0] != want {
-		t.Errorf("logs %q, %v", logs, err)
-	}
-}
-
 func TestDo_States(t *testing.T) {
 	verbs := []faults.Verb{faults.Kill, faults.Stop, faults.Pause, faults.Resume, faults.Start, faults.Restart}
 	states := map[string]struct {
@@ -157,14 +143,6 @@ func TestDo_States(t *testing.T) {
 				t.Errorf("%s a node that is %s: %v, want ErrState and the state", v, name, err)
 			}
 		}
-	}
-}
-
-func TestDo_UnknownVerb(t *testing.T) {
-	l := launchAll(t, "a")
-	err := l.r.Do(t.Context(), faults.Action{Verb: "unknown", Node: "a"})
-	if err == nil || errors.Is(err, runtime.ErrState) {
-		t.Fatalf("unknown verb: %v", err)
 	}
 }
 

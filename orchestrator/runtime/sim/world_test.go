@@ -44,18 +44,6 @@ func TestHeap_PopOrder(t *testing.T) {
 	}
 }
 
-func TestHeap_EventKind(t *testing.T) {
-	var h heap
-	for _, k := range []eventKind{arriveA, arriveB, timer, control} {
-		h.push(1, k, 0, 0)
-	}
-	for _, k := range []eventKind{arriveA, arriveB, timer, control} {
-		if got := h.pop().kind(); got != k {
-			t.Fatalf("kind %d, want %d", got, k)
-		}
-	}
-}
-
 func TestRing_LastLines(t *testing.T) {
 	r := ring{limit: maxLogBytes}
 	if got := r.tail(5); got != nil {
