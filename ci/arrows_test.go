@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 const module = "github.com/netsplit/netsplit"
@@ -156,9 +158,7 @@ func packages(t *testing.T) []*goPackage {
 		byDir[dir].add(file)
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	var all []*goPackage
 	for _, p := range byDir {
 		all = append(all, p)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/netsplit/netsplit/ci"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
 	"github.com/netsplit/netsplit/orchestrator/report"
@@ -92,14 +93,9 @@ func golden(t *testing.T, file, got string) {
 	t.Helper()
 	file = filepath.Join("testdata", file)
 	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.WriteFile(file, []byte(got), 0o644))
 	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := must.Get(os.ReadFile(file))(t)
 	if d := cmp.Diff(string(want), got); d != "" {
 		t.Errorf("%s (-want +got):\n%s", file, d)
 	}
@@ -110,9 +106,7 @@ func TestJUnit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			strict := strings.HasSuffix(name, ".strict")
 			var b bytes.Buffer
-			if err := ci.JUnit(&b, strict, r); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, ci.JUnit(&b, strict, r))
 			golden(t, name+".xml", b.String())
 			var suite struct {
 				Failures int `xml:"failures,attr"`
@@ -132,9 +126,7 @@ func TestSummary(t *testing.T) {
 	for name, r := range reports {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			if err := ci.Summary(&b, r); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, ci.Summary(&b, r))
 			golden(t, name+".md", b.String())
 			checkTables(t, b.String())
 			if strings.Contains(b.String(), "<script>") {

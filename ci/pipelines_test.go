@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/run"
 )
 
@@ -36,10 +37,7 @@ type actionStep struct {
 
 func readAction(t *testing.T) (action, string) {
 	t.Helper()
-	text, err := os.ReadFile("action.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Get(os.ReadFile("action.yml"))(t)
 	var a action
 	if err := yaml.UnmarshalWithOptions(text, &a, yaml.Strict()); err != nil {
 		t.Fatal(yaml.FormatError(err, false, true))
@@ -113,9 +111,7 @@ func TestActionRunsTheScenario(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			temp := t.TempDir()
-			if err := os.WriteFile(filepath.Join(temp, "netsplit"), []byte(stub), 0o755); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, os.WriteFile(filepath.Join(temp, "netsplit"), []byte(stub), 0o755))
 			output := filepath.Join(temp, "output")
 			cmd := exec.CommandContext(t.Context(), bash, "--noprofile", "--norc", "-eo", "pipefail", "-c", step.Run)
 			cmd.Dir = temp
@@ -148,10 +144,7 @@ func TestActionRunsTheScenario(t *testing.T) {
 
 func read(t *testing.T, file string) string {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Get(os.ReadFile(file))(t)
 	return string(text)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
@@ -24,20 +25,14 @@ func TestCatalog(t *testing.T) {
 		if e.Description == "" || strings.Contains(e.Description, "\n") {
 			t.Errorf("%s: description %q is not one line", e.Name, e.Description)
 		}
-		s, err := Open(e.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(Open(e.Name))(t)
 		if s.File != "catalog:"+e.Name {
 			t.Errorf("%s comes from %s", e.Name, s.File)
 		}
 		if len(s.Expect) == 0 || s.Duration+s.Settle > 2*time.Minute || len(s.NodeIDs()) > 12 {
 			t.Errorf("%s: %d expectations, %v + %v, %d nodes", e.Name, len(s.Expect), s.Duration, s.Settle, len(s.NodeIDs()))
 		}
-		plan, err := s.PlanFaults()
-		if err != nil {
-			t.Fatal(err)
-		}
+		plan := must.Get(s.PlanFaults())(t)
 		// Convergence is judged from the end of the last fault; leave the schedule room to show progress.
 		for _, p := range plan {
 			if p.End+5*time.Second > s.Duration {
@@ -53,14 +48,8 @@ func TestCatalog(t *testing.T) {
 
 // TestCatalog_SplitBrainHalves: both halves must mine and be connected, or the scenario would not show what it says.
 func TestCatalog_SplitBrainHalves(t *testing.T) {
-	s, err := Open("split-brain")
-	if err != nil {
-		t.Fatal(err)
-	}
-	plan, err := s.PlanFaults()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(Open("split-brain"))(t)
+	plan := must.Get(s.PlanFaults())(t)
 	p := plan[0]
 	if p.At != 20*time.Second || p.End != 50*time.Second || p.Effect.Text != "cut 5 nodes from 5 nodes" {
 		t.Errorf("%v to %v: %s", p.At, p.End, p.Effect.Text)
@@ -92,9 +81,7 @@ func TestCatalog_SplitBrainHalves(t *testing.T) {
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "mine.yaml")
-	if err := os.WriteFile(file, []byte("name: t\nnodes: [{name: miner, mine: 100/s}]\nduration: 60s\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(file, []byte("name: t\nnodes: [{name: miner, mine: 100/s}]\nduration: 60s\n"), 0o600))
 	s, err := Open(file)
 	if err != nil || s.File != file {
 		t.Errorf("%v", err)
@@ -123,9 +110,7 @@ func TestOpen(t *testing.T) {
 
 func TestOpen_FileTooBig(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "big.yaml")
-	if err := os.WriteFile(file, make([]byte, strictyaml.MaxSize+100), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(file, make([]byte, strictyaml.MaxSize+100), 0o600))
 	want := file + ": the file has more than 1048576 bytes"
 	if _, err := Open(file); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
@@ -157,15 +142,10 @@ func TestChains(t *testing.T) {
 }
 
 func TestOpenChain(t *testing.T) {
-	example, err := os.ReadFile("chainspec/testdata/chain.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	example := must.Get(os.ReadFile("chainspec/testdata/chain.yaml"))(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "mine.yaml")
-	if err := os.WriteFile(file, example, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(file, example, 0o600))
 	c, err := OpenChain(file)
 	if err != nil || c.File != file {
 		t.Error(err)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
@@ -43,9 +44,7 @@ func TestStarterChain(t *testing.T) {
 // TestStarterChain_Comments finds keys at the top level without a comment before them.
 func TestStarterChain_Comments(t *testing.T) {
 	src, err := StarterChain(Starter{Name: "mychain", Family: chainspec.FamilyBFT, RPC: chainspec.HTTPGet, Image: starterImages["go"]})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	before, commented := "", 0
 	for line := range strings.Lines(string(src)) {
 		key, _, isKey := strings.Cut(line, ":")

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
@@ -32,9 +33,7 @@ func TestRun_ArrivalFromLogLines(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newWorkspace(t)
-			if err := os.WriteFile(filepath.Join(b.dir, "dated.yaml"), []byte(dated), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, os.WriteFile(filepath.Join(b.dir, "dated.yaml"), []byte(dated), 0o600))
 			file := b.file("peers: {call: peers, jq: .}\n", "peers: {call: peers, jq: .}\n  every: 1s\n"+c.arrival, "100ms{{else}}", "500ms{{else}}",
 				", block_interval: 100ms", "")
 			dir := filepath.Join(b.dir, "run")
@@ -57,9 +56,7 @@ func TestRun_ArrivalFromLogLines(t *testing.T) {
 				}
 				return nil
 			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, err)
 			if all < 20 {
 				t.Errorf("%d arrivals", all)
 			}

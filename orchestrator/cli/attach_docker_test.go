@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/run"
@@ -108,15 +109,11 @@ func TestAttach_HaltedChainDoesNotPass(t *testing.T) {
 	c := startExternalNodes(t, 4, "full")
 	reach(t, c, 3)
 	for _, id := range c.ids[2:] { // half of the power is gone before anything begins
-		if err := c.engine.ContainerPause(t.Context(), id); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, c.engine.ContainerPause(t.Context(), id))
 	}
 	code, said, rep := c.run(splitScenario, "--attach", c.name("val-1"), "--attach", c.name("val-2"))
 	for _, id := range c.ids[2:] {
-		if err := c.engine.ContainerUnpause(t.Context(), id); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, c.engine.ContainerUnpause(t.Context(), id))
 	}
 	if code == exitOK || rep == nil {
 		t.Fatalf("exit code %d: %s", code, said)
@@ -178,24 +175,16 @@ func TestAttach_FaultsEndWithTheirOwner(t *testing.T) {
 	dir := t.TempDir()
 	file, out := filepath.Join(dir, "long.yaml"), filepath.Join(dir, "run")
 	long := strings.NewReplacer("for: 6s", "for: 10m", "duration: 22s", "duration: 11m").Replace(splitScenario)
-	if err := os.WriteFile(file, []byte(long), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(file, []byte(long), 0o600))
 	cmd := c.attachedRun(file, out)
 	until(t, time.Minute, "the cut", func() bool { return probe() == "cut" })
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, cmd.Process.Kill())
 	_ = cmd.Wait() // it was killed
 	until(t, 10*time.Second, "the heal", func() bool { return probe() == "healed" })
 	c.same()
 	net, _, err := run.LoadNetwork(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := docker.Remove(t.Context(), net.ID); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
+	must.Do(t, docker.Remove(t.Context(), net.ID))
 	c.same()
 }
 
@@ -203,18 +192,13 @@ func TestAttach_FaultsEndWithTheirOwner(t *testing.T) {
 func (c *externalNodes) prober() func() string {
 	c.t.Helper()
 	f, err := docker.Attach(c.t.Context(), docker.Selector{Labels: []string{c.label()}}, docker.AttachOptions{Lease: true})
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	must.Do(c.t, err)
 	c.t.Cleanup(func() {
 		if err := f.Close(context.WithoutCancel(c.t.Context())); err != nil {
 			c.t.Error(err)
 		}
 	})
-	hosts, err := f.Hosts(c.t.Context())
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	hosts := must.Get(f.Hosts(c.t.Context()))(c.t)
 	plan := runtime.Plan{ID: c.who, Name: "probe", Dir: c.t.TempDir()}
 	for _, h := range hosts {
 		plan.Nodes = append(plan.Nodes, runtime.PlanNode{ID: h.ID, Role: h.Role})
@@ -222,15 +206,11 @@ func (c *externalNodes) prober() func() string {
 	if _, err := f.Create(c.t.Context(), plan); err != nil {
 		c.t.Fatal(err)
 	}
-	if err := f.Launch(c.t.Context(), nil, nil); err != nil {
-		c.t.Fatal(err)
-	}
+	must.Do(c.t, f.Launch(c.t.Context(), nil, nil))
 	links := []faults.Link{{From: "val-1", To: "val-4"}, {From: "val-4", To: "val-1"}}
 	return func() string {
 		m, err := f.Probe(c.t.Context(), links, faults.ProbePlan{Count: 3, Interval: 10 * time.Millisecond, Wait: 300 * time.Millisecond})
-		if err != nil {
-			c.t.Fatal(err)
-		}
+		must.Do(c.t, err)
 		switch got := []int{m[0].Received, m[1].Received}; {
 		case slices.Equal(got, []int{3, 3}):
 			return "healed"
@@ -259,17 +239,13 @@ duration: 11m
 	cmd := c.attachedRun(file, out)
 	until(t, time.Minute, "the faults", func() bool { return c.are("running paused exited exited") })
 	c.before = nil // the run has changed them, as planned
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, cmd.Process.Kill())
 	_ = cmd.Wait() // it was killed
 	if !c.are("running paused exited exited") {
 		t.Error("they go on by themselves; say so in docs/attach.md")
 	}
 	net, _, err := run.LoadNetwork(out)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	var stdout, stderr bytes.Buffer
 	if code := execute(t.Context(), &env{stdout: &stdout, stderr: &stderr}, openDocker, []string{"netsplit", "down", net.ID}); code != exitOK {
 		t.Errorf("exit code %d: %s", code, stderr.String())
@@ -284,10 +260,7 @@ func (c *externalNodes) are(want string) bool {
 	c.t.Helper()
 	var is []string
 	for _, id := range c.ids {
-		got, err := c.engine.ContainerInspect(c.t.Context(), id)
-		if err != nil {
-			c.t.Fatal(err)
-		}
+		got := must.Get(c.engine.ContainerInspect(c.t.Context(), id))(c.t)
 		is = append(is, got.State.Status)
 	}
 	return strings.Join(is, " ") == want
@@ -316,14 +289,10 @@ func TestAttach_UsageErrors(t *testing.T) {
 			}
 		}
 	}
-	if err := c.engine.ContainerPause(t.Context(), c.ids[3]); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, c.engine.ContainerPause(t.Context(), c.ids[3]))
 	code, said, _ := c.run(splitScenario, "--attach", c.label())
 	if code != exitUsage || !strings.Contains(said, c.name("val-4")+" is paused") || !strings.Contains(said, "docker unpause "+c.name("val-4")) {
 		t.Errorf("one is paused: exit code %d: %s", code, said)
 	}
-	if err := c.engine.ContainerUnpause(t.Context(), c.ids[3]); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, c.engine.ContainerUnpause(t.Context(), c.ids[3]))
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 )
 
@@ -89,13 +90,8 @@ func newWorkspace(t *testing.T) *workspace {
 	t.Parallel()
 	b := &workspace{t: t, dir: t.TempDir()}
 	exe, err := os.Executable() // TestMain goes by the name
-	if err != nil {
-		t.Fatal(err)
-	}
-	toychain, err := buildToychain()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
+	toychain := must.Get(buildToychain())(t)
 	if err := errors.Join(os.Symlink(exe, filepath.Join(b.dir, "netsplit")), os.Link(toychain, filepath.Join(b.dir, "toychain"))); err != nil {
 		t.Fatal(err)
 	}
@@ -126,9 +122,7 @@ func (b *workspace) file(replace ...string) string {
 		}
 		text = strings.Replace(text, replace[i], replace[i+1], 1)
 	}
-	if err := os.WriteFile(filepath.Join(b.dir, "toy.yaml"), []byte(text), 0o600); err != nil {
-		b.t.Fatal(err)
-	}
+	must.Do(b.t, os.WriteFile(filepath.Join(b.dir, "toy.yaml"), []byte(text), 0o600))
 	return "./toy.yaml"
 }
 
@@ -177,9 +171,7 @@ func TestChainCheck_WorkingFile(t *testing.T) {
 		t.Fatalf("%v\n%s%s", err, out, errs)
 	}
 	var got chainChecked
-	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, json.Unmarshal(out.Bytes(), &got))
 	if !got.OK || len(got.Stages) != 2 || got.Stages[1].Nodes != 2 || len(got.Invariants) == 0 {
 		t.Errorf("%s", out)
 	}
@@ -230,9 +222,7 @@ func TestChainCheck_Mistakes(t *testing.T) {
 func (b *workspace) waiting() *exec.Cmd {
 	b.t.Helper()
 	cmd, out, errs := b.command(b.t.Context(), "chain", "check", b.file("run: [init, /data]", "run: [wait]"))
-	if err := cmd.Start(); err != nil {
-		b.t.Fatal(err)
-	}
+	must.Do(b.t, cmd.Start())
 	deadline := time.Now().Add(time.Minute)
 	for b.running("command") == 0 {
 		if time.Now().After(deadline) {
@@ -249,18 +239,14 @@ func (b *workspace) waiting() *exec.Cmd {
 func (b *workspace) running(kind string) int {
 	text, err := exec.CommandContext(context.WithoutCancel(b.t.Context()), "docker", "ps", "--filter", "label=dev.netsplit.kind="+kind,
 		"--format", `{{.Label "dev.netsplit.dir"}}`).Output()
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	must.Do(b.t, err)
 	return strings.Count(string(text), b.dir+"/")
 }
 
 func TestChainCheck_InterruptedLeavesNothing(t *testing.T) {
 	b := newWorkspace(t)
 	cmd := b.waiting()
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, cmd.Process.Signal(os.Interrupt))
 	_ = cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted {
 		t.Errorf("exit code %d", code)
@@ -274,9 +260,7 @@ func TestChainCheck_InterruptedLeavesNothing(t *testing.T) {
 func TestDown_AfterKilledCheck(t *testing.T) {
 	b := newWorkspace(t)
 	cmd := b.waiting()
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, cmd.Process.Kill())
 	_ = cmd.Wait()
 	left := b.left()
 	if len(left) != 1 || b.running("command") != 1 {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/report"
@@ -31,9 +32,7 @@ func TestChainChecked_Show(t *testing.T) {
 		Invariants: []judgeable{{"agreement", nil}, {"validity", []invariant.Observation{invariant.ObserveEncoding}}},
 	}
 	var text strings.Builder
-	if err := out.show(output{w: &text, style: report.Style{Width: 120}}); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, out.show(output{w: &text, style: report.Style{Width: 120}}))
 	for _, want := range []string{
 		" observe.height  0123456789012345678901234567890123456789"[:len(" observe.height  ")+maxCell-1] + "…  -",
 		"not in the file  what follows\n", " observe.height   costs much\n", " observe.head    FAILED (1)", "FAILED (2)\n", " both ", "yes\n",

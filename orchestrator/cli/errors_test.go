@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
@@ -30,9 +31,7 @@ func fileError(t *testing.T) error {
 	file, err := chainspec.Parse("c.yaml", []byte("name: c\n\nimage: {ref: nosuch}\nstart: {}\nports: {rpc: 1}\nrpc: {kind: http-get}\n"+
 		"calls: {a: {path: /}}\nobserve: {height: {call: a, jq: .}, head: {call: a, jq: .}, block: {call: a, hash: ., parent: ., time: .}}\n"+
 		"facts: {family: pow, quorum: 0, fork_depth: 1}\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	_, err = external.New(file, noImage{}, nil, nil).Prepare(t.Context(), chain.Network{})
 	return err
 }
@@ -96,9 +95,7 @@ func TestPrintErrors_RedactsSecrets(t *testing.T) {
 		"ports: {rpc: 1}\nrpc: {kind: http-get, basic: {user: a, password: hunter-22}}\n"+
 		"calls: {a: {path: /}}\nobserve: {height: {call: a, jq: .}, head: {call: a, jq: .}, block: {call: a, hash: ., parent: ., time: .}}\n"+
 		"facts: {family: pow, quorum: 0, fork_depth: 1}\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	_, err = external.New(file, oneImage{}, nil, nil).Prepare(t.Context(), chain.Network{})
 	var text strings.Builder
 	if code := printErrors(t.Context(), &text, fmt.Errorf("prepare chain: %w", err)); code != exitUsage {

@@ -19,6 +19,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/chain/external"
 	"github.com/netsplit/netsplit/orchestrator/report"
@@ -47,33 +48,24 @@ func startExternalNodes(t *testing.T, n int, topology string, replace ...string)
 	t.Helper()
 	needDocker(t)
 	t.Parallel()
-	engine, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if err != nil {
-		t.Fatal(err)
-	}
+	engine := must.Get(client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation()))(t)
 	c := &externalNodes{t: t, engine: engine, who: fmt.Sprintf("external-%d-%d", os.Getpid(), time.Now().UnixNano()%1e9)}
 	t.Cleanup(c.remove)
 	subnet := c.network()
-	spec, err := scenario.Parse("external.yaml", fmt.Appendf(nil, `
+	spec := must.Get(scenario.Parse("external.yaml", fmt.Appendf(nil, `
 name: external
 nodes: [{name: val, count: %d, mine: 100/s}]
 topology: {%s: }
 consensus: {pow: {block_interval: 1s}}
 duration: 1s
-`, n, topology))
-	if err != nil {
-		t.Fatal(err)
-	}
+`, n, topology)))(t)
 	var hosts []runtime.Host
 	for i, info := range spec.NodeIDs() {
 		b := subnet.Addr().As4()
 		b[3] = byte(11 + i)
 		hosts = append(hosts, runtime.Host{ID: info.ID, Addr: netip.AddrFrom4(b)})
 	}
-	net, err := run.NewNetwork(c.who, spec, hosts, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
+	net := must.Get(run.NewNetwork(c.who, spec, hosts, time.Now()))(t)
 	c.first = hosts[0].Addr
 	for i, p := range c.prepare(net, replace) {
 		c.start(net.Nodes[i], p)
@@ -102,9 +94,7 @@ func (c *externalNodes) network() netip.Prefix {
 func (c *externalNodes) prepare(net chain.Network, replace []string) []chain.PreparedNode {
 	c.t.Helper()
 	file, err := testnets.OpenChain("cometbft")
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	must.Do(c.t, err)
 	src := string(file.Source)
 	for i := 0; i < len(replace); i += 2 {
 		if !strings.Contains(src, replace[i]) {
@@ -115,15 +105,9 @@ func (c *externalNodes) prepare(net chain.Network, replace []string) []chain.Pre
 	if file, err = chainspec.Parse("external.yaml", []byte(src)); err != nil {
 		c.t.Fatal(err)
 	}
-	d, err := docker.New(c.t.Context(), docker.Options{})
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	d := must.Get(docker.New(c.t.Context(), docker.Options{}))(c.t)
 	defer d.Detach()
-	p, err := external.New(file, d, d.Transport(), nil).Prepare(c.t.Context(), net)
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	p := must.Get(external.New(file, d, d.Transport(), nil).Prepare(c.t.Context(), net))(c.t)
 	return p.Nodes
 }
 
@@ -138,9 +122,7 @@ func (c *externalNodes) start(n chain.Node, p chain.PreparedNode) {
 	}, &container.HostConfig{NetworkMode: container.NetworkMode(c.who), Sysctls: p.Sysctls}, &network.NetworkingConfig{
 		EndpointsConfig: map[string]*network.EndpointSettings{c.who: {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: n.Addr.String()}}},
 	}, nil, c.name(string(n.ID)))
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	must.Do(c.t, err)
 	c.ids = append(c.ids, made.ID)
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
@@ -152,15 +134,9 @@ func (c *externalNodes) start(n chain.Node, p chain.PreparedNode) {
 			c.t.Fatal(err)
 		}
 	}
-	if err := w.Close(); err != nil {
-		c.t.Fatal(err)
-	}
-	if err := c.engine.CopyToContainer(c.t.Context(), made.ID, "/", &archive, container.CopyToContainerOptions{}); err != nil {
-		c.t.Fatal(err)
-	}
-	if err := c.engine.ContainerStart(c.t.Context(), made.ID, container.StartOptions{}); err != nil {
-		c.t.Fatal(err)
-	}
+	must.Do(c.t, w.Close())
+	must.Do(c.t, c.engine.CopyToContainer(c.t.Context(), made.ID, "/", &archive, container.CopyToContainerOptions{}))
+	must.Do(c.t, c.engine.ContainerStart(c.t.Context(), made.ID, container.StartOptions{}))
 }
 
 // name is the name of a node's container.
@@ -217,9 +193,7 @@ func (c *externalNodes) run(scenario string, args ...string) (int, string, *repo
 	c.t.Helper()
 	dir := c.t.TempDir()
 	file, out := filepath.Join(dir, "scenario.yaml"), filepath.Join(dir, "run")
-	if err := os.WriteFile(file, []byte(scenario), 0o600); err != nil {
-		c.t.Fatal(err)
-	}
+	must.Do(c.t, os.WriteFile(file, []byte(scenario), 0o600))
 	var stdout, stderr bytes.Buffer
 	code := execute(c.t.Context(), &env{stdout: &stdout, stderr: &stderr}, openDocker, append([]string{"netsplit", "run", file, "--chain", "cometbft", "--out", out, "--json"}, args...))
 	rep := new(report.Report)
@@ -237,16 +211,11 @@ func (c *externalNodes) run(scenario string, args ...string) (int, string, *repo
 // the test fails.
 func (c *externalNodes) attachedRun(file, out string) *exec.Cmd {
 	c.t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	exe := must.Get(os.Executable())(c.t)
 	var said strings.Builder
 	cmd := exec.CommandContext(c.t.Context(), exe, "run", file, "--attach", c.label(), "--chain", "cometbft", "--out", out)
 	cmd.Args[0], cmd.Stderr = "netsplit", &said // TestMain goes by the name
-	if err := cmd.Start(); err != nil {
-		c.t.Fatal(err)
-	}
+	must.Do(c.t, cmd.Start())
 	c.t.Cleanup(func() {
 		if c.t.Failed() {
 			c.t.Log(said.String())

@@ -11,6 +11,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/testnets/scenario"
 )
@@ -55,17 +56,14 @@ func TestSelectorOf(t *testing.T) {
 
 // Faults that cannot be applied to containers are mistakes in the scenario.
 func TestAtFaults_AddsPositions(t *testing.T) {
-	spec, err := scenario.Parse("x.yaml", []byte(`name: x
+	spec := must.Get(scenario.Parse("x.yaml", []byte(`name: x
 nodes: [{name: val, count: 2, mine: 100/s}]
 consensus: {pow: {block_interval: 1s}}
 faults:
   - {at: 1s, for: 2s, pause: val-1}
   - {at: 5s, for: 2s, kill: val-2}
 duration: 20s
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
+`)))(t)
 	gone := &faults.PlanError{Index: 1, ID: "kill-1", Err: errors.New("container b would be gone for good")}
 	var stderr bytes.Buffer
 	if code := printErrors(t.Context(), &stderr, usageError(atFaults(spec, errors.Join(gone)))); code != exitUsage {

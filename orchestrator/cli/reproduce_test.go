@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"
@@ -36,10 +37,7 @@ func TestShellWord_ReadBackByBash(t *testing.T) {
 }
 
 func TestMarkCall_KeepsTheScenario(t *testing.T) {
-	spec, err := testnets.Open("quickstart")
-	if err != nil {
-		t.Fatal(err)
-	}
+	spec := must.Get(testnets.Open("quickstart"))(t)
 	for _, word := range awkward {
 		marked := markCall(spec.Source, "netsplit run "+shellWord(word)+" --seed 3")
 		again, err := scenario.Parse("marked.yaml", marked)
@@ -59,18 +57,11 @@ func TestMarkCall_KeepsTheScenario(t *testing.T) {
 }
 
 func TestReproduce(t *testing.T) {
-	quickstart, err := testnets.Open("quickstart")
-	if err != nil {
-		t.Fatal(err)
-	}
+	quickstart := must.Get(testnets.Open("quickstart"))(t)
 	write := func(name string, source []byte) string {
 		dir := filepath.Join(t.TempDir(), name)
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, run.SpecFile), source, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.Mkdir(dir, 0o755))
+		must.Do(t, os.WriteFile(filepath.Join(dir, run.SpecFile), source, 0o644))
 		return dir
 	}
 	same := write("same", quickstart.Source)

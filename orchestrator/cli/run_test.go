@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/run"
@@ -21,14 +22,9 @@ import (
 
 // TestCompare_LinesOfAFigure: a figure is shown in lines, each of which stands for itself.
 func TestCompare_LinesOfAFigure(t *testing.T) {
-	judgement, err := invariant.Judge(polledRun, []trace.Expectation{{Name: "block_propagation"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	judgement := must.Get(invariant.Judge(polledRun, []trace.Expectation{{Name: "block_propagation"}}))(t)
 	var out bytes.Buffer
-	if err := compare(output{w: &out}, []string{"x"}, []*report.Report{{Judgement: *judgement}}); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, compare(output{w: &out}, []string{"x"}, []*report.Report{{Judgement: *judgement}}))
 	var rows []string
 	for line := range strings.Lines(out.String()) {
 		rows = append(rows, strings.Join(strings.Fields(line), " "))

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/chain/native"
 	"github.com/netsplit/netsplit/orchestrator/run"
@@ -31,20 +32,14 @@ func TestRemoveRunDir_OnlyWhatUpMade(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", state)
 	runs := filepath.Join(state, "netsplit", "runs")
 	make := func(dir string, files ...string) string {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.MkdirAll(dir, 0o755))
 		for _, f := range files {
-			if err := os.WriteFile(filepath.Join(dir, f), nil, 0o644); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, os.WriteFile(filepath.Join(dir, f), nil, 0o644))
 		}
 		return dir
 	}
 	describe := func(dir, id string) string {
-		if err := run.SaveNetwork(dir, chain.Network{ID: id}, native.New(nil)); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, run.SaveNetwork(dir, chain.Network{ID: id}, native.New(nil)))
 		return dir
 	}
 	killed := describe(make(filepath.Join(runs, "killed"), run.SpecFile, run.TraceFile), "t")

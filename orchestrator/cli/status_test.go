@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/trace"
@@ -73,15 +74,12 @@ func chainsOf(t *testing.T, nodes string) (string, int) {
 		}
 		list = append(list, s)
 	}
-	count, err := sortChains(list, func(high, low *nodeStatus) (bool, error) {
+	count := must.Get(sortChains(list, func(high, low *nodeStatus) (bool, error) {
 		if high.Height < low.Height {
 			t.Errorf("%s is queried for a block at height %d, it is at %d", high.Node, low.Height, high.Height)
 		}
 		return trace.Hash(blocks[high.Node][:low.Height]) == low.Head, nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))(t)
 	letters := ""
 	for _, n := range list {
 		if n.Chain == "" {

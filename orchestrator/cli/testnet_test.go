@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/chain/native"
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
@@ -41,15 +42,11 @@ type simulated struct {
 func newSimulated(t *testing.T) *simulated {
 	t.Helper()
 	spec, err := testnets.Open(filepath.Join("testdata", "healthy.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	b := &simulated{Runtime: sim.New(sim.Options{Seed: 1}), t: t, states: map[faults.NodeID]string{}, broken: map[string]error{}}
 	b.chain = native.New(b.Transport())
 	b.testnet, err = run.Up(t.Context(), run.Options{ID: "healthy-1", Spec: spec, Runtime: b, Chain: b.chain, Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	for _, n := range b.testnet.Nodes() {
 		b.states[n] = docker.NodeRunning
 	}
@@ -283,10 +280,7 @@ func TestPickTestnet(t *testing.T) {
 
 func TestNodeTable(t *testing.T) {
 	b := newSimulated(t)
-	access, err := b.testnet.Access(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	access := must.Get(b.testnet.Access(t.Context()))(t)
 	_, rows := nodeTable(nodeRows(b.testnet, access))
 	if len(rows) != 5 {
 		t.Fatalf("%d rows", len(rows))
@@ -306,10 +300,7 @@ func TestOnChain_NodesThatMove(t *testing.T) {
 	b.netsplit(0, "fault partition --halves ordered")
 	b.pass(20 * time.Second)
 	net := &testnet{b.testnet, b}
-	nodes, err := net.poll(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	nodes := must.Get(net.poll(t.Context()))(t)
 	one, other := &nodes[0], &nodes[4]
 	if one.Height < other.Height {
 		one, other = other, one

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -126,17 +127,10 @@ func BenchmarkJudge(b *testing.B) {
 // BenchmarkJudgeFile is the speed with reading and sorting.
 func BenchmarkJudgeFile(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "t")
-	w, err := trace.Create(path)
-	if err != nil {
-		b.Fatal(err)
-	}
+	w := must.Get(trace.Create(path))(b)
 	n := 0
-	if err := benchEvents(100, 1000, func(e *trace.Event) error { n++; return w.Append(e) }); err != nil {
-		b.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		b.Fatal(err)
-	}
+	must.Do(b, benchEvents(100, 1000, func(e *trace.Event) error { n++; return w.Append(e) }))
+	must.Do(b, w.Close())
 	for b.Loop() {
 		if _, err := Judge(File(path), nil); err != nil {
 			b.Fatal(err)
@@ -156,17 +150,14 @@ func TestJudge_MemoryDoesNotGrowWithEvents(t *testing.T) {
 			runtime.ReadMemStats(&m)
 			peak = max(peak, m.HeapAlloc)
 		}
-		_, err := Judge(func(fn func(*trace.Event) error) error {
+		must.Get(Judge(func(fn func(*trace.Event) error) error {
 			return benchEvents(100, blocks, func(e *trace.Event) error {
 				if n++; n%20_000 == 0 {
 					sample()
 				}
 				return fn(e)
 			})
-		}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		}, nil))(t)
 		return peak
 	}
 	short, long := held(300), held(1200)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -50,9 +51,7 @@ func newHistory(t *testing.T, nodes ...trace.NodeID) *history {
 func (h *history) add(node trace.NodeID, e *trace.Event) {
 	h.t.Helper()
 	e.At, e.Node = h.now, node
-	if err := trace.Validate(e); err != nil {
-		h.t.Fatal(err)
-	}
+	must.Do(h.t, trace.Validate(e))
 	h.events = append(h.events, e)
 }
 
@@ -183,10 +182,7 @@ func (h *history) source(fn func(*trace.Event) error) error {
 
 func (h *history) judge(expect ...trace.Expectation) *Judgement {
 	h.t.Helper()
-	j, err := Judge(h.source, append([]trace.Expectation{}, expect...))
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	j := must.Get(Judge(h.source, append([]trace.Expectation{}, expect...)))(h.t)
 	return j
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -31,10 +32,7 @@ func TestJudge_HostileTraces(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		again, err := Judge(h.source, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		again := must.Get(Judge(h.source, nil))(t)
 		for i := range first.Results {
 			a, b := first.Results[i], again.Results[i]
 			if a.Verdict != b.Verdict || a.Reason != b.Reason || a.Figure != b.Figure {

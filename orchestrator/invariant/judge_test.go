@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -35,9 +36,7 @@ func TestCheck(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			err := Check([]trace.Expectation{{Name: "isolation"}, c.x})
 			if c.msg == "" {
-				if err != nil {
-					t.Fatal(err)
-				}
+				must.Do(t, err)
 				return
 			}
 			var bad *ParamError
@@ -160,10 +159,7 @@ func TestJudge_ExpectationsOfTheTrace(t *testing.T) {
 	h.run.Expect = []trace.Expectation{{Name: "convergence"}}
 	h.grow("x", 2, time.Second, "a", "b")
 	h.end(time.Second)
-	j, err := Judge(h.source, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	j := must.Get(Judge(h.source, nil))(t)
 	var got []string
 	for _, r := range j.Results {
 		got = append(got, r.Invariant)
@@ -198,10 +194,7 @@ func TestJudge_TruncatedTrace(t *testing.T) {
 	h.grow("x", 2, time.Second, "a", "b")
 	h.stop()
 	cut := &trace.TruncatedError{Path: "t", Line: 7, Err: errors.New("end")}
-	j, err := Judge(func(fn func(*trace.Event) error) error { return errors.Join(h.source(fn), cut) }, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	j := must.Get(Judge(func(fn func(*trace.Event) error) error { return errors.Join(h.source(fn), cut) }, nil))(t)
 	if !strings.Contains(j.Incomplete, "line 7") {
 		t.Errorf("incomplete: %q", j.Incomplete)
 	}

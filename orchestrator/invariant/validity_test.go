@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/consensus/pow"
 	"github.com/netsplit/netsplit/orchestrator/trace"
@@ -25,20 +26,14 @@ func newRealChain(t *testing.T) *realChain {
 	c := &realChain{t: t, now: 1_700_000_000_000}
 	c.g = chain.Genesis{Network: "n", Time: c.now, Bits: chain.MaxBits, Interval: 1000, HalfLife: 1 << 30, Subsidy: 5}
 	c.pow = pow.New(&c.g)
-	tree, err := chain.NewTree(&c.g, c.pow, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tree := must.Get(chain.NewTree(&c.g, c.pow, nil))(t)
 	c.tree = tree
 	return c
 }
 
 // use makes the chain that of a history.
 func (c *realChain) use(h *history) {
-	data, err := json.Marshal(&c.g)
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	data := must.Get(json.Marshal(&c.g))(c.t)
 	hash := trace.Hash(c.tree.Genesis().Hash().String())
 	h.run.Chain.Genesis, h.run.Chain.GenesisHash = data, hash
 	h.blocks[hash] = trace.Block{Hash: hash}
@@ -52,9 +47,7 @@ func (c *realChain) next(change func(*chain.Header)) trace.Block {
 	c.t.Helper()
 	c.now += 1000
 	head, _, err := c.tree.Template(chain.Address{1}, nil, c.now)
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	must.Do(c.t, err)
 	if change != nil {
 		change(&head)
 	}
@@ -137,10 +130,7 @@ func TestValidity_ChildOfAnInvalidBlock(t *testing.T) {
 	c.use(h)
 	bad := c.next(func(h *chain.Header) { h.Version = 9 })
 	h.record(bad, true)
-	parent, err := chain.ParseHash(string(bad.Hash))
-	if err != nil {
-		t.Fatal(err)
-	}
+	parent := must.Get(chain.ParseHash(string(bad.Hash)))(t)
 	h.record(c.next(func(h *chain.Header) { h.Parent, h.Height = parent, 2 }), true)
 	h.stop()
 	if r := h.result("validity"); r.Metrics["invalid_blocks"] != 2 {

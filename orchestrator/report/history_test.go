@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
@@ -150,22 +151,12 @@ func (h *history) make() *report.Report {
 	h.t.Helper()
 	dir := h.t.TempDir()
 	path := filepath.Join(dir, "trace.jsonl.zst")
-	w, err := trace.Create(path)
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	w := must.Get(trace.Create(path))(h.t)
 	for i := range h.events {
-		if err := w.Append(&h.events[i]); err != nil {
-			h.t.Fatal(err)
-		}
+		must.Do(h.t, w.Append(&h.events[i]))
 	}
-	if err := w.Close(); err != nil {
-		h.t.Fatal(err)
-	}
-	r, err := report.Make(dir, path, nil)
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	must.Do(h.t, w.Close())
+	r := must.Get(report.Make(dir, path, nil))(h.t)
 	return r
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/trace"
@@ -193,9 +194,7 @@ func many(t *testing.T) *report.Report {
 func render(t *testing.T, r *report.Report, s report.Style) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := r.Render(&b, s); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, r.Render(&b, s))
 	return b.String()
 }
 
@@ -255,14 +254,9 @@ func TestRender(t *testing.T) {
 				got := temporary.ReplaceAllString(plain, "DIR")
 				file := filepath.Join("testdata", fmt.Sprintf("%s.%d.txt", name, width))
 				if *update {
-					if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-						t.Fatal(err)
-					}
+					must.Do(t, os.WriteFile(file, []byte(got), 0o644))
 				}
-				want, err := os.ReadFile(file)
-				if err != nil {
-					t.Fatal(err)
-				}
+				want := must.Get(os.ReadFile(file))(t)
 				if d := cmp.Diff(string(want), got); d != "" {
 					t.Errorf("(-want +got):\n%s", d)
 				}
@@ -303,16 +297,11 @@ func TestReport_SaveAndLoad(t *testing.T) {
 			r := scene(t)
 			text := render(t, r, report.Style{})
 			dir := strings.TrimSpace(text[strings.LastIndex(text, ":")+1:])
-			if err := r.Save(); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, r.Save())
 			if err := r.Save(); err != nil { // replaces
 				t.Fatal(err)
 			}
-			loaded, err := report.Load(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
+			loaded := must.Get(report.Load(dir))(t)
 			if d := cmp.Diff(r, loaded, cmpopts.IgnoreUnexported(report.Report{}), cmpopts.EquateEmpty()); d != "" {
 				t.Errorf("(-saved +loaded):\n%s", d)
 			}
@@ -333,9 +322,7 @@ func TestLoad_Errors(t *testing.T) {
 	}
 	file := filepath.Join(dir, report.File)
 	for text, want := range map[string]error{`{"format": 2`: nil, `{"format": 1}`: report.ErrFormat, `{"format": 99}`: report.ErrFormat} {
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.WriteFile(file, []byte(text), 0o644))
 		_, err := report.Load(dir)
 		if err == nil || want != nil && !errors.Is(err, want) || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: %v", text, err)
@@ -362,9 +349,7 @@ func TestReport_WriteErrors(t *testing.T) {
 	}
 	made := healthy(t)
 	dir := strings.TrimSpace(strings.SplitAfter(render(t, made, report.Style{}), "run directory:")[1])
-	if err := os.RemoveAll(dir); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.RemoveAll(dir))
 	if err := made.Save(); err == nil {
 		t.Error("saved into a directory that is gone")
 	}

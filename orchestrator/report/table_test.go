@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 func TestFold(t *testing.T) {
@@ -70,9 +72,7 @@ func TestStyle_Table(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer
-			if err := (Style{Width: c.width}).Table(&out, c.header, c.rows); err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, (Style{Width: c.width}).Table(&out, c.header, c.rows))
 			if d := cmp.Diff(c.want[1:], out.String()); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}

@@ -11,16 +11,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
 // parseExample decodes the example, with text replaced.
 func parseExample(t testing.TB, oldnew ...string) *Chain {
 	t.Helper()
-	c, err := Parse("dir/c.yaml", []byte(strings.NewReplacer(oldnew...).Replace(exampleChain(t))))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := must.Get(Parse("dir/c.yaml", []byte(strings.NewReplacer(oldnew...).Replace(exampleChain(t)))))(t)
 	return c
 }
 
@@ -204,10 +202,7 @@ func TestParse_EnvAsMapping(t *testing.T) {
 	c := parseExample(t, `env: ["HOME=/data"]`, "env: {HOME: /data, NAME: \"{{.Node.Name}}\", LIMIT: 5}")
 	var got []string
 	for _, text := range c.Start.Env {
-		s, err := text.Render(map[string]any{"Node": map[string]any{"Name": "a"}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := must.Get(text.Render(map[string]any{"Node": map[string]any{"Name": "a"}}))(t)
 		got = append(got, s)
 	}
 	if d := cmp.Diff([]string{"HOME=/data", "NAME=a", "LIMIT=5"}, got); d != "" {
@@ -224,10 +219,7 @@ func FuzzParse(f *testing.F) {
 		f.Fatalf("no ready chains: %v", err)
 	}
 	for _, name := range ready {
-		src, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
+		src := must.Get(os.ReadFile(name))(f)
 		f.Add(src)
 	}
 	for _, oldnew := range [][2]string{

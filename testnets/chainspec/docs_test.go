@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 // ownNodeExample is the file that the page's blocks of YAML make up.
@@ -14,10 +16,7 @@ const ownNodeExample = "../../docs/examples/neo-go.yaml"
 
 func readText(t *testing.T, file string) string {
 	t.Helper()
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := must.Get(os.ReadFile(file))(t)
 	return string(b)
 }
 
@@ -36,10 +35,7 @@ func TestDocs_Example(t *testing.T) {
 	if d := cmp.Diff(example, strings.Join(fenced(page, "yaml"), "\n")); d != "" {
 		t.Errorf("-%s +blocks of %s\n%s", ownNodeExample, ownNodePage, d)
 	}
-	c, err := Parse(ownNodeExample, []byte(example))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := must.Get(Parse(ownNodeExample, []byte(example)))(t)
 	if n := strings.Count(example, "\n"); n > 60 {
 		t.Errorf("the example has %d lines", n)
 	}

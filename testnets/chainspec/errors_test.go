@@ -6,15 +6,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 // exampleChain returns a chain file that has every key.
 func exampleChain(t testing.TB) string {
 	t.Helper()
-	src, err := os.ReadFile("testdata/chain.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	src := must.Get(os.ReadFile("testdata/chain.yaml"))(t)
 	return string(src)
 }
 
@@ -49,10 +48,7 @@ func editedChain(t *testing.T, title, edits string) string {
 // testdata/chain.yaml or a whole file, and after "---" what Parse says.
 func TestParse_Errors(t *testing.T) {
 	const file = "testdata/errors.txt"
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Get(os.ReadFile(file))(t)
 	var out strings.Builder
 	for _, c := range strings.Split(strings.TrimSuffix(string(text), "\n"), "\n=== ") {
 		title, rest, _ := strings.Cut(strings.TrimPrefix(c, "=== "), "\n")
@@ -72,8 +68,6 @@ func TestParse_Errors(t *testing.T) {
 		out.WriteString("=== " + title + "\n" + edits + "\n---\n" + got + "\n\n")
 	}
 	if *update {
-		if err := os.WriteFile(file, []byte(strings.TrimSpace(out.String())+"\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.WriteFile(file, []byte(strings.TrimSpace(out.String())+"\n"), 0o644))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
@@ -143,10 +144,7 @@ func TestValue_Render(t *testing.T) {
 		"hash_at": `[12,12,"12 ","12","",-7,2.50,true,null,[],{}]`,
 		"block":   `{"depth":1.5,"full":true,"hash":"ab","list":["a"],"none":null}`,
 	} {
-		v, err := c.Calls[call].Params.Render(data)
-		if err != nil {
-			t.Fatal(err)
-		}
+		v := must.Get(c.Calls[call].Params.Render(data))(t)
 		got, err := json.Marshal(v)
 		if err != nil || string(got) != want {
 			t.Errorf("%s: %s, %v", call, got, err)

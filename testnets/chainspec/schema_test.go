@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 //go:generate go test . -run Generated -update
@@ -29,9 +31,7 @@ func generated(t *testing.T, file, got, want string, write func() string) {
 		t.Errorf("%s does not follow from the types any more; run go generate ./testnets/chainspec\n%s", file, cmp.Diff(got, want))
 		return
 	}
-	if err := os.WriteFile(file, []byte(write()), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, os.WriteFile(file, []byte(write()), 0o644))
 }
 
 // TestGenerated_Schema: schema.json (JSON Schema, draft 2020-12, for editors) is what the types say. It knows keys and shapes;
@@ -51,13 +51,8 @@ func TestGenerated_Schema(t *testing.T) {
 	enc := json.NewEncoder(&want)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", " ")
-	if err := enc.Encode(schema); err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile("schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, enc.Encode(schema))
+	got := must.Get(os.ReadFile("schema.json"))(t)
 	generated(t, "schema.json", string(got), want.String(), want.String)
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/errors.txt with what Parse says now")
@@ -15,10 +17,7 @@ var update = flag.Bool("update", false, "rewrite testdata/errors.txt with what P
 // "---" what Parse says. The line "HEAD" stands for a complete scenario (see head).
 func TestParse_Errors(t *testing.T) {
 	const file = "testdata/errors.txt"
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Get(os.ReadFile(file))(t)
 	var out strings.Builder
 	for _, c := range strings.Split(string(text), "\n=== ") {
 		title, rest, _ := strings.Cut(strings.TrimPrefix(c, "=== "), "\n")
@@ -35,8 +34,6 @@ func TestParse_Errors(t *testing.T) {
 		out.WriteString("=== " + title + "\n" + src + "\n---\n" + got + "\n\n")
 	}
 	if *update {
-		if err := os.WriteFile(file, []byte(strings.TrimSpace(out.String())+"\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, os.WriteFile(file, []byte(strings.TrimSpace(out.String())+"\n"), 0o644))
 	}
 }

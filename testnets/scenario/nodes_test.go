@@ -12,21 +12,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
 // testSpec is a scenario with 6 miners and 4 full nodes.
 func testSpec(t testing.TB, more string) *Spec {
 	t.Helper()
-	s, err := Parse("t.yaml", []byte(`name: t
+	s := must.Get(Parse("t.yaml", []byte(`name: t
 nodes:
   - {name: miner, count: 6, mine: 100/s}
   - {name: full, count: 4}
 duration: 60s
-`+more))
-	if err != nil {
-		t.Fatal(err)
-	}
+`+more)))(t)
 	return s
 }
 
@@ -222,9 +220,7 @@ func TestApportion(t *testing.T) {
 func TestSpec_Scale(t *testing.T) {
 	s := testSpec(t, "faults:\n  - {at: 5s, for: 5s, partition: {halves: random}}\n")
 	for _, n := range []int{10_000, 3, 2, 17, 100} {
-		if err := s.Scale(n); err != nil {
-			t.Fatal(err)
-		}
+		must.Do(t, s.Scale(n))
 		if len(s.NodeIDs()) != n {
 			t.Errorf("%d nodes, want %d", len(s.NodeIDs()), n)
 		}
@@ -273,10 +269,7 @@ func TestSpec_ScaleErrors(t *testing.T) {
 func TestSpec_PlanFaults_Seed(t *testing.T) {
 	s := testSpec(t, "faults:\n  - {at: 5s, for: 5s, partition: {halves: random}}\n")
 	text := func() string {
-		plan, err := s.PlanFaults()
-		if err != nil {
-			t.Fatal(err)
-		}
+		plan := must.Get(s.PlanFaults())(t)
 		var b strings.Builder
 		for _, id := range plan[0].Effect.Links.Rules[0].From {
 			b.WriteString(string(id) + " ")
@@ -305,9 +298,7 @@ func BenchmarkEdges(b *testing.B) {
 
 func BenchmarkPlan10000(b *testing.B) {
 	s := testSpec(b, "faults:\n  - {at: 5s, for: 5s, partition: {halves: random}}\n")
-	if err := s.Scale(10_000); err != nil {
-		b.Fatal(err)
-	}
+	must.Do(b, s.Scale(10_000))
 	b.ResetTimer()
 	for range b.N {
 		if _, err := s.PlanFaults(); err != nil {
@@ -319,9 +310,7 @@ func BenchmarkPlan10000(b *testing.B) {
 func TestSpec_Place(t *testing.T) {
 	s := catalogSpec(t, "split-brain")
 	there := []NodeInfo{{ID: "web-a", Role: "web", Mine: 1}, {ID: "b", Role: "db", Mine: 1}, {ID: "web-c", Role: "web", Mine: 1}, {ID: "d", Role: "db", Mine: 1}}
-	if err := s.Place(there); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, s.Place(there))
 	if diff := cmp.Diff([]faults.NodeID{"web-a", "web-c", "b", "d"}, s.Net().Nodes); diff != "" {
 		t.Error(diff)
 	}
@@ -353,13 +342,7 @@ func TestSpec_Place_UnknownNode(t *testing.T) {
 // catalogSpec decodes a scenario of the catalog.
 func catalogSpec(t *testing.T, name string) *Spec {
 	t.Helper()
-	src, err := os.ReadFile("../catalog/" + name + ".yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := Parse(name+".yaml", src)
-	if err != nil {
-		t.Fatal(err)
-	}
+	src := must.Get(os.ReadFile("../catalog/" + name + ".yaml"))(t)
+	s := must.Get(Parse(name+".yaml", src))(t)
 	return s
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
@@ -73,17 +74,11 @@ expect:
 duration: 1m0.5s
 settle: 5s
 `
-	got, err := Parse("e.yaml", []byte(src))
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := must.Get(Parse("e.yaml", []byte(src)))(t)
 	if string(got.Source) != src || got.File != "e.yaml" {
 		t.Error("the source is not kept")
 	}
-	plan, err := got.PlanFaults()
-	if err != nil {
-		t.Fatal(err)
-	}
+	plan := must.Get(got.PlanFaults())(t)
 	if len(plan) != 15 || plan[14].ID != "restart-1" {
 		t.Errorf("%d faults are planned, the last %v", len(plan), plan[len(plan)-1].ID)
 	}
@@ -139,9 +134,7 @@ settle: 5s
 
 func TestParse_Defaults(t *testing.T) {
 	s, err := Parse("t.yaml", []byte(head+"load:\nfaults:\nexpect:\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	if s.Seed != 1 || s.Relay != "inventory" || s.Settle != 30*time.Second {
 		t.Errorf("seed %d, relay %s, settle %v", s.Seed, s.Relay, s.Settle)
 	}
@@ -152,9 +145,7 @@ func TestParse_Defaults(t *testing.T) {
 		t.Error(d)
 	}
 	s, err = Parse("t.yaml", []byte(strings.Replace(head, "count: 2", "count: 3", 1)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, err)
 	if d := cmp.Diff(Topology{Kind: "random_regular", Degree: 4, PeerExchange: true, Default: true}, s.Topology); d != "" {
 		t.Error(d)
 	}
@@ -194,10 +185,7 @@ func TestParse_WindowsLineEnds(t *testing.T) {
 }
 
 func TestSpec_ErrorAt(t *testing.T) {
-	s, err := Parse("t.yaml", []byte(head+"expect:\n  - agreeement\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := must.Get(Parse("t.yaml", []byte(head+"expect:\n  - agreeement\n")))(t)
 	want := "t.yaml:7:5: unknown invariant \"agreeement\"\n  7 |   - agreeement\n    |     ^\n  hint: did you mean \"agreement\"?"
 	got := s.ErrorAt(s.Expect[0].Pos, `unknown invariant "agreeement"`, `did you mean "agreement"?`)
 	if d := cmp.Diff(want, got.Error()); d != "" {
@@ -243,10 +231,7 @@ func FuzzParse(f *testing.F) {
 		f.Fatalf("no catalog: %v", err)
 	}
 	for _, name := range ready {
-		src, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
+		src := must.Get(os.ReadFile(name))(f)
 		f.Add(src)
 	}
 	for _, src := range []string{"", "a: &x [*x]", "? a\n: b", "[[[[", "a:\n - - - - b", "- {a: {b: {c: }}}", "\xff", "a: !!int 3", "--- \n---\n", "%YAML 1.2\n---\na: 1",

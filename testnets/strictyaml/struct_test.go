@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/netsplit/netsplit/internal/must"
 )
 
 type sample struct {
@@ -54,9 +56,7 @@ func TestDecoder_Decode(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			root, err := Parse("f", []byte(c.src), "a file")
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.Do(t, err)
 			d := &Decoder{Source: &Source{File: "f", Text: []byte(c.src)}}
 			var got sample
 			d.Decode(Node{Node: root, Name: "the file"}, &got)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/consensus/pow"
 )
@@ -32,10 +33,7 @@ func newMaker(t *testing.T, bits uint32) *maker {
 	m := &maker{t: t, now: 1_700_000_000_000}
 	m.genesis = chain.Genesis{Network: "test", Time: m.now, Bits: bits, Interval: 1000, HalfLife: 10_000, Subsidy: 50}
 	for _, seed := range []byte{1, 2, 3, 4, 5} {
-		k, err := chain.KeyFromSeed(strings.Repeat("0"+string('0'+rune(seed)), 32))
-		if err != nil {
-			t.Fatal(err)
-		}
+		k := must.Get(chain.KeyFromSeed(strings.Repeat("0"+string('0'+rune(seed)), 32)))(t)
 		m.keys = append(m.keys, k)
 	}
 	for _, k := range m.keys[:4] {
@@ -50,24 +48,15 @@ func newMaker(t *testing.T, bits uint32) *maker {
 	}
 	m.nonces = make([]uint64, len(m.keys))
 	m.engine = pow.New(&m.genesis)
-	tree, err := chain.NewTree(&m.genesis, m.engine, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tree := must.Get(chain.NewTree(&m.genesis, m.engine, nil))(t)
 	m.tree = tree
 	return m
 }
 
 func (m *maker) ledger() *Ledger {
 	m.t.Helper()
-	data, err := json.Marshal(&m.genesis)
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	l, err := New(data)
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	data := must.Get(json.Marshal(&m.genesis))(m.t)
+	l := must.Get(New(data))(m.t)
 	return l
 }
 
@@ -83,9 +72,7 @@ func (m *maker) draft(step chain.Millis, txs ...chain.Tx) (chain.Header, []chain
 	m.t.Helper()
 	m.now += step
 	h, kept, err := m.tree.Template(m.keys[0].Address(), txs, m.now)
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	must.Do(m.t, err)
 	if len(kept) != len(txs) {
 		m.t.Fatalf("%d of %d transactions apply", len(kept), len(txs))
 	}
@@ -106,10 +93,7 @@ func (m *maker) next(step chain.Millis, txs ...chain.Tx) []byte {
 	m.t.Helper()
 	h, kept := m.draft(step, txs...)
 	raw := m.seal(h, kept)
-	b, err := chain.DecodeBlock(raw)
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	b := must.Get(chain.DecodeBlock(raw))(m.t)
 	if _, err := m.tree.Add(b, m.now); err != nil {
 		m.t.Fatal(err)
 	}
@@ -196,10 +180,7 @@ func TestRefuses(t *testing.T) {
 		if !errors.As(err, &bad) || bad.Rule != c.rule {
 			t.Errorf("%s: got %v", c.rule, err)
 		}
-		b, err := chain.DecodeBlock(raw)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := must.Get(chain.DecodeBlock(raw))(t)
 		if _, err := m.tree.Add(b, m.now); !errors.Is(err, chain.ErrInvalid) {
 			t.Errorf("%s: the node says %v", c.rule, err)
 		}
@@ -288,10 +269,7 @@ func TestGenesisRefuses(t *testing.T) {
 
 // TestAsert checks the sample of the Bitcoin Cash specification, and random values against the node's own code.
 func TestAsert(t *testing.T) {
-	anchor, err := expandBits(0x1802aee8)
-	if err != nil {
-		t.Fatal(err)
-	}
+	anchor := must.Get(expandBits(0x1802aee8))(t)
 	n := big.NewInt
 	if got := compact(asert(anchor, n(600), n(172800), n(1310), n(2))); got != 0x1802ad91 {
 		t.Errorf("got %08x, want 1802ad91", got)
@@ -341,10 +319,7 @@ func TestKeysOfSmallOrderAreRefused(t *testing.T) {
 	if goodKey(big) {
 		t.Error("a key that is not canonical is accepted")
 	}
-	key, err := chain.KeyFromSeed(strings.Repeat("07", 32))
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := must.Get(chain.KeyFromSeed(strings.Repeat("07", 32)))(t)
 	if !goodKey(key.Address()) {
 		t.Error("a good key is refused")
 	}
@@ -354,10 +329,7 @@ func FuzzAdd(f *testing.F) {
 	genesis := []byte(`{"network":"x","bits":553713663,"interval_ms":1000,"half_life_ms":1000,"subsidy":1}`)
 	f.Add(make([]byte, headerSize+4))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		l, err := New(genesis)
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := must.Get(New(genesis))(t)
 		info, err := l.Add(raw)
 		if b, nodeErr := chain.DecodeBlock(raw); nodeErr == nil && info.Hash != b.Hash().String() {
 			t.Fatalf("hash %s, the node has %s (%v)", info.Hash, b.Hash(), err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -18,7 +19,7 @@ func play(t *testing.T, events ...*trace.Event) *State {
 		run.Nodes = append(run.Nodes, trace.RunNode{ID: id, Mine: 1})
 	}
 	events = append([]*trace.Event{{Kind: trace.KindRun, Run: run}}, events...)
-	s, err := Play(func(fn func(*trace.Event) error) error {
+	s := must.Get(Play(func(fn func(*trace.Event) error) error {
 		for i, e := range events {
 			e.At = time.Duration(i) * time.Second
 			if err := fn(e); err != nil {
@@ -26,10 +27,7 @@ func play(t *testing.T, events ...*trace.Event) *State {
 			}
 		}
 		return nil
-	}, func(*State, *trace.Event) error { return nil })
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, func(*State, *trace.Event) error { return nil }))(t)
 	return s
 }
 
