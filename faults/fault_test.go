@@ -42,6 +42,20 @@ func cutMark(s LinkState) byte {
 	return '.'
 }
 
+// checkLinks resolves a fault on testNet and checks its text, and what it does to links as a grid.
+func checkLinks(t *testing.T, f Fault, text, want string, mark func(LinkState) byte) Effect {
+	t.Helper()
+	net := testNet()
+	e := must.Get(f.Resolve(net, testRand(1)))(t)
+	if e.Text != text {
+		t.Errorf("text %q, want %q", e.Text, text)
+	}
+	if d := cmp.Diff(want, grid(e.Links, net.Nodes, mark)); d != "" {
+		t.Error(d)
+	}
+	return e
+}
+
 func TestPartition(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -71,14 +85,7 @@ func TestPartition(t *testing.T) {
 			"....x\n....x\n....x\n....x\n.....\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			net := testNet()
-			e := must.Get(c.fault.Resolve(net, testRand(1)))(t)
-			if e.Text != c.text {
-				t.Errorf("text %q, want %q", e.Text, c.text)
-			}
-			if d := cmp.Diff(c.grid, grid(e.Links, net.Nodes, cutMark)); d != "" {
-				t.Error(d)
-			}
+			e := checkLinks(t, c.fault, c.text, c.grid, cutMark)
 			if c.fault.Kind() != "partition" || len(e.Begin)+len(e.End) != 0 {
 				t.Errorf("kind %s, actions %v %v", c.fault.Kind(), e.Begin, e.End)
 			}
@@ -112,22 +119,16 @@ func TestPartitionHalves_RandomAreConnected(t *testing.T) {
 	}
 }
 
-// A star has no two connected halves, and the last draw is used.
+// A star has no two connected halves, and the last draw is used. Without edges every draw will do.
 func TestPartitionHalves_NoneConnected(t *testing.T) {
-	net := Net{Nodes: ids(7)}
-	for _, n := range net.Nodes[1:] {
-		net.Edges = append(net.Edges, [2]NodeID{net.Nodes[0], n})
+	star := Net{Nodes: ids(7)}
+	for _, n := range star.Nodes[1:] {
+		star.Edges = append(star.Edges, [2]NodeID{star.Nodes[0], n})
 	}
-	e, err := PartitionHalves{}.Resolve(net, testRand(1))
-	if err != nil || e.Text != "cut 3 nodes from 4 nodes" {
-		t.Errorf("%q, %v", e.Text, err)
-	}
-}
-
-func TestPartitionHalves_NoTopology(t *testing.T) {
-	e, err := PartitionHalves{}.Resolve(Net{Nodes: ids(4)}, testRand(1))
-	if err != nil || e.Text != "cut 2 nodes from 2 nodes" {
-		t.Errorf("%q, %v", e.Text, err)
+	for want, net := range map[string]Net{"cut 3 nodes from 4 nodes": star, "cut 2 nodes from 2 nodes": {Nodes: ids(4)}} {
+		if e, err := (PartitionHalves{}).Resolve(net, testRand(1)); err != nil || e.Text != want {
+			t.Errorf("%q, %v, want %q", e.Text, err, want)
+		}
 	}
 }
 
@@ -170,16 +171,7 @@ func TestLatency(t *testing.T) {
 		{"one way from all", with(Select{}, named("full-2"), false), "delay 10ms ± 1ms from all nodes to full-2",
 			"....1\n....1\n....1\n....1\n.....\n"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			net := testNet()
-			e := must.Get(c.fault.Resolve(net, testRand(1)))(t)
-			if e.Text != c.text {
-				t.Errorf("text %q, want %q", e.Text, c.text)
-			}
-			if d := cmp.Diff(c.grid, grid(e.Links, net.Nodes, delayMark)); d != "" {
-				t.Error(d)
-			}
-		})
+		t.Run(c.name, func(t *testing.T) { checkLinks(t, c.fault, c.text, c.grid, delayMark) })
 	}
 }
 

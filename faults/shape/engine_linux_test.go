@@ -50,17 +50,6 @@ func closeEngine(tb testing.TB, e *shape.Engine) {
 	}
 }
 
-func apply(tb testing.TB, e *shape.Engine, d shape.Desired) {
-	tb.Helper()
-	must.Do(tb, e.Apply(d))
-}
-
-func traffic(tb testing.TB, e *shape.Engine) faults.Traffic {
-	tb.Helper()
-	tr := must.Get(e.Traffic())(tb)
-	return tr
-}
-
 // pair is the link from the lab's node i to node j.
 func pair(tb testing.TB, l *lab.Lab, i, j int) nft.Pair {
 	tb.Helper()
@@ -137,9 +126,9 @@ func (s *stream) expect(tb testing.TB, first, last uint64) {
 // waitHeld waits until n packets have arrived at the queue.
 func waitHeld(tb testing.TB, e *shape.Engine, n int64) {
 	tb.Helper()
-	for deadline := time.Now().Add(5 * time.Second); traffic(tb, e).Delayed < n; {
+	for deadline := time.Now().Add(5 * time.Second); must.Get(e.Traffic())(tb).Delayed < n; {
 		if time.Now().After(deadline) {
-			tb.Fatalf("%d of %d packets arrived at the queue", traffic(tb, e).Delayed, n)
+			tb.Fatalf("%d of %d packets arrived at the queue", must.Get(e.Traffic())(tb).Delayed, n)
 		}
 	}
 }
@@ -151,9 +140,9 @@ func TestEngine_HealKeepsOrder(t *testing.T) {
 	defer closeEngine(t, e)
 	s := newStream(t, l.Nodes[0], l.Nodes[1])
 	for range 200 {
-		apply(t, e, delayed(faults.Shape{Delay: time.Millisecond}, pair(t, l, 0, 1)))
+		must.Do(t, e.Apply(delayed(faults.Shape{Delay: time.Millisecond}, pair(t, l, 0, 1))))
 		s.send(t)
-		apply(t, e, shape.Desired{})
+		must.Do(t, e.Apply(shape.Desired{}))
 		s.send(t)
 		s.expect(t, s.next-2, s.next-1)
 	}
@@ -164,7 +153,7 @@ func TestEngine_JitterKeepsOrder(t *testing.T) {
 	e := open(t, l, "order")
 	defer closeEngine(t, e)
 	s := newStream(t, l.Nodes[0], l.Nodes[1])
-	apply(t, e, delayed(faults.Shape{Delay: 20 * time.Millisecond, Jitter: 20 * time.Millisecond}, pair(t, l, 0, 1)))
+	must.Do(t, e.Apply(delayed(faults.Shape{Delay: 20 * time.Millisecond, Jitter: 20 * time.Millisecond}, pair(t, l, 0, 1))))
 	const total, window = 2000, 200 // the window keeps within the receiver's buffer
 	for first := uint64(0); first < total; first += window {
 		for range window {
@@ -172,7 +161,7 @@ func TestEngine_JitterKeepsOrder(t *testing.T) {
 		}
 		s.expect(t, first, first+window-1)
 	}
-	if tr := traffic(t, e); tr.Delayed != total || tr.Lost != 0 || tr.Dropped != 0 {
+	if tr := must.Get(e.Traffic())(t); tr.Delayed != total || tr.Lost != 0 || tr.Dropped != 0 {
 		t.Errorf("traffic is %+v, want %d delayed", tr, total)
 	}
 }
@@ -185,12 +174,12 @@ func TestEngine_HealReleasesHeldPacketsInTime(t *testing.T) {
 	const delay = 150 * time.Millisecond
 	s.send(t)
 	s.expect(t, 0, 0)
-	apply(t, e, delayed(faults.Shape{Delay: delay}, pair(t, l, 0, 1)))
+	must.Do(t, e.Apply(delayed(faults.Shape{Delay: delay}, pair(t, l, 0, 1))))
 	sent := time.Now()
 	s.send(t)
 	waitHeld(t, e, 1)
 	before := e.Transactions()
-	apply(t, e, shape.Desired{})
+	must.Do(t, e.Apply(shape.Desired{}))
 	s.send(t) // must not overtake the one that is held
 	s.expect(t, 1, 1)
 	if held := time.Since(sent); held < delay {
@@ -206,10 +195,10 @@ func TestEngine_HealReleasesHeldPacketsInTime(t *testing.T) {
 		s.send(t)
 		s.expect(t, s.next-1, s.next-1)
 	}
-	counted := traffic(t, e).Delayed
+	counted := must.Get(e.Traffic())(t).Delayed
 	s.send(t)
 	s.expect(t, s.next-1, s.next-1)
-	if tr := traffic(t, e); tr.Delayed != counted || tr.Lost != 0 {
+	if tr := must.Get(e.Traffic())(t); tr.Delayed != counted || tr.Lost != 0 {
 		t.Errorf("traffic is %+v after the link was removed, want %d delayed", tr, counted)
 	}
 }
@@ -224,13 +213,13 @@ func TestEngine_CutDropsHeldPackets(t *testing.T) {
 	s.send(t)
 	s.expect(t, 0, 0)
 	const delay = time.Second // the cut must be made before, on a busy machine too
-	apply(t, e, delayed(faults.Shape{Delay: delay}, link))
+	must.Do(t, e.Apply(delayed(faults.Shape{Delay: delay}, link)))
 	s.send(t)
-	apply(t, e, shape.Desired{Cut: map[nft.Pair]struct{}{link: {}}})
+	must.Do(t, e.Apply(shape.Desired{Cut: map[nft.Pair]struct{}{link: {}}}))
 	if n, ok := s.receive(t, delay+delay/4); ok {
 		t.Errorf("datagram %d got through the cut", n)
 	}
-	if tr := traffic(t, e); tr.Dropped != 1 || tr.Lost != 0 {
+	if tr := must.Get(e.Traffic())(t); tr.Dropped != 1 || tr.Lost != 0 {
 		t.Errorf("traffic is %+v, want 1 dropped", tr)
 	}
 }
@@ -241,7 +230,7 @@ func TestEngine_CloseReleasesHeldPackets(t *testing.T) {
 	s := newStream(t, l.Nodes[0], l.Nodes[1])
 	s.send(t)
 	s.expect(t, 0, 0)
-	apply(t, e, delayed(faults.Shape{Delay: time.Minute}, pair(t, l, 0, 1)))
+	must.Do(t, e.Apply(delayed(faults.Shape{Delay: time.Minute}, pair(t, l, 0, 1))))
 	for range 10 {
 		s.send(t)
 	}
@@ -266,12 +255,12 @@ func TestEngine_ApplyIsOneTransaction(t *testing.T) {
 	defer closeEngine(t, e)
 	want := fullMesh(t, 100)
 	before := e.Transactions()
-	apply(t, e, shape.Desired{Cut: want})
-	apply(t, e, shape.Desired{Cut: want})
+	must.Do(t, e.Apply(shape.Desired{Cut: want}))
+	must.Do(t, e.Apply(shape.Desired{Cut: want}))
 	if n := e.Transactions() - before; n != 1 {
 		t.Errorf("cutting 100 nodes twice took %d transactions, want 1", n)
 	}
-	apply(t, e, shape.Desired{})
+	must.Do(t, e.Apply(shape.Desired{}))
 	if n := e.Transactions() - before; n != 2 {
 		t.Errorf("cutting and healing took %d transactions, want 2", n)
 	}
@@ -287,14 +276,14 @@ func TestEngine_CountsFlushedPackets(t *testing.T) {
 	s.send(t)
 	s.expect(t, 0, 0)
 	const delay = time.Second // the other must close before, on a busy machine too
-	apply(t, e, delayed(faults.Shape{Delay: delay}, pair(t, l, 0, 1)))
+	must.Do(t, e.Apply(delayed(faults.Shape{Delay: delay}, pair(t, l, 0, 1))))
 	s.send(t)
 	waitHeld(t, e, 1)
 	closeEngine(t, other)
 	if n, ok := s.receive(t, delay+delay/4); ok {
 		t.Fatalf("datagram %d survived: this kernel does not drop held packets, and the test shows nothing", n)
 	}
-	if tr := traffic(t, e); tr.Flushed != 1 || tr.Lost != 0 {
+	if tr := must.Get(e.Traffic())(t); tr.Flushed != 1 || tr.Lost != 0 {
 		t.Errorf("traffic is %+v, want 1 flushed", tr)
 	}
 }
@@ -332,7 +321,7 @@ func BenchmarkThroughput50ms(b *testing.B) {
 	l := shapetest.Lab(b, 2)
 	e := open(b, l, "bench")
 	defer closeEngine(b, e)
-	apply(b, e, delayed(faults.Shape{Delay: 50 * time.Millisecond}, pair(b, l, 0, 1)))
+	must.Do(b, e.Apply(delayed(faults.Shape{Delay: 50 * time.Millisecond}, pair(b, l, 0, 1))))
 	sender, receiver := tcp(b, l.Nodes[0], l.Nodes[1])
 	go func() {
 		for block := make([]byte, 256<<10); ; {
@@ -357,7 +346,7 @@ func BenchmarkThroughput50ms(b *testing.B) {
 		total += block
 	}
 	b.ReportMetric(total*8/1e6/time.Since(start).Seconds(), "Mbit/s")
-	if tr := traffic(b, e); tr.Lost != 0 {
+	if tr := must.Get(e.Traffic())(b); tr.Lost != 0 {
 		b.Errorf("the engine lost packets: %+v", tr)
 	}
 }
@@ -431,8 +420,8 @@ func TestOpen_BridgeNetfilterOff(t *testing.T) {
 		if err := e.Apply(slow); !errors.Is(err, shape.ErrNoDelay) || !strings.Contains(err.Error(), want) {
 			t.Errorf("with bridge %q: delay: %v, want ErrNoDelay and %q", bridge, err, want)
 		}
-		apply(t, e, shape.Desired{Cut: map[nft.Pair]struct{}{link: {}}})
-		if tr := traffic(t, e); tr != (faults.Traffic{}) {
+		must.Do(t, e.Apply(shape.Desired{Cut: map[nft.Pair]struct{}{link: {}}}))
+		if tr := must.Get(e.Traffic())(t); tr != (faults.Traffic{}) {
 			t.Errorf("traffic is %+v", tr)
 		}
 		closeEngine(t, e)
@@ -441,7 +430,7 @@ func TestOpen_BridgeNetfilterOff(t *testing.T) {
 	e := openWith(l.BridgeIf)
 	defer closeEngine(t, e)
 	s := newStream(t, l.Nodes[0], l.Nodes[1])
-	apply(t, e, slow)
+	must.Do(t, e.Apply(slow))
 	start := time.Now()
 	s.send(t)
 	s.expect(t, 0, 0)

@@ -36,9 +36,6 @@ func (s suite) links(t *testing.T) {
 	}
 	net := s.up(t, 3)
 	n := shaped{net, net.rt.(runtime.LinkShaper)}
-	t.Run("no faults", n.noFaults)
-	t.Run("cut", n.cutBothWays)
-	t.Run("one way", n.cutOneWay)
 	t.Run("latency", n.latency)
 	t.Run("composition", n.composition)
 	t.Run("expiry", n.expiry)
@@ -140,24 +137,6 @@ func (n shaped) flushed(t *testing.T) int64 {
 		t.Fatalf("traffic: %v", err)
 	}
 	return traffic.Flushed
-}
-
-func (n shaped) noFaults(t *testing.T) { n.check(t, nil) }
-
-func (n shaped) cutBothWays(t *testing.T) {
-	there, back := n.ends()
-	n.shape(t, layer("cut", true, faults.Shape{}, there, back))
-	n.check(t, map[faults.Link]want{there: {cut: true}, back: {cut: true}})
-	n.shape(t)
-	n.check(t, nil)
-}
-
-func (n shaped) cutOneWay(t *testing.T) {
-	there, _ := n.ends()
-	n.shape(t, layer("cut", true, faults.Shape{}, there))
-	n.check(t, map[faults.Link]want{there: {cut: true}})
-	n.shape(t)
-	n.check(t, nil)
 }
 
 func (n shaped) latency(t *testing.T) {
@@ -284,4 +263,5 @@ func (n shaped) refused(t *testing.T) {
 	}
 	n.check(t, map[faults.Link]want{there: {cut: true}})
 	n.shape(t)
+	n.check(t, nil)
 }
