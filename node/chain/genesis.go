@@ -35,7 +35,7 @@ type Alloc struct {
 const (
 	MaxNetworkName = 64               // bytes
 	MaxInterval    = Millis(86_400e3) // a day
-	MaxHalfLife    = Millis(365 * MaxInterval)
+	MaxHalfLife    = 365 * MaxInterval
 	MaxAlloc       = 1 << 20         // accounts
 	MaxTime        = Millis(1) << 47 // about the year 6400
 	MinBlocks      = 1 << 24         // number of blocks whose subsidies must fit into the supply

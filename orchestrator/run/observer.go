@@ -143,7 +143,7 @@ func (o *observer) pollAgain(ctx context.Context, n *polledNode) error {
 		unanswered = o.time.Now() - lastAnswer
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the end of the run ends the task
 		case err == nil || errors.Is(err, chain.ErrMoreBlocks):
 			if unreachable {
 				o.note("%s answers again, after %s", n.id, trace.Round(unanswered))

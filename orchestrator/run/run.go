@@ -287,7 +287,7 @@ func (r *run) explain(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
 	if logErr := r.net.explain(ctx, died); logErr != nil {
-		return fmt.Errorf("%w (its log could not be read: %v)", err, logErr)
+		return fmt.Errorf("%w (its log could not be read: %w)", err, logErr)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -51,7 +52,7 @@ func (t *tasks) start(ctx context.Context, name string, fn func(context.Context)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		if _, named := err.(*runtime.NodeError); !named {
+		if named := (*runtime.NodeError)(nil); !errors.As(err, &named) {
 			err = fmt.Errorf("%s: %w", name, err)
 		}
 		t.fail(err)

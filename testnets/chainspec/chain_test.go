@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/testnets/strictyaml"
 )

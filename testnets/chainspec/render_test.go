@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/testnets/strictyaml"
 )

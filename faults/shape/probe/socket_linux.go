@@ -23,7 +23,7 @@ func identify(path string) (nsID, bool) {
 	if path == "" || unix.Stat(path, &st) != nil {
 		return nsID{}, false
 	}
-	return nsID{uint64(st.Dev), st.Ino}, true
+	return nsID{uint64(st.Dev), st.Ino}, true //nolint:unconvert // Dev is narrower on some architectures
 }
 
 // socket is the pair of sockets inside a node's namespace. It keeps the namespace alive, so its ID is not reused.

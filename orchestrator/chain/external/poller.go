@@ -131,11 +131,11 @@ func (p *poller) advance(ctx context.Context, t tip) ([]trace.Event, error) {
 func (p *poller) checkHead(ctx context.Context, t tip) error {
 	again, err := p.tip(ctx, p.member)
 	if err != nil || again != t {
-		return nil // the next poll shows it
+		return nil //nolint:nilerr // the next poll shows it
 	}
 	b, err := p.block(ctx, p.member, t.height)
 	if err != nil || b.Hash == t.hash || b.Hash != p.hash(t.height) {
-		return nil
+		return nil //nolint:nilerr // the next poll shows it
 	}
 	o := p.file.Observe
 	return p.secrets.err(fmt.Errorf("node %s: observe.head (%s) gives %s at height %d, observe.block.hash (%s) gives %s there",
