@@ -22,9 +22,9 @@ func (s suite) lifecycle(t *testing.T) {
 	t.Run("answers", net.answers)
 	t.Run("lines", net.lines)
 	t.Run("logs", net.logs)
-	t.Run("stop", func(t *testing.T) { net.downAndUp(t, faults.Stop) })
-	t.Run("kill", func(t *testing.T) { net.downAndUp(t, faults.Kill) })
-	t.Run("restart", net.restart)
+	t.Run("stop", func(t *testing.T) { net.startAgain(t, faults.Stop, faults.Start) })
+	t.Run("kill", func(t *testing.T) { net.startAgain(t, faults.Kill, faults.Start) })
+	t.Run("restart", func(t *testing.T) { net.startAgain(t, faults.Restart) })
 	t.Run("pause", net.pause)
 	t.Run("wrong state", net.wrongState)
 	t.Run("unknown node", net.unknownNode)
@@ -94,25 +94,18 @@ func (n *testnet) logs(t *testing.T) {
 	}
 }
 
-// downAndUp ends a node, starts it again, and checks that it has its address and its blocks again.
-func (n *testnet) downAndUp(t *testing.T, verb faults.Verb) {
+// startAgain ends a node and starts it again. It waits until the node has started once more, with at least the blocks that it
+// had, and agrees with the others.
+func (n *testnet) startAgain(t *testing.T, verbs ...faults.Verb) {
 	id := n.ids()[3]
-	before := n.mustStatus(t, id)
+	height := n.mustStatus(t, id).Height
 	starts := len(n.sink.events(id, node.EventStart))
-	n.do(t, verb, id)
-	if s, err := n.status(t.Context(), id); err == nil {
-		t.Errorf("%s answers after %s: %+v", id, verb, s)
+	for i, verb := range verbs {
+		n.do(t, verb, id)
+		if s, err := n.status(t.Context(), id); err == nil && i < len(verbs)-1 {
+			t.Errorf("%s answers after %s: %+v", id, verb, s)
+		}
 	}
-	n.do(t, faults.Start, id)
-	n.cameBack(t, id, starts, before.Height)
-	if verb == faults.Stop && len(n.sink.events(id, node.EventStop)) == 0 {
-		t.Errorf("%s was not given time to stop", id)
-	}
-}
-
-// cameBack waits until a node has started once more, with at least the blocks that it had, and agrees with the others.
-func (n *testnet) cameBack(t *testing.T, id faults.NodeID, starts int, height uint64) {
-	t.Helper()
 	var start node.Event
 	n.wait(t, "a start event", func() error {
 		got := n.sink.events(id, node.EventStart)
@@ -126,14 +119,9 @@ func (n *testnet) cameBack(t *testing.T, id faults.NodeID, starts int, height ui
 		t.Errorf("%s loaded height %d from disk, it was at %d before", id, start.Height, height)
 	}
 	n.agree(t, height+1)
-}
-
-func (n *testnet) restart(t *testing.T) {
-	id := n.ids()[2]
-	before := n.mustStatus(t, id)
-	starts := len(n.sink.events(id, node.EventStart))
-	n.do(t, faults.Restart, id)
-	n.cameBack(t, id, starts, before.Height)
+	if verbs[0] == faults.Stop && len(n.sink.events(id, node.EventStop)) == 0 {
+		t.Errorf("%s was not given time to stop", id)
+	}
 }
 
 func (n *testnet) pause(t *testing.T) {

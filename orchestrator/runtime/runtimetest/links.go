@@ -116,12 +116,12 @@ func (n shaped) measure(t *testing.T, links []faults.Link) []faults.Measurement 
 	t.Helper()
 	const tries = 5
 	for try := 1; ; try++ {
-		before := n.flushed(t)
+		before := n.traffic(t).Flushed
 		got, err := n.Probe(t.Context(), links, probePlan)
 		if err != nil {
 			t.Fatalf("probe: %v", err)
 		}
-		flushed := n.flushed(t) - before
+		flushed := n.traffic(t).Flushed - before
 		if flushed == 0 || try == tries {
 			return got
 		}
@@ -129,14 +129,13 @@ func (n shaped) measure(t *testing.T, links []faults.Link) []faults.Measurement 
 	}
 }
 
-// flushed is the number of packets that the kernel has dropped because other testnets ended.
-func (n shaped) flushed(t *testing.T) int64 {
+func (n shaped) traffic(t *testing.T) faults.Traffic {
 	t.Helper()
 	traffic, err := n.Traffic(t.Context())
 	if err != nil {
 		t.Fatalf("traffic: %v", err)
 	}
-	return traffic.Flushed
+	return traffic
 }
 
 func (n shaped) latency(t *testing.T) {
@@ -212,10 +211,7 @@ func (n shaped) partition(t *testing.T) {
 	ids := n.ids()
 	alone := ids[2]
 	n.agree(t, 1)
-	before, err := n.Traffic(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := n.traffic(t)
 	n.shape(t, layer("cut", true, faults.Shape{},
 		faults.Link{From: ids[0], To: alone}, faults.Link{From: alone, To: ids[0]},
 		faults.Link{From: ids[1], To: alone}, faults.Link{From: alone, To: ids[1]}))
@@ -231,10 +227,7 @@ func (n shaped) partition(t *testing.T) {
 	if h := n.mustStatus(t, alone).Height; h != stuck {
 		t.Errorf("%s went from height %d to %d while it was cut off", alone, stuck, h)
 	}
-	after, err := n.Traffic(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	after := n.traffic(t)
 	if after.Dropped >= 0 && after.Dropped <= before.Dropped || after.Lost > 0 {
 		t.Errorf("traffic before the cut %+v, during it %+v", before, after)
 	}
