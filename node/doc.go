@@ -12,12 +12,13 @@
 //   - peers.go: connections from handshake to ban, rate limits per peer, the number of peers
 //   - blocks.go: blocks on their way into the tree, orphans
 //   - txs.go: transactions on their way into the mempool, and across reorganisations
-//   - relay.go: push, announce and request of items; which of them to use is decided by package relay
+//   - relay.go: push, announce and request of items; which of the three is decided by package relay
 //   - sync.go: catching up with GetBlocks and Blocks
 //   - miner.go: mining at a capped rate
 //   - query.go: read access for the API
 //
 // The rules of the chain are in package chain, proof of work in consensus/pow, the messages in wire, pending transactions
 // in mempool, dialling, bans and the address book in peers. A new message type goes to wire and to Receive; a new figure
-// of the status to query.go and to daemon/api.
+// of the status to query.go and to daemon/api; a new field of the log is one of Event (effect.go), set where the event is
+// emitted.
 package node

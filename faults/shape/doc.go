@@ -9,5 +9,7 @@
 //   - Package lab builds a small network in namespaces for Check and for tests, shapetest is for tests alone, netns runs
 //     code in another network namespace.
 //
-// A new effect on packets (loss, rate ...) is a field of faults.Shape and code in nfqueue.
+// A new effect on packets (loss, rate ...) is a field of faults.Shape, its checks in desired.go and agent/validate.go,
+// and code in nfqueue; and beyond this package in trace.Rule and trace.LinkProbe, run/faultrunner.go and run/prober.go,
+// the invariant fault_accuracy, the simulator (conn.go) and runtimetest/links.go.
 package shape

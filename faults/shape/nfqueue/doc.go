@@ -5,9 +5,10 @@
 // before the packet ahead of it, so order on a link is kept with any jitter. One thread waits for the next arrival or the
 // next release.
 //
-// The queue does not fail open: with that flag, packets would overtake held ones when the queue overflows, and no counter
-// would show it. Without it the kernel drops and counts them, and Stats reports the loss. When the process dies, the kernel
-// removes the rule that feeds the queue (see package nft); until then the rule's bypass flag lets packets pass.
+// The queue is opened without the kernel's fail-open flag, with which packets would overtake held ones when the queue
+// overflows, and no counter would show it. Without it the kernel drops and counts them, and Stats reports the loss. When
+// the process dies, the kernel removes the rule that feeds the queue (see package nft); until then the rule's bypass flag
+// lets packets pass.
 //
 // schedule.go decides when packets are released and reads no clock. queue_linux.go has Queue and its thread, which
 // messages_linux.go connects to the kernel.

@@ -1,15 +1,15 @@
 // Package docker hosts testnets in containers of a local Docker engine: one container a node on a network of the
 // testnet's own, and one container with the agent that owns the faults. Containers and networks are made through
-// testcontainers-go; what it has no call for (a network's driver options, events, logs that continue over restarts, images
-// without a build) goes to the engine's own client.
+// testcontainers-go; what it has no call for (a network's driver options, events, logs that continue over restarts,
+// images without a build) goes to the engine's own client.
 //
 // The host connects to nodes at their own addresses: no port is published, and engines on other machines are refused. All
 // that a testnet makes is labelled, and is gone after Close, or after Remove when the orchestrator crashed. Images stay
 // (docker image prune --all --filter label=dev.netsplit.tool=netsplit removes those that no container uses).
 //
 // Two types implement runtime.Runtime. [Runtime] (runtime.go) makes the containers of its nodes and removes them.
-// [Attached] (attached.go) works on containers that something else started, and leaves them as they were. Both consist of
-// three parts, which do not know them:
+// [Attached] (attached.go) works on containers that something else started, and leaves them as they were. Both embed
+// three parts; none of these knows which runtime it is in:
 //
 //   - session (session.go) is the connection to the engine and the lifetime of all calls and goroutines; engine.go
 //     connects.
@@ -18,10 +18,11 @@
 //   - faultAgent (agent.go) starts the agent and calls it: shape, probe, forward ports. socket.go holds its socket's
 //     directory.
 //
-// Runtime also uses the factory (factory.go: the settings common to all containers), network.go (a free subnet),
-// files.go (files into and out of containers), command.go (a command run to its end) and the images: image.go makes one
-// from files and says which kinds of source there are, elf.go finds the libraries of a program, goimage.go and
-// gocommand.go build Go programs, dockerfile.go builds Dockerfiles.
+// Runtime also uses the factory (factory.go: the settings common to all containers), network.go (a free subnet), files.go
+// (files into and out of containers), command.go (a command run to its end) and the images: image.go makes one from files
+// and says which kinds of source there are, elf.go finds the libraries of a program, goimage.go and gocommand.go build Go
+// programs, dockerfile.go builds Dockerfiles. A new kind of source is a field of runtime.ImageSource, a case in image.go,
+// and a key of chain files (chainspec/chain.go and decode.go, external/prepare.go, testnets/starter.go, cli/chain.go).
 //
 // Attached also uses selector.go (which containers, which network, and hints where they do not fit), admission.go (faults
 // from which a container would not come back) and restore.go (the journal of what must be restored).

@@ -6,8 +6,9 @@
 //
 // Virtual time begins at Options.Epoch and advances only while every task sleeps (see runtime.Clock). Tasks are
 // goroutines; exactly one of them, or the event loop, runs at a time: a task that goes to sleep runs the loop until the
-// next task is due. Tasks wake in the order of (time, start), after all events of that time. Calls from a task take no
-// virtual time, except Probe, which sleeps. A cancelled context is noticed between bursts of events.
+// next task is due. Tasks wake by time, then in the order in which they were started, after all events of that time.
+// Calls from a task take no virtual time, except Probe, which sleeps. A cancelled context is noticed only when the event
+// loop returns to a task.
 //
 // # Links
 //
@@ -18,14 +19,14 @@
 // A connection is a reliable, ordered stream, one per pair of nodes; simultaneous dials result in one connection. A dial
 // takes one and a half round trips, is refused after one round trip if the process is down, and fails after DialTimeout
 // if the link is cut, the process is paused, or no node has the address. What is sent over a cut link is held, and after
-// the heal it is delivered in order at the next time at which TCP would retransmit: 200 ms after the first loss, then after
-// doubling intervals of at most 120 s. Closing a connection takes effect at once at the near end and travels to the far
-// end like data; so does the end of a process, whose host stays up.
+// the heal it is delivered in order at the next time at which TCP would retransmit: 200 ms after the first loss, then
+// after doubling intervals of at most 120 s. Closing a connection takes effect at once at the near end and travels to the
+// far end like data; so does the end of a process, whose host stays up.
 //
 // # Files
 //
 //   - sim.go: Runtime, the methods of runtime.Runtime; reading a node's configuration
-//   - shape.go: the methods of runtime.LinkShaper: links and probes
+//   - shape.go: the methods of runtime.LinkShaper: the state of links, and probes; their delays are computed in conn.go
 //   - transport.go: HTTP requests to the nodes' API
 //   - clock.go: clock, which schedules tasks and knows nothing about nodes
 //   - queue.go: the queue of future events
@@ -33,6 +34,6 @@
 //   - conn.go: connections and dials
 //   - host.go: Machine; hosts with their processes and logs
 //
-// Runtime locks and calls world; clock calls Runtime.run, which runs world's events. A new effect of the node needs a case
-// in world.perform, a new verb in Runtime.Do.
+// Runtime locks and calls world; clock calls Runtime.run, which runs world's events. A new effect of the node needs a
+// case in world.perform, a new verb in Runtime.Do.
 package sim
