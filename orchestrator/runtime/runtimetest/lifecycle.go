@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
@@ -76,10 +77,7 @@ func (n *testnet) lines(t *testing.T) {
 func (n *testnet) logs(t *testing.T) {
 	id := n.ids()[0]
 	n.wait(t, "log lines", func() error {
-		all, err := n.rt.Logs(t.Context(), id, 1000)
-		if err != nil {
-			t.Fatal(err)
-		}
+		all := must.Get(n.rt.Logs(t.Context(), id, 1000))(t)
 		printed := n.sink.printed(id)
 		for _, want := range []string{printed[0], printed[min(2, len(printed)-1)]} {
 			if !slices.Contains(all, want) {
@@ -234,10 +232,7 @@ func (s suite) badConfig(t *testing.T) {
 		return nil
 	})
 	net.wait(t, "its last lines", func() error {
-		tail, err := net.rt.Logs(t.Context(), bad, 10)
-		if err != nil {
-			t.Fatal(err)
-		}
+		tail := must.Get(net.rt.Logs(t.Context(), bad, 10))(t)
 		if len(tail) == 0 {
 			return fmt.Errorf("no lines")
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
@@ -58,10 +59,7 @@ func layer(id string, cut bool, s faults.Shape, links ...faults.Link) faults.Lay
 
 func (n shaped) shape(t *testing.T, layers ...faults.Layer) {
 	t.Helper()
-	applied, err := n.Shape(t.Context(), layers)
-	if err != nil {
-		t.Fatalf("shape: %v", err)
-	}
+	applied := must.Get(n.Shape(t.Context(), layers))(t)
 	if applied.Engine == "" || applied.Took < 0 {
 		t.Errorf("applied %+v", applied)
 	}
@@ -116,26 +114,14 @@ func (n shaped) measure(t *testing.T, links []faults.Link) []faults.Measurement 
 	t.Helper()
 	const tries = 5
 	for try := 1; ; try++ {
-		before := n.traffic(t).Flushed
-		got, err := n.Probe(t.Context(), links, probePlan)
-		if err != nil {
-			t.Fatalf("probe: %v", err)
-		}
-		flushed := n.traffic(t).Flushed - before
+		before := must.Get(n.Traffic(t.Context()))(t).Flushed
+		got := must.Get(n.Probe(t.Context(), links, probePlan))(t)
+		flushed := must.Get(n.Traffic(t.Context()))(t).Flushed - before
 		if flushed == 0 || try == tries {
 			return got
 		}
 		t.Logf("%d packets were flushed: measuring again", flushed)
 	}
-}
-
-func (n shaped) traffic(t *testing.T) faults.Traffic {
-	t.Helper()
-	traffic, err := n.Traffic(t.Context())
-	if err != nil {
-		t.Fatalf("traffic: %v", err)
-	}
-	return traffic
 }
 
 func (n shaped) latency(t *testing.T) {
@@ -211,7 +197,7 @@ func (n shaped) partition(t *testing.T) {
 	ids := n.ids()
 	alone := ids[2]
 	n.agree(t, 1)
-	before := n.traffic(t)
+	before := must.Get(n.Traffic(t.Context()))(t)
 	n.shape(t, layer("cut", true, faults.Shape{},
 		faults.Link{From: ids[0], To: alone}, faults.Link{From: alone, To: ids[0]},
 		faults.Link{From: ids[1], To: alone}, faults.Link{From: alone, To: ids[1]}))
@@ -227,7 +213,7 @@ func (n shaped) partition(t *testing.T) {
 	if h := n.mustStatus(t, alone).Height; h != stuck {
 		t.Errorf("%s went from height %d to %d while it was cut off", alone, stuck, h)
 	}
-	after := n.traffic(t)
+	after := must.Get(n.Traffic(t.Context()))(t)
 	if after.Dropped >= 0 && after.Dropped <= before.Dropped || after.Lost > 0 {
 		t.Errorf("traffic before the cut %+v, during it %+v", before, after)
 	}

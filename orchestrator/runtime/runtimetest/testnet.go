@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
@@ -44,10 +45,7 @@ var plans atomic.Int64
 func newPlan(t *testing.T, n int, sink runtime.Sink) runtime.Plan {
 	t.Helper()
 	// The paths of t.TempDir are too long for sockets, which a runtime may put there.
-	dir, err := os.MkdirTemp("", "rt")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := must.Get(os.MkdirTemp("", "rt"))(t)
 	t.Cleanup(func() {
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
@@ -73,10 +71,7 @@ func (s suite) create(t *testing.T, n int) *testnet {
 	net := &testnet{rt: s.open(t), sink: newSink()}
 	net.plan = newPlan(t, n, net.sink)
 	t.Cleanup(func() { closeNow(t, net.rt) })
-	var err error
-	if net.hosts, err = net.rt.Create(t.Context(), net.plan); err != nil {
-		t.Fatalf("create: %v", err)
-	}
+	net.hosts = must.Get(net.rt.Create(t.Context(), net.plan))(t)
 	return net
 }
 
@@ -94,10 +89,7 @@ func (s suite) up(t *testing.T, n int) *testnet {
 	t.Helper()
 	net := s.create(t, n)
 	var started []faults.NodeID
-	err := net.rt.Launch(t.Context(), net.launches(), func(id faults.NodeID) { started = append(started, id) })
-	if err != nil {
-		t.Fatalf("launch: %v", err)
-	}
+	must.Do(t, net.rt.Launch(t.Context(), net.launches(), func(id faults.NodeID) { started = append(started, id) }))
 	slices.Sort(started)
 	if want := net.ids(); !slices.Equal(started, want) {
 		t.Fatalf("progress called for %v, want %v", started, want)
@@ -189,9 +181,7 @@ func (n *testnet) wait(t *testing.T, what string, cond func() error) {
 func (n *testnet) sleep(t *testing.T, d time.Duration) {
 	t.Helper()
 	clock := n.rt.Clock()
-	if err := clock.Sleep(t.Context(), clock.Now()+d); err != nil {
-		t.Fatal(err)
-	}
+	must.Do(t, clock.Sleep(t.Context(), clock.Now()+d))
 }
 
 // agree waits until all nodes are connected to each other, at or above a height, and at most one block apart.
