@@ -65,6 +65,15 @@ func parse(t *testing.T, src string) *scenario.Spec {
 	return spec
 }
 
+// powNet is the beginning of a scenario: miners of equal power and full nodes.
+func powNet(miners, full int, blockInterval string) string {
+	nodes := fmt.Sprintf("{name: miner, count: %d, mine: 100/s}", miners)
+	if full > 0 {
+		nodes += fmt.Sprintf(", {name: full, count: %d}", full)
+	}
+	return fmt.Sprintf("name: net\nnodes: [%s]\nconsensus: {pow: {block_interval: %s}}\n", nodes, blockInterval)
+}
+
 // epoch is the wall-clock time at which the virtual time of these runs begins.
 var epoch = time.Unix(1_750_000_000, 0)
 

@@ -30,37 +30,19 @@ topology: {line: , peer_exchange: false}
 consensus: {pow: {block_interval: 1s}}
 `
 
-const forged = `
-name: forged
-seed: 8
-nodes:
-  - {name: miner, count: 2, mine: 100/s}
-  - {name: full, count: 2}
-consensus: {pow: {block_interval: 500ms}}
+var forged = powNet(2, 2, "500ms") + `seed: 8
 load: [{transfers: 4/s, until: 8s}]
 expect: [agreement, validity, convergence, chain_growth, inclusion]
 duration: 15s
 `
 
-const cutInTwo = `
-name: cut
-seed: 9
-nodes:
-  - {name: miner, count: 2, mine: 100/s}
-  - {name: full, count: 2}
-consensus: {pow: {block_interval: 500ms}}
+var cutInTwo = powNet(2, 2, "500ms") + `seed: 9
 faults: [{at: 4s, for: 20s, partition: {groups: [[miner-1, full-1], [miner-2, full-2]]}}]
 expect: [agreement, validity, convergence, chain_growth, block_propagation, isolation, fault_accuracy]
 duration: 30s
 `
 
-const delayed = `
-name: delayed
-seed: 10
-nodes:
-  - {name: miner, count: 2, mine: 100/s}
-  - {name: full, count: 2}
-consensus: {pow: {block_interval: 1s}}
+var delayed = powNet(2, 2, "1s") + `seed: 10
 faults: [{at: 4s, for: 10s, latency: {delay: 100ms, jitter: 10ms, between: [miner, full]}}]
 expect: [agreement, validity, convergence, block_propagation, fault_accuracy]
 duration: 20s
@@ -95,13 +77,7 @@ func TestInvariants_PlantedBugs(t *testing.T) {
 	for _, p := range []planted{
 		{
 			name: "miner ignores blocks for 40 s and then drops its own",
-			scenario: `
-name: ignores-blocks
-seed: 2
-nodes:
-  - {name: miner, count: 3, mine: 100/s}
-  - {name: full, count: 2}
-consensus: {pow: {block_interval: 500ms}}
+			scenario: powNet(3, 2, "500ms") + `seed: 2
 load: [{transfers: 5/s, until: 20s}]
 expect: [agreement, validity, convergence, chain_growth, inclusion]
 duration: 50s
@@ -112,11 +88,7 @@ duration: 50s
 		},
 		{
 			name: "miner ignores all blocks and has another chain at the end",
-			scenario: `
-name: ignores-all-blocks
-nodes: [{name: miner, count: 3, mine: 100/s}]
-consensus: {pow: {block_interval: 500ms}}
-expect: [agreement]
+			scenario: powNet(3, 0, "500ms") + `expect: [agreement]
 duration: 40s
 settle: 5s
 `,
@@ -126,12 +98,7 @@ settle: 5s
 		},
 		{
 			name: "miner stays on its own chain for 15 s after the heal",
-			scenario: `
-name: late-to-converge
-seed: 4
-nodes:
-  - {name: miner, count: 6, mine: 100/s}
-consensus: {pow: {block_interval: 500ms}}
+			scenario: powNet(6, 0, "500ms") + `seed: 4
 faults: [{at: 3s, for: 10s, partition: {isolate: miner-3}}]
 expect: [agreement, validity, {convergence: {within: 12s}}, chain_growth, block_propagation, isolation, fault_accuracy]
 duration: 40s
@@ -142,13 +109,7 @@ duration: 40s
 		},
 		{
 			name: "all miners stop",
-			scenario: `
-name: idle
-seed: 5
-nodes:
-  - {name: miner, count: 2, mine: 100/s}
-  - {name: full, count: 2}
-consensus: {pow: {block_interval: 500ms}}
+			scenario: powNet(2, 2, "500ms") + `seed: 5
 expect: [agreement, validity, convergence, chain_growth, block_propagation]
 duration: 60s
 settle: 15s
@@ -160,12 +121,7 @@ settle: 15s
 		},
 		{
 			name: "miners of one side stop while the network is cut",
-			scenario: `
-name: idle-side
-seed: 5
-nodes:
-  - {name: miner, count: 4, mine: 100/s}
-consensus: {pow: {block_interval: 500ms}}
+			scenario: powNet(4, 0, "500ms") + `seed: 5
 faults: [{at: 2s, for: 40s, partition: {groups: [[miner-1, miner-2], [miner-3, miner-4]]}}]
 expect: [agreement, validity, chain_growth, isolation, fault_accuracy]
 duration: 44s
@@ -230,13 +186,7 @@ duration: 44s
 		},
 		{
 			name: "killed node goes on",
-			scenario: `
-name: not-killed
-nodes:
-  - {name: miner, count: 2, mine: 100/s}
-  - {name: full, count: 2}
-consensus: {pow: {block_interval: 500ms}}
-faults: [{at: 4s, for: 8s, kill: full-1}]
+			scenario: powNet(2, 2, "500ms") + `faults: [{at: 4s, for: 8s, kill: full-1}]
 expect: [agreement, validity, fault_accuracy]
 duration: 15s
 `,
@@ -317,13 +267,7 @@ func TestInvariants_CensoringMinersBreakInclusion(t *testing.T) {
 		c = own
 		return own
 	}
-	const scenario = `
-name: censors
-seed: 7
-nodes:
-  - {name: miner, count: 3, mine: 100/s}
-  - {name: full, count: 2}
-consensus: {pow: {block_interval: 500ms}}
+	scenario := powNet(3, 2, "500ms") + `seed: 7
 load: [{transfers: 10/s, until: 15s}]
 expect: [agreement, validity, convergence, chain_growth, block_propagation, inclusion]
 duration: 25s
@@ -347,13 +291,7 @@ func TestInvariants_GoodNodesRefuseForgedTransfers(t *testing.T) {
 }
 
 func TestInvariants_PanicIsCrash(t *testing.T) {
-	const scenario = `
-name: panic
-nodes:
-  - {name: miner, count: 2, mine: 100/s}
-  - {name: full, count: 2}
-consensus: {pow: {block_interval: 500ms}}
-expect: [agreement, no_crash]
+	scenario := powNet(2, 2, "500ms") + `expect: [agreement, no_crash]
 duration: 20s
 `
 	out := in(panicFrom(10*time.Second), "full-2").run(t, scenario)
@@ -378,17 +316,9 @@ func TestInvariants_FailedProbesFailTheInfrastructure(t *testing.T) {
 
 // A run in which nothing happened shows nothing. It must not pass, whatever was expected.
 func TestInvariants_NothingHappenedNeverPasses(t *testing.T) {
-	const idleNetwork = `
-name: nothing
-nodes: [{name: miner, count: 3, mine: 100/s}]
-consensus: {pow: {block_interval: 500ms}}
-settle: 2s
+	idleNetwork := powNet(3, 0, "500ms") + `settle: 2s
 `
-	const single = `
-name: single
-nodes: [{name: miner, mine: 100/s}]
-consensus: {pow: {block_interval: 500ms}}
-duration: 40s
+	single := powNet(1, 0, "500ms") + `duration: 40s
 `
 	// A line whose ends are cut from each other: they have no link, and whatever is cut between them changes nothing.
 	const ends = `

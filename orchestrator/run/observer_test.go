@@ -158,13 +158,7 @@ func (c *polledChain) makeBlock(_ context.Context, id faults.NodeID) error {
 	return c.makeErr
 }
 
-const steady = `
-name: steady
-seed: 5
-nodes:
-  - {name: miner, count: 2, mine: 100/s}
-  - {name: full, count: 1}
-consensus: {pow: {block_interval: 1s}}
+var steady = powNet(2, 1, "1s") + `seed: 5
 expect: [agreement]
 duration: 20s
 `

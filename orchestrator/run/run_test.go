@@ -59,12 +59,7 @@ duration: 20s
 `
 
 // plain is a scenario without load or faults.
-const plain = `
-name: plain
-nodes: [{name: miner, count: 3, mine: 100/s}]
-consensus: {pow: {block_interval: 500ms}}
-duration: 5s
-`
+var plain = powNet(3, 0, "500ms") + "duration: 5s\n"
 
 func TestRun_RecordsAllKindsOfEvents(t *testing.T) {
 	progress := &watcher{}
