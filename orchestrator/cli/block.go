@@ -14,7 +14,7 @@ import (
 func blockCommand(e *env, open opener) *ucli.Command {
 	return &ucli.Command{
 		Name:  "block",
-		Usage: "make blocks on a chain that makes them on command",
+		Usage: "make blocks on a chain that makes them on command (regtest)",
 		Subcommands: []*ucli.Command{{
 			Name:  "make",
 			Usage: "have a node make blocks",

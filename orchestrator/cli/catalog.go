@@ -11,7 +11,7 @@ import (
 func catalogCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:      "catalog",
-		Usage:     "list the ready scenarios, or print one",
+		Usage:     "list the built-in scenarios, or print one",
 		ArgsUsage: "[SCENARIO]",
 		Flags:     []ucli.Flag{jsonFlag()},
 		Action: func(c *ucli.Context) error {

@@ -25,7 +25,7 @@ func chainCommand(e *env) *ucli.Command {
 		Subcommands: []*ucli.Command{
 			{
 				Name:  "ls",
-				Usage: "list the ready chain files",
+				Usage: "list the built-in chain files",
 				Flags: []ucli.Flag{jsonFlag()},
 				Action: func(c *ucli.Context) error {
 					chains := testnets.Chains()

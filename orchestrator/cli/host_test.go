@@ -36,7 +36,7 @@ func TestSelectorOf(t *testing.T) {
 		{nil, docker.Selector{}, ""},
 	} {
 		app := &ucli.App{Name: "netsplit", Commands: []*ucli.Command{{
-			Name: "run", Flags: append(startFlags(), attachFlags()...),
+			Name: "run", Flags: append(startFlags(), runOnlyFlags()...),
 			Action: func(ctx *ucli.Context) error {
 				o := startOptionsOf(ctx)
 				if diff := cmp.Diff(c.want, selectorOf(o.attach)); diff != "" {

@@ -38,7 +38,7 @@ type verdicts struct {
 func judgeFlags() []ucli.Flag {
 	return []ucli.Flag{
 		jsonFlag(),
-		&ucli.BoolFlag{Name: flagStrict, Usage: "UNKNOWN and VACUOUS fail too"},
+		&ucli.BoolFlag{Name: flagStrict, Usage: "fail too when an invariant could not be judged (UNKNOWN) or tested (VACUOUS)"},
 		&ucli.StringFlag{Name: flagJUnit, Usage: "write the verdicts to `FILE` as JUnit XML", TakesFile: true},
 		&ucli.StringFlag{
 			Name: flagSummary, Usage: "append a summary in Markdown to `FILE`", TakesFile: true,

@@ -12,7 +12,7 @@ import (
 func reportCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:        "report",
-		Usage:       "print the report of a recorded run, as it was judged",
+		Usage:       "print the report of a recorded run",
 		ArgsUsage:   "[RUN]",
 		Description: "RUN is a run's directory or id; without it, the latest run is reported. The exit code is 0 whatever the verdict.",
 		Flags:       []ucli.Flag{jsonFlag()},

@@ -44,21 +44,21 @@ func startFlags() []ucli.Flag {
 		},
 		&ucli.IntFlag{Name: flagNodes, Usage: "scale the scenario to `N` nodes, in proportion", DefaultText: "its own"},
 		&ucli.Uint64Flag{Name: flagSeed, Usage: "replace the scenario's seed with `S`", DefaultText: "its own"},
-		&ucli.StringFlag{Name: flagImage, Usage: "local node image `REF` instead of one made from this executable"},
-		&ucli.StringFlag{Name: flagOut, Usage: "record the run in directory `DIR`"},
+		&ucli.StringFlag{Name: flagImage, Usage: "use Docker image `REF` for the nodes", DefaultText: "made from this executable"},
+		&ucli.StringFlag{Name: flagOut, Usage: "record the run in directory `DIR`", DefaultText: "$XDG_STATE_HOME/netsplit/runs/ID"},
 		&ucli.StringFlag{
-			Name: flagChain, Value: ourChain, DefaultText: ourChain, Usage: "run nodes of `CHAIN`, a name or a chain file",
+			Name: flagChain, Value: ourChain, DefaultText: ourChain, Usage: "run nodes of `CHAIN`, a name of 'netsplit chain ls' or a chain file",
 		},
 	}
 }
 
-// attachFlags are the further flags of run.
-func attachFlags() []ucli.Flag {
+// runOnlyFlags are the further flags of run.
+func runOnlyFlags() []ucli.Flag {
 	return []ucli.Flag{
 		&ucli.StringSliceFlag{
 			Name: flagAttach, Usage: "attach to running containers: `WHICH` is LABEL=VALUE or a name; repeat it, or use commas",
 		},
-		&ucli.StringFlag{Name: flagNetwork, Usage: "with --attach: the network `NAME` to split"},
+		&ucli.StringFlag{Name: flagNetwork, Usage: "with --attach: the Docker network `NAME` to partition, where containers share more than one"},
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 func walletCommand(e *env) *ucli.Command {
 	return &ucli.Command{
 		Name:  "wallet",
-		Usage: "make accounts of your own",
+		Usage: "create key pairs",
 		Subcommands: []*ucli.Command{{
 			Name:        "new",
 			Usage:       "make a key and print its address",

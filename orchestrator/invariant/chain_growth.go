@@ -301,7 +301,7 @@ func (c *growth) Finish(s *replay.State) Result {
 	r.Evidence = r.Evidence[:min(len(r.Evidence), MaxEvidence)]
 	r.Figure = "no period long enough"
 	if c.judged > 0 {
-		r.Figure = slowestOf(c.judged, "period", "periods", fmt.Sprintf("%.0f%% of expected", 100*c.worst))
+		r.Figure = slowestOf(c.judged, "period", "periods", fmt.Sprintf("%.0f%% of the expected blocks", 100*c.worst))
 		r.Metrics["worst_share"] = c.worst
 	}
 	if s.Facts.NeedsQuorum() {

@@ -54,7 +54,7 @@ func TestGrowth(t *testing.T) {
 		}
 	}
 	judgeCases(t, "chain_growth", []verdictCase{
-		{name: "as expected", run: settle(60), want: Pass, says: []string{"slowest of 2 periods: 100% of expected"},
+		{name: "as expected", run: settle(60), want: Pass, says: []string{"slowest of 2 periods: 100% of the expected blocks"},
 			metrics: map[string]float64{"worst_share": 1, "height": 61, "expected_blocks": 60}},
 		{name: "the chain stops", run: settle(5), want: Fail,
 			says: []string{"2 nodes with 100% of the block-making power made 5 blocks from 0s to 1m0s: 60.0 were expected, at least 8 are required"}},

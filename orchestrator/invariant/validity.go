@@ -142,7 +142,7 @@ func (c *validity) Finish(s *replay.State) Result {
 			missing = b.Hash
 		}
 	}
-	r.Figure = fmt.Sprintf("%d of %d blocks executed", executed, adopted)
+	r.Figure = fmt.Sprintf("%d of %d blocks re-executed", executed, adopted)
 	r.Metrics["blocks"], r.Metrics["executed"] = float64(adopted), float64(executed)
 	switch {
 	case len(r.Evidence) > 0:
@@ -187,7 +187,7 @@ func (c *validity) finishOpaque(s *replay.State, r Result) Result {
 		r.Evidence = appendEvidence(r.Evidence, Evidence{At: at, Windows: s.Faults.Windows(at), Text: text})
 	}
 	r.Metrics["blocks"], r.Metrics["executed"] = float64(adopted), 0
-	r.Figure = fmt.Sprintf("0 of %d blocks executed", adopted)
+	r.Figure = fmt.Sprintf("0 of %d blocks re-executed", adopted)
 	switch {
 	case len(r.Evidence) > 0:
 		return r.fail(r.Evidence[0].Text)

@@ -31,7 +31,7 @@ func (p *printer) faults(faults []invariant.FaultSummary) {
 			f.ID, f.Text, arrow(f.PlannedAt.String(), short(f.Begin)), length(f), switchTimes(f), ok,
 		})
 	}
-	p.table("Faults (planned → actual)", []string{"fault", "what", "begin", "length", "on/off in", "as planned"}, rows)
+	p.table("Faults (planned → actual)", []string{"fault", "what", "begin", "length", "apply/heal", "as planned"}, rows)
 }
 
 // arrow shows what was planned and what happened.

@@ -28,7 +28,7 @@ func newHistory(t *testing.T, nodes ...trace.NodeID) *history {
 	h := &history{t: t, height: map[trace.Hash]uint64{genesis: 0}, heads: map[trace.NodeID]trace.Hash{}}
 	h.run = trace.Run{
 		Format: trace.Format, Version: "test", ID: "small-1", Scenario: "small", Seed: 7,
-		Runtime:  fmt.Sprintf("sim, virtual time, %d nodes, 500µs base delay, seed 7", len(nodes)),
+		Runtime:  fmt.Sprintf("sim, virtual time, %d nodes, 500µs link delay, seed 7", len(nodes)),
 		Duration: time.Minute, PeerExchange: true,
 		Chain:  trace.Facts{Name: "netsplit", Family: "pow", BlockInterval: time.Second, ForkDepth: 2, GenesisHash: genesis},
 		Expect: []trace.Expectation{{Name: "agreement"}, {Name: "block_propagation"}},

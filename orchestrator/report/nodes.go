@@ -33,7 +33,7 @@ func (p *printer) nodes(s *invariant.Summary) {
 	}
 	text += fmt.Sprintf(", %d of them stale", s.Stale)
 	if s.Txs.Submitted > 0 {
-		text += fmt.Sprintf("; %d of %s included", s.Txs.Included, invariant.Count(s.Txs.Submitted, "transfer"))
+		text += fmt.Sprintf("; %d of %s included", s.Txs.Included, invariant.Count(s.Txs.Submitted, "transaction"))
 	}
 	p.text(text)
 }

@@ -12,8 +12,8 @@
 //
 // # Links
 //
-// Every pair of nodes is joined by a link with one constant base delay in each direction; its rate is unlimited, and it
-// loses nothing. The layers of faults come on top: a packet arrives at now + base + delay ± jitter, but not before the
+// Every pair of nodes is joined by a link with one constant delay in each direction; its rate is unlimited, and it
+// loses nothing. The layers of faults come on top: a packet arrives at now + the link's delay + delay ± jitter, but not before the
 // packet ahead of it on that directed link.
 //
 // A connection is a reliable, ordered stream, one per pair of nodes; simultaneous dials result in one connection. A dial

@@ -109,7 +109,7 @@ func (r *Runtime) Clock() runtime.Clock { return r.clock }
 func (r *Runtime) Info(context.Context) runtime.Info {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return runtime.Info{Text: fmt.Sprintf("sim, virtual time, %d nodes, %v base delay, seed %d",
+	return runtime.Info{Text: fmt.Sprintf("sim, virtual time, %d nodes, %v link delay, seed %d",
 		len(r.w.hosts), BaseDelay, r.opts.Seed)}
 }
 

@@ -114,7 +114,7 @@ func TestClose_RefusesCalls(t *testing.T) {
 
 func TestInfo(t *testing.T) {
 	l := newLab(t, "a", "b")
-	if got, want := l.r.Info(t.Context()).Text, "sim, virtual time, 2 nodes, 500µs base delay, seed 1"; got != want {
+	if got, want := l.r.Info(t.Context()).Text, "sim, virtual time, 2 nodes, 500µs link delay, seed 1"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
