@@ -138,13 +138,7 @@ func TestSync_BadAnswers(t *testing.T) {
 		l.n.PeerUp(l.now, other, false)
 		l.n.Receive(l.now, other, l.helloOf(100, 80))
 		fx := l.n.Timer(l.now+Time(syncTimeout), TimerID{Kind: TimerTick})
-		requested := false
-		for _, e := range fx {
-			if _, ok := e.Msg.(*wire.GetBlocks); ok {
-				requested = e.Peer == other
-			}
-		}
-		if !requested {
+		if to := sentTo[*wire.GetBlocks](fx); len(to) != 1 || to[0] != other {
 			t.Error("no GetBlocks to another peer after the timeout")
 		}
 		l.n.Receive(l.now+Time(syncTimeout), id, &wire.Blocks{Blocks: []*chain.Block{a}})
@@ -154,13 +148,16 @@ func TestSync_BadAnswers(t *testing.T) {
 	})
 }
 
-func sends[M wire.Message](fx []Effect) bool {
+func sends[M wire.Message](fx []Effect) bool { return len(sentTo[M](fx)) > 0 }
+
+// sentTo returns the peers to which messages of one type are sent.
+func sentTo[M wire.Message](fx []Effect) (to []chain.PeerID) {
 	for _, e := range fx {
 		if _, ok := e.Msg.(M); ok {
-			return true
+			to = append(to, e.Peer)
 		}
 	}
-	return false
+	return to
 }
 
 func TestBlocks_FutureIsNotBanned(t *testing.T) {

@@ -71,6 +71,7 @@ type network struct {
 type host struct {
 	net    *network
 	index  int
+	id     chain.PeerID
 	cfg    Config
 	node   *Node
 	life   int // counts starts
@@ -117,10 +118,10 @@ func testnet(t testing.TB, n, miners int, relay string, edges [][2]int, tweak fu
 }
 
 func (w *network) add(cfg Config) *host {
-	h := &host{net: w, index: len(w.hosts), cfg: cfg, conns: map[int]int{}}
 	k := must.Get(chain.KeyFromSeed(cfg.Key))(w.t)
+	h := &host{net: w, index: len(w.hosts), id: k.Address(), cfg: cfg, conns: map[int]int{}}
 	w.hosts = append(w.hosts, h)
-	w.byID[k.Address()] = h
+	w.byID[h.id] = h
 	return h
 }
 
@@ -169,16 +170,8 @@ func (w *network) hangUp(a, b *host, reason string) {
 	delete(a.conns, b.index)
 	delete(b.conns, a.index)
 	for _, side := range [][2]*host{{a, b}, {b, a}} {
-		w.at(w.delay, side[0].input(func(n *Node) []Effect { return n.PeerDown(w.now, side[1].id(), reason) }))
+		w.at(w.delay, side[0].input(func(n *Node) []Effect { return n.PeerDown(w.now, side[1].id, reason) }))
 	}
-}
-
-func (h *host) id() chain.PeerID {
-	if h.node != nil {
-		return h.node.ID()
-	}
-	k := must.Get(chain.KeyFromSeed(h.cfg.Key))(h.net.t)
-	return k.Address()
 }
 
 // input makes a future call of a node, which does nothing if that process has ended by then.
@@ -236,7 +229,7 @@ func (h *host) send(to chain.PeerID, m wire.Message) {
 	if w.tap != nil {
 		w.tap(h.index, o.index, m)
 	}
-	call := o.input(func(n *Node) []Effect { return n.Receive(w.now, h.id(), m) })
+	call := o.input(func(n *Node) []Effect { return n.Receive(w.now, h.id, m) })
 	w.at(w.delay, func() {
 		if o.conns[h.index] == conn && !w.isCut(h.index, o.index) {
 			call()
@@ -256,8 +249,8 @@ func (h *host) dial(to chain.PeerID) {
 		default:
 			w.seq++
 			h.conns[o.index], o.conns[h.index] = w.seq, w.seq
-			h.input(func(n *Node) []Effect { return n.PeerUp(w.now, o.id(), true) })()
-			o.input(func(n *Node) []Effect { return n.PeerUp(w.now, h.id(), false) })()
+			h.input(func(n *Node) []Effect { return n.PeerUp(w.now, o.id, true) })()
+			o.input(func(n *Node) []Effect { return n.PeerUp(w.now, h.id, false) })()
 		}
 	})
 }

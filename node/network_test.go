@@ -175,7 +175,7 @@ func TestNetwork_TxsSurvivePartition(t *testing.T) {
 				t.Fatalf("transaction is %s at the far side after the heal", s.State)
 			}
 		}
-		if got := miner.node.NextNonce(w.hosts[0].id()); got != 2 {
+		if got := miner.node.NextNonce(w.hosts[0].id); got != 2 {
 			t.Errorf("next nonce %d, want 2", got)
 		}
 		miner.node.cfg.Mine = 50

@@ -35,7 +35,6 @@ type Node struct {
 	orphans  orphanPool
 
 	strategy relay.Strategy
-	tracks   bool // strategy.Tracks()
 	counters relay.Counters
 	requests relay.Requests
 
@@ -90,7 +89,7 @@ func newNode(cfg Config, deps Deps, now Time) (*Node, error) {
 		cfg.MaxPeers = DefaultMaxPeers
 	}
 	n := &Node{
-		cfg: cfg, id: key.Address(), strategy: strategy, tracks: strategy.Tracks(), now: now,
+		cfg: cfg, id: key.Address(), strategy: strategy, now: now,
 		engine: pow.New(&cfg.Genesis), byID: make(map[chain.PeerID]*peer),
 	}
 	if n.tree, err = chain.NewTree(&cfg.Genesis, n.engine, deps.Memo); err != nil {

@@ -125,10 +125,11 @@ func (n *Node) refusal(id chain.PeerID, outbound bool) string {
 }
 
 // connections counts the connections that are not being closed.
-func (n *Node) connections() int {
-	count := 0
+func (n *Node) connections() int { return n.countPeers(func(p *peer) bool { return p.closing == "" }) }
+
+func (n *Node) countPeers(cond func(*peer) bool) (count int) {
 	for _, p := range n.peers {
-		if p.closing == "" {
+		if cond(p) {
 			count++
 		}
 	}
@@ -218,22 +219,17 @@ func (n *Node) refuseIncompatible(p *peer, reason string) {
 
 // sendBacklog sends or announces the pending transactions to a new peer, so that they spread after a partition.
 func (n *Node) sendBacklog(p *peer) {
-	action, most := n.strategy.Backlog()
-	pending := n.pool.All(most)
-	if len(pending) == 0 {
-		return
-	}
-	switch action {
-	case relay.Push:
-		for _, m := range pending {
+	var hashes []chain.Hash
+	for _, m := range n.pool.All(n.strategy.Backlog) {
+		if n.strategy.Push {
 			n.push(p, m)
+			continue
 		}
-	case relay.Announce:
-		hashes := make([]chain.Hash, len(pending))
-		for i, m := range pending {
-			hashes[i] = m.ID()
-			p.known.Add(&hashes[i])
-		}
+		h := m.ID()
+		n.markKnown(p, &h)
+		hashes = append(hashes, h)
+	}
+	if hashes != nil {
 		n.sendInv(p, &wire.Inv{Item: wire.ItemTx, Hashes: hashes})
 	}
 }
@@ -291,12 +287,7 @@ func (n *Node) keepPeers() {
 	if !n.cfg.PeerExchange || n.cfg.MinPeers == 0 {
 		return
 	}
-	count := 0
-	for _, p := range n.peers {
-		if p.live() {
-			count++
-		}
-	}
+	count := n.countPeers((*peer).live)
 	x := &n.exchange
 	x.lowSince = since(x.lowSince, count < n.cfg.MinPeers, n.now)
 	if x.lowSince != 0 && n.now-x.lowSince >= Time(lowGrace) && n.now >= x.nextExtra {

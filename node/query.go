@@ -62,17 +62,11 @@ func (n *Node) Genesis() *chain.Block { return n.tree.Genesis() }
 
 // Status returns a summary of the node.
 func (n *Node) Status() Status {
-	s := Status{
+	return Status{
 		Head: n.tree.Head().Hash(), Height: n.tree.Head().Height, Work: n.tree.HeadWork(),
 		Mempool: n.pool.Len(), Mining: n.running && n.miner.on, Syncing: n.sync.peer != nil,
-		Orphans: len(n.orphans.list), Counters: n.counters,
+		Orphans: len(n.orphans.list), Peers: n.countPeers((*peer).live), Counters: n.counters,
 	}
-	for _, p := range n.peers {
-		if p.live() {
-			s.Peers++
-		}
-	}
-	return s
 }
 
 // Block returns a valid block by its hash, on any branch.

@@ -29,13 +29,12 @@ func (n *Node) sendInv(p *peer, m *wire.Inv) {
 func (n *Node) relay(item wire.Item, h chain.Hash, payload wire.Message, from *peer, skip func(*peer) bool) {
 	var inv *wire.Inv
 	for _, p := range n.peers {
-		if p == from || !p.live() || skip != nil && skip(p) {
+		if p == from || !p.live() || skip != nil && skip(p) || n.strategy.Tracks && p.known.Has(&h) {
 			continue
 		}
-		switch n.strategy.Accepted(n.tracks && p.known.Has(&h)) {
-		case relay.Push:
+		if n.strategy.Push {
 			n.push(p, payload)
-		case relay.Announce:
+		} else {
 			if inv == nil {
 				inv = &wire.Inv{Item: item, Hashes: []chain.Hash{h}}
 			}
@@ -47,7 +46,7 @@ func (n *Node) relay(item wire.Item, h chain.Hash, payload wire.Message, from *p
 
 // markKnown records that a peer has an item or was sent an announcement of it.
 func (n *Node) markKnown(p *peer, h *chain.Hash) {
-	if n.tracks {
+	if n.strategy.Tracks {
 		p.known.Add(h)
 	}
 }

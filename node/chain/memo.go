@@ -54,23 +54,12 @@ func (m *Memo) Verify(genesis Hash, t *Tx) bool {
 	if m == nil {
 		return t.Verify(genesis)
 	}
-	key := sigKey{genesis, t.ID()}
-	m.mu.Lock()
-	ok, known := m.sigs.get(key)
-	m.mu.Unlock()
-	if known {
-		return ok
-	}
-	// Two goroutines may both compute this, which is cheaper than waiting for each other.
-	if m.verify != nil {
-		ok = m.verify(genesis, t)
-	} else {
-		ok = t.Verify(genesis)
-	}
-	m.mu.Lock()
-	m.sigs.put(key, ok)
-	m.mu.Unlock()
-	return ok
+	return memoized(m, &m.sigs, sigKey{genesis, t.ID()}, func() bool {
+		if m.verify != nil {
+			return m.verify(genesis, t)
+		}
+		return t.Verify(genesis)
+	})
 }
 
 // execute returns run(), cached by the block's hash. The hash must commit to everything that run reads.
@@ -78,17 +67,26 @@ func (m *Memo) execute(block Hash, run func() (State, error)) (State, error) {
 	if m == nil || m.execs.limit == 0 {
 		return run()
 	}
-	m.mu.Lock()
-	r, known := m.execs.get(block)
-	m.mu.Unlock()
-	if known {
-		return r.state, r.err
-	}
-	r.state, r.err = run()
-	m.mu.Lock()
-	m.execs.put(block, r)
-	m.mu.Unlock()
+	r := memoized(m, &m.execs, block, func() (r execution) {
+		r.state, r.err = run()
+		return r
+	})
 	return r.state, r.err
+}
+
+// memoized returns the value of k in a cache of m, or computes and stores it. Two goroutines may both compute it, which is
+// cheaper than waiting for each other.
+func memoized[K comparable, V any](m *Memo, c *cache[K, V], k K, compute func() V) V {
+	m.mu.Lock()
+	v, known := c.get(k)
+	m.mu.Unlock()
+	if !known {
+		v = compute()
+		m.mu.Lock()
+		c.put(k, v)
+		m.mu.Unlock()
+	}
+	return v
 }
 
 // cachedLedger is the ledger stored for an equal genesis, or nil.

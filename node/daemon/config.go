@@ -245,7 +245,7 @@ func validatePeers(peers []node.PeerAddr, self chain.PeerID) error {
 
 // validateHost checks the fields that only the daemon uses.
 func validateHost(c *node.Config) error {
-	if err := checkHostPort(c.Listen); err != nil {
+	if _, _, err := splitHostPort(c.Listen); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	if c.Advertise != "" {
@@ -253,7 +253,7 @@ func validateHost(c *node.Config) error {
 			return fmt.Errorf("advertise: %w", err)
 		}
 	}
-	if err := checkHostPort(c.API); err != nil {
+	if _, _, err := splitHostPort(c.API); err != nil {
 		return fmt.Errorf("api: %w", err)
 	}
 	if c.Data == "" {
@@ -262,32 +262,26 @@ func validateHost(c *node.Config) error {
 	return nil
 }
 
-// checkHostPort checks HOST:PORT. Port 0 lets the kernel choose; an empty host means all addresses.
-func checkHostPort(addr string) error {
+// splitHostPort splits HOST:PORT. Port 0 lets the kernel choose; an empty host means all addresses.
+func splitHostPort(addr string) (host string, port uint64, err error) {
 	if addr == "" {
-		return errors.New("host:port is missing")
+		return "", 0, errors.New("host:port is missing")
 	}
-	_, port, err := net.SplitHostPort(addr)
+	host, number, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("%q is not host:port: %w", addr, err)
+		return "", 0, fmt.Errorf("%q is not host:port: %w", addr, err)
 	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("%q: port is not a number in 0..65535", addr)
+	if port, err = strconv.ParseUint(number, 10, 16); err != nil {
+		return "", 0, fmt.Errorf("%q: port is not a number in 0..65535", addr)
 	}
-	return nil
+	return host, port, nil
 }
 
 // checkDialable checks HOST:PORT of another node: both are required.
 func checkDialable(addr string) error {
-	if err := checkHostPort(addr); err != nil {
-		return err
+	host, port, err := splitHostPort(addr)
+	if err == nil && (host == "" || port == 0) {
+		err = fmt.Errorf("%q: host and port are needed", addr)
 	}
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return err
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
-		return fmt.Errorf("%q: host and port are needed", addr)
-	}
-	return nil
+	return err
 }

@@ -3,27 +3,17 @@ package relay
 import (
 	"testing"
 
-	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/wire"
 )
 
 func TestParse(t *testing.T) {
-	for _, tt := range []struct {
-		name         string
-		fresh, known Action
-		backlog      Action
-		most         int
-		tracks       bool
-	}{
-		{"flood", Push, Push, Push, 256, false},
-		{"inventory", Announce, Nothing, Announce, wire.MaxInv, true},
+	for name, want := range map[string]Strategy{
+		"flood":     {Push: true, Backlog: 256},
+		"inventory": {Tracks: true, Backlog: wire.MaxInv},
 	} {
-		s := must.Get(Parse(tt.name))(t)
-		action, most := s.Backlog()
-		if s.Name() != tt.name || s.Accepted(false) != tt.fresh || s.Accepted(true) != tt.known ||
-			action != tt.backlog || most != tt.most || s.Tracks() != tt.tracks {
-			t.Errorf("%s: %v %v %v %d", s.Name(), s.Accepted(false), s.Accepted(true), action, most)
+		if got, err := Parse(name); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
 	if _, err := Parse("mesh"); err == nil {

@@ -98,7 +98,7 @@ func (w *world) end(h *host) {
 		}
 	}
 	h.held = nil
-	h.timers.reset()
+	h.timers = timers{} // their events find no slot, or one that is not queued
 	for len(h.ends.list) > 0 {
 		w.close(h, h.ends.list[len(h.ends.list)-1].conn)
 	}

@@ -183,12 +183,6 @@ type slot struct {
 	queued int64 // time of the valid event; 0: none
 }
 
-// reset removes all timers. Events that are still in the heap find no slot, or one that is not queued.
-func (t *timers) reset() {
-	t.slots = nil
-	t.index = nil
-}
-
 // slot returns the slot of a timer, a new one if it has none.
 func (t *timers) slot(id node.TimerID) uint32 {
 	if i, ok := t.index[id]; ok {
