@@ -34,22 +34,17 @@ func TestAccess(t *testing.T) {
 	wantError(t, "has no node nobody")(w.access("nobody"))
 }
 
-func TestAccess_Bearer(t *testing.T) {
-	w := newHarness(t, 1, parse(t, webbed, "rpc: {kind: http-get}", `rpc: {kind: http-get, path: /v1, bearer: "to-{{.Node.Name}}"}`))
-	a, err := w.access("a")
-	if err != nil || a.Token != "to-a" || a.User+a.Password+a.ChainID+a.Account != "" {
-		t.Errorf("access %+v, %v", a, err)
-	}
-	if got := a.Example("127.0.0.1:9"); got != `curl -s -H 'Authorization: Bearer to-a' 'http://127.0.0.1:9/v1/status'` {
-		t.Errorf("example %s", got)
-	}
-}
-
-func TestAccess_Post(t *testing.T) {
-	w := newHarness(t, 1, parse(t, webbed, "{path: /status}", "{path: /status, params: {of: [head]}}"))
-	a := value(w.access("a"))(t)
-	if got := a.Example("127.0.0.1:9"); got != `curl -s -H 'Content-Type: application/json' -d '{"of":["head"]}' 'http://127.0.0.1:9/status'` {
-		t.Errorf("example %s", got)
+func TestAccess_HTTPGet(t *testing.T) {
+	for _, c := range []struct{ old, put, token, want string }{
+		{"rpc: {kind: http-get}", `rpc: {kind: http-get, path: /v1, bearer: "to-{{.Node.Name}}"}`, "to-a",
+			`curl -s -H 'Authorization: Bearer to-a' 'http://127.0.0.1:9/v1/status'`},
+		{"{path: /status}", "{path: /status, params: {of: [head]}}", "",
+			`curl -s -H 'Content-Type: application/json' -d '{"of":["head"]}' 'http://127.0.0.1:9/status'`},
+	} {
+		a := value(newHarness(t, 1, parse(t, webbed, c.old, c.put)).access("a"))(t)
+		if got := a.Example("127.0.0.1:9"); a.Token != c.token || a.User+a.Password+a.ChainID+a.Account != "" || got != c.want {
+			t.Errorf("access %+v, example %s", a, got)
+		}
 	}
 }
 

@@ -105,7 +105,7 @@ func (c *caller) auth(m *member) (auth, error) { return authOf(c.file, c.net.wit
 
 // query applies an expression to a reply. Its error is an *AnswerError.
 func (c *caller) query(ctx context.Context, m *member, what string, q chainspec.Query, answer any) (any, error) {
-	v, err := q.Run(ctx, answer)
+	v, err := c.secrets.run(ctx, q, answer)
 	if err == nil {
 		return v, nil
 	}
@@ -125,7 +125,7 @@ func (c *caller) unexpected(m *member, what string, q chainspec.Query, result, a
 
 func (c *caller) answerError(m *member, what string, q chainspec.Query, problem string, answer any, cause error) error {
 	return &AnswerError{
-		Node: m.ID, What: what, At: at(c.file, q.Pos), JQ: c.secrets.text(q.Source), Problem: c.secrets.message(problem),
+		Node: m.ID, What: what, At: at(c.file, q.Pos), JQ: c.secrets.text(q.Source), Problem: c.secrets.text(problem),
 		Reply: c.secrets.show(answer), hint: c.secrets.brief(pathHint(q.Source, answer)), cause: cause,
 	}
 }

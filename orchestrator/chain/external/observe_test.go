@@ -28,36 +28,6 @@ func TestReader_Block(t *testing.T) {
 	}
 }
 
-// TestReader_BlockErrors: each query's wrong result is an error at its place with the reply.
-func TestReader_BlockErrors(t *testing.T) {
-	for what, replace := range map[string][]string{
-		"observe.block.hash":     {"hash: .hash", "hash: .height"},
-		"observe.block.parent":   {"parent: .parent", "parent: .time"},
-		"observe.block.time":     {"time: .time", "time: .hash"},
-		"observe.block.proposer": {"proposer: .by", "proposer: .time"},
-		"observe.block.txs":      {"txs: .txs", "txs: .time"},
-		"a list of texts":        {"txs: .txs", `txs: "[1]"`},
-		"hash: error":            {"hash: .hash", `hash: 'error("hash: error")'`},
-		"parent: error":          {"parent: .parent", `parent: 'error("parent: error")'`},
-		"time: error":            {"time: .time", `time: 'error("time: error")'`},
-		"proposer: error":        {"proposer: .by", `proposer: 'error("proposer: error")'`},
-		"txs: error":             {"txs: .txs", `txs: 'error("txs: error")'`},
-	} {
-		w := newHarness(t, 1, parse(t, plain, replace...))
-		w.fakes[0].set(1, "p")
-		_, err := w.poll(t.Context(), "a")
-		if err == nil {
-			t.Errorf("%s: no error", what)
-			continue
-		}
-		for _, want := range []string{"block at height 1", what, "toy.yaml:20:", `"x-p"`} {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: %q is not in %v", what, want, err)
-			}
-		}
-	}
-}
-
 func TestReader_BlockAtHeightByHash(t *testing.T) {
 	w := hashed(t)
 	w.fakes[0].set(1, "p", "q", "r")
@@ -73,11 +43,13 @@ func TestReader_BlockAtHeightByHash(t *testing.T) {
 	}
 }
 
-// TestReader_TextTooLong: odd times and endless texts of a node are errors about its answer, with the place of
+// TestReader_BlockErrors: odd times and endless texts of a node are errors about its answer, with the place of
 // the query; none of them gets as far as the trace, whose failure would be the run's.
-func TestReader_TextTooLong(t *testing.T) {
+func TestReader_BlockErrors(t *testing.T) {
 	long := strings.Repeat("ab", maxHash)
 	for name, x := range map[string]struct{ old, put, want string }{
+		"an error":             {"hash: .hash", `hash: 'error("not now")'`, "observe.block.hash: jq error(\"not now\") fails: error: not now; the reply was {"},
+		"a number in a list":   {"txs: .txs", `txs: "[1]"`, "which is not a list of texts; the reply was {"},
 		"a time after 9999":    {"time: .time", "time: '253402300800'", "observe.block.time: jq 253402300800 gives 253402300800, which is not unix seconds"},
 		"a date before year 1": {"time: .time", `time: '"0000-01-01T00:00:00Z"'`, "which is not unix seconds"},
 		"9999, but not in UTC": {"time: .time", `time: '"9999-12-31T23:59:59-01:00"'`, "which is not unix seconds"},
@@ -92,7 +64,8 @@ func TestReader_TextTooLong(t *testing.T) {
 		w.fakes[0].set(1, "p", "q")
 		_, err := w.poll(t.Context(), "a")
 		var answer *AnswerError
-		if !errors.As(err, &answer) || answer.Node != "a" || !strings.Contains(err.Error(), x.want) || !strings.HasPrefix(answer.At, "toy.yaml:") {
+		if !errors.As(err, &answer) || answer.Node != "a" || !strings.Contains(err.Error(), x.want) ||
+			strings.Contains(err.Error(), "block at height 1: ") == (name == "head") || !strings.HasPrefix(answer.At, "toy.yaml:") {
 			t.Errorf("%s: %v", name, err)
 		} else if len(err.Error()) > 2000 {
 			t.Errorf("%s: the message has %d bytes", name, len(err.Error()))

@@ -224,7 +224,8 @@ func (p *preparer) extract(ctx context.Context, capture chainspec.Capture, text 
 	case capture.Match != nil:
 		found, err := capture.Match.Find(text)
 		if err != nil {
-			return failed(capture.Match.Pos, "match "+capture.Match.Source+": no match in the text", err)
+			pos, what := capture.Match.Pos, "match "+capture.Match.Source+": no match in the text"
+			return failed(pos, what, fmt.Errorf("%s: %s; the text was %s", at(p.file, pos), what, p.secrets.brief(asJSON(text))))
 		}
 		return found, nil
 	case capture.JQ == nil:
@@ -235,7 +236,7 @@ func (p *preparer) extract(ctx context.Context, capture chainspec.Capture, text 
 		const what = "what was captured is not JSON"
 		return failed(capture.Pos, what, fmt.Errorf("%s: %s: %w: %s", at(p.file, capture.Pos), what, err, p.secrets.brief(text)))
 	}
-	if value, err = capture.JQ.Run(ctx, value); err != nil {
+	if value, err = p.secrets.run(ctx, *capture.JQ, value); err != nil {
 		return failed(capture.JQ.Pos, "jq "+capture.JQ.Source+" fails", err)
 	}
 	switch v := value.(type) {

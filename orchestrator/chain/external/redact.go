@@ -2,6 +2,7 @@ package external
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,10 +27,9 @@ const (
 	// maxShown is the most bytes of a reply that a message shows, taken from maxRedacted of it once secrets are replaced.
 	maxShown    = 300
 	maxRedacted = 64 << 10
+	// redacted stands in place of a secret.
+	redacted = "[secret]"
 )
-
-// cutMarks are what stands where a library that writes a message has cut a text short.
-var cutMarks = []string{"...", " ...", "…"}
 
 // redactor keeps credentials out of what people see: those that a chain file has, and captured values that are not public.
 // It owns the list of them. Keys that come from the run's seed are none, since the seed is printed. It is safe for
@@ -88,7 +88,7 @@ func (r *redactor) list() ([]string, *strings.Replacer) {
 		})
 		var pairs []string
 		for _, s := range r.sorted {
-			pairs = append(pairs, s, "[secret]")
+			pairs = append(pairs, s, redacted)
 		}
 		r.replacer = strings.NewReplacer(pairs...)
 	}
@@ -101,48 +101,34 @@ func (r *redactor) text(s string) string {
 	return replacer.Replace(s)
 }
 
-// message is text for what a library may have cut short: the beginning of a secret is redacted, too, where the text says
-// that it was cut.
-func (r *redactor) message(s string) string {
-	secrets, replacer := r.list()
-	for _, secret := range secrets {
-		for from := 0; ; {
-			i := strings.Index(s[from:], secret[:minSecret])
-			if i < 0 {
-				break
-			}
-			from += i
-			end := from + commonPrefix(s[from:], secret)
-			if slices.ContainsFunc(cutMarks, func(mark string) bool { return strings.HasPrefix(s[end:], mark) }) {
-				s = s[:from] + "[secret]" + s[end:]
-			}
-			from++
-		}
+// run applies an expression to a value. Errors cut values short, and with them secrets, which text then does not find: the
+// error is that of the value without secrets.
+func (r *redactor) run(ctx context.Context, q chainspec.Query, in any) (any, error) {
+	v, err := q.Run(ctx, in)
+	if err == nil || ctx.Err() != nil {
+		return v, err
 	}
-	return replacer.Replace(s)
-}
-
-// commonPrefix returns how many bytes two texts begin with alike.
-func commonPrefix(a, b string) int {
-	n := min(len(a), len(b))
-	for i := range n {
-		if a[i] != b[i] {
-			return i
-		}
+	shown, failed := decode(strings.NewReader(r.text(asJSON(in))))
+	if failed == nil {
+		_, err = q.Run(ctx, shown)
 	}
-	return n
+	if failed != nil || err == nil {
+		err = r.errorAt(q.Pos, "jq "+q.Source+": it does not fit the reply", "")
+	}
+	return nil, err
 }
 
 // brief makes a text fit for a message: without secrets, then shortened. In this order, no secret is cut in two and then
 // missed.
 func (r *redactor) brief(s string) string {
-	if len(s) > maxRedacted {
-		s = s[:maxRedacted] + cutMarks[0]
+	long := len(s) > maxRedacted
+	s = r.text(s[:min(len(s), maxRedacted)])
+	if long && len(s) <= maxShown { // what follows the last secret may be half of one
+		s = s[:strings.LastIndex(s, redacted)+len(redacted)] + "..."
 	}
-	s = r.message(s)
 	out := strings.Join(strings.Fields(strings.ToValidUTF8(s[:min(len(s), maxShown)], "?")), " ")
 	if len(s) > maxShown {
-		out += cutMarks[0]
+		out += "..."
 	}
 	return out
 }
@@ -161,7 +147,7 @@ func (r *redactor) err(err error) error {
 	if errors.As(err, &at) && at.Excerpt != "" {
 		text = strings.Replace(text, at.Error(), r.errorAt(at.Pos, at.Msg, at.Hint).Error(), 1)
 	}
-	if text = r.message(text); text == err.Error() {
+	if text = r.text(text); text == err.Error() {
 		return err
 	}
 	return &redactedError{text, err}

@@ -76,20 +76,19 @@ func TestRedactor_ExcerptKeepsColumns(t *testing.T) {
 	}
 }
 
-func TestRedactor_CutSecrets(t *testing.T) {
-	var r redactor
-	r.add(cookie, "correct")
-	for in, want := range map[string]string{
-		"it is corr...":                     "it is [secret]...",
-		`jq: string ("correct-ho ...")`:     `jq: string ("[secret] ...")`,
-		"correct-horse…":                    "[secret]…",
-		"correct-horse":                     "[secret]-horse", // nothing says that it was cut
-		"cor...":                            "cor...",
-		"correct-horse-battery-staple... x": "[secret]... x",
-		"corr is the beginning of no other": "corr is the beginning of no other",
+// TestRedactor_Run: the library that runs expressions cuts values short in its errors.
+func TestRedactor_Run(t *testing.T) {
+	secret := strings.Repeat(cookie, 5)
+	for _, c := range []struct{ jq, in, want string }{
+		{".key.key", `{"key": "` + secret + `"}`, `jq .key.key: expected an object but got: string ("[secret]")`},
+		{".key.x", `{"key": 12345678}`, "it does not fit the reply"},
+		{"if . == \"[secret]\" then . else error end", `"` + secret + `"`, "it does not fit the reply"},
 	} {
-		if got := r.message(in); got != want {
-			t.Errorf("%q became %q, want %q", in, got, want)
+		w := newHarness(t, 1, parse(t, plain, "head: {call: head, jq: .}", "head: {call: head, jq: '"+c.jq+"'}"))
+		w.secrets.add(secret, "12345678")
+		_, err := w.secrets.run(t.Context(), w.file.Observe.Head.JQ, value(decode(strings.NewReader(c.in)))(t))
+		if err == nil || shows(err.Error()) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.jq, err)
 		}
 	}
 }
@@ -248,7 +247,7 @@ func TestRedact_CapturedValues(t *testing.T) {
 func TestRedact_CaptureErrors(t *testing.T) {
 	long := strings.Repeat("y", maxShown-20)
 	for name, c := range map[string]struct{ how, printed, want string }{
-		"no match":    {"match: 'token (.*)'", cookie, "toy.yaml:6:61: match token (.*): no match in the text"},
+		"no match":    {"match: 'token (.*)'", long + cookie, "toy.yaml:6:61: match token (.*): no match in the text"},
 		"no JSON":     {"jq: .key", cookie, "what was captured is not JSON"},
 		"jq fails":    {"jq: .key.key", `{"key": "` + cookie + `"}`, "jq .key.key fails"},
 		"a list":      {"jq: .", `["` + cookie + `"]`, "jq gave a list, which is neither text nor a number"},
