@@ -142,25 +142,17 @@ func (c *caller) read(ctx context.Context, m *member, what string, o chainspec.O
 // auth is how a node wants to be convinced; empty fields are not sent.
 type auth struct{ user, password, bearer string }
 
-// header is the Authorization header, empty for none.
-func (a auth) header() string {
-	switch {
-	case a.bearer != "":
-		return "Bearer " + a.bearer
-	case a.user != "" || a.password != "":
-		return "Basic " + a.basic()
-	}
-	return ""
-}
-
 func (a auth) basic() string {
 	return base64.StdEncoding.EncodeToString([]byte(a.user + ":" + a.password))
 }
 
-// setAuth adds the credentials to a request's header.
+// set adds the credentials to a request's header.
 func (a auth) set(h http.Header) {
-	if text := a.header(); text != "" {
-		h.Set("Authorization", text)
+	switch {
+	case a.bearer != "":
+		h.Set("Authorization", "Bearer "+a.bearer)
+	case a.user != "" || a.password != "":
+		h.Set("Authorization", "Basic "+a.basic())
 	}
 }
 

@@ -146,8 +146,8 @@ func (c *Chain) prepare(ctx context.Context, net chain.Network) ([]chain.Prepare
 
 // setNetwork makes the parts that talk to the nodes of a network.
 func (c *Chain) setNetwork(net chain.Network) (err error) {
-	if err := c.rpc.usable(); err != nil {
-		return fmt.Errorf("%s: rpc: %w", at(c.file, c.file.RPC.Pos), err)
+	if c.rpc.err != nil {
+		return fmt.Errorf("%s: rpc: %w", at(c.file, c.file.RPC.Pos), c.rpc.err)
 	}
 	if c.net, err = newNetwork(c.file, net); err != nil {
 		return err
@@ -216,7 +216,7 @@ func (c *Chain) ParseLog(faults.NodeID, []byte) (trace.Event, time.Time, bool) {
 func (c *Chain) Client(id faults.NodeID) chain.Client { return &Client{c, id} }
 
 // CloseIdleConnections closes connections to nodes that are not in use, where the chain has a transport of its own.
-func (c *Chain) CloseIdleConnections() { c.rpc.closeIdle() }
+func (c *Chain) CloseIdleConnections() { c.rpc.http.CloseIdleConnections() }
 
 // node finds a node of the prepared network.
 func (c *Chain) node(id faults.NodeID) (*node, error) {

@@ -78,19 +78,16 @@ func (k Key) PrivateHex() string { return hex.EncodeToString(k.Private) }
 func (k Key) PrivateBase64() string { return base64.StdEncoding.EncodeToString(k.Private) }
 
 // PublicHex is the public key in hex; random keys have none.
-func (k Key) PublicHex() (string, error) {
-	if k.Public == nil {
-		return "", fmt.Errorf("a key of kind %s has no public half", k.kind)
-	}
-	return hex.EncodeToString(k.Public), nil
-}
+func (k Key) PublicHex() (string, error) { return k.public(hex.EncodeToString) }
 
 // PublicBase64 is the public key in standard base64; random keys have none.
-func (k Key) PublicBase64() (string, error) {
+func (k Key) PublicBase64() (string, error) { return k.public(base64.StdEncoding.EncodeToString) }
+
+func (k Key) public(encode func([]byte) string) (string, error) {
 	if k.Public == nil {
 		return "", fmt.Errorf("a key of kind %s has no public half", k.kind)
 	}
-	return base64.StdEncoding.EncodeToString(k.Public), nil
+	return encode(k.Public), nil
 }
 
 // Address is the 20 bytes by which a chain names the key: for ed25519 the first of SHA-256 of the public key (as
@@ -121,10 +118,7 @@ func (k Key) P2PKH(version int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if version < 0 || version > math.MaxUint8 {
-		return "", fmt.Errorf("P2PKH %d: a version is 0 to 255", version)
-	}
-	return base58.CheckEncode(hash, byte(version)), nil
+	return base58Check("P2PKH", version, hash)
 }
 
 // WIF is a secp256k1 key's private half in Bitcoin's wallet import format with a version, for a compressed public key.
@@ -132,10 +126,14 @@ func (k Key) WIF(version int) (string, error) {
 	if k.kind != kindSecp256k1 {
 		return "", fmt.Errorf("a key of kind %s has no WIF", k.kind)
 	}
+	return base58Check("WIF", version, append(slices.Clone(k.Private), 1))
+}
+
+func base58Check(what string, version int, b []byte) (string, error) {
 	if version < 0 || version > math.MaxUint8 {
-		return "", fmt.Errorf("WIF %d: a version is 0 to 255", version)
+		return "", fmt.Errorf("%s %d: a version is 0 to 255", what, version)
 	}
-	return base58.CheckEncode(append(slices.Clone(k.Private), 1), byte(version)), nil
+	return base58.CheckEncode(b, byte(version)), nil
 }
 
 // hash160 is RIPEMD-160 of SHA-256 of the compressed public key.

@@ -2,7 +2,6 @@ package external
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -58,14 +57,11 @@ func (r reader) compare(ctx context.Context, claim string, read func(*member) (a
 		if v == nil {
 			continue
 		}
-		text, err := json.Marshal(v) // mappings in the order of their keys
-		if err != nil {
-			continue
+		text := asJSON(v) // mappings in the order of their keys
+		if groups[text] == nil {
+			order = append(order, text)
 		}
-		if groups[string(text)] == nil {
-			order = append(order, string(text))
-		}
-		groups[string(text)] = append(groups[string(text)], i)
+		groups[text] = append(groups[text], i)
 	}
 	if len(order) < 2 {
 		return nil
@@ -93,26 +89,16 @@ func (r reader) listed(index []int) string {
 // difference finds the first place at which two different JSON values differ, and what they have there; nil for what is
 // missing.
 func difference(path string, a, b any) (where string, inA, inB any) {
-	same := func(x, y any) bool {
-		s, errX := json.Marshal(x)
-		t, errY := json.Marshal(y)
-		return errX == nil && errY == nil && string(s) == string(t)
-	}
 	switch x := a.(type) {
 	case map[string]any:
 		y, ok := b.(map[string]any)
 		if !ok {
 			break
 		}
-		keys := slices.Collect(maps.Keys(x))
-		for key := range y {
-			if _, both := x[key]; !both {
-				keys = append(keys, key)
-			}
-		}
-		slices.Sort(keys)
-		for _, key := range keys {
-			if !same(x[key], y[key]) {
+		all := maps.Clone(x)
+		maps.Copy(all, y)
+		for _, key := range slices.Sorted(maps.Keys(all)) {
+			if asJSON(x[key]) != asJSON(y[key]) {
 				return difference(strings.TrimPrefix(path+"."+key, "."), x[key], y[key])
 			}
 		}
@@ -122,7 +108,7 @@ func difference(path string, a, b any) (where string, inA, inB any) {
 			break
 		}
 		for i := range x {
-			if !same(x[i], y[i]) {
+			if asJSON(x[i]) != asJSON(y[i]) {
 				return difference(fmt.Sprintf("%s[%d]", path, i), x[i], y[i])
 			}
 		}

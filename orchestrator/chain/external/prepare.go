@@ -64,20 +64,11 @@ func imageHint(i chainspec.ImageSpec) string {
 	case i.Go != "":
 		program, _, _ := strings.Cut(i.Go, "@")
 		return "`go install` must be able to build it; `go list -m -versions MODULE` lists the versions of the module that holds " + program
-	case i.Binary != "":
-		return "the path begins where the chain file is: " + absolute(i.Binary)
-	case i.Dockerfile != "":
-		return "the path begins where the chain file is: " + absolute(i.Dockerfile)
+	case i.Binary != "" || i.Dockerfile != "":
+		path, _ := filepath.Abs(i.Binary + i.Dockerfile) // one of them; it is empty where that cannot be found out
+		return "the path begins where the chain file is: " + path
 	}
 	return "`docker images` lists what there is; nothing is pulled"
-}
-
-// absolute is a path in full, where that can be found out.
-func absolute(path string) string {
-	if full, err := filepath.Abs(path); err == nil {
-		return full
-	}
-	return path
 }
 
 // fileError makes a FileError of an error about a place in the file, unless it was the end of the context.

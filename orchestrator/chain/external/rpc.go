@@ -58,11 +58,6 @@ func newRPC(spec chainspec.RPC, transport http.RoundTripper) *rpc {
 	return r
 }
 
-// usable returns why no request can be made, nil where they can.
-func (r *rpc) usable() error { return r.err }
-
-func (r *rpc) closeIdle() { r.http.CloseIdleConnections() }
-
 // insecure returns a transport that accepts self-signed certificates: nobody could vouch for a node's own, and the
 // connection does not leave this host.
 func insecure(transport http.RoundTripper) (http.RoundTripper, error) {

@@ -84,11 +84,7 @@ func TestSubscribe_Errors(t *testing.T) {
 		{"no websocket", "error 404: Not Found (no websocket at /ws)", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := newFabric(t)
-			w := New(parse(t, plain, "\n  peers: {call: peers", wsFile), image{}, f.transport, nil)
-			value(w.Prepare(t.Context(), ring(1)))(t)
-			t.Cleanup(w.CloseIdleConnections)
-			f.serve(t, "10.0.0.1:7001", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w := served(t, parse(t, plain, "\n  peers: {call: peers", wsFile), func(w http.ResponseWriter, r *http.Request) {
 				if c.serve == nil {
 					http.NotFound(w, r)
 					return
@@ -100,12 +96,11 @@ func TestSubscribe_Errors(t *testing.T) {
 				}
 				defer conn.CloseNow()
 				c.serve(conn, r.Context())
-				_, _, _ = conn.Read(r.Context())
-				_, _, _ = conn.Read(r.Context())
-				_, _, _ = conn.Read(r.Context())
-			}))
-			err := w.subscribe(t.Context(), "a", func(chain.Notification) { t.Error("a notification") })
-			wantError(t, c.want)(err)
+				for range 3 {
+					_, _, _ = conn.Read(r.Context())
+				}
+			})
+			wantError(t, c.want)(w.subscribe(t.Context(), "a", func(chain.Notification) { t.Error("a notification") }))
 		})
 	}
 	t.Run("the end of the run", func(t *testing.T) {

@@ -119,9 +119,7 @@ func TestAttached_SplitsAndRestores(t *testing.T) {
 		t.Errorf("states %v, %v", states, err)
 	}
 	must(t, f.Close(t.Context()))
-	if left, err := remainingOf(t, f.journal.Testnet); err != nil || len(left) > 0 {
-		t.Errorf("left %v, %v", left, err)
-	}
+	wantLeft(t, f.journal.Testnet, 0)
 	wantError(t, "")(f.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "val-1"}))
 }
 
@@ -169,9 +167,7 @@ func TestRemove_RestoresAttachedContainers(t *testing.T) {
 					t.Errorf("%s: %v", c.node, err)
 				}
 			}
-			if left, err := remainingOf(t, f.journal.Testnet); err != nil || len(left) > 0 {
-				t.Errorf("left %v, %v", left, err)
-			}
+			wantLeft(t, f.journal.Testnet, 0)
 			wantError(t, fs.ErrNotExist)(os.Stat(file))
 		})
 	}
@@ -213,20 +209,13 @@ func TestAttached_RetriesRestore(t *testing.T) {
 	must(t, f.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "val-1"}))
 	taken := value(net.Listen("tcp", "127.0.0.1:"+port))(t)
 	defer taken.Close()
-	for name, end := range map[string]func() error{
-		"close":  func() error { return f.Close(t.Context()) },
-		"remove": func() error { return Remove(t.Context(), f.journal.Testnet) },
-	} {
-		wantError(t, "start container "+who+"_val_1, which a fault had ended or paused")(end())
-		if left, err := remainingOf(t, f.journal.Testnet); err != nil || len(left) != 1 {
-			t.Errorf("%s: left %v, %v", name, left, err)
-		}
+	for _, err := range []error{f.Close(t.Context()), Remove(t.Context(), f.journal.Testnet)} {
+		wantError(t, "start container "+who+"_val_1, which a fault had ended or paused")(err)
+		wantLeft(t, f.journal.Testnet, 1)
 	}
 	taken.Close()
 	check(t, Remove(t.Context(), f.journal.Testnet))
-	if left, err := remainingOf(t, f.journal.Testnet); err != nil || len(left) > 0 {
-		t.Errorf("left %v, %v", left, err)
-	}
+	wantLeft(t, f.journal.Testnet, 0)
 }
 
 // freePort returns a port of the loopback on which nobody listens.
@@ -239,8 +228,12 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-func remainingOf(t *testing.T, id string) ([]string, error) {
-	return remaining(t.Context(), open(t).cli, byTestnet(id))
+// wantLeft checks how many containers and networks there are of a testnet.
+func wantLeft(t *testing.T, id string, n int) {
+	t.Helper()
+	if left, err := remaining(t.Context(), open(t).cli, byTestnet(id)); err != nil || len(left) != n {
+		t.Errorf("left %v, %v", left, err)
+	}
 }
 
 func TestAttached_ReportsExit(t *testing.T) {

@@ -81,10 +81,7 @@ func TestCommand_ReturnsFilesAndOutput(t *testing.T) {
 	if string(res.Files["/out/a/b"]) != "content" || string(res.Files["/in/deep/file"]) != "content" || len(res.Files) != 2 {
 		t.Errorf("files %q", res.Files)
 	}
-	left, err := remaining(t.Context(), r.cli, byTestnet(r.plan.ID))
-	if err != nil || len(left) > 0 {
-		t.Errorf("left %v, %v", left, err)
-	}
+	wantLeft(t, r.plan.ID, 0)
 }
 
 func TestCommand_Errors(t *testing.T) {

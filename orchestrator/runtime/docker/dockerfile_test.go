@@ -21,15 +21,7 @@ func TestBuildContext(t *testing.T) {
 	must(t, os.Symlink("a", filepath.Join(dir, "link")))
 	var b bytes.Buffer
 	must(t, writeContext(&b, dir, "Dockerfile"))
-	var names []string
-	for tr := tar.NewReader(bytes.NewReader(b.Bytes())); ; {
-		h, err := tr.Next()
-		if err != nil {
-			break
-		}
-		names = append(names, h.Name)
-	}
-	if got := strings.Join(names, " "); got != ".dockerignore Dockerfile a keep/ keep.tmp keep/y link" && got != ".dockerignore Dockerfile a keep/ keep/y keep.tmp link" {
+	if got := listing(t, b.Bytes(), func(h *tar.Header, _ []byte) string { return h.Name }); got != ".dockerignore Dockerfile a keep/ keep.tmp keep/y link" && got != ".dockerignore Dockerfile a keep/ keep/y keep.tmp link" {
 		t.Errorf("packed %s", got)
 	}
 	t.Setenv("TMPDIR", t.TempDir())
@@ -38,9 +30,7 @@ func TestBuildContext(t *testing.T) {
 		must(t, err)
 		defer f.Close()
 		// A killed build leaves nothing.
-		if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
-			t.Errorf("left %v, %v", left, err)
-		}
+		wantEmpty(t, os.Getenv("TMPDIR"))
 		if b, err := io.ReadAll(f); err != nil || len(b) == 0 {
 			t.Errorf("packed %d bytes, %v", len(b), err)
 		}

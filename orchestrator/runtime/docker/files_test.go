@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"strings"
 	"testing"
 
@@ -126,15 +125,10 @@ func TestExternalImage_Pack(t *testing.T) {
 	for range 2 {
 		b, err := img.pack(t.Context(), f, "x", map[string][]byte{"/home/a/b/c.toml": []byte("x"), "/home/a/node_key.json": nil, "/t": []byte("-----BEGIN PRIVATE KEY-----")})
 		must(t, err)
-		var got []string
-		for tr := tar.NewReader(bytes.NewReader(b)); ; {
-			h, err := tr.Next()
-			if err != nil {
-				break
-			}
-			got = append(got, fmt.Sprintf("%s:%o:%d:%d", h.Name, h.Mode, h.Uid, h.Gid))
-		}
-		if want := "home/a/:755:5:6 home/a/b/:755:5:6 home/a/b/c.toml:644:5:6 home/a/node_key.json:600:5:6 t:600:5:6"; strings.Join(got, " ") != want {
+		got := listing(t, b, func(h *tar.Header, _ []byte) string {
+			return fmt.Sprintf("%s:%o:%d:%d", h.Name, h.Mode, h.Uid, h.Gid)
+		})
+		if want := "home/a/:755:5:6 home/a/b/:755:5:6 home/a/b/c.toml:644:5:6 home/a/node_key.json:600:5:6 t:600:5:6"; got != want {
 			t.Errorf("packed %s", got)
 		}
 	}
@@ -146,21 +140,8 @@ func TestExternalImage_Pack(t *testing.T) {
 
 func TestNodeFiles(t *testing.T) {
 	b := value(nodeFiles(map[string][]byte{"/etc/b": []byte("bb"), "/a": nil}).pack())(t)
-	tr := tar.NewReader(strings.NewReader(string(b)))
-	var got []string
-	for {
-		h, err := tr.Next()
-		if err == io.EOF {
-			break
-		}
-		must(t, err)
-		text, _ := io.ReadAll(tr)
-		got = append(got, h.Name+"="+string(text))
-		if h.Mode != 0o600 {
-			t.Errorf("mode of %s is %o", h.Name, h.Mode)
-		}
-	}
-	if !slices.Equal(got, []string{"a=", "etc/b=bb"}) {
+	got := listing(t, b, func(h *tar.Header, text []byte) string { return fmt.Sprintf("%s=%s:%o", h.Name, text, h.Mode) })
+	if got != "a=:600 etc/b=bb:600" {
 		t.Errorf("got %v", got)
 	}
 	for _, bad := range []string{"a", "/a/../b", "/", "/a/"} {

@@ -104,9 +104,7 @@ func TestGoImage_BuiltOnce(t *testing.T) {
 	if again, err := b.image(t.Context(), toolAt, "-s"); err != nil || again != ref || f.installs() != 1 {
 		t.Errorf("again %s, %v, %d builds", again, err, f.installs())
 	}
-	if left, err := os.ReadDir(b.dir); err != nil || len(left) > 0 {
-		t.Errorf("left %v, %v", left, err)
-	}
+	wantEmpty(t, b.dir)
 	// An image that only has the name is not used.
 	delete(images.images, ref)
 	if _, err := b.image(t.Context(), toolAt, "-s"); err != nil || f.installs() != 2 {
@@ -314,9 +312,7 @@ func TestGoImage_InterruptLeavesNothing(t *testing.T) {
 	if _, err := io.ReadAll(pipe); err != nil {
 		t.Errorf("a child still runs: %v", err)
 	}
-	if left, err := os.ReadDir(b.dir); err != nil || len(left) > 0 {
-		t.Errorf("left %v, %v", left, err)
-	}
+	wantEmpty(t, b.dir)
 }
 
 // The next build removes what a build left whose process was killed; what another process builds in stays.
@@ -340,9 +336,7 @@ func TestGoImage_SweepsKilledBuilds(t *testing.T) {
 		t.Errorf("nothing was left to sweep: %v", err)
 	}
 	value(next.image(t.Context(), "example.com/other@v1.0.1", ""))(t)
-	if left, err := os.ReadDir(next.dir); err != nil || len(left) > 0 {
-		t.Errorf("not swept: %v, %v", left, err)
-	}
+	wantEmpty(t, next.dir)
 	next.dir = filepath.Join(exe, "nowhere")
 	wantError(t, syscall.ENOTDIR)(next.image(t.Context(), toolAt, ""))
 }

@@ -1,6 +1,8 @@
 package docker
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -101,11 +103,8 @@ func testnet(t testing.TB, n int, sink runtime.Sink, opts Options) (*Runtime, []
 
 func created(t testing.TB, n int, sink runtime.Sink, opts Options) (*Runtime, []runtime.Host) {
 	t.Helper()
-	needDocker(t)
-	r := value(New(t.Context(), opts))(t)
-	t.Cleanup(func() { check(t, r.Close(context.Background())) })
-	hosts := value(r.Create(t.Context(), testPlan(t, n, sink)))(t)
-	return r, hosts
+	r := open(t, opts)
+	return r, value(r.Create(t.Context(), testPlan(t, n, sink)))(t)
 }
 
 // names counts the names given by uniqueName.
@@ -179,10 +178,10 @@ func do(t *testing.T, r interface {
 }
 
 // open returns a runtime without a testnet.
-func open(t *testing.T) *Runtime {
+func open(t testing.TB, opts ...Options) *Runtime {
 	t.Helper()
 	needDocker(t)
-	r := value(New(t.Context(), Options{}))(t)
+	r := value(New(t.Context(), append(opts, Options{})[0]))(t)
 	t.Cleanup(func() { check(t, r.Close(context.Background())) })
 	return r
 }
@@ -267,5 +266,27 @@ func wantError(t *testing.T, want any) func(results ...any) {
 		if err == nil || isError && !errors.Is(err, target) || !isError && !strings.Contains(err.Error(), fmt.Sprint(want)) {
 			t.Errorf("error %v, want one with \"%v\"", err, want)
 		}
+	}
+}
+
+// wantEmpty checks that a directory is empty.
+func wantEmpty(t *testing.T, dir string) {
+	t.Helper()
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// listing describes the entries of a tar archive.
+func listing(t *testing.T, archive []byte, describe func(h *tar.Header, text []byte) string) string {
+	t.Helper()
+	var out []string
+	for tr := tar.NewReader(bytes.NewReader(archive)); ; {
+		h, err := tr.Next()
+		if err == io.EOF {
+			return strings.Join(out, " ")
+		}
+		must(t, err)
+		out = append(out, describe(h, value(io.ReadAll(tr))(t)))
 	}
 }

@@ -92,9 +92,7 @@ func TestJournal_OnDisk(t *testing.T) {
 	for _, name := range []string{"a", "nobody", "b"} {
 		must(t, l.drop(name))
 	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("left %v, %v", left, err)
-	}
+	wantEmpty(t, dir)
 	lost := &restoreJournal{file: filepath.Join(dir, "gone", restoreFile)}
 	wantError(t, fs.ErrNotExist)(lost.put(a))
 }

@@ -91,32 +91,12 @@ func TestSink_LinesAndExits(t *testing.T) {
 	rec.until(t, "lines after the exit", func() bool { return len(rec.lines[other]) == 25 })
 }
 
-func TestProbe_AfterRestart(t *testing.T) {
+func TestShape_NeedsAgent(t *testing.T) {
 	t.Parallel()
-	r, hosts := testnet(t, 3, nil, Options{Lease: true})
-	probe := func(want ...int) {
-		t.Helper()
-		links := []faults.Link{{From: hosts[0].ID, To: hosts[1].ID}, {From: hosts[1].ID, To: hosts[2].ID}}
-		m, err := r.Probe(t.Context(), links, faults.ProbePlan{Count: 3, Interval: 5 * time.Millisecond, Wait: 300 * time.Millisecond})
-		must(t, err)
-		for i, n := range want {
-			if m[i].Received != n {
-				t.Errorf("link %v: received %d, want %d", m[i].Link, m[i].Received, n)
-			}
-		}
-	}
-	probe(3, 3)
-	do(t, r, faults.Kill, hosts[0].ID)
-	probe(0, 3)
-	do(t, r, faults.Start, hosts[0].ID)
-	probe(3, 3)
-	if _, err := r.Shape(t.Context(), []faults.Layer{{ID: "p", Links: faults.Links{Rules: []faults.Rule{
-		{From: []faults.NodeID{hosts[1].ID}, To: []faults.NodeID{hosts[2].ID}, Cut: true},
-	}}}}); err != nil {
-		t.Fatal(err)
-	}
-	probe(3, 0)
-	mustGet(t, r, hosts[2], "/healthz") // control traffic passes through no fault
+	r, hosts := testnet(t, 2, nil, Options{Lease: true})
+	cut := faults.Rule{From: []faults.NodeID{hosts[0].ID}, To: []faults.NodeID{hosts[1].ID}, Cut: true}
+	value(r.Shape(t.Context(), []faults.Layer{{ID: "p", Links: faults.Links{Rules: []faults.Rule{cut}}}}))(t)
+	mustGet(t, r, hosts[1], "/healthz") // control traffic passes through no fault
 	if traffic, err := r.Traffic(t.Context()); err != nil || traffic.Lost != 0 {
 		t.Errorf("Traffic = %+v, %v", traffic, err)
 	}
@@ -250,10 +230,8 @@ func TestLaunch_Errors(t *testing.T) {
 
 func TestCreate_MissingImage(t *testing.T) {
 	t.Parallel()
-	needDocker(t)
-	r := value(New(t.Context(), Options{Image: "netsplit/nowhere:none"}))(t)
+	r := open(t, Options{Image: "netsplit/nowhere:none"})
 	wantError(t, "not on this machine")(r.Create(t.Context(), testPlan(t, 1, nil)))
-	check(t, r.Close(t.Context()))
 }
 
 func TestLaunch_ExternalImage(t *testing.T) {
