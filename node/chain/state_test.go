@@ -103,19 +103,3 @@ func TestState_Empty(t *testing.T) {
 		t.Error("a zero account was stored")
 	}
 }
-
-func BenchmarkStateWith(b *testing.B) {
-	rng := rand.New(rand.NewPCG(1, 1))
-	all := make([]entry, 1000)
-	for i := range all {
-		for j := range all[i].addr {
-			all[i].addr[j] = byte(rng.Uint32())
-		}
-		all[i].acct.Balance = 1
-	}
-	s := State{}.with(slices.Clone(all))
-	b.ReportAllocs()
-	for b.Loop() {
-		s.with(slices.Clone(all[:2]))
-	}
-}

@@ -353,26 +353,3 @@ func TestNewTree_InvalidGenesis(t *testing.T) {
 		t.Error("NewLedger: no error")
 	}
 }
-
-// BenchmarkTreeAdd measures the cost of a block for one more simulated node, after another one has executed it.
-func BenchmarkTreeAdd(b *testing.B) {
-	k := newKit(b, 50)
-	memo := chain.NewMemo()
-	source := must.Get(chain.NewTree(k.g, k.engine, memo))(b)
-	var blocks []*chain.Block
-	for i := range 100 {
-		var txs []chain.Tx
-		for from := range 40 {
-			txs = append(txs, k.pay(from, 41, 1, 1, uint64(i)))
-		}
-		block := k.mine(k.draft(source, 0, txs...))
-		k.add(source, block)
-		blocks = append(blocks, block)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		tree := must.Get(chain.NewTree(k.g, k.engine, memo))(b)
-		k.add(tree, blocks...)
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(blocks)), "ns/block")
-}

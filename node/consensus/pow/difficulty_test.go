@@ -103,14 +103,6 @@ func TestNextTarget_Extremes(t *testing.T) {
 	}
 }
 
-func BenchmarkNextTarget(b *testing.B) {
-	ref := target(b, 0x1f00ffff)
-	b.ReportAllocs()
-	for b.Loop() {
-		NextTarget(ref, 2000, 60_000, 123_456_789, 61_000)
-	}
-}
-
 func TestInitialBits(t *testing.T) {
 	for _, c := range []struct {
 		rate     float64

@@ -77,19 +77,17 @@ func TestCheckHeader(t *testing.T) {
 }
 
 func TestMinTime_ShortBranches(t *testing.T) {
-	g := testGenesis()
-	e := New(g)
-	hs := chain.Headers{&g.Block().Header}
-	if got := e.MinTime(hs); got != startTime+1 {
-		t.Errorf("genesis alone: got +%d, want +1", got-startTime)
-	}
-	hs = append(hs, &chain.Header{Height: 1, Time: startTime + 10})
-	if got := e.MinTime(hs); got != startTime+11 {
-		t.Errorf("two headers: got +%d, want the upper one's +11", got-startTime)
-	}
-	hs = append(hs, &chain.Header{Height: 2, Time: startTime + 5}) // times need not ascend
-	if got := e.MinTime(hs); got != startTime+6 {
-		t.Errorf("three headers: got +%d, want +6", got-startTime)
+	e := New(testGenesis())
+	var hs chain.Headers
+	for _, c := range []struct{ time, want chain.Millis }{
+		{0, 1},
+		{10, 11}, // the upper one of two
+		{5, 6},   // times need not ascend
+	} {
+		hs = append(hs, &chain.Header{Time: startTime + c.time})
+		if got := e.MinTime(hs); got != startTime+c.want {
+			t.Errorf("%d headers: got +%d, want +%d", len(hs), got-startTime, c.want)
+		}
 	}
 }
 

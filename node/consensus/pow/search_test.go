@@ -68,13 +68,3 @@ func BenchmarkSearch(b *testing.B) {
 	e.Search(&h, b.N)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "hashes/s")
 }
-
-// BenchmarkSearchOne measures calls with a single attempt, as a miner with a low rate makes them.
-func BenchmarkSearchOne(b *testing.B) {
-	e := New(testGenesis())
-	h := chain.Header{Version: 1, Bits: 0x01010000}
-	b.ReportAllocs()
-	for b.Loop() {
-		e.Search(&h, 1)
-	}
-}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	goruntime "runtime"
 	"slices"
 	"testing"
@@ -69,13 +68,9 @@ func TestPlant_ReplacesMachine(t *testing.T) {
 	if a := machines["a"][0]; a.received != 0 {
 		t.Errorf("a machine that was not planted received messages")
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+hosts[1].Addr.String()+":8080/v1/status", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := r.Transport().RoundTrip(req)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Errorf("the API of a planted node: %v, %v", resp, err)
+	status, _, err := request(t, r, "GET", "http://"+hosts[1].Addr.String()+":8080/v1/status", "")
+	if err != nil || status != 200 {
+		t.Errorf("the API of a planted node: %d, %v", status, err)
 	}
 	must.Do(t, r.Do(t.Context(), faults.Action{Verb: faults.Restart, Node: "b"}))
 	if len(machines["b"]) != 2 || len(machines["a"]) != 1 {
@@ -187,20 +182,6 @@ func TestHistory_Deterministic(t *testing.T) {
 	}
 	if bytes.Equal(first, other) {
 		t.Error("runs with different seeds are equal")
-	}
-}
-
-// BenchmarkSplitBrain is 120 virtual seconds of 1000 real nodes, cut in halves for 30 of them.
-func BenchmarkSplitBrain(b *testing.B) {
-	for b.Loop() {
-		r := sim.New(sim.Options{Seed: 1})
-		ids := start(b, r, nil, 1000, 50)
-		sleep(b, r, 20*time.Second)
-		must.Get(r.Shape(b.Context(), []faults.Layer{split(ids[:500], ids[500:])}))(b)
-		sleep(b, r, 50*time.Second)
-		must.Get(r.Shape(b.Context(), nil))(b)
-		sleep(b, r, 120*time.Second)
-		must.Do(b, r.Close(b.Context()))
 	}
 }
 
