@@ -1,12 +1,8 @@
 package run_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -331,58 +327,31 @@ func (b *invalidHead) ParseLog(id faults.NodeID, line []byte) (trace.Event, time
 	return e, at, ok
 }
 
-// forging is a chain of which some nodes' clients submit transfers without a valid signature.
+// forging is a chain of which some nodes' clients submit transfers that are signed for another network.
 type forging struct {
 	*native.Chain
-	http  *http.Client
+	other *native.Chain // with the same keys and addresses
 	nodes []faults.NodeID
 }
 
 func forge(nodes ...faults.NodeID) func(*native.Chain, http.RoundTripper) chain.Chain {
 	return func(c *native.Chain, transport http.RoundTripper) chain.Chain {
-		return forging{c, &http.Client{Transport: transport}, nodes}
+		return forging{c, native.New(transport), nodes}
 	}
+}
+
+func (f forging) Prepare(ctx context.Context, net chain.Network) (chain.Prepared, error) {
+	other := net
+	other.ID = "other"
+	if _, err := f.other.Prepare(ctx, other); err != nil {
+		return chain.Prepared{}, err
+	}
+	return f.Chain.Prepare(ctx, net)
 }
 
 func (f forging) Client(id faults.NodeID) chain.Client {
-	c := f.Chain.Client(id)
-	if !slices.Contains(f.nodes, id) {
-		return c
+	if slices.Contains(f.nodes, id) {
+		return f.other.Client(id)
 	}
-	return forger{c.(*native.Client), f.http, f.Chain, id}
-}
-
-type forger struct {
-	*native.Client
-	http  *http.Client
-	chain *native.Chain
-	self  faults.NodeID
-}
-
-func (f forger) Transfer(ctx context.Context, to faults.NodeID, amount uint64) (trace.Hash, error) {
-	from, _ := f.chain.Key(f.self)
-	dest, _ := f.chain.Key(to)
-	account, err := f.Account(ctx, from.Address())
-	if err != nil {
-		return "", err
-	}
-	tx := nodechain.Tx{From: from.Address(), To: dest.Address(), Amount: nodechain.Amount(amount), Fee: 1, Nonce: account.NextNonce}
-	body, err := json.Marshal(tx)
-	if err != nil {
-		return "", err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.URL()+"/v1/transactions", bytes.NewReader(body))
-	if err != nil {
-		return "", err
-	}
-	resp, err := f.http.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode >= http.StatusBadRequest {
-		err = fmt.Errorf("refused: %s", text)
-	}
-	return trace.Hash(tx.ID().String()), err
+	return f.Chain.Client(id)
 }

@@ -48,8 +48,16 @@ func (r *recorder) Line(faults.NodeID, time.Time, []byte) { r.lines++ }
 func (r *recorder) Gap(_ faults.NodeID, err error)        { r.gaps = append(r.gaps, err) }
 func (r *recorder) Exit(_ faults.NodeID, err error)       { r.exits = append(r.exits, err) }
 
-// up starts a testnet of two nodes and lets it run for 20 s; the error is that of the launch.
-func up(t *testing.T, script fake.Script) (*fake.Runtime, *recorder, error) {
+// up is tryUp for scripts that let all nodes start.
+func up(t *testing.T, script fake.Script) (*fake.Runtime, *recorder) {
+	t.Helper()
+	r, rec, err := tryUp(t, script)
+	must.Do(t, err)
+	return r, rec
+}
+
+// tryUp starts a testnet of two nodes and lets it run for 20 s; the error is that of the launch.
+func tryUp(t *testing.T, script fake.Script) (*fake.Runtime, *recorder, error) {
 	t.Helper()
 	r := fake.New(sim.Options{}, script)
 	var rec recorder
@@ -64,16 +72,13 @@ func up(t *testing.T, script fake.Script) (*fake.Runtime, *recorder, error) {
 }
 
 func TestScript_Errors(t *testing.T) {
-	r, _, err := up(t, fake.Script{
+	r, _ := up(t, fake.Script{
 		Do:         func(faults.Action) error { return errScript },
 		Shape:      func([]faults.Layer) error { return errScript },
 		ProbeErr:   errScript,
 		TrafficErr: errScript,
 		LogsErr:    errScript,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx := t.Context()
 	_, create := fake.New(sim.Options{}, fake.Script{CreateErr: errScript}).Create(ctx, runtime.Plan{})
 	_, shape := r.Shape(ctx, nil)
@@ -93,17 +98,14 @@ func TestScript_Errors(t *testing.T) {
 }
 
 func TestScript_Nodes(t *testing.T) {
-	_, _, err := up(t, fake.Script{LaunchErr: map[faults.NodeID]error{"b": errScript}, Tail: []string{"oh no"}})
+	_, _, err := tryUp(t, fake.Script{LaunchErr: map[faults.NodeID]error{"b": errScript}, Tail: []string{"oh no"}})
 	var failed *runtime.NodeError
 	if !errors.As(err, &failed) || failed.Node != "b" || !errors.Is(err, errScript) || !slices.Equal(failed.Tail, []string{"oh no"}) {
 		t.Errorf("launch: %v", err)
 	}
-	r, rec, err := up(t, fake.Script{
+	r, rec := up(t, fake.Script{
 		DieAt: map[faults.NodeID]time.Duration{"b": 5 * time.Second}, GapAfter: map[faults.NodeID]int{"a": 3},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	if len(rec.exits) != 1 || len(rec.gaps) != 1 || !errors.Is(rec.gaps[0], fake.ErrGap) || rec.lines < 5 {
 		t.Errorf("%d lines, gaps %v, exits %v", rec.lines, rec.gaps, rec.exits)
 	}
@@ -113,10 +115,7 @@ func TestScript_Nodes(t *testing.T) {
 }
 
 func TestScript_ShapeLies(t *testing.T) {
-	r, _, err := up(t, fake.Script{ShapeLies: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, _ := up(t, fake.Script{ShapeLies: true})
 	cut := faults.Layer{ID: "cut", Links: faults.Links{Rules: []faults.Rule{
 		{From: []faults.NodeID{"a"}, To: []faults.NodeID{"b"}, Cut: true}}}}
 	for _, received := range []int{4, 0} {
@@ -130,10 +129,7 @@ func TestScript_ShapeLies(t *testing.T) {
 }
 
 func TestRuntime_RecordsCalls(t *testing.T) {
-	r, _, err := up(t, fake.Script{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, _ := up(t, fake.Script{})
 	must.Do(t, r.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "b"}))
 	must.Get(r.Shape(t.Context(), make([]faults.Layer, 2)))(t)
 	must.Do(t, r.Close(t.Context()))
