@@ -30,7 +30,7 @@ const (
 // that it is safe for concurrent use.
 type Chain struct {
 	http    *http.Client
-	genesis nodechain.Hash
+	genesis nodechain.Hash // of block 0; every signature covers it
 	members map[faults.NodeID]*member
 	names   map[nodechain.PeerID]faults.NodeID
 }
@@ -80,9 +80,6 @@ func (c *Chain) Key(node faults.NodeID) (nodechain.Key, bool) {
 	}
 	return m.key, true
 }
-
-// GenesisHash returns the hash of block 0, which every signature covers.
-func (c *Chain) GenesisHash() nodechain.Hash { return c.genesis }
 
 // name returns the name of the node with that identity, or the start of the identity where no node has it.
 func (c *Chain) name(id nodechain.PeerID) faults.NodeID {

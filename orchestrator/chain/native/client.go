@@ -162,9 +162,6 @@ func (c *Client) Tx(ctx context.Context, id trace.Hash) (TxStatus, error) {
 	return out, err
 }
 
-// URL returns the base URL of the node's API.
-func (c *Client) URL() string { return c.self.base }
-
 // do makes one request and decodes the answer into out. An answer of 4xx or 5xx is an error with the node's own words.
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
 	if c.self == nil {

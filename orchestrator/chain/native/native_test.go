@@ -65,8 +65,8 @@ func TestPrepareWritesConfigurationsThatAgree(t *testing.T) {
 		if diff := cmp.Diff(first.Genesis, cfg.Genesis); diff != "" {
 			t.Errorf("node %d has another genesis: %s", i, diff)
 		}
-		if got := cfg.Genesis.Block().Hash(); got != c.GenesisHash() {
-			t.Errorf("genesis %s, want %s", got, c.GenesisHash())
+		if got := cfg.Genesis.Block().Hash(); got != c.genesis {
+			t.Errorf("genesis %s, want %s", got, c.genesis)
 		}
 	}
 	key, ok := c.Key("full-1")
@@ -165,7 +165,7 @@ func TestTransferSignsForThisNetwork(t *testing.T) {
 	must.Get(c.Client("miner-1").Transfer(context.Background(), "full-1", 9))(t)
 	var tx nodechain.Tx
 	must.Do(t, json.Unmarshal(rec.body, &tx))
-	if tx.Nonce != 4 || tx.Amount != 9 || !tx.Verify(c.GenesisHash()) {
+	if tx.Nonce != 4 || tx.Amount != 9 || !tx.Verify(c.genesis) {
 		t.Errorf("sent %+v", tx)
 	}
 }
