@@ -10,6 +10,7 @@
 //     finality.go is the second file of agreement.
 //   - summary.go holds the figures for a report; checkers that have some implement summarizer.
 //   - statistics.go counts durations and sets floors for random block counts.
+//   - testdata/ holds histories with the verdicts on them, one file per invariant; script_test.go says what they can say.
 //   - ledger/ executes blocks again for validity.
 //
 // A new invariant is a new file and a line in Definitions; scenario files, `chain check` and reports find it there. A

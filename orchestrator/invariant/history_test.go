@@ -2,8 +2,6 @@ package invariant
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +18,7 @@ type history struct {
 	blocks map[trace.Hash]trace.Block
 	heads  map[trace.NodeID]trace.Hash
 	all    []trace.NodeID
+	last   Result // of a script
 }
 
 const genesis = trace.Hash("g")
@@ -200,49 +199,6 @@ func (h *history) result(name string, params ...string) Result {
 	}
 	h.t.Fatalf("no result of %s", name)
 	return Result{}
-}
-
-// verdictCase is a history and what one invariant says of it.
-type verdictCase struct {
-	name    string
-	run     func(t *testing.T) *history
-	params  []string // name, value, name, value ...
-	want    Verdict
-	says    []string           // parts of the figure or the reason
-	metrics map[string]float64 // some of them
-	nodes   []trace.NodeID     // that the first evidence names
-	blocks  []trace.Hash       // likewise
-}
-
-// judgeCases judges one invariant for every case.
-func judgeCases(t *testing.T, invariant string, cases []verdictCase) {
-	t.Helper()
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			r := c.run(t).result(invariant, c.params...)
-			want(t, r, c.want)
-			for _, s := range c.says {
-				if !strings.Contains(r.Figure+"; "+r.Reason, s) {
-					t.Errorf("%q; %q: want %q", r.Figure, r.Reason, s)
-				}
-			}
-			for name, v := range c.metrics {
-				if !near(r.Metrics[name], v) {
-					t.Errorf("%s is %v, want %v", name, r.Metrics[name], v)
-				}
-			}
-			for _, n := range c.nodes {
-				if len(r.Evidence) == 0 || !slices.Contains(r.Evidence[0].Nodes, n) {
-					t.Errorf("evidence %+v does not name %s first", r.Evidence, n)
-				}
-			}
-			for _, b := range c.blocks {
-				if len(r.Evidence) == 0 || !slices.Contains(r.Evidence[0].Blocks, b) {
-					t.Errorf("evidence %+v does not name %s first", r.Evidence, b)
-				}
-			}
-		})
-	}
 }
 
 // near allows for the width of a histogram's bucket.

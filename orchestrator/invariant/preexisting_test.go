@@ -104,3 +104,20 @@ func TestPreexisting_LateFirstPoll(t *testing.T) {
 	want(t, h.result("inclusion"), Fail)
 	want(t, h.result("block_propagation"), Vacuous)
 }
+
+// An earlier run on the same nodes may have left transactions of the same ids: these are not this run's.
+func TestInclusion_TransactionsFromBeforeTheRun(t *testing.T) {
+	for made, verdict := range map[time.Duration]Verdict{-time.Minute: Fail, time.Minute: Pass} {
+		h := newBFT(t)
+		h.run.Started = time.Unix(1_700_000_000, 0)
+		h.blocks["x"] = trace.Block{Hash: "x", Height: 1, Time: h.run.Started.Add(made)}
+		h.body("x", "t")
+		for _, n := range ids("a", "b", "c", "d") {
+			h.reportBlock(n, h.blocks["x"])
+		}
+		h.submit("a", "t")
+		h.blocksUntil("y", time.Minute, "a", "b", "c", "d")
+		h.end(time.Second)
+		want(t, h.result("inclusion"), verdict)
+	}
+}

@@ -1,0 +1,220 @@
+package invariant
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+// commands are what a script can say: what happens, by the methods of history, and what an invariant says of it.
+var commands = map[string]any{
+	"at": (*history).at, "sleep": (*history).sleep, "phase": (*history).phase, "end": (*history).end, "stop": (*history).stop,
+	"polled": (*history).polled, "measured": (*history).measured, "gap": (*history).gap, "gapSince": (*history).gapSince,
+	"state": (*history).state, "cut": (*history).cut, "heal": (*history).heal,
+	"mine": (*history).mine, "get": (*history).get, "spread": (*history).spread, "grow": (*history).grow, "sync": (*history).sync,
+	"adopt": (*history).adopt, "report": (*history).report, "blocksUntil": (*history).blocksUntil, "catchUp": (*history).catchUp,
+	"branch": (*history).branch, "final": (*history).final, "submit": (*history).submit, "body": (*history).body,
+	"produced": (*history).produced, "judge": (*history).judged, "says": (*history).says, "metric": (*history).metric,
+	"evidence": (*history).evidence,
+	// silent checks that the figure does not hold a word.
+	"silent": func(h *history, word string) {
+		if strings.Contains(h.last.Figure, word) {
+			h.t.Errorf("figure %q", h.last.Figure)
+		}
+	},
+	// pieces checks how much evidence there is at least, exit the exit code, txs the summary.
+	"pieces": func(h *history, n int) {
+		if len(h.last.Evidence) < n {
+			h.t.Errorf("evidence %+v", h.last.Evidence)
+		}
+	},
+	"exit": func(h *history, code int) {
+		if got := h.judge().ExitCode(false); got != code {
+			h.t.Errorf("exit code %d, want %d", got, code)
+		}
+	},
+	"txs": func(h *history, submitted, included, refused, open, lost int) {
+		s := h.judge().Summary.Txs
+		if d := cmp.Diff([]int{submitted, included, refused, open, lost}, []int{s.Submitted, s.Included, s.Refused, s.Open, s.Lost}); d != "" {
+			h.t.Error(d)
+		}
+	},
+	"nothingPasses": func(h *history) {
+		for _, r := range h.allResults() {
+			if r.Verdict == Pass {
+				h.t.Errorf("%s: PASS", r.Invariant)
+			}
+		}
+	},
+	// synced lets a node get a block as history.
+	"synced": func(h *history, n, from trace.NodeID, hash trace.Hash) { h.accept(n, from, hash, true) },
+	// mines sets a node's share of the block-making power.
+	"mines": func(h *history, node int, power float64) { h.run.Nodes[node].Mine = power },
+	// probes measures the link from a to b, which is cut.
+	"probes": func(h *history, through int) { h.probe("p", trace.ProbeDuring, cutLink(through)) },
+	// head moves a node to a block without an event.
+	"head":        func(h *history, n trace.NodeID, hash trace.Hash) { h.heads[n] = hash },
+	"restored":    func(h *history, n trace.NodeID, head trace.Head) { head.Restored = true; h.addHead(n, head) },
+	"claims":      (*history).addHead,
+	"interrupted": func(h *history) { h.events[len(h.events)-1].End.Interrupted = true },
+	"seen": func(h *history, n trace.NodeID, hash, parent trace.Hash, height uint64) {
+		h.add(n, &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: hash, Parent: parent, Height: height}})
+	},
+	"finalHeight": func(h *history, n trace.NodeID, height uint64) {
+		h.add(n, &trace.Event{Kind: trace.KindFinal, Final: &trace.Final{Height: height}})
+	},
+	"refuse": func(h *history, n trace.NodeID, tx trace.Hash, why ...string) {
+		h.add(n, &trace.Event{Kind: trace.KindSubmit, Submit: &trace.Submit{Tx: tx, Error: strings.Join(why, " ")}})
+	},
+	"lastPoll": func(h *history, n trace.NodeID, height uint64, head trace.Hash, why ...string) {
+		s := &trace.Status{Final: true, Height: height, Head: head, Error: strings.Join(why, " ")}
+		h.add(n, &trace.Event{Kind: trace.KindStatus, Status: s})
+	},
+}
+
+// addHead lets a node state a head, whatever it has.
+func (h *history) addHead(n trace.NodeID, head trace.Head) {
+	h.add(n, &trace.Event{Kind: trace.KindHead, Head: &head})
+	h.heads[n] = head.Hash
+}
+
+// judged checks the verdict of an invariant; each parameter is NAME=VALUE.
+func (h *history) judged(name string, verdict Verdict, params ...string) {
+	h.t.Helper()
+	var pairs []string
+	for _, p := range params {
+		pairs = append(pairs, strings.SplitN(p, "=", 2)...)
+	}
+	h.last = h.result(name, pairs...)
+	want(h.t, h.last, verdict)
+}
+
+// says checks a part of the figure or the reason of the last result.
+func (h *history) says(words ...string) {
+	if s := strings.Join(words, " "); !strings.Contains(h.last.Figure+"; "+h.last.Reason, s) {
+		h.t.Errorf("%q; %q: want %q", h.last.Figure, h.last.Reason, s)
+	}
+}
+
+func (h *history) metric(name string, v float64) {
+	if !near(h.last.Metrics[name], v) {
+		h.t.Errorf("%s is %v, want %v", name, h.last.Metrics[name], v)
+	}
+}
+
+// evidence checks that the first piece of evidence names nodes, blocks and fault windows.
+func (h *history) evidence(names ...string) {
+	first := append(h.last.Evidence, Evidence{})[0]
+	for _, name := range names {
+		if !slices.Contains(first.Nodes, trace.NodeID(name)) && !slices.Contains(first.Blocks, trace.Hash(name)) &&
+			!slices.Contains(first.Windows, name) {
+			h.t.Errorf("evidence %+v does not name %s first", h.last.Evidence, name)
+		}
+	}
+}
+
+// scriptValue reads a word as an argument of a command. "-" is an empty text, "a,b" a list of nodes, "x-1@3" a head.
+func scriptValue(t *testing.T, typ reflect.Type, word string) reflect.Value {
+	t.Helper()
+	v := reflect.New(typ).Elem()
+	switch {
+	case typ == reflect.TypeFor[time.Duration]():
+		v.SetInt(int64(must.Get(time.ParseDuration(word))(t)))
+	case typ == reflect.TypeFor[trace.Head]():
+		hash, height, _ := strings.Cut(word, "@")
+		v.Set(reflect.ValueOf(trace.Head{Hash: trace.Hash(hash), Height: must.Get(strconv.ParseUint(height, 10, 64))(t)}))
+	case v.CanInt():
+		v.SetInt(must.Get(strconv.ParseInt(word, 10, 64))(t))
+	case v.CanUint():
+		v.SetUint(must.Get(strconv.ParseUint(word, 10, 64))(t))
+	case v.CanFloat():
+		v.SetFloat(must.Get(strconv.ParseFloat(word, 64))(t))
+	case typ.Kind() == reflect.Slice:
+		for name := range strings.SplitSeq(word, ",") {
+			v.Set(reflect.Append(v, reflect.ValueOf(trace.NodeID(name))))
+		}
+	case word != "-":
+		v.SetString(word)
+	}
+	return v
+}
+
+// script runs the lines of a script. It begins with "nodes NAME ...", with "bft" for four nodes that need a quorum and are
+// polled, or with "use TITLE", which runs another script's lines.
+func script(t *testing.T, h *history, scripts map[string]string, title string) *history {
+	t.Helper()
+	if _, ok := scripts[title]; !ok {
+		t.Fatalf("no script %q", title)
+	}
+	line := ""
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%s: the last line that ran is%s", title, line)
+		}
+	})
+	for next := range strings.Lines(scripts[title]) {
+		if t.Failed() {
+			break
+		}
+		line, _, _ = strings.Cut(" "+strings.TrimSpace(next), " #")
+		words := strings.Fields(line)
+		switch {
+		case len(words) == 0:
+		case words[0] == "use":
+			h = script(t, h, scripts, strings.Join(words[1:], " "))
+		case words[0] == "bft":
+			h = newBFT(t)
+		case words[0] == "nodes":
+			var nodes []trace.NodeID
+			for _, w := range words[1:] {
+				nodes = append(nodes, trace.NodeID(w))
+			}
+			h = newHistory(t, nodes...)
+		default:
+			command := reflect.ValueOf(commands[words[0]])
+			if !command.IsValid() || len(words) < command.Type().NumIn()-1 {
+				t.Fatalf("no such command: %s", line)
+			}
+			args := []reflect.Value{reflect.ValueOf(h)}
+			for i, w := range words[1:] {
+				typ := command.Type().In(min(i+1, command.Type().NumIn()-1))
+				if command.Type().IsVariadic() && i+2 >= command.Type().NumIn() {
+					typ = typ.Elem()
+				}
+				args = append(args, scriptValue(t, typ, w))
+			}
+			command.Call(args)
+		}
+	}
+	return h
+}
+
+// TestJudge_Scripts runs the histories in testdata. Each begins with "=== " and its title.
+func TestJudge_Scripts(t *testing.T) {
+	files := must.Get(filepath.Glob("testdata/*.txt"))(t)
+	for _, file := range files {
+		scripts := make(map[string]string)
+		for _, s := range strings.Split("\n"+string(must.Get(os.ReadFile(file))(t)), "\n=== ")[1:] {
+			title, lines, _ := strings.Cut(s, "\n")
+			if scripts[title] != "" {
+				t.Fatalf("%s: two scripts are called %q", file, title)
+			}
+			scripts[title] = lines
+		}
+		for title, lines := range scripts {
+			if strings.Contains(lines, "judge ") { // others are parts of these
+				t.Run(strings.TrimSuffix(filepath.Base(file), ".txt")+"/"+title, func(t *testing.T) { script(t, nil, scripts, title) })
+			}
+		}
+	}
+}
