@@ -23,9 +23,7 @@ func TestAccess(t *testing.T) {
 	}
 	const command = `curl -s -k -u 'me:it'\''s b' -H 'Content-Type: application/json' ` +
 		`-d '{"id":1,"jsonrpc":"1.0","method":"height","params":[]}' 'https://127.0.0.1:9/x'`
-	if got := a.Example("127.0.0.1:9"); got != command {
-		t.Errorf("example %s", got)
-	}
+	same(t, command, a.Example("127.0.0.1:9"))
 	for _, secret := range []string{a.Password, a.PrivateKey} {
 		if got := w.secrets.text("<" + secret + ">"); strings.Contains(got, secret) {
 			t.Errorf("%s is shown", got)

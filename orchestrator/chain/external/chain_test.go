@@ -205,9 +205,7 @@ func TestPrepare_RoundsBlockIntervalUp(t *testing.T) {
 func TestPrepare_Facts(t *testing.T) {
 	p := value(New(parse(t, plain), image{}, nil, nil).Prepare(t.Context(), ring(2)))(t)
 	want := trace.Facts{Name: "toy", File: "toy.yaml", Family: "pow", BlockInterval: 2 * time.Second, ForkDepth: 6, Resolution: 100 * time.Millisecond}
-	if diff := cmp.Diff(want, p.Facts); diff != "" {
-		t.Error(diff)
-	}
+	same(t, want, p.Facts)
 }
 
 func TestAttach_RunsNothing(t *testing.T) {
@@ -259,5 +257,13 @@ func value[T any](v T, err error) func(testing.TB) T {
 		t.Helper()
 		must(t, err)
 		return v
+	}
+}
+
+// same checks that two values are equal.
+func same(t *testing.T, want, got any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // TestConnector_FirstBlock: the first producer makes it, all others are given it, once; and none is made where the nodes are
@@ -30,9 +28,7 @@ func TestConnector_FirstBlock(t *testing.T) {
 	// The second attempt made another block.
 	want := [][]string{nil, {"x-made1 for b", "x-made2 for b"}, {"x-made2 for c"}}
 	for i, y := range w.fakes {
-		if diff := cmp.Diff(want[i], y.sent); diff != "" {
-			t.Errorf("node %d: %s", i, diff)
-		}
+		same(t, want[i], y.sent)
 	}
 	w = newHarness(t, 3, file)
 	w.connector.attached = true
@@ -64,13 +60,9 @@ func TestConnector_Peers(t *testing.T) {
 	fail = false
 	check(t, w.connectPeers(t.Context()))
 	// No node is told twice, unless it was started again.
-	if diff := cmp.Diff([][]string{{"b", "c"}, {"c", "a"}, {"a", "b"}}, sent()); diff != "" {
-		t.Error(diff)
-	}
+	same(t, [][]string{{"b", "c"}, {"c", "a"}, {"a", "b"}}, sent())
 	check(t, w.connectPeers(t.Context(), "b"))
-	if diff := cmp.Diff([][]string{nil, {"c", "a"}, nil}, sent()); diff != "" {
-		t.Error(diff)
-	}
+	same(t, [][]string{nil, {"c", "a"}, nil}, sent())
 	fail = true
 	w.fakes[1].sent = []string{"x"}
 	wantError(t, "")(w.connectPeers(t.Context(), "b"))
@@ -78,15 +70,11 @@ func TestConnector_Peers(t *testing.T) {
 	w.connector.attached, fail = true, false
 	sent()
 	check(t, errors.Join(w.connectPeers(t.Context()), w.connectPeers(t.Context(), "b")))
-	if diff := cmp.Diff([][]string{nil, nil, nil}, sent()); diff != "" {
-		t.Errorf("attached nodes were told about peers: %s", diff)
-	}
+	same(t, [][]string{nil, nil, nil}, sent())
 	// Of a testnet that another process made, those that this one starts again are.
 	w.connector.attached, w.connector.opened = false, true
 	check(t, errors.Join(w.connectPeers(t.Context()), w.connectPeers(t.Context(), "b")))
-	if diff := cmp.Diff([][]string{nil, {"c", "a"}, nil}, sent()); diff != "" {
-		t.Error(diff)
-	}
+	same(t, [][]string{nil, {"c", "a"}, nil}, sent())
 	check(t, newHarness(t, 2, parse(t, plain)).connectPeers(context.Background()))
 }
 

@@ -12,12 +12,8 @@ func TestMaker_BlockIsMade(t *testing.T) {
 	}
 	must(t, w.makeBlock(t.Context(), "a"))
 	w.fakes[1].set(1, "made1")
-	if got, want := w.polled("b"), "+made1 made1 head 1 made1 (was )"; got != want {
-		t.Errorf("b: %s, want %s", got, want)
-	}
-	if got, want := w.polled("a"), "!made1 head 1 made1 (was )"; got != want {
-		t.Errorf("a: %s, want %s", got, want)
-	}
+	same(t, "+made1 made1 head 1 made1 (was )", w.polled("b"))
+	same(t, "!made1 head 1 made1 (was )", w.polled("a"))
 }
 
 // TestMaker_PollWaitsForReply: the block is there before the node has said that it made it.
@@ -41,9 +37,7 @@ func TestMaker_PollWaitsForReply(t *testing.T) {
 	<-read
 	n.note("x-p")
 	<-n.making
-	if s, want := <-got, "+p !p head 1 p (was )"; s != want {
-		t.Errorf("%s, want %s", s, want)
-	}
+	same(t, "+p !p head 1 p (was )", <-got)
 	n.making <- struct{}{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

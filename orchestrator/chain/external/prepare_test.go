@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/testnets"
@@ -157,9 +155,7 @@ func TestPrepare(t *testing.T) {
 	}
 	got := prepare(7)
 	golden(t, "testdata/prepare.txt", got)
-	if diff := cmp.Diff(got, prepare(7)); diff != "" {
-		t.Errorf("not repeatable: %s", diff)
-	}
+	same(t, got, prepare(7))
 	if got == prepare(8) {
 		t.Error("two seeds gave the same")
 	}
@@ -196,9 +192,7 @@ func golden(t *testing.T, path, got string) {
 		must(t, os.WriteFile(path, []byte(got), 0o644))
 	}
 	want := value(os.ReadFile(path))(t)
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Error(diff)
-	}
+	same(t, string(want), got)
 }
 
 func TestPrepare_RunsStepsInParallel(t *testing.T) {

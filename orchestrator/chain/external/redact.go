@@ -1,12 +1,12 @@
 package external
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,10 +37,9 @@ const (
 type redactor struct {
 	file *chainspec.Chain
 
-	mu       sync.Mutex
-	secrets  map[string]bool
-	sorted   []string          // longest first; nil after each change
-	replacer *strings.Replacer // of all of them
+	mu          sync.Mutex
+	secrets     map[string]bool
+	word, stars *strings.Replacer // of all of them; nil after each change
 }
 
 // add makes texts secret, as they are and as JSON and messages quote them.
@@ -59,7 +58,7 @@ func (r *redactor) add(secrets ...string) {
 			r.secrets[quoted[1:len(quoted)-1]] = true
 		}
 	}
-	r.sorted = nil
+	r.word = nil
 }
 
 // addCaptured makes secret what a step captured: all of it, and its lines, since programs print line by line. Numbers and
@@ -78,27 +77,28 @@ func (r *redactor) addCaptured(text string) {
 	}
 }
 
-// list returns the secrets, the longest first, and what replaces them.
-func (r *redactor) list() ([]string, *strings.Replacer) {
+// replacers return what puts "[secret]" in place of secrets, and what puts stars, one for each character.
+func (r *redactor) replacers() (word, stars *strings.Replacer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.sorted == nil {
-		r.sorted = slices.SortedFunc(maps.Keys(r.secrets), func(a, b string) int {
-			return cmp.Or(len(b)-len(a), strings.Compare(a, b))
-		})
-		var pairs []string
-		for _, s := range r.sorted {
-			pairs = append(pairs, s, redacted)
+	if r.word == nil {
+		var words, stars []string
+		longestFirst := func(a, b string) int { return len(b) - len(a) }
+		for _, s := range slices.SortedFunc(maps.Keys(r.secrets), longestFirst) {
+			words, stars = append(words, s, redacted), append(stars, s, inLine.ReplaceAllString(s, "*"))
 		}
-		r.replacer = strings.NewReplacer(pairs...)
+		r.word, r.stars = strings.NewReplacer(words...), strings.NewReplacer(stars...)
 	}
-	return r.sorted, r.replacer
+	return r.word, r.stars
 }
+
+// inLine is any character but the end of a line.
+var inLine = regexp.MustCompile(`[^\r\n]`)
 
 // text returns s without secrets.
 func (r *redactor) text(s string) string {
-	_, replacer := r.list()
-	return replacer.Replace(s)
+	word, _ := r.replacers()
+	return word.Replace(s)
 }
 
 // run applies an expression to a value. Errors cut values short, and with them secrets, which text then does not find: the
@@ -155,17 +155,9 @@ func (r *redactor) err(err error) error {
 
 // errorAt is an error about a place in the chain file. Its excerpt has stars in place of secrets.
 func (r *redactor) errorAt(pos strictyaml.Pos, msg, hint string) *strictyaml.Error {
-	file, source := *r.file, string(r.file.Source)
-	secrets, _ := r.list()
-	for _, s := range secrets {
-		source = strings.ReplaceAll(source, s, strings.Map(func(c rune) rune {
-			if c == '\n' || c == '\r' {
-				return c
-			}
-			return '*'
-		}, s))
-	}
-	file.Source = []byte(source)
+	file := *r.file
+	_, stars := r.replacers()
+	file.Source = []byte(stars.Replace(string(file.Source)))
 	return file.ErrorAt(pos, msg, hint)
 }
 

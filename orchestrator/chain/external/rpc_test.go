@@ -238,15 +238,9 @@ func TestRPC_HTTPGet(t *testing.T) {
 		t.Errorf("%+v", c.net.nodes[0])
 	}
 	events := value(c.poll(t.Context(), "a"))(t)
-	if got, want := brief(events), "+abcd abcd head 1 abcd (was )"; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
-	if got := events[0].Block.Time.Format("15:04:05.0"); got != "02:04:05.5" {
-		t.Errorf("time %s", got)
-	}
-	if got, want := strings.Join(requests, ", "), "GET /api/status, GET /api/block?height=1"; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
+	same(t, "+abcd abcd head 1 abcd (was )", brief(events))
+	same(t, "02:04:05.5", events[0].Block.Time.Format("15:04:05.0"))
+	same(t, "GET /api/status, GET /api/block?height=1", strings.Join(requests, ", "))
 	fail = true
 	wantError(t, "error -32603: Internal (height 9 is not there)")(c.poll(t.Context(), "a"))
 	wantError(t, "")(c.Client("a").Status(t.Context()))

@@ -62,12 +62,8 @@ func TestSubscribe(t *testing.T) {
 	var notified []string
 	err := c.subscribe(t.Context(), "a", func(n chain.Notification) { notified = append(notified, fmt.Sprint(n.Hash, n.Height)) })
 	wantError(t, "node a, observe.arrival (toy.yaml:")(err)
-	if s := strings.Join(notified, " "); s != "0xab7 8" {
-		t.Errorf("notified %s", s)
-	}
-	if s := strings.Join(got, " "); s != `{"login":"a"} {"subscribe":"blocks"}` {
-		t.Errorf("sent %s", s)
-	}
+	same(t, "0xab7 8", strings.Join(notified, " "))
+	same(t, `{"login":"a"} {"subscribe":"blocks"}`, strings.Join(got, " "))
 }
 
 func TestSubscribe_Errors(t *testing.T) {

@@ -13,7 +13,6 @@ import (
 	"github.com/btcsuite/btcd/chaincfg"
 	"github.com/btcsuite/btcd/txscript"
 	"github.com/btcsuite/btcd/wire"
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets/chainspec"
@@ -121,9 +120,7 @@ func TestSender_SpendsCoins(t *testing.T) {
 		}
 		outs = append(outs, values)
 	}
-	if diff := cmp.Diff([][]int64{{100, 20, 70}, {60, 20, 30}, {70, 20, 40}, {30, 20}}, outs); diff != "" {
-		t.Errorf("amounts spent, paid and given back:\n%s", diff)
-	}
+	same(t, [][]int64{{100, 20, 70}, {60, 20, 30}, {70, 20, 40}, {30, 20}}, outs)
 	if n := w.fakes[0].count("coins"); n != 1 {
 		t.Errorf("read coins %d times", n)
 	}

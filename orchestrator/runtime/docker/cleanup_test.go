@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestSweep_OnlyItsTestnet(t *testing.T) {
@@ -143,9 +142,7 @@ func TestList(t *testing.T) {
 	want := []string{
 		"n-1 n 10.0.0.10 running netsplit-b-n-1", "n-2 n 10.0.0.11 running netsplit-b-n-2", "n-3 n 10.0.0.12 running netsplit-b-n-3",
 	}
-	if d := cmp.Diff(want, nodes); d != "" {
-		t.Error(d)
-	}
+	same(t, want, nodes)
 	if b.Agent != "running" || b.Socket != "/nowhere/b/agent.sock" || b.Dir != "/d" || b.Scenario != "s" || b.Created != time.Unix(50, 0) {
 		t.Errorf("got %+v", b)
 	}

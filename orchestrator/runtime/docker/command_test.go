@@ -75,9 +75,7 @@ func TestCommand_ReturnsFilesAndOutput(t *testing.T) {
 		Files: map[string][]byte{"/in/deep/file": []byte("content")}, Collect: []string{"/out", "/in/deep/file"},
 	})
 	must(t, err)
-	if got := string(res.Stdout); got != "stdout\n" {
-		t.Errorf("stdout %q", got)
-	}
+	same(t, "stdout\n", string(res.Stdout))
 	if string(res.Files["/out/a/b"]) != "content" || string(res.Files["/in/deep/file"]) != "content" || len(res.Files) != 2 {
 		t.Errorf("files %q", res.Files)
 	}

@@ -149,9 +149,7 @@ func TestRuntime_BeforeCreate(t *testing.T) {
 	wantError(t, "")(r.Shape(t.Context(), nil))
 	wantError(t, "")(r.Launch(t.Context(), []runtime.Launch{{ID: "n"}}, nil))
 	wantError(t, "")(r.Launch(t.Context(), nil, nil))
-	if got := r.Info(t.Context()).Text; got != "docker 1.2.3" {
-		t.Errorf("Info = %q", got)
-	}
+	same(t, "docker 1.2.3", r.Info(t.Context()).Text)
 	for range 2 {
 		check(t, r.Close(t.Context()))
 	}

@@ -133,9 +133,7 @@ func TestFollower_BrokenConnection(t *testing.T) {
 		n, rec := followed(t, log)
 		n.reportStart()
 		rec.until(t, "d", func() bool { return len(rec.lines["n"]) > 0 && rec.lines["n"][len(rec.lines["n"])-1] == "d" })
-		if d := cmp.Diff([]string{"a", "b", "c", "d"}, rec.lines["n"]); d != "" {
-			t.Error(d)
-		}
+		same(t, []string{"a", "b", "c", "d"}, rec.lines["n"])
 	})
 }
 

@@ -199,9 +199,7 @@ func TestGoImage_ProxyWithoutVersionList(t *testing.T) {
 		"env -json GOVERSION GOFLAGS " + strings.Join(goVars, " "), "install -trimpath -ldflags=-s " + toolAt, "mod init netsplit.invalid/build", "get " + toolAt,
 		"list -f {{.Module.GoMod}} example.com/m/cmd/tool", "mod edit -json /cache/m.mod", "install -trimpath -ldflags=-s example.com/m/cmd/tool",
 	}
-	if got := strings.Join(f.calls, "\n"); got != strings.Join(want, "\n") {
-		t.Errorf("ran\n%s", got)
-	}
+	same(t, want, f.calls)
 	boom := errors.New("boom")
 	for name, c := range map[string]struct {
 		edit func(*fakeGo)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/image"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
@@ -288,5 +289,13 @@ func listing(t *testing.T, archive []byte, describe func(h *tar.Header, text []b
 		}
 		must(t, err)
 		out = append(out, describe(h, value(io.ReadAll(tr))(t)))
+	}
+}
+
+// same checks that two values are equal.
+func same(t *testing.T, want, got any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 }

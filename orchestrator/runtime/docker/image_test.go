@@ -161,9 +161,7 @@ func TestConfiguredDirs(t *testing.T) {
 	if got := configuredDirs(main); !slices.Equal(got, []string{"/opt/a", "/opt/b", "/opt/c"}) {
 		t.Errorf("got %v", got)
 	}
-	if got := configuredDirs(filepath.Join(dir, "none")); got != nil {
-		t.Errorf("got %v", got)
-	}
+	same(t, 0, len(configuredDirs(filepath.Join(dir, "none"))))
 }
 
 func TestBinaryImage_Errors(t *testing.T) {

@@ -20,15 +20,9 @@ import (
 func TestNetwork_Internal(t *testing.T) {
 	t.Parallel()
 	r, hosts := testnet(t, 3, nil, Options{})
-	if got := mustGet(t, r, hosts[0], "/healthz"); got != "ok" {
-		t.Errorf("healthz = %q", got)
-	}
-	if got := mustGet(t, r, hosts[1], "/file?path=/etc/netsplit/node.json"); got != "n-2" {
-		t.Errorf("file = %q", got)
-	}
-	if got := mustGet(t, r, hosts[1], "/file?path=/srv/deep/down/file"); got != "deep" {
-		t.Errorf("file = %q", got)
-	}
+	same(t, "ok", mustGet(t, r, hosts[0], "/healthz"))
+	same(t, "n-2", mustGet(t, r, hosts[1], "/file?path=/etc/netsplit/node.json"))
+	same(t, "deep", mustGet(t, r, hosts[1], "/file?path=/srv/deep/down/file"))
 	mustGet(t, r, hosts[2], "/healthz")
 	mustGet(t, r, hosts[0], fmt.Sprintf("/dial?addr=%s:8080", hosts[2].Addr))
 	wantError(t, "")(get(t, r, hosts[0], "/dial?addr=192.0.2.1:80"))
@@ -83,9 +77,7 @@ func TestSink_LinesAndExits(t *testing.T) {
 		t.Fatal("the node did not exit")
 	}
 	rec.until(t, "the exit", func() bool { return len(rec.exits[other]) == 1 })
-	if got, want := rec.exits[other][0], "exited with status 3 after 15 lines"; got != want {
-		t.Errorf("exit %q, want %q", got, want)
-	}
+	same(t, "exited with status 3 after 15 lines", rec.exits[other][0])
 	do(t, r, faults.Start, other)
 	mustGet(t, r, hosts[1], "/healthz")
 	rec.until(t, "lines after the exit", func() bool { return len(rec.lines[other]) == 25 })
@@ -301,9 +293,7 @@ func TestLaunch_ExternalImageUserAndSignal(t *testing.T) {
 	}
 	launch := runtime.Launch{ID: hosts[0].ID, Image: ref, Args: []string{"serve"}, Files: map[string][]byte{"/home/key": []byte("secret")}}
 	must(t, r.Launch(t.Context(), []runtime.Launch{launch}, nil))
-	if got := mustGet(t, r, hosts[0], "/file?path=/home/key"); got != "secret" {
-		t.Errorf("its own file: %q", got)
-	}
+	same(t, "secret", mustGet(t, r, hosts[0], "/file?path=/home/key"))
 	do(t, r, faults.Stop, hosts[0].ID)
 	sink.until(t, "its own signal", func() bool {
 		return strings.Join(sink.lines[hosts[0].ID], " ") == "serving got interrupt"
