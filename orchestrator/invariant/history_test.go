@@ -181,8 +181,7 @@ func (h *history) source(fn func(*trace.Event) error) error {
 
 func (h *history) judge(expect ...trace.Expectation) *Judgement {
 	h.t.Helper()
-	j := must.Get(Judge(h.source, append([]trace.Expectation{}, expect...)))(h.t)
-	return j
+	return must.Get(Judge(h.source, append([]trace.Expectation{}, expect...)))(h.t)
 }
 
 // result judges one invariant, with parameters as pairs of name and value.

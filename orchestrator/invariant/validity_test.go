@@ -26,8 +26,7 @@ func newRealChain(t *testing.T) *realChain {
 	c := &realChain{t: t, now: 1_700_000_000_000}
 	c.g = chain.Genesis{Network: "n", Time: c.now, Bits: chain.MaxBits, Interval: 1000, HalfLife: 1 << 30, Subsidy: 5}
 	c.pow = pow.New(&c.g)
-	tree := must.Get(chain.NewTree(&c.g, c.pow, nil))(t)
-	c.tree = tree
+	c.tree = must.Get(chain.NewTree(&c.g, c.pow, nil))(t)
 	return c
 }
 

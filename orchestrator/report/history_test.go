@@ -156,8 +156,7 @@ func (h *history) make() *report.Report {
 		must.Do(h.t, w.Append(&h.events[i]))
 	}
 	must.Do(h.t, w.Close())
-	r := must.Get(report.Make(dir, path, nil))(h.t)
-	return r
+	return must.Get(report.Make(dir, path, nil))(h.t)
 }
 
 func ids(n ...trace.NodeID) []trace.NodeID { return n }

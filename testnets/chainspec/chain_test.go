@@ -19,8 +19,7 @@ import (
 // parseExample decodes the example, with text replaced.
 func parseExample(t testing.TB, oldnew ...string) *Chain {
 	t.Helper()
-	c := must.Get(Parse("dir/c.yaml", []byte(strings.NewReplacer(oldnew...).Replace(exampleChain(t)))))(t)
-	return c
+	return must.Get(Parse("dir/c.yaml", []byte(strings.NewReplacer(oldnew...).Replace(exampleChain(t)))))(t)
 }
 
 // TestParse: every key of the example arrives in its field.

@@ -17,16 +17,24 @@ import (
 	"github.com/netsplit/netsplit/testnets/strictyaml"
 )
 
-// textAt parses a template that stands at a place of a file.
-func textAt(from strictyaml.Source, pos strictyaml.Pos, source string) (Text, *strictyaml.Error) {
-	t := Text{Source: source, Pos: pos, from: &from}
-	return t, t.parse()
+// textAt parses a good template that stands at a place of a file.
+func textAt(t *testing.T, from strictyaml.Source, pos strictyaml.Pos, source string) Text {
+	t.Helper()
+	text := Text{Source: source, Pos: pos, from: &from}
+	if mistake := text.parse(); mistake != nil {
+		t.Fatal(mistake)
+	}
+	return text
 }
 
-// queryAt compiles an expression that stands at a place of a file.
-func queryAt(from strictyaml.Source, pos strictyaml.Pos, source string) (Query, *strictyaml.Error) {
+// queryAt compiles a good expression that stands at a place of a file.
+func queryAt(t *testing.T, from strictyaml.Source, pos strictyaml.Pos, source string) Query {
+	t.Helper()
 	q := Query{Source: source, Pos: pos, from: &from}
-	return q, q.compile()
+	if mistake := q.compile(); mistake != nil {
+		t.Fatal(mistake)
+	}
+	return q
 }
 
 func TestText_Functions(t *testing.T) {
@@ -65,10 +73,7 @@ func TestText_Functions(t *testing.T) {
 		{text: `{{.None}}`, err: `map has no entry for key "None"`},
 		{text: "a\n  {{.None}}", err: `c.yaml:2:5: template: <.None>: map has no entry for key "None"`},
 	} {
-		tmpl, mistake := textAt(strictyaml.Source{File: "c.yaml", Text: []byte("|\n a\n   {{.None}}\n")}, strictyaml.Pos{Line: 1, Column: 1}, c.text)
-		if mistake != nil {
-			t.Fatal(mistake)
-		}
+		tmpl := textAt(t, strictyaml.Source{File: "c.yaml", Text: []byte("|\n a\n   {{.None}}\n")}, strictyaml.Pos{Line: 1, Column: 1}, c.text)
 		got, err := tmpl.Render(data)
 		switch {
 		case c.err == "" && (err != nil || got != c.want):
@@ -98,10 +103,7 @@ func TestCheckNames(t *testing.T) {
 		"{{$x := 1}}{{$x = 2}}{{range .Producers}}{{len .Peers}}{{$.Seed}}{{end}}":  "Producers Seed",
 		"{{(.Start.Add 5).Unix}}{{.Node.Addr.String}}{{range .Node.Peers}}.{{end}}": "Node Start",
 	} {
-		tmpl, mistake := textAt(strictyaml.Source{}, strictyaml.Pos{}, text)
-		if mistake != nil {
-			t.Fatal(mistake)
-		}
+		tmpl := textAt(t, strictyaml.Source{}, strictyaml.Pos{}, text)
 		used, mistakes := checkNames(tmpl, root)
 		if len(mistakes) > 0 {
 			t.Errorf("%s: %v", text, mistakes[0])
@@ -128,10 +130,7 @@ func TestText_RenderError(t *testing.T) {
 }
 
 func TestText_RenderLimit(t *testing.T) {
-	text, mistake := textAt(strictyaml.Source{}, strictyaml.Pos{}, `{{range .N}}{{printf "%01000000d" 1}}{{end}}`)
-	if mistake != nil {
-		t.Fatal(mistake)
-	}
+	text := textAt(t, strictyaml.Source{}, strictyaml.Pos{}, `{{range .N}}{{printf "%01000000d" 1}}{{end}}`)
 	_, err := text.Render(map[string]any{"N": []int{1, 2, 3, 4, 5}})
 	if err == nil || !strings.Contains(err.Error(), "renders to more than 4194304 bytes") {
 		t.Error(err)
@@ -160,11 +159,7 @@ func TestValue_Render(t *testing.T) {
 
 func TestQuery_Run(t *testing.T) {
 	query := func(source string) Query {
-		q, mistake := queryAt(strictyaml.Source{File: "c.yaml", Text: []byte("jq: .")}, strictyaml.Pos{Line: 1, Column: 5}, source)
-		if mistake != nil {
-			t.Fatal(mistake)
-		}
-		return q
+		return queryAt(t, strictyaml.Source{File: "c.yaml", Text: []byte("jq: .")}, strictyaml.Pos{Line: 1, Column: 5}, source)
 	}
 	in := map[string]any{"a": 1.0, "list": []any{"x"}}
 	got, err := query(".list + [.a]").Run(t.Context(), in)
@@ -198,17 +193,11 @@ func TestQuery_Run(t *testing.T) {
 
 // TestQuery_Deadline: a query without end is stopped, by its own limit or by its caller.
 func TestQuery_Deadline(t *testing.T) {
-	q, mistake := queryAt(strictyaml.Source{}, strictyaml.Pos{}, "def f: f; f")
-	if mistake != nil {
-		t.Fatal(mistake)
-	}
+	q := queryAt(t, strictyaml.Source{}, strictyaml.Pos{}, "def f: f; f")
 	if _, err := q.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "does not end within 1s") {
 		t.Error(err)
 	}
-	more, mistake := queryAt(strictyaml.Source{}, strictyaml.Pos{}, "1, (def f: f; f)")
-	if mistake != nil {
-		t.Fatal(mistake)
-	}
+	more := queryAt(t, strictyaml.Source{}, strictyaml.Pos{}, "1, (def f: f; f)")
 	if _, err := more.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "does not end within 1s") {
 		t.Error(err)
 	}
@@ -232,10 +221,7 @@ func TestText_Render(t *testing.T) {
 		`{{.Any}} {{.Bytes}} {{.Nil}} {{len .Nodes}} {{or "" "x"}}`:  "[a 1.5] [1 2] <no value> 2 x",
 		`{{.Start.Unix}} {{printf "%#x" 255}} {{html "<"}}`:          "1700000000 0xff &lt;",
 	} {
-		tmpl, mistake := textAt(strictyaml.Source{}, strictyaml.Pos{}, text)
-		if mistake != nil {
-			t.Fatal(mistake)
-		}
+		tmpl := textAt(t, strictyaml.Source{}, strictyaml.Pos{}, text)
 		if got, err := tmpl.Render(data); got != want || err != nil {
 			t.Errorf("%s: %q, %v, want %q", text, got, err, want)
 		}
@@ -267,10 +253,7 @@ func TestCheckNames_Mistakes(t *testing.T) {
 		`{{join .Nodes ","}}`:      notText,
 		`{{html .}}`:               notText,
 	} {
-		tmpl, mistake := textAt(strictyaml.Source{}, strictyaml.Pos{}, text)
-		if mistake != nil {
-			t.Fatal(mistake)
-		}
+		tmpl := textAt(t, strictyaml.Source{}, strictyaml.Pos{}, text)
 		_, mistakes := checkNames(tmpl, root)
 		if !slices.ContainsFunc(mistakes, func(e *strictyaml.Error) bool { return e.Msg == want }) {
 			t.Errorf("%s: %v, want %s", text, mistakes, want)
@@ -288,19 +271,13 @@ func TestQuery_LongNumbers(t *testing.T) {
 		".[0][0] | floor":    []any{[]any{json.Number("-" + nines)}},
 		".[0] | tonumber":    []any{nines + ".5e3"},
 	} {
-		q, mistake := queryAt(strictyaml.Source{}, strictyaml.Pos{}, source)
-		if mistake != nil {
-			t.Fatal(mistake)
-		}
+		q := queryAt(t, strictyaml.Source{}, strictyaml.Pos{}, source)
 		if got, err := q.Run(t.Context(), in); err == nil || !strings.Contains(err.Error(), "characters, at most 1000 are read") {
 			t.Errorf("%s: %.50v, %v", source, got, err)
 		}
 	}
 	// What only begins as a number does is a text like any other.
-	q, mistake := queryAt(strictyaml.Source{}, strictyaml.Pos{}, "length")
-	if mistake != nil {
-		t.Fatal(mistake)
-	}
+	q := queryAt(t, strictyaml.Source{}, strictyaml.Pos{}, "length")
 	for _, text := range []string{nines + "x", strings.Repeat("a", 1<<20), strings.Repeat("9", maxDigits)} {
 		if got, err := q.Run(t.Context(), text); err != nil || got != len(text) {
 			t.Errorf("%.10s: %v, %v", text, got, err)

@@ -343,6 +343,5 @@ func TestSpec_Place_UnknownNode(t *testing.T) {
 func catalogSpec(t *testing.T, name string) *Spec {
 	t.Helper()
 	src := must.Get(os.ReadFile("../catalog/" + name + ".yaml"))(t)
-	s := must.Get(Parse(name+".yaml", src))(t)
-	return s
+	return must.Get(Parse(name+".yaml", src))(t)
 }

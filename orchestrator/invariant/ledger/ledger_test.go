@@ -48,16 +48,14 @@ func newMaker(t *testing.T, bits uint32) *maker {
 	}
 	m.nonces = make([]uint64, len(m.keys))
 	m.engine = pow.New(&m.genesis)
-	tree := must.Get(chain.NewTree(&m.genesis, m.engine, nil))(t)
-	m.tree = tree
+	m.tree = must.Get(chain.NewTree(&m.genesis, m.engine, nil))(t)
 	return m
 }
 
 func (m *maker) ledger() *Ledger {
 	m.t.Helper()
 	data := must.Get(json.Marshal(&m.genesis))(m.t)
-	l := must.Get(New(data))(m.t)
-	return l
+	return must.Get(New(data))(m.t)
 }
 
 func (m *maker) pay(from, to int, amount, fee chain.Amount) chain.Tx {
