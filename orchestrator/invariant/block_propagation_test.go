@@ -281,13 +281,3 @@ func TestPropagationSummary_JSON(t *testing.T) {
 		}
 	}
 }
-
-// Without Facts.Measured the polling interval is all that is known.
-func TestPropagation_WithoutMeasuredTimes(t *testing.T) {
-	h := newBFT(t)
-	h.blocksUntil("x", 40*time.Second, "a", "b", "c", "d")
-	h.end(20 * time.Second)
-	if r := h.result("block_propagation"); !strings.HasPrefix(r.Figure, "p50 < 102ms, p95 < 103ms, p99 < 103ms, coverage") {
-		t.Errorf("%s; %v", r.Figure, r.Metrics)
-	}
-}

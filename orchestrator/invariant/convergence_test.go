@@ -8,32 +8,6 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-func TestPartitionSummary(t *testing.T) {
-	h := newHistory(t, "a", "b", "c", "d")
-	h.grow("x", 2, time.Second, "a", "b", "c", "d")
-	h.cut("p", ids("a", "b"), ids("c", "d"))
-	h.grow("l", 5, time.Second, "a", "b")
-	h.grow("w", 6, time.Second, "c", "d")
-	h.at(20 * time.Second)
-	h.heal("p")
-	h.sleep(time.Second)
-	h.sync("a", "c", "w", 6)
-	h.sleep(2 * time.Second)
-	h.sync("b", "c", "w", 6)
-	h.end(5 * time.Second)
-	p := h.judge().Summary.Partitions
-	if len(p) != 1 || len(p[0].Sides) != 2 {
-		t.Fatalf("partitions %+v, want one with two sides", p)
-	}
-	got := p[0]
-	if got.Sides[0].Mined != 5 || got.Sides[1].Mined != 6 || got.Sides[0].Height != 7 || got.Sides[1].Height != 8 {
-		t.Errorf("sides %+v, want 5 and 6 blocks, heights 7 and 8", got.Sides)
-	}
-	if got.Canonical != 1 || got.DeepestReorg != 5 || got.Reorganised != 2 || !got.Converged || got.ConvergedIn != 3*time.Second {
-		t.Errorf("got %+v, want side 1 to be canonical within 3 s, 2 nodes dropping 5 blocks", got)
-	}
-}
-
 func TestJudge_HalvedQuorum(t *testing.T) {
 	h := halvedQuorum(t, 68*time.Second)
 	for _, name := range []string{"agreement", "convergence", "chain_growth", "isolation", "fault_accuracy", "block_propagation"} {

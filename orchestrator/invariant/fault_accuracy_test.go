@@ -231,13 +231,6 @@ func TestAccuracy_NodeFaults(t *testing.T) {
 	want(t, h.result("fault_accuracy"), Fail)
 }
 
-func TestAccuracy_NoFaults(t *testing.T) {
-	h := newHistory(t, "a", "b")
-	h.grow("x", 2, time.Second, "a", "b")
-	h.end(time.Second)
-	want(t, h.result("fault_accuracy"), Vacuous)
-}
-
 func TestFaultSummary_Links(t *testing.T) {
 	h := linkFault(t, trace.Rule{Delay: 100 * ms}, link(ms), late(104*ms, 100*ms), link(2*ms))
 	f := h.judge().Summary.Faults

@@ -172,23 +172,6 @@ func TestJudge_ExpectationsOfTheTrace(t *testing.T) {
 	}
 }
 
-func TestJudge_RunWithoutBlocks(t *testing.T) {
-	h := newHistory(t, "a", "b")
-	h.cut("p", ids("a"), ids("b"))
-	h.probe("p", trace.ProbeDuring, trace.LinkProbe{From: "a", To: "b", Sent: 5, ExpectedCut: true})
-	h.heal("p")
-	h.end(time.Second)
-	var all []trace.Expectation
-	for _, d := range Definitions() {
-		all = append(all, trace.Expectation{Name: d.Name})
-	}
-	for _, r := range h.judge(all...).Results {
-		if r.Verdict == Pass {
-			t.Errorf("%s: PASS", r.Invariant)
-		}
-	}
-}
-
 func TestJudge_TruncatedTrace(t *testing.T) {
 	h := newHistory(t, "a", "b")
 	h.grow("x", 2, time.Second, "a", "b")
@@ -214,14 +197,5 @@ func TestCount(t *testing.T) {
 		if got := Count(n, "block"); got != want {
 			t.Errorf("%d: %q, want %q", n, got, want)
 		}
-	}
-}
-
-func TestJudge_OnePolledNode(t *testing.T) {
-	h := newHistory(t, "a").polled("bft", 2./3, 0)
-	h.blocksUntil("x", 60*time.Second, "a")
-	h.end(30 * time.Second)
-	for _, name := range []string{"agreement", "convergence", "block_propagation", "isolation"} {
-		want(t, h.result(name), Vacuous)
 	}
 }

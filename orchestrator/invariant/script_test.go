@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -46,6 +47,20 @@ var commands = map[string]any{
 	"txs": func(h *history, submitted, included, refused, open, lost int) {
 		s := h.judge().Summary.Txs
 		if d := cmp.Diff([]int{submitted, included, refused, open, lost}, []int{s.Submitted, s.Included, s.Refused, s.Open, s.Lost}); d != "" {
+			h.t.Error(d)
+		}
+	},
+	// partition checks the summary of the only partition.
+	"partition": func(h *history, words ...string) {
+		var got string
+		for _, p := range h.judge().Summary.Partitions {
+			got += fmt.Sprintf("canonical %d, idle %v, %d nodes dropped up to %d blocks, converged %v in %s",
+				p.Canonical, p.Idle, p.Reorganised, p.DeepestReorg, p.Converged, p.ConvergedIn)
+			for _, s := range p.Sides {
+				got += fmt.Sprintf("; %d mined, height %d%s", s.Mined, s.Height, map[bool]string{true: ", a quorum"}[s.Quorate])
+			}
+		}
+		if d := cmp.Diff(strings.Join(words, " "), got); d != "" {
 			h.t.Error(d)
 		}
 	},
