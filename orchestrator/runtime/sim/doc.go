@@ -12,9 +12,9 @@
 //
 // # Links
 //
-// Every pair of nodes is joined by a link with one constant delay in each direction; its rate is unlimited, and it
-// loses nothing. The layers of faults come on top: a packet arrives at now + the link's delay + delay ± jitter, but not before the
-// packet ahead of it on that directed link.
+// Every pair of nodes is joined by a link with one constant delay in each direction; its rate is unlimited, and it loses
+// nothing. The layers of faults come on top: a packet arrives at now + link delay + fault delay ± jitter, but not before
+// the packet ahead of it on that directed link.
 //
 // A connection is a reliable, ordered stream, one per pair of nodes; simultaneous dials result in one connection. A dial
 // takes one and a half round trips, is refused after one round trip if the process is down, and fails after DialTimeout
