@@ -14,6 +14,11 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
+// inspector inspects containers.
+type inspector interface {
+	ContainerInspect(ctx context.Context, id string) (container.InspectResponse, error)
+}
+
 // actor is what actions on nodes need of the engine.
 type actor interface {
 	inspector
@@ -22,6 +27,18 @@ type actor interface {
 	ContainerKill(ctx context.Context, id, signal string) error
 	ContainerPause(ctx context.Context, id string) error
 	ContainerUnpause(ctx context.Context, id string) error
+}
+
+// Do implements runtime.Runtime.
+func (s *nodeSet) Do(ctx context.Context, a faults.Action) error {
+	n, err := s.launched(a.Node)
+	if err == nil {
+		err = n.act(ctx, s.engine, a.Verb)
+	}
+	if err != nil {
+		return fmt.Errorf("%s node %s: %w", a.Verb, a.Node, err)
+	}
+	return nil
 }
 
 // act carries out a verb on a node's container.

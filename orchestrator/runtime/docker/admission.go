@@ -9,13 +9,6 @@ import (
 	"github.com/netsplit/netsplit/faults"
 )
 
-// CheckFaults refuses, before anything starts, faults that would change a container for good: the engine would remove it
-// at its end, or start it again at another address because it has no fixed one. The error joins a *faults.PlanError for
-// each fault that is refused; each wraps an *IncompatibleError.
-func (a *Attached) CheckFaults(planned []faults.Planned) error {
-	return checkFaults(a.containers, a.lowest, planned)
-}
-
 // checkFaults goes through a plan. lowest is the lowest address that is free on the network, if there is one: the engine
 // gives the lowest to a container that starts without a fixed one.
 func checkFaults(containers []attachedContainer, lowest netip.Addr, planned []faults.Planned) error {

@@ -20,12 +20,6 @@ import (
 // agentDir is where the agent sees the directory of the testnet's own that it shares with the host.
 const agentDir = "/run/netsplit"
 
-// The names of the agent's files in its directory.
-const (
-	socketFile  = "agent.sock"
-	journalFile = "journal"
-)
-
 // agentCaps are what the agent needs: nftables and queues in the host's network (NET_ADMIN), entering the nodes' network
 // namespaces and probing there (SYS_ADMIN, NET_RAW), releasing packets in time on a busy host (SYS_NICE), and a socket in
 // a directory of the user who runs netsplit (DAC_OVERRIDE, CHOWN). It finds the namespaces through the process ids of the
@@ -47,7 +41,7 @@ type faultAgent struct {
 	engine    *client.Client
 	nodes     *nodeSet
 	container string // its name
-	dir       string // the directory of its socket on the host
+	socket    string // its path on the host
 
 	ready chan struct{} // closed when agent or err is set
 	agent *agent.Client
@@ -84,7 +78,10 @@ func startAgent(s *session, f *factory, o agentOptions) (*faultAgent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &faultAgent{engine: s.cli, nodes: o.nodes, container: agentName(o.testnet), dir: dir, ready: make(chan struct{})}
+	a := &faultAgent{
+		engine: s.cli, nodes: o.nodes, container: agentName(o.testnet), socket: filepath.Join(dir, socketFile),
+		ready: make(chan struct{}),
+	}
 	s.workers.Go(func() {
 		c, lease, err := a.start(s.life, f, o)
 		if err != nil {
@@ -106,7 +103,7 @@ func startAgent(s *session, f *factory, o agentOptions) (*faultAgent, error) {
 
 // openAgent returns the running agent that listens on a socket. It is not connected to before it is used.
 func openAgent(s *session, testnet, socket string, nodes *nodeSet) *faultAgent {
-	a := &faultAgent{engine: s.cli, nodes: nodes, container: agentName(testnet), dir: filepath.Dir(socket), ready: make(chan struct{})}
+	a := &faultAgent{engine: s.cli, nodes: nodes, container: agentName(testnet), socket: socket, ready: make(chan struct{})}
 	a.agent = agent.Dial(socket)
 	close(a.ready)
 	s.workers.Go(func() {
@@ -122,14 +119,14 @@ func (a *faultAgent) start(life context.Context, f *factory, o agentOptions) (*a
 	ctx, cancel := context.WithTimeout(life, agentTimeout)
 	defer cancel()
 	req := f.request(a.container, o.args(), maps.Clone(o.labels))
-	req.Labels[labelSocket] = filepath.Join(a.dir, socketFile)
+	req.Labels[labelSocket] = a.socket
 	common := req.HostConfigModifier
 	req.HostConfigModifier = func(h *container.HostConfig) {
 		common(h)
 		h.NetworkMode = "host"
 		h.PidMode = "host"
 		h.CapAdd = agentCaps
-		h.Binds = []string{a.dir + ":" + agentDir}
+		h.Binds = []string{filepath.Dir(a.socket) + ":" + agentDir}
 	}
 	mctx, done := uncancelled(ctx)
 	err := f.start(mctx, req)
@@ -137,7 +134,7 @@ func (a *faultAgent) start(life context.Context, f *factory, o agentOptions) (*a
 	if err != nil {
 		return nil, nil, err
 	}
-	c := agent.Dial(filepath.Join(a.dir, socketFile))
+	c := agent.Dial(a.socket)
 	lease, err := a.prepare(ctx, life, c, o.lease)
 	if err == nil {
 		return c, lease, nil
@@ -185,6 +182,14 @@ func (a *faultAgent) poll(ctx context.Context, c *agent.Client) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// socketPath is empty for a nil faultAgent.
+func (a *faultAgent) socketPath() string {
+	if a == nil {
+		return ""
+	}
+	return a.socket
 }
 
 // wait returns the agent once it is ready.

@@ -53,18 +53,6 @@ var (
 	_ runtime.LinkShaper = (*Attached)(nil)
 )
 
-// attachedContainer is a container that netsplit did not start, and the node that it is.
-type attachedContainer struct {
-	node       faults.NodeID
-	role       string
-	name       string
-	id         string
-	addr       netip.Addr
-	fixed      bool // it gets that address again when it is started
-	autoRemove bool // the engine removes it when it ends
-	tty        bool // its log is one raw stream
-}
-
 // Attach finds running containers and checks that they can be attached to: all have an IPv4 address on one bridge network
 // of this host. Nothing is changed before Create. The caller must call Close. The error wraps an *IncompatibleError when
 // the containers are not such as can be attached to.
@@ -78,11 +66,6 @@ func Attach(ctx context.Context, sel Selector, opts AttachOptions) (*Attached, e
 		return nil, errors.Join(fmt.Errorf("attach to containers: %w", err), s.Detach())
 	}
 	return a, nil
-}
-
-// inspector inspects containers.
-type inspector interface {
-	ContainerInspect(ctx context.Context, id string) (container.InspectResponse, error)
 }
 
 // discover sets the containers, their network and its bridge.
@@ -115,18 +98,6 @@ func (a *Attached) discover(ctx context.Context, sel Selector) error {
 	}
 	a.lowest = lowestFree(n, a.containers[0].addr)
 	return nil
-}
-
-// inspect completes what is known about a container.
-func (c *attachedContainer) inspect(ctx context.Context, e inspector, net string) error {
-	is, err := e.ContainerInspect(ctx, c.id)
-	if err != nil {
-		return err
-	}
-	c.autoRemove = is.HostConfig != nil && is.HostConfig.AutoRemove
-	c.tty = is.Config != nil && is.Config.Tty
-	c.addr, c.fixed, err = addrOn(is.NetworkSettings.Networks, net)
-	return err
 }
 
 // Info implements runtime.Runtime.
@@ -220,6 +191,13 @@ func (a *Attached) create(ctx context.Context, plan runtime.Plan) error {
 		testnet: plan.ID, bridge: a.bridge, lease: a.opts.Lease, labels: labels, nodes: nodes,
 	})
 	return err
+}
+
+// CheckFaults refuses, before anything starts, faults that would change a container for good: the engine would remove it
+// at its end, or start it again at another address because it has no fixed one. The error joins a *faults.PlanError for
+// each fault that is refused; each wraps an *IncompatibleError.
+func (a *Attached) CheckFaults(planned []faults.Planned) error {
+	return checkFaults(a.containers, a.lowest, planned)
 }
 
 // Launch implements runtime.Runtime: the containers run already, so it only waits for the agent. Images, arguments and
@@ -318,14 +296,17 @@ const healTimeout = 10 * time.Second
 func (a *Attached) Close(ctx context.Context) error {
 	err := a.restore(ctx)
 	if a.journal == nil {
-		return errors.Join(err, a.close(ctx, "", nil))
+		return errors.Join(err, a.Detach())
 	}
 	id := a.journal.Testnet
 	if len(a.journal.Steps) > 0 {
-		a.retire()
-		return errors.Join(err, fmt.Errorf("testnet %s is not gone: netsplit down %s tries again", id, id), a.cli.Close())
+		return errors.Join(err, fmt.Errorf("testnet %s is not gone: netsplit down %s tries again", id, id), a.Detach())
 	}
-	return errors.Join(err, a.close(ctx, id, a.faultAgent))
+	a.retire()
+	if cerr := closeTestnet(ctx, a.cli, id, a.socketPath()); cerr != nil {
+		return errors.Join(err, cerr)
+	}
+	return errors.Join(err, a.cli.Close())
 }
 
 // restore ends all that faults did to links and containers. Later calls try again what failed.

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"golang.org/x/sync/errgroup"
@@ -19,14 +18,37 @@ import (
 // ended are restored first; where that fails, the testnet stays for another try. The error wraps
 // ErrNotFound when there is nothing.
 func Remove(ctx context.Context, id string) error {
-	r, err := Open(ctx, id)
+	cli, _, err := connect(ctx)
 	if err != nil {
 		return fmt.Errorf("remove testnet %s: %w", id, err)
 	}
-	if err := restoreRun(ctx, r.cli, r.restoreFile, id); err != nil {
-		return errors.Join(fmt.Errorf("remove testnet %s: %w", id, err), r.Detach())
+	defer cli.Close()
+	t, err := find(ctx, cli, id)
+	if err == nil {
+		err = restoreRun(ctx, cli, t.restoreFile, id)
 	}
-	return r.Close(ctx)
+	if err != nil {
+		return fmt.Errorf("remove testnet %s: %w", id, err)
+	}
+	return closeTestnet(ctx, cli, id, t.Socket)
+}
+
+// closeTimeout bounds clean-up when its caller has no time left or sets no limit.
+const closeTimeout = 2 * time.Minute
+
+// closeTestnet removes all that is labelled with a testnet's id, and the directory of its agent's socket, if it has one.
+// It does its work even when ctx has ended, within closeTimeout. Its error names what is left.
+func closeTestnet(ctx context.Context, e cleaner, testnet, socket string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	err := sweep(ctx, e, byTestnet(testnet))
+	if socket != "" {
+		err = errors.Join(err, removeSocketDir(filepath.Dir(socket)))
+	}
+	if err != nil {
+		return fmt.Errorf("close testnet %s: %w (netsplit down %s tries again)", testnet, err, testnet)
+	}
+	return nil
 }
 
 // RemoveAll ends every testnet on the engine, as Remove does, removes what crashed orchestrators left, and returns the ids
@@ -125,8 +147,12 @@ const (
 func sweep(ctx context.Context, e cleaner, f filters.Args) error {
 	var failed error
 	for i := range rounds {
-		if i > 0 && !sleep(ctx, betweenRounds) {
-			return errors.Join(ctx.Err(), failed)
+		if i > 0 {
+			select {
+			case <-time.After(betweenRounds):
+			case <-ctx.Done():
+				return errors.Join(ctx.Err(), failed)
+			}
 		}
 		var err error
 		failed, err = sweepOnce(ctx, e, f)
@@ -176,18 +202,6 @@ func sweepOnce(ctx context.Context, e cleaner, f filters.Args) (failed, err erro
 	return failed, nil
 }
 
-// sleep waits; false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // explainBusy adds what to do about a network that the engine believes to be in use when no container is left. Engines of
 // the 20.10 series can lose count of a network's endpoints under load, and count again only when they start.
 func explainBusy(err error) error {
@@ -195,11 +209,6 @@ func explainBusy(err error) error {
 		return fmt.Errorf("%w; if no other container is on it, the engine lost count and must be restarted", err)
 	}
 	return err
-}
-
-// gone reports that what was to be removed does not exist, or is being removed by somebody else; the next listing shows it.
-func gone(err error) bool {
-	return errdefs.IsNotFound(err) || strings.Contains(err.Error(), "is already in progress")
 }
 
 // remaining names what the filter still selects.
@@ -213,12 +222,4 @@ func remaining(ctx context.Context, e cleaner, f filters.Args) ([]string, error)
 		left = append(left, "network "+n.Name)
 	}
 	return left, err
-}
-
-// nameOf is a container's name without the engine's slash, or its id.
-func nameOf(c container.Summary) string {
-	if len(c.Names) == 0 {
-		return c.ID
-	}
-	return strings.TrimPrefix(c.Names[0], "/")
 }

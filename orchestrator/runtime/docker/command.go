@@ -141,8 +141,6 @@ func runToEnd(ctx context.Context, e commandEngine, id string) error {
 	if err := e.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	limit := time.NewTimer(commandTimeout)
-	defer limit.Stop()
 	var err error
 	select {
 	case w := <-exited:
@@ -155,7 +153,7 @@ func runToEnd(ctx context.Context, e commandEngine, id string) error {
 		}
 	case err = <-errs:
 		err = fmt.Errorf("wait for its end: %w", err)
-	case <-limit.C:
+	case <-time.After(commandTimeout):
 		err = fmt.Errorf("it did not end within %v; a step must end by itself; a server belongs under start", commandTimeout)
 	case <-ctx.Done():
 		err = fmt.Errorf("wait for its end: %w", context.Cause(ctx))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/client"
 )
 
@@ -75,4 +76,9 @@ func unavailable(host string, err error) error {
 		hint = fmt.Sprintf("the engine did not answer within %v", pingTimeout)
 	}
 	return fmt.Errorf("%w: %w; %s (%s)", ErrUnavailable, err, hint, host)
+}
+
+// gone reports that what was to be removed does not exist, or is being removed by somebody else; the next listing shows it.
+func gone(err error) bool {
+	return errdefs.IsNotFound(err) || strings.Contains(err.Error(), "is already in progress")
 }

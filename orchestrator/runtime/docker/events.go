@@ -3,12 +3,14 @@ package docker
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 // eventSource is what watching a testnet needs of the engine.
@@ -73,7 +75,9 @@ func (w *watcher) run(ctx context.Context, msgs <-chan events.Message, errs <-ch
 			}
 			return
 		}
-		if !sleep(ctx, retryAfter) {
+		select {
+		case <-time.After(retryAfter):
+		case <-ctx.Done():
 			return
 		}
 		msgs, errs = w.open(ctx)
@@ -122,4 +126,20 @@ func (w *watcher) reconcile(ctx context.Context) {
 			n.reportEnd(fmt.Errorf("ended while no events came from the engine: %s", c.Status))
 		}
 	}
+}
+
+// report reports what happens to the nodes to a sink, in the background of a session. containers are the nodes'
+// containers by id, which run already and whose earlier lines are left out; nil: containers that will be labelled.
+func (s *nodeSet) report(bg *session, sink runtime.Sink, containers map[string]faults.NodeID) {
+	w := &watcher{src: s.engine, testnet: s.testnet, nodes: s.byID, containers: containers, gap: sink.Gap}
+	for _, n := range s.order {
+		f := newFollower(n.logs(s.engine), n, sink)
+		if containers != nil {
+			n.reportStart()
+			f.lines.last = time.Now()
+		}
+		bg.workers.Go(func() { f.run(bg.life) })
+	}
+	msgs, errs := w.open(bg.life)
+	bg.workers.Go(func() { w.run(bg.life, msgs, errs) })
 }

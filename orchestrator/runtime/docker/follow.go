@@ -72,15 +72,12 @@ func (f *follower) follow(ctx context.Context) {
 			f.sink.Gap(f.node.id, err)
 			return
 		}
-		again := time.NewTimer(retryAfter)
 		select {
 		case <-f.node.inbox.waiting():
-			again.Stop()
 			return
 		case <-ctx.Done():
-			again.Stop()
 			return
-		case <-again.C:
+		case <-time.After(retryAfter):
 		}
 	}
 }
@@ -96,10 +93,8 @@ func (f *follower) readUntilLate(ctx context.Context) error {
 		case <-ctx.Done():
 			return
 		}
-		late := time.NewTimer(lateAfter)
-		defer late.Stop()
 		select {
-		case <-late.C:
+		case <-time.After(lateAfter):
 			cancel()
 		case <-ctx.Done():
 		}

@@ -3,6 +3,7 @@ package docker
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,8 @@ import (
 
 // goStopTimeout is how long the go command and what it started may take to end after an interrupt, and again after a kill.
 const goStopTimeout = 5 * time.Second
+
+var errNoGo = errors.New("no go command on PATH; install Go (https://go.dev/dl), or name a binary: or ref: in the chain file")
 
 // runGo is a goRunner with the go command on PATH. When ctx ends, so does all that the command started; when this process
 // is killed, so is the command.

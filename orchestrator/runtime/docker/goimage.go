@@ -15,11 +15,8 @@ import (
 	"strings"
 )
 
-var (
-	errNoGo = errors.New("no go command on PATH; install Go (https://go.dev/dl), or name a binary: or ref: in the chain file")
-	// errReplaced is returned for a module that can be built only with other modules in the place of those it requires.
-	errReplaced = errors.New("its go.mod replaces modules, so it can be built in its own repository only; build it there and name the program with the key binary")
-)
+// errReplaced is returned for a module that can be built only with other modules in the place of those it requires.
+var errReplaced = errors.New("its go.mod replaces modules, so it can be built in its own repository only; build it there and name the program with the key binary")
 
 // goBuilder makes images of Go programs with the user's own toolchain and caches.
 type goBuilder struct {
@@ -94,7 +91,7 @@ func (b goBuilder) image(ctx context.Context, program, ldflags string) (ref stri
 		}
 	}
 	spec := imageSpec{repo: chainRepo, dirs: chainDirs, hash: build.hash()}
-	if _, found, err := spec.find(ctx, b.engine); found || err != nil {
+	if _, found, err := findImage(ctx, b.engine, spec.ref(), spec.hash); found || err != nil {
 		return spec.ref(), err
 	}
 	b.progress(fmt.Sprintf("building %s with %s", build.program, build.version))

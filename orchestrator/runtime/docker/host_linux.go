@@ -71,3 +71,23 @@ func processID(pid int) string {
 	}
 	return fmt.Sprintf("%d-%s-%s-%s", pid, fields[19], strings.Trim(ns, "pid:[]"), boot[:8])
 }
+
+// hasEnded reports whether the process with a processID has ended. A process that cannot be seen from here, because it is
+// in another PID namespace, counts as running.
+func hasEnded(id string) bool {
+	self := strings.Split(processID(os.Getpid()), "-")
+	parts := strings.Split(id, "-")
+	if len(self) != 4 || len(parts) != 4 {
+		return false
+	}
+	pid, err := strconv.Atoi(parts[0])
+	switch {
+	case err != nil:
+		return false
+	case parts[3] != self[3]: // an earlier boot
+		return true
+	case parts[2] != self[2]:
+		return false
+	}
+	return processID(pid) != id
+}

@@ -15,3 +15,6 @@ func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true
 
 // processID returns the empty string: processes cannot be told apart from later ones of the same number.
 func processID(int) string { return "" }
+
+// hasEnded returns false: every process counts as running.
+func hasEnded(string) bool { return false }

@@ -7,7 +7,6 @@ import (
 	"debug/elf"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -21,8 +20,6 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/jsonmessage"
-
-	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 // Repositories of the images made here; a tag is the beginning of a hash of what the image was made from.
@@ -80,62 +77,6 @@ func ownImage(ctx context.Context, e imageEngine, path string) (image.InspectRes
 		return none, fmt.Errorf("make a node image: %w", err)
 	}
 	return spec.findOrMake(ctx, e)
-}
-
-// BuildImage returns a reference to the image that a source describes, made if the engine does not have it. progress, if not
-// nil, is called for each step that takes time. It may be called before Create.
-func (r *Runtime) BuildImage(ctx context.Context, source runtime.ImageSource, progress func(string)) (string, error) {
-	if err := checkSource(source); err != nil {
-		return "", fmt.Errorf("get an image: %w", err)
-	}
-	ctx, done, err := r.begin(ctx)
-	if err != nil {
-		return "", fmt.Errorf("get an image: %w", err)
-	}
-	defer done()
-	if progress == nil {
-		progress = func(string) {}
-	}
-	var ref, kind string
-	switch {
-	case source.Go != "":
-		kind = "go: " + source.Go
-		var dir string
-		if dir, err = os.UserCacheDir(); err == nil {
-			b := goBuilder{engine: r.cli, dir: filepath.Join(dir, "netsplit"), run: runGo, progress: progress}
-			ref, err = b.image(ctx, source.Go, source.LDFlags)
-		}
-	case source.Binary != "":
-		kind = "binary: " + source.Binary
-		ref, err = binaryImage(ctx, r.cli, source.Binary)
-	case source.Dockerfile != "":
-		kind = "dockerfile: " + source.Dockerfile
-		ref, err = dockerfileImage(ctx, r.cli, source.Dockerfile, progress)
-	default:
-		_, err := localImage(ctx, r.cli, source.Ref)
-		return source.Ref, err
-	}
-	if err != nil {
-		return "", fmt.Errorf("image of %s: %w", kind, err)
-	}
-	return ref, nil
-}
-
-// checkSource fails unless exactly one kind of source is set.
-func checkSource(s runtime.ImageSource) error {
-	kinds := 0
-	for _, k := range []string{s.Go, s.Binary, s.Ref, s.Dockerfile} {
-		if k != "" {
-			kinds++
-		}
-	}
-	if kinds != 1 {
-		return fmt.Errorf("the source has %d of go, binary, ref and dockerfile; it needs one", kinds)
-	}
-	if s.LDFlags != "" && s.Go == "" {
-		return errors.New("ldflags are for the source go only")
-	}
-	return nil
 }
 
 // binaryImage returns the image FROM scratch that holds an executable of this host, with its loader and libraries.
@@ -222,11 +163,6 @@ func (s *imageSpec) addProgram(file, entry string) error {
 
 func (s *imageSpec) ref() string { return s.repo + ":" + s.hash[:12] }
 
-// find returns the image if the engine has it.
-func (s *imageSpec) find(ctx context.Context, e imageEngine) (image.InspectResponse, bool, error) {
-	return findImage(ctx, e, s.ref(), s.hash)
-}
-
 // findImage returns the image of a reference if the engine has it and it was made from what has that hash.
 func findImage(ctx context.Context, e imageInspector, ref, hash string) (image.InspectResponse, bool, error) {
 	img, err := e.ImageInspect(ctx, ref)
@@ -245,7 +181,7 @@ func (s *imageSpec) make(ctx context.Context, e imageEngine) (image.InspectRespo
 }
 
 func (s *imageSpec) findOrMake(ctx context.Context, e imageEngine) (image.InspectResponse, error) {
-	img, found, err := s.find(ctx, e)
+	img, found, err := findImage(ctx, e, s.ref(), s.hash)
 	if found || err != nil {
 		return img, err
 	}

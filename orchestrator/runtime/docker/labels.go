@@ -3,7 +3,10 @@ package docker
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"os"
+	"strings"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 
 	"github.com/netsplit/netsplit/faults"
@@ -34,6 +37,19 @@ const (
 
 	tool = "netsplit"
 )
+
+// testOwner is the environment variable with the processID of the test for which this process works. Tests set it with
+// OwnTests; it is inherited by what they start. It is never set in production.
+const testOwner = "NETSPLIT_TEST_OWNER"
+
+// TestLabels returns the labels of what a test makes on the engine by itself, without a Runtime; empty outside of tests.
+func TestLabels() map[string]string {
+	labels := map[string]string{}
+	if id := os.Getenv(testOwner); id != "" {
+		labels[labelTestOwner] = id
+	}
+	return labels
+}
 
 // testnetLabels are on everything that a testnet is made of.
 func testnetLabels(plan runtime.Plan) map[string]string {
@@ -72,4 +88,12 @@ func agentName(testnet string) string { return "netsplit-" + testnet + ".agent" 
 func bridgeName(testnet string) string {
 	sum := sha256.Sum256([]byte(testnet))
 	return "nsp" + hex.EncodeToString(sum[:6])
+}
+
+// nameOf is a container's name without the engine's slash, or its id.
+func nameOf(c container.Summary) string {
+	if len(c.Names) == 0 {
+		return c.ID
+	}
+	return strings.TrimPrefix(c.Names[0], "/")
 }

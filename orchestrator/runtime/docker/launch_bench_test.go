@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -60,7 +59,7 @@ func timeRaw(b *testing.B, n int) (up, launch time.Duration) {
 	r.factory = value(newFactory(r.cli, nil))(b)
 	r.factory.cli.image = value(netsplitImage(b.Context(), r.cli, ""))(b)
 	begin := time.Now()
-	subnets(r.plan.ID, smallest, nil, func(p netip.Prefix) bool {
+	for p := range subnets(r.plan.ID, smallest, nil) {
 		_, err := r.cli.NetworkCreate(b.Context(), networkName(r.plan.ID), network.CreateOptions{
 			Driver: "bridge", Internal: true, Labels: testnetLabels(r.plan), Options: driverOptions(r.plan.ID),
 			IPAM: &network.IPAM{Driver: "default", Config: []network.IPAMConfig{{Subnet: p.String()}}},
@@ -70,8 +69,8 @@ func timeRaw(b *testing.B, n int) (up, launch time.Duration) {
 			n := &node{id: l.ID, role: "n", addr: offset(p.Addr(), firstHost+uint32(i)), container: containerName(r.plan.ID, l.ID)}
 			must(b, r.add(n))
 		}
-		return false
-	})
+		break
+	}
 	made := time.Now()
 	var g errgroup.Group
 	g.SetLimit(parallel)

@@ -6,7 +6,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"iter"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/docker/docker/api/types/network"
@@ -39,10 +41,8 @@ func createNetwork(ctx context.Context, mk networkMaker, ls networkLister, testn
 	if err != nil {
 		return netip.Prefix{}, fmt.Errorf("create network %s: %w", networkName(testnet), err)
 	}
-	var found netip.Prefix
-	last := fmt.Errorf("no free /%d is left in the private address ranges", bits)
-	subnets(testnet, bits, taken, func(p netip.Prefix) bool {
-		_, err := mk.CreateNetwork(ctx, testcontainers.NetworkRequest{
+	for p := range subnets(testnet, bits, taken) {
+		_, err = mk.CreateNetwork(ctx, testcontainers.NetworkRequest{
 			Driver:   "bridge",
 			Internal: true,
 			Name:     networkName(testnet),
@@ -54,19 +54,12 @@ func createNetwork(ctx context.Context, mk networkMaker, ls networkLister, testn
 		})
 		switch {
 		case err == nil:
-			found, last = p, nil
-			return false
-		case isOverlap(err):
-			return true // it was taken meanwhile
-		default:
-			last = err
-			return false
+			return p, nil
+		case !isOverlap(err): // else it was taken meanwhile
+			return netip.Prefix{}, fmt.Errorf("create network %s: %w", networkName(testnet), err)
 		}
-	})
-	if last != nil {
-		return netip.Prefix{}, fmt.Errorf("create network %s: %w", networkName(testnet), last)
 	}
-	return found, nil
+	return netip.Prefix{}, fmt.Errorf("create network %s: no free /%d is left in the private address ranges", networkName(testnet), bits)
 }
 
 // isOverlap recognises the engine's answer to a subnet that is in use. It has no code of its own.
@@ -118,23 +111,22 @@ func prefixFor(n int) (int, error) {
 	return 0, fmt.Errorf("%d nodes do not fit into one network (at most %d)", n, 1<<(32-largest)-1-firstHost)
 }
 
-// subnets calls yield with every candidate of that length which overlaps nothing in taken, until yield returns false.
-// Where the search begins depends on the testnet's name, so that testnets that start at once seldom collide.
-func subnets(testnet string, bits int, taken []netip.Prefix, yield func(netip.Prefix) bool) {
-	h := fnv.New32a()
-	h.Write([]byte(testnet))
-	for _, pool := range pools {
-		if bits < pool.Bits() {
-			continue
-		}
-		count := uint32(1) << (bits - pool.Bits())
-		for i := range count {
-			p := nth(pool, bits, (h.Sum32()+i)%count)
-			if overlaps(p, taken) {
+// subnets yields every candidate of that length which overlaps nothing in taken. Where the search begins depends on the
+// testnet's name, so that testnets that start at once seldom collide.
+func subnets(testnet string, bits int, taken []netip.Prefix) iter.Seq[netip.Prefix] {
+	return func(yield func(netip.Prefix) bool) {
+		h := fnv.New32a()
+		h.Write([]byte(testnet))
+		for _, pool := range pools {
+			if bits < pool.Bits() {
 				continue
 			}
-			if !yield(p) {
-				return
+			count := uint32(1) << (bits - pool.Bits())
+			for i := range count {
+				p := nth(pool, bits, (h.Sum32()+i)%count)
+				if !slices.ContainsFunc(taken, p.Overlaps) && !yield(p) {
+					return
+				}
 			}
 		}
 	}
@@ -150,13 +142,4 @@ func offset(a netip.Addr, n uint32) netip.Addr {
 	b := a.As4()
 	binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])+n)
 	return netip.AddrFrom4(b)
-}
-
-func overlaps(p netip.Prefix, taken []netip.Prefix) bool {
-	for _, t := range taken {
-		if p.Overlaps(t) {
-			return true
-		}
-	}
-	return false
 }

@@ -30,10 +30,11 @@ func TestPrefixFor(t *testing.T) {
 
 // first returns the first candidates, in order.
 func first(n int, testnet string, bits int, taken ...netip.Prefix) (out []netip.Prefix) {
-	subnets(testnet, bits, taken, func(p netip.Prefix) bool {
-		out = append(out, p)
-		return len(out) < n
-	})
+	for p := range subnets(testnet, bits, taken) {
+		if out = append(out, p); len(out) == n {
+			break
+		}
+	}
 	return out
 }
 

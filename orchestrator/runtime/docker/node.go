@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/docker/docker/client"
 	"golang.org/x/sync/errgroup"
@@ -73,18 +72,6 @@ func (s *nodeSet) hosts() []runtime.Host {
 	return out
 }
 
-// Do implements runtime.Runtime.
-func (s *nodeSet) Do(ctx context.Context, a faults.Action) error {
-	n, err := s.launched(a.Node)
-	if err == nil {
-		err = n.act(ctx, s.engine, a.Verb)
-	}
-	if err != nil {
-		return fmt.Errorf("%s node %s: %w", a.Verb, a.Node, err)
-	}
-	return nil
-}
-
 // Logs implements runtime.Runtime.
 func (s *nodeSet) Logs(ctx context.Context, id faults.NodeID, count int) ([]string, error) {
 	n, err := s.find(id)
@@ -105,22 +92,6 @@ func (s *nodeSet) fail(ctx context.Context, op string, id faults.NodeID, err err
 		e.Tail = tail
 	}
 	return e
-}
-
-// report reports what happens to the nodes to a sink, in the background of a session. containers are the nodes'
-// containers by id, which run already and whose earlier lines are left out; nil: containers that will be labelled.
-func (s *nodeSet) report(bg *session, sink runtime.Sink, containers map[string]faults.NodeID) {
-	w := &watcher{src: s.engine, testnet: s.testnet, nodes: s.byID, containers: containers, gap: sink.Gap}
-	for _, n := range s.order {
-		f := newFollower(n.logs(s.engine), n, sink)
-		if containers != nil {
-			n.reportStart()
-			f.lines.last = time.Now()
-		}
-		bg.workers.Go(func() { f.run(bg.life) })
-	}
-	msgs, errs := w.open(bg.life)
-	bg.workers.Go(func() { w.run(bg.life, msgs, errs) })
 }
 
 // agentHosts is the agent's table of nodes before any of their namespaces is known.

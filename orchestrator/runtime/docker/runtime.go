@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/docker/docker/api/types/container"
@@ -37,9 +39,6 @@ type Runtime struct {
 	plan    runtime.Plan
 	factory *factory
 	images  sync.Map // of *externalImage by reference
-
-	// restoreFile is the restore journal of a testnet of attached containers that was opened; empty for all others.
-	restoreFile string
 }
 
 // The capabilities of this runtime.
@@ -266,6 +265,62 @@ func (r *Runtime) externalImage(ctx context.Context, ref string) (*externalImage
 	return f.(*externalImage), nil
 }
 
+// BuildImage returns a reference to the image that a source describes, made if the engine does not have it. progress, if not
+// nil, is called for each step that takes time. It may be called before Create.
+func (r *Runtime) BuildImage(ctx context.Context, source runtime.ImageSource, progress func(string)) (string, error) {
+	if err := checkSource(source); err != nil {
+		return "", fmt.Errorf("get an image: %w", err)
+	}
+	ctx, done, err := r.begin(ctx)
+	if err != nil {
+		return "", fmt.Errorf("get an image: %w", err)
+	}
+	defer done()
+	if progress == nil {
+		progress = func(string) {}
+	}
+	var ref, kind string
+	switch {
+	case source.Go != "":
+		kind = "go: " + source.Go
+		var dir string
+		if dir, err = os.UserCacheDir(); err == nil {
+			b := goBuilder{engine: r.cli, dir: filepath.Join(dir, "netsplit"), run: runGo, progress: progress}
+			ref, err = b.image(ctx, source.Go, source.LDFlags)
+		}
+	case source.Binary != "":
+		kind = "binary: " + source.Binary
+		ref, err = binaryImage(ctx, r.cli, source.Binary)
+	case source.Dockerfile != "":
+		kind = "dockerfile: " + source.Dockerfile
+		ref, err = dockerfileImage(ctx, r.cli, source.Dockerfile, progress)
+	default:
+		_, err := localImage(ctx, r.cli, source.Ref)
+		return source.Ref, err
+	}
+	if err != nil {
+		return "", fmt.Errorf("image of %s: %w", kind, err)
+	}
+	return ref, nil
+}
+
+// checkSource fails unless exactly one kind of source is set.
+func checkSource(s runtime.ImageSource) error {
+	kinds := 0
+	for _, k := range []string{s.Go, s.Binary, s.Ref, s.Dockerfile} {
+		if k != "" {
+			kinds++
+		}
+	}
+	if kinds != 1 {
+		return fmt.Errorf("the source has %d of go, binary, ref and dockerfile; it needs one", kinds)
+	}
+	if s.LDFlags != "" && s.Go == "" {
+		return errors.New("ldflags are for the source go only")
+	}
+	return nil
+}
+
 // Open returns a Runtime for a testnet that is running already, made by another process. Nothing comes to a sink, and
 // Create and Launch fail. The caller calls Detach when it is done, or Close to end the testnet. The error wraps
 // ErrNotFound when there is no such testnet.
@@ -281,15 +336,11 @@ func Open(ctx context.Context, id string) (*Runtime, error) {
 }
 
 func (r *Runtime) open(ctx context.Context, id string) error {
-	found, err := list(ctx, r.cli, byTestnet(id))
+	t, err := find(ctx, r.cli, id)
 	if err != nil {
 		return err
 	}
-	if len(found) == 0 {
-		return fmt.Errorf("%w: %s (netsplit ls shows those there are)", ErrNotFound, id)
-	}
-	t := found[0]
-	r.plan.ID, r.plan.Name, r.plan.Dir, r.restoreFile = t.ID, t.Scenario, t.Dir, t.restoreFile
+	r.plan.ID, r.plan.Name, r.plan.Dir = t.ID, t.Scenario, t.Dir
 	r.nodeSet = newNodeSet(r.cli, id)
 	for _, info := range t.Nodes {
 		n := &node{id: info.ID, role: info.Role, addr: info.Addr, container: info.Container, launched: true}
@@ -325,5 +376,11 @@ func (r *Runtime) Info(ctx context.Context) runtime.Info {
 // Close implements runtime.Runtime. It works after a Create or Launch that was cancelled, and does its work even when ctx
 // has ended, within two minutes. Its error names what is left.
 func (r *Runtime) Close(ctx context.Context) error {
-	return r.close(ctx, r.plan.ID, r.faultAgent)
+	r.retire()
+	if r.plan.ID != "" {
+		if err := closeTestnet(ctx, r.cli, r.plan.ID, r.socketPath()); err != nil {
+			return err
+		}
+	}
+	return r.cli.Close()
 }

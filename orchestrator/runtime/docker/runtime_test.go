@@ -124,7 +124,7 @@ func TestOpenListRemove(t *testing.T) {
 	if ours(t, id) != nil {
 		t.Error("still listed")
 	}
-	if _, err := os.Stat(r.faultAgent.dir); !os.IsNotExist(err) {
+	if _, err := os.Stat(filepath.Dir(r.faultAgent.socket)); !os.IsNotExist(err) {
 		t.Errorf("socket directory: %v", err)
 	}
 	wantError(t, ErrNotFound)(Remove(t.Context(), id))

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -28,6 +29,18 @@ const maxNode = 40
 type Selector struct {
 	Labels []string // "KEY=VALUE" or "KEY"
 	Names  []string // whole names, or ids of at least 12 digits
+}
+
+// attachedContainer is a container that netsplit did not start, and the node that it is.
+type attachedContainer struct {
+	node       faults.NodeID
+	role       string
+	name       string
+	id         string
+	addr       netip.Addr
+	fixed      bool // it gets that address again when it is started
+	autoRemove bool // the engine removes it when it ends
+	tty        bool // its log is one raw stream
 }
 
 // IncompatibleError is returned for containers, a network or faults that the user named and that cannot be attached to,
@@ -288,6 +301,18 @@ func bridgeOf(n network.Inspect) (string, error) {
 		return "", fmt.Errorf("network %s has the unexpected id %q", n.Name, n.ID)
 	}
 	return "br-" + n.ID[:12], nil
+}
+
+// inspect completes what is known about a container.
+func (c *attachedContainer) inspect(ctx context.Context, e inspector, net string) error {
+	is, err := e.ContainerInspect(ctx, c.id)
+	if err != nil {
+		return err
+	}
+	c.autoRemove = is.HostConfig != nil && is.HostConfig.AutoRemove
+	c.tty = is.Config != nil && is.Config.Tty
+	c.addr, c.fixed, err = addrOn(is.NetworkSettings.Networks, net)
+	return err
 }
 
 // addrOn returns a container's address on a network, and whether it was given to the container, which then gets it again

@@ -3,7 +3,6 @@ package docker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -93,28 +92,6 @@ func (s *session) retire() {
 // Detach still removes it.
 func (s *session) Detach() error {
 	s.retire()
-	return s.cli.Close()
-}
-
-// closeTimeout bounds clean-up when its caller has no time left or sets no limit.
-const closeTimeout = 2 * time.Minute
-
-// close retires and removes all that is labelled with a testnet's id, and the directory of its agent's socket. It does
-// its work even when ctx has ended, within closeTimeout. Its error names what is left.
-func (s *session) close(ctx context.Context, testnet string, a *faultAgent) error {
-	s.retire()
-	if testnet == "" {
-		return s.cli.Close()
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-	defer cancel()
-	err := sweep(ctx, s.cli, byTestnet(testnet))
-	if a != nil {
-		err = errors.Join(err, removeSocketDir(a.dir))
-	}
-	if err != nil {
-		return fmt.Errorf("close testnet %s: %w (netsplit down %s tries again)", testnet, err, testnet)
-	}
 	return s.cli.Close()
 }
 

@@ -9,6 +9,12 @@ import (
 	"syscall"
 )
 
+// The names of the agent's files in the directory of its socket.
+const (
+	socketFile  = "agent.sock"
+	journalFile = "journal"
+)
+
 // maxSocketPath is the longest path of a Unix socket.
 const maxSocketPath = 107
 

@@ -140,3 +140,15 @@ func list(ctx context.Context, e lister, f filters.Args) ([]Testnet, error) {
 	}
 	return out, nil
 }
+
+// find returns one testnet. The error wraps ErrNotFound when there is none of that id.
+func find(ctx context.Context, e lister, id string) (Testnet, error) {
+	found, err := list(ctx, e, byTestnet(id))
+	if err != nil {
+		return Testnet{}, err
+	}
+	if len(found) == 0 {
+		return Testnet{}, fmt.Errorf("%w: %s (netsplit ls shows those there are)", ErrNotFound, id)
+	}
+	return found[0], nil
+}
