@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -48,33 +47,6 @@ func TestArrange_Help(t *testing.T) {
 		_, help, err := arrange(quietApp(), strings.Fields(args))
 		if err != nil || help == nil || help.HelpName != want {
 			t.Errorf("%q: help of %+v, %v, want %s", args, help, err, want)
-		}
-	}
-}
-
-func TestArrange_Errors(t *testing.T) {
-	for _, c := range []struct{ args, message, hint string }{
-		{"netsplit rnu", "there is no command", "netsplit run"},
-		{"netsplit zzz", "there is no command", "netsplit help"},
-		{"netsplit quickstart", "there is no command", "netsplit run quickstart"},
-		{"netsplit fault quickstart", "fault has no command", "netsplit help fault"},
-		{"netsplit help fault parti", "fault has no command", "netsplit help fault"},
-		{"netsplit wallet nwe", "wallet has no command", "netsplit wallet new"},
-		{"netsplit fault --json kill", "fault has no flag --json", "netsplit fault --help"},
-		{"netsplit run --unknown value", "run has no flag --unknown", "netsplit run --help"},
-		{"netsplit run ---json x", "run has no flag", "--json"},
-		{"netsplit run x --nodes", "--nodes needs a value", "--nodes 20"},
-		{"netsplit run --seed -7 split-brain", `--seed cannot be "-7"`, "a whole number"},
-		{"netsplit fault latency -t", "-t needs a value", "--help"},
-		{"netsplit run", "run needs SCENARIO", "netsplit catalog"},
-		{"netsplit run a b", `run does not take "b"`, "netsplit run --help"},
-		{"netsplit ls a", `ls does not take "a"`, "netsplit ls --help"},
-		{"netsplit tx send --to=b", "tx send needs --from, --amount", "netsplit tx send --help"},
-	} {
-		_, _, err := arrange(quietApp(), strings.Fields(c.args))
-		var exit *exitError
-		if !errors.As(err, &exit) || exit.code != exitUsage || !strings.Contains(err.Error(), c.message) || !strings.Contains(exit.hint, c.hint) {
-			t.Errorf("%s: %+v", c.args, err)
 		}
 	}
 }
