@@ -148,11 +148,7 @@ func TestAccuracy_Times(t *testing.T) {
 		{10 * time.Second, 12*time.Second + 1, Fail},
 	} {
 		h := goodCut(t)
-		for _, e := range h.events {
-			if e.Kind == trace.KindFault {
-				e.Fault.PlannedAt, e.Fault.PlannedFor = c.at, c.length
-			}
-		}
+		h.eachFault(func(f *trace.Fault) { f.PlannedAt, f.PlannedFor = c.at, c.length })
 		want(t, h.result("fault_accuracy"), c.want)
 	}
 }
@@ -247,11 +243,7 @@ func TestFaultSummary_Links(t *testing.T) {
 
 func TestAccuracy_IdleCut(t *testing.T) {
 	h := goodCut(t)
-	for _, e := range h.events {
-		if e.Kind == trace.KindFault {
-			e.Fault.Dropped = 0
-		}
-	}
+	h.eachFault(func(f *trace.Fault) { f.Dropped = 0 })
 	r := h.result("fault_accuracy")
 	want(t, r, Vacuous)
 	if !strings.Contains(r.Reason, "f: the cut dropped no packet") {
@@ -263,11 +255,7 @@ func TestAccuracy_IdleCut(t *testing.T) {
 func TestAccuracy_IdleDelay(t *testing.T) {
 	for delayed, verdict := range map[int64]Verdict{0: Vacuous, 1: Pass, -1: Pass} { // -1: the engine cannot count
 		h := linkFault(t, trace.Rule{Delay: 100 * ms}, link(ms), late(101*ms, 100*ms), link(ms))
-		for _, e := range h.events {
-			if e.Kind == trace.KindFault {
-				e.Fault.Dropped, e.Fault.Delayed = 0, delayed
-			}
-		}
+		h.eachFault(func(f *trace.Fault) { f.Dropped, f.Delayed = 0, delayed })
 		r := h.result("fault_accuracy")
 		want(t, r, verdict)
 		if verdict == Vacuous && !strings.Contains(r.Reason, "f: the delay held up no packet") {
@@ -276,19 +264,11 @@ func TestAccuracy_IdleDelay(t *testing.T) {
 	}
 	// A cut delays nothing, and a delay drops nothing.
 	h := goodCut(t)
-	for _, e := range h.events {
-		if e.Kind == trace.KindFault {
-			e.Fault.Delayed = 0
-		}
-	}
+	h.eachFault(func(f *trace.Fault) { f.Delayed = 0 })
 	want(t, h.result("fault_accuracy"), Pass)
 	// Neither rule: there is no such count to judge a loss by.
 	h = linkFault(t, trace.Rule{}, link(ms), link(ms), link(ms))
-	for _, e := range h.events {
-		if e.Kind == trace.KindFault {
-			e.Fault.Delayed = 0
-		}
-	}
+	h.eachFault(func(f *trace.Fault) { f.Delayed = 0 })
 	want(t, h.result("fault_accuracy"), Pass)
 }
 

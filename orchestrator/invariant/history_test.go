@@ -130,6 +130,15 @@ func (h *history) sync(n, from trace.NodeID, prefix string, count int) {
 
 func (h *history) fault(f trace.Fault) { h.add("", &trace.Event{Kind: trace.KindFault, Fault: &f}) }
 
+// eachFault changes all fault events so far.
+func (h *history) eachFault(change func(f *trace.Fault)) {
+	for _, e := range h.events {
+		if e.Kind == trace.KindFault {
+			change(e.Fault)
+		}
+	}
+}
+
 func ids(n ...trace.NodeID) []trace.NodeID { return n }
 
 // cut cuts a from b in both directions, at once.
@@ -277,11 +286,7 @@ func halvedQuorum(t *testing.T, resume time.Duration) *history {
 	h.probes(trace.ProbeDuring, true)
 	h.at(50 * time.Second)
 	h.heal("p")
-	for _, e := range h.events {
-		if e.Kind == trace.KindFault {
-			e.Fault.PlannedAt, e.Fault.PlannedFor = 20*time.Second, 30*time.Second
-		}
-	}
+	h.eachFault(func(f *trace.Fault) { f.PlannedAt, f.PlannedFor = 20*time.Second, 30*time.Second })
 	h.sleep(ms)
 	h.probes(trace.ProbeAfter, false)
 	h.at(resume)

@@ -41,6 +41,13 @@ func (c *realChain) use(h *history) {
 	}
 }
 
+// newValidity starts a history of a real chain.
+func newValidity(t *testing.T) (*realChain, *history) {
+	c, h := newRealChain(t), newHistory(t, "a", "b")
+	c.use(h)
+	return c, h
+}
+
 // next makes a block, changed as wanted before its work is proved; only an unchanged one goes onto the chain.
 func (c *realChain) next(change func(*chain.Header)) trace.Block {
 	c.t.Helper()
@@ -75,8 +82,7 @@ func (h *history) record(b trace.Block, raw bool) {
 }
 
 func TestValidity_ContentsInAnyOrder(t *testing.T) {
-	c, h := newRealChain(t), newHistory(t, "a", "b")
-	c.use(h)
+	c, h := newValidity(t)
 	var blocks []trace.Block
 	for range 5 {
 		b := c.next(nil)
@@ -96,8 +102,7 @@ func TestValidity_ContentsInAnyOrder(t *testing.T) {
 }
 
 func TestValidity_InvalidBlock(t *testing.T) {
-	c, h := newRealChain(t), newHistory(t, "a", "b")
-	c.use(h)
+	c, h := newValidity(t)
 	h.record(c.next(nil), true)
 	bad := c.next(func(h *chain.Header) { h.StateRoot[0] ^= 1 }) // a pays itself too much
 	h.record(bad, true)
@@ -110,8 +115,7 @@ func TestValidity_InvalidBlock(t *testing.T) {
 }
 
 func TestValidity_OtherContent(t *testing.T) {
-	c, h := newRealChain(t), newHistory(t, "a", "b")
-	c.use(h)
+	c, h := newValidity(t)
 	b := c.next(nil)
 	other := b
 	other.Hash = "lie"
@@ -125,8 +129,7 @@ func TestValidity_OtherContent(t *testing.T) {
 }
 
 func TestValidity_ChildOfAnInvalidBlock(t *testing.T) {
-	c, h := newRealChain(t), newHistory(t, "a", "b")
-	c.use(h)
+	c, h := newValidity(t)
 	bad := c.next(func(h *chain.Header) { h.Version = 9 })
 	h.record(bad, true)
 	parent := must.Get(chain.ParseHash(string(bad.Hash)))(t)
@@ -138,8 +141,7 @@ func TestValidity_ChildOfAnInvalidBlock(t *testing.T) {
 }
 
 func TestValidity_BlockOnNoChain(t *testing.T) {
-	c, h := newRealChain(t), newHistory(t, "a", "b")
-	c.use(h)
+	c, h := newValidity(t)
 	h.record(c.next(nil), true)
 	bad := c.next(func(h *chain.Header) { h.Version = 9 })
 	h.add("", &trace.Event{Kind: trace.KindBlock, Block: &bad}) // on no chain
@@ -148,8 +150,7 @@ func TestValidity_BlockOnNoChain(t *testing.T) {
 }
 
 func TestValidity_Unknown(t *testing.T) {
-	c, h := newRealChain(t), newHistory(t, "a", "b")
-	c.use(h)
+	c, h := newValidity(t)
 	h.record(c.next(nil), true)
 	missing := c.next(nil)
 	h.record(missing, false)
@@ -169,9 +170,7 @@ func TestValidity_Unknown(t *testing.T) {
 		func(f *trace.Facts) { f.Genesis = []byte("{") },
 		func(f *trace.Facts) { f.Genesis = []byte(strings.Replace(string(f.Genesis), `"n"`, `"m"`, 1)) },
 	} {
-		h := newHistory(t, "a", "b")
-		c := newRealChain(t)
-		c.use(h)
+		c, h := newValidity(t)
 		change(&h.run.Chain)
 		h.record(c.next(nil), true)
 		h.stop()
@@ -180,8 +179,7 @@ func TestValidity_Unknown(t *testing.T) {
 }
 
 func TestValidity_NoBlocks(t *testing.T) {
-	c, h := newRealChain(t), newHistory(t, "a", "b")
-	c.use(h)
+	_, h := newValidity(t)
 	h.stop()
 	want(t, h.result("validity"), Vacuous)
 }
