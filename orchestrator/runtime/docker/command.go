@@ -79,7 +79,17 @@ func runCommand(ctx context.Context, e commandEngine, img *externalImage, cmd ru
 	}
 	// Not cancelled, so that there is a known container to remove.
 	mctx, cancel := uncancelled(ctx)
-	made, err := e.ContainerCreate(mctx, commandConfig(img.ref, cmd.Args, labels), commandHost(), nil, nil, name)
+	pids := int64(maxPids)
+	made, err := e.ContainerCreate(mctx, &container.Config{
+		Image: img.ref, Cmd: cmd.Args, Labels: labels,
+		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}},
+	}, &container.HostConfig{
+		NetworkMode: "none",
+		CapDrop:     []string{"ALL"},
+		SecurityOpt: []string{"no-new-privileges"},
+		Resources:   container.Resources{PidsLimit: &pids},
+		LogConfig:   container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "16m", "max-file": "1"}},
+	}, nil, nil, name)
 	cancel()
 	if made.ID != "" {
 		defer func() {
@@ -111,24 +121,6 @@ func runCommand(ctx context.Context, e commandEngine, img *externalImage, cmd ru
 	}
 	res.Files, err = collect(ctx, e, made.ID, cmd.Collect)
 	return res, err
-}
-
-func commandConfig(image string, args []string, labels map[string]string) *container.Config {
-	return &container.Config{
-		Image: image, Cmd: args, Labels: labels,
-		Healthcheck: &container.HealthConfig{Test: []string{"NONE"}},
-	}
-}
-
-func commandHost() *container.HostConfig {
-	pids := int64(maxPids)
-	return &container.HostConfig{
-		NetworkMode: "none",
-		CapDrop:     []string{"ALL"},
-		SecurityOpt: []string{"no-new-privileges"},
-		Resources:   container.Resources{PidsLimit: &pids},
-		LogConfig:   container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "16m", "max-file": "1"}},
-	}
 }
 
 // runToEnd starts a container and waits for its end, but not for longer than commandTimeout. A command that fails is an error

@@ -35,11 +35,11 @@ func driverOptions(testnet string) map[string]string {
 func createNetwork(ctx context.Context, mk networkMaker, ls networkLister, testnet string, n int, labels map[string]string) (netip.Prefix, error) {
 	bits, err := prefixFor(n)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("create network %s: %w", networkName(testnet), err)
+		return netip.Prefix{}, err
 	}
 	taken, err := takenPrefixes(ctx, ls)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("create network %s: %w", networkName(testnet), err)
+		return netip.Prefix{}, err
 	}
 	for p := range subnets(testnet, bits, taken) {
 		_, err = mk.CreateNetwork(ctx, testcontainers.NetworkRequest{
@@ -56,10 +56,10 @@ func createNetwork(ctx context.Context, mk networkMaker, ls networkLister, testn
 		case err == nil:
 			return p, nil
 		case !isOverlap(err): // else it was taken meanwhile
-			return netip.Prefix{}, fmt.Errorf("create network %s: %w", networkName(testnet), err)
+			return netip.Prefix{}, err
 		}
 	}
-	return netip.Prefix{}, fmt.Errorf("create network %s: no free /%d is left in the private address ranges", networkName(testnet), bits)
+	return netip.Prefix{}, fmt.Errorf("no free /%d is left in the private address ranges", bits)
 }
 
 // isOverlap recognises the engine's answer to a subnet that is in use. It has no code of its own.

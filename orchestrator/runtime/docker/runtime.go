@@ -101,7 +101,7 @@ func (r *Runtime) create(ctx context.Context, plan runtime.Plan) error {
 		defer cancel()
 		subnet, err := createNetwork(mctx, r.factory, r.cli, plan.ID, len(plan.Nodes), testnetLabels(plan))
 		if err != nil {
-			return err
+			return fmt.Errorf("create network %s: %w", networkName(plan.ID), err)
 		}
 		for i, n := range r.order {
 			n.addr = offset(subnet.Addr(), firstHost+uint32(i))
