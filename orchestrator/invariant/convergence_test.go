@@ -66,33 +66,3 @@ func TestConvergence_OldHeadsShowNothing(t *testing.T) {
 		}
 	}
 }
-
-// A node was paused, so that it was not polled for 10 s. Blocks that others made meanwhile it can only have got after it
-// resumed; older ones it may have had before.
-func TestConvergence_ArrivalAfterAPause(t *testing.T) {
-	for _, c := range []struct {
-		made time.Duration // after the pause began
-		want float64       // seconds by which the arrival is uncertain
-	}{{5 * time.Second, .05}, {-50 * ms, 10.1}} {
-		h := newHistory(t, "a", "b").polled("pow", 0, 6).measured()
-		h.at(10 * time.Second)
-		b := h.block("y", h.heads["a"])
-		if c.made < 0 {
-			h.reportWithin("a", b, 0)
-			h.sleep(-c.made)
-		}
-		h.state("b", trace.StatePaused, "p")
-		h.sleep(max(c.made, 0))
-		if c.made >= 0 {
-			h.reportWithin("a", b, 0)
-		}
-		h.sleep(10*time.Second - max(c.made, 0))
-		h.state("b", trace.StateUp, "p")
-		h.sleep(50 * ms)
-		h.reportWithin("b", b, 11*time.Second)
-		h.end(20 * time.Second)
-		if r := h.result("convergence"); !near(r.Metrics["resolution_seconds"], c.want) {
-			t.Errorf("made %v after the pause began: %v, want %v s", c.made, r.Metrics, c.want)
-		}
-	}
-}

@@ -30,25 +30,3 @@ func TestIsolation_PolledNodes(t *testing.T) {
 	// Without blocks the probes decide.
 	want(t, halvedQuorum(t, 60*time.Second).result("isolation"), Pass)
 }
-
-// TestIsolation_UncertainArrival: a block that a node may have had before the cut is no evidence against it.
-func TestIsolation_UncertainArrival(t *testing.T) {
-	for _, c := range []struct {
-		within time.Duration
-		want   Verdict
-	}{{100 * ms, Fail}, {4 * time.Second, Pass}} {
-		h := newHistory(t, "a", "b").polled("pow", 0, 6).measured()
-		h.blocksUntil("x", 5*time.Second, "a", "b")
-		h.cut("p", ids("a"), ids("b"))
-		h.sleep(5 * time.Second)
-		b := h.block("y", h.heads["a"])
-		h.reportWithin("a", b, c.within)
-		h.sleep(50 * ms)
-		h.reportWithin("b", b, c.within)
-		h.at(30 * time.Second)
-		h.fault(trace.Fault{ID: "p", Kind: "partition", Phase: trace.FaultHealing})
-		h.fault(trace.Fault{ID: "p", Kind: "partition", Phase: trace.FaultHealed, Dropped: 5})
-		h.end(time.Second)
-		want(t, h.result("isolation"), c.want)
-	}
-}

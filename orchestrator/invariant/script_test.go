@@ -73,6 +73,13 @@ var commands = map[string]any{
 	},
 	// synced lets a node get a block as history.
 	"synced": func(h *history, n, from trace.NodeID, hash trace.Hash) { h.accept(n, from, hash, true) },
+	// within lets a node report a block, on its head if it is new, that arrived within some time before.
+	"within": func(h *history, n trace.NodeID, hash trace.Hash, d time.Duration) {
+		if _, ok := h.blocks[hash]; !ok {
+			h.block(hash, h.heads[n])
+		}
+		h.reportWithin(n, h.blocks[hash], d)
+	},
 	// mines sets a node's share of the block-making power.
 	"mines": func(h *history, node int, power float64) { h.run.Nodes[node].Mine = power },
 	// probes measures the link from a to b, which is cut.
