@@ -40,47 +40,6 @@ func (h *history) branch(prefix string, n int, parent trace.Hash, nodes ...trace
 	}
 }
 
-func TestAgreement_ReorgAfterTheHealOfPolledNodes(t *testing.T) {
-	h := newHistory(t, "a", "b", "c", "d").polled("pow", 0, 3)
-	all := ids("a", "b", "c", "d")
-	h.blocksUntil("x", 10*time.Second, all...)
-	h.cut("p", ids("a", "b"), ids("c", "d"))
-	h.sleep(200 * ms)
-	h.blocksUntil("l", h.now+5*time.Second, "a", "b")
-	h.heads["c"], h.heads["d"] = "x-10", "x-10"
-	h.blocksUntil("w", h.now+10*time.Second, "c", "d")
-	h.heal("p")
-	for i := range 10 {
-		for _, n := range ids("a", "b") {
-			h.reportBlock(n, h.blocks[trace.Hash(fmt.Sprintf("w-%d", i+1))])
-		}
-	}
-	h.blocksUntil("y", 40*time.Second, all...)
-	// While the network is whole again, c and d publish a branch that they withheld.
-	base := h.heads["a"]
-	h.blocksUntil("public", 45*time.Second, "a", "b")
-	h.heads["c"] = base
-	for i := range 6 {
-		h.report(trace.Hash(fmt.Sprintf("withheld-%d", i)), all[2], all[3])
-	}
-	for i := range 6 {
-		for _, n := range ids("a", "b") {
-			h.reportBlock(n, h.blocks[trace.Hash(fmt.Sprintf("withheld-%d", i))])
-		}
-	}
-	h.end(time.Second)
-	r := h.result("agreement")
-	want(t, r, Fail)
-	if r.Metrics["deepest_reorg_outside_partitions"] != 5 || r.Metrics["deepest_reorg"] != 5 || r.Evidence[0].Nodes[0] != "a" {
-		t.Errorf("metrics %v, evidence %+v: want the reorg of 5 after the heal, not that of the cut", r.Metrics, r.Evidence[0])
-	}
-	want(t, h.result("agreement", "depth", "5"), Pass)
-	p := h.judge().Summary.Partitions[0]
-	if p.Idle || p.Canonical != 1 || p.Sides[0].Mined != 5 || p.Sides[1].Mined != 10 {
-		t.Errorf("partition %+v", p)
-	}
-}
-
 func TestAgreement_SeparateNetworks(t *testing.T) {
 	for _, from := range []uint64{0, 7} { // known from genesis on, and from some height on
 		for _, family := range []string{"pow", "bft"} {
@@ -203,29 +162,5 @@ func TestAgreement_ChainsKnownFromSomeHeightOn(t *testing.T) {
 	want(t, r, Unknown)
 	if !strings.Contains(r.Reason, "share no known block") {
 		t.Errorf("reason %q", r.Reason)
-	}
-}
-
-func TestJudge_NodesPolledFromSomeHeightOn(t *testing.T) {
-	h := newBFT(t)
-	h.run.Chain.GenesisHash = genesis
-	h.blocks["p"] = trace.Block{Hash: "p", Height: 40}
-	h.heads["a"] = "p"
-	h.at(-500 * ms)
-	h.report("x-0", "a", "b", "c")
-	h.at(0)
-	h.blocksUntil("y", 5*time.Second, "a", "b", "c", "d")
-	// d is polled again, from lower down.
-	h.blocks["low"] = trace.Block{Hash: "low", Height: 39}
-	h.add("d", &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: "p", Parent: "low", Height: 40}})
-	h.blocksUntil("z", 50*time.Second, "a", "b", "c", "d")
-	h.phase(trace.PhaseSettling)
-	h.blocksUntil("s", 60*time.Second, "a", "b", "c", "d")
-	h.stop()
-	for _, name := range []string{"agreement", "chain_growth", "convergence"} {
-		want(t, h.result(name), Pass)
-	}
-	if s := h.judge().Summary; s.Height != 101 || s.Stale != 0 {
-		t.Errorf("height %d, %d stale", s.Height, s.Stale)
 	}
 }

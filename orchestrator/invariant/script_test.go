@@ -80,6 +80,25 @@ var commands = map[string]any{
 		}
 		h.reportWithin(n, h.blocks[hash], d)
 	},
+	// reported lets nodes report blocks prefix-1, prefix-2 ... which exist.
+	"reported": func(h *history, prefix string, count int, nodes ...trace.NodeID) {
+		for i := range count {
+			for _, n := range nodes {
+				h.reportBlock(n, h.blocks[trace.Hash(fmt.Sprintf("%s-%d", prefix, i+1))])
+			}
+		}
+	},
+	// exists makes a block without a parent, below which a node knows nothing of the chain of a stated genesis.
+	"exists": func(h *history, hash trace.Hash, height uint64) {
+		h.run.Chain.GenesisHash = genesis
+		h.blocks[hash] = trace.Block{Hash: hash, Height: height}
+	},
+	// height checks the height of the chain, of which no block is stale.
+	"height": func(h *history, height uint64) {
+		if s := h.judge().Summary; s.Height != height || s.Stale != 0 {
+			h.t.Errorf("height %d, %d stale", s.Height, s.Stale)
+		}
+	},
 	// mines sets a node's share of the block-making power.
 	"mines": func(h *history, node int, power float64) { h.run.Nodes[node].Mine = power },
 	// probes measures the link from a to b, which is cut.
