@@ -12,8 +12,6 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// A polled node with another block at a height does not show whether it has this one, so the pair does not count; one without
-// any block there did not get it.
 // A polled node with another block at that height may have had this one all the while. One without shows what it has.
 func TestPropagation_BlockBehindARivalIsNotLate(t *testing.T) {
 	for rival, verdict := range map[bool]Verdict{true: Pass, false: Fail} {

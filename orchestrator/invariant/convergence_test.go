@@ -36,33 +36,3 @@ func TestJudge_HalvedQuorum(t *testing.T) {
 		t.Errorf("strict, validity expected: exit code %d", code)
 	}
 }
-
-// Where no quorum is needed, equal heads count as convergence at once; of a chain that makes no blocks they show nothing.
-func TestConvergence_OldHeadsShowNothing(t *testing.T) {
-	for from, verdict := range map[time.Duration]Verdict{time.Hour: Vacuous, 70 * time.Second: Pass} {
-		h := newHistory(t, "a", "b", "c", "d").polled("pow", 0, 3)
-		h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")
-		h.at(20 * time.Second)
-		h.cut("p", ids("a", "b"), ids("c", "d"))
-		h.at(50 * time.Second)
-		h.heal("p")
-		h.at(70 * time.Second)
-		if from == h.now {
-			h.blocksUntil("y", 90*time.Second, "a", "b", "c", "d")
-		}
-		h.at(90 * time.Second)
-		h.end(60 * time.Second)
-		r := h.result("convergence")
-		want(t, r, verdict)
-		if verdict == Vacuous && !strings.Contains(r.Reason, "no new block") {
-			t.Errorf("reason %q", r.Reason)
-		}
-		var expected []trace.Expectation
-		for _, name := range []string{"agreement", "convergence", "block_propagation"} {
-			expected = append(expected, trace.Expectation{Name: name})
-		}
-		if code := h.judge(expected...).ExitCode(true); verdict == Vacuous && code == ExitPass {
-			t.Error("strict: the run passes")
-		}
-	}
-}
