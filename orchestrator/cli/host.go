@@ -41,7 +41,7 @@ type hostOptions struct {
 	log io.Writer
 }
 
-// openHost opens the runtime that the command line asks for.
+// openHost opens the runtime that the command line selects.
 func openHost(ctx context.Context, o hostOptions) (*host, error) {
 	if len(o.attach) > 0 {
 		return attachHost(ctx, o)

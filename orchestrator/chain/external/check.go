@@ -87,7 +87,7 @@ var checkRows = []checkRow{
 	{name: nameHeight, try: (*checker).hasHeight, doing: "waiting for the nodes to answer", stop: "the height is not known"},
 	{name: nameHead, try: (*checker).hasHead, stop: "the head is not known"},
 	{name: nameGenesis, try: (*checker).hasGenesis,
-		has: func(f *chainspec.Chain) bool { return f.Observe.Genesis != nil }, cost: "networks are told apart by block 0 alone"},
+		has: func(f *chainspec.Chain) bool { return f.Observe.Genesis != nil }, cost: "networks are compared by block 0 alone"},
 	{name: nameFirst, try: (*checker).givesFirstBlock,
 		has: func(f *chainspec.Chain) bool { return f.FirstBlock != nil }, cost: "nodes are connected without a common block"},
 	{name: nameConnect, try: (*checker).connects, pair: true},

@@ -41,7 +41,7 @@ func pair(w *harness) *ticker {
 	}}
 }
 
-// included makes a fake node put what was sent to it into the next block that it tells of.
+// included makes a fake node put what was sent to it into the next block that it reports.
 func included(y *fakeNode) { y.takes = true }
 
 // checked runs a check and returns its findings by row.
@@ -134,7 +134,7 @@ func TestCheck_Failures(t *testing.T) {
 		"txs":                {file: []string{block, strings.Replace(block, "txs: .txs", "txs: .hash", 1)}, row: nameTxs, want: "not a list of texts", jq: ".hash"},
 		"finalized":          {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  finalized: {call: height, jq: . + 9}"}, row: nameFinalized, want: "its head is at"},
 		"genesis is null":    {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: height, jq: .x?}"}, row: nameGenesis, want: "gives nothing"},
-		"genesis is nothing": {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: height, jq: 'null'}"}, row: nameGenesis, want: "which is not anything that tells networks apart"},
+		"genesis is nothing": {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: height, jq: 'null'}"}, row: nameGenesis, want: "which is not a value that identifies the network"},
 		"warm-up":            {file: []string{"calls:\n", "warm_up: [{call: generate}, {call: melt}]\ncalls:\n  melt: {method: melt}\n"}, nodes: func(a, b *fakeNode) { spreading(a, b) }, row: nameWarm, want: "warm_up, step 2 of 2: node a, call melt"},
 		"no coins":           {file: []string{`tx: "{{.From.Name}} {{.To.Name}} {{.Amount}} {{.Nonce}}"`, "coins: {key: account, call: coins, jq: .}", "calls:\n", "calls:\n  coins: {method: coins}\n"}, row: nameSubmit, want: "the node has no coin for it"},
 		"two geneses":        {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  genesis: {call: head, jq: .}"}, nodes: func(_, b *fakeNode) { b.set(0, "other") }, row: nameGenesis, want: "it has another genesis"},
@@ -301,9 +301,9 @@ func TestCheck_LogPattern(t *testing.T) {
 		t.Errorf("%+v %+v", f, f.Problem)
 	}
 	w = newHarness(t, 1, file)
-	heard := make(chan chain.Notification, 1)
-	heard <- chain.Notification{Height: 3}
-	for _, f := range w.Check(t.Context(), pair(w), heard, nil) {
+	notifications := make(chan chain.Notification, 1)
+	notifications <- chain.Notification{Height: 3}
+	for _, f := range w.Check(t.Context(), pair(w), notifications, nil) {
 		if f.Name == nameArrival && (f.Outcome != Works || f.Value != "a block at height 3") {
 			t.Errorf("%+v %+v", f, f.Problem)
 		}

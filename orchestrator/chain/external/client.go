@@ -99,7 +99,7 @@ func (l *Client) HashAt(ctx context.Context, height uint64) (trace.Hash, error) 
 	if err == nil {
 		return b.Hash, nil
 	}
-	// What a node answers where it has no block differs from chain to chain; its height tells.
+	// What a node answers where it has no block differs from chain to chain, so its height is compared.
 	if t, tipErr := l.chain.reader.tip(ctx, n.member); tipErr == nil && t.height < height {
 		return "", fmt.Errorf("node %s, height %d: %w", l.id, height, chain.ErrNoBlock)
 	}

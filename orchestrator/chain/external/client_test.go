@@ -108,7 +108,7 @@ func TestClient_HashAt(t *testing.T) {
 }
 
 // TestClient_FindTx: the transaction is in the block that is made while it is waited for, also where the chain is replaced on the
-// way there. Each block of a fake node holds 0xab and its height, so that a word's place tells.
+// way there. Each block of a fake node holds 0xab and its height, so that a word shows its block.
 func TestClient_FindTx(t *testing.T) {
 	w := newHarness(t, 1, parse(t, plain))
 	w.fakes[0].set(1, "p", "q", "r")

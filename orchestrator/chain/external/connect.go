@@ -30,11 +30,11 @@ type connector struct {
 	hasFirst bool // all nodes have the first block
 	warmed   int  // how many steps of warm_up are done
 
-	told sync.Map // of [2]faults.NodeID: a node and a peer that it was told about
+	connected sync.Map // of [2]faults.NodeID: a node and a peer whose address it was given
 }
 
 // connect is Capabilities.ConnectPeers: where the chain file has a first_block, nodes get it, once; where it has
-// peers: {call: ...}, each node is told about its peers; where it has a warm_up, its blocks are made, once.
+// peers: {call: ...}, each node is given the addresses of its peers; where it has a warm_up, its blocks are made, once.
 func (k *connector) connect(ctx context.Context, ids ...faults.NodeID) error {
 	switch {
 	case k.attached, k.opened && len(ids) == 0:
@@ -54,7 +54,7 @@ func (k *connector) connect(ctx context.Context, ids ...faults.NodeID) error {
 			return err
 		}
 		for _, peer := range m.Peers {
-			k.told.Delete([2]faults.NodeID{id, peer})
+			k.connected.Delete([2]faults.NodeID{id, peer})
 		}
 		if err := k.connectNode(ctx, m); err != nil {
 			return err
@@ -86,7 +86,7 @@ func (k *connector) firstBlock(ctx context.Context) error {
 	return nil
 }
 
-// connectAll tells all nodes about the peers that they were not told about.
+// connectAll gives all nodes the addresses of peers that they were not given yet.
 func (k *connector) connectAll(ctx context.Context) error {
 	for _, m := range k.net.nodes {
 		if err := k.connectNode(ctx, m); err != nil {
@@ -96,13 +96,13 @@ func (k *connector) connectAll(ctx context.Context) error {
 	return nil
 }
 
-// connectNode tells a node about the peers that it was not told about, if the chain file says how.
+// connectNode gives a node the addresses of peers that it was not given yet, if the chain file says how.
 func (k *connector) connectNode(ctx context.Context, m *member) error {
 	if len(k.file.Peers.Calls) == 0 {
 		return nil
 	}
 	for _, id := range m.Peers {
-		if _, told := k.told.Load([2]faults.NodeID{m.ID, id}); told {
+		if _, done := k.connected.Load([2]faults.NodeID{m.ID, id}); done {
 			continue
 		}
 		peer, err := k.net.node(id)
@@ -112,7 +112,7 @@ func (k *connector) connectNode(ctx context.Context, m *member) error {
 		if _, err := k.call(ctx, m, k.file.Peers.Calls, map[string]any{"Peer": peer.data}); err != nil {
 			return fmt.Errorf("connect node %s to its peer %s: %w", m.ID, id, err)
 		}
-		k.told.Store([2]faults.NodeID{m.ID, id}, true)
+		k.connected.Store([2]faults.NodeID{m.ID, id}, true)
 	}
 	return nil
 }

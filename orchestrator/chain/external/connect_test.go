@@ -59,7 +59,7 @@ func TestConnector_Peers(t *testing.T) {
 	wantError(t, "connect node b to its peer a: node b, call connect")(w.connectPeers(t.Context()))
 	fail = false
 	check(t, w.connectPeers(t.Context()))
-	// No node is told twice, unless it was started again.
+	// No node is given an address twice, unless it was started again.
 	same(t, [][]string{{"b", "c"}, {"c", "a"}, {"a", "b"}}, sent())
 	check(t, w.connectPeers(t.Context(), "b"))
 	same(t, [][]string{nil, {"c", "a"}, nil}, sent())

@@ -111,7 +111,7 @@ func (k Key) AddressHex() (string, error) {
 	return hex.EncodeToString(a), err
 }
 
-// P2PKH is the address by which Bitcoin and its relatives pay a secp256k1 key: Base58Check of a version (a byte, which tells the
+// P2PKH is the address by which Bitcoin and its relatives pay a secp256k1 key: Base58Check of a version (a byte, which names the
 // networks apart) and HASH160 of the compressed public key.
 func (k Key) P2PKH(version int) (string, error) {
 	hash, err := k.hash160()

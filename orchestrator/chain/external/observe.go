@@ -165,12 +165,12 @@ func (r reader) ready(ctx context.Context, m *member) error {
 	return nil
 }
 
-// genesis reads what tells the node's network apart, which the chain file has.
+// genesis reads what identifies the node's network, which the chain file has.
 func (r reader) genesis(ctx context.Context, m *member) (any, error) {
 	o := *r.file.Observe.Genesis
 	v, answer, err := r.read(ctx, m, nameGenesis, o)
 	if err == nil && v == nil {
-		return nil, r.unexpected(m, nameGenesis, o.JQ, v, answer, "anything that tells networks apart")
+		return nil, r.unexpected(m, nameGenesis, o.JQ, v, answer, "a value that identifies the network")
 	}
 	return v, err
 }

@@ -270,9 +270,9 @@ func TestPrepare_Errors(t *testing.T) {
 
 func TestPrepare_ErrorsBeforeAnyStep(t *testing.T) {
 	wantError(t, errNoContainers)(New(parse(t, stepped), nil, nil, nil).Prepare(t.Context(), ring(2)))
-	stranger := ring(2)
-	stranger.Nodes[0].Peers = append(stranger.Nodes[0].Peers, "zoe")
-	_, err := New(parse(t, stepped), &containers{}, nil, nil).Prepare(t.Context(), stranger)
+	unknown := ring(2)
+	unknown.Nodes[0].Peers = append(unknown.Nodes[0].Peers, "zoe")
+	_, err := New(parse(t, stepped), &containers{}, nil, nil).Prepare(t.Context(), unknown)
 	wantError(t, "peers of node a: chain stepped has no node zoe")(err)
 	file := parse(t, stepped)
 	file.Keys["salt"] = "rsa"

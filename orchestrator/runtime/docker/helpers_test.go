@@ -24,7 +24,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// needDocker skips a test where no engine answers, unless NETSPLIT_REQUIRE asks for one.
+// needDocker skips a test where no engine answers, unless NETSPLIT_REQUIRE contains "docker".
 func needDocker(t testing.TB) {
 	t.Helper()
 	_, err := Available(t.Context())
@@ -137,7 +137,7 @@ func launches(hosts []runtime.Host) []runtime.Launch {
 	return out
 }
 
-// get asks a node over HTTP, until it listens.
+// get sends a request to a node over HTTP until it answers.
 func get(t *testing.T, r interface{ Transport() http.RoundTripper }, h runtime.Host, path string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -13,7 +13,7 @@ func hostPrefixes() ([]netip.Prefix, error) { return nil, nil }
 // ownGroup puts a command into a process group of its own. Here it outlives a process that is killed.
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-// processID returns the empty string: processes cannot be told apart from later ones of the same number.
+// processID returns the empty string: a process cannot be distinguished from a later one with the same number.
 func processID(int) string { return "" }
 
 // hasEnded returns false: every process counts as running.

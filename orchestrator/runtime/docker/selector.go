@@ -191,7 +191,7 @@ func nodeName(s string) string {
 		}
 		return '-'
 	}, strings.ToLower(s))
-	// What tells containers apart is mostly at the end of their names.
+	// The names of containers mostly differ at the end.
 	return strings.Trim(s[max(0, len(s)-maxNode):], "-")
 }
 

@@ -1,4 +1,4 @@
-// Program helper is a foreign node, and the commands that prepare it, for tests.
+// Program helper is an external node, and the commands that prepare it, for tests.
 package main
 
 import (
