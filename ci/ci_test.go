@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/netsplit/netsplit/ci"
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
 	"github.com/netsplit/netsplit/orchestrator/report"

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 )
 
 const module = "github.com/netsplit/netsplit"
@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 	"orchestrator/runtime/sim":         {"faults", "orchestrator/runtime", "node"},
 	"orchestrator/runtime/fake":        {"faults", "orchestrator/runtime", "node"},
 	"orchestrator/runtime/docker":      {"faults", "orchestrator/runtime"},
-	"orchestrator/runtime/runtimetest": {"faults", "orchestrator/runtime", "node", "internal/must"},
+	"orchestrator/runtime/runtimetest": {"faults", "orchestrator/runtime", "node", "ci/must"},
 	"orchestrator/report":              {"orchestrator/trace", "orchestrator/invariant"},
 	"orchestrator/run":                 {"testnets/scenario", "testnets/strictyaml", "faults", "orchestrator/invariant", "orchestrator/trace", "orchestrator/chain", "orchestrator/runtime"},
 	"orchestrator/cli":                 {"*"},

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 )
 
 // testNet has miner-1 ... miner-3 and full-1, full-2 on a ring.

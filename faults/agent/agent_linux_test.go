@@ -16,13 +16,13 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/agent"
 	"github.com/netsplit/netsplit/faults/shape/lab"
 	"github.com/netsplit/netsplit/faults/shape/netns"
 	"github.com/netsplit/netsplit/faults/shape/nft"
 	"github.com/netsplit/netsplit/faults/shape/shapetest"
-	"github.com/netsplit/netsplit/internal/must"
 )
 
 // plan is quick and still has a median.

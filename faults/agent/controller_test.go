@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape"
-	"github.com/netsplit/netsplit/internal/must"
 )
 
 // newController has three hosts and a fake engine.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 )
 
 // echoNode listens as a node that sends back what it received.

@@ -4,10 +4,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape/probe"
 	"github.com/netsplit/netsplit/faults/shape/shapetest"
-	"github.com/netsplit/netsplit/internal/must"
 )
 
 // A probe detects an engine that has no effect.

@@ -10,10 +10,10 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape"
 	"github.com/netsplit/netsplit/faults/shape/nft"
-	"github.com/netsplit/netsplit/internal/must"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

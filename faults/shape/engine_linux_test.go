@@ -12,13 +12,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape"
 	"github.com/netsplit/netsplit/faults/shape/lab"
 	"github.com/netsplit/netsplit/faults/shape/netns"
 	"github.com/netsplit/netsplit/faults/shape/nft"
 	"github.com/netsplit/netsplit/faults/shape/shapetest"
-	"github.com/netsplit/netsplit/internal/must"
 )
 
 // open opens an engine in the lab's bridge namespace and closes it when the test ends.

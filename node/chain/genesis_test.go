@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 )
 
 func sampleGenesis() *Genesis {

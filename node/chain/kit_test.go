@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/consensus/pow"
 )

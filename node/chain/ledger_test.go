@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/node/chain"
 )
 

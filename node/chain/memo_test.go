@@ -3,7 +3,7 @@ package chain
 import (
 	"testing"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 )
 
 func TestCache_EvictsUnused(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/consensus/pow"

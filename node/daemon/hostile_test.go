@@ -27,7 +27,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 	mss "github.com/multiformats/go-multistream"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/wire"

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/wire"

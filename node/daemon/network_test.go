@@ -6,7 +6,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/daemon/api"

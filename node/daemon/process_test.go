@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 )

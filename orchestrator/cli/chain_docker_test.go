@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 )
 

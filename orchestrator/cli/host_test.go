@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	ucli "github.com/urfave/cli/v2"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/testnets/scenario"
 )

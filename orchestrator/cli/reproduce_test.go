@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets"

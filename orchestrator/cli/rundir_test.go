@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"testing"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/chain/native"
 	"github.com/netsplit/netsplit/orchestrator/run"

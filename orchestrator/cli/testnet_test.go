@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/chain/native"
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"

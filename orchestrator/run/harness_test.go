@@ -20,9 +20,9 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/agent"
-	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	nodechain "github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/orchestrator/chain"

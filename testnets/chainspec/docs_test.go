@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 )
 
 // ownNodeExample is the file that the page's blocks of YAML make up.

@@ -8,9 +8,9 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults/shape/netns"
 	"github.com/netsplit/netsplit/faults/shape/shapetest"
-	"github.com/netsplit/netsplit/internal/must"
 )
 
 // TestSend_KernelErrors sends batches that the kernel refuses, each with answers that a later batch must not take for

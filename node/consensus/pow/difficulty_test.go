@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/node/chain"
 )
 

@@ -14,8 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	nodechain "github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/orchestrator/chain"

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/netsplit/netsplit/internal/must"
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/consensus/pow"
 )

@@ -9,8 +9,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/fake"
 	"github.com/netsplit/netsplit/orchestrator/runtime/runtimetest"

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
-	"github.com/netsplit/netsplit/internal/must"
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/wire"
