@@ -37,7 +37,7 @@ require (
 	golang.org/x/term v0.47.0
 )
 
-require github.com/moby/sys/atomicwriter v0.1.0 // indirect
+require github.com/moby/sys/atomicwriter v0.1.0
 
 require (
 	dario.cat/mergo v1.0.2 // indirect
@@ -92,7 +92,7 @@ require (
 	github.com/minio/sha256-simd v1.0.1 // indirect
 	github.com/moby/go-archive v0.2.0 // indirect
 	github.com/moby/sys/sequential v0.6.0 // indirect
-	github.com/moby/sys/user v0.4.0 // indirect
+	github.com/moby/sys/user v0.4.0
 	github.com/moby/sys/userns v0.1.0 // indirect
 	github.com/moby/term v0.5.2 // indirect
 	github.com/morikuni/aec v1.0.0 // indirect
