@@ -132,7 +132,7 @@ func (m *messages) newTable(at location) {
 	})
 }
 
-// newSet creates a set of pairs. id tells the sets of one transaction apart.
+// newSet creates a set of pairs. id distinguishes the sets of one transaction.
 func (m *messages) newSet(at location, set string, id uint32) {
 	m.add(unix.NFT_MSG_NEWSET, create, at.family, func(ae *netlink.AttributeEncoder) {
 		ae.String(unix.NFTA_SET_TABLE, at.table)
