@@ -34,6 +34,7 @@ start:
     - run
     - --rpc=0.0.0.0:{{.Ports.rpc}}
     - --network={{.Network}}
+    - --name={{.Node.Name}}
     - '--peers={{range .Node.Peers}}{{.Addr}}:{{$.Ports.rpc}} {{end}}'
     - '--make={{if eq .Node.Index 0}}100ms{{else}}0s{{end}}'
 rpc: {kind: jsonrpc2}
@@ -58,18 +59,14 @@ type workspace struct {
 	dir string
 }
 
-// needDocker skips the test where no engine answers, unless NETSPLIT_REQUIRE demands one.
+// needDocker skips the test where no engine answers; see must.Have.
 func needDocker(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("containers for up to a minute")
 	}
-	if _, err := docker.Available(t.Context()); err != nil {
-		if strings.Contains(os.Getenv("NETSPLIT_REQUIRE"), "docker") {
-			t.Fatalf("NETSPLIT_REQUIRE demands docker: %v", err)
-		}
-		t.Skip(err)
-	}
+	_, err := docker.Available(t.Context())
+	must.Have(t, "docker", err)
 }
 
 // buildToychain builds testdata/toychain, once, in buildDir.
@@ -202,15 +199,15 @@ func TestChainCheck_Mistakes(t *testing.T) {
 		"a node that exits at once": {[]string{"    - run\n", "    - ruin\n"}, 3, []string{
 			`node node-1 exited by itself: exited with status 2$`, `at     ./toy.yaml:10:1$`, `^    \| unknown command ruin$`}},
 		"a port on which nothing listens": {[]string{"0.0.0.0:{{.Ports.rpc}}", "0.0.0.0:7002"}, 3, []string{
-			`^ observe.height +FAILED \(1\)`, `call status \(./toy.yaml:19:3\): .*connection refused$`, `hint   nothing listens there`, `^    \| block height=`}},
+			`^ observe.height +FAILED \(1\)`, `call status \(./toy.yaml:20:3\): .*connection refused$`, `hint   nothing listens there`, `^    \| block height=`}},
 		"a method that the node does not have": {[]string{"{method: peers}", "{method: pears}"}, 3, []string{
-			`^ observe.peers +FAILED \(1\) +FAILED \(2\)`, `error -32601: no method pears$`, `at     ./toy.yaml:21:3$`, `hint   the node does not know this request`}},
+			`^ observe.peers +FAILED \(1\) +FAILED \(2\)`, `error -32601: no method pears$`, `at     ./toy.yaml:22:3$`, `hint   the node does not know this request`}},
 		"jq that gives null": {[]string{"jq: .height", "jq: .heigth"}, 3, []string{
-			`at     ./toy.yaml:24:30$`, `jq     .heigth$`, `reply  .*"hash"`, `it     gives null, which is not a whole number$`, `the reply has no heigth; did you mean height\?`}},
+			`at     ./toy.yaml:25:30$`, `jq     .heigth$`, `reply  .*"hash"`, `it     gives null, which is not a whole number$`, `the reply has no heigth; did you mean height\?`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newWorkspace(t)
-			b.fails(x.code, x.want, "chain", "check", b.file(x.replace...))
+			b.fails(x.code, x.want, "chain", "check", "--start-timeout", "4s", b.file(x.replace...))
 			if left, _ := filepath.Glob(filepath.Join(b.dir, "state", "netsplit", "runs", "*")); len(left) > 0 {
 				t.Errorf("left behind: %v", left)
 			}
@@ -288,13 +285,13 @@ func TestStart_FailingNodes(t *testing.T) {
 		"run: a node that exits at once": {[]string{"run", "quickstart"}, []string{first, "    - '" + ruin + "'\n"}, []string{
 			`^netsplit: run node full-1: exited with status 2`, `^    \| unknown command ruin$`, `hint: .*It is started as ./toy.yaml:10:1 says$`}},
 		"run: blocks of which nothing can be made": {[]string{"run", "quickstart"}, []string{"hash: .hash, parent", "hash: .hush, parent"}, []string{
-			`^netsplit: observe node .*./toy.yaml:26:30: node .*, observe.block.hash: jq .hush gives null`, `^    \| block height=`, `hint: the reply has no hush; did you mean hash\?`}},
+			`^netsplit: observe node .*./toy.yaml:27:30: node .*, observe.block.hash: jq .hush gives null`, `^    \| block height=`, `hint: the reply has no hush; did you mean hash\?`}},
 		"run: nobody knows anybody": {[]string{"run", "quickstart"}, []string{"peers={{range .Node.Peers}}{{.Addr}}:{{$.Ports.rpc}} {{end}}", "peers="}, []string{
 			`^netsplit: connect node .*: connected to 0 peers, waiting for 1`, `hint: the nodes do not find each other: .*It is started as ./toy.yaml:10:1 says$`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newWorkspace(t)
-			b.fails(exitInfrastructure, x.want, append(x.args, "--chain", b.file(x.replace...))...)
+			b.fails(exitInfrastructure, x.want, append(x.args, "--start-timeout", "6s", "--chain", b.file(x.replace...))...)
 		})
 	}
 }

@@ -38,7 +38,7 @@ func chainCheckCommand(e *env) *ucli.Command {
 		Description: "CHAIN is a chain file or a name from `netsplit chain ls`. Shows what each observation and action returns, each " +
 			"failure with the reply and the expression that fails on it, and which invariants can be judged. Nothing is left behind " +
 			"but the image. The exit code is 0 when everything works, 2 for a mistake in the file, 3 for a failure after the start.",
-		Flags:  []ucli.Flag{jsonFlag()},
+		Flags:  []ucli.Flag{jsonFlag(), startTimeoutFlag()},
 		Action: func(c *ucli.Context) error { return checkChain(c, e) },
 	}
 }
@@ -125,6 +125,9 @@ func checkChain(c *ucli.Context, e *env) error {
 	if c.Args().First() == ourChain {
 		return usagef("`netsplit chain ls` lists the others", "netsplit's own chain has no file that could be checked")
 	}
+	if err := checkStartTimeout(durationOf(c, flagStartTimeout)); err != nil {
+		return err
+	}
 	file, err := testnets.OpenChain(c.Args().First())
 	if err != nil {
 		return usageError(err)
@@ -134,7 +137,7 @@ func checkChain(c *ucli.Context, e *env) error {
 	var failed error
 	for n := 1; n <= 2 && failed == nil; n++ {
 		var s *checkStage
-		if s, failed = checkOn(c.Context, file, n, p); s == nil {
+		if s, failed = checkOn(c.Context, file, n, c.Duration(flagStartTimeout), p); s == nil {
 			break
 		}
 		out.Stages = append(out.Stages, *s)
@@ -159,7 +162,7 @@ func checkChain(c *ucli.Context, e *env) error {
 
 // checkOn starts so many nodes, tests everything in the chain file, and removes them. stage is nil when nothing could be
 // tested.
-func checkOn(ctx context.Context, file *chainspec.Chain, nodes int, p *progress) (stage *checkStage, err error) {
+func checkOn(ctx context.Context, file *chainspec.Chain, nodes int, startTimeout time.Duration, p *progress) (stage *checkStage, err error) {
 	spec, err := checkSpec(nodes)
 	if err != nil {
 		return nil, err
@@ -183,11 +186,11 @@ func checkOn(ctx context.Context, file *chainspec.Chain, nodes int, p *progress)
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, removeRunDir(dir, id)) }()
-	return testFile(ctx, spec, h, chain, dir, p)
+	return testFile(ctx, spec, h, chain, dir, startTimeout, p)
 }
 
 // testFile starts a testnet and checks its chain file on it.
-func testFile(ctx context.Context, spec *scenario.Spec, h *host, chainFile *external.Chain, dir string, p *progress) (*checkStage, error) {
+func testFile(ctx context.Context, spec *scenario.Spec, h *host, chainFile *external.Chain, dir string, startTimeout time.Duration, p *progress) (*checkStage, error) {
 	runCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	caps := chainFile.Capabilities()
@@ -200,7 +203,9 @@ func testFile(ctx context.Context, spec *scenario.Spec, h *host, chainFile *exte
 		return nil, err
 	}
 	stage.Facts = t.Facts
-	stage.Findings = chainFile.Check(runCtx, h.runtime.Clock(), sink.notified, func(text string) { p.Phase(text, 0) })
+	stage.Findings = chainFile.Check(runCtx, h.runtime.Clock(), sink.notified, external.CheckOptions{
+		StartTimeout: startTimeout, Progress: func(text string) { p.Phase(text, 0) },
+	})
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

@@ -26,24 +26,27 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
-	"github.com/netsplit/netsplit/testnets"
 	"github.com/netsplit/netsplit/testnets/chainspec"
 	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
-// externalNodes are containers that netsplit did not start: the test does, with the engine's own client. Their nodes are
-// val-1, val-2 ...
+// externalNodes are containers that netsplit did not start: the test does, with the engine's own client. They run toychain, and
+// their nodes are val-1, val-2 ... All make blocks, about three a second together where there are four.
 // At the end of the test they must be what they were.
 type externalNodes struct {
 	t      *testing.T
 	engine *client.Client
 	who    string // value of the label "external-nodes", and the network's name
 	ids    []string
+	file   string     // chain file
 	first  netip.Addr // of val-1
 	before []string
 }
 
-// startExternalNodes starts a network of CometBFT validators, with pieces of their chain file replaced, in pairs.
+// makeInterval is the time between blocks of one node in the chain file of externalNodes: 0.9 s, 1.1 s ...
+const makeInterval = "{{add 900 (mul .Node.Index 200)}}ms"
+
+// startExternalNodes starts a network of nodes, with pieces of their chain file replaced, in pairs.
 func startExternalNodes(t *testing.T, n int, topology string, replace ...string) *externalNodes {
 	t.Helper()
 	needDocker(t)
@@ -93,18 +96,18 @@ func (c *externalNodes) network() netip.Prefix {
 // prepare makes keys and files, as netsplit does for nodes of its own.
 func (c *externalNodes) prepare(net chain.Network, replace []string) []chain.PreparedNode {
 	c.t.Helper()
-	file, err := testnets.OpenChain("cometbft")
-	must.Do(c.t, err)
-	src := string(file.Source)
+	src := strings.NewReplacer("{{if eq .Node.Index 0}}100ms{{else}}0s{{end}}", makeInterval, "block_interval: 100ms", "block_interval: 300ms").Replace(toychain)
 	for i := 0; i < len(replace); i += 2 {
 		if !strings.Contains(src, replace[i]) {
-			c.t.Fatalf("cometbft has no %s", replace[i])
+			c.t.Fatalf("the chain file has no %s", replace[i])
 		}
 		src = strings.Replace(src, replace[i], replace[i+1], 1)
 	}
-	if file, err = chainspec.Parse("external.yaml", []byte(src)); err != nil {
-		c.t.Fatal(err)
-	}
+	dir := c.t.TempDir()
+	c.file = filepath.Join(dir, "external.yaml")
+	must.Do(c.t, os.Link(must.Get(buildToychain())(c.t), filepath.Join(dir, "toychain")))
+	must.Do(c.t, os.WriteFile(c.file, []byte(src), 0o600))
+	file := must.Get(chainspec.Parse(c.file, []byte(src)))(c.t)
 	d := must.Get(docker.New(c.t.Context(), docker.Options{}))(c.t)
 	defer d.Detach()
 	p := must.Get(external.New(file, d, d.Transport(), nil).Prepare(c.t.Context(), net))(c.t)
@@ -195,7 +198,7 @@ func (c *externalNodes) run(scenario string, args ...string) (int, string, *repo
 	file, out := filepath.Join(dir, "scenario.yaml"), filepath.Join(dir, "run")
 	must.Do(c.t, os.WriteFile(file, []byte(scenario), 0o600))
 	var stdout, stderr bytes.Buffer
-	code := execute(c.t.Context(), &env{stdout: &stdout, stderr: &stderr}, openDocker, append([]string{"netsplit", "run", file, "--chain", "cometbft", "--out", out, "--json"}, args...))
+	code := execute(c.t.Context(), &env{stdout: &stdout, stderr: &stderr}, openDocker, append([]string{"netsplit", "run", file, "--chain", c.file, "--out", out, "--json"}, args...))
 	rep := new(report.Report)
 	if err := json.Unmarshal(stdout.Bytes(), rep); err != nil || !rep.Began {
 		rep = nil
@@ -213,7 +216,7 @@ func (c *externalNodes) attachedRun(file, out string) *exec.Cmd {
 	c.t.Helper()
 	exe := must.Get(os.Executable())(c.t)
 	var said strings.Builder
-	cmd := exec.CommandContext(c.t.Context(), exe, "run", file, "--attach", c.label(), "--chain", "cometbft", "--out", out)
+	cmd := exec.CommandContext(c.t.Context(), exe, "run", file, "--attach", c.label(), "--chain", c.file, "--out", out)
 	cmd.Args[0], cmd.Stderr = "netsplit", &said // TestMain goes by the name
 	must.Do(c.t, cmd.Start())
 	c.t.Cleanup(func() {

@@ -33,6 +33,9 @@ func reproduce(dir string, info *trace.Run) string {
 	if chain := cmp.Or(info.Chain.File, info.Chain.Name); chain != "" && chain != ourChain {
 		words = append(words, "--chain", shellWord(chain))
 	}
+	for _, d := range recorded(spec.Source, flagStartTimeout) {
+		words = append(words, dashed(flagStartTimeout), d)
+	}
 	if which := recorded(spec.Source, flagAttach); len(which) > 0 {
 		for _, w := range which {
 			words = append(words, "--attach", w)
@@ -78,6 +81,9 @@ func (o *startOptions) commandLine() string {
 	if o.network != "" {
 		add(flagNetwork, o.network)
 	}
+	if o.startTimeout != nil {
+		add(flagStartTimeout, *o.startTimeout)
+	}
 	if len(words) == unchanged {
 		return ""
 	}
@@ -106,7 +112,7 @@ func withoutCall(source []byte) []byte {
 }
 
 // recordedFlag matches a flag of a recorded command line, with its value as shellWord writes it.
-var recordedFlag = regexp.MustCompile(` --([a-z]+) ((?:[A-Za-z0-9_./:@%+=,-]|\\'|\$?'[^']*')+)`)
+var recordedFlag = regexp.MustCompile(` --([a-z-]+) ((?:[A-Za-z0-9_./:@%+=,-]|\\'|\$?'[^']*')+)`)
 
 // recorded returns the values of a flag in the command line that markCall put before a scenario's text, as words of a
 // shell command; none where it was not given.

@@ -175,6 +175,7 @@ func (r *runner) record(ctx context.Context, spec *scenario.Spec) (dir string, e
 	defer p.end()
 	return dir, run.Run(ctx, run.Options{
 		ID: h.id, Spec: spec, Runtime: h.runtime, Chain: h.chain, Dir: dir, Version: version.String(), Progress: p,
+		StartTimeout: r.waitForStart(),
 	})
 }
 

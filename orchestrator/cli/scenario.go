@@ -2,6 +2,7 @@ package cli
 
 import (
 	"slices"
+	"time"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -33,6 +34,8 @@ type startOptions struct {
 	out      string
 	attach   []string // containers to attach to; empty: new nodes
 	network  string   // of these containers
+	// startTimeout is how long nodes may take to be ready; nil: the default.
+	startTimeout *time.Duration
 }
 
 // startFlags are the flags of run and up.
@@ -49,6 +52,7 @@ func startFlags() []ucli.Flag {
 		&ucli.StringFlag{
 			Name: flagChain, Value: ourChain, DefaultText: ourChain, Usage: "run nodes of `CHAIN`, a name of 'netsplit chain ls' or a chain file",
 		},
+		startTimeoutFlag(),
 	}
 }
 
@@ -67,6 +71,7 @@ func startOptionsOf(c *ucli.Context) startOptions {
 	o := startOptions{
 		command: c.Command.HelpName, scenario: c.Args().First(), runtime: c.String(flagRuntime), image: c.String(flagImage),
 		chain: c.String(flagChain), out: c.String(flagOut), attach: c.StringSlice(flagAttach), network: c.String(flagNetwork),
+		startTimeout: durationOf(c, flagStartTimeout),
 	}
 	if c.IsSet(flagNodes) {
 		n := c.Int(flagNodes)
@@ -81,6 +86,9 @@ func startOptionsOf(c *ucli.Context) startOptions {
 
 // load reads and checks the scenario, changed as the flags say.
 func (o *startOptions) load() (*scenario.Spec, error) {
+	if err := checkStartTimeout(o.startTimeout); err != nil {
+		return nil, err
+	}
 	spec, err := testnets.Open(o.scenario)
 	if err != nil {
 		return nil, usageError(err)
@@ -97,6 +105,14 @@ func (o *startOptions) load() (*scenario.Spec, error) {
 		return nil, usageError(err)
 	}
 	return spec, nil
+}
+
+// waitForStart is how long nodes may take to be ready; 0: the default.
+func (o *startOptions) waitForStart() time.Duration {
+	if o.startTimeout == nil {
+		return 0
+	}
+	return *o.startTimeout
 }
 
 // openChain reads a chain file by name or path; nil for our own chain.

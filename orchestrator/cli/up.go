@@ -12,7 +12,6 @@ import (
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/run"
-	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
 func upCommand(e *env) *ucli.Command {
@@ -57,7 +56,9 @@ func up(ctx context.Context, e *env, out output, o startOptions, detach bool) er
 	}
 	h.announce(e.stderr, spec)
 	exits := newExitWatch()
-	t, err := startTestnet(ctx, e, spec, h, dir, exits)
+	t, err := startTestnet(ctx, e, run.Options{
+		ID: h.id, Spec: spec, Runtime: h.runtime, Chain: h.chain, Dir: dir, Sink: exits, StartTimeout: o.waitForStart(),
+	}, exits)
 	if err == nil {
 		err = printNodes(ctx, out, t)
 	}
@@ -89,16 +90,15 @@ func noAddresses(requested string) error {
 }
 
 // startTestnet brings the nodes up. A node that exits meanwhile ends that.
-func startTestnet(ctx context.Context, e *env, spec *scenario.Spec, h *host, dir string, exits *exitWatch) (*run.Testnet, error) {
+func startTestnet(ctx context.Context, e *env, o run.Options, exits *exitWatch) (*run.Testnet, error) {
 	p := newProgress(e)
 	defer p.end()
 	starting, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	exits.onExit(cancel)
 	defer exits.onExit(nil)
-	t, err := run.Up(starting, run.Options{
-		ID: h.id, Spec: spec, Runtime: h.runtime, Chain: h.chain, Dir: dir, Sink: exits, Progress: p,
-	})
+	o.Progress = p
+	t, err := run.Up(starting, o)
 	var exit *nodeExitError
 	if t != nil && ctx.Err() == nil && errors.As(context.Cause(starting), &exit) {
 		return t, t.NodeDied(ctx, exit.node, exit.err)

@@ -25,6 +25,9 @@ type Options struct {
 	Chain   chain.Chain
 	// Dir is the run's directory; it exists.
 	Dir string
+	// StartTimeout bounds the time from the last node's start to all nodes answering, being connected and on one chain.
+	// Zero: DefaultStartTimeout, and 200 ms more for each node.
+	StartTimeout time.Duration
 	// Version of netsplit goes into the trace.
 	Version string
 	// Progress, if not nil, is shown what happens.
@@ -33,7 +36,13 @@ type Options struct {
 	Sink runtime.Sink
 }
 
+// DefaultStartTimeout is Options.StartTimeout of a testnet of few nodes.
+const DefaultStartTimeout = 30 * time.Second
+
 func (o Options) withDefaults() Options {
+	if o.StartTimeout == 0 {
+		o.StartTimeout = DefaultStartTimeout + time.Duration(len(o.Spec.NodeIDs()))*startTimePerNode
+	}
 	if o.Progress == nil {
 		o.Progress = noProgress{}
 	}

@@ -13,10 +13,8 @@ import (
 )
 
 const (
-	// connectTimeout bounds the time from the last node's start to all nodes being connected and on one chain, plus
-	// connectPerNode for each of them.
-	connectTimeout = 30 * time.Second
-	connectPerNode = 200 * time.Millisecond
+	// startTimePerNode is added to DefaultStartTimeout for each node.
+	startTimePerNode = 200 * time.Millisecond
 	// compareInterval is how long nodes may fail to connect before their genesis is compared, and then again.
 	// compareTimeout bounds one comparison.
 	compareInterval = 5 * time.Second
@@ -31,7 +29,7 @@ func Up(ctx context.Context, o Options) (*Testnet, error) {
 	if err != nil {
 		return t, err
 	}
-	return t, newConnector(t, o.Progress).connect(ctx)
+	return t, newConnector(t, o).connect(ctx)
 }
 
 // Start is Up without the wait: the nodes' processes run. Its Testnet is nil when it failed before any could.
@@ -105,13 +103,14 @@ type connector struct {
 	*Testnet
 	caps     chain.Capabilities
 	progress Progress
+	timeout  time.Duration         // of each wait: for answers, and for connections
 	peers    map[faults.NodeID]int // how many a node must have
 	ready    map[faults.NodeID]bool
 }
 
-func newConnector(t *Testnet, progress Progress) *connector {
+func newConnector(t *Testnet, o Options) *connector {
 	c := &connector{
-		Testnet: t, caps: t.Chain.Capabilities(), progress: progress,
+		Testnet: t, caps: t.Chain.Capabilities(), progress: o.Progress, timeout: o.StartTimeout,
 		peers: make(map[faults.NodeID]int, len(t.Nodes())), ready: make(map[faults.NodeID]bool, len(t.Nodes())),
 	}
 	for _, n := range t.Network.Nodes {
@@ -131,7 +130,7 @@ func (c *connector) connect(ctx context.Context) error {
 		return err
 	}
 	clock := c.Runtime.Clock()
-	deadline := clock.Now() + connectTimeout + time.Duration(len(c.Nodes()))*connectPerNode
+	deadline := clock.Now() + c.timeout
 	for compare := clock.Now() + compareInterval; ; {
 		waiting, err := c.poll(ctx)
 		if err != nil {
@@ -161,7 +160,7 @@ func (c *connector) connectPeers(ctx context.Context) error {
 	if c.caps.ConnectPeers == nil {
 		return nil
 	}
-	deadline := c.Runtime.Clock().Now() + answerTimeout
+	deadline := c.Runtime.Clock().Now() + c.timeout
 	for _, id := range c.Nodes() {
 		if err := c.awaitAnswer(ctx, id, deadline); err != nil {
 			return err

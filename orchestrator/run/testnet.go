@@ -19,7 +19,7 @@ const (
 	pollStep = 50 * time.Millisecond
 	// queryTimeout bounds one query to a node that may not answer.
 	queryTimeout = time.Second
-	// answerTimeout bounds the wait for nodes that were started to answer before they are connected to their peers.
+	// answerTimeout bounds the wait for a node that was started again to answer before it is connected to its peers.
 	answerTimeout = 30 * time.Second
 	// tailLines is how many of a node's last lines an error shows.
 	tailLines = 20

@@ -3,6 +3,8 @@ package external
 import (
 	"strings"
 	"testing"
+
+	"github.com/netsplit/netsplit/ci/must"
 )
 
 // inWallets is a wallet that says all there is.
@@ -13,7 +15,7 @@ wallet: {chain_id: "{{.Network}}", account: "0x{{.Node.Keys.account.AddressHex}}
 func TestAccess(t *testing.T) {
 	w := newHarness(t, 2, parse(t, plain+inWallets, "rpc: {kind: jsonrpc2}",
 		`rpc: {kind: jsonrpc1, tls: self-signed, path: /x, basic: {user: me, password: "it's {{.Node.Name}}"}}`))
-	a := value(w.access("b"))(t)
+	a := must.Get(w.access("b"))(t)
 	key := w.nodes["b"].member.key("account")
 	address, _ := key.AddressHex()
 	got := []string{a.URL.String(), a.User, a.Password, a.Token, a.ChainID, a.Account, a.PrivateKey, a.Funds}
@@ -23,13 +25,13 @@ func TestAccess(t *testing.T) {
 	}
 	const command = `curl -s -k -u 'me:it'\''s b' -H 'Content-Type: application/json' ` +
 		`-d '{"id":1,"jsonrpc":"1.0","method":"height","params":[]}' 'https://127.0.0.1:9/x'`
-	same(t, command, a.Example("127.0.0.1:9"))
+	must.Equal(t, command, a.Example("127.0.0.1:9"))
 	for _, secret := range []string{a.Password, a.PrivateKey} {
 		if got := w.secrets.text("<" + secret + ">"); strings.Contains(got, secret) {
 			t.Errorf("%s is shown", got)
 		}
 	}
-	wantError(t, "has no node nobody")(w.access("nobody"))
+	must.Fail(t, "has no node nobody")(w.access("nobody"))
 }
 
 func TestAccess_HTTPGet(t *testing.T) {
@@ -39,7 +41,7 @@ func TestAccess_HTTPGet(t *testing.T) {
 		{"{path: /status}", "{path: /status, params: {of: [head]}}", "",
 			`curl -s -H 'Content-Type: application/json' -d '{"of":["head"]}' 'http://127.0.0.1:9/status'`},
 	} {
-		a := value(newHarness(t, 1, parse(t, webbed, c.old, c.put)).access("a"))(t)
+		a := must.Get(newHarness(t, 1, parse(t, webbed, c.old, c.put)).access("a"))(t)
 		if got := a.Example("127.0.0.1:9"); a.Token != c.token || a.User+a.Password+a.ChainID+a.Account != "" || got != c.want {
 			t.Errorf("access %+v, example %s", a, got)
 		}

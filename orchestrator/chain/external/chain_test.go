@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
@@ -63,7 +63,7 @@ func parse(t testing.TB, src string, replace ...string) *chainspec.Chain {
 		}
 		src = strings.Replace(src, replace[i], replace[i+1], 1)
 	}
-	c := value(chainspec.Parse("toy.yaml", []byte(src)))(t)
+	c := must.Get(chainspec.Parse("toy.yaml", []byte(src)))(t)
 	return c
 }
 
@@ -143,7 +143,7 @@ func newHarness(t *testing.T, n int, file *chainspec.Chain) *harness {
 		w.fakes = append(w.fakes, y)
 		f.serve(t, x.Addr.String()+":7001", y)
 	}
-	value(w.Prepare(t.Context(), net))(t)
+	must.Get(w.Prepare(t.Context(), net))(t)
 	t.Cleanup(w.CloseIdleConnections)
 	return w
 }
@@ -195,7 +195,7 @@ func TestPrepare_RoundsBlockIntervalUp(t *testing.T) {
 	} {
 		net := ring(2)
 		net.BlockInterval = requested
-		p := value(New(file, image{}, nil, nil).Prepare(t.Context(), net))(t)
+		p := must.Get(New(file, image{}, nil, nil).Prepare(t.Context(), net))(t)
 		if p.Facts.BlockInterval != want {
 			t.Errorf("requested %v: %v", requested, p.Facts.BlockInterval)
 		}
@@ -203,15 +203,15 @@ func TestPrepare_RoundsBlockIntervalUp(t *testing.T) {
 }
 
 func TestPrepare_Facts(t *testing.T) {
-	p := value(New(parse(t, plain), image{}, nil, nil).Prepare(t.Context(), ring(2)))(t)
+	p := must.Get(New(parse(t, plain), image{}, nil, nil).Prepare(t.Context(), ring(2)))(t)
 	want := trace.Facts{Name: "toy", File: "toy.yaml", Family: "pow", BlockInterval: 2 * time.Second, ForkDepth: 6, Resolution: 100 * time.Millisecond}
-	same(t, want, p.Facts)
+	must.Equal(t, want, p.Facts)
 }
 
 func TestAttach_RunsNothing(t *testing.T) {
 	w := newHarness(t, 2, parse(t, plain))
 	c := Attach(w.file, w.rpc.http.Transport)
-	p := value(c.Prepare(t.Context(), ring(2)))(t)
+	p := must.Get(c.Prepare(t.Context(), ring(2)))(t)
 	if len(p.Nodes) != 2 || p.Nodes[0].Account != w.net.nodes[0].account || p.Nodes[0].Args != nil || p.Facts.Name != "toy" {
 		t.Errorf("%+v", p)
 	}
@@ -221,49 +221,3 @@ func TestAttach_RunsNothing(t *testing.T) {
 }
 
 func (w *harness) poller(i int) *poller { return w.nodes[w.net.nodes[i].ID].poller }
-
-// wantError checks that the last of a call's results is an error that contains a text, which may be empty, or that wraps an
-// error: wantError(t, "busy")(f()).
-func wantError(t *testing.T, want any) func(results ...any) {
-	t.Helper()
-	return func(results ...any) {
-		t.Helper()
-		err, _ := results[len(results)-1].(error)
-		target, isError := want.(error)
-		if err == nil || isError && !errors.Is(err, target) || !isError && !strings.Contains(err.Error(), fmt.Sprint(want)) {
-			t.Errorf("error %v, want one with \"%v\"", err, want)
-		}
-	}
-}
-
-// must ends the test where there is an error, check only fails it.
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Error(err)
-	}
-}
-
-// value is the result of a call without an error: value(f())(t).
-func value[T any](v T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		must(t, err)
-		return v
-	}
-}
-
-// same checks that two values are equal.
-func same(t *testing.T, want, got any) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want +got\n%s", diff)
-	}
-}

@@ -122,9 +122,10 @@ var checkRows = []checkRow{
 }
 
 const (
-	// answerTimeout is how long a node may take to answer for the first time.
-	answerTimeout = 30 * time.Second
-	// expressionTimeout is how long expressions may fail on replies; two block intervals come on top.
+	// defaultStartTimeout is how long nodes may take to answer for the first time, and then to connect.
+	defaultStartTimeout = 30 * time.Second
+	// expressionTimeout is how long expressions may fail on replies, and how long a node may not know a request; two block
+	// intervals come on top.
 	expressionTimeout = 5 * time.Second
 	// growTimeout and growIntervals bound the wait for something that takes blocks: blocks at random times are that late
 	// once in twenty thousand times.
@@ -141,7 +142,10 @@ type checker struct {
 	clock    Clock
 	notified <-chan chain.Notification // by lines that nodes print
 	found    map[string]Finding
-	stop     string // why no other row is tried
+
+	startTimeout time.Duration // see CheckOptions
+
+	stop string // why no other row is tried
 
 	height  uint64 // of the first node, after it grew
 	alone   bool   // the chain grows without a command
@@ -166,15 +170,27 @@ type skipError string
 // Error implements error.
 func (e skipError) Error() string { return string(e) }
 
+// CheckOptions change how a chain file is tried out.
+type CheckOptions struct {
+	// StartTimeout is how long nodes may take to answer, and then to connect. Zero: 30 s.
+	StartTimeout time.Duration
+	// Progress, if not nil, is called with what takes long.
+	Progress func(string)
+}
+
 // Check tries out all that the chain file says on the nodes of the prepared network, which must have been started, and
 // whether the replies fit together. It returns a finding for each of the same rows, whatever happens; when ctx ends the
 // rest is not tried. notified gives the blocks that lines which nodes print announce, see Capabilities.ParseNotification;
-// the first that is not yet taken is enough. progress, if not nil, is called with what takes long.
-func (c *Chain) Check(ctx context.Context, clock Clock, notified <-chan chain.Notification, progress func(string)) []Finding {
+// the first that is not yet taken is enough.
+func (c *Chain) Check(ctx context.Context, clock Clock, notified <-chan chain.Notification, o CheckOptions) []Finding {
+	progress := o.Progress
 	if progress == nil {
 		progress = func(string) {}
 	}
-	k := &checker{reader: c.reader, chain: c, clock: clock, notified: notified, found: make(map[string]Finding)}
+	k := &checker{
+		reader: c.reader, chain: c, clock: clock, notified: notified, found: make(map[string]Finding),
+		startTimeout: cmp.Or(o.StartTimeout, defaultStartTimeout),
+	}
 	for _, row := range checkRows {
 		if k.stop == "" {
 			k.run(ctx, row, progress)
@@ -266,7 +282,7 @@ func (m *mismatchError) Error() string { return m.text }
 // await tries again and again until it works, the time is over or ctx ends, and returns the last error.
 func (k *checker) await(ctx context.Context, within time.Duration, try func() error) error {
 	deadline := k.clock.Now() + within
-	since := time.Duration(-1) // when expressions began to fail on the replies
+	since := time.Duration(-1) // when expressions began to fail on the replies, or the node not to know the request
 	for {
 		err := try()
 		if err == nil {
@@ -277,8 +293,9 @@ func (k *checker) await(ctx context.Context, within time.Duration, try func() er
 		}
 		now := k.clock.Now()
 		var answer *AnswerError
+		var call *CallError
 		switch {
-		case !errors.As(err, &answer):
+		case !errors.As(err, &answer) && !(errors.As(err, &call) && call.unknownRequest()):
 			since = -1
 		case since < 0:
 			since = now

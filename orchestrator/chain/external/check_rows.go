@@ -16,18 +16,18 @@ import (
 func (k *checker) first() *member { return k.net.nodes[0] }
 
 func (k *checker) isReady(ctx context.Context) (string, error) {
-	return k.each(ctx, answerTimeout, func(m *member) (string, error) { return "yes", k.ready(ctx, m) })
+	return k.each(ctx, k.startTimeout, func(m *member) (string, error) { return "yes", k.ready(ctx, m) })
 }
 
 func (k *checker) hasHeight(ctx context.Context) (string, error) {
-	return k.each(ctx, answerTimeout, func(m *member) (string, error) {
+	return k.each(ctx, k.startTimeout, func(m *member) (string, error) {
 		height, _, err := k.reader.height(ctx, m)
 		return fmt.Sprint(height), err
 	})
 }
 
 func (k *checker) hasHead(ctx context.Context) (string, error) {
-	return k.each(ctx, answerTimeout, func(m *member) (string, error) {
+	return k.each(ctx, k.startTimeout, func(m *member) (string, error) {
 		t, err := k.reader.tip(ctx, m)
 		return shortHash(t.hash), err
 	})
@@ -49,7 +49,7 @@ func (k *checker) hasGenesis(ctx context.Context) (string, error) {
 }
 
 func (k *checker) givesFirstBlock(ctx context.Context) (string, error) {
-	return "given", k.await(ctx, answerTimeout, func() error { return k.chain.connector.firstBlock(ctx) })
+	return "given", k.await(ctx, k.startTimeout, func() error { return k.chain.connector.firstBlock(ctx) })
 }
 
 func (k *checker) connects(ctx context.Context) (string, error) {
@@ -59,12 +59,12 @@ func (k *checker) connects(ctx context.Context) (string, error) {
 	case len(k.file.Peers.Calls) == 0:
 		return "by the start", nil
 	}
-	return "done", k.await(ctx, answerTimeout, func() error { return k.chain.connector.connectAll(ctx) })
+	return "done", k.await(ctx, k.startTimeout, func() error { return k.chain.connector.connectAll(ctx) })
 }
 
 // hasPeers waits until every node that has a neighbour counts a peer.
 func (k *checker) hasPeers(ctx context.Context) (string, error) {
-	return k.each(ctx, answerTimeout, func(m *member) (string, error) {
+	return k.each(ctx, k.startTimeout, func(m *member) (string, error) {
 		count, err := k.peers(ctx, m)
 		if err == nil && count < min(len(m.Peers), 1) {
 			err = &mismatchError{

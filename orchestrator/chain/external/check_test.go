@@ -48,7 +48,7 @@ func included(y *fakeNode) { y.takes = true }
 func checked(t *testing.T, w *harness, clock Clock) map[string]Finding {
 	t.Helper()
 	out := make(map[string]Finding)
-	found := w.Check(t.Context(), clock, nil, nil)
+	found := w.Check(t.Context(), clock, nil, CheckOptions{})
 	for i, f := range found {
 		if f.Name != checkRows[i].name {
 			t.Errorf("row %d is %s, want %s", i, f.Name, checkRows[i].name)
@@ -260,7 +260,7 @@ func TestCheck_Interrupted(t *testing.T) {
 		}
 		return nil
 	}
-	for _, f := range w.Check(ctx, &ticker{}, nil, nil) {
+	for _, f := range w.Check(ctx, &ticker{}, nil, CheckOptions{}) {
 		if f.Outcome == Failed {
 			t.Errorf("%s: %+v", f.Name, f.Problem)
 		}
@@ -303,7 +303,7 @@ func TestCheck_LogPattern(t *testing.T) {
 	w = newHarness(t, 1, file)
 	notifications := make(chan chain.Notification, 1)
 	notifications <- chain.Notification{Height: 3}
-	for _, f := range w.Check(t.Context(), pair(w), notifications, nil) {
+	for _, f := range w.Check(t.Context(), pair(w), notifications, CheckOptions{}) {
 		if f.Name == nameArrival && (f.Outcome != Works || f.Value != "a block at height 3") {
 			t.Errorf("%+v %+v", f, f.Problem)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
@@ -20,7 +21,7 @@ func TestClient_Status(t *testing.T) {
 	if diff := cmp.Diff(trace.Status{Head: "x-q", Height: 2, Peers: 2, Mempool: -1}, s); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
-	wantError(t, "has no node nobody")(w.Client("nobody").Status(t.Context()))
+	must.Fail(t, "has no node nobody")(w.Client("nobody").Status(t.Context()))
 	if _, _, ok := w.ParseLog("a", []byte("{}")); ok {
 		t.Error("a line is an event")
 	}
@@ -40,19 +41,19 @@ func TestClient_StatusErrors(t *testing.T) {
 	} {
 		w := newHarness(t, 1, parse(t, plain, replace...))
 		w.fakes[0].set(1, "p")
-		wantError(t, broken)(w.Client("a").Status(t.Context()))
+		must.Fail(t, broken)(w.Client("a").Status(t.Context()))
 	}
 	file := parse(t, plain)
 	w := newHarness(t, 1, file)
 	delete(file.Calls, "height")
-	wantError(t, "there is no call height")(w.Client("a").Status(t.Context()))
+	must.Fail(t, "there is no call height")(w.Client("a").Status(t.Context()))
 }
 
 func TestClient_StatusWaitsForReady(t *testing.T) {
 	w := newHarness(t, 1, parse(t, plain, "rpc: {kind: jsonrpc2}",
 		"rpc: {kind: jsonrpc2}\nready: {call: status, jq: .ready}", "calls:\n", "calls:\n  status: {method: status}\n"))
 	client := w.Client("a")
-	wantError(t, "not ready: toy.yaml:10:27: node a, ready: jq .ready gives false")(client.Status(t.Context()))
+	must.Fail(t, "not ready: toy.yaml:10:27: node a, ready: jq .ready gives false")(client.Status(t.Context()))
 	w.fakes[0].set(1, "p")
 	if _, err := client.Status(t.Context()); err != nil {
 		t.Error(err)
@@ -63,9 +64,9 @@ func TestClient_StatusWaitsForReady(t *testing.T) {
 	}
 	bad := newHarness(t, 1, parse(t, plain, "rpc: {kind: jsonrpc2}",
 		"rpc: {kind: jsonrpc2}\nready: {call: [status], jq: .ready.x}", "calls:\n", "calls:\n  status: {method: status}\n"))
-	wantError(t, "not ready: toy.yaml:10:29: node a, ready: jq .ready.x fails: expected an object")(bad.Client("a").Status(t.Context()))
+	must.Fail(t, "not ready: toy.yaml:10:29: node a, ready: jq .ready.x fails: expected an object")(bad.Client("a").Status(t.Context()))
 	bad.fakes[0].hook = func(*fakeNode, string, int) *RPCError { return &RPCError{Code: 9, Message: "starting"} }
-	wantError(t, "not ready: node a, call status")(bad.Client("a").Status(t.Context()))
+	must.Fail(t, "not ready: node a, call status")(bad.Client("a").Status(t.Context()))
 }
 
 func TestClient_Block(t *testing.T) {
@@ -78,7 +79,7 @@ func TestClient_Block(t *testing.T) {
 	if err != nil || got.Hash != "x-p" || got.Height != 1 || w.fakes[0].count("block") != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	wantError(t, ErrUnknownBlock)(b.Block(t.Context(), "x-p"))
+	must.Fail(t, ErrUnknownBlock)(b.Block(t.Context(), "x-p"))
 	// A block that is not stored is read again, as long as it is on the node's chain.
 	w.store.body = map[trace.Hash]trace.Block{}
 	w.store.order = nil
@@ -86,10 +87,10 @@ func TestClient_Block(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	w.fakes[0].set(1, "y", "z")
-	wantError(t, ErrUnknownBlock)(a.Block(t.Context(), "x-p"))
+	must.Fail(t, ErrUnknownBlock)(a.Block(t.Context(), "x-p"))
 	w.fakes[0].set(1)
-	wantError(t, "")(a.Block(t.Context(), "x-p"))
-	wantError(t, "has no node nobody")(w.Client("nobody").Block(t.Context(), "x-p"))
+	must.Fail(t, "")(a.Block(t.Context(), "x-p"))
+	must.Fail(t, "has no node nobody")(w.Client("nobody").Block(t.Context(), "x-p"))
 }
 
 func TestClient_HashAt(t *testing.T) {
@@ -99,12 +100,12 @@ func TestClient_HashAt(t *testing.T) {
 	if h, err := client.HashAt(t.Context(), 1); h != "x-p" || err != nil {
 		t.Errorf("hash %s, %v", h, err)
 	}
-	wantError(t, chain.ErrNoBlock)(client.HashAt(t.Context(), 3))
+	must.Fail(t, chain.ErrNoBlock)(client.HashAt(t.Context(), 3))
 	w.fakes[0].hook = failing("block", 1)
 	if _, err := client.HashAt(t.Context(), 1); err == nil || errors.Is(err, chain.ErrNoBlock) {
 		t.Errorf("a node that is broken: %v", err)
 	}
-	wantError(t, "has no node nobody")(w.Client("nobody").HashAt(t.Context(), 1))
+	must.Fail(t, "has no node nobody")(w.Client("nobody").HashAt(t.Context(), 1))
 }
 
 // TestClient_FindTx: the transaction is in the block that is made while it is waited for, also where the chain is replaced on the
@@ -113,7 +114,7 @@ func TestClient_FindTx(t *testing.T) {
 	w := newHarness(t, 1, parse(t, plain))
 	w.fakes[0].set(1, "p", "q", "r")
 	client := w.Client("a")
-	check(t, w.Capabilities().NoFindTx)
+	must.Check(t, w.Capabilities().NoFindTx)
 	if h, err := client.FindTx(t.Context(), "0xAB3", 1); h != 3 || err != nil {
 		t.Errorf("at %d, %v", h, err)
 	}
@@ -138,7 +139,7 @@ func TestClient_FindTx(t *testing.T) {
 	w.fakes[0].hook = nil
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	wantError(t, context.DeadlineExceeded)(client.FindTx(ctx, "0xab2", 2))
+	must.Fail(t, context.DeadlineExceeded)(client.FindTx(ctx, "0xab2", 2))
 	none := newHarness(t, 1, parse(t, plain, ", txs: .txs", ""))
 	if err := none.Capabilities().NoFindTx; !errors.Is(err, ErrNoTxs) || !strings.Contains(err.Error(), "chain toy") {
 		t.Errorf("%v", err)

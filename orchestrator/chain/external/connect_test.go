@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/netsplit/netsplit/ci/must"
 )
 
 // TestConnector_FirstBlock: the first producer makes it, all others are given it, once; and none is made where the nodes are
@@ -20,15 +22,15 @@ func TestConnector_FirstBlock(t *testing.T) {
 		}
 		return nil
 	}
-	wantError(t, "give the first block to c: node c, call connect")(w.connectPeers(t.Context()))
+	must.Fail(t, "give the first block to c: node c, call connect")(w.connectPeers(t.Context()))
 	refuse = false
 	for range 2 {
-		check(t, w.connectPeers(t.Context()))
+		must.Check(t, w.connectPeers(t.Context()))
 	}
 	// The second attempt made another block.
 	want := [][]string{nil, {"x-made1 for b", "x-made2 for b"}, {"x-made2 for c"}}
 	for i, y := range w.fakes {
-		same(t, want[i], y.sent)
+		must.Equal(t, want[i], y.sent)
 	}
 	w = newHarness(t, 3, file)
 	w.connector.attached = true
@@ -56,26 +58,26 @@ func TestConnector_Peers(t *testing.T) {
 		}
 		return nil
 	}
-	wantError(t, "connect node b to its peer a: node b, call connect")(w.connectPeers(t.Context()))
+	must.Fail(t, "connect node b to its peer a: node b, call connect")(w.connectPeers(t.Context()))
 	fail = false
-	check(t, w.connectPeers(t.Context()))
+	must.Check(t, w.connectPeers(t.Context()))
 	// No node is given an address twice, unless it was started again.
-	same(t, [][]string{{"b", "c"}, {"c", "a"}, {"a", "b"}}, sent())
-	check(t, w.connectPeers(t.Context(), "b"))
-	same(t, [][]string{nil, {"c", "a"}, nil}, sent())
+	must.Equal(t, [][]string{{"b", "c"}, {"c", "a"}, {"a", "b"}}, sent())
+	must.Check(t, w.connectPeers(t.Context(), "b"))
+	must.Equal(t, [][]string{nil, {"c", "a"}, nil}, sent())
 	fail = true
 	w.fakes[1].sent = []string{"x"}
-	wantError(t, "")(w.connectPeers(t.Context(), "b"))
-	wantError(t, "has no node nobody")(w.connectPeers(t.Context(), "nobody"))
+	must.Fail(t, "")(w.connectPeers(t.Context(), "b"))
+	must.Fail(t, "has no node nobody")(w.connectPeers(t.Context(), "nobody"))
 	w.connector.attached, fail = true, false
 	sent()
-	check(t, errors.Join(w.connectPeers(t.Context()), w.connectPeers(t.Context(), "b")))
-	same(t, [][]string{nil, nil, nil}, sent())
+	must.Check(t, errors.Join(w.connectPeers(t.Context()), w.connectPeers(t.Context(), "b")))
+	must.Equal(t, [][]string{nil, nil, nil}, sent())
 	// Of a testnet that another process made, those that this one starts again are.
 	w.connector.attached, w.connector.opened = false, true
-	check(t, errors.Join(w.connectPeers(t.Context()), w.connectPeers(t.Context(), "b")))
-	same(t, [][]string{nil, {"c", "a"}, nil}, sent())
-	check(t, newHarness(t, 2, parse(t, plain)).connectPeers(context.Background()))
+	must.Check(t, errors.Join(w.connectPeers(t.Context()), w.connectPeers(t.Context(), "b")))
+	must.Equal(t, [][]string{nil, {"c", "a"}, nil}, sent())
+	must.Check(t, newHarness(t, 2, parse(t, plain)).connectPeers(context.Background()))
 }
 
 // warm is plain with blocks that are made first: one at each node, then two more.
@@ -106,7 +108,7 @@ func TestConnector_WarmUp(t *testing.T) {
 	w := newHarness(t, 3, parse(t, plain, warm...))
 	w.spread()
 	for range 2 {
-		must(t, w.connectPeers(t.Context()))
+		must.Do(t, w.connectPeers(t.Context()))
 	}
 	for i, want := range []int{3, 1, 1} {
 		if n := w.fakes[i].count("generate"); n != want {
@@ -128,7 +130,7 @@ func TestConnector_WarmUpErrors(t *testing.T) {
 	w := newHarness(t, 2, parse(t, plain, warm...))
 	w.fakes[1].hook = failing("generate", 1)
 	w.fakes[1].set(1, "made1")
-	wantError(t, "toy.yaml:10:11: warm_up, step 1 of 2: node b, call generate")(w.connectPeers(t.Context()))
+	must.Fail(t, "toy.yaml:10:11: warm_up, step 1 of 2: node b, call generate")(w.connectPeers(t.Context()))
 	// A step that is done is not done again.
 	w = newHarness(t, 2, parse(t, plain, warm...))
 	w.spread()
@@ -139,7 +141,7 @@ func TestConnector_WarmUpErrors(t *testing.T) {
 		}
 		return spread(y, method, height)
 	}
-	wantError(t, "warm_up, step 2 of 2: node a, call generate")(w.connectPeers(t.Context()))
+	must.Fail(t, "warm_up, step 2 of 2: node a, call generate")(w.connectPeers(t.Context()))
 	refuse = false
 	if err := w.connectPeers(t.Context()); err != nil || w.fakes[1].count("generate") != 1 {
 		t.Errorf("the first step was done again, or %v", err)

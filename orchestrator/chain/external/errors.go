@@ -80,6 +80,12 @@ func (e *CallError) Unwrap() error { return e.Err }
 // methodNotFound is JSON-RPC's code for a method that there is not.
 const methodNotFound = -32601
 
+// unknownRequest reports whether the node answers that it has no such method or path.
+func (e *CallError) unknownRequest() bool {
+	var answered *RPCError
+	return errors.As(e.Err, &answered) && (answered.Code == methodNotFound || answered.Code == http.StatusNotFound)
+}
+
 // Hint says what to do; it may be empty.
 func (e *CallError) Hint() string {
 	var answered *RPCError
@@ -87,7 +93,7 @@ func (e *CallError) Hint() string {
 	switch {
 	case errors.As(e.Err, &answered) && (answered.Code == http.StatusUnauthorized || answered.Code == http.StatusForbidden):
 		return "the node wants other credentials: see rpc.basic and rpc.bearer"
-	case errors.As(e.Err, &answered) && (answered.Code == methodNotFound || answered.Code == http.StatusNotFound):
+	case e.unknownRequest():
 		return "the node does not know this request: is it spelled right, and is that part of the API switched on in start?"
 	case answered != nil:
 		return "the node refuses this request: compare the call with the node's documentation"

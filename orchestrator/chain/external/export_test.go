@@ -6,15 +6,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 )
 
 // reopen is the chain that another process makes of what was exported.
 func reopen(t *testing.T, c *Chain, net chain.Network) *Chain {
 	t.Helper()
-	state := value(c.export())(t)
-	again := value(Restore(state, c.rpc.http.Transport))(t)
-	value(again.Prepare(t.Context(), net))(t)
+	state := must.Get(c.export())(t)
+	again := must.Get(Restore(state, c.rpc.http.Transport))(t)
+	must.Get(again.Prepare(t.Context(), net))(t)
 	return again
 }
 
@@ -22,7 +23,7 @@ func TestRestore_CapturedValues(t *testing.T) {
 	file := parse(t, stepped, `password: "pw-{{.Node.Keys.salt.PrivateHex}}"`, `password: "{{.captured.id}} {{.Node.captured.token}}"`)
 	c := New(file, &containers{}, nil, nil)
 	net := ring(2)
-	value(c.Prepare(t.Context(), net))(t)
+	must.Get(c.Prepare(t.Context(), net))(t)
 	again := reopen(t, c, net)
 	for _, id := range []string{"a", "b"} {
 		want := "12345678901234567890 token of " + id
@@ -48,7 +49,7 @@ func TestRestore_Errors(t *testing.T) {
 		`{"file": 1}`: "read what was exported of the chain",
 		``:            "read what was exported of the chain",
 	} {
-		wantError(t, want)(Restore([]byte(state), nil))
+		must.Fail(t, want)(Restore([]byte(state), nil))
 	}
 }
 
@@ -60,7 +61,7 @@ func TestRestore_NoncesDiffer(t *testing.T) {
 	for range 3 {
 		c := reopen(t, w.Chain, net)
 		for range 2 {
-			value(c.Client("a").Transfer(t.Context(), "b", 5))(t)
+			must.Get(c.Client("a").Transfer(t.Context(), "b", 5))(t)
 		}
 	}
 	for _, text := range w.fakes[0].sent {
@@ -78,7 +79,7 @@ func TestRestore_NoncesDiffer(t *testing.T) {
 // TestExport_KeepsFileVerbatim: byte for byte, comments and all.
 func TestExport_KeepsFileVerbatim(t *testing.T) {
 	w := newHarness(t, 1, parse(t, "# mine\n"+plain))
-	text := value(w.export())(t)
+	text := must.Get(w.export())(t)
 	var k exported
 	if err := json.Unmarshal(text, &k); err != nil || k.Source != "# mine\n"+plain || k.File != "toy.yaml" {
 		t.Errorf("%+v, %v", k, err)

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/netsplit/netsplit/ci/must"
 )
 
 // TestKey_Ed25519AsCometBFT uses what `cometbft init` of v1.0.1 wrote.
 func TestKey_Ed25519AsCometBFT(t *testing.T) {
 	const private = "1bgpLgQDl7dfwOjGASyHcQpTQ9X855xp4t9OowVo5aVtYI7WQBQ7uFa1p/JmI9WhQHIi0IM3QVel0Ig5NQPxXw=="
-	b := value(base64.StdEncoding.DecodeString(private))(t)
+	b := must.Get(base64.StdEncoding.DecodeString(private))(t)
 	k := Key{kindEd25519, b, ed25519.NewKeyFromSeed(b[:32])[32:]}
 	public, err := k.PublicBase64()
 	if err != nil || public != "bWCO1kAUO7hWtafyZiPVoUByItCDN0FXpdCIOTUD8V8=" {
@@ -33,7 +35,7 @@ func TestKey_Secp256k1AsEthereum(t *testing.T) {
 		"0000000000000000000000000000000000000000000000000000000000000001": "7e5f4552091a69125d5dfcb7b8c2659029395bdf",
 		"ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80": "f39fd6e51aad88f6f4ce6ab8827279cfffb92266",
 	} {
-		b := value(hex.DecodeString(private))(t)
+		b := must.Get(hex.DecodeString(private))(t)
 		k := newSecp256k1(func(uint32) [32]byte { return [32]byte(b) })
 		if a, err := k.AddressHex(); err != nil || a != want {
 			t.Errorf("address of %s...: %s, %v", private[:4], a, err)
@@ -67,7 +69,7 @@ func TestKey_Secp256k1SkipsInvalidScalars(t *testing.T) {
 func TestKey_DependsOnSeedNodeAndName(t *testing.T) {
 	for _, kind := range []string{kindEd25519, kindSecp256k1, kindRandom} {
 		get := func(seed uint64, node, name string) string {
-			k := value(newKey(kind, seed, node, name))(t)
+			k := must.Get(newKey(kind, seed, node, name))(t)
 			return k.PrivateHex()
 		}
 		first := get(1, "a", "bc")
@@ -99,11 +101,11 @@ func TestKey_RandomHasNoPublicHalf(t *testing.T) {
 			t.Errorf("%s: %q, %v", what, s, err)
 		}
 	}
-	wantError(t, `unknown kind "rsa"`)(newKey("rsa", 1, "a", "x"))
+	must.Fail(t, `unknown kind "rsa"`)(newKey("rsa", 1, "a", "x"))
 }
 
 func TestKey_DoesNotPrintItself(t *testing.T) {
-	k := value(newKey(kindSecp256k1, 1, "a", "x"))(t)
+	k := must.Get(newKey(kindSecp256k1, 1, "a", "x"))(t)
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		if s := fmt.Sprintf(format, k); s != "secp256k1 key" {
 			t.Errorf("%s prints %s", format, s)

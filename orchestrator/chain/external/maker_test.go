@@ -3,6 +3,8 @@ package external
 import (
 	"context"
 	"testing"
+
+	"github.com/netsplit/netsplit/ci/must"
 )
 
 func TestMaker_BlockIsMade(t *testing.T) {
@@ -10,10 +12,10 @@ func TestMaker_BlockIsMade(t *testing.T) {
 	if w.Capabilities().MakeBlock == nil {
 		t.Fatal("does not produce")
 	}
-	must(t, w.makeBlock(t.Context(), "a"))
+	must.Do(t, w.makeBlock(t.Context(), "a"))
 	w.fakes[1].set(1, "made1")
-	same(t, "+made1 made1 head 1 made1 (was )", w.polled("b"))
-	same(t, "!made1 head 1 made1 (was )", w.polled("a"))
+	must.Equal(t, "+made1 made1 head 1 made1 (was )", w.polled("b"))
+	must.Equal(t, "!made1 head 1 made1 (was )", w.polled("a"))
 }
 
 // TestMaker_PollWaitsForReply: the block is there before the node has said that it made it.
@@ -37,18 +39,18 @@ func TestMaker_PollWaitsForReply(t *testing.T) {
 	<-read
 	n.note("x-p")
 	<-n.making
-	same(t, "+p !p head 1 p (was )", <-got)
+	must.Equal(t, "+p !p head 1 p (was )", <-got)
 	n.making <- struct{}{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	wantError(t, context.Canceled)(w.makeBlock(ctx, "a"))
+	must.Fail(t, context.Canceled)(w.makeBlock(ctx, "a"))
 }
 
 func TestMaker_Errors(t *testing.T) {
 	w := newHarness(t, 1, parse(t, plain))
 	w.fakes[0].hook = func(*fakeNode, string, int) *RPCError { return &RPCError{Code: 1, Message: "no"} }
-	wantError(t, "make a block at a: node a, call generate")(w.makeBlock(t.Context(), "a"))
-	wantError(t, "has no node nobody")(w.makeBlock(t.Context(), "nobody"))
+	must.Fail(t, "make a block at a: node a, call generate")(w.makeBlock(t.Context(), "a"))
+	must.Fail(t, "has no node nobody")(w.makeBlock(t.Context(), "nobody"))
 	none := newHarness(t, 1, parse(t, plain, "  make_block: {call: generate}\n", "", "  generate: {method: generate}\n", ""))
 	if none.Capabilities().MakeBlock != nil {
 		t.Error("a chain without act.make_block makes blocks on command")

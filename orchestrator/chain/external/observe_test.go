@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -17,7 +18,7 @@ func TestReader_Block(t *testing.T) {
 	w := newHarness(t, 1, parse(t, plain))
 	w.fakes[0].set(1, "p")
 	w.fakes[0].by["p"] = "0x" + strings.ToUpper(w.net.nodes[0].account)
-	events := value(w.poll(t.Context(), "a"))(t)
+	events := must.Get(w.poll(t.Context(), "a"))(t)
 	b, s := events[0].Block, events[1].Seen
 	if b.Hash != "x-p" || b.Parent != "x-g" || b.Height != 1 || b.Time.Unix() != 1_700_000_001 ||
 		b.Producer != w.net.nodes[0].account || !slices.Equal(b.Txs, []trace.Hash{"0xab1"}) {
@@ -35,7 +36,7 @@ func TestReader_BlockAtHeightByHash(t *testing.T) {
 	if b, err := w.reader.block(t.Context(), n, 1); err != nil || b.Hash != "x-p" {
 		t.Errorf("%+v, %v", b, err)
 	}
-	wantError(t, "")(w.reader.block(t.Context(), n, 4))
+	must.Fail(t, "")(w.reader.block(t.Context(), n, 4))
 	w.polled("a")
 	w.store.body = nil
 	if b, err := w.Client("a").Block(t.Context(), trace.Hash("x-q")); err != nil || b.Height != 2 {
@@ -72,7 +73,7 @@ func TestReader_BlockErrors(t *testing.T) {
 		}
 	}
 	w := newHarness(t, 1, parse(t, plain, "jq: .id", "jq: '.id * 1024'"))
-	wantError(t, "which is not a transaction's id of at most 1024 bytes")(w.Client("a").Transfer(t.Context(), "a", 1))
+	must.Fail(t, "which is not a transaction's id of at most 1024 bytes")(w.Client("a").Transfer(t.Context(), "a", 1))
 	n := w.nodes["a"].maker
 	many := make([]any, 10*maxMade)
 	for i := range many {
@@ -98,7 +99,7 @@ func TestReader_LargestBlockFitsTrace(t *testing.T) {
 		}
 		b.Hash, b.Parent, b.Producer = trace.Hash(id), trace.Hash(id), id
 		b.Time, _ = moment("9999-12-31T23:59:59.999999999Z")
-		out := value(trace.NewWriter(io.Discard))(t)
+		out := must.Get(trace.NewWriter(io.Discard))(t)
 		if err := out.Append(&trace.Event{Kind: trace.KindBlock, Block: &b}); err != nil {
 			t.Errorf("%q: %v", c, err)
 		}
@@ -141,5 +142,5 @@ func TestReader_Leader(t *testing.T) {
 			t.Errorf("%q made a block: %q", x.named, got)
 		}
 	}
-	wantError(t, "has no node nobody")(w.leader(t.Context(), "nobody"))
+	must.Fail(t, "has no node nobody")(w.leader(t.Context(), "nobody"))
 }

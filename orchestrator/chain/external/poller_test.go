@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/trace"
@@ -30,7 +31,7 @@ var variants = map[string][]string{
 
 // TestPoller runs the stories of testdata/poller.txt.
 func TestPoller(t *testing.T) {
-	text := value(os.ReadFile("testdata/poller.txt"))(t)
+	text := must.Get(os.ReadFile("testdata/poller.txt"))(t)
 	for _, story := range strings.Split(string(text), "\n== ")[1:] {
 		title, script, _ := strings.Cut(story, "\n")
 		name, variant, _ := strings.Cut(strings.TrimSuffix(title, ")"), " (")
@@ -137,7 +138,7 @@ func TestPoller_ByHashWrongBlock(t *testing.T) {
 	w := hashed(t)
 	w.fakes[0].set(1, "p")
 	w.fakes[0].lie = true
-	wantError(t, "which is not the requested hash")(w.poll(t.Context(), "a"))
+	must.Fail(t, "which is not the requested hash")(w.poll(t.Context(), "a"))
 }
 
 // TestPoller_ByHashEndlessChain: a node that claims any height gets no memory for it.

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/testnets"
@@ -147,7 +148,7 @@ func TestPrepare(t *testing.T) {
 		})
 		net := ring(3)
 		net.Seed = seed
-		p := value(c.Prepare(t.Context(), net))(t)
+		p := must.Get(c.Prepare(t.Context(), net))(t)
 		if len(said) != 4 || said[0] != "building" || said[3] != "preparing chain stepped: step 3 of 3 for 3 nodes" {
 			t.Errorf("it said %q", said)
 		}
@@ -155,7 +156,7 @@ func TestPrepare(t *testing.T) {
 	}
 	got := prepare(7)
 	golden(t, "testdata/prepare.txt", got)
-	same(t, got, prepare(7))
+	must.Equal(t, got, prepare(7))
 	if got == prepare(8) {
 		t.Error("two seeds gave the same")
 	}
@@ -167,7 +168,7 @@ func TestPrepare_KeepFilesOfOneStep(t *testing.T) {
 	f := &containers{}
 	c := New(parse(t, stepped, "    files: {/seed: \"{{.Seed}}\"}", "    files: {/seed: \"{{.Seed}}\"}\n    keep: [/out]",
 		"  - run: [enrol", "  - run: [again]\n  - run: [enrol"), f, nil, nil)
-	p := value(c.Prepare(t.Context(), ring(3)))(t)
+	p := must.Get(c.Prepare(t.Context(), ring(3)))(t)
 	const kept, own = "/out/genesis.json", "/data/db/1"
 	for _, o := range f.commands {
 		if _, has := o.Files[kept]; has != (o.Args[0] != "genesis") {
@@ -182,17 +183,17 @@ func TestPrepare_KeepFilesOfOneStep(t *testing.T) {
 	}
 	f = &containers{run: func(runtime.Command) (r runtime.CommandResult, err error) { return r, nil }}
 	c = New(parse(t, stepped, "    files: {/seed: \"{{.Seed}}\"}\n    capture:\n      genesis: {file: /out/genesis.json}\n      id: {file: /out/genesis.json, jq: .id}", "    keep: [/out]\n    capture: {genesis: {stdout: true}, id: {stdout: true}}"), f, nil, nil)
-	wantError(t, "keep /out: the command left no file there")(c.Prepare(t.Context(), ring(3)))
+	must.Fail(t, "keep /out: the command left no file there")(c.Prepare(t.Context(), ring(3)))
 }
 
 // golden compares a text with a file, which NETSPLIT_GOLDEN=write makes anew.
 func golden(t *testing.T, path, got string) {
 	t.Helper()
 	if os.Getenv("NETSPLIT_GOLDEN") == "write" {
-		must(t, os.WriteFile(path, []byte(got), 0o644))
+		must.Do(t, os.WriteFile(path, []byte(got), 0o644))
 	}
-	want := value(os.ReadFile(path))(t)
-	same(t, string(want), got)
+	want := must.Get(os.ReadFile(path))(t)
+	must.Equal(t, string(want), got)
 }
 
 func TestPrepare_RunsStepsInParallel(t *testing.T) {
@@ -204,7 +205,7 @@ func TestPrepare_RunsStepsInParallel(t *testing.T) {
 		}
 		close(f.gate)
 	}()
-	value(New(parse(t, stepped), f, nil, nil).Prepare(t.Context(), ring(nodes)))(t)
+	must.Get(New(parse(t, stepped), f, nil, nil).Prepare(t.Context(), ring(nodes)))(t)
 	if f.most != maxSteps {
 		t.Errorf("%d at once", f.most)
 	}
@@ -269,15 +270,15 @@ func TestPrepare_Errors(t *testing.T) {
 }
 
 func TestPrepare_ErrorsBeforeAnyStep(t *testing.T) {
-	wantError(t, errNoContainers)(New(parse(t, stepped), nil, nil, nil).Prepare(t.Context(), ring(2)))
+	must.Fail(t, errNoContainers)(New(parse(t, stepped), nil, nil, nil).Prepare(t.Context(), ring(2)))
 	unknown := ring(2)
 	unknown.Nodes[0].Peers = append(unknown.Nodes[0].Peers, "zoe")
 	_, err := New(parse(t, stepped), &containers{}, nil, nil).Prepare(t.Context(), unknown)
-	wantError(t, "peers of node a: chain stepped has no node zoe")(err)
+	must.Fail(t, "peers of node a: chain stepped has no node zoe")(err)
 	file := parse(t, stepped)
 	file.Keys["salt"] = "rsa"
 	_, err = New(file, &containers{}, nil, nil).Prepare(t.Context(), ring(2))
-	wantError(t, `keys of node a: key salt: unknown kind "rsa"`)(err)
+	must.Fail(t, `keys of node a: key salt: unknown kind "rsa"`)(err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	f := &containers{}
@@ -311,20 +312,20 @@ func TestPrepare_TemplateErrors(t *testing.T) {
 	file := parse(t, stepped)
 	file.Start.Args[1].For = "kings"
 	_, err := New(file, &containers{}, nil, nil).Prepare(t.Context(), ring(2))
-	wantError(t, `an argument for "kings", which is none of peers, nodes and producers`)(err)
+	must.Fail(t, `an argument for "kings", which is none of peers, nodes and producers`)(err)
 }
 
 func TestPrepare_WalletError(t *testing.T) {
 	c := New(parse(t, plain+inWallets, "0x{{.Node.Keys.account.PrivateHex}}", "{{.Node.Keys.salt.AddressHex}}"), image{}, nil, nil)
 	_, err := c.Prepare(t.Context(), ring(1))
-	wantError(t, "node a: wallet: toy.yaml:")(err)
+	must.Fail(t, "node a: wallet: toy.yaml:")(err)
 }
 
 // TestPrepare_EmbeddedChains prepares the chain files that netsplit comes with.
 func TestPrepare_EmbeddedChains(t *testing.T) {
 	for _, e := range testnets.Chains() {
 		t.Run(e.Name, func(t *testing.T) {
-			file := value(testnets.OpenChain(e.Name))(t)
+			file := must.Get(testnets.OpenChain(e.Name))(t)
 			f := &containers{run: func(o runtime.Command) (runtime.CommandResult, error) {
 				r := runtime.CommandResult{Files: make(map[string][]byte)}
 				for _, path := range o.Collect {
@@ -332,7 +333,7 @@ func TestPrepare_EmbeddedChains(t *testing.T) {
 				}
 				return r, nil
 			}}
-			p := value(New(file, f, nil, nil).Prepare(t.Context(), ring(4)))(t)
+			p := must.Get(New(file, f, nil, nil).Prepare(t.Context(), ring(4)))(t)
 			for i, n := range p.Nodes {
 				if n.Image != "sha256:1" || len(n.Args) == 0 {
 					t.Errorf("node %d: %+v", i, n)

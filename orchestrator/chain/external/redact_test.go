@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/testnets/chainspec"
 	"github.com/netsplit/netsplit/testnets/strictyaml"
@@ -86,7 +87,7 @@ func TestRedactor_Run(t *testing.T) {
 	} {
 		w := newHarness(t, 1, parse(t, plain, "head: {call: head, jq: .}", "head: {call: head, jq: '"+c.jq+"'}"))
 		w.secrets.add(secret, "12345678")
-		_, err := w.secrets.run(t.Context(), w.file.Observe.Head.JQ, value(decode(strings.NewReader(c.in)))(t))
+		_, err := w.secrets.run(t.Context(), w.file.Observe.Head.JQ, must.Get(decode(strings.NewReader(c.in)))(t))
 		if err == nil || shows(err.Error()) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.jq, err)
 		}
@@ -231,7 +232,7 @@ func TestRedact_CapturedValues(t *testing.T) {
 			for _, file := range []*chainspec.Chain{once, each} {
 				chain := New(file, printing(c.printed), nil, nil)
 				net := ring(2)
-				value(chain.Prepare(t.Context(), net))(t)
+				must.Get(chain.Prepare(t.Context(), net))(t)
 				if got := chain.secrets.text(c.said); got != c.want {
 					t.Errorf("%q", got)
 				}
@@ -273,7 +274,7 @@ func TestRedact_CaptureErrors(t *testing.T) {
 // BenchmarkRedact is what a run's end costs for each line that nodes printed.
 func BenchmarkRedact(b *testing.B) {
 	c := New(parse(b, plain), image{}, http.DefaultTransport, nil)
-	value(c.Prepare(b.Context(), ring(20)))(b)
+	must.Get(c.Prepare(b.Context(), ring(20)))(b)
 	line := strings.Repeat("2026-01-01 level=info msg=committed hash=49D6B68EEA5F ", 4)
 	b.SetBytes(int64(len(line)))
 	for b.Loop() {

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
@@ -28,7 +29,7 @@ func served(t *testing.T, file *chainspec.Chain, h http.HandlerFunc) *Chain {
 	}
 	c := New(file, image{}, f.transport, nil)
 	t.Cleanup(c.CloseIdleConnections)
-	value(c.Prepare(t.Context(), ring(1)))(t)
+	must.Get(c.Prepare(t.Context(), ring(1)))(t)
 	return c
 }
 
@@ -91,7 +92,7 @@ func TestRPC_ReplyErrors(t *testing.T) {
 	}
 	const jq = ".height | tonumber"
 	_, err := queryHead(t, t.Context(), answer(200, `{"id":ID,"result":{"heigth":5}}`), "height: {call: height, jq: .}", "height: {call: height, jq: "+jq+"}")
-	wantError(t, "toy.yaml:18:30: node a, observe.height: jq "+jq+` fails: tonumber cannot be applied to: null; the reply was {"heigth":5}`)(err)
+	must.Fail(t, "toy.yaml:18:30: node a, observe.height: jq "+jq+` fails: tonumber cannot be applied to: null; the reply was {"heigth":5}`)(err)
 }
 
 func TestRPC_ReplyTooLarge(t *testing.T) {
@@ -103,7 +104,7 @@ func TestRPC_ReplyTooLarge(t *testing.T) {
 			}
 		}
 	})
-	wantError(t, "more than 16777216 bytes")(err)
+	must.Fail(t, "more than 16777216 bytes")(err)
 }
 
 func TestRPC_SlowReplyObeysContext(t *testing.T) {
@@ -130,8 +131,8 @@ func TestRPC_SlowReplyObeysContext(t *testing.T) {
 
 func TestRPC_NodeUnreachable(t *testing.T) {
 	_, err := queryHead(t, t.Context(), nil)
-	wantError(t, "node a, call height (toy.yaml:11:3): ")(err)
-	wantError(t, "connect to 10.0.0.1:7001: refused")(err)
+	must.Fail(t, "node a, call height (toy.yaml:11:3): ")(err)
+	must.Fail(t, "connect to 10.0.0.1:7001: refused")(err)
 }
 
 func TestRPC_Credentials(t *testing.T) {
@@ -170,7 +171,7 @@ func TestRPC_Credentials(t *testing.T) {
 	_, err := queryHead(t, t.Context(), func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://10.9.9.9/", http.StatusTemporaryRedirect)
 	}, "{kind: jsonrpc2}", "{kind: jsonrpc2, bearer: "+secret+"}")
-	wantError(t, "error 307")(err) // nobody else gets the credentials
+	must.Fail(t, "error 307")(err) // nobody else gets the credentials
 }
 
 // TestRPC_Requests shows what nodes are sent.
@@ -194,7 +195,7 @@ func TestRPC_Requests(t *testing.T) {
 				}
 				_, _ = io.WriteString(w, strings.Replace(`{"id":ID,"result":"0x0","error":null}`, "ID", string(body[6:7]), 1))
 			}, c.replace...)
-			check(t, err)
+			must.Check(t, err)
 			if got != c.want {
 				t.Errorf("%s\nwant %s", got, c.want)
 			}
@@ -237,13 +238,13 @@ func TestRPC_HTTPGet(t *testing.T) {
 	if c.net.nodes[0].account != "" || c.Capabilities().MakeBlock != nil {
 		t.Errorf("%+v", c.net.nodes[0])
 	}
-	events := value(c.poll(t.Context(), "a"))(t)
-	same(t, "+abcd abcd head 1 abcd (was )", brief(events))
-	same(t, "02:04:05.5", events[0].Block.Time.Format("15:04:05.0"))
-	same(t, "GET /api/status, GET /api/block?height=1", strings.Join(requests, ", "))
+	events := must.Get(c.poll(t.Context(), "a"))(t)
+	must.Equal(t, "+abcd abcd head 1 abcd (was )", brief(events))
+	must.Equal(t, "02:04:05.5", events[0].Block.Time.Format("15:04:05.0"))
+	must.Equal(t, "GET /api/status, GET /api/block?height=1", strings.Join(requests, ", "))
 	fail = true
-	wantError(t, "error -32603: Internal (height 9 is not there)")(c.poll(t.Context(), "a"))
-	wantError(t, "")(c.Client("a").Status(t.Context()))
+	must.Fail(t, "error -32603: Internal (height 9 is not there)")(c.poll(t.Context(), "a"))
+	must.Fail(t, "")(c.Client("a").Status(t.Context()))
 	fail = false
 	if s, err := c.Client("a").Status(t.Context()); err != nil || s.Peers != -1 || s.Height != 1 {
 		t.Errorf("%+v, %v", s, err)
@@ -264,14 +265,14 @@ calls:
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, reply)
 	})
-	check(t, c.makeBlock(t.Context(), "a"))
+	must.Check(t, c.makeBlock(t.Context(), "a"))
 	if want := `POST /api/mine/a application/json {"at":0,"blocks":1,"to":"a"}`; len(requests) != 1 || requests[0] != want {
 		t.Errorf("%q, want %q", requests, want)
 	}
 	status, reply = 500, ""
-	wantError(t, "error 500")(c.makeBlock(t.Context(), "a"))
+	must.Fail(t, "error 500")(c.makeBlock(t.Context(), "a"))
 	status, reply = 200, "<html>"
-	wantError(t, "not JSON")(c.makeBlock(t.Context(), "a"))
+	must.Fail(t, "not JSON")(c.makeBlock(t.Context(), "a"))
 }
 
 // FuzzResult: whatever a node answers is a result or an error.
@@ -311,8 +312,8 @@ func TestRPC_SelfSignedTLS(t *testing.T) {
 	s.StartTLS()
 	defer s.Close()
 	host, port, err := net.SplitHostPort(s.Listener.Addr().String())
-	must(t, err)
-	number := value(strconv.Atoi(port))(t)
+	must.Do(t, err)
+	number := must.Get(strconv.Atoi(port))(t)
 	prepare := func(rpc string, transport http.RoundTripper) (*Chain, error) {
 		c := New(parse(t, plain, "rpc: 7001", fmt.Sprint("rpc: ", number), "{kind: jsonrpc2}", rpc), image{}, transport, nil)
 		t.Cleanup(c.CloseIdleConnections)
@@ -321,7 +322,7 @@ func TestRPC_SelfSignedTLS(t *testing.T) {
 		_, err := c.Prepare(t.Context(), net)
 		return c, err
 	}
-	c := value(prepare("{kind: jsonrpc2, tls: self-signed}", new(http.Transport)))(t)
+	c := must.Get(prepare("{kind: jsonrpc2, tls: self-signed}", new(http.Transport)))(t)
 	if tip, err := c.reader.tip(t.Context(), c.net.nodes[0]); err != nil || tip.height != 1 {
 		t.Errorf("%+v, %v", tip, err)
 	}
@@ -331,7 +332,7 @@ func TestRPC_SelfSignedTLS(t *testing.T) {
 	if c, err = prepare("{kind: jsonrpc2}", new(http.Transport)); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, "")(c.reader.tip(t.Context(), c.net.nodes[0]))
+	must.Fail(t, "")(c.reader.tip(t.Context(), c.net.nodes[0]))
 	_, err = prepare("{kind: jsonrpc2, tls: self-signed}", opaque{new(http.Transport)})
 	if err == nil || !strings.Contains(err.Error(), "toy.yaml:9:1: rpc: ") || !strings.Contains(err.Error(), "self-signed") {
 		t.Errorf("a transport that cannot: %v", err)

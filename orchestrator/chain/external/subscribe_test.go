@@ -10,6 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 )
 
@@ -28,7 +29,7 @@ func TestSubscribe(t *testing.T) {
 		"rpc: {kind: jsonrpc2}", `rpc: {kind: jsonrpc2, tls: self-signed, basic: {user: u, password: correct-horse}}`)
 	f := newFabric(t)
 	c := New(file, image{}, f.transport, nil)
-	value(c.Prepare(t.Context(), ring(1)))(t)
+	must.Get(c.Prepare(t.Context(), ring(1)))(t)
 	t.Cleanup(c.CloseIdleConnections)
 	var got []string
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,7 +54,7 @@ func TestSubscribe(t *testing.T) {
 		for _, text := range []string{
 			`{"result":"subscribed"}`, `no JSON`, `{"block":{"hash":"0xAB","height":"0x7"}}`, `{"block":{"hash":5,"height":-1}}`, `{"block":{"height":8}}`, `[1,2]`,
 		} {
-			check(t, conn.Write(r.Context(), websocket.MessageText, []byte(text)))
+			must.Check(t, conn.Write(r.Context(), websocket.MessageText, []byte(text)))
 		}
 		_ = conn.Close(websocket.StatusNormalClosure, "done")
 	}))
@@ -61,9 +62,9 @@ func TestSubscribe(t *testing.T) {
 	f.servers["10.0.0.1:7001"] = s.Listener.Addr().String()
 	var notified []string
 	err := c.subscribe(t.Context(), "a", func(n chain.Notification) { notified = append(notified, fmt.Sprint(n.Hash, n.Height)) })
-	wantError(t, "node a, observe.arrival (toy.yaml:")(err)
-	same(t, "0xab7 8", strings.Join(notified, " "))
-	same(t, `{"login":"a"} {"subscribe":"blocks"}`, strings.Join(got, " "))
+	must.Fail(t, "node a, observe.arrival (toy.yaml:")(err)
+	must.Equal(t, "0xab7 8", strings.Join(notified, " "))
+	must.Equal(t, `{"login":"a"} {"subscribe":"blocks"}`, strings.Join(got, " "))
 }
 
 func TestSubscribe_Errors(t *testing.T) {
@@ -96,14 +97,14 @@ func TestSubscribe_Errors(t *testing.T) {
 					_, _, _ = conn.Read(r.Context())
 				}
 			})
-			wantError(t, c.want)(w.subscribe(t.Context(), "a", func(chain.Notification) { t.Error("a notification") }))
+			must.Fail(t, c.want)(w.subscribe(t.Context(), "a", func(chain.Notification) { t.Error("a notification") }))
 		})
 	}
 	t.Run("the end of the run", func(t *testing.T) {
 		w := newHarness(t, 1, parse(t, plain, "\n  peers: {call: peers", wsFile))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		wantError(t, context.Canceled)(w.subscribe(ctx, "a", nil))
+		must.Fail(t, context.Canceled)(w.subscribe(ctx, "a", nil))
 	})
 }
 

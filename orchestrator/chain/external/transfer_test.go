@@ -14,6 +14,7 @@ import (
 	"github.com/btcsuite/btcd/txscript"
 	"github.com/btcsuite/btcd/wire"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 	"github.com/netsplit/netsplit/testnets/chainspec"
 )
@@ -31,7 +32,7 @@ func TestSender_Transfer(t *testing.T) {
 		y.hook = nil
 		return &RPCError{Code: 1, Message: "full"}
 	}
-	wantError(t, "submit a transaction: node a, call send")(client.Transfer(t.Context(), "b", 50))
+	must.Fail(t, "submit a transaction: node a, call send")(client.Transfer(t.Context(), "b", 50))
 	if _, err := client.Transfer(t.Context(), "b", 60); err != nil {
 		t.Error(err)
 	}
@@ -39,8 +40,8 @@ func TestSender_Transfer(t *testing.T) {
 	if want := []string{"a b 50 0", "a b 50 1", "a b 60 2"}; !slices.Equal(w.fakes[0].sent, want) {
 		t.Errorf("sent %q", w.fakes[0].sent)
 	}
-	wantError(t, "has no node nobody")(client.Transfer(t.Context(), "nobody", 1))
-	wantError(t, "has no node nobody")(w.Client("nobody").Transfer(t.Context(), "a", 1))
+	must.Fail(t, "has no node nobody")(client.Transfer(t.Context(), "nobody", 1))
+	must.Fail(t, "has no node nobody")(w.Client("nobody").Transfer(t.Context(), "a", 1))
 }
 
 func TestSender_TransferErrors(t *testing.T) {
@@ -53,7 +54,7 @@ func TestSender_TransferErrors(t *testing.T) {
 	} {
 		w := newHarness(t, 2, parse(t, plain, replace...))
 		_, err := w.Client("a").Transfer(t.Context(), "b", 1)
-		wantError(t, want)(err)
+		must.Fail(t, want)(err)
 		if none := replace[0] == submit; none != errors.Is(err, ErrNoSubmit) {
 			t.Errorf("%v", err)
 		}
@@ -96,21 +97,21 @@ func TestSender_SpendsCoins(t *testing.T) {
 	for i := range 2 {
 		has[wire.OutPoint{Hash: [32]byte{byte(i + 1)}, Index: uint32(i + 1)}] = []int64{100, 60}[i]
 	}
-	own := value(script(w.nodes["a"].member.key("account")))(t)
+	own := must.Get(script(w.nodes["a"].member.key("account")))(t)
 	var outs [][]int64
 	for range 4 { // 100, 60, then what is left of the first: 70, and of the third: 40
-		value(w.Client("a").Transfer(t.Context(), "b", 20))(t)
-		raw := value(hex.DecodeString(w.fakes[0].sent[len(w.fakes[0].sent)-1]))(t)
+		must.Get(w.Client("a").Transfer(t.Context(), "b", 20))(t)
+		raw := must.Get(hex.DecodeString(w.fakes[0].sent[len(w.fakes[0].sent)-1]))(t)
 		var tx wire.MsgTx
-		must(t, tx.Deserialize(bytes.NewReader(raw)))
+		must.Do(t, tx.Deserialize(bytes.NewReader(raw)))
 		in := tx.TxIn[0].PreviousOutPoint
 		amount, ok := has[in]
 		if !ok {
 			t.Fatalf("it spends %v, which is not there", in)
 		}
 		delete(has, in)
-		vm := value(txscript.NewEngine(own, &tx, 0, txscript.StandardVerifyFlags, nil, nil, amount, nil))(t)
-		check(t, vm.Execute())
+		vm := must.Get(txscript.NewEngine(own, &tx, 0, txscript.StandardVerifyFlags, nil, nil, amount, nil))(t)
+		must.Check(t, vm.Execute())
 		values := []int64{amount}
 		for i, out := range tx.TxOut {
 			values = append(values, out.Value)
@@ -120,7 +121,7 @@ func TestSender_SpendsCoins(t *testing.T) {
 		}
 		outs = append(outs, values)
 	}
-	same(t, [][]int64{{100, 20, 70}, {60, 20, 30}, {70, 20, 40}, {30, 20}}, outs)
+	must.Equal(t, [][]int64{{100, 20, 70}, {60, 20, 30}, {70, 20, 40}, {30, 20}}, outs)
 	if n := w.fakes[0].count("coins"); n != 1 {
 		t.Errorf("read coins %d times", n)
 	}
@@ -143,7 +144,7 @@ func TestSender_ReadsCoinsAgain(t *testing.T) {
 		_, err := w.Client("a").Transfer(t.Context(), "b", 20)
 		return err
 	}
-	must(t, pay())
+	must.Do(t, pay())
 	refused = 1
 	if err := pay(); err != nil || y.count("coins") != 2 {
 		t.Errorf("%v", err)
@@ -157,13 +158,13 @@ func TestSender_ReadsCoinsAgain(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	y.coins = append(y.coins, listed(w, "a", 5, 30))
-	check(t, pay())
+	must.Check(t, pay())
 	// What is known is too small: they are read again.
 	y.coins = []string{listed(w, "a", 6, 1030)}
 	if _, err := w.Client("a").Transfer(t.Context(), "b", 1000); err != nil {
 		t.Error(err)
 	}
-	wantError(t, ErrNoCoins)(w.Client("a").Transfer(t.Context(), "b", 1<<64-5))
+	must.Fail(t, ErrNoCoins)(w.Client("a").Transfer(t.Context(), "b", 1<<64-5))
 }
 
 // TestSender_CoinErrors: what a jq gives is not taken for coins unless it is.
@@ -184,17 +185,17 @@ func TestSender_CoinErrors(t *testing.T) {
 
 // TestKey_Bitcoin: addresses and private keys are those that btcutil reads as the same key.
 func TestKey_Bitcoin(t *testing.T) {
-	k := value(newKey(kindSecp256k1, 7, "a", "account"))(t)
-	text := value(k.WIF(int(chaincfg.SimNetParams.PrivateKeyID)))(t)
-	wif := value(btcutil.DecodeWIF(text))(t)
+	k := must.Get(newKey(kindSecp256k1, 7, "a", "account"))(t)
+	text := must.Get(k.WIF(int(chaincfg.SimNetParams.PrivateKeyID)))(t)
+	wif := must.Get(btcutil.DecodeWIF(text))(t)
 	if !wif.IsForNet(&chaincfg.SimNetParams) || !bytes.Equal(wif.PrivKey.Serialize(), k.Private) || !wif.CompressPubKey {
 		t.Errorf("%s is another key", text)
 	}
-	address := value(btcutil.NewAddressPubKeyHash(btcutil.Hash160(wif.SerializePubKey()), &chaincfg.SimNetParams))(t)
+	address := must.Get(btcutil.NewAddressPubKeyHash(btcutil.Hash160(wif.SerializePubKey()), &chaincfg.SimNetParams))(t)
 	if got, err := k.P2PKH(0x3f); err != nil || got != address.EncodeAddress() {
 		t.Errorf("%s, %v, want %s", got, err, address)
 	}
-	other := value(newKey(kindEd25519, 7, "a", "node"))(t)
+	other := must.Get(newKey(kindEd25519, 7, "a", "node"))(t)
 	for name, f := range map[string]func() (string, error){
 		"P2PKH": func() (string, error) { return other.P2PKH(0) }, "WIF": func() (string, error) { return other.WIF(0) },
 		"P2PKH 256": func() (string, error) { return k.P2PKH(256) }, "WIF -1": func() (string, error) { return k.WIF(-1) },

@@ -12,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
 )
 
@@ -40,7 +41,7 @@ func plan(t *testing.T, faultsOf ...string) []faults.Planned {
 			Fault: faults.NodeFault{Verb: faults.Verb(kind), Nodes: faults.Select{Names: strings.Split(who, ",")}},
 		})
 	}
-	planned := value(faults.Plan(list, faults.Net{Nodes: []faults.NodeID{"a", "b", "c"}}, 1, time.Minute))(t)
+	planned := must.Get(faults.Plan(list, faults.Net{Nodes: []faults.NodeID{"a", "b", "c"}}, 1, time.Minute))(t)
 	return planned
 }
 
@@ -137,16 +138,16 @@ func TestLowestFree_MatchesEngine(t *testing.T) {
 			who := uniqueName("lowest")
 			ctx := context.Background() // clean-up outlives the test's context
 			made, err := r.cli.NetworkCreate(ctx, who, network.CreateOptions{Driver: "bridge", IPAM: ipam, Labels: TestLabels()})
-			must(t, err)
-			defer func() { check(t, r.cli.NetworkRemove(ctx, made.ID)) }()
+			must.Do(t, err)
+			defer func() { must.Check(t, r.cli.NetworkRemove(ctx, made.ID)) }()
 			for i := range 3 {
 				c, err := r.cli.ContainerCreate(ctx, &container.Config{Image: ref, Cmd: []string{"serve"}, Labels: TestLabels()},
 					&container.HostConfig{NetworkMode: container.NetworkMode(who)}, nil, nil, fmt.Sprintf("%s_%d", who, i))
-				must(t, err)
-				defer func() { check(t, r.cli.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true})) }()
-				before := value(r.cli.NetworkInspect(ctx, made.ID, network.InspectOptions{}))(t)
-				must(t, r.cli.ContainerStart(ctx, c.ID, container.StartOptions{}))
-				is := value(r.cli.ContainerInspect(ctx, c.ID))(t)
+				must.Do(t, err)
+				defer func() { must.Check(t, r.cli.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true})) }()
+				before := must.Get(r.cli.NetworkInspect(ctx, made.ID, network.InspectOptions{}))(t)
+				must.Do(t, r.cli.ContainerStart(ctx, c.ID, container.StartOptions{}))
+				is := must.Get(r.cli.ContainerInspect(ctx, c.ID))(t)
 				got, _, err := addrOn(is.NetworkSettings.Networks, made.ID)
 				if want := lowestFree(before, got); err != nil || got != want {
 					t.Errorf("container %d is at %s, not %s (%v)", i, got, want, err)

@@ -19,6 +19,7 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 	"github.com/docker/go-connections/nat"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
@@ -31,10 +32,10 @@ func startContainers(t *testing.T, n int, change ...func(*container.HostConfig))
 	ref := helperImage(t, r)
 	who := uniqueName("attached")
 	ctx := context.Background() // clean-up outlives the test's context
-	made := value(r.cli.NetworkCreate(ctx, who, network.CreateOptions{Driver: "bridge", Labels: TestLabels()}))(t)
+	made := must.Get(r.cli.NetworkCreate(ctx, who, network.CreateOptions{Driver: "bridge", Labels: TestLabels()}))(t)
 	t.Cleanup(func() {
 		list, err := r.cli.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", "who="+who))})
-		check(t, err)
+		must.Check(t, err)
 		if len(list) != n && !t.Failed() {
 			t.Errorf("%d containers of %d are there", len(list), n)
 		}
@@ -42,9 +43,9 @@ func startContainers(t *testing.T, n int, change ...func(*container.HostConfig))
 			if c.State != "running" && !t.Failed() {
 				t.Errorf("%s was left %s", nameOf(c), c.State)
 			}
-			check(t, r.cli.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true}))
+			must.Check(t, r.cli.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true}))
 		}
-		check(t, r.cli.NetworkRemove(ctx, made.ID))
+		must.Check(t, r.cli.NetworkRemove(ctx, made.ID))
 	})
 	for i := range n {
 		h := &container.HostConfig{NetworkMode: container.NetworkMode(who)}
@@ -57,8 +58,8 @@ func startContainers(t *testing.T, n int, change ...func(*container.HostConfig))
 			Image: ref, Cmd: []string{"serve"}, Tty: i == 1, ExposedPorts: nat.PortSet{"80/tcp": {}},
 			Labels: labels,
 		}, h, nil, nil, fmt.Sprintf("%s_val_%d", who, i+1))
-		must(t, err)
-		must(t, r.cli.ContainerStart(ctx, c.ID, container.StartOptions{}))
+		must.Do(t, err)
+		must.Do(t, r.cli.ContainerStart(ctx, c.ID, container.StartOptions{}))
 	}
 	return who
 }
@@ -67,14 +68,14 @@ func startContainers(t *testing.T, n int, change ...func(*container.HostConfig))
 func attached(t *testing.T, who string, sink runtime.Sink) (*Attached, []runtime.Host) {
 	t.Helper()
 	plan := testPlan(t, 0, sink) // first: its directory is removed after Close
-	f := value(Attach(t.Context(), Selector{Labels: []string{"who=" + who}}, AttachOptions{Lease: true}))(t)
-	t.Cleanup(func() { check(t, f.Close(context.Background())) })
-	infos := value(f.Hosts(t.Context()))(t)
+	f := must.Get(Attach(t.Context(), Selector{Labels: []string{"who=" + who}}, AttachOptions{Lease: true}))(t)
+	t.Cleanup(func() { must.Check(t, f.Close(context.Background())) })
+	infos := must.Get(f.Hosts(t.Context()))(t)
 	for _, i := range infos {
 		plan.Nodes = append(plan.Nodes, runtime.PlanNode{ID: i.ID, Role: i.Role})
 	}
-	hosts := value(f.Create(t.Context(), plan))(t)
-	must(t, f.Launch(t.Context(), launches(hosts), nil))
+	hosts := must.Get(f.Create(t.Context(), plan))(t)
+	must.Do(t, f.Launch(t.Context(), launches(hosts), nil))
 	return f, hosts
 }
 
@@ -92,7 +93,7 @@ func TestAttached_SplitsAndRestores(t *testing.T) {
 	probe := func(want int) {
 		t.Helper()
 		m, err := f.Probe(t.Context(), []faults.Link{cut, open}, faults.ProbePlan{Count: 3, Interval: 10 * time.Millisecond, Wait: time.Second})
-		must(t, err)
+		must.Do(t, err)
 		if m[0].Received != want || m[1].Received != 3 {
 			t.Errorf("received %d and %d, want %d and 3", m[0].Received, m[1].Received, want)
 		}
@@ -101,12 +102,12 @@ func TestAttached_SplitsAndRestores(t *testing.T) {
 	layer := faults.Layer{ID: "cut-1", Kind: "partition", Text: "cut", Since: time.Now(), Links: faults.Links{
 		Rules: []faults.Rule{{From: []faults.NodeID{"val-1"}, To: []faults.NodeID{"val-2"}, Cut: true}},
 	}}
-	value(f.Shape(t.Context(), []faults.Layer{layer}))(t)
+	must.Get(f.Shape(t.Context(), []faults.Layer{layer}))(t)
 	probe(0)
 	do(t, f.nodeSet, faults.Pause, "val-3") // past Attached, on purpose: nothing is noted
 	do(t, f.nodeSet, faults.Resume, "val-3")
 	for _, a := range []faults.Action{{Verb: faults.Restart, Node: "val-3"}, {Verb: faults.Pause, Node: "val-2"}, {Verb: faults.Kill, Node: "val-1"}} {
-		must(t, f.Do(t.Context(), a))
+		must.Do(t, f.Do(t.Context(), a))
 	}
 	sink.until(t, "the line of the restart", func() bool {
 		return strings.HasSuffix(strings.Join(sink.lines["val-3"], " "), "got terminated serving")
@@ -118,9 +119,9 @@ func TestAttached_SplitsAndRestores(t *testing.T) {
 	if err != nil || states["val-1"] != NodeExited || states["val-2"] != NodePaused || states["val-3"] != NodeRunning {
 		t.Errorf("states %v, %v", states, err)
 	}
-	must(t, f.Close(t.Context()))
+	must.Do(t, f.Close(t.Context()))
 	wantLeft(t, f.journal.Testnet, 0)
-	wantError(t, "")(f.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "val-1"}))
+	must.Fail(t, "")(f.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "val-1"}))
 }
 
 // Whoever removes the testnet of a killed run restores the containers.
@@ -143,7 +144,7 @@ func TestRemove_RestoresAttachedContainers(t *testing.T) {
 				{Verb: faults.Kill, Node: "val-4"}, {Verb: faults.Start, Node: "val-4"},
 				{Verb: faults.Pause, Node: "val-1"}, {Verb: faults.Kill, Node: "val-3"}, {Verb: faults.Stop, Node: "val-2"},
 			} {
-				must(t, f.Do(t.Context(), a))
+				must.Do(t, f.Do(t.Context(), a))
 			}
 			if l, err := readJournal(file, f.journal.Testnet); err != nil || len(l.Steps) != 3 {
 				t.Errorf("on disk: %+v, %v", l, err)
@@ -155,8 +156,8 @@ func TestRemove_RestoresAttachedContainers(t *testing.T) {
 			if is, err := states(); err != nil || is["val-1"] != NodePaused || is["val-2"] != NodeExited || is["val-3"] != NodeExited {
 				t.Errorf("after the end of the run: %v, %v", is, err)
 			}
-			must(t, remove(t.Context(), f.journal.Testnet))
-			is := value(states())(t)
+			must.Do(t, remove(t.Context(), f.journal.Testnet))
+			is := must.Get(states())(t)
 			for id, state := range is {
 				if state != NodeRunning {
 					t.Errorf("%s is %s", id, state)
@@ -168,7 +169,7 @@ func TestRemove_RestoresAttachedContainers(t *testing.T) {
 				}
 			}
 			wantLeft(t, f.journal.Testnet, 0)
-			wantError(t, fs.ErrNotExist)(os.Stat(file))
+			must.Fail(t, fs.ErrNotExist)(os.Stat(file))
 		})
 	}
 }
@@ -206,25 +207,25 @@ func TestAttached_RetriesRestore(t *testing.T) {
 		h.PortBindings = nat.PortMap{"80/tcp": {{HostIP: "127.0.0.1", HostPort: port}}}
 	})
 	f, _ := attached(t, who, nil)
-	must(t, f.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "val-1"}))
-	taken := value(net.Listen("tcp", "127.0.0.1:"+port))(t)
+	must.Do(t, f.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "val-1"}))
+	taken := must.Get(net.Listen("tcp", "127.0.0.1:"+port))(t)
 	defer taken.Close()
 	for _, err := range []error{f.Close(t.Context()), Remove(t.Context(), f.journal.Testnet)} {
-		wantError(t, "start container "+who+"_val_1, which a fault had ended or paused")(err)
+		must.Fail(t, "start container "+who+"_val_1, which a fault had ended or paused")(err)
 		wantLeft(t, f.journal.Testnet, 1)
 	}
 	taken.Close()
-	check(t, Remove(t.Context(), f.journal.Testnet))
+	must.Check(t, Remove(t.Context(), f.journal.Testnet))
 	wantLeft(t, f.journal.Testnet, 0)
 }
 
 // freePort returns a port of the loopback on which nobody listens.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l := value(net.Listen("tcp", "127.0.0.1:0"))(t)
+	l := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer l.Close()
 	_, port, err := net.SplitHostPort(l.Addr().String())
-	must(t, err)
+	must.Do(t, err)
 	return port
 }
 
@@ -249,7 +250,7 @@ func TestAttached_ReportsExit(t *testing.T) {
 	if err == nil || len(f.journal.Steps) > 0 {
 		t.Errorf("%v, journal %v", err, f.journal.Steps)
 	}
-	check(t, f.Do(t.Context(), faults.Action{Verb: faults.Start, Node: "val-1"}))
+	must.Check(t, f.Do(t.Context(), faults.Action{Verb: faults.Start, Node: "val-1"}))
 }
 
 func TestAttached_RefusesAutoRemove(t *testing.T) {
@@ -257,20 +258,20 @@ func TestAttached_RefusesAutoRemove(t *testing.T) {
 	who := startContainers(t, 2, func(h *container.HostConfig) { h.AutoRemove = true })
 	f, hosts := attached(t, who, nil)
 	for _, v := range []faults.Verb{faults.Kill, faults.Stop, faults.Restart} {
-		wantError(t, "--rm")(f.Do(t.Context(), faults.Action{Verb: v, Node: hosts[0].ID}))
+		must.Fail(t, "--rm")(f.Do(t.Context(), faults.Action{Verb: v, Node: hosts[0].ID}))
 	}
 	list := []faults.Scheduled{{At: time.Second, For: time.Second, Fault: faults.NodeFault{Verb: faults.Kill, Nodes: faults.Select{Names: []string{"val-1"}}}}}
-	planned := value(faults.Plan(list, faults.Net{Nodes: []faults.NodeID{"val-1", "val-2"}}, 1, time.Minute))(t)
-	wantError(t, "fault kill-1: container "+who+"_val_1 was started with --rm")(f.CheckFaults(planned))
-	wantError(t, "")(f.Create(t.Context(), runtime.Plan{ID: "again"}))
-	wantError(t, "")(f.Launch(t.Context(), []runtime.Launch{{ID: "x"}}, nil))
+	planned := must.Get(faults.Plan(list, faults.Net{Nodes: []faults.NodeID{"val-1", "val-2"}}, 1, time.Minute))(t)
+	must.Fail(t, "fault kill-1: container "+who+"_val_1 was started with --rm")(f.CheckFaults(planned))
+	must.Fail(t, "")(f.Create(t.Context(), runtime.Plan{ID: "again"}))
+	must.Fail(t, "")(f.Launch(t.Context(), []runtime.Launch{{ID: "x"}}, nil))
 }
 
 func TestConsoleLogs(t *testing.T) {
 	src := rawLog("2026-01-02T03:04:05.5Z one\r\n2026-01-02T03:04:05.6Z two\n")
 	var got []string
 	l := lines{line: func(b []byte) { got = append(got, string(b)) }, gap: func(err error) { t.Error(err) }}
-	body := value(consoleLogs{src}.ContainerLogs(t.Context(), "x", container.LogsOptions{}))(t)
+	body := must.Get(consoleLogs{src}.ContainerLogs(t.Context(), "x", container.LogsOptions{}))(t)
 	if _, err := stdcopy.StdCopy(&l, io.Discard, body); err != nil || fmt.Sprint(got) != "[one two]" {
 		t.Errorf("%q, %v", got, err)
 	}

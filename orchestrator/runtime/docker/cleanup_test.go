@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/netsplit/netsplit/ci/must"
 )
 
 func TestSweep_OnlyItsTestnet(t *testing.T) {
@@ -20,11 +21,11 @@ func TestSweep_OnlyItsTestnet(t *testing.T) {
 	e.add("a", 20)
 	e.add("b", 2)
 	e.put("other", map[string]string{labelTestnet: "a"}) // not made by this tool
-	must(t, sweep(t.Context(), e, byTestnet("a")))
+	must.Do(t, sweep(t.Context(), e, byTestnet("a")))
 	if len(e.containers) != 4 || len(e.networks) != 1 {
 		t.Errorf("left: %v %v", e.containers, e.networks)
 	}
-	must(t, sweep(t.Context(), e, byTool()))
+	must.Do(t, sweep(t.Context(), e, byTool()))
 	if len(e.containers) != 1 || len(e.networks) != 0 {
 		t.Errorf("left: %v %v", e.containers, e.networks)
 	}
@@ -56,7 +57,7 @@ func TestSweep_Retries(t *testing.T) {
 			}
 			return nil
 		}
-		must(t, sweep(t.Context(), e, byTestnet("a")))
+		must.Do(t, sweep(t.Context(), e, byTestnet("a")))
 		if len(e.containers)+len(e.networks) != 0 {
 			t.Errorf("left: %v %v", e.containers, e.networks)
 		}
@@ -73,7 +74,7 @@ func TestSweep_NamesWhatIsLeft(t *testing.T) {
 			}
 			return nil
 		}
-		wantError(t, "remove container netsplit-a-n-2: device is stuck")(sweep(t.Context(), e, byTestnet("a")))
+		must.Fail(t, "remove container netsplit-a-n-2: device is stuck")(sweep(t.Context(), e, byTestnet("a")))
 		e.onRemove = nil
 		e.onNetworkRemove = func(string) error { return errors.New("network x has active endpoints") }
 		err := sweep(t.Context(), e, byTestnet("a"))
@@ -90,13 +91,13 @@ func TestSweep_AlreadyGone(t *testing.T) {
 		delete(e.containers, name)
 		return fmt.Errorf("no such container: %w", errdefs.ErrNotFound)
 	}
-	check(t, sweep(t.Context(), e, byTestnet("a")))
+	must.Check(t, sweep(t.Context(), e, byTestnet("a")))
 	e.add("b", 1)
 	e.onRemove = func(name string) error {
 		delete(e.containers, name)
 		return errors.New("removal of container x is already in progress")
 	}
-	check(t, sweep(t.Context(), e, byTestnet("b")))
+	must.Check(t, sweep(t.Context(), e, byTestnet("b")))
 }
 
 func TestSweep_GivesUp(t *testing.T) {
@@ -105,13 +106,13 @@ func TestSweep_GivesUp(t *testing.T) {
 			e := newFakeEngine()
 			e.add("a", 1)
 			e.onRemove = func(name string) error { return fmt.Errorf("gone: %w", errdefs.ErrNotFound) }
-			wantError(t, "still there: container netsplit-a")(sweep(t.Context(), e, byTestnet("a")))
+			must.Fail(t, "still there: container netsplit-a")(sweep(t.Context(), e, byTestnet("a")))
 		})
 	})
 	t.Run("engine is gone", func(t *testing.T) {
 		e := newFakeEngine()
 		e.onList = func(int) error { return errors.New("connection refused") }
-		wantError(t, "refused")(sweep(t.Context(), e, byTestnet("a")))
+		must.Fail(t, "refused")(sweep(t.Context(), e, byTestnet("a")))
 	})
 	t.Run("out of time", func(t *testing.T) {
 		e := newFakeEngine()
@@ -130,7 +131,7 @@ func TestList(t *testing.T) {
 	e.add("b", 3)
 	e.add("a", 0)
 	delete(e.containers, agentName("a")) // a crash left the network alone
-	got := value(list(t.Context(), e, byTool()))(t)
+	got := must.Get(list(t.Context(), e, byTool()))(t)
 	if len(got) != 2 || got[0].ID != "a" || got[0].Agent != "" || len(got[0].Nodes) != 0 {
 		t.Fatalf("got %+v", got)
 	}
@@ -142,20 +143,20 @@ func TestList(t *testing.T) {
 	want := []string{
 		"n-1 n 10.0.0.10 running netsplit-b-n-1", "n-2 n 10.0.0.11 running netsplit-b-n-2", "n-3 n 10.0.0.12 running netsplit-b-n-3",
 	}
-	same(t, want, nodes)
+	must.Equal(t, want, nodes)
 	if b.Agent != "running" || b.Socket != "/nowhere/b/agent.sock" || b.Dir != "/d" || b.Scenario != "s" || b.Created != time.Unix(50, 0) {
 		t.Errorf("got %+v", b)
 	}
 	e.onList = func(int) error { return errors.New("no") }
-	wantError(t, "")(list(t.Context(), e, byTool()))
+	must.Fail(t, "")(list(t.Context(), e, byTool()))
 }
 
 func TestRemoveAll_SweepsSockets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := filepath.Join(t.TempDir(), "netsplit")
 		for _, id := range []string{"a", "stuck", "crashed"} {
-			must(t, os.MkdirAll(filepath.Join(base, id), 0o700))
-			must(t, os.WriteFile(filepath.Join(base, id, socketFile), nil, 0o600))
+			must.Do(t, os.MkdirAll(filepath.Join(base, id), 0o700))
+			must.Do(t, os.WriteFile(filepath.Join(base, id, socketFile), nil, 0o600))
 		}
 		e := newFakeEngine()
 		e.add("a", 2)

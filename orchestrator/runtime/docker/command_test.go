@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
@@ -74,8 +75,8 @@ func TestCommand_ReturnsFilesAndOutput(t *testing.T) {
 		Image: ref, Args: []string{"copy", "/in/deep/file", "/out/a/b", "stdout"},
 		Files: map[string][]byte{"/in/deep/file": []byte("content")}, Collect: []string{"/out", "/in/deep/file"},
 	})
-	must(t, err)
-	same(t, "stdout\n", string(res.Stdout))
+	must.Do(t, err)
+	must.Equal(t, "stdout\n", string(res.Stdout))
 	if string(res.Files["/out/a/b"]) != "content" || string(res.Files["/in/deep/file"]) != "content" || len(res.Files) != 2 {
 		t.Errorf("files %q", res.Files)
 	}
@@ -100,12 +101,12 @@ func TestCommand_Errors(t *testing.T) {
 		{"network", runtime.Command{Args: []string{"dial", "192.0.2.1:80"}}, "unreachable"},
 	} {
 		c.cmd.Image = ref
-		wantError(t, c.want)(r.RunCommand(t.Context(), c.cmd))
+		must.Fail(t, c.want)(r.RunCommand(t.Context(), c.cmd))
 	}
-	wantError(t, "")(r.RunCommand(t.Context(), runtime.Command{Image: "netsplit-no-such-image:1"}))
+	must.Fail(t, "")(r.RunCommand(t.Context(), runtime.Command{Image: "netsplit-no-such-image:1"}))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	wantError(t, "deadline")(r.RunCommand(ctx, runtime.Command{Image: ref, Args: []string{"serve"}}))
+	must.Fail(t, "deadline")(r.RunCommand(ctx, runtime.Command{Image: ref, Args: []string{"serve"}}))
 }
 
 // What a killed process leaves of a command is found, and is no node.
@@ -120,7 +121,7 @@ func TestList_LeftCommands(t *testing.T) {
 		t.Errorf("found %+v, %v", found, err)
 	}
 	for _, id := range []string{"a", "command-1-1"} {
-		check(t, sweep(t.Context(), e, byTestnet(id)))
+		must.Check(t, sweep(t.Context(), e, byTestnet(id)))
 	}
 	if len(e.containers) != 1 {
 		t.Errorf("left %v", e.containers)

@@ -3,6 +3,7 @@ package docker
 import (
 	"testing"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/runtimetest"
 )
@@ -14,7 +15,7 @@ func TestConformance(t *testing.T) {
 		t.Skip("takes a minute")
 	}
 	runtimetest.Run(t, func(t *testing.T) runtime.Runtime {
-		r := value(New(t.Context(), Options{Lease: true}))(t)
+		r := must.Get(New(t.Context(), Options{Lease: true}))(t)
 		return r
 	}, runtimetest.Shape)
 }

@@ -9,25 +9,26 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 func TestBuildContext(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{"Dockerfile": "FROM scratch", "a": "1", "skip/x": "2", "keep/y": "3", ".dockerignore": "skip\nDockerfile\n*.tmp\n!keep.tmp\n", "b.tmp": "", "keep.tmp": ""} {
-		must(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
+		must.Do(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
 		write(t, dir, name, text)
 	}
-	must(t, os.Symlink("a", filepath.Join(dir, "link")))
+	must.Do(t, os.Symlink("a", filepath.Join(dir, "link")))
 	var b bytes.Buffer
-	must(t, writeContext(&b, dir, "Dockerfile"))
+	must.Do(t, writeContext(&b, dir, "Dockerfile"))
 	if got := listing(t, b.Bytes(), func(h *tar.Header, _ []byte) string { return h.Name }); got != ".dockerignore Dockerfile a keep/ keep.tmp keep/y link" && got != ".dockerignore Dockerfile a keep/ keep/y keep.tmp link" {
 		t.Errorf("packed %s", got)
 	}
 	t.Setenv("TMPDIR", t.TempDir())
 	sum := func() string {
 		f, s, err := packContext(filepath.Join(dir, "Dockerfile"))
-		must(t, err)
+		must.Do(t, err)
 		defer f.Close()
 		// A killed build leaves nothing.
 		wantEmpty(t, os.Getenv("TMPDIR"))
@@ -46,8 +47,8 @@ func TestBuildContext(t *testing.T) {
 		t.Error("what is not ignored does not count")
 	}
 	write(t, dir, ".dockerignore", "[\n")
-	wantError(t, "")(writeContext(io.Discard, dir, "Dockerfile")) // a bad pattern
-	wantError(t, "")(packContext("/nowhere/Dockerfile"))
+	must.Fail(t, "")(writeContext(io.Discard, dir, "Dockerfile")) // a bad pattern
+	must.Fail(t, "")(packContext("/nowhere/Dockerfile"))
 }
 
 func TestBuildArgs(t *testing.T) {
@@ -60,7 +61,7 @@ func TestBuildArgs(t *testing.T) {
 	if got := buildArgs("FROM x\n  arg GOPROXY=z\n", env); len(got) != 2 || *got["GOPROXY"] != "p" {
 		t.Errorf("got %v", got)
 	}
-	wantError(t, "")(followBuild(strings.NewReader("{"), func(string) {}))
+	must.Fail(t, "")(followBuild(strings.NewReader("{"), func(string) {}))
 }
 
 func TestImage_DockerfileFails(t *testing.T) {

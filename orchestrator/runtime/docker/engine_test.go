@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
@@ -34,8 +35,8 @@ func TestAvailable_NoEngine(t *testing.T) {
 		if took := time.Since(begin); took > 5*time.Second {
 			t.Errorf("%s: took %v", c.host, took)
 		}
-		wantError(t, ErrUnavailable)(New(t.Context(), Options{}))
-		wantError(t, ErrUnavailable)(RemoveAll(t.Context()))
+		must.Fail(t, ErrUnavailable)(New(t.Context(), Options{}))
+		must.Fail(t, ErrUnavailable)(RemoveAll(t.Context()))
 	}
 }
 
@@ -43,9 +44,9 @@ func TestAvailable_NoEngine(t *testing.T) {
 func engineAt(t *testing.T, platform string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "eng") // a short path, for a socket
-	must(t, err)
+	must.Do(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	l := value(net.Listen("unix", filepath.Join(dir, "s")))(t)
+	l := must.Get(net.Listen("unix", filepath.Join(dir, "s")))(t)
 	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(dir, "s"))
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if platform == "" {
@@ -93,26 +94,26 @@ func TestUnavailableHints(t *testing.T) {
 }
 
 func TestSocketDir(t *testing.T) {
-	run := value(os.MkdirTemp("", "run"))(t)
+	run := must.Get(os.MkdirTemp("", "run"))(t)
 	t.Cleanup(func() { os.RemoveAll(run) })
 	t.Setenv("XDG_RUNTIME_DIR", run)
-	dir := value(makeSocketDir("a"))(t)
+	dir := must.Get(makeSocketDir("a"))(t)
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 || dir != filepath.Join(run, "netsplit", "a") {
 		t.Errorf("%s: %v, %v", dir, info, err)
 	}
-	wantError(t, "")(makeSocketDir("a"))
-	wantError(t, "XDG_RUNTIME_DIR")(makeSocketDir(strings.Repeat("x", 100)))
+	must.Fail(t, "")(makeSocketDir("a"))
+	must.Fail(t, "XDG_RUNTIME_DIR")(makeSocketDir(strings.Repeat("x", 100)))
 	strange := filepath.Join(dir, "strange")
-	must(t, os.WriteFile(strange, nil, 0o600))
-	wantError(t, "")(removeSocketDir(dir)) // a file that is not the tool's
-	must(t, os.Remove(strange))
-	check(t, removeSocketDir(dir))
+	must.Do(t, os.WriteFile(strange, nil, 0o600))
+	must.Fail(t, "")(removeSocketDir(dir)) // a file that is not the tool's
+	must.Do(t, os.Remove(strange))
+	must.Check(t, removeSocketDir(dir))
 	if err := removeSocketDir(dir); err != nil {
 		t.Errorf("removing again: %v", err)
 	}
 	base := filepath.Join(run, "netsplit")
-	must(t, os.Mkdir(base, 0o755))
-	wantError(t, "private")(makeSocketDir("a"))
+	must.Do(t, os.Mkdir(base, 0o755))
+	must.Fail(t, "private")(makeSocketDir("a"))
 	t.Setenv("XDG_RUNTIME_DIR", "/nowhere")
 	if got := socketBase(); !strings.HasPrefix(got, "/tmp/netsplit-") {
 		t.Errorf("socketBase = %s", got)
@@ -121,7 +122,7 @@ func TestSocketDir(t *testing.T) {
 
 // The last testnet to end removes the directory that holds all, which must not fail one that begins at that moment.
 func TestSocketDir_Concurrent(t *testing.T) {
-	run := value(os.MkdirTemp("", "run"))(t)
+	run := must.Get(os.MkdirTemp("", "run"))(t)
 	t.Cleanup(func() { os.RemoveAll(run) })
 	t.Setenv("XDG_RUNTIME_DIR", run)
 	var g errgroup.Group
@@ -139,18 +140,18 @@ func TestSocketDir_Concurrent(t *testing.T) {
 			return nil
 		})
 	}
-	check(t, g.Wait())
-	wantError(t, os.ErrNotExist)(os.Stat(filepath.Join(run, "netsplit")))
+	must.Check(t, g.Wait())
+	must.Fail(t, os.ErrNotExist)(os.Stat(filepath.Join(run, "netsplit")))
 }
 
 func TestRuntime_BeforeCreate(t *testing.T) {
 	engineAt(t, "Docker Engine - Community")
-	r := value(New(t.Context(), Options{}))(t)
-	wantError(t, "")(r.Shape(t.Context(), nil))
-	wantError(t, "")(r.Launch(t.Context(), []runtime.Launch{{ID: "n"}}, nil))
-	wantError(t, "")(r.Launch(t.Context(), nil, nil))
-	same(t, "docker 1.2.3", r.Info(t.Context()).Text)
+	r := must.Get(New(t.Context(), Options{}))(t)
+	must.Fail(t, "")(r.Shape(t.Context(), nil))
+	must.Fail(t, "")(r.Launch(t.Context(), []runtime.Launch{{ID: "n"}}, nil))
+	must.Fail(t, "")(r.Launch(t.Context(), nil, nil))
+	must.Equal(t, "docker 1.2.3", r.Info(t.Context()).Text)
 	for range 2 {
-		check(t, r.Close(t.Context()))
+		must.Check(t, r.Close(t.Context()))
 	}
 }

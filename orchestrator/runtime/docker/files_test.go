@@ -12,6 +12,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/netsplit/netsplit/ci/must"
 )
 
 // fakeFiles is a container's file system: archives by path.
@@ -81,7 +82,7 @@ func TestCollect(t *testing.T) {
 			t.Errorf("%s: %s", c.name, got)
 		}
 	}
-	wantError(t, "did not make it")(collect(t.Context(), &fakeFiles{}, "x", []string{"/nowhere"}))
+	must.Fail(t, "did not make it")(collect(t.Context(), &fakeFiles{}, "x", []string{"/nowhere"}))
 }
 
 func parentsOrSelf(files map[string][]byte) []string {
@@ -116,7 +117,7 @@ func TestLookUpUser(t *testing.T) {
 		}
 	}
 	f.archives["/etc/passwd"] = []tar.Header{{Typeflag: tar.TypeSymlink, Name: "passwd", Linkname: "x"}}
-	wantError(t, "")(lookUpUser(t.Context(), f, "x", "node"))
+	must.Fail(t, "")(lookUpUser(t.Context(), f, "x", "node"))
 }
 
 func TestExternalImage_Pack(t *testing.T) {
@@ -124,7 +125,7 @@ func TestExternalImage_Pack(t *testing.T) {
 	img := &externalImage{ref: "r", user: "5:6", dirs: map[string]bool{"/": true}}
 	for range 2 {
 		b, err := img.pack(t.Context(), f, "x", map[string][]byte{"/home/a/b/c.toml": []byte("x"), "/home/a/node_key.json": nil, "/t": []byte("-----BEGIN PRIVATE KEY-----")})
-		must(t, err)
+		must.Do(t, err)
 		got := listing(t, b, func(h *tar.Header, _ []byte) string {
 			return fmt.Sprintf("%s:%o:%d:%d", h.Name, h.Mode, h.Uid, h.Gid)
 		})
@@ -135,11 +136,11 @@ func TestExternalImage_Pack(t *testing.T) {
 	if f.stats != 2 {
 		t.Errorf("%d directories were looked up", f.stats)
 	}
-	wantError(t, "")(img.pack(t.Context(), f, "x", map[string][]byte{"/a/../b": nil}))
+	must.Fail(t, "")(img.pack(t.Context(), f, "x", map[string][]byte{"/a/../b": nil}))
 }
 
 func TestNodeFiles(t *testing.T) {
-	b := value(nodeFiles(map[string][]byte{"/etc/b": []byte("bb"), "/a": nil}).pack())(t)
+	b := must.Get(nodeFiles(map[string][]byte{"/etc/b": []byte("bb"), "/a": nil}).pack())(t)
 	got := listing(t, b, func(h *tar.Header, text []byte) string { return fmt.Sprintf("%s=%s:%o", h.Name, text, h.Mode) })
 	if got != "a=:600 etc/b=bb:600" {
 		t.Errorf("got %v", got)

@@ -16,6 +16,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 	"github.com/google/go-cmp/cmp"
+	"github.com/netsplit/netsplit/ci/must"
 )
 
 // fakeLog is a container's log as the engine keeps it. Readers get what is there; a following reader gets what comes
@@ -133,7 +134,7 @@ func TestFollower_BrokenConnection(t *testing.T) {
 		n, rec := followed(t, log)
 		n.reportStart()
 		rec.until(t, "d", func() bool { return len(rec.lines["n"]) > 0 && rec.lines["n"][len(rec.lines["n"])-1] == "d" })
-		same(t, []string{"a", "b", "c", "d"}, rec.lines["n"])
+		must.Equal(t, []string{"a", "b", "c", "d"}, rec.lines["n"])
 	})
 }
 
@@ -205,7 +206,7 @@ func TestLines(t *testing.T) {
 	l := lines{line: func(b []byte) { got = append(got, string(b)) }, gap: func(error) { gaps++ }}
 	feed := func(n int64, text string) {
 		t.Helper()
-		value(l.Write([]byte(at(n).Format(time.RFC3339Nano) + " " + text)))(t)
+		must.Get(l.Write([]byte(at(n).Format(time.RFC3339Nano) + " " + text)))(t)
 	}
 	if since := l.reopen(); since != "" {
 		t.Errorf("since %q before anything came", since)
@@ -243,7 +244,7 @@ func TestLines(t *testing.T) {
 func TestStdcopy_OneWritePerFrame(t *testing.T) {
 	var in bytes.Buffer
 	for i := range 3 {
-		value(stdcopy.NewStdWriter(&in, stdcopy.Stdout).Write([]byte(strconv.Itoa(i))))(t)
+		must.Get(stdcopy.NewStdWriter(&in, stdcopy.Stdout).Write([]byte(strconv.Itoa(i))))(t)
 	}
 	out := streamTail{tail: &logTail{}}
 	if _, err := stdcopy.StdCopy(&out, io.Discard, &in); err != nil || out.tail.frames != 3 || string(out.part) != "012" {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
@@ -78,8 +79,8 @@ func (f *fakeGo) installs() int {
 // what it reports.
 func builder(t *testing.T, f *fakeGo) (goBuilder, *[]string) {
 	t.Helper()
-	exe := value(os.Executable())(t)
-	dir := value(os.MkdirTemp(filepath.Dir(exe), "builds"))(t)
+	exe := must.Get(os.Executable())(t)
+	dir := must.Get(os.MkdirTemp(filepath.Dir(exe), "builds"))(t)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	said := &[]string{}
 	return goBuilder{engine: &fakeImages{}, dir: dir, run: f.run, progress: func(s string) { *said = append(*said, s) }}, said
@@ -90,7 +91,7 @@ const toolAt = "example.com/m/cmd/tool@v1.0.0"
 func TestGoImage_BuiltOnce(t *testing.T) {
 	f := &fakeGo{}
 	b, said := builder(t, f)
-	ref := value(b.image(t.Context(), toolAt, "-s"))(t)
+	ref := must.Get(b.image(t.Context(), toolAt, "-s"))(t)
 	images := b.engine.(*fakeImages)
 	if _, ok := images.files["tool"]; !ok || images.imports != 1 || !strings.HasPrefix(ref, chainRepo+":") {
 		t.Errorf("image %s with %v, %d imports", ref, images.files, images.imports)
@@ -132,7 +133,7 @@ func TestGoImage_TagDependsOnInputs(t *testing.T) {
 	} {
 		c.change()
 		for range 2 {
-			ref := value(b.image(t.Context(), program, ldflags))(t)
+			ref := must.Get(b.image(t.Context(), program, ldflags))(t)
 			refs[ref] = true
 		}
 		if f.installs() != i+1 || len(refs) != i+1 {
@@ -149,13 +150,13 @@ func TestGoImage_TagDependsOnInputs(t *testing.T) {
 func TestGoImage_ResolvesVersions(t *testing.T) {
 	f := &fakeGo{fails: map[string]error{"list example.com/m/cmd/tool@latest": errors.New("no module"), "list example.com/m/cmd@latest": errors.New("no module")}}
 	b, said := builder(t, f)
-	value(b.image(t.Context(), "example.com/m/cmd/tool@latest", ""))(t)
+	must.Get(b.image(t.Context(), "example.com/m/cmd/tool@latest", ""))(t)
 	want := "[example.com/m/cmd/tool@latest is v1.2.3 building example.com/m/cmd/tool@v1.2.3 with go1.99]"
 	if fmt.Sprint(*said) != want {
 		t.Errorf("progress %q", *said)
 	}
 	f.fails["list example.com/m@latest"] = errors.New("nor this")
-	wantError(t, "nor this")(b.image(t.Context(), "example.com/m/cmd/tool@latest", ""))
+	must.Fail(t, "nor this")(b.image(t.Context(), "example.com/m/cmd/tool@latest", ""))
 	for v, want := range map[string]bool{
 		"v1.2.3": true, "v0.0.0-20240101000000-abcdefabcdef": true, "v1.2.3-rc.1": true, "v2.0.0+incompatible": true,
 		"latest": false, "v1": false, "v1.2": false, "main": false, "1.2.3": false, "abcdef": false,
@@ -175,14 +176,14 @@ func TestGoImage_Errors(t *testing.T) {
 	}
 	for _, programs := range [][]string{{}, {"a", "b"}} {
 		b, _ := builder(t, &fakeGo{programs: programs})
-		wantError(t, "not one")(b.image(t.Context(), toolAt, ""))
+		must.Fail(t, "not one")(b.image(t.Context(), toolAt, ""))
 	}
 	for sign, hint := range map[string]string{
 		"invalid reference to runtime.x": "-checklinkname=0", "requires go >= 1.99 (running go 1.26; GOTOOLCHAIN=local)": "newer Go",
 		"dial tcp: timeout": "GOPROXY", "something else": "something else",
 	} {
 		b, _ := builder(t, &fakeGo{fails: map[string]error{"install " + toolAt: errors.New(sign)}})
-		wantError(t, hint)(b.image(t.Context(), toolAt, ""))
+		must.Fail(t, hint)(b.image(t.Context(), toolAt, ""))
 		if left, err := os.ReadDir(b.dir); err != nil || len(left) > 0 || b.engine.(*fakeImages).imports > 0 {
 			t.Errorf("%s: left %v, %v", sign, left, err)
 		}
@@ -194,12 +195,12 @@ func TestGoImage_ProxyWithoutVersionList(t *testing.T) {
 	noList := errors.New("go install: exit status 1; it printed:\n    | go: loading deprecation for example.com/m: 403 Forbidden")
 	f := &fakeGo{fails: map[string]error{"install " + toolAt: noList}, mod: `{"Module": {"Path": "example.com/m"}, "Replace": null}`}
 	b, _ := builder(t, f)
-	value(b.image(t.Context(), toolAt, "-s"))(t)
+	must.Get(b.image(t.Context(), toolAt, "-s"))(t)
 	want := []string{
 		"env -json GOVERSION GOFLAGS " + strings.Join(goVars, " "), "install -trimpath -ldflags=-s " + toolAt, "mod init netsplit.invalid/build", "get " + toolAt,
 		"list -f {{.Module.GoMod}} example.com/m/cmd/tool", "mod edit -json /cache/m.mod", "install -trimpath -ldflags=-s example.com/m/cmd/tool",
 	}
-	same(t, want, f.calls)
+	must.Equal(t, want, f.calls)
 	boom := errors.New("boom")
 	for name, c := range map[string]struct {
 		edit func(*fakeGo)
@@ -218,7 +219,7 @@ func TestGoImage_ProxyWithoutVersionList(t *testing.T) {
 		}
 	}
 	b, _ = builder(t, &fakeGo{fails: map[string]error{"install " + toolAt: noList}, mod: "no JSON"})
-	wantError(t, "read the go.mod of "+toolAt)(b.image(t.Context(), toolAt, ""))
+	must.Fail(t, "read the go.mod of "+toolAt)(b.image(t.Context(), toolAt, ""))
 }
 
 func TestRunGo(t *testing.T) {
@@ -229,21 +230,21 @@ func TestRunGo(t *testing.T) {
 	if out, err := runGo(t.Context(), t.TempDir(), env, "env", "CGO_ENABLED"); err != nil || string(out) != "0\n" {
 		t.Errorf("%q, %v", out, err)
 	}
-	wantError(t, "it printed:\n    | go nonsense: unknown command")(runGo(t.Context(), t.TempDir(), nil, "nonsense"))
+	must.Fail(t, "it printed:\n    | go nonsense: unknown command")(runGo(t.Context(), t.TempDir(), nil, "nonsense"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	wantError(t, context.Canceled)(runGo(ctx, t.TempDir(), nil, "env"))
+	must.Fail(t, context.Canceled)(runGo(ctx, t.TempDir(), nil, "env"))
 	t.Setenv("PATH", "/nowhere")
-	wantError(t, errNoGo)(runGo(t.Context(), t.TempDir(), nil, "env"))
+	must.Fail(t, errNoGo)(runGo(t.Context(), t.TempDir(), nil, "env"))
 }
 
 func TestImage_Go(t *testing.T) {
 	t.Parallel()
 	r := open(t)
 	// A module that this one needs anyway, so that nothing is fetched.
-	version := value(runGo(t.Context(), ".", nil, "list", "-m", "-f", "{{.Version}}", "github.com/rogpeppe/go-internal"))(t)
+	version := must.Get(runGo(t.Context(), ".", nil, "list", "-m", "-f", "{{.Version}}", "github.com/rogpeppe/go-internal"))(t)
 	source := runtime.ImageSource{Go: "github.com/rogpeppe/go-internal/cmd/txtar-x@" + strings.TrimSpace(string(version)), LDFlags: "-s -w -X main.run=" + uniqueName("run")}
-	ref := value(r.BuildImage(t.Context(), source, nil))(t)
+	ref := must.Get(r.BuildImage(t.Context(), source, nil))(t)
 	removeImageAfter(t, r, ref)
 	res, err := r.RunCommand(t.Context(), runtime.Command{
 		Image: ref, Args: []string{"-C", "/out", "/in"}, Files: map[string][]byte{"/in": []byte("-- a/b --\ntext\n")}, Collect: []string{"/out"},
@@ -264,10 +265,10 @@ func scriptedGo(t *testing.T, install string) (alive string) {
 	dir := t.TempDir()
 	alive = filepath.Join(dir, "alive")
 	for _, pipe := range []string{alive, filepath.Join(dir, "never")} {
-		must(t, syscall.Mkfifo(pipe, 0o600))
+		must.Do(t, syscall.Mkfifo(pipe, 0o600))
 	}
 	script := "#!/bin/sh\ncase $1 in\nenv) echo '{\"GOVERSION\": \"go1.99\"}' ;;\n*) " + install + " ;;\nesac\n"
-	must(t, os.WriteFile(filepath.Join(dir, "go"), []byte(script), 0o700))
+	must.Do(t, os.WriteFile(filepath.Join(dir, "go"), []byte(script), 0o700))
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	t.Setenv("ALIVE", alive)
 	t.Setenv("NEVER", filepath.Join(dir, "never"))
@@ -277,11 +278,11 @@ func scriptedGo(t *testing.T, install string) (alive string) {
 // openPipe opens a pipe of scriptedGo, when the build is under way, and returns it with the first line.
 func openPipe(t *testing.T, alive string) (*bufio.Reader, string) {
 	t.Helper()
-	f := value(os.OpenFile(alive, os.O_RDONLY, 0))(t)
+	f := must.Get(os.OpenFile(alive, os.O_RDONLY, 0))(t)
 	t.Cleanup(func() { f.Close() })
-	must(t, f.SetReadDeadline(time.Now().Add(time.Minute)))
+	must.Do(t, f.SetReadDeadline(time.Now().Add(time.Minute)))
 	r := bufio.NewReader(f)
-	tmp := value(r.ReadString('\n'))(t)
+	tmp := must.Get(r.ReadString('\n'))(t)
 	return r, strings.TrimSpace(tmp)
 }
 
@@ -317,15 +318,15 @@ func TestGoImage_InterruptLeavesNothing(t *testing.T) {
 func TestGoImage_SweepsKilledBuilds(t *testing.T) {
 	alive := scriptedGo(t, `exec 9>"$ALIVE"; echo "$GOTMPDIR" >&9; exec cat "$NEVER"`)
 	next, _ := builder(t, &fakeGo{})
-	exe := value(os.Executable())(t)
+	exe := must.Get(os.Executable())(t)
 	cmd := exec.CommandContext(t.Context(), exe, "build", next.dir)
-	must(t, cmd.Start())
+	must.Do(t, cmd.Start())
 	pipe, tmp := openPipe(t, alive)
-	value(next.image(t.Context(), "example.com/other@v1.0.0", ""))(t)
+	must.Get(next.image(t.Context(), "example.com/other@v1.0.0", ""))(t)
 	if _, err := os.Stat(tmp); err != nil {
 		t.Errorf("a directory that is built in was removed: %v", err)
 	}
-	must(t, cmd.Process.Kill())
+	must.Do(t, cmd.Process.Kill())
 	_ = cmd.Wait() // it was killed
 	if _, err := io.ReadAll(pipe); err != nil {
 		t.Errorf("go still runs: %v", err)
@@ -333,8 +334,8 @@ func TestGoImage_SweepsKilledBuilds(t *testing.T) {
 	if _, err := os.Stat(tmp); err != nil {
 		t.Errorf("nothing was left to sweep: %v", err)
 	}
-	value(next.image(t.Context(), "example.com/other@v1.0.1", ""))(t)
+	must.Get(next.image(t.Context(), "example.com/other@v1.0.1", ""))(t)
 	wantEmpty(t, next.dir)
 	next.dir = filepath.Join(exe, "nowhere")
-	wantError(t, syscall.ENOTDIR)(next.image(t.Context(), toolAt, ""))
+	must.Fail(t, syscall.ENOTDIR)(next.image(t.Context(), toolAt, ""))
 }

@@ -18,23 +18,17 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/image"
-	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// needDocker skips a test where no engine answers, unless NETSPLIT_REQUIRE contains "docker".
+// needDocker skips a test where no engine answers; see must.Have.
 func needDocker(t testing.TB) {
 	t.Helper()
 	_, err := Available(t.Context())
-	if err == nil {
-		return
-	}
-	if strings.Contains(os.Getenv("NETSPLIT_REQUIRE"), "docker") {
-		t.Fatal(err)
-	}
-	t.Skip(err)
+	must.Have(t, "docker", err)
 }
 
 // record is a Sink that records everything.
@@ -98,14 +92,14 @@ func (r *record) until(t *testing.T, what string, cond func() bool) {
 func testnet(t testing.TB, n int, sink runtime.Sink, opts Options) (*Runtime, []runtime.Host) {
 	t.Helper()
 	r, hosts := created(t, n, sink, opts)
-	must(t, r.Launch(t.Context(), launches(hosts), nil))
+	must.Do(t, r.Launch(t.Context(), launches(hosts), nil))
 	return r, hosts
 }
 
 func created(t testing.TB, n int, sink runtime.Sink, opts Options) (*Runtime, []runtime.Host) {
 	t.Helper()
 	r := open(t, opts)
-	return r, value(r.Create(t.Context(), testPlan(t, n, sink)))(t)
+	return r, must.Get(r.Create(t.Context(), testPlan(t, n, sink)))(t)
 }
 
 // names counts the names given by uniqueName.
@@ -145,7 +139,7 @@ func get(t *testing.T, r interface{ Transport() http.RoundTripper }, h runtime.H
 	c := http.Client{Transport: r.Transport()}
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s:%d%s", h.Addr, runtime.APIPort, path), nil)
-		must(t, err)
+		must.Do(t, err)
 		res, err := c.Do(req)
 		if err != nil {
 			if strings.Contains(err.Error(), "refused") && ctx.Err() == nil {
@@ -175,15 +169,15 @@ func do(t *testing.T, r interface {
 	Do(context.Context, faults.Action) error
 }, v faults.Verb, id faults.NodeID) {
 	t.Helper()
-	must(t, r.Do(t.Context(), faults.Action{Verb: v, Node: id}))
+	must.Do(t, r.Do(t.Context(), faults.Action{Verb: v, Node: id}))
 }
 
 // open returns a runtime without a testnet.
 func open(t testing.TB, opts ...Options) *Runtime {
 	t.Helper()
 	needDocker(t)
-	r := value(New(t.Context(), append(opts, Options{})[0]))(t)
-	t.Cleanup(func() { check(t, r.Close(context.Background())) })
+	r := must.Get(New(t.Context(), append(opts, Options{})[0]))(t)
+	t.Cleanup(func() { must.Check(t, r.Close(context.Background())) })
 	return r
 }
 
@@ -208,19 +202,19 @@ var buildHelper = sync.OnceValues(func() (string, error) {
 // helper is the path of a small program for images.
 func helper(t *testing.T) string {
 	t.Helper()
-	file := value(buildHelper())(t)
+	file := must.Get(buildHelper())(t)
 	return file
 }
 
 func helperImage(t *testing.T, r *Runtime) string {
 	t.Helper()
-	ref := value(r.BuildImage(t.Context(), runtime.ImageSource{Binary: helper(t)}, nil))(t)
+	ref := must.Get(r.BuildImage(t.Context(), runtime.ImageSource{Binary: helper(t)}, nil))(t)
 	return ref
 }
 
 func write(t *testing.T, dir, name, text string) {
 	t.Helper()
-	must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	must.Do(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 }
 
 // removeImageAfter removes an image at the end of a test: by force, because containers of it go only later, with Close.
@@ -230,44 +224,6 @@ func removeImageAfter(t *testing.T, r *Runtime, ref string) {
 			t.Error(err)
 		}
 	})
-}
-
-// must ends the test where there is an error, check only fails it.
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Error(err)
-	}
-}
-
-// value is the result of a call without an error: value(f())(t).
-func value[T any](v T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		must(t, err)
-		return v
-	}
-}
-
-// wantError checks that the last of a call's results is an error that contains a text, which may be empty, or that wraps an
-// error: wantError(t, "busy")(f()).
-func wantError(t *testing.T, want any) func(results ...any) {
-	t.Helper()
-	return func(results ...any) {
-		t.Helper()
-		err, _ := results[len(results)-1].(error)
-		target, isError := want.(error)
-		if err == nil || isError && !errors.Is(err, target) || !isError && !strings.Contains(err.Error(), fmt.Sprint(want)) {
-			t.Errorf("error %v, want one with \"%v\"", err, want)
-		}
-	}
 }
 
 // wantEmpty checks that a directory is empty.
@@ -287,15 +243,7 @@ func listing(t *testing.T, archive []byte, describe func(h *tar.Header, text []b
 		if err == io.EOF {
 			return strings.Join(out, " ")
 		}
-		must(t, err)
-		out = append(out, describe(h, value(io.ReadAll(tr))(t)))
-	}
-}
-
-// same checks that two values are equal.
-func same(t *testing.T, want, got any) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want +got\n%s", diff)
+		must.Do(t, err)
+		out = append(out, describe(h, must.Get(io.ReadAll(tr))(t)))
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/docker/docker/pkg/jsonmessage"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
@@ -77,10 +78,10 @@ func (f *fakeImages) ImageImport(_ context.Context, src image.ImportSource, ref 
 }
 
 func TestOwnImage_MadeOnce(t *testing.T) {
-	exe := value(os.Executable())(t)
-	info := value(os.Stat(exe))(t)
+	exe := must.Get(os.Executable())(t)
+	info := must.Get(os.Stat(exe))(t)
 	f := &fakeImages{}
-	img := value(ownImage(t.Context(), f, exe))(t)
+	img := must.Get(ownImage(t.Context(), f, exe))(t)
 	ref := strings.TrimPrefix(img.ID, "sha256:")
 	if !strings.HasPrefix(ref, "netsplit/node:") || len(ref) != len("netsplit/node:")+12 || !strings.HasPrefix(img.Config.Labels[labelContent], ref[14:]) {
 		t.Errorf("image %s with labels %v", ref, img.Config.Labels)
@@ -102,17 +103,17 @@ func TestOwnImage_MadeOnce(t *testing.T) {
 }
 
 func TestOwnImage_Errors(t *testing.T) {
-	exe := value(os.Executable())(t)
-	wantError(t, "disk full")(ownImage(t.Context(), &fakeImages{err: errors.New("disk full")}, exe))
+	exe := must.Get(os.Executable())(t)
+	must.Fail(t, "disk full")(ownImage(t.Context(), &fakeImages{err: errors.New("disk full")}, exe))
 	late := &fakeImages{answer: `{"errorDetail":{"message":"no space left"},"error":"no space left"}`}
-	wantError(t, "no space left")(ownImage(t.Context(), late, exe))
+	must.Fail(t, "no space left")(ownImage(t.Context(), late, exe))
 	script := filepath.Join(t.TempDir(), "script")
-	must(t, os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755))
-	wantError(t, errNoNodeBinary)(ownImage(t.Context(), &fakeImages{}, script))
-	b := value(os.ReadFile(exe))(t)
+	must.Do(t, os.WriteFile(script, []byte("#!/bin/sh\n"), 0o755))
+	must.Fail(t, errNoNodeBinary)(ownImage(t.Context(), &fakeImages{}, script))
+	b := must.Get(os.ReadFile(exe))(t)
 	sparc := filepath.Join(t.TempDir(), "sparc")
 	b[18], b[19] = byte(elf.EM_SPARCV9), 0 // e_machine
-	must(t, os.WriteFile(sparc, b, 0o755))
+	must.Do(t, os.WriteFile(sparc, b, 0o755))
 	if _, err := ownImage(t.Context(), &fakeImages{}, sparc); !errors.Is(err, errNoNodeBinary) || !strings.Contains(err.Error(), "--image") {
 		t.Errorf("another architecture: %v", err)
 	}
@@ -123,7 +124,7 @@ func TestSharedObjects(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	got := value(sharedObjects(sh))(t)
+	got := must.Get(sharedObjects(sh))(t)
 	if len(got) == 0 {
 		t.Skipf("%s is static here", sh)
 	}
@@ -140,7 +141,7 @@ func TestSharedObjects(t *testing.T) {
 func TestResolver_MissingLibrary(t *testing.T) {
 	r := &resolver{class: elf.ELFCLASS64, machine: elf.EM_X86_64}
 	dir := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(dir, "libx.so"), []byte("INPUT(libx.so.1)"), 0o644))
+	must.Do(t, os.WriteFile(filepath.Join(dir, "libx.so"), []byte("INPUT(libx.so.1)"), 0o644))
 	err := r.add("/bin/x", "libx.so", []string{dir})
 	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "libx.so of /bin/x") {
 		t.Errorf("got %v", err)
@@ -151,8 +152,8 @@ func TestConfiguredDirs(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		p := filepath.Join(dir, name)
-		must(t, os.MkdirAll(filepath.Dir(p), 0o755))
-		must(t, os.WriteFile(p, []byte(text), 0o644))
+		must.Do(t, os.MkdirAll(filepath.Dir(p), 0o755))
+		must.Do(t, os.WriteFile(p, []byte(text), 0o644))
 		return p
 	}
 	write("conf.d/a.conf", "# comment\n/opt/a\n")
@@ -161,14 +162,14 @@ func TestConfiguredDirs(t *testing.T) {
 	if got := configuredDirs(main); !slices.Equal(got, []string{"/opt/a", "/opt/b", "/opt/c"}) {
 		t.Errorf("got %v", got)
 	}
-	same(t, 0, len(configuredDirs(filepath.Join(dir, "none"))))
+	must.Equal(t, 0, len(configuredDirs(filepath.Join(dir, "none"))))
 }
 
 func TestBinaryImage_Errors(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "script", "#!/bin/sh\n")
 	for name, want := range map[string]string{"script": "not a Linux program", "missing": "no such file", "": "not a file"} {
-		wantError(t, want)(binaryImage(t.Context(), &fakeImages{}, filepath.Join(dir, name)))
+		must.Fail(t, want)(binaryImage(t.Context(), &fakeImages{}, filepath.Join(dir, name)))
 	}
 }
 
@@ -176,33 +177,33 @@ func TestBinaryImage_Errors(t *testing.T) {
 func TestImage_DynamicBinary(t *testing.T) {
 	t.Parallel()
 	r := open(t)
-	cat := value(exec.LookPath("cat"))(t)
+	cat := must.Get(exec.LookPath("cat"))(t)
 	libs, err := sharedObjects(cat)
 	if err != nil || len(libs) < 2 {
 		t.Skipf("%s is no program with libraries here: %v, %v", cat, libs, err)
 	}
-	b := value(os.ReadFile(cat))(t)
+	b := must.Get(os.ReadFile(cat))(t)
 	file := filepath.Join(t.TempDir(), "reader") // its name and place are the user's
-	must(t, os.WriteFile(file, b, 0o700))
-	ref := value(r.BuildImage(t.Context(), runtime.ImageSource{Binary: file}, nil))(t)
+	must.Do(t, os.WriteFile(file, b, 0o700))
+	ref := must.Get(r.BuildImage(t.Context(), runtime.ImageSource{Binary: file}, nil))(t)
 	res, err := r.RunCommand(t.Context(), runtime.Command{Image: ref, Args: []string{"/in"}, Files: map[string][]byte{"/in": []byte("content")}})
 	if err != nil || string(res.Stdout) != "content" {
 		t.Errorf("it printed %q, %v", res.Stdout, err)
 	}
-	wantError(t, "No such file")(r.RunCommand(t.Context(), runtime.Command{Image: ref, Args: []string{"/etc/passwd"}}))
+	must.Fail(t, "No such file")(r.RunCommand(t.Context(), runtime.Command{Image: ref, Args: []string{"/etc/passwd"}}))
 }
 
 // imported makes an image as docker import does, from the helper alone, with changes or none.
 func imported(t *testing.T, r *Runtime, name string, changes ...string) string {
 	t.Helper()
-	b := value(os.ReadFile(helper(t)))(t)
+	b := must.Get(os.ReadFile(helper(t)))(t)
 	files, err := archive{files: map[string][]byte{"/bin/helper": b}, mode: func(string, []byte) int64 { return 0o755 }}.pack()
-	must(t, err)
+	must.Do(t, err)
 	ref := "netsplit-test/" + name + ":" + strings.TrimPrefix(r.plan.ID, "test-")
 	body, err := r.cli.ImageImport(t.Context(), image.ImportSource{Source: bytes.NewReader(files), SourceName: "-"}, ref, image.ImportOptions{Changes: changes})
-	must(t, err)
+	must.Do(t, err)
 	defer body.Close()
-	must(t, jsonmessage.DisplayJSONMessagesStream(body, io.Discard, 0, false, nil))
+	must.Do(t, jsonmessage.DisplayJSONMessagesStream(body, io.Discard, 0, false, nil))
 	removeImageAfter(t, r, ref)
 	return ref
 }
@@ -229,7 +230,7 @@ func TestImage_Imported(t *testing.T) {
 			t.Errorf("%s printed %q, left %q, %v", ref, res.Stdout, res.Files, err)
 		}
 		node := runtime.Launch{ID: hosts[i].ID, Image: ref, Args: append(c.args, "serve"), Files: map[string][]byte{"/home/key": []byte("secret")}}
-		must(t, r.Launch(t.Context(), []runtime.Launch{node}, nil))
+		must.Do(t, r.Launch(t.Context(), []runtime.Launch{node}, nil))
 		if got := mustGet(t, r, hosts[i], "/file?path=/home/key"); got != "secret" {
 			t.Errorf("%s: its file holds %q", ref, got)
 		}

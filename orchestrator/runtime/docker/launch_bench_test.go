@@ -11,6 +11,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
@@ -41,33 +42,33 @@ func BenchmarkLaunch(b *testing.B) {
 // timeOurs starts a testnet and returns how long all of it, and Launch alone, took.
 func timeOurs(b *testing.B, n int) (up, launch time.Duration) {
 	begin := time.Now()
-	r := value(New(b.Context(), Options{Lease: true}))(b)
-	defer func() { check(b, r.Close(context.WithoutCancel(b.Context()))) }()
-	hosts := value(r.Create(b.Context(), testPlan(b, n, newRecord())))(b)
+	r := must.Get(New(b.Context(), Options{Lease: true}))(b)
+	defer func() { must.Check(b, r.Close(context.WithoutCancel(b.Context()))) }()
+	hosts := must.Get(r.Create(b.Context(), testPlan(b, n, newRecord())))(b)
 	made := time.Now()
-	must(b, r.Launch(b.Context(), launches(hosts), nil))
+	must.Do(b, r.Launch(b.Context(), launches(hosts), nil))
 	return time.Since(begin), time.Since(made)
 }
 
 // timeRaw does with the engine's client alone what a testnet's start is made of.
 func timeRaw(b *testing.B, n int) (up, launch time.Duration) {
-	r := value(New(b.Context(), Options{}))(b)
-	defer func() { check(b, r.Close(context.WithoutCancel(b.Context()))) }()
+	r := must.Get(New(b.Context(), Options{}))(b)
+	defer func() { must.Check(b, r.Close(context.WithoutCancel(b.Context()))) }()
 	// The runtime only describes the containers, and removes them at the end.
 	r.plan = testPlan(b, n, nil)
 	r.nodeSet = newNodeSet(r.cli, r.plan.ID)
-	r.factory = value(newFactory(r.cli, nil))(b)
-	r.factory.cli.image = value(netsplitImage(b.Context(), r.cli, ""))(b)
+	r.factory = must.Get(newFactory(r.cli, nil))(b)
+	r.factory.cli.image = must.Get(netsplitImage(b.Context(), r.cli, ""))(b)
 	begin := time.Now()
 	for p := range subnets(r.plan.ID, smallest, nil) {
 		_, err := r.cli.NetworkCreate(b.Context(), networkName(r.plan.ID), network.CreateOptions{
 			Driver: "bridge", Internal: true, Labels: testnetLabels(r.plan), Options: driverOptions(r.plan.ID),
 			IPAM: &network.IPAM{Driver: "default", Config: []network.IPAMConfig{{Subnet: p.String()}}},
 		})
-		must(b, err)
+		must.Do(b, err)
 		for i, l := range r.plan.Nodes {
 			n := &node{id: l.ID, role: "n", addr: offset(p.Addr(), firstHost+uint32(i)), container: containerName(r.plan.ID, l.ID)}
-			must(b, r.add(n))
+			must.Do(b, r.add(n))
 		}
 		break
 	}
@@ -77,7 +78,7 @@ func timeRaw(b *testing.B, n int) (up, launch time.Duration) {
 	for _, nd := range r.order {
 		g.Go(func() error { return r.startRaw(b.Context(), nd) })
 	}
-	must(b, g.Wait())
+	must.Do(b, g.Wait())
 	return time.Since(begin), time.Since(made)
 }
 

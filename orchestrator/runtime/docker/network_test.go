@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/docker/docker/api/types/network"
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/testcontainers/testcontainers-go"
 )
 
@@ -25,7 +26,7 @@ func TestPrefixFor(t *testing.T) {
 			t.Errorf("%d nodes do not fit into /%d", c.n, got)
 		}
 	}
-	wantError(t, "")(prefixFor(65526))
+	must.Fail(t, "")(prefixFor(65526))
 }
 
 // first returns the first candidates, in order.
@@ -94,7 +95,7 @@ func (f *fakeNetworks) NetworkList(context.Context, network.ListOptions) ([]netw
 
 func TestCreateNetwork_TriesNextSubnet(t *testing.T) {
 	f := &fakeNetworks{refuse: 2, err: errors.New("Pool overlaps with other one on this address space")}
-	got := value(createNetwork(t.Context(), f, f, "a", 3, map[string]string{"k": "v"}))(t)
+	got := must.Get(createNetwork(t.Context(), f, f, "a", 3, map[string]string{"k": "v"}))(t)
 	last := f.made[2]
 	if len(f.made) != 3 || last.IPAM.Config[0].Subnet != got.String() || f.made[0].IPAM.Config[0].Subnet == got.String() {
 		t.Errorf("got %v after %v", got, f.made)
@@ -110,8 +111,8 @@ func TestCreateNetwork_Errors(t *testing.T) {
 		t.Errorf("got %v after %d tries", err, len(f.made))
 	}
 	f = &fakeNetworks{taken: []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/64", "nonsense"}}
-	wantError(t, "no free /24")(createNetwork(t.Context(), f, f, "a", 3, nil))
-	wantError(t, "do not fit")(createNetwork(t.Context(), f, f, "a", 1e6, nil))
+	must.Fail(t, "no free /24")(createNetwork(t.Context(), f, f, "a", 3, nil))
+	must.Fail(t, "do not fit")(createNetwork(t.Context(), f, f, "a", 1e6, nil))
 }
 
 func TestBridgeName_FitsKernel(t *testing.T) {

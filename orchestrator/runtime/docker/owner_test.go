@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker/docker/api/types/filters"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
@@ -21,9 +22,9 @@ func TestHasEnded(t *testing.T) {
 		t.Fatalf("processID = %q", self)
 	}
 	cmd := exec.Command("true")
-	must(t, cmd.Start())
+	must.Do(t, cmd.Start())
 	child := fmt.Sprintf("%d-%s-%s-%s", cmd.Process.Pid, part[1], part[2], part[3])
-	must(t, cmd.Wait())
+	must.Do(t, cmd.Wait())
 	for _, c := range []struct {
 		name, id string
 		want     bool
@@ -50,7 +51,7 @@ func TestSweepTests(t *testing.T) {
 	e.add("alive", 2, labelTestOwner, processID(os.Getpid()))
 	e.add("user", 2)
 	e.networks["attached"] = map[string]string{labelTestOwner: gone}
-	must(t, sweepTests(t.Context(), e))
+	must.Do(t, sweepTests(t.Context(), e))
 	if len(e.containers) != 6 || len(e.networks) != 2 {
 		t.Errorf("left %v and %v, want all of alive and user", e.containers, e.networks)
 	}
@@ -78,12 +79,12 @@ func abandonTestnet() {
 func TestOwnTests_RemovesWhatKilledTestsLeft(t *testing.T) {
 	t.Parallel()
 	r := open(t)
-	exe := value(os.Executable())(t)
+	exe := must.Get(os.Executable())(t)
 	id := uniqueName("test")
 	cmd := exec.CommandContext(t.Context(), exe, "abandon", id)
 	cmd.Stderr = os.Stderr
-	out := value(cmd.StdoutPipe())(t)
-	must(t, cmd.Start())
+	out := must.Get(cmd.StdoutPipe())(t)
+	must.Do(t, cmd.Start())
 	said, err := bufio.NewReader(out).ReadString('\n')
 	owner, result, _ := strings.Cut(strings.TrimSpace(said), " ")
 	if err != nil || result != "<nil>" {
@@ -91,13 +92,13 @@ func TestOwnTests_RemovesWhatKilledTestsLeft(t *testing.T) {
 	}
 	left := func() []string {
 		t.Helper()
-		all := value(remaining(t.Context(), r.cli, filters.NewArgs(filters.Arg("label", labelTestOwner+"="+owner))))(t)
+		all := must.Get(remaining(t.Context(), r.cli, filters.NewArgs(filters.Arg("label", labelTestOwner+"="+owner))))(t)
 		return all
 	}
 	if err := sweepTests(t.Context(), r.cli); err != nil || len(left()) != 3 {
 		t.Errorf("while it runs: %v, %v", left(), err)
 	}
-	must(t, cmd.Process.Kill())
+	must.Do(t, cmd.Process.Kill())
 	_ = cmd.Wait() // it was killed
 	found := ours(t, id)
 	if found == nil || len(left()) != 3 {

@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
 )
 
@@ -41,7 +42,7 @@ func TestRestore(t *testing.T) {
 		e := newFakeEngine()
 		e.containers["x"] = &c.is
 		l := &restoreJournal{file: filepath.Join(t.TempDir(), restoreFile), Testnet: "t", Network: "n"}
-		must(t, l.put(restoreStep{Container: "x", Name: "alice", Addr: netip.MustParseAddr("10.0.0.1"), Verb: c.verb}))
+		must.Do(t, l.put(restoreStep{Container: "x", Name: "alice", Addr: netip.MustParseAddr("10.0.0.1"), Verb: c.verb}))
 		err := restoreRun(t.Context(), e, l.file, "t")
 		if strings.Join(e.did, " ") != c.did || (err == nil) != (c.fail == "") || err != nil && !strings.Contains(err.Error(), c.fail) {
 			t.Errorf("%+v: did %v, %v", c, e.did, err)
@@ -51,7 +52,7 @@ func TestRestore(t *testing.T) {
 		}
 	}
 	gone := network.EndpointSettings{NetworkID: "other"}
-	wantError(t, "")(addrOn(map[string]*network.EndpointSettings{"x": &gone}, "n"))
+	must.Fail(t, "")(addrOn(map[string]*network.EndpointSettings{"x": &gone}, "n"))
 }
 
 // The engine gives the lowest address that is free.
@@ -60,7 +61,7 @@ func TestRestore_AddressOrder(t *testing.T) {
 	l := &restoreJournal{Network: "n"}
 	for _, addr := range []string{"10.0.0.10", "10.0.0.9", "10.0.0.2"} {
 		e.containers[addr] = &fakeContainer{state: "exited", addr: addr}
-		must(t, l.put(restoreStep{Container: addr, Addr: netip.MustParseAddr(addr), Verb: faults.Start}))
+		must.Do(t, l.put(restoreStep{Container: addr, Addr: netip.MustParseAddr(addr), Verb: faults.Start}))
 	}
 	if err := l.restore(t.Context(), e); err != nil || !slices.Equal(e.did, []string{"start 10.0.0.2", "start 10.0.0.9", "start 10.0.0.10"}) {
 		t.Errorf("did %v, %v", e.did, err)
@@ -78,9 +79,9 @@ func TestJournal_OnDisk(t *testing.T) {
 	dead := a
 	dead.Verb = faults.Start
 	for _, s := range []restoreStep{a, b, dead} {
-		must(t, l.put(s))
+		must.Do(t, l.put(s))
 	}
-	read := value(readJournal(l.file, "t"))(t)
+	read := must.Get(readJournal(l.file, "t"))(t)
 	if diff := cmp.Diff(&restoreJournal{Testnet: "t", Network: "n", Steps: []restoreStep{b, dead}}, read,
 		cmp.FilterPath(func(p cmp.Path) bool { return p.String() == "file" }, cmp.Ignore()),
 		cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
@@ -90,11 +91,11 @@ func TestJournal_OnDisk(t *testing.T) {
 		t.Errorf("another testnet's: %+v, %v", other, err)
 	}
 	for _, name := range []string{"a", "nobody", "b"} {
-		must(t, l.drop(name))
+		must.Do(t, l.drop(name))
 	}
 	wantEmpty(t, dir)
 	lost := &restoreJournal{file: filepath.Join(dir, "gone", restoreFile)}
-	wantError(t, fs.ErrNotExist)(lost.put(a))
+	must.Fail(t, fs.ErrNotExist)(lost.put(a))
 }
 
 func TestReadJournal_Errors(t *testing.T) {
@@ -107,11 +108,11 @@ func TestReadJournal_Errors(t *testing.T) {
 		`{"steps": [{"container": "x", "addr": "first"}]}`: "first",
 		strings.Repeat(" ", maxJournal+1):                  "not a small regular file",
 	} {
-		must(t, os.WriteFile(file, []byte(text), 0o600))
-		wantError(t, want)(restoreRun(t.Context(), newFakeEngine(), file, "t"))
+		must.Do(t, os.WriteFile(file, []byte(text), 0o600))
+		must.Fail(t, want)(restoreRun(t.Context(), newFakeEngine(), file, "t"))
 	}
-	wantError(t, "")(readJournal(dir, "t"))
-	wantError(t, "")(readJournal(filepath.Join(file, "x"), "t"))
+	must.Fail(t, "")(readJournal(dir, "t"))
+	must.Fail(t, "")(readJournal(filepath.Join(file, "x"), "t"))
 	if l, err := readJournal("", "t"); err != nil || len(l.Steps) > 0 {
 		t.Errorf("none: %+v, %v", l, err)
 	}
@@ -121,7 +122,7 @@ func TestReadJournal_Errors(t *testing.T) {
 func TestRemoveAll_KeepsUnrestoredTestnets(t *testing.T) {
 	file := filepath.Join(t.TempDir(), restoreFile)
 	l := &restoreJournal{file: file, Testnet: "a", Network: "n"}
-	must(t, l.put(restoreStep{Container: "x", Name: "alice", Addr: netip.MustParseAddr("10.0.0.1"), Verb: faults.Start}))
+	must.Do(t, l.put(restoreStep{Container: "x", Name: "alice", Addr: netip.MustParseAddr("10.0.0.1"), Verb: faults.Start}))
 	e := newFakeEngine()
 	e.add("a", 0, labelRestore, file)
 	e.add("b", 1)

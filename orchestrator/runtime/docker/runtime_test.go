@@ -13,6 +13,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
+	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
@@ -20,12 +21,12 @@ import (
 func TestNetwork_Internal(t *testing.T) {
 	t.Parallel()
 	r, hosts := testnet(t, 3, nil, Options{})
-	same(t, "ok", mustGet(t, r, hosts[0], "/healthz"))
-	same(t, "n-2", mustGet(t, r, hosts[1], "/file?path=/etc/netsplit/node.json"))
-	same(t, "deep", mustGet(t, r, hosts[1], "/file?path=/srv/deep/down/file"))
+	must.Equal(t, "ok", mustGet(t, r, hosts[0], "/healthz"))
+	must.Equal(t, "n-2", mustGet(t, r, hosts[1], "/file?path=/etc/netsplit/node.json"))
+	must.Equal(t, "deep", mustGet(t, r, hosts[1], "/file?path=/srv/deep/down/file"))
 	mustGet(t, r, hosts[2], "/healthz")
 	mustGet(t, r, hosts[0], fmt.Sprintf("/dial?addr=%s:8080", hosts[2].Addr))
-	wantError(t, "")(get(t, r, hosts[0], "/dial?addr=192.0.2.1:80"))
+	must.Fail(t, "")(get(t, r, hosts[0], "/dial?addr=192.0.2.1:80"))
 	if want := offset(hosts[0].Addr, 2); hosts[2].Addr != want {
 		t.Errorf("third node at %v, want %v", hosts[2].Addr, want)
 	}
@@ -77,7 +78,7 @@ func TestSink_LinesAndExits(t *testing.T) {
 		t.Fatal("the node did not exit")
 	}
 	rec.until(t, "the exit", func() bool { return len(rec.exits[other]) == 1 })
-	same(t, "exited with status 3 after 15 lines", rec.exits[other][0])
+	must.Equal(t, "exited with status 3 after 15 lines", rec.exits[other][0])
 	do(t, r, faults.Start, other)
 	mustGet(t, r, hosts[1], "/healthz")
 	rec.until(t, "lines after the exit", func() bool { return len(rec.lines[other]) == 25 })
@@ -87,7 +88,7 @@ func TestShape_NeedsAgent(t *testing.T) {
 	t.Parallel()
 	r, hosts := testnet(t, 2, nil, Options{Lease: true})
 	cut := faults.Rule{From: []faults.NodeID{hosts[0].ID}, To: []faults.NodeID{hosts[1].ID}, Cut: true}
-	value(r.Shape(t.Context(), []faults.Layer{{ID: "p", Links: faults.Links{Rules: []faults.Rule{cut}}}}))(t)
+	must.Get(r.Shape(t.Context(), []faults.Layer{{ID: "p", Links: faults.Links{Rules: []faults.Rule{cut}}}}))(t)
 	mustGet(t, r, hosts[1], "/healthz") // control traffic passes through no fault
 	if traffic, err := r.Traffic(t.Context()); err != nil || traffic.Lost != 0 {
 		t.Errorf("Traffic = %+v, %v", traffic, err)
@@ -95,17 +96,17 @@ func TestShape_NeedsAgent(t *testing.T) {
 	if got := r.Info(t.Context()).Text; !strings.Contains(got, ", nft") {
 		t.Errorf("Info = %q", got)
 	}
-	must(t, r.cli.ContainerKill(t.Context(), r.faultAgent.container, "KILL"))
-	wantError(t, "agent is dead")(r.Shape(t.Context(), nil))
+	must.Do(t, r.cli.ContainerKill(t.Context(), r.faultAgent.container, "KILL"))
+	must.Fail(t, "agent is dead")(r.Shape(t.Context(), nil))
 }
 
 func TestOpenListRemove(t *testing.T) {
 	t.Parallel()
 	r, hosts := testnet(t, 2, nil, Options{})
 	id := r.plan.ID
-	must(t, r.Detach())
-	wantError(t, ErrClosed)(r.Launch(t.Context(), nil, nil))
-	a := value(Open(t.Context(), id))(t)
+	must.Do(t, r.Detach())
+	must.Fail(t, ErrClosed)(r.Launch(t.Context(), nil, nil))
+	a := must.Get(Open(t.Context(), id))(t)
 	do(t, a, faults.Pause, hosts[0].ID)
 	if _, err := a.Shape(t.Context(), []faults.Layer{{ID: "x"}}); err != nil {
 		t.Error(err)
@@ -115,24 +116,24 @@ func TestOpenListRemove(t *testing.T) {
 	if err != nil || len(nodes) != 2 || nodes[0].State != "paused" || nodes[0].Addr != hosts[0].Addr || nodes[1].Role != "n" {
 		t.Errorf("Hosts = %v, %v", nodes, err)
 	}
-	must(t, a.Detach())
+	must.Do(t, a.Detach())
 	found := ours(t, id)
 	if found == nil || found.Agent != "running" || found.Scenario != "test" || found.Dir != r.plan.Dir || time.Since(found.Created) > time.Minute {
 		t.Errorf("List: %+v", found)
 	}
-	must(t, Remove(t.Context(), id))
+	must.Do(t, Remove(t.Context(), id))
 	if ours(t, id) != nil {
 		t.Error("still listed")
 	}
 	if _, err := os.Stat(filepath.Dir(r.faultAgent.socket)); !os.IsNotExist(err) {
 		t.Errorf("socket directory: %v", err)
 	}
-	wantError(t, ErrNotFound)(Remove(t.Context(), id))
+	must.Fail(t, ErrNotFound)(Remove(t.Context(), id))
 }
 
 func ours(t *testing.T, id string) *Testnet {
 	t.Helper()
-	all := value(List(t.Context()))(t)
+	all := must.Get(List(t.Context()))(t)
 	for _, n := range all {
 		if n.ID == id {
 			return &n
@@ -154,23 +155,23 @@ func TestClose_DuringLaunch(t *testing.T) {
 	case err := <-launched:
 		t.Fatalf("launch ended before its first node: %v", err)
 	}
-	check(t, r.Close(t.Context()))
+	must.Check(t, r.Close(t.Context()))
 	<-launched // it may have been done already
 	if left := ours(t, r.plan.ID); left != nil {
 		t.Errorf("left: %+v", left)
 	}
-	wantError(t, ErrClosed)(r.Create(t.Context(), runtime.Plan{}))
+	must.Fail(t, ErrClosed)(r.Create(t.Context(), runtime.Plan{}))
 }
 
 func TestCreate_CancelledLeavesNothing(t *testing.T) {
 	t.Parallel()
 	needDocker(t)
-	r := value(New(t.Context(), Options{}))(t)
+	r := must.Get(New(t.Context(), Options{}))(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	plan := testPlan(t, 3, nil)
-	wantError(t, "")(r.Create(ctx, plan))
-	check(t, r.Close(ctx))
+	must.Fail(t, "")(r.Create(ctx, plan))
+	must.Check(t, r.Close(ctx))
 	if left := ours(t, plan.ID); left != nil {
 		t.Errorf("left: %+v", left)
 	}
@@ -189,7 +190,7 @@ func TestCreate_Concurrent(t *testing.T) {
 			}
 			plan := testPlan(t, 2, nil)
 			_, err = r.Create(t.Context(), plan)
-			check(t, errors.Join(err, r.Close(t.Context())))
+			must.Check(t, errors.Join(err, r.Close(t.Context())))
 		})
 	}
 	wg.Wait()
@@ -200,7 +201,7 @@ func TestLaunch_Errors(t *testing.T) {
 	t.Parallel()
 	r, hosts := created(t, 3, nil, Options{})
 	for _, v := range []faults.Verb{faults.Start, faults.Kill} {
-		wantError(t, runtime.ErrState)(r.Do(t.Context(), faults.Action{Verb: v, Node: hosts[0].ID}))
+		must.Fail(t, runtime.ErrState)(r.Do(t.Context(), faults.Action{Verb: v, Node: hosts[0].ID}))
 	}
 	for _, c := range []struct {
 		name, want string
@@ -217,13 +218,13 @@ func TestLaunch_Errors(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	wantError(t, "docker pull")(r.BuildImage(t.Context(), runtime.ImageSource{Ref: "netsplit-no-such-image:1"}, nil))
+	must.Fail(t, "docker pull")(r.BuildImage(t.Context(), runtime.ImageSource{Ref: "netsplit-no-such-image:1"}, nil))
 }
 
 func TestCreate_MissingImage(t *testing.T) {
 	t.Parallel()
 	r := open(t, Options{Image: "netsplit/nowhere:none"})
-	wantError(t, "not on this machine")(r.Create(t.Context(), testPlan(t, 1, nil)))
+	must.Fail(t, "not on this machine")(r.Create(t.Context(), testPlan(t, 1, nil)))
 }
 
 func TestLaunch_ExternalImage(t *testing.T) {
@@ -237,7 +238,7 @@ func TestLaunch_ExternalImage(t *testing.T) {
 			"/home/x/config.toml": []byte("a"), "/home/x/node_key.json": []byte("b"),
 		}})
 	}
-	must(t, r.Launch(t.Context(), nodes, nil))
+	must.Do(t, r.Launch(t.Context(), nodes, nil))
 	for _, h := range hosts {
 		if got := mustGet(t, r, h, "/env?name=WHO"); got != string(h.ID) {
 			t.Errorf("WHO = %q", got)
@@ -248,7 +249,7 @@ func TestLaunch_ExternalImage(t *testing.T) {
 			}
 		}
 	}
-	wantError(t, "")(get(t, r, hosts[0], "/mode?path=/data"))
+	must.Fail(t, "")(get(t, r, hosts[0], "/mode?path=/data"))
 	for _, step := range []struct {
 		verbs []faults.Verb
 		lines string
@@ -262,7 +263,7 @@ func TestLaunch_ExternalImage(t *testing.T) {
 		sink.until(t, "lines of all starts", func() bool { return strings.Join(sink.lines[hosts[0].ID], " ") == step.lines })
 	}
 	mustGet(t, r, hosts[0], "/env?name=WHO")
-	wantError(t, "")(get(t, r, hosts[1], "/exit"))
+	must.Fail(t, "")(get(t, r, hosts[1], "/exit"))
 	sink.until(t, "its exit", func() bool { return len(sink.exits[hosts[1].ID]) == 1 })
 }
 
@@ -271,17 +272,17 @@ func TestLaunch_ExternalImageUserAndSignal(t *testing.T) {
 	sink := newRecord()
 	r, hosts := created(t, 1, sink, Options{})
 	dir := t.TempDir()
-	b := value(os.ReadFile(helper(t)))(t)
+	b := must.Get(os.ReadFile(helper(t)))(t)
 	write(t, dir, "helper", string(b))
 	write(t, dir, "passwd", "root:x:0:0::/:\nnode:x:1234:4321::/home:\n")
 	write(t, dir, "ignored", "x")
 	write(t, dir, "unique", r.plan.ID) // an earlier run's image is another
 	write(t, dir, ".dockerignore", "ignored\n")
 	write(t, dir, "Dockerfile", "FROM scratch\nCOPY helper /helper\nCOPY passwd /etc/passwd\nUSER node\nSTOPSIGNAL SIGINT\nENTRYPOINT [\"/helper\"]\n")
-	must(t, os.Chmod(filepath.Join(dir, "helper"), 0o755))
+	must.Do(t, os.Chmod(filepath.Join(dir, "helper"), 0o755))
 	var steps []string
 	source := runtime.ImageSource{Dockerfile: filepath.Join(dir, "Dockerfile")}
-	ref := value(r.BuildImage(t.Context(), source, func(s string) { steps = append(steps, s) }))(t)
+	ref := must.Get(r.BuildImage(t.Context(), source, func(s string) { steps = append(steps, s) }))(t)
 	removeImageAfter(t, r, ref)
 	if len(steps) < 4 {
 		t.Errorf("progress %q", steps)
@@ -292,8 +293,8 @@ func TestLaunch_ExternalImageUserAndSignal(t *testing.T) {
 		t.Errorf("again %s for %s, %q, %v", again, ref, steps, err)
 	}
 	launch := runtime.Launch{ID: hosts[0].ID, Image: ref, Args: []string{"serve"}, Files: map[string][]byte{"/home/key": []byte("secret")}}
-	must(t, r.Launch(t.Context(), []runtime.Launch{launch}, nil))
-	same(t, "secret", mustGet(t, r, hosts[0], "/file?path=/home/key"))
+	must.Do(t, r.Launch(t.Context(), []runtime.Launch{launch}, nil))
+	must.Equal(t, "secret", mustGet(t, r, hosts[0], "/file?path=/home/key"))
 	do(t, r, faults.Stop, hosts[0].ID)
 	sink.until(t, "its own signal", func() bool {
 		return strings.Join(sink.lines[hosts[0].ID], " ") == "serving got interrupt"

@@ -8,6 +8,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
+	"github.com/netsplit/netsplit/ci/must"
 )
 
 // summary describes a running container with labels "k=v" on networks "name=address".
@@ -78,7 +79,7 @@ func TestSelector(t *testing.T) {
 	if _, err := (Selector{Labels: []string{"x"}}).selectFrom(all[4:5]); hintOf(err) != "labels that containers have: none" {
 		t.Errorf("nothing is labelled: %v, hint %q", err, hintOf(err))
 	}
-	same(t, "c1, c2, c3, c4, c5, c6, c7, c8, and 2 more", listed(strings.Fields("c1 c9 c8 c7 c6 c5 c4 c3 c2 c10"), ", "))
+	must.Equal(t, "c1, c2, c3, c4, c5, c6, c7, c8, and 2 more", listed(strings.Fields("c1 c9 c8 c7 c6 c5 c4 c3 c2 c10"), ", "))
 }
 
 // hintOf is the hint of an IncompatibleError.

@@ -1,5 +1,6 @@
-// Command toychain is a node of a chain that is good for nothing but tests: one node makes a block every interval, the
-// others take the longest chain that a peer has, and each prints the blocks that it gets. It speaks JSON-RPC 2. Its commands: run, init DIR, fail LINES, wait.
+// Command toychain is a node of a chain that is good for nothing but tests: nodes make a block every interval, take the
+// longest chain that a peer has, and print the blocks that they get. It speaks JSON-RPC 2. Its commands: run, init DIR,
+// fail LINES, wait.
 package main
 
 import (
@@ -26,6 +27,9 @@ type block struct {
 }
 
 type node struct {
+	name   string
+	client http.Client
+
 	mu    sync.Mutex
 	chain []block
 	pool  []string
@@ -67,6 +71,7 @@ func run(args []string) {
 	interval := flags.Duration("make", 0, "")
 	peers := flags.String("peers", "", "")
 	network := flags.String("network", "", "")
+	name := flags.String("name", "", "")
 	if err := flags.Parse(args); err != nil {
 		os.Exit(2)
 	}
@@ -74,7 +79,7 @@ func run(args []string) {
 		fmt.Println("not initialised:", err)
 		os.Exit(3)
 	}
-	n := &node{alive: make(map[string]bool), chain: []block{{Hash: hash(*network), Time: time.Now().Unix(), Txs: []string{}}}}
+	n := &node{name: *name, client: http.Client{Timeout: time.Second}, alive: make(map[string]bool), chain: []block{{Hash: hash(*network), Time: time.Now().Unix(), Txs: []string{}}}}
 	for _, p := range strings.Fields(*peers) {
 		go n.follow(p)
 	}
@@ -105,7 +110,7 @@ func (n *node) make(interval time.Duration) {
 	for range time.Tick(interval) {
 		n.mu.Lock()
 		top := n.chain[len(n.chain)-1]
-		b := block{Hash: hash(top.Hash), Parent: top.Hash, Height: top.Height + 1, Time: time.Now().Unix(), Txs: append([]string{}, n.pool...)}
+		b := block{Hash: hash(top.Hash + n.name), Parent: top.Hash, Height: top.Height + 1, Time: time.Now().Unix(), Txs: append([]string{}, n.pool...)}
 		n.chain, n.pool = append(n.chain, b), nil
 		fmt.Printf("block height=%d hash=%s\n", b.Height, b.Hash)
 		n.mu.Unlock()
@@ -115,7 +120,7 @@ func (n *node) make(interval time.Duration) {
 // follow takes over a peer's chain where it is longer and of the same genesis, and hands transactions on.
 func (n *node) follow(peer string) {
 	for range time.Tick(50 * time.Millisecond) {
-		resp, err := http.Get("http://" + peer + "/chain")
+		resp, err := n.client.Get("http://" + peer + "/chain")
 		n.mu.Lock()
 		n.alive[peer] = err == nil
 		pool := n.pool
@@ -128,14 +133,16 @@ func (n *node) follow(peer string) {
 		resp.Body.Close()
 		n.mu.Lock()
 		if err == nil && len(chain) > len(n.chain) && chain[0].Hash == n.chain[0].Hash {
-			for _, b := range chain[len(n.chain):] {
-				fmt.Printf("block height=%d hash=%s\n", b.Height, b.Hash)
+			for i, b := range chain {
+				if i >= len(n.chain) || b.Hash != n.chain[i].Hash {
+					fmt.Printf("block height=%d hash=%s\n", b.Height, b.Hash)
+				}
 			}
 			n.chain = chain
 		}
 		n.mu.Unlock()
 		for _, tx := range pool {
-			if resp, err := http.Post("http://"+peer+"/tx?id="+tx, "", nil); err == nil {
+			if resp, err := n.client.Post("http://"+peer+"/tx?id="+tx, "", nil); err == nil {
 				resp.Body.Close()
 			}
 		}
