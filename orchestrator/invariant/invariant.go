@@ -118,6 +118,9 @@ type Definition struct {
 	Class Class
 	// Always is true for invariants that are judged even when the scenario does not list them.
 	Always bool
+	// Quiet is true for invariants that are left out of the report where the scenario does not list them and nothing in the
+	// run could have violated them.
+	Quiet  bool
 	Params []Param
 	// Needs are the observations without which every run is UNKNOWN or VACUOUS.
 	Needs []Observation
@@ -129,7 +132,7 @@ type Definition struct {
 func Definitions() []Definition {
 	return []Definition{
 		agreementDefinition, validityDefinition, convergenceDefinition, growthDefinition, propagationDefinition,
-		inclusionDefinition, crashDefinition, isolationDefinition, accuracyDefinition,
+		inclusionDefinition, durabilityDefinition, crashDefinition, isolationDefinition, accuracyDefinition,
 	}
 }
 

@@ -157,6 +157,9 @@ func (j *judge) finish(s *replay.State, cut *trace.TruncatedError) *Judgement {
 		if !c.expected && !c.def.Always {
 			continue
 		}
+		if c.def.Quiet && !c.expected && (r.Verdict == Vacuous || r.Inherent) {
+			continue
+		}
 		r.Invariant, r.Class, r.Expected = c.def.Name, c.def.Class, c.expected
 		out.Results = append(out.Results, qualify(s, r, out))
 	}

@@ -117,6 +117,10 @@ var commands = map[string]any{
 	"refuse": func(h *history, n trace.NodeID, tx trace.Hash, why ...string) {
 		h.add(n, &trace.Event{Kind: trace.KindSubmit, Submit: &trace.Submit{Tx: tx, Error: strings.Join(why, " ")}})
 	},
+	// answers lets a node state a head in its status, in the middle of the run.
+	"answers": func(h *history, n trace.NodeID, height uint64, head trace.Hash) {
+		h.add(n, &trace.Event{Kind: trace.KindStatus, Status: &trace.Status{Height: height, Head: head}})
+	},
 	"lastPoll": func(h *history, n trace.NodeID, height uint64, head trace.Hash, why ...string) {
 		s := &trace.Status{Final: true, Height: height, Head: head, Error: strings.Join(why, " ")}
 		h.add(n, &trace.Event{Kind: trace.KindStatus, Status: s})

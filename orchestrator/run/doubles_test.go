@@ -107,6 +107,24 @@ func (w withholdingBlocks) filter(now node.Time, effects []node.Effect) []node.E
 	return slices.DeleteFunc(effects, func(e node.Effect) bool { return e.Kind == node.EffectSend && aboutBlocks(e.Msg) })
 }
 
+// forgetful is a node that does not store the blocks that it accepts after a time.
+type forgetful struct {
+	sim.Machine
+	until time.Duration
+}
+
+func storesUntil(until time.Duration) func(sim.Machine) sim.Machine {
+	return func(m sim.Machine) sim.Machine { return forgetful{m, until} }
+}
+
+func (f forgetful) Receive(now node.Time, from nodechain.PeerID, m wire.Message) []node.Effect {
+	effects := f.Machine.Receive(now, from, m)
+	if after(now) < f.until {
+		return effects
+	}
+	return slices.DeleteFunc(effects, func(e node.Effect) bool { return e.Kind == node.EffectPersist })
+}
+
 // slowRelay is a node that passes announcements of blocks on late.
 type slowRelay struct {
 	sim.Machine

@@ -48,6 +48,12 @@ expect: [agreement, validity, convergence, block_propagation, fault_accuracy]
 duration: 20s
 `
 
+var killed = powNet(2, 2, "500ms") + `seed: 12
+faults: [{at: 10s, for: 4s, kill: full-1}]
+expect: [agreement, validity, convergence, fault_accuracy, durability]
+duration: 20s
+`
+
 // planted is a scenario with a bug planted in nodes or in the runtime, and the invariants that it breaks.
 type planted struct {
 	name     string
@@ -55,6 +61,7 @@ type planted struct {
 	bug      setup
 	fails    []string
 	vacuous  []string // those that are expected and that nothing could have violated because of the bug
+	unknown  []string // those that the bug leaves without evidence
 	code     int
 	// nodes are those that the evidence of each broken invariant must name, windows the faults that its first piece must
 	// fall in.
@@ -144,6 +151,12 @@ duration: 44s
 			nodes: []trace.NodeID{"full-2", "full-3"},
 		},
 		{
+			name: "node stores no block for 4 s before it is killed", scenario: killed,
+			bug:   in(storesUntil(6*time.Second), "full-1"),
+			fails: []string{"durability"}, code: invariant.ExitFail,
+			nodes: []trace.NodeID{"full-1"}, windows: []string{"kill-1"},
+		},
+		{
 			name: "forged transfers are included", scenario: forged,
 			bug: setup{
 				memo:  nodechain.NewMemoVerifying(func(nodechain.Hash, *nodechain.Tx) bool { return true }),
@@ -191,7 +204,7 @@ expect: [agreement, validity, fault_accuracy]
 duration: 15s
 `,
 			bug:   on(func(o sim.Options) runtime.Runtime { return ignoresActions{sim.New(o)} }),
-			fails: []string{"fault_accuracy"}, code: invariant.ExitInfrastructure,
+			fails: []string{"fault_accuracy"}, unknown: []string{"durability"}, code: invariant.ExitInfrastructure,
 			nodes: []trace.NodeID{"full-1"}, windows: []string{"kill-1"},
 		},
 	} {
@@ -213,6 +226,10 @@ func (p planted) check(t *testing.T, rep *report.Report) {
 		case slices.Contains(p.vacuous, r.Invariant):
 			if r.Verdict != invariant.Vacuous {
 				t.Errorf("%s: %s (%s), want VACUOUS", r.Invariant, r.Verdict, r.Reason)
+			}
+		case slices.Contains(p.unknown, r.Invariant):
+			if r.Verdict != invariant.Unknown {
+				t.Errorf("%s: %s (%s), want UNKNOWN", r.Invariant, r.Verdict, r.Reason)
 			}
 		case r.Verdict != invariant.Pass && (r.Verdict != invariant.Vacuous || r.Expected):
 			t.Errorf("%s: %s (%s), want PASS", r.Invariant, r.Verdict, r.Reason)

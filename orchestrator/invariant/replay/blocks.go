@@ -72,6 +72,12 @@ func (t *BlockTree) Len() int { return len(t.blocks) }
 // At is the block with a number, which must not be NoBlock. The pointer is valid until the next event.
 func (t *BlockTree) At(b BlockIndex) *Block { return &t.blocks[b] }
 
+// Lookup finds a block by its hash.
+func (t *BlockTree) Lookup(h trace.Hash) (BlockIndex, bool) {
+	b, ok := t.byHash[h]
+	return b, ok
+}
+
 // Producer is the name that a block states for its producer; empty where it states none.
 func (t *BlockTree) Producer(b *Block) string { return t.producers[b.producer] }
 
