@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
+
 	"github.com/netsplit/netsplit/ci/must"
 )
 

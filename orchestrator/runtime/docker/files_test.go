@@ -12,6 +12,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+
 	"github.com/netsplit/netsplit/ci/must"
 )
 

@@ -9,8 +9,9 @@ import (
 	"testing"
 
 	"github.com/docker/docker/api/types/network"
-	"github.com/netsplit/netsplit/ci/must"
 	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/netsplit/netsplit/ci/must"
 )
 
 func TestPrefixFor(t *testing.T) {
