@@ -133,4 +133,8 @@ type Measurement struct {
 	Min      time.Duration `json:"min"`
 	Median   time.Duration `json:"median"`
 	Max      time.Duration `json:"max"`
+	// Delays are those of all packets that arrived, in no particular order.
+	Delays []time.Duration `json:"delays,omitempty"`
+	// Late is the most by which the prober sent a packet later than its timetable says: what a busy machine costs.
+	Late time.Duration `json:"late,omitempty"`
 }

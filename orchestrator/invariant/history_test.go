@@ -270,6 +270,7 @@ func (h *history) probes(p trace.ProbePhase, cut bool) {
 	if cut {
 		l = cutLink(0)
 	}
+	l.To = "c"
 	h.probe("p", p, l)
 }
 

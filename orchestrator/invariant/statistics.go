@@ -134,3 +134,72 @@ func median(d []time.Duration) time.Duration {
 	slices.Sort(d)
 	return d[len(d)/2]
 }
+
+// varyingDelays are the delays of packets on links whose delay varies evenly in a range: how far each is from the middle.
+type varyingDelays struct {
+	errors  []time.Duration
+	jitters []time.Duration // half the range, of each
+}
+
+func (v *varyingDelays) add(off, jitter time.Duration) {
+	v.errors, v.jitters = append(v.errors, off), append(v.jitters, jitter)
+}
+
+// medianZ is the number of standard errors that a median exceeds, on either side, with a probability of maxFalseAlarm.
+const medianZ = 4.9
+
+// median returns the median error with its standard error: 1 / (2 f sqrt(n)), with the density f = 1 / (2 jitter) of the
+// packets that vary most; for a small n the true tails are shorter.
+func (v *varyingDelays) median() delayError {
+	standard := float64(slices.Max(v.jitters)) / math.Sqrt(float64(len(v.errors)))
+	return delayError{off: median(slices.Clone(v.errors)), standard: time.Duration(standard)}
+}
+
+// spread estimates the jitter of packets that should have the given one: the middle half of an even distribution is as wide
+// as half its range.
+func (v *varyingDelays) spread(jitter time.Duration) time.Duration {
+	scaled := make([]time.Duration, len(v.errors))
+	for i, off := range v.errors {
+		scaled[i] = time.Duration(float64(off) / float64(v.jitters[i]) * float64(jitter))
+	}
+	slices.Sort(scaled)
+	n := len(scaled)
+	return scaled[(3*n-1)/4] - scaled[n/4]
+}
+
+// distance compares the distribution of the packets' places in their ranges with the even one: the Kolmogorov-Smirnov
+// distance, and the limit that it exceeds with a probability of maxFalseAlarm at most (Dvoretzky, Kiefer, Wolfowitz, Massart).
+// An error that all packets have in common, up to shift, is left aside, and so are packets with less jitter than that.
+func (v *varyingDelays) distance(shift time.Duration) (d, limit float64) {
+	common := min(max(v.median().off, -shift), shift)
+	var plain, shifted []float64
+	for i, off := range v.errors {
+		if j := float64(v.jitters[i]); v.jitters[i] >= shift {
+			plain = append(plain, (float64(off)/j+1)/2)
+			shifted = append(shifted, (float64(off-common)/j+1)/2)
+		}
+	}
+	n := float64(len(plain))
+	if n == 0 {
+		return 0, 1
+	}
+	return min(fromEven(plain), fromEven(shifted)), math.Sqrt(math.Log(2/maxFalseAlarm) / (2 * n))
+}
+
+// fromEven is the largest difference between the distribution of values and the even one on 0..1.
+func fromEven(values []float64) (d float64) {
+	slices.Sort(values)
+	n := float64(len(values))
+	for i, x := range values {
+		x = min(max(x, 0), 1)
+		d = max(d, x-float64(i)/n, float64(i+1)/n-x)
+	}
+	return d
+}
+
+// edgeOfRange is how far from the middle the end of a range begins in which all n packets of one of a number of links lie
+// with a probability of maxFalseAlarm, for both ends together.
+func edgeOfRange(jitter time.Duration, n, links int) time.Duration {
+	share := math.Pow(maxFalseAlarm/2/float64(links), 1/float64(n)) // of the range
+	return time.Duration((1 - 2*share) * float64(jitter))
+}

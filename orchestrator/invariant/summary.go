@@ -137,6 +137,9 @@ type LinkSummary struct {
 	Leaked   int64 `json:"leaked"`    // of which arrived
 	Sent     int64 `json:"sent"`      // over the other links
 	Received int64 `json:"received"`
+	// ExpectedJitter is the largest jitter planned for a link, Jitter what the spread of the delays suggests.
+	ExpectedJitter time.Duration `json:"expected_jitter,omitempty"`
+	Jitter         time.Duration `json:"jitter,omitempty"`
 	// ExpectedDelay is the largest delay planned for a link, Delay the median of what delayed links had above the measurement
 	// before (in Before itself: the whole delay), Median the median one-way delay of all links that are not cut.
 	ExpectedDelay time.Duration `json:"expected_delay"`

@@ -129,7 +129,11 @@ func linkText(l *invariant.LinkSummary) string {
 		text := outOf(l.Received, l.Sent)
 		switch {
 		case l.ExpectedDelay > 0:
-			text += ", " + arrow("+"+short(l.ExpectedDelay), "+"+short(l.Delay))
+			planned, actual := "+"+short(l.ExpectedDelay), "+"+short(l.Delay)
+			if l.ExpectedJitter > 0 {
+				planned, actual = planned+"±"+short(l.ExpectedJitter), actual+"±"+short(l.Jitter)
+			}
+			text += ", " + arrow(planned, actual)
 		case l.Received > 0:
 			text += ", " + short(l.Median)
 		}

@@ -208,15 +208,17 @@ func (losesPackets) Traffic(context.Context) (faults.Traffic, error) {
 }
 
 // slowShaper is a runtime that takes its time to change links.
-type slowShaper struct{ *sim.Runtime }
+type slowShaper struct {
+	*sim.Runtime
+	takes time.Duration
+}
 
 func (s slowShaper) Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error) {
-	const takes = 1500 * time.Millisecond
-	if err := s.Clock().Sleep(ctx, s.Clock().Now()+takes); err != nil {
+	if err := s.Clock().Sleep(ctx, s.Clock().Now()+s.takes); err != nil {
 		return faults.Applied{}, err
 	}
 	applied, err := s.Runtime.Shape(ctx, layers)
-	applied.Took = takes
+	applied.Took = s.takes
 	return applied, err
 }
 
@@ -290,6 +292,7 @@ func except(rules []faults.Rule, from, to faults.NodeID) []faults.Rule {
 type wrongDelay struct {
 	*sim.Runtime
 	change func(time.Duration) time.Duration
+	jitter func(time.Duration) time.Duration // nil: as planned
 }
 
 func (l wrongDelay) Shape(ctx context.Context, layers []faults.Layer) (faults.Applied, error) {
@@ -298,7 +301,10 @@ func (l wrongDelay) Shape(ctx context.Context, layers []faults.Layer) (faults.Ap
 		layers[i].Links.Rules = slices.Clone(layers[i].Links.Rules)
 		for k := range layers[i].Links.Rules {
 			r := &layers[i].Links.Rules[k]
-			r.Shape = faults.Shape{Delay: l.change(r.Shape.Delay), Jitter: r.Shape.Jitter}
+			r.Shape.Delay = l.change(r.Shape.Delay)
+			if l.jitter != nil {
+				r.Shape.Jitter = l.jitter(r.Shape.Jitter)
+			}
 		}
 	}
 	return l.Runtime.Shape(ctx, layers)

@@ -89,7 +89,7 @@ func (r *faultRunner) end(ctx context.Context, f *faults.Planned) error {
 	if !f.Instant() {
 		r.note("%s: healed (took %s)", f.ID, trace.Round(took))
 	}
-	r.prober.start(ctx, f, trace.ProbeAfter, probeDelay)
+	r.prober.startAfter(ctx, f)
 	return nil
 }
 

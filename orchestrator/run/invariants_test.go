@@ -78,7 +78,11 @@ func TestInvariants_PlantedBugs(t *testing.T) {
 		})
 	}
 	delay := func(change func(time.Duration) time.Duration) setup {
-		return on(func(o sim.Options) runtime.Runtime { return wrongDelay{sim.New(o), change} })
+		return on(func(o sim.Options) runtime.Runtime { return wrongDelay{sim.New(o), change, nil} })
+	}
+	same := func(d time.Duration) time.Duration { return d }
+	jitter := func(change func(time.Duration) time.Duration) setup {
+		return on(func(o sim.Options) runtime.Runtime { return wrongDelay{sim.New(o), same, change} })
 	}
 	sound := make(map[string]bool) // scenarios that were run without a bug
 	for _, p := range []planted{
@@ -193,9 +197,26 @@ duration: 44s
 			fails: []string{"fault_accuracy"}, code: invariant.ExitInfrastructure, windows: []string{"latency-1"},
 		},
 		{
-			name: "delay too long by half", scenario: delayed, // the median over all links is judged at the end
+			name: "delay too long by half", scenario: delayed,
 			bug:   delay(func(d time.Duration) time.Duration { return d * 3 / 2 }),
-			fails: []string{"fault_accuracy"}, code: invariant.ExitInfrastructure,
+			fails: []string{"fault_accuracy"}, code: invariant.ExitInfrastructure, windows: []string{"latency-1"},
+		},
+		{
+			name: "no jitter", scenario: delayed,
+			bug:   jitter(func(time.Duration) time.Duration { return 0 }),
+			fails: []string{"fault_accuracy"}, code: invariant.ExitInfrastructure, windows: []string{"latency-1"},
+		},
+		{
+			name: "half the jitter", scenario: delayed,
+			bug:   jitter(func(d time.Duration) time.Duration { return d / 2 }),
+			fails: []string{"fault_accuracy"}, code: invariant.ExitInfrastructure, windows: []string{"latency-1"},
+		},
+		{
+			name: "a cut that holds late", scenario: cutInTwo,
+			bug: on(func(o sim.Options) runtime.Runtime {
+				return slowShaper{Runtime: sim.New(o), takes: 15 * time.Second}
+			}),
+			fails: []string{"fault_accuracy"}, code: invariant.ExitInfrastructure, windows: []string{"partition-1"},
 		},
 		{
 			name: "killed node goes on",

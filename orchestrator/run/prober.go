@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -19,6 +20,14 @@ const (
 	probeDelay = 200 * time.Millisecond
 	// maxProbes is the most links that one measurement takes in; of more, a random sample is measured.
 	maxProbes = 10_000
+	// minProbes is how many packets a link is measured with, maxCount the most where its delay varies: then there should be
+	// enoughDelays of them on all links together, for a statement about their distribution.
+	minProbes, maxCount, enoughDelays = 5, 40, 200
+	probeInterval                     = 20 * time.Millisecond
+	// maxProbing is how long one measurement should last at most, probeMargin what must be left after its last packet before
+	// the next change of the links.
+	maxProbing  = 4 * time.Second
+	probeMargin = 200 * time.Millisecond
 	// restartTimeout bounds the wait for a node to answer after it was started or resumed.
 	restartTimeout = 10 * time.Second
 )
@@ -51,17 +60,19 @@ func (l *activeLinks) desired() (faults.Links, uint64) {
 // what was measured beside what was desired of each link, and does not judge.
 type prober struct {
 	shared
-	group  *taskGroup
-	active *activeLinks
+	group   *taskGroup
+	active  *activeLinks
+	planned []faults.Planned
 }
 
-// startBefore starts the measurements before the faults of a plan.
-func (p *prober) startBefore(ctx context.Context, planned []faults.Planned) {
-	for i := range planned {
-		f := &planned[i]
+// startBefore starts the measurements before all faults.
+func (p *prober) startBefore(ctx context.Context) {
+	for i := range p.planned {
+		f := &p.planned[i]
 		if len(f.Effect.Links.Rules) > 0 {
+			at := p.lastChance(f.At, probeLead)
 			p.group.start(ctx, "probe before "+f.ID, func(ctx context.Context) error {
-				return p.probeLinks(ctx, f, trace.ProbeBefore, max(0, f.At-probeLead))
+				return p.probeLinks(ctx, f, trace.ProbeBefore, at)
 			})
 		}
 	}
@@ -70,9 +81,53 @@ func (p *prober) startBefore(ctx context.Context, planned []faults.Planned) {
 // startDuring starts the measurements of a fault that has just begun to hold.
 func (p *prober) startDuring(ctx context.Context, f *faults.Planned) {
 	p.start(ctx, f, trace.ProbeDuring, probeDelay)
-	if len(f.Effect.Links.Rules) > 0 && f.End-f.At > 4*probeLead {
-		p.start(ctx, f, trace.ProbeDuring, f.End-f.At-2*probeLead)
+	if length := f.End - f.At; len(f.Effect.Links.Rules) > 0 && length > 4*probeLead {
+		p.start(ctx, f, trace.ProbeDuring, max(length/2, p.lastChance(f.End, 2*probeLead)-f.At))
 	}
+}
+
+// startAfter starts the measurement after a fault that has just ended. Packets that were held at its end are still on their
+// way for as long as it delayed them, and those behind them wait.
+func (p *prober) startAfter(ctx context.Context, f *faults.Planned) {
+	p.start(ctx, f, trace.ProbeAfter, probeDelay+longestDelay(f.Effect.Links))
+}
+
+// lastChance returns the run time at which a measurement must begin to be over when a planned change comes: lead before it,
+// more where the delays that should hold then take longer, but not before the change that precedes it.
+func (p *prober) lastChance(change, lead time.Duration) time.Duration {
+	var delay, jitter, previous time.Duration
+	for i := range p.planned {
+		f := &p.planned[i]
+		for _, at := range []time.Duration{f.At, f.End} {
+			if len(f.Effect.Links.Rules) > 0 && at < change {
+				previous = max(previous, at+probeDelay)
+			}
+		}
+		if f.At < change && change <= f.End {
+			delay += longestDelay(f.Effect.Links)
+			for _, rule := range f.Effect.Links.Rules {
+				jitter = max(jitter, rule.Shape.Jitter)
+			}
+		}
+	}
+	if delay > 0 {
+		lead = max(lead, delay+(minProbes+1)*max(probeInterval, 2*jitter)+2*probeMargin)
+	}
+	return max(change-lead, min(previous, change-probeLead), 0)
+}
+
+// nextChange returns the run time of the next planned change of links after a time.
+func (p *prober) nextChange(after time.Duration) time.Duration {
+	next := time.Duration(math.MaxInt64)
+	for i := range p.planned {
+		f := &p.planned[i]
+		for _, at := range []time.Duration{f.At, f.End} {
+			if len(f.Effect.Links.Rules) > 0 && at > after {
+				next = min(next, at)
+			}
+		}
+	}
+	return next
 }
 
 // start measures a fault, after a wait.
@@ -98,7 +153,8 @@ func (p *prober) probeLinks(ctx context.Context, f *faults.Planned, phase trace.
 	}
 	links, total := f.Effect.Links.Affected(p.net.Nodes(), maxProbes, p.net.random(uint64(f.At)))
 	before, changes := p.active.desired()
-	measured, err := shaper.Probe(ctx, links, probePlan(longestDelay(before)))
+	now := p.time.sinceStart()
+	measured, err := shaper.Probe(ctx, links, probePlan(links, before, p.net.Nodes(), p.nextChange(now)-now))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -106,49 +162,76 @@ func (p *prober) probeLinks(ctx context.Context, f *faults.Planned, phase trace.
 	if err != nil {
 		e.Error = err.Error()
 	}
+	measuredAt := p.time.Now() // before the desired state is read: what begins meanwhile stands after this in the trace
 	after, changesAfter := p.active.desired()
 	desired := unchangedState(before, after, p.net.Nodes(), changes == changesAfter)
 	for _, m := range measured {
+		e.Late = max(e.Late, m.Late)
 		if state, ok := desired(m.Link); ok {
 			e.Links = append(e.Links, linkProbe(m, state))
 		}
 	}
-	p.rec.add(trace.Event{Kind: trace.KindProbe, Probe: &e})
+	p.rec.addAt(measuredAt, trace.Event{Kind: trace.KindProbe, Probe: &e})
 	return nil
 }
 
-// probePlan says how each link is measured: enough packets for a median of a jittered delay.
-func probePlan(longest time.Duration) faults.ProbePlan {
-	return faults.ProbePlan{Count: 5, Interval: 20 * time.Millisecond, Wait: 500*time.Millisecond + 2*longest}
-}
-
-func longestDelay(l faults.Links) time.Duration {
-	var sum time.Duration
-	for _, rule := range l.Rules {
-		sum += rule.Shape.Delay + rule.Shape.Jitter
+// probePlan says how links are measured within a time. Where delays vary, the packets of a link are so far apart that none
+// waits for the one ahead of it: then each delay is an independent draw.
+func probePlan(links []faults.Link, state faults.Links, nodes []faults.NodeID, within time.Duration) faults.ProbePlan {
+	desired := stateOf(state, nodes)
+	var longest, jitter time.Duration
+	varying := 0
+	for _, l := range links {
+		if s := desired(l); !s.Cut {
+			longest, jitter = max(longest, s.Shape.Delay+s.Shape.Jitter), max(jitter, s.Shape.Jitter)
+			if s.Shape.Jitter > 0 {
+				varying++
+			}
+		}
 	}
-	return sum
+	plan := faults.ProbePlan{Count: minProbes, Interval: probeInterval, Wait: 500*time.Millisecond + 2*longest}
+	if varying > 0 {
+		plan.Interval = max(probeInterval, 2*jitter)
+		fits := int((within - longest - probeMargin) / plan.Interval)
+		plan.Count = max(1, min(fits, max(minProbes, min(enoughDelays/varying, maxCount, int(maxProbing/plan.Interval)))))
+	}
+	return plan
 }
 
-// unchangedState returns a function that returns the desired state of a link, and whether it is the same before and after.
-func unchangedState(before, after faults.Links, nodes []faults.NodeID, same bool) func(faults.Link) (faults.LinkState, bool) {
+// longestDelay is the most by which one fault delays a packet.
+func longestDelay(l faults.Links) (longest time.Duration) {
+	for _, rule := range l.Rules {
+		longest = max(longest, rule.Shape.Delay+rule.Shape.Jitter)
+	}
+	return longest
+}
+
+// stateOf returns a function that returns the desired state of a link.
+func stateOf(links faults.Links, nodes []faults.NodeID) func(faults.Link) faults.LinkState {
 	index := make(map[faults.NodeID]int, len(nodes))
 	for i, n := range nodes {
 		index[n] = i
 	}
-	then, now := before.Compile(nodes), after.Compile(nodes)
-	return func(l faults.Link) (faults.LinkState, bool) {
-		state := then.State(index[l.From], index[l.To])
-		return state, same || state == now.State(index[l.From], index[l.To])
-	}
+	m := links.Compile(nodes)
+	return func(l faults.Link) faults.LinkState { return m.State(index[l.From], index[l.To]) }
+}
+
+// unchangedState returns a function that returns the desired state of a link, and whether it is the same before and after.
+func unchangedState(before, after faults.Links, nodes []faults.NodeID, same bool) func(faults.Link) (faults.LinkState, bool) {
+	then, now := stateOf(before, nodes), stateOf(after, nodes)
+	return func(l faults.Link) (faults.LinkState, bool) { return then(l), same || then(l) == now(l) }
 }
 
 func linkProbe(m faults.Measurement, desired faults.LinkState) trace.LinkProbe {
-	return trace.LinkProbe{
+	out := trace.LinkProbe{
 		From: trace.NodeID(m.Link.From), To: trace.NodeID(m.Link.To), Sent: m.Sent, Received: m.Received,
 		Min: m.Min, Median: m.Median, Max: m.Max,
 		ExpectedCut: desired.Cut, ExpectedDelay: desired.Shape.Delay, ExpectedJitter: desired.Shape.Jitter,
 	}
+	if out.ExpectedJitter > 0 && !out.ExpectedCut {
+		out.Delays = m.Delays
+	}
+	return out
 }
 
 // queryNodes records the status of the nodes that a fault acts on, at a run time. A node that should be up gets some time to

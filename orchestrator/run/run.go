@@ -152,8 +152,8 @@ func (r *run) schedule(ctx context.Context) error {
 	})
 	(&loadGenerator{r.shared}).start(ctx, r.Spec.Load)
 	links := &activeLinks{}
-	prober := &prober{r.shared, &r.probes, links}
-	prober.startBefore(ctx, planned)
+	prober := &prober{r.shared, &r.probes, links, planned}
+	prober.startBefore(ctx)
 	runner := newFaultRunner(r.shared, links, prober)
 	r.faults.start(ctx, "faults", func(ctx context.Context) error { return runner.run(ctx, planned) })
 	return nil

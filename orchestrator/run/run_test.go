@@ -543,7 +543,7 @@ settle: 1s
   - {at: 3s, for: 7s, latency: {delay: 40ms, between: [miner-1, miner-2]}}
   - {at: 4s, for: 6s, pause: miner-2}
 `, 10 * time.Second, 10*time.Second + 100*time.Millisecond, 0},
-		{"links change slowly", on(func(o sim.Options) runtime.Runtime { return slowShaper{sim.New(o)} }),
+		{"links change slowly", on(func(o sim.Options) runtime.Runtime { return slowShaper{sim.New(o), 1500 * time.Millisecond} }),
 			"faults: [{at: 2s, for: 8s, partition: {isolate: miner-3}}]\n", 11500 * time.Millisecond, 11500 * time.Millisecond, time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -29,6 +29,8 @@ const (
 	KindStatus Kind = "status" // Status: a node was polled
 	KindPhase  Kind = "phase"  // Phase: the run entered a phase
 	KindGap    Kind = "gap"    // Gap: part of the history is missing
+	KindClock  Kind = "clock"  // Clock: the clock of a node was compared with the run's
+	KindBusy   Kind = "busy"   // Busy: how punctual the machine that carries out the run was
 	KindEnd    Kind = "end"    // End: the last event of a complete trace
 )
 
@@ -54,6 +56,8 @@ type Event struct {
 	Status    *Status    `json:"status,omitempty"`
 	Phase     *Phase     `json:"phase,omitempty"`
 	Gap       *Gap       `json:"gap,omitempty"`
+	Clock     *Clock     `json:"clock,omitempty"`
+	Busy      *Busy      `json:"busy,omitempty"`
 	End       *End       `json:"end,omitempty"`
 }
 
@@ -279,6 +283,8 @@ type Probe struct {
 	Total int         `json:"total"`
 	Links []LinkProbe `json:"links"`
 	Error string      `json:"error,omitempty"` // non-empty: the measurement itself failed
+	// Late is the most by which a packet was sent later than planned.
+	Late time.Duration `json:"late,omitempty"`
 }
 
 // LinkProbe is what was measured on one directed link. Delays are one way.
@@ -290,6 +296,8 @@ type LinkProbe struct {
 	Min      time.Duration `json:"min,omitempty"`
 	Median   time.Duration `json:"median,omitempty"`
 	Max      time.Duration `json:"max,omitempty"`
+	// Delays are those of all packets that arrived, in no particular order; only of links whose delay should vary.
+	Delays []time.Duration `json:"delays,omitempty"`
 	// What all faults together should do to this link at that time.
 	ExpectedCut    bool          `json:"expected_cut,omitempty"`
 	ExpectedDelay  time.Duration `json:"expected_delay,omitempty"`
@@ -306,7 +314,9 @@ type Status struct {
 	Sent       uint64 `json:"sent,omitempty"`  // block and transaction messages sent
 	Received   uint64 `json:"received,omitempty"`
 	Duplicates uint64 `json:"duplicates,omitempty"`
-	Error      string `json:"error,omitempty"` // non-empty: the node did not answer
+	// Time is the node's own clock when it answered; zero: not known.
+	Time  time.Time `json:"time,omitzero"`
+	Error string    `json:"error,omitempty"` // non-empty: the node did not answer
 }
 
 // PhaseName is a phase of a run.
@@ -331,6 +341,27 @@ type Gap struct {
 	Reason string        `json:"reason"`
 }
 
+// Clock says by how much the clock of Event.Node is ahead of the run's; negative: behind. It was found by asking the node
+// for its time. The times of the node's events from then on are given in the run's time: Offset is subtracted already
+// wherever it is more than Within.
+type Clock struct {
+	Offset time.Duration `json:"offset"`
+	// Within is the uncertainty: the true offset is between Offset - Within and Offset + Within.
+	Within time.Duration `json:"within"`
+}
+
+// Busy says how punctual the machine was in the time from From to Event.At: whether the run's own timers fired in time, and
+// how long programs had to wait for a CPU. A machine that is late delays the nodes too.
+type Busy struct {
+	From time.Duration `json:"from"`
+	// Timers ended in that time. Late is the most by which one was late, What what it was for.
+	Timers int           `json:"timers"`
+	Late   time.Duration `json:"late"`
+	What   string        `json:"what,omitempty"`
+	// Waiting is the share of the time in which at least one program was ready to run and had no CPU; -1: not known.
+	Waiting float64 `json:"waiting"`
+}
+
 // End closes a complete trace. A trace without it was cut short, and liveness cannot be judged from it.
 type End struct {
 	// Interrupted is true when the user stopped the run before its schedule ended.
@@ -349,7 +380,8 @@ func Validate(e *Event) error {
 		{KindRun, e.Run != nil}, {KindNode, e.Lifecycle != nil}, {KindPeer, e.Peer != nil}, {KindBlock, e.Block != nil},
 		{KindSeen, e.Seen != nil}, {KindHead, e.Head != nil}, {KindFinal, e.Final != nil}, {KindSubmit, e.Submit != nil},
 		{KindFault, e.Fault != nil}, {KindProbe, e.Probe != nil}, {KindStatus, e.Status != nil},
-		{KindPhase, e.Phase != nil}, {KindGap, e.Gap != nil}, {KindEnd, e.End != nil},
+		{KindPhase, e.Phase != nil}, {KindGap, e.Gap != nil}, {KindClock, e.Clock != nil}, {KindBusy, e.Busy != nil},
+		{KindEnd, e.End != nil},
 	} {
 		if p.set {
 			set++

@@ -151,7 +151,7 @@ func (p *Prober) send(ctx context.Context, r *run, plan faults.ProbePlan) error 
 			pk := packet{run: r.id, link: uint32(link), seq: warmUp}
 			if round > 0 {
 				pk.seq = uint32(round - 1)
-				r.countSent(link)
+				r.countSent(link, time.Since(start.Add(table.at(round, link))))
 			}
 			if err := src.transmit(pk, buf, dst); err != nil {
 				return err

@@ -27,8 +27,9 @@ type run struct {
 	mu      sync.Mutex
 	seen    []bool // by link and sequence number
 	delays  [][]time.Duration
-	sent    []int // by link
-	pending int   // packets sent and not arrived
+	sent    []int           // by link
+	late    []time.Duration // by link: the most by which a packet was sent too late
+	pending int             // packets sent and not arrived
 	allSent bool
 	done    chan struct{} // closed when all are sent and arrived
 }
@@ -40,6 +41,7 @@ func newRun(id uint64, from, to []netip.Addr, count int) *run {
 		seen:   make([]bool, len(from)*count),
 		delays: make([][]time.Duration, len(from)),
 		sent:   make([]int, len(from)),
+		late:   make([]time.Duration, len(from)),
 		done:   make(chan struct{}),
 	}
 }
@@ -67,11 +69,12 @@ func (r *run) arrive(datagram []byte, src, dst netip.Addr, at int64) {
 	r.check()
 }
 
-// countSent notes that a packet of a link was sent.
-func (r *run) countSent(link int) {
+// countSent notes that a packet of a link is sent, so much later than planned.
+func (r *run) countSent(link int, late time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sent[link]++
+	r.late[link] = max(r.late[link], late)
 	r.pending++
 }
 
@@ -98,12 +101,12 @@ func (r *run) result(links []faults.Link) []faults.Measurement {
 	out := make([]faults.Measurement, len(links))
 	for i, l := range links {
 		d := slices.Clone(r.delays[i])
-		out[i] = faults.Measurement{Link: l, Sent: r.sent[i], Received: len(d)}
+		out[i] = faults.Measurement{Link: l, Sent: r.sent[i], Received: len(d), Late: r.late[i]}
 		if len(d) == 0 {
 			continue
 		}
 		slices.Sort(d)
-		out[i].Min, out[i].Median, out[i].Max = d[0], d[(len(d)-1)/2], d[len(d)-1]
+		out[i].Min, out[i].Median, out[i].Max, out[i].Delays = d[0], d[(len(d)-1)/2], d[len(d)-1], d
 	}
 	return out
 }

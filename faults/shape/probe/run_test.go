@@ -34,15 +34,15 @@ func datagram(p packet) []byte {
 func TestRun_Result(t *testing.T) {
 	r := testRun()
 	for seq, delay := range []time.Duration{30, 10, 20} {
-		r.countSent(0)
+		r.countSent(0, 0)
 		r.arrive(datagram(packet{run: 77, link: 0, seq: uint32(seq), sent: 100}), addrA, addrB, 100+int64(delay))
 	}
-	r.countSent(1)
-	r.countSent(1)
+	r.countSent(1, 3)
+	r.countSent(1, 3)
 	r.arrive(datagram(packet{run: 77, link: 1, seq: 1, sent: 100}), addrB, addrA, 90) // the clock was set back
 	want := []faults.Measurement{
-		{Link: links[0], Sent: 3, Received: 3, Min: 10, Median: 20, Max: 30},
-		{Link: links[1], Sent: 2, Received: 1},
+		{Link: links[0], Sent: 3, Received: 3, Min: 10, Median: 20, Max: 30, Delays: []time.Duration{10, 20, 30}},
+		{Link: links[1], Sent: 2, Received: 1, Delays: []time.Duration{0}, Late: 3},
 	}
 	if diff := cmp.Diff(want, r.result(links)); diff != "" {
 		t.Errorf("measured (-want +got):\n%s", diff)
@@ -89,12 +89,12 @@ func TestRun_Done(t *testing.T) {
 			return false
 		}
 	}
-	r.countSent(0)
+	r.countSent(0, 0)
 	r.arrive(datagram(packet{run: 77}), addrA, addrB, 1)
 	if done() {
 		t.Error("done before all was sent")
 	}
-	r.countSent(1)
+	r.countSent(1, 3)
 	r.finish()
 	if done() {
 		t.Error("done with a packet pending")

@@ -25,7 +25,8 @@ type Fault struct {
 	// Dropped and Delayed count the packets of the testnet's own traffic that it affected, -1: not known.
 	Dropped int64          `json:"dropped"`
 	Delayed int64          `json:"delayed"`
-	Nodes   []trace.NodeID `json:"nodes,omitempty"` // the nodes that a node fault acts on
+	Flushed int64          `json:"flushed,omitempty"` // delayed packets lost because another testnet on the host ended
+	Nodes   []trace.NodeID `json:"nodes,omitempty"`   // the nodes that a node fault acts on
 }
 
 // FaultWindow is a Fault with what it does.
@@ -36,7 +37,19 @@ type FaultWindow struct {
 
 	phases map[trace.FaultPhase]bool
 	cuts   []Cut
-	sides  *cutSides // nil: it cuts nothing, or never became active
+	ends   []ruleEnds // of each rule
+	sides  *cutSides  // nil: it cuts nothing, or never became active
+}
+
+// ruleEnds are the nodes at the ends of a rule's links.
+type ruleEnds struct{ from, to map[trace.NodeID]bool }
+
+func setOf(ids []trace.NodeID) map[trace.NodeID]bool {
+	set := make(map[trace.NodeID]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
 }
 
 // Has says whether the fault reached a phase.
@@ -113,6 +126,27 @@ func (s *Faults) cutsWhere(holds func(*FaultWindow) bool) []Cut {
 	return out
 }
 
+// Expected is what the faults that hold add up to on the link between two nodes: cuts unite, delays and jitters add. It is not
+// sure while a fault on the link is being applied or removed.
+func (s *Faults) Expected(from, to trace.NodeID) (cut bool, delay, jitter time.Duration, sure bool) {
+	for _, f := range s.all {
+		if f.Has(trace.FaultHealed) {
+			continue
+		}
+		for i := range f.Rules {
+			r := &f.Rules[i]
+			if !f.ends[i].from[from] || !f.ends[i].to[to] {
+				continue
+			}
+			if !f.Has(trace.FaultActive) || f.Has(trace.FaultHealing) {
+				return false, 0, 0, false
+			}
+			cut, delay, jitter = cut || r.Cut, delay+r.Delay, jitter+r.Jitter
+		}
+	}
+	return cut, delay, jitter, true
+}
+
 // apply takes in a phase of a fault and reports whether that may change who can reach whom.
 func (s *Faults) apply(e *trace.Fault, now time.Duration, problems *notes) (cuts bool) {
 	f := s.byID[e.ID]
@@ -127,6 +161,7 @@ func (s *Faults) apply(e *trace.Fault, now time.Duration, problems *notes) (cuts
 	if len(e.Rules) > 0 && f.Rules == nil {
 		f.Rules = e.Rules
 		for _, r := range e.Rules {
+			f.ends = append(f.ends, ruleEnds{setOf(r.From), setOf(r.To)})
 			if r.Cut {
 				f.cuts = append(f.cuts, Cut{s.nodes.indices(r.From, problems), s.nodes.indices(r.To, problems)})
 			}
@@ -150,7 +185,7 @@ func (s *Faults) apply(e *trace.Fault, now time.Duration, problems *notes) (cuts
 		}
 	case trace.FaultHealed:
 		f.Healed, f.TookHealed = now, e.Took
-		f.Dropped, f.Delayed = e.Dropped, e.Delayed
+		f.Dropped, f.Delayed, f.Flushed = e.Dropped, e.Delayed, e.Flushed
 		if f.sides != nil {
 			f.sides.counting = false
 		}

@@ -219,5 +219,8 @@ func (f *flow) measure(link faults.Link, end int64) faults.Measurement {
 	m.Min = time.Duration(took[0])
 	m.Median = time.Duration(took[len(took)/2])
 	m.Max = time.Duration(took[len(took)-1])
+	for _, d := range took {
+		m.Delays = append(m.Delays, time.Duration(d))
+	}
 	return m
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,12 +94,12 @@ func TestProbe(t *testing.T) {
 	got := must.Get(l.r.Probe(t.Context(), links, faults.ProbePlan{Count: 10, Interval: 5 * ms, Wait: time.Second}))(t)
 	slow := got[0]
 	if slow.Received != 10 || slow.Min < 10*ms || slow.Max > 31*ms || slow.Min >= slow.Max ||
-		slow.Median < slow.Min || slow.Median > slow.Max {
+		len(slow.Delays) != 10 || slow.Median < slow.Min || slow.Median > slow.Max {
 		t.Errorf("slow link: %+v", slow)
 	}
 	base := BaseDelay
 	want := []faults.Measurement{
-		{Link: links[1], Sent: 10, Received: 10, Min: base, Median: base, Max: base},
+		{Link: links[1], Sent: 10, Received: 10, Min: base, Median: base, Max: base, Delays: slices.Repeat([]time.Duration{base}, 10)},
 		{Link: links[2], Sent: 10}, {Link: links[3], Sent: 10}, {Link: links[4], Sent: 10}, {Link: links[5], Sent: 10},
 	}
 	if diff := cmp.Diff(want, got[1:]); diff != "" {
