@@ -408,12 +408,12 @@ func (c *accuracy) Finish(s *replay.State) Result {
 		r.Bound = fmt.Sprintf("delay error at most %s or 10%%, with jitter %.1f standard errors more, at most %s late", c.tolerance, medianZ, c.late)
 	}
 	r.Metrics["worst_delay_error_seconds"], r.Metrics["failures"] = c.worst.off.Abs().Seconds(), float64(c.failures)
-	r.timed = len(c.evidence) == 0
-	c.evidence = append(c.evidence, c.timed...)
-	r.Evidence = c.evidence[:min(len(c.evidence), MaxEvidence)]
+	r.Evidence = slices.Concat(c.evidence, c.timed)
+	r.Evidence = r.Evidence[:min(len(r.Evidence), MaxEvidence)]
 	switch {
-	case len(c.evidence) > 0:
-		return r.fail(c.evidence[0].Text)
+	case len(r.Evidence) > 0:
+		r.Timed = len(c.evidence) == 0
+		return r.fail(r.Evidence[0].Text)
 	case unknown != "":
 		return r.unknown(unknown)
 	}

@@ -38,8 +38,8 @@ type Result struct {
 	Evidence []Evidence `json:"evidence,omitempty"`
 	// Metrics are the figures behind the verdict for programs, by name: "p95_seconds".
 	Metrics map[string]float64 `json:"metrics,omitempty"`
-
-	timed bool // a FAIL that a late machine or a wrong clock can cause; those of liveness always can
+	// Timed is true for a FAIL that a late machine or a wrong clock could cause. Those of liveness always could.
+	Timed bool `json:"timed,omitempty"`
 }
 
 // MaxEvidence is the most pieces of evidence that a Result keeps.
