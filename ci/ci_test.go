@@ -70,8 +70,13 @@ var reports = map[string]*report.Report{
 			}},
 		},
 	},
-	"unjudged":        unjudged(),
-	"unjudged.strict": unjudged(),
+	"unjudged":         unjudged(),
+	"unjudged.strict":  unjudged(),
+	"unjudged.allowed": unjudged(),
+	"unreadable": {Verdict: invariant.Unknown, Began: true, Judgement: invariant.Judgement{Run: sampleRun(), Results: []invariant.Result{
+		with(pass("agreement"), invariant.Unknown, invariant.Safety, true), pass("no_crash"),
+		with(pass("convergence"), invariant.Unknown, invariant.Liveness, true),
+	}}},
 	"ended": {Verdict: invariant.Unknown, Began: true, Judgement: invariant.Judgement{
 		Run: sampleRun(), Error: "node miner-1: " + hostile, Results: []invariant.Result{with(pass("convergence"), invariant.Unknown, invariant.Liveness, true)},
 	}},
@@ -86,6 +91,7 @@ func unjudged() *report.Report {
 		with(pass("convergence"), invariant.Unknown, invariant.Liveness, true),
 		with(pass("isolation"), invariant.Vacuous, invariant.Safety, true),
 		with(pass("fault_accuracy"), invariant.Vacuous, invariant.Infrastructure, false),
+		with(pass("validity"), invariant.NotApplicable, invariant.Safety, true),
 	}}}
 }
 
@@ -104,9 +110,9 @@ func golden(t *testing.T, file, got string) {
 func TestJUnit(t *testing.T) {
 	for name, r := range reports {
 		t.Run(name, func(t *testing.T) {
-			strict := strings.HasSuffix(name, ".strict")
+			policy := invariant.Policy{Strict: strings.HasSuffix(name, ".strict"), AllowUnknown: strings.HasSuffix(name, ".allowed")}
 			var b bytes.Buffer
-			must.Do(t, ci.JUnit(&b, strict, r))
+			must.Do(t, ci.JUnit(&b, policy, r))
 			golden(t, name+".xml", b.String())
 			var suite struct {
 				Failures int `xml:"failures,attr"`
@@ -115,8 +121,8 @@ func TestJUnit(t *testing.T) {
 			if err := xml.Unmarshal(b.Bytes(), &suite); err != nil {
 				t.Fatalf("not XML: %v", err)
 			}
-			if failed := suite.Failures+suite.Errors > 0; failed != (r.ExitCode(strict) != 0) {
-				t.Errorf("failed is %v, but the exit code is %d", failed, r.ExitCode(strict))
+			if failed := suite.Failures+suite.Errors > 0; failed != (r.ExitCode(policy) != 0) {
+				t.Errorf("failed is %v, but the exit code is %d", failed, r.ExitCode(policy))
 			}
 		})
 	}
@@ -169,7 +175,7 @@ func (f *full) Write(p []byte) (int, error) {
 
 func TestWriteErrorsAreReturned(t *testing.T) {
 	for after := range 3 {
-		if err := ci.JUnit(&full{left: after}, false, reports["fail"]); !errors.Is(err, errFull) {
+		if err := ci.JUnit(&full{left: after}, invariant.Policy{}, reports["fail"]); !errors.Is(err, errFull) {
 			t.Errorf("JUnit, after %d writes: %v", after, err)
 		}
 	}

@@ -43,17 +43,17 @@ type (
 )
 
 // JUnit writes reports as JUnit XML, in which something fails exactly when the run's exit code is not 0: a FAIL is a
-// failure, or an error when it is the testnet's; UNKNOWN and VACUOUS are skipped unless strict makes them fail. A run that
-// was stopped has an error of its own, and one whose history is incomplete a skipped test case. The suites of more
-// than one report also name their chains.
-func JUnit(w io.Writer, strict bool, reports ...*report.Report) error {
+// failure, or an error when it is the testnet's; UNKNOWN is an error unless the policy allows it; VACUOUS is skipped unless
+// the policy makes it fail; NOT APPLICABLE is skipped. A run that was stopped has an error of its own, and one whose history
+// is incomplete too unless UNKNOWN is allowed. The suites of more than one report also name their chains.
+func JUnit(w io.Writer, policy invariant.Policy, reports ...*report.Report) error {
 	var root any
 	if len(reports) == 1 {
-		root = suiteOf(reports[0], "netsplit."+reports[0].Run.Scenario, strict)
+		root = suiteOf(reports[0], "netsplit."+reports[0].Run.Scenario, policy)
 	} else {
 		var all junitSuites
 		for _, r := range reports {
-			all.Suites = append(all.Suites, suiteOf(r, "netsplit."+r.Run.Scenario+"."+r.Run.Chain.Name, strict))
+			all.Suites = append(all.Suites, suiteOf(r, "netsplit."+r.Run.Scenario+"."+r.Run.Chain.Name, policy))
 		}
 		root = all
 	}
@@ -72,7 +72,7 @@ func JUnit(w io.Writer, strict bool, reports ...*report.Report) error {
 }
 
 // suiteOf makes a suite of a report.
-func suiteOf(r *report.Report, name string, strict bool) junitSuite {
+func suiteOf(r *report.Report, name string, policy invariant.Policy) junitSuite {
 	suite := junitSuite{Name: name, Seconds: r.Run.Duration.Seconds()}
 	if !r.Run.Started.IsZero() {
 		suite.Timestamp = r.Run.Started.UTC().Format("2006-01-02T15:04:05")
@@ -81,23 +81,23 @@ func suiteOf(r *report.Report, name string, strict bool) junitSuite {
 		suite.Out = "reproduce: " + r.Reproduce
 	}
 	for i := range r.Results {
-		suite.add(&r.Results[i], strict)
+		suite.add(&r.Results[i], policy)
 	}
-	suite.addEnd(r)
+	suite.addEnd(r, policy)
 	suite.Tests = len(suite.Cases)
 	return suite
 }
 
 // add adds the test case of one invariant.
-func (s *junitSuite) add(x *invariant.Result, strict bool) {
+func (s *junitSuite) add(x *invariant.Result, policy invariant.Policy) {
 	c := junitCase{Class: s.Name, Name: x.Invariant, Out: fmt.Sprintf("measured %s, bound %s", x.Figure, x.Bound)}
 	problem := &junitProblem{Message: fmt.Sprintf("%s: %s", x.Verdict, x.Reason), Text: strings.Join(evidence(x), "\n")}
 	switch {
 	case x.Verdict == invariant.Pass:
-	case !x.Fails(strict):
+	case !x.Fails(policy):
 		c.Skipped = problem
 		s.Skipped++
-	case x.Class == invariant.Infrastructure && x.Verdict == invariant.Fail:
+	case x.Verdict == invariant.Unknown, x.Class == invariant.Infrastructure && x.Verdict == invariant.Fail:
 		c.Error = problem
 		s.Errors++
 	default:
@@ -108,13 +108,13 @@ func (s *junitSuite) add(x *invariant.Result, strict bool) {
 }
 
 // addEnd adds a test case about the run itself when it ended early.
-func (s *junitSuite) addEnd(r *report.Report) {
+func (s *junitSuite) addEnd(r *report.Report, policy invariant.Policy) {
 	ended := r.Ended()
 	if ended == "" {
 		return
 	}
 	c := junitCase{Class: s.Name, Name: "run"}
-	if r.Interrupted || r.Error != "" {
+	if r.Interrupted || r.Error != "" || !policy.AllowUnknown {
 		c.Error = &junitProblem{Message: ended}
 		s.Errors++
 	} else {

@@ -3,6 +3,7 @@ package ci
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -41,12 +42,12 @@ func summariseResults(b *strings.Builder, results []invariant.Result) {
 		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", text(x.Invariant), x.Verdict, text(x.Figure), text(x.Bound))
 	}
 	b.WriteString("\n")
-	for i := range results {
-		x := &results[i]
-		if x.Verdict == invariant.Pass || x.Verdict == invariant.Vacuous && !x.Expected {
-			continue
-		}
-		fmt.Fprintf(b, "- **%s %s**: %s\n", x.Verdict, text(x.Invariant), text(x.Reason))
+	shown := slices.DeleteFunc(slices.Clone(results), func(x invariant.Result) bool {
+		return x.Verdict == invariant.Pass || x.Verdict == invariant.Vacuous && !x.Expected
+	})
+	for _, group := range invariant.SameReason(shown) {
+		x := &group[0]
+		fmt.Fprintf(b, "- **%s %s**: %s\n", x.Verdict, text(invariant.Names(group)), text(x.Reason))
 		for _, line := range evidence(x) {
 			fmt.Fprintf(b, "  - %s\n", text(line))
 		}

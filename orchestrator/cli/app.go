@@ -12,7 +12,7 @@ import (
 )
 
 // Main runs the command line and returns the exit code: 0 all invariants hold, 1 an invariant failed, 2 wrong usage or a
-// mistake in a file, 3 the infrastructure failed, 130 interrupted, which is when ctx ends.
+// mistake in a file, 3 the infrastructure failed, 4 an invariant could not be judged, 130 interrupted, which is when ctx ends.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	e := &env{
 		stdout: stdout, stderr: stderr, width: widthOf(stdout),

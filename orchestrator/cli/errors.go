@@ -19,12 +19,15 @@ const (
 	exitViolated       = 1
 	exitUsage          = 2
 	exitInfrastructure = 3
+	exitUnknown        = 4
 	exitInterrupted    = 130
 )
 
 // severity orders exit codes: of more than one error the most severe gives the exit code. A clean-up that failed
 // after an interrupt is worse than the interrupt.
-var severity = map[int]int{exitOK: 0, exitViolated: 1, exitInterrupted: 2, exitUsage: 3, exitInfrastructure: 4}
+var severity = map[int]int{
+	exitOK: 0, exitUnknown: 1, exitViolated: 2, exitInterrupted: 3, exitUsage: 4, exitInfrastructure: 5,
+}
 
 // exitError is an error with an exit code and a hint of what to do next.
 type exitError struct {

@@ -10,6 +10,7 @@ import (
 const (
 	flagJSON    = "json"
 	flagStrict  = "strict"
+	flagAllow   = "allow-unknown"
 	flagJUnit   = "junit"
 	flagSummary = "summary"
 	flagTestnet = "testnet"

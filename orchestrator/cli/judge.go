@@ -10,6 +10,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/ci"
+	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/run"
 )
@@ -29,7 +30,7 @@ func judge(dir string) (*report.Report, error) {
 // what an earlier run left is not taken for this one's.
 type verdicts struct {
 	out            output
-	strict         bool             // UNKNOWN and VACUOUS fail too
+	policy         invariant.Policy // which verdicts fail
 	junit, summary *os.File         // nil: not requested
 	reports        []*report.Report // for junit, which is one document for all
 }
@@ -38,7 +39,8 @@ type verdicts struct {
 func judgeFlags() []ucli.Flag {
 	return []ucli.Flag{
 		jsonFlag(),
-		&ucli.BoolFlag{Name: flagStrict, Usage: "fail too when an invariant could not be judged (UNKNOWN) or tested (VACUOUS)"},
+		&ucli.BoolFlag{Name: flagStrict, Usage: "fail too when nothing in the run could have violated an invariant (VACUOUS)"},
+		&ucli.BoolFlag{Name: flagAllow, Usage: "do not fail when an invariant could not be judged (UNKNOWN)"},
 		&ucli.StringFlag{Name: flagJUnit, Usage: "write the verdicts to `FILE` as JUnit XML", TakesFile: true},
 		&ucli.StringFlag{
 			Name: flagSummary, Usage: "append a summary in Markdown to `FILE`", TakesFile: true,
@@ -49,7 +51,7 @@ func judgeFlags() []ucli.Flag {
 
 // openVerdicts opens the files that the flags name.
 func openVerdicts(c *ucli.Context, out output) (*verdicts, error) {
-	v := &verdicts{out: out, strict: c.Bool(flagStrict)}
+	v := &verdicts{out: out, policy: invariant.Policy{Strict: c.Bool(flagStrict), AllowUnknown: c.Bool(flagAllow)}}
 	var err error
 	if name := c.String(flagJUnit); name != "" {
 		if v.junit, err = os.Create(name); err != nil {
@@ -77,20 +79,31 @@ func (v *verdicts) show(rep *report.Report, cause error) error {
 	if err = errors.Join(err, rep.Save(), v.write(rep)); err != nil || cause != nil {
 		return err
 	}
-	code := rep.ExitCode(v.strict)
-	if code == exitViolated && rep.ExitCode(false) == exitOK {
-		var names []string
-		for _, r := range rep.Results {
-			if r.Fails(true) {
-				names = append(names, r.Invariant)
-			}
+	code := rep.ExitCode(v.policy)
+	lenient := v.policy
+	lenient.Strict = false
+	switch {
+	case code == exitOK:
+		return nil
+	case code == exitUnknown:
+		return &exitError{
+			code: code, err: fmt.Errorf("could not be judged: %s", strings.Join(v.failing(rep, invariant.Unknown), ", ")),
+			hint: "the report says why; with --" + flagAllow + " this is no failure",
 		}
-		return &exitError{code: code, err: fmt.Errorf("--strict: not judged: %s", strings.Join(names, ", "))}
+	case code == exitViolated && rep.ExitCode(lenient) != exitViolated:
+		return &exitError{code: code, err: fmt.Errorf("--%s: nothing to judge: %s", flagStrict, strings.Join(v.failing(rep, invariant.Vacuous), ", "))}
 	}
-	if code != exitOK {
-		return &exitError{code: code}
+	return &exitError{code: code}
+}
+
+// failing names the invariants that make the run fail with a verdict.
+func (v *verdicts) failing(rep *report.Report, verdict invariant.Verdict) (names []string) {
+	for _, r := range rep.Results {
+		if r.Verdict == verdict && r.Fails(v.policy) {
+			names = append(names, r.Invariant)
+		}
 	}
-	return nil
+	return names
 }
 
 // write adds a report to the files.
@@ -106,7 +119,7 @@ func (v *verdicts) write(rep *report.Report) error {
 func (v *verdicts) close() error {
 	var errs []error
 	if v.junit != nil && len(v.reports) > 0 {
-		errs = append(errs, ci.JUnit(v.junit, v.strict, v.reports...))
+		errs = append(errs, ci.JUnit(v.junit, v.policy, v.reports...))
 	}
 	for _, f := range []*os.File{v.junit, v.summary} {
 		if f != nil {

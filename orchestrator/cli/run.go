@@ -24,7 +24,8 @@ func runCommand(e *env) *ucli.Command {
 		Usage:     "run a scenario and print the invariant report",
 		ArgsUsage: "SCENARIO",
 		Description: "SCENARIO is a name from `netsplit catalog` or a YAML file. The exit code is 0 when all invariants hold, " +
-			"1 when one failed, 2 for a mistake in the scenario, 3 when the infrastructure failed, 130 when interrupted.",
+			"1 when one failed, 2 for a mistake in the scenario, 3 when the infrastructure failed, 4 when an invariant could not be " +
+			"judged, 130 when interrupted.",
 		Flags: append(append(startFlags(), runOnlyFlags()...), judgeFlags()...),
 		Action: func(c *ucli.Context) error {
 			r := &runner{env: e, startOptions: startOptionsOf(c)}

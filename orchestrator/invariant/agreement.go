@@ -23,7 +23,7 @@ depth is 0 as well, every block is final: a replaced block, or two blocks at one
 whatever the scenario's depth says; and a producer of two blocks at one height is named.
 Where nodes report up to which height their chain is final, a final block that is replaced, a final height that decreases,
 and two final blocks at one height are violations, whatever the fork depth.
-UNKNOWN when a node that was up reported nothing while others did. VACUOUS with fewer than two nodes or without blocks.`,
+UNKNOWN when a node that was up reported nothing while others did, or reports are missing. VACUOUS with fewer than two nodes or without blocks.`,
 	Class: Safety, Always: true,
 	Needs: []Observation{ObserveBlocks},
 	Params: []Param{
@@ -43,6 +43,7 @@ type agreement struct {
 	deepest  int // blocks that partitions explain included
 	outside  int // the deepest without them
 	where    Evidence
+	found    worst
 	evidence []Evidence
 	failed   bool
 	blocks   finalBlocks
@@ -68,22 +69,14 @@ func (c *agreement) Observe(s *replay.State, e *trace.Event) {
 		c.deepest = s.Reorg.Depth
 		c.where = c.reorgEvidence(s)
 	}
-	if s.Reorg.Depth <= c.outside {
+	if s.Reorg.Depth <= c.depth && s.Reorg.Depth <= c.outside {
 		return
 	}
-	if depth := outsidePartitions(s, s.Reorg, s.Block); depth > c.outside {
-		c.outside = depth
-	} else if depth <= c.depth {
-		return
+	depth := outsidePartitions(s, s.Reorg, s.Block)
+	c.outside = max(c.outside, depth)
+	if depth > c.depth {
+		c.found.add(float64(depth), func() Evidence { return c.reorgEvidence(s) })
 	}
-	if c.outside > c.depth {
-		c.fail(c.reorgEvidence(s))
-	}
-}
-
-func (c *agreement) fail(e Evidence) {
-	c.failed = true
-	c.evidence = appendEvidence(c.evidence, e)
 }
 
 // outsidePartitions counts the dropped blocks that no partition explains; to is the end of the chain that replaced them.
@@ -158,11 +151,9 @@ func (c *agreement) Finish(s *replay.State) Result {
 		return r.vacuous(why)
 	}
 	unlinked := c.unlinked + c.compareEnds(s)
-	if worse := append(append(c.blocks.evidence(s), c.heights.found...), doubleProductions(s)...); len(worse) > 0 {
-		c.failed = true
-		c.evidence = append(worse, c.evidence...)
-		c.evidence = c.evidence[:min(len(c.evidence), MaxEvidence)]
-	}
+	c.evidence = append(append(append(c.blocks.evidence(s), c.heights.found...), doubleProductions(s)...), c.found.evidence...)
+	c.evidence = c.evidence[:min(len(c.evidence), MaxEvidence)]
+	c.failed = len(c.evidence) > 0
 	r.Metrics["deepest_reorg_outside_partitions"] = float64(c.outside)
 	if s.Facts.NeedsQuorum() {
 		r.Bound = fmt.Sprintf("at most %s", Count(c.depth, "block"))
@@ -231,13 +222,13 @@ func (c *agreement) compareEnds(s *replay.State) (unknown int) {
 			switch depth := s.Blocks.Divergent(n.Top, main); {
 			case depth > 0 && n.HasHead && other.HasHead:
 				c.outside = max(c.outside, depth)
-				c.fail(separateNetworks(s, n, other, main))
+				c.found.add(float64(depth), func() Evidence { return separateNetworks(s, n, other, main) })
 			case n.HasHead:
 				unknown++
 			}
 			continue
 		}
-		if fork == n.Top || fork == main {
+		if fork == n.Top || fork == main || !s.ReadAtEnd(i) || !s.ReadAtEnd(mainNode) { // one may have left its last known head
 			continue
 		}
 		x, y, z := s.Blocks.At(n.Top), s.Blocks.At(main), s.Blocks.At(fork)
@@ -250,11 +241,13 @@ func (c *agreement) compareEnds(s *replay.State) (unknown int) {
 		c.deepest = max(c.deepest, r.Depth)
 		c.outside = max(c.outside, depth)
 		if depth > c.depth {
-			c.fail(Evidence{
-				At: s.Horizon(), Nodes: []trace.NodeID{n.ID, other.ID},
-				Blocks: []trace.Hash{x.Hash, y.Hash, z.Hash}, Windows: s.Faults.Windows(s.Horizon()),
-				Text: fmt.Sprintf("at the end %s has %s at height %d and %s has %s at height %d; their chains fork after height %d",
-					n.ID, short(x.Hash), x.Height, other.ID, short(y.Hash), y.Height, z.Height),
+			c.found.add(float64(depth), func() Evidence {
+				return Evidence{
+					At: s.Horizon(), Nodes: []trace.NodeID{n.ID, other.ID},
+					Blocks: []trace.Hash{x.Hash, y.Hash, z.Hash}, Windows: s.Faults.Windows(s.Horizon()),
+					Text: fmt.Sprintf("at the end %s has %s at height %d and %s has %s at height %d; their chains fork after height %d",
+						n.ID, short(x.Hash), x.Height, other.ID, short(y.Hash), y.Height, z.Height),
+				}
 			})
 		}
 	}

@@ -18,12 +18,14 @@ of pairs in which the block arrived within the window in any way, catching up in
 Polled nodes do not report who made a block: its start is when the first node had it. Blocks that state a time before the
 run do not count; and as nodes show their own chain alone, pairs do not count in which the node's chain has another block
 at that height, until the window is over or until a reorganisation brings this one, which the node may have had all the
-while. What a poll shows happened at some time since the previous poll, so that such a delay lies between two ends. Each
+while. They count as missed where the chains of the two nodes share no block, or fork deeper than the chain's fork depth.
+What a poll shows happened at some time since the previous poll, so that such a delay lies between two ends. Each
 percentile is stated as the range from that of all lower ends to that of all upper ends. It breaks a bound when its lower
 end is above it, and keeps it when its upper end is not. Percentiles are rounded by at most 0.1 %.
-UNKNOWN when a bound lies within the range of its percentile. VACUOUS with fewer than two nodes, without blocks, or when no
+Coverage is a range too where reports are missing in which the block may have come.
+UNKNOWN when a bound lies within its range. VACUOUS with fewer than two nodes, without blocks, or when no
 pair counted.`,
-	Class: Liveness,
+	Class: Liveness, Reports: ReportsSome,
 	Needs: []Observation{ObserveBlocks},
 	Params: []Param{
 		{Name: "p50", Type: TypeDuration, Default: "0s", Doc: "most that half of the deliveries take"},
@@ -35,7 +37,7 @@ pair counted.`,
 	New: func(p Values) Checker {
 		return &propagation{
 			p50: p.Duration("p50"), p95: p.Duration("p95"), p99: p.Duration("p99"), coverage: p.Share("coverage"),
-			window: p.Duration("window"), open: make(map[replay.BlockIndex]*spreading),
+			window: p.Duration("window"), open: make(map[replay.BlockIndex]*spreading), absent: make(map[pair]interval),
 		}
 	},
 }
@@ -54,8 +56,21 @@ type propagation struct {
 	arrived int
 	hidden  int // pairs in which the node's own chain hides whether it had the block
 	blocks  int
-	missed  []Evidence // blocks that did not arrive everywhere
+	missed  worst             // blocks that did not arrive everywhere
+	absent  map[pair]interval // the pairs in which the block did not arrive, and the time that it had
+	late    int               // of which the block may have come in time, as was seen later
 }
+
+// pair is a block and a node.
+type pair struct {
+	block replay.BlockIndex
+	node  replay.NodeIndex
+}
+
+type interval struct{ from, to time.Duration }
+
+// maxAbsent bounds the pairs that are kept: of more, missing reports explain none.
+const maxAbsent = 1 << 18
 
 // spreading is a block that has not reached all nodes yet.
 type spreading struct {
@@ -96,6 +111,10 @@ func (c *propagation) Observe(s *replay.State, e *trace.Event) {
 	if first {
 		c.start(s)
 		return
+	}
+	if x, ok := c.absent[pair{s.Block, s.Node}]; ok && s.Since <= x.to {
+		delete(c.absent, pair{s.Block, s.Node})
+		c.late++
 	}
 	x := c.open[s.Block]
 	if x == nil || !x.waiting.Has(s.Node) {
@@ -184,16 +203,34 @@ func (c *propagation) expire(s *replay.State) {
 			continue
 		}
 		for i := range s.Nodes.All() {
-			if x.waiting.Has(i) && hides(s, i, x.id) {
+			if x.waiting.Has(i) && hides(s, i, x.id) && !apart(s, i, x.maker) {
 				x.remove(i)
 				c.hidden++
 			}
 		}
 		c.close(x)
-		if x.left > 0 && len(c.missed) < MaxEvidence {
-			c.missed = append(c.missed, missedEvidence(s, x))
+		if x.left == 0 {
+			continue
 		}
+		for i := range s.Nodes.All() {
+			if x.waiting.Has(i) && len(c.absent) < maxAbsent {
+				c.absent[pair{x.id, i}] = interval{x.made, x.made + c.window}
+			}
+		}
+		c.missed.add(float64(x.left), func() Evidence { return missedEvidence(s, x) })
 	}
+}
+
+// apart says whether the chains of two nodes differ by more than a chain's own forks: they share no block, or both go on for more
+// than the fork depth after the last one that they share.
+func apart(s *replay.State, a, b replay.NodeIndex) bool {
+	x, y := s.Nodes.At(a), s.Nodes.At(b)
+	fork := s.Blocks.Fork(x.Head, y.Head)
+	if fork == replay.NoBlock {
+		return s.Blocks.Divergent(x.Head, y.Head) > 0
+	}
+	depth := min(s.Blocks.At(x.Head).Height, s.Blocks.At(y.Head).Height) - s.Blocks.At(fork).Height
+	return depth > uint64(max(0, s.Facts.ForkDepth))
 }
 
 // hides says whether a polled node would not show a block if it had it, because its own chain has another one at the
@@ -243,7 +280,22 @@ func (c *propagation) Finish(s *replay.State) Result {
 	r := Result{Metrics: map[string]float64{}}
 	sum := c.figures(s)
 	low, high := sum.Ends()
-	r.Figure = fmt.Sprintf("%s, coverage %.2f%%", sum.figure(), 100*sum.Coverage)
+	unread := c.late
+	for p, t := range c.absent {
+		if !s.Read(p.node, t.from, t.to) {
+			unread++
+		}
+	}
+	best := sum.Coverage // if all came of which that is not known
+	if c.pairs > 0 {
+		best = float64(c.arrived+unread) / float64(c.pairs)
+	}
+	coverage := fmt.Sprintf("%.2f%%", 100*sum.Coverage)
+	if unread > 0 {
+		coverage = fmt.Sprintf("%.2f..%.2f%%", 100*sum.Coverage, 100*best)
+		r.Metrics["coverage_high"] = best
+	}
+	r.Figure = fmt.Sprintf("%s, coverage %s", sum.figure(), coverage)
 	r.Bound = fmt.Sprintf("coverage at least %.4g%%", 100*c.coverage)
 	bad, unsure := c.judge(&r, low, high)
 	c.spans.metrics(r.Metrics)
@@ -262,10 +314,13 @@ func (c *propagation) Finish(s *replay.State) Result {
 		r.Evidence = append(r.Evidence, c.slowEvidence(s))
 		return r.fail(bad)
 	}
-	if sum.Coverage < c.coverage {
-		r.Evidence = c.missed
-		return r.fail(fmt.Sprintf("blocks reached %.2f%% of the nodes that could be reached within %s, at least %.4g%% are required",
-			100*sum.Coverage, c.window, 100*c.coverage))
+	if best < c.coverage {
+		r.Evidence = c.missed.evidence
+		return r.fail(fmt.Sprintf("blocks reached %s of the nodes that could be reached within %s, at least %.4g%% are required",
+			coverage, c.window, 100*c.coverage))
+	}
+	if unsure == "" && sum.Coverage < c.coverage {
+		unsure = fmt.Sprintf("reports are missing, so that coverage is %s, and at least %.4g%% is required", coverage, 100*c.coverage)
 	}
 	if unsure != "" {
 		return r.unknown(unsure)

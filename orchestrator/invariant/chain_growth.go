@@ -23,8 +23,9 @@ the component changed: 5s and two intervals for one that already had a quorum, r
 component without a quorum must not grow: a block that appears there violates it, except for what was in flight in the
 first 2s after the cut; under proof of authority each producer may first sign once more.
 In settling at least one new block must reach the chain of all nodes that are up: old agreement does not count.
+UNKNOWN when too few blocks are known and no node of the component could be read, or others may have come.
 VACUOUS without block-making power, or when every period is too short to require a block.`,
-	Class: Liveness,
+	Class: Liveness, Reports: ReportsSome,
 	Needs: []Observation{ObserveBlocks},
 	Params: []Param{
 		{Name: "min_share", Type: TypeShare, Default: "0.5",
@@ -57,7 +58,20 @@ type growth struct {
 	required    float64       // of them, where the chain needs a quorum
 	judged      int
 	worst       float64 // least share of the expected blocks; negative while nothing was judged
-	evidence    []Evidence
+	short       []*shortPart
+	evidence    worst
+}
+
+// shortPart is a component that is known to have made too few blocks in a period. Whether it made others that nobody reported is
+// known at the end.
+type shortPart struct {
+	growingPart
+	at       time.Duration // when the period ended
+	mean     float64
+	floor    int
+	grown    int
+	possible int // what blocks that were found later, and may have come before, add to grown
+	evidence Evidence
 }
 
 // growingPart is a component in one period.
@@ -76,8 +90,11 @@ func (c *growth) Observe(s *replay.State, e *trace.Event) {
 	}
 	c.halt.observe(s, e)
 	c.endChangedPeriod(s)
-	if e.Kind == trace.KindHead && s.Node != replay.NoNode {
+	if e.Kind == trace.KindHead && s.Node != replay.NoNode && s.Block != replay.NoBlock {
 		c.heights[s.Node] = s.Blocks.At(s.Block).Height
+	}
+	if e.Kind == trace.KindSeen && s.Node != replay.NoNode {
+		c.foundLater(s)
 	}
 	if e.Kind == trace.KindPhase && (s.Settling || s.Stopping) {
 		c.endPeriod(s, s.Now)
@@ -246,15 +263,44 @@ func (c *growth) judge(s *replay.State, p *growingPart, at time.Duration) {
 		return
 	}
 	grown := int(max(p.from, c.height(p)) - p.from)
-	c.count(grown, mean)
 	if grown >= floor {
+		c.count(grown, mean)
 		return
 	}
-	c.evidence = appendEvidence(c.evidence, Evidence{
+	c.short = append(c.short, &shortPart{growingPart: *p, at: at, mean: mean, floor: floor, grown: grown, possible: grown, evidence: Evidence{
 		At: at, Windows: s.Faults.Windows(c.start), Nodes: s.Nodes.Names(p.nodes[:min(len(p.nodes), MaxEvidence)]),
 		Text: fmt.Sprintf("%s with %.0f%% of the block-making power made %s from %s to %s: %.1f were expected, at least %d are required",
 			Count(len(p.nodes), "node"), 100*p.share, Count(grown, "block"), trace.Round(p.start), trace.Round(at), mean, floor),
-	})
+	}})
+}
+
+// foundLater takes in a block that a polled node may have had before the end of a period that is over.
+func (c *growth) foundLater(s *replay.State) {
+	height := s.Blocks.At(s.Block).Height
+	for i := len(c.short) - 1; i >= 0 && c.short[i].at > s.Since; i-- {
+		if p := c.short[i]; height > p.from && slices.Contains(p.nodes, s.Node) {
+			p.possible = max(p.possible, int(height-p.from))
+		}
+	}
+}
+
+// judgeShort judges the components that are known to have made too few blocks. It returns why it cannot judge one of them, if
+// there is one.
+func (c *growth) judgeShort(s *replay.State) (undecided string) {
+	for _, p := range c.short {
+		span := fmt.Sprintf("from %s to %s", trace.Round(p.start), trace.Round(p.at))
+		switch {
+		case !s.AnyRead(p.nodes, p.start, p.at):
+			undecided = fmt.Sprintf("none of %s could be read all the time %s, so it is not known how many blocks they made", list(s, p.nodes), span)
+		case p.possible >= p.floor:
+			undecided = fmt.Sprintf("%s made %d to %d blocks %s, and at least %d are required: some were found only later",
+				list(s, p.nodes), p.grown, p.possible, span, p.floor)
+		default:
+			c.count(p.grown, p.mean)
+			c.evidence.add(1-float64(p.grown)/p.mean, func() Evidence { return p.evidence })
+		}
+	}
+	return undecided
 }
 
 func (c *growth) count(got int, mean float64) {
@@ -282,22 +328,33 @@ func (c *growth) Finish(s *replay.State) Result {
 	for _, n := range s.Nodes.All() {
 		height = max(height, s.Blocks.At(n.Top).Height)
 	}
+	undecided := c.judgeShort(s)
 	floor := poissonFloor(c.expected * c.minShare)
 	if s.Facts.NeedsQuorum() {
 		floor = int(c.required)
 	}
-	if floor > 0 {
+	var all []replay.NodeIndex
+	for i := range s.Nodes.All() {
+		all = append(all, i)
+	}
+	if floor > 0 && int(height-c.base) < floor && !s.AnyRead(all, c.first, c.last) {
+		undecided = "no node could be read all the time, so it is not known how many blocks were made"
+	} else if floor > 0 {
 		// The height is that of the end: settling can only have added to it.
 		grown := int(height - c.base)
 		c.count(grown, c.expected)
 		if grown < floor {
-			c.evidence = appendEvidence(c.evidence, Evidence{At: c.last, Windows: s.Faults.Windows(c.last), Text: fmt.Sprintf(
-				"the chain grew by %s from %s to %s: %.1f were expected, at least %d are required",
-				Count(grown, "block"), trace.Round(c.first), trace.Round(c.last), c.expected, floor)})
+			c.evidence.add(1-float64(grown)/c.expected, func() Evidence {
+				return Evidence{At: c.last, Windows: s.Faults.Windows(c.last), Text: fmt.Sprintf(
+					"the chain grew by %s from %s to %s: %.1f were expected, at least %d are required",
+					Count(grown, "block"), trace.Round(c.first), trace.Round(c.last), c.expected, floor)}
+			})
 		}
 	}
-	undecided := c.settled(s)
-	r.Evidence = append(c.halt.evidence, c.evidence...)
+	if why := c.settled(s); why != "" {
+		undecided = why
+	}
+	r.Evidence = append(c.halt.evidence, c.evidence.evidence...)
 	r.Evidence = r.Evidence[:min(len(r.Evidence), MaxEvidence)]
 	r.Figure = "no period long enough"
 	if c.judged > 0 {
@@ -335,12 +392,16 @@ func (c *growth) settled(s *replay.State) (undecided string) {
 	type part struct {
 		shared replay.BlockIndex
 		share  float64
-		nodes  int
+		nodes  []replay.NodeIndex
 	}
 	parts := make(map[int32]*part)
 	var order []*part
 	for i, n := range s.Nodes.All() {
 		if n.State != trace.StateUp {
+			continue
+		}
+		if !s.ReadAtEnd(i) {
+			undecided = fmt.Sprintf("%s could not be read at the end, so it is not known whether a new block reached it", n.ID)
 			continue
 		}
 		p := parts[s.Net.Component(i)]
@@ -353,7 +414,7 @@ func (c *growth) settled(s *replay.State) (undecided string) {
 			p.shared = s.Blocks.Fork(p.shared, n.Head)
 		}
 		p.share += n.Power / s.Facts.Power
-		p.nodes++
+		p.nodes = append(p.nodes, i)
 	}
 	length := s.Horizon() - s.SettlingAt
 	counted := length
@@ -366,7 +427,7 @@ func (c *growth) settled(s *replay.State) (undecided string) {
 			continue
 		}
 		if p.shared == replay.NoBlock {
-			undecided = fmt.Sprintf("the chains of %d nodes share no known block, so it is not known whether a new one reached all", p.nodes)
+			undecided = fmt.Sprintf("the chains of %d nodes share no known block, so it is not known whether a new one reached all", len(p.nodes))
 			continue
 		}
 		b := s.Blocks.At(p.shared)
@@ -376,8 +437,15 @@ func (c *growth) settled(s *replay.State) (undecided string) {
 		if c.floor(s, p.share, c.mean(s, p.share, counted)) == 0 {
 			return fmt.Sprintf("no new block reached all nodes in settling, which was too short (%s) to require one", trace.Round(length))
 		}
-		c.evidence = appendEvidence(c.evidence, Evidence{At: s.Horizon(), Blocks: []trace.Hash{b.Hash},
-			Text: fmt.Sprintf("no new block reached all %d nodes in %s of settling; they share height %d", p.nodes, trace.Round(length), b.Height)})
+		c.evidence.add(1, func() Evidence {
+			e := Evidence{At: s.Horizon(), Blocks: []trace.Hash{b.Hash}, Text: fmt.Sprintf(
+				"no new block reached all %d nodes in %s of settling; they share height %d", len(p.nodes), trace.Round(length), b.Height)}
+			stuck := slices.DeleteFunc(slices.Clone(p.nodes), func(n replay.NodeIndex) bool { return s.Nodes.At(n).Head != p.shared })
+			if len(stuck) < len(p.nodes) { // others went on
+				e.Nodes = s.Nodes.Names(stuck[:min(len(stuck), MaxEvidence)])
+			}
+			return e
+		})
 	}
 	return undecided
 }

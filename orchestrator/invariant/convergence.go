@@ -17,10 +17,13 @@ beginning of a chain that one of them had at the start: every head of that time 
 dropped. Blocks on their way to some nodes do not count against it.
 Where the chain needs a quorum, separated groups keep one chain without any communication, so that old agreement is no
 evidence: all nodes must share a block that was first seen after the start. Nodes that together have no quorum are not judged.
+Where nodes are polled, the time at which they converged lies between two ends: it breaks the bound when its lower end is above
+it, and keeps it when its upper end is not.
 A recovery that another fault interrupts within the bound is not judged, nor one at whose start all nodes had one head and
 that brought them no new block in common: a chain that makes no progress agrees with itself.
 VACUOUS with fewer than two nodes, without blocks, or when there was no recovery to judge: neither a heal nor settling, never
-a quorum, or never a new block. UNKNOWN when the run ended before the bound.`,
+a quorum, or never a new block. UNKNOWN when the run ended before the bound, when the bound lies between the ends of a recovery,
+or when only nodes of which reports are missing had not converged.`,
 	Class:  Liveness,
 	Needs:  []Observation{ObserveBlocks},
 	Params: []Param{{Name: "within", Type: TypeDuration, Default: "20s", Doc: "longest time to one chain"}},
@@ -66,6 +69,8 @@ func (c *convergence) Finish(s *replay.State) Result {
 		return r.fail(r.Evidence[0].Text)
 	case n.open > 0:
 		return r.unknown("the run ended before the bound, and some nodes had not converged")
+	case n.unsure != "":
+		return r.unknown(n.unsure)
 	case n.judged == 0 && n.noQuorum > 0:
 		return r.vacuous("the nodes never had a quorum after a heal")
 	case n.judged == 0 && n.noBlock > 0:
@@ -81,8 +86,9 @@ func (c *convergence) Finish(s *replay.State) Result {
 type recoveryCount struct {
 	slowest     time.Duration
 	judged      int
-	open        int // when the run ended
-	interrupted int // by another fault
+	open        int    // when the run ended
+	unsure      string // why it is not known whether one of them took too long; empty where it is
+	interrupted int    // by another fault
 	noQuorum    int
 	noBlock     int // no new block
 	reorgs      int // nodes that reorganised
@@ -91,18 +97,31 @@ type recoveryCount struct {
 
 // count goes through all recoveries; those that took too long become evidence.
 func (c *convergence) count(s *replay.State, r *Result) (n recoveryCount) {
+	var late worst
+	defer func() { r.Evidence = late.evidence }()
 	for _, x := range s.Recoveries.All() {
-		took := x.Ended - x.At
-		if x.Outcome == replay.Pending {
+		took, low := x.Ended-x.At, x.Ended-x.At
+		switch x.Outcome {
+		case replay.Pending:
 			took = s.Horizon() - x.At
+			low = took
+		case replay.Converged:
+			low = x.EndedSince - x.At
 		}
 		switch {
 		case x.NoQuorum:
 			n.noQuorum++
+		case took > c.within && low <= c.within:
+			n.judged++
+			n.slowest = max(n.slowest, took)
+			n.unsure = fmt.Sprintf("the recovery after %s at %s took %s, so it is not known whether that is more than %s",
+				x.Cause, trace.Round(x.At), trace.FormatRange(low, took), c.within)
+		case took > c.within && c.unread(s, x) != "":
+			n.unsure = c.unread(s, x)
 		case took > c.within:
 			n.judged++
 			n.slowest = max(n.slowest, took)
-			r.Evidence = appendEvidence(r.Evidence, c.lateEvidence(s, x, took))
+			late.add(float64(took), func() Evidence { return c.lateEvidence(s, x, took) })
 		case x.Outcome == replay.Converged && x.Cause == replay.CauseStart: // nothing had separated these nodes
 		case x.Outcome == replay.Superseded:
 			n.interrupted++
@@ -140,15 +159,36 @@ func hadToConverge(s *replay.State, x *replay.Recovery) bool {
 	return shared != replay.NoBlock && s.Blocks.At(shared).FirstBy != replay.NoNode && s.Blocks.At(shared).Since > x.At
 }
 
-func (c *convergence) lateEvidence(s *replay.State, x *replay.Recovery, took time.Duration) Evidence {
-	e := Evidence{At: x.At + took, Windows: s.Faults.Windows(x.At)}
-	for i, n := range s.Nodes.All() {
-		if x.Members.Has(i) && len(e.Nodes) < MaxEvidence {
-			e.Nodes = append(e.Nodes, n.ID)
+// unread says that a recovery may have taken too long only because some reports are missing; empty where it did.
+func (c *convergence) unread(s *replay.State, x *replay.Recovery) string {
+	end := x.Ended
+	if x.Outcome == replay.Pending {
+		end = s.Horizon()
+	}
+	lacks := func(n replay.NodeIndex) bool { return !s.Read(n, x.At, end) }
+	var missing []replay.NodeIndex
+	for i := range s.Nodes.All() {
+		if x.Members.Has(i) && lacks(i) {
+			missing = append(missing, i)
 		}
 	}
-	for _, b := range x.Before[:min(len(x.Before), MaxEvidence)] {
-		e.Blocks = append(e.Blocks, s.Blocks.At(b).Hash)
+	switch {
+	case len(missing) == 0:
+		return ""
+	case x.Outcome == replay.Converged && x.LastBy != replay.NoNode && !lacks(x.LastBy):
+		return "" // a node of which everything is known was the last
+	case x.Outcome == replay.Pending && x.Size-len(missing) >= 2 && !s.Recoveries.ConvergedWithout(x, lacks):
+		return "" // the others have not converged either
+	}
+	return fmt.Sprintf("reports of %s are missing, so it is not known when the nodes converged after %s at %s",
+		list(s, missing), x.Cause, trace.Round(x.At))
+}
+
+// lateEvidence is about a recovery that took too long. It names the nodes that the others waited for, where that is known.
+func (c *convergence) lateEvidence(s *replay.State, x *replay.Recovery, took time.Duration) Evidence {
+	e := Evidence{At: x.At + c.within, Windows: s.Faults.Windows(x.At)}
+	if x.Outcome == replay.Converged {
+		e.At = x.Ended
 	}
 	state := "converged on one chain only"
 	switch {
@@ -159,5 +199,48 @@ func (c *convergence) lateEvidence(s *replay.State, x *replay.Recovery, took tim
 	}
 	e.Text = fmt.Sprintf("%d nodes %s %s after %s at %s; at most %s is allowed",
 		x.Size, state, trace.Round(took), x.Cause, trace.Round(x.At), c.within)
+	switch {
+	case x.Outcome == replay.Converged && x.LastBy != replay.NoNode:
+		e.Nodes, e.Blocks = s.Nodes.Names([]replay.NodeIndex{x.LastBy}), []trace.Hash{s.Blocks.At(x.Shared).Hash}
+		e.Text += fmt.Sprintf("; %s was the last", s.Nodes.At(x.LastBy).ID)
+		return e
+	case x.Outcome == replay.Pending:
+		if behind, main := s.Recoveries.Behind(x); len(behind) > 0 {
+			e.Nodes = s.Nodes.Names(behind[:min(len(behind), MaxEvidence)])
+			e.Blocks = []trace.Hash{s.Blocks.At(main).Hash, s.Blocks.At(s.Nodes.At(behind[0]).Head).Hash}
+			e.Text += "; " + standing(s, behind, main)
+			return e
+		}
+	}
+	for i, n := range s.Nodes.All() {
+		if x.Members.Has(i) && len(e.Nodes) < MaxEvidence {
+			e.Nodes = append(e.Nodes, n.ID)
+		}
+	}
+	for _, b := range x.Before[:min(len(x.Before), MaxEvidence)] {
+		e.Blocks = append(e.Blocks, s.Blocks.At(b).Hash)
+	}
 	return e
+}
+
+// standing says in words how the nodes that keep others from converging stand to the chain of most.
+func standing(s *replay.State, nodes []replay.NodeIndex, main replay.BlockIndex) string {
+	n := s.Nodes.At(nodes[0])
+	head, fork := s.Blocks.At(n.Head), s.Blocks.Fork(n.Head, main)
+	text := list(s, nodes)
+	if len(nodes) == 1 && n.Answered {
+		text += " answered, but"
+	}
+	switch {
+	case fork == n.Head:
+		text += fmt.Sprintf(" stayed at height %d, the others are at %d", head.Height, s.Blocks.At(main).Height)
+	case fork == replay.NoBlock:
+		text += fmt.Sprintf(" had another chain, at height %d", head.Height)
+	default:
+		text += fmt.Sprintf(" had another chain above height %d, at height %d", s.Blocks.At(fork).Height, head.Height)
+	}
+	if len(nodes) == 1 && n.Peers == 0 {
+		text += ", with no peers"
+	}
+	return text
 }

@@ -29,7 +29,7 @@ VACUOUS when the run had no fault, or when a cut dropped or a delay held up no p
 shows that no live connection used those links. UNKNOWN when a fault was too short to be measured, when the run ended before
 it did, when packets were lost because another testnet on the host ended, and when only times or delays are wrong and the
 machine was late or a node's clock is.`,
-	Class: Infrastructure, Always: true,
+	Class: Infrastructure, Always: true, Reports: ReportsNone,
 	Params: []Param{
 		{Name: "delay_error", Type: TypeDuration, Default: "5ms", Doc: "how far the median one-way delay may be off; 10 % of the delay if that is more"},
 		{Name: "late", Type: TypeDuration, Default: "2s", Doc: "how late a fault may hold everywhere, and be gone everywhere"},

@@ -19,7 +19,7 @@ the end holds it; the time is from its submission to the first time that a node 
 separated, the time runs from the moment when all nodes that are up have converged. A transaction that is on the chain
 nowhere after the time allowed is lost. Those submitted to a node less than 10s before it went down, and those too young
 at the end, are not judged unless they were included.
-VACUOUS without transactions. UNKNOWN when all were rejected, or when polled nodes showed no transaction in any block.`,
+VACUOUS without transactions. NOT APPLICABLE where the chain file does not say how to submit them or what blocks hold. UNKNOWN when all were rejected, or when polled nodes showed no transaction in any block.`,
 	Class: Liveness,
 	Needs: []Observation{ObserveBlocks, ObserveSubmit, ObserveTxs},
 	Params: []Param{
@@ -142,14 +142,15 @@ func reconciledWithQuorum(s *replay.State) bool {
 	return !s.Facts.NeedsQuorum() || s.Facts.Power == 0 || s.Facts.HasQuorum(power/s.Facts.Power)
 }
 
-// finalChain holds the blocks of the chain that all nodes which are up and can reach the main one share.
+// finalChain holds the blocks of the chain that all nodes which are up and can reach the main one share. Nodes whose last reports
+// are missing are left out.
 func finalChain(s *replay.State) map[replay.BlockIndex]bool {
 	shared, who := s.MainHead()
 	if shared == replay.NoBlock {
 		return nil
 	}
 	for i, n := range s.Nodes.All() {
-		if n.State == trace.StateUp && s.Net.Component(i) == s.Net.Component(who) {
+		if n.State == trace.StateUp && s.Net.Component(i) == s.Net.Component(who) && s.ReadAtEnd(i) {
 			if shared = s.Blocks.Fork(shared, n.Head); shared == replay.NoBlock {
 				return nil
 			}

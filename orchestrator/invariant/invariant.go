@@ -3,6 +3,7 @@ package invariant
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
@@ -14,10 +15,11 @@ type Verdict string
 
 // The verdicts.
 const (
-	Pass    Verdict = "PASS"    // judged, and held
-	Fail    Verdict = "FAIL"    // violated
-	Unknown Verdict = "UNKNOWN" // could not be judged
-	Vacuous Verdict = "VACUOUS" // nothing in the run could have violated it
+	Pass          Verdict = "PASS"           // judged, and held
+	Fail          Verdict = "FAIL"           // violated
+	Unknown       Verdict = "UNKNOWN"        // could not be judged
+	Vacuous       Verdict = "VACUOUS"        // nothing in the run could have violated it
+	NotApplicable Verdict = "NOT APPLICABLE" // no run of this chain can show it; it does not count
 )
 
 // Result is a verdict with its figures and evidence.
@@ -32,9 +34,7 @@ type Result struct {
 	Bound  string `json:"bound"`
 	// Reason says why, for every verdict but PASS. That of a FAIL is the first violation.
 	Reason string `json:"reason,omitempty"`
-	// Inherent is true for an UNKNOWN that no run of this chain could avoid: the chain does not show what is needed.
-	Inherent bool `json:"inherent,omitempty"`
-	// Evidence holds the first violations, at most MaxEvidence.
+	// Evidence holds the worst violations, the worst first, at most MaxEvidence.
 	Evidence []Evidence `json:"evidence,omitempty"`
 	// Metrics are the figures behind the verdict for programs, by name: "p95_seconds".
 	Metrics map[string]float64 `json:"metrics,omitempty"`
@@ -59,6 +59,8 @@ func (r Result) vacuous(reason string) Result { return r.with(Vacuous, reason) }
 
 func (r Result) unknown(reason string) Result { return r.with(Unknown, reason) }
 
+func (r Result) notApplicable(reason string) Result { return r.with(NotApplicable, reason) }
+
 func (r Result) fail(reason string) Result { return r.with(Fail, reason) }
 
 func (r Result) with(v Verdict, reason string) Result {
@@ -77,11 +79,64 @@ func tooSmall(s *replay.State) string {
 	return ""
 }
 
+// worst keeps the worst violations, the worst first, and of equal ones the earliest.
+type worst struct {
+	evidence []Evidence
+	weights  []float64 // parallel to evidence
+	count    int       // of all violations
+}
+
+// add takes in a violation. make is called only if it is among the worst.
+func (w *worst) add(weight float64, make func() Evidence) {
+	w.count++
+	i := len(w.weights)
+	for i > 0 && w.weights[i-1] < weight {
+		i--
+	}
+	if i >= MaxEvidence {
+		return
+	}
+	w.weights = slices.Insert(w.weights, i, weight)
+	w.evidence = slices.Insert(w.evidence, i, make())
+	w.weights, w.evidence = w.weights[:min(len(w.weights), MaxEvidence)], w.evidence[:min(len(w.evidence), MaxEvidence)]
+}
+
 func appendEvidence(list []Evidence, e Evidence) []Evidence {
 	if len(list) < MaxEvidence {
 		list = append(list, e)
 	}
 	return list
+}
+
+// SameReason groups results that have the same verdict for the same reason and no evidence of their own, so that a cause which
+// concerns many is stated once. Groups and their members keep their order.
+func SameReason(results []Result) (groups [][]Result) {
+	type key struct {
+		verdict Verdict
+		reason  string
+	}
+	index := make(map[key]int)
+	for _, r := range results {
+		k := key{r.Verdict, r.Reason}
+		if i, ok := index[k]; ok && r.Reason != "" && len(r.Evidence) == 0 {
+			groups[i] = append(groups[i], r)
+			continue
+		}
+		if len(r.Evidence) == 0 {
+			index[k] = len(groups)
+		}
+		groups = append(groups, []Result{r})
+	}
+	return groups
+}
+
+// Names lists the invariants of results.
+func Names(results []Result) string {
+	var names []string
+	for _, r := range results {
+		names = append(names, r.Invariant)
+	}
+	return strings.Join(names, ", ")
 }
 
 // Checker judges one invariant. Observe is called for every event in order, after it was applied to the State; Finish once,
@@ -112,6 +167,16 @@ const (
 	ObserveSubmit   Observation = "a way to submit transactions"
 )
 
+// Reports says how much an invariant depends on what nodes report.
+type Reports int
+
+// The kinds of dependence.
+const (
+	ReportsAll  Reports = iota // it is about all nodes: without the reports of one it is UNKNOWN
+	ReportsSome                // its checker knows by itself when missing reports matter
+	ReportsNone                // it is judged by what netsplit itself records
+)
+
 // Definition is an invariant that a scenario can expect.
 type Definition struct {
 	Name  string // as in `expect:`
@@ -122,9 +187,11 @@ type Definition struct {
 	Always bool
 	// Quiet is true for invariants that are left out of the report where the scenario does not list them and nothing in the
 	// run could have violated them.
-	Quiet  bool
-	Params []Param
-	// Needs are the observations without which every run is UNKNOWN or VACUOUS.
+	Quiet bool
+	// Reports says what reports of nodes that are missing do to a PASS.
+	Reports Reports
+	Params  []Param
+	// Needs are the observations without which the invariant is NOT APPLICABLE.
 	Needs []Observation
 	// New makes a checker. It is given every parameter, defaults filled in, already parsed and in range.
 	New func(p Values) Checker

@@ -35,42 +35,60 @@ const (
 	ExitPass           = 0
 	ExitFail           = 1
 	ExitInfrastructure = 3
+	ExitUnknown        = 4
 	ExitInterrupted    = 130
 )
 
+// Policy says which verdicts beside FAIL make a run fail. The zero Policy is the default.
+type Policy struct {
+	// Strict lets VACUOUS fail, except for invariants about the testnet that the scenario does not list: a run need not have
+	// faults.
+	Strict bool
+	// AllowUnknown lets a run pass in which an invariant is UNKNOWN.
+	AllowUnknown bool
+}
+
 // ExitCode is ExitInterrupted when the user stopped the run; else ExitInfrastructure when the run ended with an error or
-// an invariant about the testnet failed; else ExitFail when any other failed; else ExitPass. With strict, UNKNOWN and
-// VACUOUS fail too, except for invariants that the scenario does not list and that are about the testnet (a run need not
-// have faults) or cannot be judged on the chain in any run (see Result.Inherent).
-func (j *Judgement) ExitCode(strict bool) int {
+// an invariant about the testnet failed; else ExitFail when any other failed; else ExitUnknown when one could not be judged,
+// unless the policy allows that; else ExitPass. Invariants that are judged in every run count like those that the scenario
+// lists, and NOT APPLICABLE never counts.
+func (j *Judgement) ExitCode(p Policy) int {
 	if j.Interrupted {
 		return ExitInterrupted
 	}
-	code := ExitPass
-	if j.Error != "" {
-		code = ExitInfrastructure
-	}
+	failed, unknown := false, false
+	infrastructure := j.Error != ""
 	for _, r := range j.Results {
 		switch {
-		case !r.Fails(strict):
+		case !r.Fails(p):
+		case r.Verdict == Unknown:
+			unknown = true
 		case r.Verdict == Fail && r.Class == Infrastructure:
-			code = ExitInfrastructure
+			infrastructure = true
 		default:
-			code = max(code, ExitFail)
+			failed = true
 		}
 	}
-	return code
+	switch {
+	case infrastructure:
+		return ExitInfrastructure
+	case failed:
+		return ExitFail
+	case unknown:
+		return ExitUnknown
+	}
+	return ExitPass
 }
 
 // Fails reports whether a result makes a run fail; see ExitCode.
-func (r Result) Fails(strict bool) bool {
+func (r Result) Fails(p Policy) bool {
 	switch r.Verdict {
 	case Fail:
 		return true
 	case Unknown:
-		return strict && (r.Expected || !r.Inherent)
+		return !p.AllowUnknown
 	case Vacuous:
-		return strict && (r.Expected || r.Class != Infrastructure)
+		return p.Strict && (r.Expected || r.Class != Infrastructure)
 	}
 	return false
 }
@@ -151,6 +169,9 @@ func (j *judge) finish(s *replay.State, cut *trace.TruncatedError) *Judgement {
 	}
 	for _, c := range j.checkers {
 		r := c.Finish(s)
+		if lacks := c.def.Missing(shown(&s.Facts)); len(lacks) > 0 && r.Verdict != NotApplicable && (r.Verdict != Fail || c.def.Class != Safety) {
+			r = r.notApplicable(fmt.Sprintf("this chain does not show %s", lacks[0]))
+		}
 		if x, ok := c.Checker.(summarizer); ok {
 			x.summarize(s, &out.Summary)
 		}
@@ -161,24 +182,41 @@ func (j *judge) finish(s *replay.State, cut *trace.TruncatedError) *Judgement {
 			continue
 		}
 		r.Invariant, r.Class, r.Expected = c.def.Name, c.def.Class, c.expected
-		out.Results = append(out.Results, qualify(s, r, out))
+		out.Results = append(out.Results, c.def.qualify(s, r, out))
 	}
 	return out
 }
 
-// qualify withholds verdicts that an incomplete history does not support. A violation of safety, or of what the testnet
-// should do, stays one: what is missing could not undo it.
-func qualify(s *replay.State, r Result, j *Judgement) Result {
+// shown are the observations that runs of a chain can show.
+func shown(f *replay.Facts) []Observation {
+	list := []Observation{ObserveBlocks}
+	if len(f.Genesis) > 0 || !f.Polled() {
+		list = append(list, ObserveEncoding)
+	}
+	if !f.NoTxs {
+		list = append(list, ObserveTxs)
+	}
+	if !f.NoSubmit {
+		list = append(list, ObserveSubmit)
+	}
+	return list
+}
+
+// qualify withholds verdicts that an incomplete history does not support. A violation that was seen stays one: checkers fail on
+// nothing that missing reports could undo. What ended the run or cut its history short is stated once, with the judgement.
+func (d *Definition) qualify(s *replay.State, r Result, j *Judgement) Result {
 	switch {
-	case r.Verdict == Fail && r.Class != Liveness, r.Verdict == Unknown:
+	case r.Verdict == Fail, r.Verdict == Unknown, r.Verdict == NotApplicable:
 		return r
 	case j.Incomplete != "":
-		return r.unknown(j.Incomplete)
+		return r.unknown("the history is not complete")
 	case r.Class == Liveness && j.Interrupted:
 		return r.unknown("the run was interrupted")
 	case r.Class == Liveness && j.Error != "":
-		return r.unknown("the run ended early: " + j.Error)
-	case r.Verdict == Pass && s.Unobserved() != "" && r.Class != Infrastructure:
+		return r.unknown("the run ended early")
+	case s.Gap() != "" && d.Reports != ReportsNone && !(d.Reports == ReportsSome && r.Verdict == Pass):
+		return r.unknown(s.Gap())
+	case r.Verdict == Pass && s.Unobserved() != "" && r.Class != Infrastructure && d.Reports == ReportsAll:
 		return r.unknown(s.Unobserved())
 	case r.Verdict == Pass && s.Blocks.Len() < 2:
 		return r.vacuous("no block was made")

@@ -101,27 +101,34 @@ func TestDefinition_Missing(t *testing.T) {
 }
 
 func TestJudgement_ExitCode(t *testing.T) {
+	usual, strict, allow := Policy{}, Policy{Strict: true}, Policy{AllowUnknown: true}
 	for _, c := range []struct {
 		name   string
 		j      Judgement
-		strict bool
+		policy Policy
 		want   int
 	}{
-		{"nothing", Judgement{}, false, 0},
-		{"pass", Judgement{Results: []Result{{Verdict: Pass}}}, true, 0},
-		{"vacuous", Judgement{Results: []Result{{Verdict: Vacuous, Class: Safety}}}, false, 0},
-		{"vacuous, strict", Judgement{Results: []Result{{Verdict: Vacuous, Class: Safety}}}, true, 1},
-		{"vacuous about the testnet, strict", Judgement{Results: []Result{{Verdict: Vacuous, Class: Infrastructure}}}, true, 0},
-		{"the same, expected", Judgement{Results: []Result{{Verdict: Vacuous, Class: Infrastructure, Expected: true}}}, true, 1},
-		{"unknown", Judgement{Results: []Result{{Verdict: Unknown}}}, false, 0},
-		{"unknown, strict", Judgement{Results: []Result{{Verdict: Unknown}}}, true, 1},
-		{"fail", Judgement{Results: []Result{{Verdict: Fail, Class: Safety}}}, false, 1},
+		{"nothing", Judgement{}, usual, 0},
+		{"pass", Judgement{Results: []Result{{Verdict: Pass}}}, strict, 0},
+		{"vacuous", Judgement{Results: []Result{{Verdict: Vacuous, Class: Safety}}}, usual, 0},
+		{"vacuous, strict", Judgement{Results: []Result{{Verdict: Vacuous, Class: Safety}}}, strict, 1},
+		{"vacuous about the testnet, strict", Judgement{Results: []Result{{Verdict: Vacuous, Class: Infrastructure}}}, strict, 0},
+		{"the same, expected", Judgement{Results: []Result{{Verdict: Vacuous, Class: Infrastructure, Expected: true}}}, strict, 1},
+		{"unknown", Judgement{Results: []Result{{Verdict: Unknown}}}, usual, 4},
+		{"unknown, expected", Judgement{Results: []Result{{Verdict: Unknown, Expected: true}}}, usual, 4},
+		{"unknown, allowed", Judgement{Results: []Result{{Verdict: Unknown, Expected: true}}}, allow, 0},
+		{"unknown, strict", Judgement{Results: []Result{{Verdict: Unknown}}}, strict, 4},
+		{"unknown and vacuous, strict and allowed", Judgement{Results: []Result{{Verdict: Unknown}, {Verdict: Vacuous}}},
+			Policy{Strict: true, AllowUnknown: true}, 1},
+		{"not applicable, strict", Judgement{Results: []Result{{Verdict: NotApplicable, Expected: true}}}, strict, 0},
+		{"fail", Judgement{Results: []Result{{Verdict: Fail, Class: Safety}}}, usual, 1},
+		{"fail over unknown", Judgement{Results: []Result{{Verdict: Unknown}, {Verdict: Fail}, {Verdict: Unknown}}}, usual, 1},
 		{"infrastructure over fail", Judgement{Results: []Result{
-			{Verdict: Fail, Class: Infrastructure}, {Verdict: Fail, Class: Safety}}}, false, 3},
-		{"error", Judgement{Error: "no engine", Results: []Result{{Verdict: Fail, Class: Safety}}}, false, 3},
-		{"interrupted", Judgement{Interrupted: true, Error: "x"}, false, 130},
+			{Verdict: Fail, Class: Infrastructure}, {Verdict: Fail, Class: Safety}, {Verdict: Unknown}}}, usual, 3},
+		{"error", Judgement{Error: "no engine", Results: []Result{{Verdict: Fail, Class: Safety}, {Verdict: Unknown}}}, allow, 3},
+		{"interrupted", Judgement{Interrupted: true, Error: "x", Results: []Result{{Verdict: Unknown}}}, usual, 130},
 	} {
-		if got := c.j.ExitCode(c.strict); got != c.want {
+		if got := c.j.ExitCode(c.policy); got != c.want {
 			t.Errorf("%s: got %d, want %d", c.name, got, c.want)
 		}
 	}

@@ -10,9 +10,10 @@ import (
 var crashDefinition = Definition{
 	Name:  "no_crash",
 	Title: "No node exits unexpectedly",
-	Doc: `A node that exits although nothing stopped it, at any time before the run stops its nodes, violates it.
+	Doc: `A node that exits although nothing stopped it, at any time before the run stops its nodes, violates it. One that
+somebody else killed or removed does not: that ends the run.
 VACUOUS when no node started.`,
-	Class: Safety, Always: true,
+	Class: Safety, Always: true, Reports: ReportsNone,
 	New: func(Values) Checker { return &crash{} },
 }
 

@@ -16,7 +16,7 @@ var validityDefinition = Definition{
 the node: encoding, parent, height, difficulty (aserti3-2d), proof of work, median time, transaction root, signatures,
 nonces, balances, supply and state root. Blocks that are on no node's chain are not judged.
 A chain that records neither its genesis nor its blocks' encoding cannot be executed again: then only parents and heights
-are checked, which may violate it but never passes.
+are checked, which may violate it but never passes: it is NOT APPLICABLE.
 UNKNOWN when the content of such a block is not in the trace, VACUOUS without blocks.`,
 	Class: Safety, Always: true,
 	Needs: []Observation{ObserveBlocks, ObserveEncoding},
@@ -194,11 +194,10 @@ func (c *validity) finishOpaque(s *replay.State, r Result) Result {
 	case adopted == 0:
 		return r.vacuous("no block was made")
 	}
-	r.Inherent = true
-	if !s.Facts.Polled() {
+	if !s.Facts.Polled() { // netsplit's own chain has a genesis
 		return r.unknown(c.problem)
 	}
-	return r.unknown(cannotExecute)
+	return r.notApplicable(cannotExecute)
 }
 
 // missingParent says that no node has the parent of a block, although the block's node reported blocks down to that height.

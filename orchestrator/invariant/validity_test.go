@@ -205,5 +205,5 @@ func TestValidity_ParentsWithoutExecution(t *testing.T) {
 
 	none := newBFT(t)
 	none.end(time.Second)
-	want(t, none.result("validity"), Vacuous)
+	want(t, none.result("validity"), NotApplicable)
 }

@@ -89,23 +89,21 @@ func (p *printer) results(results []invariant.Result) {
 	}
 	p.table("Invariants", header, rows)
 	space := true
-	for i := range results {
-		x := &results[i]
+	for _, group := range invariant.SameReason(results) {
+		x := &group[0]
 		if x.Verdict == invariant.Pass {
 			continue
 		}
 		if space || len(x.Evidence) > 0 {
 			p.line("")
 		}
-		p.result(x)
+		p.result(invariant.Names(group), x)
 		space = len(x.Evidence) > 0
 	}
 }
 
-// result says why an invariant did not pass, with the evidence. The first line has the time of the evidence that it
-// states.
-func (p *printer) result(x *invariant.Result) {
-	subject := x.Invariant
+// result says why invariants did not pass, with the evidence. The first line has the time of the evidence that it states.
+func (p *printer) result(subject string, x *invariant.Result) {
 	if len(x.Evidence) > 0 && x.Evidence[0].Text == x.Reason {
 		subject += " at " + short(x.Evidence[0].At)
 	}
@@ -163,12 +161,14 @@ func tally(r *Report) string {
 	for _, x := range r.Results {
 		counts[x.Verdict]++
 	}
-	text := fmt.Sprintf("%d of %s hold", counts[invariant.Pass], invariant.Count(len(r.Results), "invariant"))
+	judged := len(r.Results) - counts[invariant.NotApplicable]
+	text := fmt.Sprintf("%d of %s hold", counts[invariant.Pass], invariant.Count(judged, "invariant"))
 	for _, v := range []struct {
 		verdict invariant.Verdict
 		text    string
 	}{
 		{invariant.Fail, "violated"}, {invariant.Unknown, "could not be judged"}, {invariant.Vacuous, "had nothing to judge"},
+		{invariant.NotApplicable, "not applicable to this chain"},
 	} {
 		if n := counts[v.verdict]; n > 0 {
 			text += fmt.Sprintf(", %d %s", n, v.text)
@@ -179,11 +179,16 @@ func tally(r *Report) string {
 
 var colours = map[invariant.Verdict]color.Attribute{
 	invariant.Pass: color.FgGreen, invariant.Fail: color.FgRed,
-	invariant.Unknown: color.FgYellow, invariant.Vacuous: color.FgYellow,
+	invariant.Unknown: color.FgYellow, invariant.Vacuous: color.FgYellow, invariant.NotApplicable: color.FgHiBlack,
 }
 
+// coloured colours each word by itself, since a table may break between them.
 func (p *printer) coloured(v invariant.Verdict) string {
-	return p.paint(string(v), colours[v], color.Bold)
+	words := strings.Fields(string(v))
+	for i, w := range words {
+		words[i] = p.paint(w, colours[v], color.Bold)
+	}
+	return strings.Join(words, " ")
 }
 
 // short prints a duration to the precision that people read.

@@ -56,12 +56,16 @@ func Failed(run trace.Run, cause error) *Report {
 	return &Report{Format: format, Verdict: invariant.Unknown, Judgement: invariant.Judgement{Run: run, Error: cause.Error()}}
 }
 
-// overall is the verdict over a whole run. An invariant about the testnet that was not expected and had nothing to judge
+// overall is the verdict over a whole run. What is NOT APPLICABLE does not count. An invariant about the testnet that was not expected and had nothing to judge
 // does not count: a scenario without faults is not worse for having none. One about the nodes counts always: a run
 // without blocks, or without a second node, shows nothing.
 func overall(j *invariant.Judgement) invariant.Verdict {
-	worst := invariant.Pass
+	worst, judged := invariant.Pass, 0
 	for _, r := range j.Results {
+		if r.Verdict == invariant.NotApplicable {
+			continue
+		}
+		judged++
 		if r.Verdict == invariant.Vacuous && !r.Expected && r.Class == invariant.Infrastructure {
 			continue
 		}
@@ -69,7 +73,7 @@ func overall(j *invariant.Judgement) invariant.Verdict {
 			worst = r.Verdict
 		}
 	}
-	if worst == invariant.Pass && (j.Error != "" || j.Interrupted || len(j.Results) == 0) {
+	if worst == invariant.Pass && (j.Error != "" || j.Interrupted || judged == 0) {
 		return invariant.Unknown
 	}
 	return worst

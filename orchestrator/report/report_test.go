@@ -344,8 +344,8 @@ func TestMake_Errors(t *testing.T) {
 
 func TestReport_WriteErrors(t *testing.T) {
 	r := report.Failed(trace.Run{Scenario: "s"}, errors.New("no engine"))
-	if r.Verdict != invariant.Unknown || r.Ended() != "no engine" || r.ExitCode(false) != invariant.ExitInfrastructure {
-		t.Errorf("got %s, %q, exit %d", r.Verdict, r.Ended(), r.ExitCode(false))
+	if r.Verdict != invariant.Unknown || r.Ended() != "no engine" || r.ExitCode(invariant.Policy{}) != invariant.ExitInfrastructure {
+		t.Errorf("got %s, %q, exit %d", r.Verdict, r.Ended(), r.ExitCode(invariant.Policy{}))
 	}
 	made := healthy(t)
 	dir := strings.TrimSpace(strings.SplitAfter(render(t, made, report.Style{}), "run directory:")[1])

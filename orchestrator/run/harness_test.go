@@ -206,7 +206,7 @@ func (o outcome) checkInfrastructure(t *testing.T, words ...string) {
 			t.Errorf("the trace ends with the error %q, which does not say %q", o.report.Error, w)
 		}
 	}
-	if code := o.report.ExitCode(false); code != invariant.ExitInfrastructure {
+	if code := o.report.ExitCode(invariant.Policy{}); code != invariant.ExitInfrastructure {
 		t.Errorf("exit code %d, want 3", code)
 	}
 	if o.report.Verdict == invariant.Pass || o.end.Interrupted {

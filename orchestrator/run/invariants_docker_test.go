@@ -145,7 +145,7 @@ settle: 12s
 		t.Error("agreement does not hold, although no block was made")
 	}
 	// A fault that did not do what was planned is the infrastructure's failure.
-	if code := rep.ExitCode(false); code != invariant.ExitInfrastructure {
+	if code := rep.ExitCode(invariant.Policy{}); code != invariant.ExitInfrastructure {
 		t.Errorf("exit code %d", code)
 	}
 }
@@ -260,7 +260,7 @@ settle: 3s
 	// A block that was proposed before the cut may be decided on both sides after it; on a very busy host so late that it
 	// counts as having crossed, which is the infrastructure's failure and has a code of its own.
 	crossed := result(t, rep, "isolation").Verdict == invariant.Fail
-	if code := rep.ExitCode(false); code != invariant.ExitFail && !crossed {
+	if code := rep.ExitCode(invariant.Policy{}); code != invariant.ExitFail && !crossed {
 		t.Errorf("exit code %d", code)
 	}
 }
@@ -314,7 +314,7 @@ settle: 20s
 	if r.Bound != "at most 6 blocks outside partitions" || r.Metrics["deepest_reorg_outside_partitions"] <= 6 || len(r.Evidence[0].Nodes) == 0 || len(r.Evidence[0].Windows) > 0 {
 		t.Errorf("bound %q, metrics %v, evidence %+v", r.Bound, r.Metrics, r.Evidence)
 	}
-	if code := rep.ExitCode(false); code != invariant.ExitFail {
+	if code := rep.ExitCode(invariant.Policy{}); code != invariant.ExitFail {
 		t.Errorf("exit code %d", code)
 	}
 }

@@ -256,8 +256,8 @@ func (p planted) check(t *testing.T, rep *report.Report) {
 			t.Errorf("%s: %s (%s), want PASS", r.Invariant, r.Verdict, r.Reason)
 		}
 	}
-	if rep.Verdict != invariant.Fail || rep.ExitCode(false) != p.code {
-		t.Errorf("over all %s, exit code %d, want FAIL and %d", rep.Verdict, rep.ExitCode(false), p.code)
+	if rep.Verdict != invariant.Fail || rep.ExitCode(invariant.Policy{}) != p.code {
+		t.Errorf("over all %s, exit code %d, want FAIL and %d", rep.Verdict, rep.ExitCode(invariant.Policy{}), p.code)
 	}
 }
 
@@ -289,8 +289,8 @@ func checkHolds(t *testing.T, rep *report.Report) {
 			t.Errorf("%s: %s (%s) without a bug", r.Invariant, r.Verdict, r.Reason)
 		}
 	}
-	if rep.Verdict != invariant.Pass || rep.ExitCode(true) != invariant.ExitPass {
-		t.Errorf("over all %s, exit code %d, want PASS and 0", rep.Verdict, rep.ExitCode(true))
+	if rep.Verdict != invariant.Pass || rep.ExitCode(invariant.Policy{Strict: true}) != invariant.ExitPass {
+		t.Errorf("over all %s, exit code %d, want PASS and 0", rep.Verdict, rep.ExitCode(invariant.Policy{Strict: true}))
 	}
 }
 
@@ -389,8 +389,8 @@ duration: 10s
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rep := c.bug.mustRun(t, c.scenario).report
-			if rep.Verdict != c.want || rep.ExitCode(true) == invariant.ExitPass {
-				t.Errorf("over all %s, exit code %d: want %s and not 0", rep.Verdict, rep.ExitCode(true), c.want)
+			if rep.Verdict != c.want || rep.ExitCode(invariant.Policy{Strict: true}) == invariant.ExitPass {
+				t.Errorf("over all %s, exit code %d: want %s and not 0", rep.Verdict, rep.ExitCode(invariant.Policy{Strict: true}), c.want)
 			}
 			if r := result(t, rep, c.vacuous); r.Verdict != invariant.Vacuous || r.Reason == "" {
 				t.Errorf("%s: %s (%s), want VACUOUS", r.Invariant, r.Verdict, r.Reason)
@@ -410,8 +410,8 @@ func TestInvariants_RefusedLoadNeverPasses(t *testing.T) {
 	if r := result(t, rep, "inclusion"); r.Verdict != invariant.Vacuous && r.Verdict != invariant.Unknown || r.Reason == "" {
 		t.Errorf("inclusion %s (%s)", r.Verdict, r.Reason)
 	}
-	if rep.Verdict == invariant.Pass || rep.ExitCode(true) == invariant.ExitPass {
-		t.Errorf("over all %s, exit code %d", rep.Verdict, rep.ExitCode(true))
+	if rep.Verdict == invariant.Pass || rep.ExitCode(invariant.Policy{Strict: true}) == invariant.ExitPass {
+		t.Errorf("over all %s, exit code %d", rep.Verdict, rep.ExitCode(invariant.Policy{Strict: true}))
 	}
 	if rep.Summary.Txs.Submitted != 0 || rep.Summary.Txs.Refused == 0 {
 		t.Errorf("%d transfers were accepted and %d refused", rep.Summary.Txs.Submitted, rep.Summary.Txs.Refused)

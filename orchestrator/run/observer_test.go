@@ -255,8 +255,8 @@ func TestObserver_GapBeforeRestartMakesAgreementUnknown(t *testing.T) {
 		if r := result(t, out.report, "agreement"); r.Verdict != want {
 			t.Errorf("muted for %v: agreement is %s (%s), want %s", muted, r.Verdict, r.Reason, want)
 		}
-		if missing := strings.Contains(out.report.Incomplete, "before it went down"); missing != (muted > 0) {
-			t.Errorf("muted for %v: incomplete %q", muted, out.report.Incomplete)
+		if missing := strings.Contains(result(t, out.report, "agreement").Reason, "before it went down"); missing != (muted > 0) {
+			t.Errorf("muted for %v: %q", muted, result(t, out.report, "agreement").Reason)
 		}
 	}
 }

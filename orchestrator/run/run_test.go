@@ -206,8 +206,8 @@ func TestRun_Interrupted(t *testing.T) {
 			if !out.end.Interrupted || out.end.Error != "" {
 				t.Errorf("the trace ends with %+v", out.end)
 			}
-			if out.report.Verdict == invariant.Pass || out.report.ExitCode(false) != invariant.ExitInterrupted {
-				t.Errorf("over all %s, exit code %d", out.report.Verdict, out.report.ExitCode(false))
+			if out.report.Verdict == invariant.Pass || out.report.ExitCode(invariant.Policy{}) != invariant.ExitInterrupted {
+				t.Errorf("over all %s, exit code %d", out.report.Verdict, out.report.ExitCode(invariant.Policy{}))
 			}
 			if calls := rt.Calls(); calls[len(calls)-1].Op != "close" {
 				t.Errorf("the last call of the runtime is %q", calls[len(calls)-1].Op)
@@ -507,8 +507,8 @@ func TestRun_LostLineIsGap(t *testing.T) {
 	for name, line := range map[string]int{"before the schedule": 0, "during the schedule": 30} {
 		t.Run(name, func(t *testing.T) {
 			out := scripted(fake.Script{GapAfter: map[faults.NodeID]int{"miner-1": line}}).mustRun(t, brief)
-			if out.report.Verdict != invariant.Unknown || out.report.ExitCode(true) != invariant.ExitFail {
-				t.Errorf("over all %s, exit code %d", out.report.Verdict, out.report.ExitCode(true))
+			if out.report.Verdict != invariant.Unknown || out.report.ExitCode(invariant.Policy{}) != invariant.ExitUnknown {
+				t.Errorf("over all %s, exit code %d", out.report.Verdict, out.report.ExitCode(invariant.Policy{}))
 			}
 			for _, e := range out.events {
 				if e.Kind == trace.KindGap && e.Gap.From != e.At {

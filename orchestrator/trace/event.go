@@ -129,6 +129,9 @@ type Facts struct {
 	// Measured is true where every seen event states how well its time is known (Seen.Within). Where it is false, any time may
 	// be late by up to Resolution.
 	Measured bool `json:"measured,omitempty"`
+	// NoTxs is true where nodes do not show which transactions are in a block, NoSubmit where none can be submitted to them.
+	NoTxs    bool `json:"no_txs,omitempty"`
+	NoSubmit bool `json:"no_submit,omitempty"`
 	// Genesis is the chain's own description of its genesis, as JSON, from which the validity checker re-executes all blocks;
 	// nil where the chain has none that the checker can read.
 	Genesis []byte `json:"genesis,omitempty"`

@@ -258,7 +258,7 @@ type WebsocketArrival struct {
 // Act is what a node can be made to do.
 type Act struct {
 	// Submit sends a transaction. Its calls have .Nonce, .From, .To, .Amount and, if there is a Tx or Coins, .Tx.
-	Submit    *Action      `yaml:"submit" doc:"sends a transaction; jq gives its id as observe.block.txs lists it" absent:"none: inclusion is UNKNOWN"`
+	Submit    *Action      `yaml:"submit" doc:"sends a transaction; jq gives its id as observe.block.txs lists it" absent:"none: inclusion is NOT APPLICABLE"`
 	Tx        *Text        `yaml:"tx" doc:"text of the transaction, .Tx for act.submit" absent:"none"`
 	Coins     *Coins       `yaml:"coins" doc:"what a node's account can spend, of chains with Bitcoin's transactions: netsplit signs a transaction that spends one of them by P2PKH, .Tx for act.submit in hex; not with tx" absent:"none"`
 	MakeBlock *BlockAction `yaml:"make_block" doc:"makes a block; netsplit then decides when" absent:"blocks are made by the nodes themselves"`

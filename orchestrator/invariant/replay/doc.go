@@ -12,5 +12,6 @@
 //   - Faults (faults.go) is every fault window and the cuts that hold; Partition (partition.go) is what a cut did to the chain.
 //   - Connectivity (connectivity.go) is the components now, and the nodes that have reconciled since a separation.
 //   - Recoveries (recoveries.go) follows reconnected nodes until they share one chain.
+//   - gaps (gaps.go) is what the trace says to be missing of nodes' reports.
 //   - unobserved (unobserved.go) finds nodes that reported nothing while others did.
 package replay

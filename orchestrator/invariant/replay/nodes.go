@@ -32,6 +32,11 @@ type Node struct {
 	HasBlock    bool
 	LowestBlock uint64
 
+	// Answered says whether it answered the last poll that the trace records, Peers is how many it counted at the last one
+	// that it answered, -1: not known.
+	Answered bool
+	Peers    int
+
 	reported    bool          // it reported a block or a head
 	lastReport  time.Duration // meaningless unless reported
 	reportSince time.Duration // the earliest time at which what was reported last can have happened
@@ -52,7 +57,7 @@ func newNodes(run *trace.Run) (*Nodes, error) {
 			return nil, fmt.Errorf("run event names node %s twice", n.ID)
 		}
 		s.byID[n.ID] = NodeIndex(len(s.list))
-		s.list = append(s.list, Node{ID: n.ID, Role: n.Role, Power: n.Mine, State: trace.StateDown})
+		s.list = append(s.list, Node{ID: n.ID, Role: n.Role, Power: n.Mine, State: trace.StateDown, Peers: -1})
 		s.power += n.Mine
 	}
 	return s, nil

@@ -1,6 +1,11 @@
 package replay
 
-import "time"
+import (
+	"iter"
+	"maps"
+	"math"
+	"time"
+)
 
 // maxSeparated is how long after a heal nodes may be treated as still separated although they do not share one chain: lost
 // TCP connections come back by exponential back-off. Convergence itself is judged by its own bound.
@@ -26,9 +31,13 @@ type Recovery struct {
 	Before        []BlockIndex // the members' different heads at the start
 	Shared        BlockIndex   // what they shared when they converged
 	Ended         time.Duration
-	Outcome       Outcome
-	Reorgs        map[NodeIndex]int // deepest reorganisation of each member that had one
-	Deepest       int               // of Reorgs
+	// EndedSince is the earliest time at which they can have converged, and LastBy the node that did so last; NoNode where
+	// they had one chain from the start.
+	EndedSince time.Duration
+	LastBy     NodeIndex
+	Outcome    Outcome
+	Reorgs     map[NodeIndex]int // deepest reorganisation of each member that had one
+	Deepest    int               // of Reorgs
 
 	component int32
 	heads     map[BlockIndex]int // how many members have which head now
@@ -127,7 +136,7 @@ func (s *Recoveries) begin(now, settlingAt time.Duration, gone []*Recovery) {
 		}
 		r := &Recovery{
 			Cause: s.net.cause, Settling: settling, At: s.net.Since(), component: c, Size: len(m),
-			Members: NewNodeSet(s.nodes.Len()), heads: make(map[BlockIndex]int), Reorgs: make(map[NodeIndex]int),
+			Members: NewNodeSet(s.nodes.Len()), heads: make(map[BlockIndex]int), Reorgs: make(map[NodeIndex]int), LastBy: NoNode,
 		}
 		if settling {
 			r.Cause, r.At = "settling", max(settlingAt, s.net.Since())
@@ -170,8 +179,8 @@ func (s *Recoveries) reconciled(nodes []NodeIndex) bool {
 	return true
 }
 
-// headChanged updates the open recoveries after a node's head changed.
-func (s *Recoveries) headChanged(n NodeIndex, old BlockIndex, reorg Reorg, now time.Duration) {
+// headChanged updates the open recoveries after a node's head changed, which happened after since and at now at the latest.
+func (s *Recoveries) headChanged(n NodeIndex, old BlockIndex, reorg Reorg, since, now time.Duration) {
 	if !s.nodes.Up(n) {
 		return
 	}
@@ -189,6 +198,7 @@ func (s *Recoveries) headChanged(n NodeIndex, old BlockIndex, reorg Reorg, now t
 		}
 		r.heads[head]++
 		if len(r.heads) <= maxHeads && s.tryConverge(r, now) {
+			r.EndedSince, r.LastBy = max(r.At, since), n
 			ended = true
 		}
 	}
@@ -203,28 +213,89 @@ func (s *Recoveries) tryConverge(r *Recovery, now time.Duration) bool {
 	if r.Outcome != Pending {
 		return false
 	}
+	shared := s.sharedBy(r, maps.Keys(r.heads))
+	if shared == NoBlock {
+		return false
+	}
+	r.Outcome, r.Shared, r.Ended = Converged, shared, max(now, r.At)
+	r.EndedSince = r.Ended
+	s.net.reconcile(r.Members, r.component)
+	return true
+}
+
+// sharedBy is the end of the chain that nodes with some heads share, if that ends a recovery of theirs; else NoBlock.
+func (s *Recoveries) sharedBy(r *Recovery, heads iter.Seq[BlockIndex]) BlockIndex {
 	shared := NoBlock
-	for b := range r.heads {
+	for b := range heads {
 		if shared == NoBlock {
 			shared = b
 		} else if shared = s.blocks.Fork(shared, b); shared == NoBlock {
-			return false
+			return NoBlock
 		}
+	}
+	if shared == NoBlock {
+		return NoBlock
 	}
 	for _, b := range r.Before {
 		if b != shared && s.blocks.OnChain(shared, b) {
-			return false
+			return NoBlock
 		}
 	}
 	if r.NeedsNewBlock {
 		// A block that a polled node reports now may have existed before.
 		if b := s.blocks.At(shared); b.FirstBy == NoNode || b.Since <= r.At {
-			return false
+			return NoBlock
 		}
 	}
-	r.Outcome, r.Shared, r.Ended = Converged, shared, max(now, r.At)
-	s.net.reconcile(r.Members, r.component)
-	return true
+	return shared
+}
+
+// ConvergedWithout says whether the members of a recovery that is pending have one chain now when some nodes are left out. It is
+// false where fewer than two are left.
+func (s *Recoveries) ConvergedWithout(r *Recovery, without func(NodeIndex) bool) bool {
+	heads, left := make(map[BlockIndex]bool), 0
+	for i, n := range s.nodes.All() {
+		if r.Members.Has(i) && !without(i) {
+			heads[n.Head] = true
+			left++
+		}
+	}
+	return left >= 2 && s.sharedBy(r, maps.Keys(heads)) != NoBlock
+}
+
+// Behind are the members of a recovery that is pending which keep the others from having converged: those whose chain leaves
+// that of the others, or ends, at the lowest height. It is empty where all have one head.
+func (s *Recoveries) Behind(r *Recovery) (behind []NodeIndex, main BlockIndex) {
+	count := make(map[BlockIndex]int)
+	main = NoBlock
+	for i, n := range s.nodes.All() {
+		if r.Members.Has(i) {
+			count[n.Head]++
+		}
+	}
+	for i, n := range s.nodes.All() {
+		if h := n.Head; r.Members.Has(i) && (main == NoBlock || count[h] > count[main] ||
+			count[h] == count[main] && s.blocks.At(h).Height > s.blocks.At(main).Height) {
+			main = h
+		}
+	}
+	lowest := int64(math.MaxInt64)
+	for i, n := range s.nodes.All() {
+		if !r.Members.Has(i) || n.Head == main {
+			continue
+		}
+		at := int64(-1)
+		if fork := s.blocks.Fork(n.Head, main); fork != NoBlock {
+			at = int64(min(s.blocks.At(fork).Height, math.MaxInt64-1))
+		}
+		if at < lowest {
+			behind, lowest = nil, at
+		}
+		if at == lowest {
+			behind = append(behind, i)
+		}
+	}
+	return behind, main
 }
 
 func (s *Recoveries) closeEnded() {

@@ -34,7 +34,7 @@ type State struct {
 	Current
 
 	unobserved unobserved
-	gaps       notes
+	gaps       gaps
 	problems   notes // statements of the trace that cannot be true
 }
 
@@ -119,21 +119,19 @@ func (s *State) Settled() bool { return s.Settling && s.Stopping && (s.End == ni
 // CutShort says whether the trace has no end event, or one that says that the run ended early.
 func (s *State) CutShort() bool { return s.End == nil || s.End.Interrupted || s.End.Error != "" }
 
-// Incomplete says why the history is not complete: a gap, or a statement that cannot be true; empty when it is.
+// Incomplete says why the history as a whole cannot be relied on: it was cut short, has a gap of all nodes, or a statement that
+// cannot be true; empty when it can.
 func (s *State) Incomplete() string {
 	switch {
 	case s.End == nil:
 		return "the trace has no end event: the run was cut short"
-	case len(s.gaps) > 0:
-		return s.gaps[0]
+	case len(s.gaps.whole) > 0:
+		return s.gaps.whole[0]
 	case len(s.problems) > 0:
 		return s.problems[0]
 	}
 	return ""
 }
-
-// HasGaps says whether events may be missing.
-func (s *State) HasGaps() bool { return len(s.gaps) > 0 }
 
 // Unobserved says which node could not be observed although it was up; empty when all could.
 func (s *State) Unobserved() string {
@@ -143,15 +141,19 @@ func (s *State) Unobserved() string {
 	return ""
 }
 
-// MainHead is the head that most nodes have, the highest among equals, and a node that has it. Nodes that are up count before
-// those that are not. Without nodes it is NoBlock.
+// MainHead is the head that most nodes have at the end, the highest among equals, and a node that has it. Nodes that are up count
+// before those that are not, and of these nodes that could be read to the end before others. Without nodes it is NoBlock.
 func (s *State) MainHead() (BlockIndex, NodeIndex) {
 	count := make(map[BlockIndex]int)
-	for _, n := range s.Nodes.All() {
-		if n.State == trace.StateUp {
-			count[n.Head] += s.Nodes.Len() + 1
-		} else {
+	more := s.Nodes.Len() + 1
+	for i, n := range s.Nodes.All() {
+		switch {
+		case n.State != trace.StateUp:
 			count[n.Head]++
+		case s.ReadAtEnd(i):
+			count[n.Head] += more * more
+		default:
+			count[n.Head] += more
 		}
 	}
 	best, who := NoBlock, NoNode
@@ -234,8 +236,8 @@ func (s *State) apply(e *trace.Event) {
 	case trace.KindPhase:
 		s.enter(e.Phase.Name)
 	case trace.KindStatus:
-		if n != nil && e.Status.Error != "" && e.Status.Final && n.State == trace.StateUp {
-			s.unobserved.found.add("node %s, which was up, did not answer at the end: %s", n.ID, e.Status.Error)
+		if n != nil {
+			s.status(n, e.Status)
 		}
 	case trace.KindGap:
 		s.gap(n, e)
@@ -284,6 +286,15 @@ func (s *State) lifecycle(n *Node, l *trace.Lifecycle) {
 	s.Net.invalidate(s.Now, cause)
 }
 
+func (s *State) status(n *Node, e *trace.Status) {
+	if n.Answered = e.Error == ""; n.Answered {
+		n.Peers = e.Peers
+	}
+	if !n.Answered && e.Final && n.State == trace.StateUp {
+		s.unobserved.found.add("node %s, which was up, did not answer at the end: %s", n.ID, e.Error)
+	}
+}
+
 func (s *State) seen(n *Node, e *trace.Seen) {
 	s.Block = s.Blocks.link(e.Hash, e.Parent, e.Height)
 	if n == nil {
@@ -313,6 +324,7 @@ func (s *State) seen(n *Node, e *trace.Seen) {
 // had records that the node of the event has its block.
 func (s *State) had(n *Node) {
 	n.report(s.Now, s.Since)
+	s.gaps.reported(s.Node, s.Now)
 	s.unobserved.reset(s.Node)
 	if b := s.Blocks.At(s.Block); b.FirstBy == NoNode {
 		s.First = true
@@ -324,12 +336,19 @@ func (s *State) head(n *Node, e *trace.Head) {
 	if n == nil {
 		return
 	}
+	if e.Hash == "" { // it names no block: neither genesis nor any other
+		if s.Blocks.At(n.Head).Height > 0 {
+			s.gaps.open(s.Node, s.Now)
+			s.gaps.about.add("node %s stated at %s that its head is at height %d, and not which block that is", n.ID, s.Now, e.Height)
+		}
+		return
+	}
 	s.Block = s.Blocks.intern(e.Hash, e.Height)
 	s.had(n)
 	s.Blocks.adopt(s.Block, s.Node)
 	old := n.Head
 	s.Reorg = n.setHead(&s.Blocks, s.Block)
-	s.Recoveries.headChanged(s.Node, old, s.Reorg, s.Now)
+	s.Recoveries.headChanged(s.Node, old, s.Reorg, s.Since, s.Now)
 }
 
 func (s *State) enter(p trace.PhaseName) {
@@ -356,13 +375,15 @@ func (s *State) stop() {
 }
 
 func (s *State) gap(n *Node, e *trace.Event) {
-	who := "all nodes"
-	if n != nil {
-		who = string(n.ID)
-		// A node that was down all the time had nothing to report.
-		if !s.Stopping && n.State != trace.StateUp && n.StateSince <= e.Gap.From {
-			return
-		}
+	if n == nil {
+		s.gaps.open(NoNode, e.Gap.From)
+		s.gaps.whole.add("events of all nodes since %s may be missing: %s", trace.Round(e.Gap.From), e.Gap.Reason)
+		return
 	}
-	s.gaps.add("events of %s since %s may be missing: %s", who, e.Gap.From, e.Gap.Reason)
+	// A node that was down all the time had nothing to report.
+	if !s.Stopping && n.State != trace.StateUp && n.StateSince <= e.Gap.From {
+		return
+	}
+	s.gaps.open(s.Node, e.Gap.From)
+	s.gaps.about.add("events of %s since %s may be missing: %s", n.ID, trace.Round(e.Gap.From), e.Gap.Reason)
 }

@@ -76,7 +76,7 @@ func TestState_Incomplete(t *testing.T) {
 		want  string
 	}{
 		{"no end event", trace.Event{Kind: trace.KindPhase, Phase: &trace.Phase{}}, "no end event"},
-		{"gap", trace.Event{Kind: trace.KindGap, Node: "b", Gap: &trace.Gap{Reason: "lost lines"}}, "events of b since 0s may be missing: lost lines"},
+		{"gap of all", trace.Event{Kind: trace.KindGap, Gap: &trace.Gap{Reason: "lost lines"}}, "events of all nodes since 0s may be missing: lost lines"},
 		{"unknown node", trace.Event{Kind: trace.KindHead, Node: "z", Head: &trace.Head{}}, `node "z"`},
 		{"unknown fault phase", trace.Event{Kind: trace.KindFault, Fault: &trace.Fault{ID: "f", Phase: "odd"}}, `unknown phase "odd"`},
 	} {
@@ -87,5 +87,49 @@ func TestState_Incomplete(t *testing.T) {
 		if got := play(t, events...).Incomplete(); !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q", c.name, got)
 		}
+	}
+}
+
+func TestState_Gaps(t *testing.T) {
+	const s = time.Second
+	gap := func(node trace.NodeID) *trace.Event {
+		return &trace.Event{Kind: trace.KindGap, Node: node, Gap: &trace.Gap{From: 2 * s, Reason: "lost lines"}}
+	}
+	end := &trace.Event{Kind: trace.KindEnd, End: &trace.End{}}
+	state := play(t, up("a"), up("b"), gap("b"), seen("b", "x", "g", 1), end) // a second apart
+	if got := state.Gap(); got != "events of b since 2s may be missing: lost lines" || state.Incomplete() != "" || !state.HasGaps() {
+		t.Errorf("gap %q, incomplete %q", got, state.Incomplete())
+	}
+	for _, c := range []struct {
+		from, to time.Duration
+		want     bool
+	}{{0, s, true}, {0, 2 * s, false}, {4 * s, 5 * s, false}, {5 * s, 5 * s, true}} {
+		if got := state.Read(1, c.from, c.to); got != c.want {
+			t.Errorf("b is read from %v to %v: %v", c.from, c.to, got)
+		}
+	}
+	if !state.ReadAtEnd(1) || !state.AnyRead([]NodeIndex{0, 1}, 0, 5*s) || state.AnyRead([]NodeIndex{1}, 0, 5*s) {
+		t.Error("a is read all the time, b after its gap")
+	}
+	if state = play(t, up("a"), up("b"), gap("b"), end); state.ReadAtEnd(1) || !state.ReadAtEnd(0) {
+		t.Error("the gap of b is open at the end")
+	}
+	if state = play(t, up("a"), up("b"), gap(""), end); state.ReadAtEnd(0) {
+		t.Error("a gap of all nodes is one of a")
+	}
+}
+
+// A head without a hash is neither genesis nor another block.
+func TestState_HeadWithoutHash(t *testing.T) {
+	end := &trace.Event{Kind: trace.KindEnd, End: &trace.End{}}
+	for _, height := range []uint64{0, 1, 9} {
+		s := play(t, up("a"), up("b"), head("b", "x", 1), head("b", "", height), end)
+		if n := s.Nodes.At(1); s.Blocks.At(n.Head).Hash != "x" || n.Reorgs != 0 || s.Gap() == "" || s.ReadAtEnd(1) {
+			t.Errorf("height %d: %+v, gap %q", height, n, s.Gap())
+		}
+	}
+	// At its beginning a chain has no block to name.
+	if s := play(t, up("a"), up("b"), head("b", "", 0), end); s.HasGaps() {
+		t.Errorf("gap %q", s.Gap())
 	}
 }

@@ -92,5 +92,11 @@ func (u *unobserved) checkEnd() {
 }
 
 func (u *unobserved) add(n NodeIndex) {
-	u.found.add("node %s reported nothing for %s, although it was up and others did", u.nodes.At(n).ID, trace.Round(u.missing[n]))
+	x := u.nodes.At(n)
+	if x.Answered {
+		u.found.add("node %s answered, but reported nothing for %s and stayed at height %d, while others went on",
+			x.ID, trace.Round(u.missing[n]), u.blocks.At(x.Head).Height)
+		return
+	}
+	u.found.add("node %s reported nothing for %s, although it was up and others did", x.ID, trace.Round(u.missing[n]))
 }
