@@ -188,8 +188,7 @@ func (c *durability) Finish(s *replay.State) Result {
 	case len(c.evidence) > 0:
 		return r.fail(c.evidence[0].Text)
 	case s.Facts.Polled():
-		r.Inherent = true
-		return r.unknown("a chain file does not say what its nodes keep when their process ends")
+		return r.notApplicable("a chain file does not say what its nodes keep when their process ends")
 	case c.unknown != "":
 		return r.unknown(c.unknown)
 	case c.restarts == 0:

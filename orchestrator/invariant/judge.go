@@ -178,7 +178,7 @@ func (j *judge) finish(s *replay.State, cut *trace.TruncatedError) *Judgement {
 		if !c.expected && !c.def.Always {
 			continue
 		}
-		if c.def.Quiet && !c.expected && (r.Verdict == Vacuous || r.Inherent) {
+		if c.def.Quiet && !c.expected && (r.Verdict == Vacuous || r.Verdict == NotApplicable) {
 			continue
 		}
 		r.Invariant, r.Class, r.Expected = c.def.Name, c.def.Class, c.expected

@@ -134,7 +134,7 @@ func (h *history) addHead(n trace.NodeID, head trace.Head) {
 	h.heads[n] = head.Hash
 }
 
-// judged checks the verdict of an invariant; each parameter is NAME=VALUE.
+// judged checks the verdict of an invariant, NOT-APPLICABLE is one word; each parameter is NAME=VALUE.
 func (h *history) judged(name string, verdict Verdict, params ...string) {
 	h.t.Helper()
 	var pairs []string
@@ -142,7 +142,7 @@ func (h *history) judged(name string, verdict Verdict, params ...string) {
 		pairs = append(pairs, strings.SplitN(p, "=", 2)...)
 	}
 	h.last = h.result(name, pairs...)
-	want(h.t, h.last, verdict)
+	want(h.t, h.last, Verdict(strings.ReplaceAll(string(verdict), "-", " ")))
 }
 
 // says checks a part of the figure or the reason of the last result.
