@@ -1,0 +1,94 @@
+package main
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestMutants_ApplyToTheSource(t *testing.T) {
+	dir := filepath.Join("..", "..", "node")
+	names := make(map[string]bool)
+	for _, m := range mutants {
+		if names[m.name] {
+			t.Errorf("two mutants are called %s", m.name)
+		}
+		names[m.name] = true
+		if m.area == "" || m.bug == "" || m.like == "" || len(m.by) == 0 {
+			t.Errorf("%s: area, bug, like or by is missing", m.name)
+		}
+		if _, err := m.apply(dir); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(mutants) < 70 {
+		t.Errorf("%d mutants", len(mutants))
+	}
+}
+
+func TestApply_Refuses(t *testing.T) {
+	dir := filepath.Join("..", "..", "node")
+	for _, c := range []struct {
+		name, want string
+		edits      []edit
+	}{
+		{"missing text", "0 times", []edit{{"sync.go", "no such text", "x"}}},
+		{"text that occurs twice", "times, want once", []edit{{"sync.go", "return", "x"}}},
+		{"no change", "1 times", []edit{{"sync.go", "package node\n", "package node\n"}}},
+		{"missing file", "no such file", []edit{{"none.go", "a", "b"}}},
+		{"nothing", "no edits", nil},
+	} {
+		_, err := (&mutant{name: "m", edits: c.edits}).apply(dir)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+func TestHits(t *testing.T) {
+	h := hits{Failed: map[string]int{}, Other: map[string]int{}}
+	h.add(outcome{Results: []verdict{{"agreement", "FAIL"}, {"validity", "PASS"}}}, []string{"validity"})
+	h.add(outcome{Results: []verdict{{"agreement", "FAIL"}, {"validity", "FAIL"}}}, []string{"validity"})
+	h.add(outcome{Exit: 3, Error: "exit code 3: ended early"}, []string{"validity"})
+	if h.Runs != 3 || h.Caught != 1 {
+		t.Errorf("%d of %d, want 1 of 3", h.Caught, h.Runs)
+	}
+	if got, want := h.text([]string{"validity"}), "validity 1, (agreement 2), exit code 3: ended early: 1"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestConclude(t *testing.T) {
+	many := slices.Repeat([]result{{Caught: true}}, 19)
+	for _, c := range []struct {
+		name    string
+		results []result
+		want    string // error; empty: none
+	}{
+		{"all caught", many, ""},
+		{"one survives for a reason", append(slices.Clone(many), result{Name: "m", Survives: "reason"}), ""},
+		{"one survives", append(slices.Clone(many), result{Name: "m"}), "survive: m"},
+		{"too many survive for a reason", append(slices.Clone(many[:18]), result{Survives: "reason"}), "94.7 %"},
+	} {
+		var out strings.Builder
+		err := conclude(c.results, options{seeds: 3}, &out)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+		if !strings.Contains(out.String(), "3 seeds") {
+			t.Errorf("%s: %s", c.name, out.String())
+		}
+	}
+}
+
+func TestChoose(t *testing.T) {
+	if got, err := choose("^mempool/"); err != nil || len(got) < 5 {
+		t.Errorf("%d mutants, %v", len(got), err)
+	}
+	for _, bad := range []string{"(", "no such mutant"} {
+		if _, err := choose(bad); err == nil {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
+}
