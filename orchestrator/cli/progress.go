@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/trace"
@@ -157,5 +158,9 @@ func describe(s *run.Snapshot) string {
 	if s.At > s.Duration {
 		parts[0] = s.At.Round(time.Second).String()
 	}
-	return strings.Join(append(parts, s.ActiveFaults...), "  ")
+	parts = append(parts, s.ActiveFaults...)
+	if replay.IsLate(&s.Busy) {
+		parts = append(parts, fmt.Sprintf("machine late by %s", trace.Round(s.Busy.Late)))
+	}
+	return strings.Join(parts, "  ")
 }

@@ -17,7 +17,8 @@ have a block that was made in another group since, or be reached by a probe over
 nodes are up. For polled nodes, a block counts as made in the group that first reported it, if that was later than the grace
 period and the resolution after the cut. Where no block is made under a cut, the probes alone decide.
 VACUOUS when no cut kept any nodes apart, when nothing was sent meanwhile, or when no cut dropped a packet of the testnet's
-own traffic: then no live connection crossed it.`,
+own traffic: then no live connection crossed it. UNKNOWN when blocks alone crossed, and the machine was late or a node's
+clock is wrong.`,
 	Class: Infrastructure, Always: true,
 	Params: []Param{{Name: "grace", Type: TypeDuration, Default: "2s", Doc: "time for what arrived before the cut"}},
 	New:    func(p Values) Checker { return &isolation{grace: p.Duration("grace")} },
@@ -31,6 +32,7 @@ type isolation struct {
 	probes   int                                    // packets sent over cut links
 	evidence []Evidence
 	crossed  int
+	leaked   bool // to probes
 }
 
 func (c *isolation) Observe(s *replay.State, e *trace.Event) {
@@ -88,6 +90,7 @@ func (c *isolation) probe(s *replay.State, p *trace.Probe) {
 			continue
 		}
 		c.crossed++
+		c.leaked = true
 		c.evidence = appendEvidence(c.evidence, Evidence{
 			At: s.Now, Nodes: []trace.NodeID{l.From, l.To}, Windows: s.Faults.Windows(s.Now),
 			Text: fmt.Sprintf("%d of %d probe packets from %s reached %s over a cut link", l.Received, l.Sent, l.From, l.To),
@@ -122,6 +125,7 @@ func (c *isolation) Finish(s *replay.State) Result {
 	}
 	switch {
 	case c.crossed > 0:
+		r.Timed = !c.leaked // a block is on the wrong side at the wrong time
 		return r.fail(c.evidence[0].Text)
 	case !s.Faults.Enforced.EverSeparated:
 		return r.vacuous("no cut kept any nodes apart")

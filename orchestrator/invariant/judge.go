@@ -203,9 +203,12 @@ func shown(f *replay.Facts) []Observation {
 }
 
 // qualify withholds verdicts that an incomplete history does not support. A violation that was seen stays one: checkers fail on
-// nothing that missing reports could undo. What ended the run or cut its history short is stated once, with the judgement.
+// nothing that missing reports could undo. What is wrong with times alone may be the machine's doing. What ended the run or cut
+// its history short is stated once, with the judgement.
 func (d *Definition) qualify(s *replay.State, r Result, j *Judgement) Result {
 	switch {
+	case r.Verdict == Fail && (r.Timed || r.Class == Liveness) && s.TimesUncertain() != "":
+		return r.unknown(s.TimesUncertain() + "; otherwise: " + r.Reason)
 	case r.Verdict == Fail, r.Verdict == Unknown, r.Verdict == NotApplicable:
 		return r
 	case j.Incomplete != "":

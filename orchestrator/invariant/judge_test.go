@@ -2,6 +2,7 @@ package invariant
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -203,6 +204,52 @@ func TestCount(t *testing.T) {
 	for n, want := range []string{"0 blocks", "1 block", "2 blocks"} {
 		if got := Count(n, "block"); got != want {
 			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}
+
+// busy records how punctual the machine was, every second from now on, for a time; h.now does not change.
+func (h *history) busy(length, late time.Duration, waiting float64) {
+	for at := h.now; at < h.now+length; at += time.Second {
+		h.events = append(h.events, &trace.Event{At: at + time.Second, Kind: trace.KindBusy, Busy: &trace.Busy{From: at, Timers: 50, Late: late, Waiting: waiting}})
+	}
+}
+
+func TestJudge_LateMachine(t *testing.T) {
+	late := func(d time.Duration) func(*history) {
+		return func(h *history) { h.eachFault(func(f *trace.Fault) { f.PlannedAt -= d }) }
+	}
+	leak := func(h *history) {
+		for _, e := range h.events {
+			if e.Kind == trace.KindProbe && e.Probe.Phase == trace.ProbeDuring {
+				e.Probe.Links = []trace.LinkProbe{cutLink(1)}
+			}
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		change  func(*history)
+		length  time.Duration
+		late    time.Duration
+		waiting float64
+		want    Verdict
+	}{
+		{"late cut", late(4 * time.Second), 0, 0, 0, Fail},
+		{"late cut, punctual machine", late(4 * time.Second), 20 * time.Second, 99 * ms, .89, Fail},
+		{"late cut, a few late timers", late(4 * time.Second), time.Second, 200 * ms, 0, Unknown}, // all that was measured
+		{"late cut, no free CPU", late(4 * time.Second), 20 * time.Second, ms, .95, Unknown},
+		{"late cut, CPU not known", late(4 * time.Second), 20 * time.Second, ms, -1, Fail},
+		{"late cut, a stall", late(4 * time.Second), 20 * time.Second, time.Second, 0, Unknown},
+		{"good cut, late machine", func(*history) {}, 20 * time.Second, time.Second, 1, Pass},
+		{"leak, late machine", leak, 20 * time.Second, time.Second, 1, Fail},
+	} {
+		h := goodCut(t)
+		c.change(h)
+		h.at(0)
+		h.busy(c.length, c.late, c.waiting)
+		slices.SortStableFunc(h.events, func(a, b *trace.Event) int { return int(a.At - b.At) })
+		if r := h.result("fault_accuracy"); r.Verdict != c.want || c.want == Unknown && !strings.HasPrefix(r.Reason, "the machine was late by up to") {
+			t.Errorf("%s: %s (%s), want %s", c.name, r.Verdict, r.Reason, c.want)
 		}
 	}
 }

@@ -24,6 +24,8 @@ type Summary struct {
 	Propagation PropagationSummary `json:"propagation"`
 	Partitions  []replay.Partition `json:"partitions,omitempty"`
 	Faults      []FaultSummary     `json:"faults,omitempty"`
+	// Machine is how punctual the machine was; nil where that was not measured.
+	Machine *replay.Machine `json:"machine,omitempty"`
 }
 
 // summarizer is a checker that has figures for the summary; it is called after Finish.
@@ -150,6 +152,9 @@ type LinkSummary struct {
 // summarize makes the summary, but for the figures of the checkers.
 func summarize(s *replay.State) Summary {
 	x := Summary{Events: s.Events, Duration: s.Horizon(), Blocks: s.Blocks.Len() - 1, Partitions: s.Partitions()}
+	if s.Machine.Measured > 0 {
+		x.Machine = &s.Machine
+	}
 	onMain := make(map[replay.BlockIndex]bool)
 	if main, _ := s.MainHead(); main != replay.NoBlock {
 		x.Head, x.Height = s.Blocks.At(main).Hash, s.Blocks.At(main).Height

@@ -81,6 +81,14 @@ func (p *printer) measured(faults []invariant.FaultSummary) {
 	}
 }
 
+// machine says how late the machine was, if it was.
+func (p *printer) machine(m *replay.Machine) {
+	if m != nil && m.Late > 0 {
+		p.line("")
+		p.text("The machine was late " + m.Text())
+	}
+}
+
 // affected is the number of links that a fault changes.
 func affected(f *invariant.FaultSummary) string {
 	for _, l := range []*invariant.LinkSummary{f.Before, f.After, f.During} {

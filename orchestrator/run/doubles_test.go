@@ -222,6 +222,25 @@ func (s slowShaper) Shape(ctx context.Context, layers []faults.Layer) (faults.Ap
 	return applied, err
 }
 
+// lateMachine is a runtime on a machine whose timers are late.
+type lateMachine struct {
+	slowShaper
+	by time.Duration
+}
+
+func (m lateMachine) Clock() runtime.Clock { return lateClock{m.slowShaper.Clock(), m.by} }
+
+func (lateMachine) CPUWait() (time.Duration, bool) { return 0, false }
+
+type lateClock struct {
+	runtime.Clock
+	by time.Duration
+}
+
+func (c lateClock) Sleep(ctx context.Context, until time.Duration) error {
+	return c.Clock.Sleep(ctx, until+c.by)
+}
+
 // tapped is a runtime that gives a test its sink.
 type tapped struct {
 	*sim.Runtime

@@ -171,6 +171,7 @@ func (p *prober) probeLinks(ctx context.Context, f *faults.Planned, phase trace.
 			e.Links = append(e.Links, linkProbe(m, state))
 		}
 	}
+	p.time.machine.note(e.Late, fmt.Sprintf("probe %s %s", phase, f.ID))
 	p.rec.addAt(measuredAt, trace.Event{Kind: trace.KindProbe, Probe: &e})
 	return nil
 }

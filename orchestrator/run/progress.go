@@ -31,6 +31,8 @@ type Snapshot struct {
 	Chains int
 	// ActiveFaults are the IDs of the faults that hold ("partition-1"), in the order in which they began.
 	ActiveFaults []string
+	// Busy is how punctual the machine was in the last second; zero where that is not measured.
+	Busy trace.Busy
 }
 
 // noProgress is a Progress that shows nothing.

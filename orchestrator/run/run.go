@@ -144,6 +144,7 @@ func (r *run) schedule(ctx context.Context) error {
 	}
 	r.tasks.start(ctx, "fetch blocks", r.bodies.run)
 	r.tasks.start(ctx, "progress", r.showProgress)
+	r.tasks.start(ctx, "timer", r.measureMachine)
 	r.observer.start(ctx)
 	StartBlockMakers(r.net, BlockMaking{
 		Start:  func(name string, task func(context.Context) error) { r.tasks.start(ctx, name, task) },

@@ -562,3 +562,20 @@ settle: 1s
 		})
 	}
 }
+
+// TestRun_LateMachine runs a cut that holds late. On a machine whose timers are late that is nobody's fault.
+func TestRun_LateMachine(t *testing.T) {
+	for by, want := range map[time.Duration]invariant.Verdict{0: invariant.Fail, 300 * time.Millisecond: invariant.Unknown} {
+		out := on(func(o sim.Options) runtime.Runtime {
+			return lateMachine{slowShaper{sim.New(o), 15 * time.Second}, by}
+		}).run(t, cutInTwo)
+		must.Do(t, out.err)
+		r := result(t, out.report, "fault_accuracy")
+		if r.Verdict != want || strings.Contains(r.Reason, "the machine was late by up to") != (want == invariant.Unknown) {
+			t.Errorf("timers %v late: %s (%s), want %s", by, r.Verdict, r.Reason, want)
+		}
+		if m := out.report.Summary.Machine; m == nil || m.Measured < 25*time.Second || m.Worst != by {
+			t.Errorf("timers %v late: %+v", by, m)
+		}
+	}
+}

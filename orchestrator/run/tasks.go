@@ -24,8 +24,26 @@ type shared struct {
 // runTime is the runtime's clock, and the run's time, which begins at zero when the schedule does.
 type runTime struct {
 	runtime.Clock
-	zero time.Duration // the clock's time of run time 0; it is set once, before the schedule's tasks start
+	zero    time.Duration // the clock's time of run time 0; it is set once, before the schedule's tasks start
+	machine machine
 }
+
+// Sleep implements runtime.Clock, and notes how late it ended.
+func (t *runTime) Sleep(ctx context.Context, until time.Duration) error {
+	ahead := until > t.Now()
+	err := t.Clock.Sleep(ctx, until)
+	if err == nil && ahead {
+		what, ok := ctx.Value(taskName{}).(string)
+		if !ok {
+			what = "run"
+		}
+		t.machine.note(t.Now()-until, what)
+	}
+	return err
+}
+
+// taskName is the key of a task's name in its context.
+type taskName struct{}
 
 // sleepUntil sleeps until a run time.
 func (t *runTime) sleepUntil(ctx context.Context, at time.Duration) error {
@@ -48,7 +66,7 @@ type tasks struct {
 // the task's name, unless it names a node by itself.
 func (t *tasks) start(ctx context.Context, name string, fn func(context.Context) error) {
 	t.clock.Go(func() {
-		err := fn(ctx)
+		err := fn(context.WithValue(ctx, taskName{}, name))
 		if err == nil || ctx.Err() != nil {
 			return
 		}

@@ -19,6 +19,7 @@ type view struct {
 	heads   map[faults.NodeID]trace.Head
 	parents map[trace.Hash]trace.Hash // of every block that a node has
 	active  []string                  // IDs of the faults that hold
+	busy    trace.Busy                // the latest
 }
 
 func newView() *view {
@@ -41,6 +42,8 @@ func (v *view) add(e *trace.Event) {
 		v.heads[faults.NodeID(e.Node)] = *e.Head
 	case trace.KindSeen:
 		v.parents[e.Seen.Hash] = e.Seen.Parent
+	case trace.KindBusy:
+		v.busy = *e.Busy
 	case trace.KindFault:
 		switch e.Fault.Phase {
 		case trace.FaultActive:
@@ -82,7 +85,7 @@ func (v *view) head(node faults.NodeID) trace.Head {
 func (v *view) snapshot() Snapshot {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	s := Snapshot{Phase: v.phase, ActiveFaults: slices.Clone(v.active)}
+	s := Snapshot{Phase: v.phase, ActiveFaults: slices.Clone(v.active), Busy: v.busy}
 	heads := make(map[trace.Hash]uint64) // heights of different heads
 	for node, state := range v.states {
 		if state != trace.StateUp {

@@ -125,6 +125,13 @@ type PortForwarder interface {
 	ForwardPorts(ctx context.Context, ports []netip.AddrPort) ([]netip.AddrPort, error)
 }
 
+// CPUMeter is the optional ability of runtimes whose nodes share the machine with this process.
+type CPUMeter interface {
+	// CPUWait is for how long, since the machine started, at least one program was ready to run and had no CPU; false where
+	// the machine does not say.
+	CPUWait() (time.Duration, bool)
+}
+
 // Clock is a testnet's time, real or virtual. The code that drives a testnet runs in tasks: the goroutine that made the
 // clock is the first task, Go starts more. A task must not wait for another task in any way but Sleep and Wait: in
 // virtual time one task runs at a time, and time stands still while it does.

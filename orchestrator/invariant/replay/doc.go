@@ -13,5 +13,6 @@
 //   - Connectivity (connectivity.go) is the components now, and the nodes that have reconciled since a separation.
 //   - Recoveries (recoveries.go) follows reconnected nodes until they share one chain.
 //   - gaps (gaps.go) is what the trace says to be missing of nodes' reports.
+//   - Machine (machine.go) is how punctual the machine was.
 //   - unobserved (unobserved.go) finds nodes that reported nothing while others did.
 package replay

@@ -29,6 +29,7 @@ type State struct {
 	Faults     Faults
 	Net        *Connectivity
 	Recoveries Recoveries
+	Machine    Machine
 
 	// Current is what the event that was applied last is about.
 	Current
@@ -132,6 +133,9 @@ func (s *State) Incomplete() string {
 	}
 	return ""
 }
+
+// TimesUncertain says why times and delays say nothing of the nodes: the machine was late. It is empty when they do.
+func (s *State) TimesUncertain() string { return s.Machine.Problem() }
 
 // Unobserved says which node could not be observed although it was up; empty when all could.
 func (s *State) Unobserved() string {
@@ -238,6 +242,10 @@ func (s *State) apply(e *trace.Event) {
 	case trace.KindStatus:
 		if n != nil {
 			s.status(n, e.Status)
+		}
+	case trace.KindBusy:
+		if !s.Stopping {
+			s.Machine.add(e.Busy, e.At)
 		}
 	case trace.KindGap:
 		s.gap(n, e)

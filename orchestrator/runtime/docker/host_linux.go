@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/vishvananda/netlink"
 )
@@ -90,4 +91,19 @@ func hasEnded(id string) bool {
 		return false
 	}
 	return processID(pid) != id
+}
+
+// cpuWait reads the kernel's pressure information: for how long some program was ready to run and had no CPU.
+func cpuWait() (time.Duration, bool) {
+	text, err := os.ReadFile("/proc/pressure/cpu")
+	if err != nil {
+		return 0, false
+	}
+	for field := range strings.FieldsSeq(string(text)) { // "some avg10=0.00 avg60=0.00 avg300=0.00 total=MICROSECONDS"
+		if total, ok := strings.CutPrefix(field, "total="); ok {
+			us, err := strconv.ParseInt(total, 10, 64)
+			return time.Duration(us) * time.Microsecond, err == nil
+		}
+	}
+	return 0, false
 }

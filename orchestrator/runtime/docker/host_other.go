@@ -5,6 +5,7 @@ package docker
 import (
 	"net/netip"
 	"syscall"
+	"time"
 )
 
 // hostPrefixes returns nothing: engines that are not on a Linux host are refused before it matters.
@@ -18,3 +19,6 @@ func processID(int) string { return "" }
 
 // hasEnded returns false: every process counts as running.
 func hasEnded(string) bool { return false }
+
+// cpuWait knows nothing here.
+func cpuWait() (time.Duration, bool) { return 0, false }

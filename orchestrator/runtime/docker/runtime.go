@@ -46,6 +46,7 @@ var (
 	_ runtime.Runtime       = (*Runtime)(nil)
 	_ runtime.LinkShaper    = (*Runtime)(nil)
 	_ runtime.PortForwarder = (*Runtime)(nil)
+	_ runtime.CPUMeter      = (*Runtime)(nil)
 )
 
 // New connects to the local engine. The caller must call Close or Detach. The error wraps ErrUnavailable when there is

@@ -103,3 +103,6 @@ const requestTimeout = 2 * time.Minute
 func uncancelled(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 }
+
+// CPUWait implements runtime.CPUMeter: the engine is on this host.
+func (s *session) CPUWait() (time.Duration, bool) { return cpuWait() }
