@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	ucli "github.com/urfave/cli/v2"
 
 	"github.com/netsplit/netsplit/node/version"
+	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 )
 
 // Main runs the command line and returns the exit code: 0 all invariants hold, 1 an invariant failed, 2 wrong usage or a
@@ -24,7 +26,12 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // execute runs a command line and returns the exit code. open opens running testnets.
 func execute(ctx context.Context, e *env, open opener, args []string) int {
-	app := newApp(e, open)
+	out := &countingWriter{Writer: e.stdout}
+	counted := *e
+	counted.stdout = out
+	ctx = docker.WithNotices(ctx, func(text string) { fmt.Fprintf(e.stderr, "  %s\n", text) })
+	app := newApp(&counted, open)
+	asJSON := wantsJSON(args)
 	var err error
 	if len(args) == 0 || args[len(args)-1] != completing {
 		var help *ucli.Command
@@ -36,7 +43,39 @@ func execute(ctx context.Context, e *env, open opener, args []string) int {
 	if err == nil {
 		err = app.RunContext(ctx, args)
 	}
-	return printErrors(ctx, e.stderr, err)
+	code := printErrors(ctx, e.stderr, err)
+	if code != exitOK && out.written == 0 && asJSON {
+		_ = output{w: e.stdout}.value(jsonError(ctx, err))
+	}
+	return code
+}
+
+// countingWriter counts what is written.
+type countingWriter struct {
+	io.Writer
+	written int64
+}
+
+// Write implements io.Writer.
+func (w *countingWriter) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	w.written += int64(n)
+	return n, err
+}
+
+// wantsJSON reports whether a command line has the flag --json, whatever else may be wrong with it.
+func wantsJSON(args []string) bool {
+	for _, arg := range args {
+		switch strings.TrimLeft(arg, "-") {
+		case "":
+			if arg == "--" {
+				return false
+			}
+		case flagJSON, flagJSON + "=true":
+			return strings.HasPrefix(arg, "-")
+		}
+	}
+	return false
 }
 
 func newApp(e *env, open opener) *ucli.App {
@@ -72,6 +111,9 @@ func setUp(path string, commands []*ucli.Command) {
 		c.HideHelpCommand = true
 		c.BashComplete = complete(c)
 		c.OnUsageError = func(_ *ucli.Context, err error, _ bool) error { return usageError(err) }
+		if action := c.Action; action != nil {
+			c.Action = func(ctx *ucli.Context) error { return howToName(c, action(ctx)) }
+		}
 		setUp(c.HelpName, c.Subcommands)
 	}
 }

@@ -4,13 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
@@ -28,12 +34,18 @@ func TestMain(m *testing.M) {
 	}
 	testscript.Main(leakChecked{m}, map[string]func(){
 		"netsplit": func() {
+			if host := os.Getenv(defaultEngine); host != "" {
+				docker.DefaultHost = host
+			}
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			os.Exit(Main(ctx, os.Args, os.Stdout, os.Stderr))
 		},
 	})
 }
+
+// defaultEngine is the variable with the address of the engine that transcripts find where none is named.
+const defaultEngine = "TEST_DEFAULT_ENGINE"
 
 // buildDir is where tests build programs.
 var buildDir string
@@ -66,19 +78,22 @@ func (l leakChecked) Run() int {
 //	exits CODE netsplit ...   the command ends with that very exit code
 //	mode PERM FILE            the file has that mode
 //	halve FILE                cut the file's second half off
+//	engine ADDRESS PATH=REPLY...
+//	                          serve as a container engine on a socket of the directory, or on a port of loopback, whose address
+//	                          goes to the variable ENGINE; what has no reply is not found
 func TestTranscripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata",
 		Setup: prepareTranscript,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "mode": mode, "halve": halve,
+			"exits": exits, "mode": mode, "halve": halve, "engine": engine,
 		},
 		UpdateScripts: os.Getenv("UPDATE_TRANSCRIPTS") != "",
 	})
 }
 
 func prepareTranscript(e *testscript.Env) error {
-	e.Setenv("DOCKER_HOST", "unix://"+filepath.Join(e.WorkDir, "no.sock"))
+	e.Setenv(defaultEngine, "unix://"+filepath.Join(e.WorkDir, "no.sock"))
 	e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
 	files, err := filepath.Glob("testdata/*.yaml")
 	if err != nil {
@@ -124,6 +139,48 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[0] {
 		ts.Fatalf("%s has mode %s, want %s", args[1], got, args[0])
 	}
+}
+
+// engine replies as an engine without any containers does, but for the paths that args give replies of their own.
+func engine(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: engine ADDRESS PATH=REPLY...")
+	}
+	replies := map[string]string{
+		"/version": `{"Version":"1.2.3"}`, "/info": `{}`, "/containers/json": "[]", "/networks": "[]", "/_ping": "OK",
+	}
+	for _, arg := range args[1:] {
+		path, reply, _ := strings.Cut(arg, "=")
+		replies[path] = reply
+	}
+	var l net.Listener
+	var err error
+	if args[0] == "tcp" {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	} else {
+		l, err = net.Listen("unix", ts.MkAbs(args[0]))
+	}
+	ts.Check(err)
+	ts.Setenv("ENGINE", l.Addr().Network()+"://"+l.Addr().String())
+	version := regexp.MustCompile(`^/v[0-9.]+`)
+	srv := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Api-Version", "1.41")
+		reply, ok := replies[version.ReplaceAllString(r.URL.Path, "")]
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/v9.99/"):
+			http.Error(w, `{"message":"client version 9.99 is too new. Maximum supported API version is 1.41"}`, http.StatusBadRequest)
+		case !ok:
+			http.Error(w, `{"message":"not found"}`, http.StatusNotFound)
+		default:
+			_, _ = io.WriteString(w, reply)
+		}
+	})}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = srv.Serve(l)
+	}()
+	ts.Defer(func() { _ = srv.Close(); <-done })
 }
 
 func halve(ts *testscript.TestScript, neg bool, args []string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -16,14 +17,18 @@ func downCommand(e *env) *ucli.Command {
 		Usage:     "remove a testnet and everything that belongs to it",
 		ArgsUsage: "[TESTNET]",
 		Flags: []ucli.Flag{
-			&ucli.BoolFlag{Name: "all", Usage: "remove every testnet on this host, and what crashed runs left"},
+			&ucli.BoolFlag{Name: "all", Usage: "remove every testnet whose netsplit has ended, and what crashed runs left"},
+			&ucli.BoolFlag{Name: "force", Usage: "with --all: also those whose netsplit still runs"},
 		},
 		Action: func(c *ucli.Context) error {
 			if c.Bool("all") {
 				if c.Args().Present() {
 					return usagef("", "down takes a testnet or --all, not both")
 				}
-				return downAll(c.Context, e.stdout)
+				return downAll(c.Context, e.stdout, c.Bool("force"))
+			}
+			if c.Bool("force") {
+				return usagef("a testnet that is named is removed in any case", "--force needs --all")
 			}
 			t, err := findTestnet(c.Context, c.Args().First())
 			if err != nil {
@@ -38,22 +43,28 @@ func downCommand(e *env) *ucli.Command {
 	}
 }
 
-func downAll(ctx context.Context, w io.Writer) error {
+func downAll(ctx context.Context, w io.Writer, force bool) error {
 	all, err := docker.List(ctx)
 	if err != nil {
 		return noEngine(err)
 	}
-	removed, err := docker.RemoveAll(ctx)
-	for _, id := range removed {
+	done, err := docker.RemoveAll(ctx, force)
+	for _, id := range done.IDs {
 		fmt.Fprintf(w, "removed %s\n", id)
+	}
+	for _, t := range done.Spared {
+		fmt.Fprintf(w, "spared %s, whose netsplit still runs: `netsplit down %s` or --all --force removes it\n", t.ID, t.ID)
 	}
 	if err != nil {
 		return infrastructure(err, "")
 	}
-	if len(removed) == 0 {
+	if len(done.IDs)+len(done.Spared) == 0 {
 		fmt.Fprintln(w, "nothing to remove")
 	}
 	for _, t := range all {
+		if !slices.Contains(done.IDs, t.ID) {
+			continue
+		}
 		if err := removeRunDir(t.Dir, t.ID); err != nil {
 			return err
 		}

@@ -62,31 +62,71 @@ func infrastructure(err error, hint string) error {
 	return &exitError{code: exitInfrastructure, err: err, hint: hint}
 }
 
+const noEngineHint = "`netsplit doctor` shows what was found; `netsplit run SCENARIO --runtime sim` needs no engine"
+
 // noEngine marks an error as one about the container engine.
 func noEngine(err error) error {
-	return infrastructure(err, "`netsplit doctor` shows what was found; `netsplit run SCENARIO --runtime sim` needs no engine")
+	return infrastructure(err, noEngineHint)
 }
 
 // printErrors prints what went wrong, each error once and with its hint, and returns the exit code.
 func printErrors(ctx context.Context, w io.Writer, err error) int {
 	code := exitOK
 	for _, one := range split(err) {
-		if c := printError(ctx, w, one); severity[c] > severity[code] {
-			code = c
+		d := describeError(ctx, one)
+		if d.text != "" {
+			fmt.Fprintf(w, "%s%s\n", d.program, d.text)
+		}
+		if d.hint != "" {
+			fmt.Fprintf(w, "  hint: %s\n", d.hint)
+		}
+		if severity[d.code] > severity[code] {
+			code = d.code
 		}
 	}
 	return code
 }
 
-// printError prints one error and returns its exit code.
-func printError(ctx context.Context, w io.Writer, err error) int {
+// errorJSON is what a command with --json prints in the place of its result when it fails.
+type errorJSON struct {
+	Error    string `json:"error"`
+	Hint     string `json:"hint,omitempty"`
+	ExitCode int    `json:"exit_code"`
+}
+
+// jsonError is what printErrors prints, as one value. Where there is more than one error, each is on lines of its own.
+func jsonError(ctx context.Context, err error) errorJSON {
+	var out errorJSON
+	for _, one := range split(err) {
+		d := describeError(ctx, one)
+		out.Error = strings.TrimPrefix(out.Error+"\n"+d.text, "\n")
+		if d.hint != "" {
+			out.Hint = strings.TrimPrefix(out.Hint+"\n"+d.hint, "\n")
+		}
+		if severity[d.code] > severity[out.ExitCode] {
+			out.ExitCode = d.code
+		}
+	}
+	return out
+}
+
+// described is an error as it is printed.
+type described struct {
+	code    int
+	program string // what comes before the text: the program's name, but nothing before the name of a file
+	text    string // empty where everything has been printed already
+	hint    string
+}
+
+// describeError says how one error is printed, and its exit code.
+func describeError(ctx context.Context, err error) described {
+	const program = appName + ": "
 	exit := &exitError{code: exitInfrastructure}
 	if errors.As(err, &exit) && exit.err == nil {
-		return exit.code
+		return described{code: exit.code}
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		fmt.Fprintln(w, "netsplit: interrupted")
-		return exitInterrupted
+		return described{exitInterrupted, program, "interrupted", ""}
 	}
 	var (
 		spec    *strictyaml.Error
@@ -95,27 +135,22 @@ func printError(ctx context.Context, w io.Writer, err error) int {
 		node    *runtime.NodeError
 		advised interface{ Hint() string }
 	)
-	if errors.As(err, &advised) && exit.hint == "" {
-		exit = &exitError{code: exit.code, hint: advised.Hint()}
+	hint := exit.hint
+	if errors.As(err, &advised) && hint == "" {
+		hint = advised.Hint()
 	}
 	switch {
 	case docker.Unreachable(err):
 		// Whatever was being done then, it was the engine that failed.
 	case errors.As(err, &file):
-		fmt.Fprintln(w, file)
-		return exitUsage
+		return described{exitUsage, "", file.Error(), ""}
 	case errors.As(err, &call), errors.As(err, &node):
 		// Nodes run by then: it is no longer the file alone that is to blame.
 	case errors.As(err, &spec):
 		// Its lines begin with the file, line and column, as a compiler's do, and hold their own hints.
-		fmt.Fprintln(w, err)
-		return exitUsage
+		return described{exitUsage, "", err.Error(), ""}
 	}
-	fmt.Fprintf(w, "netsplit: %v\n", err)
-	if exit.hint != "" {
-		fmt.Fprintf(w, "  hint: %s\n", exit.hint)
-	}
-	return exit.code
+	return described{exit.code, program, err.Error(), hint}
 }
 
 // split returns the errors that errors.Join joined.

@@ -25,6 +25,7 @@ const (
 	flagNetwork = "network"
 
 	flagStartTimeout = "start-timeout"
+	flagSubnet       = "subnet"
 )
 
 // jsonFlag is a flag of every command that prints a table.

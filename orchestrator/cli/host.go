@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/runtime/docker"
 	"github.com/netsplit/netsplit/orchestrator/runtime/sim"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
@@ -54,19 +57,19 @@ func openHost(ctx context.Context, o hostOptions) (*host, error) {
 		return nil, err
 	}
 	h := &host{id: o.id, name: o.runtime, why: "as requested"}
-	if o.runtime == runtimeAuto {
+	if o.runtime == runtimeAuto && file != nil {
+		h.name, h.why = runtimeDocker, "auto: programs run in containers"
+	} else if o.runtime == runtimeAuto {
 		version, err := docker.Available(ctx)
-		if err == nil || file != nil {
-			h.name, h.why = runtimeDocker, "auto: Docker Engine "+version+" answers"
-		} else {
-			h.name, h.why = runtimeSim, "auto: no Docker Engine answers"
+		if h.name, h.why, err = chooseRuntime(version, err, inCI()); err != nil {
+			return nil, err
 		}
 	}
 	switch h.name {
 	case runtimeDocker:
-		d, err := docker.New(ctx, docker.Options{Image: o.image, Lease: o.lease})
+		d, err := openEngine(ctx, o)
 		if err != nil {
-			return nil, noEngine(err)
+			return nil, err
 		}
 		h.runtime = d
 		if file != nil {
@@ -75,6 +78,9 @@ func openHost(ctx context.Context, o hostOptions) (*host, error) {
 	case runtimeSim:
 		if file != nil {
 			return nil, usagef("--runtime docker", "chain %s cannot be simulated: its nodes are programs", file.Name)
+		}
+		if o.subnet != "" && o.runtime == runtimeSim {
+			return nil, usagef("leave it out", "--%s is for containers: simulated nodes have no addresses on this host", flagSubnet)
 		}
 		// A simulated run depends on nothing but the scenario and its seed: so does its id.
 		h.id = fmt.Sprintf("%s-%d", o.spec.Name, o.spec.Seed)
@@ -86,6 +92,55 @@ func openHost(ctx context.Context, o hostOptions) (*host, error) {
 		h.chain = native.New(h.runtime.Transport())
 	}
 	return h, nil
+}
+
+// chooseRuntime chooses for --runtime auto: containers where an engine answers, with this version, else the simulator. err
+// says why none does. An engine that somebody named, or any in a CI environment, is missed: a run must not become another
+// one silently.
+func chooseRuntime(version string, err error, ci bool) (name, why string, failed error) {
+	var missing *docker.UnavailableError
+	switch {
+	case err == nil:
+		return runtimeDocker, "auto: Docker Engine " + version + " answers", nil
+	case !errors.As(err, &missing):
+		return "", "", noEngine(err)
+	case missing.Named != "":
+		return "", "", noEngine(err)
+	case ci:
+		return "", "", infrastructure(err, "in a CI environment (CI is set) an engine is expected; --runtime sim simulates, and needs none")
+	case missing.Absent:
+		return runtimeSim, "auto: no Docker Engine answers", nil
+	}
+	return runtimeSim, "auto: " + missing.Reason(), nil
+}
+
+// inCI reports whether this is a CI environment, by the variable that nearly all of them set.
+func inCI() bool {
+	ci, err := strconv.ParseBool(os.Getenv("CI"))
+	return err != nil && os.Getenv("CI") != "" || ci
+}
+
+// openEngine opens the engine for new containers, and warns or refuses where so many nodes do not fit on this host.
+func openEngine(ctx context.Context, o hostOptions) (*docker.Runtime, error) {
+	options := docker.Options{Image: o.image, Lease: o.lease}
+	if o.subnet != "" {
+		var err error
+		if options.Subnet, err = docker.ParseSubnet(o.subnet); err != nil {
+			return nil, usagef("for example --subnet 10.99.0.0/16", "--%s cannot be %q: %w", flagSubnet, o.subnet, err)
+		}
+	}
+	nodes := len(o.spec.NodeIDs())
+	if err := docker.CheckSize(nodes); err != nil {
+		return nil, err
+	}
+	if estimate, big := docker.EstimateSize(nodes); big {
+		fmt.Fprintf(o.log, "warning: %s; --runtime sim needs less\n", estimate)
+	}
+	d, err := docker.New(ctx, options)
+	if err != nil {
+		return nil, noEngine(err)
+	}
+	return d, nil
 }
 
 // attachHost opens running containers that netsplit did not start, and assigns them to the scenario's nodes. They are
@@ -101,6 +156,8 @@ func attachHost(ctx context.Context, o hostOptions) (*host, error) {
 		return nil, usagef("", "--%s and --attach contradict each other: there are as many nodes as containers", flagNodes)
 	case o.image != "":
 		return nil, usagef("", "--%s and --attach contradict each other: the containers run already", flagImage)
+	case o.subnet != "":
+		return nil, usagef("", "--%s and --attach contradict each other: the containers have addresses", flagSubnet)
 	case o.runtime != runtimeAuto && o.runtime != runtimeDocker:
 		return nil, usagef("leave --runtime out", "--runtime %s and --attach contradict each other: nodes run in containers", o.runtime)
 	}
@@ -116,11 +173,30 @@ func attachHost(ctx context.Context, o hostOptions) (*host, error) {
 		}
 		return nil, infrastructure(err, "`netsplit doctor` shows what was found")
 	}
+	if err := checkLogs(o, file, f); err != nil {
+		return nil, errors.Join(err, f.Close(ctx))
+	}
 	h := &host{id: o.id, name: runtimeDocker, why: "attached", runtime: f, chain: external.Attach(file, f.Transport())}
 	if err := assignNodes(ctx, o.spec, f); err != nil {
 		return nil, errors.Join(err, h.close(ctx))
 	}
 	return h, nil
+}
+
+// checkLogs says at the start which containers' logs cannot be read, and refuses them where the chain file reads blocks from
+// what they print.
+func checkLogs(o hostOptions, file *chainspec.Chain, f *docker.Attached) error {
+	unreadable := f.UnreadableLogs()
+	if len(unreadable) == 0 {
+		return nil
+	}
+	list := strings.Join(unreadable, ", ")
+	if a := file.Observe.Arrival; a != nil && a.Log != nil {
+		return usagef("start them with a log driver that can be read, for example --log-driver local",
+			"the engine cannot read the logs of %s, and chain %s reports its blocks there", list, file.Name)
+	}
+	fmt.Fprintf(o.log, "warning: the engine cannot read the logs of %s: what they print is not recorded\n", list)
+	return nil
 }
 
 // assignNodes makes the containers the nodes of the scenario. Each is taken to make as many blocks as any other: the

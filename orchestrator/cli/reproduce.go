@@ -84,6 +84,9 @@ func (o *startOptions) commandLine() string {
 	if o.startTimeout != nil {
 		add(flagStartTimeout, *o.startTimeout)
 	}
+	if o.subnet != "" {
+		add(flagSubnet, o.subnet)
+	}
 	if len(words) == unchanged {
 		return ""
 	}

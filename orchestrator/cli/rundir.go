@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,15 +11,16 @@ import (
 	"strings"
 
 	"github.com/netsplit/netsplit/orchestrator/run"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 // runsDir is where the directories of runs are: $XDG_STATE_HOME/netsplit/runs, by default ~/.local/state/netsplit/runs.
 func runsDir() (string, error) {
 	base := os.Getenv("XDG_STATE_HOME")
 	if base == "" {
-		home, err := os.UserHomeDir()
+		home, err := runtime.HomeDir()
 		if err != nil {
-			return "", fmt.Errorf("find the home directory: %w", err)
+			return "", infrastructure(err, "set XDG_STATE_HOME, or name a run's directory (--out DIR)")
 		}
 		base = filepath.Join(home, ".local", "state")
 	}
@@ -62,20 +62,23 @@ func newRunDir(out, id string, scenario []byte) (string, error) {
 // findRun returns the directory of a run by its path or id; the latest run's when name is empty.
 func findRun(name string) (string, error) {
 	base, err := runsDir()
-	if err != nil {
-		return "", err
-	}
 	if name == "" {
+		if err != nil {
+			return "", err
+		}
 		return latestRun(base)
 	}
 	candidates := []string{name}
-	if filepath.Base(name) == name {
+	if filepath.Base(name) == name && err == nil {
 		candidates = append(candidates, filepath.Join(base, name))
 	}
 	for _, dir := range candidates {
 		if _, err := os.Stat(filepath.Join(dir, run.TraceFile)); err == nil {
 			return filepath.Abs(dir)
 		}
+	}
+	if err != nil {
+		return "", usagef("give a run's directory", "no run %q here", name)
 	}
 	return "", usagef("give a run's directory or id", "no run %q here or in %s", name, base)
 }
@@ -107,7 +110,7 @@ func removeRunDir(dir, id string) error {
 	}
 	base, err := runsDir()
 	if err != nil || filepath.Dir(dir) != base {
-		return err
+		return nil //nolint:nilerr // without a directory for runs it is not there
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {

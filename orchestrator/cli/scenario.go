@@ -36,6 +36,7 @@ type startOptions struct {
 	network  string   // of these containers
 	// startTimeout is how long nodes may take to be ready; nil: the default.
 	startTimeout *time.Duration
+	subnet       string // of new nodes; empty: a free one
 }
 
 // startFlags are the flags of run and up.
@@ -52,7 +53,14 @@ func startFlags() []ucli.Flag {
 		&ucli.StringFlag{
 			Name: flagChain, Value: ourChain, DefaultText: ourChain, Usage: "run nodes of `CHAIN`, a name of 'netsplit chain ls' or a chain file",
 		},
-		startTimeoutFlag(),
+		subnetFlag(), startTimeoutFlag(),
+	}
+}
+
+// subnetFlag says where nodes in containers get their addresses.
+func subnetFlag() ucli.Flag {
+	return &ucli.StringFlag{
+		Name: flagSubnet, Usage: "give nodes in containers addresses of `SUBNET`, for example 10.99.0.0/16", DefaultText: "one that nothing here uses",
 	}
 }
 
@@ -72,6 +80,7 @@ func startOptionsOf(c *ucli.Context) startOptions {
 		command: c.Command.HelpName, scenario: c.Args().First(), runtime: c.String(flagRuntime), image: c.String(flagImage),
 		chain: c.String(flagChain), out: c.String(flagOut), attach: c.StringSlice(flagAttach), network: c.String(flagNetwork),
 		startTimeout: durationOf(c, flagStartTimeout),
+		subnet:       c.String(flagSubnet),
 	}
 	if c.IsSet(flagNodes) {
 		n := c.Int(flagNodes)

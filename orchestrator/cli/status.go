@@ -11,6 +11,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain"
+	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/report"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
@@ -171,6 +172,17 @@ func (s *testnetStatus) table() [][]string {
 	return rows
 }
 
+// answering counts the nodes that answer.
+func answering(nodes []nodeStatus) int {
+	count := 0
+	for _, n := range nodes {
+		if n.Error == "" {
+			count++
+		}
+	}
+	return count
+}
+
 // known is a number in a table; -1 is empty: the chain does not say.
 func known(n int) string {
 	if n < 0 {
@@ -180,11 +192,17 @@ func known(n int) string {
 }
 
 func (s *testnetStatus) summary() string {
-	chains := "one chain"
-	if s.Chains != 1 {
-		chains = fmt.Sprintf("%d chains", s.Chains)
+	answer := answering(s.Nodes)
+	text := s.Testnet + ": " + invariant.Count(len(s.Nodes), "node")
+	if answer < len(s.Nodes) {
+		text = fmt.Sprintf("%s: %d of %d nodes answer", s.Testnet, answer, len(s.Nodes))
 	}
-	text := fmt.Sprintf("%s: %d nodes, %s", s.Testnet, len(s.Nodes), chains)
+	switch {
+	case s.Chains == 1:
+		text += ", one chain"
+	case s.Chains > 1:
+		text += fmt.Sprintf(", %d chains", s.Chains)
+	}
 	switch {
 	case s.Leader != "":
 		text += ", " + s.Leader + " is the leader"

@@ -42,14 +42,14 @@ func TestStatus_Leader(t *testing.T) {
 		want  string
 	}{
 		{"the highest node knows", withLeader{leads: true}, []nodeStatus{low, high, {Node: "dead", Height: 9, Error: "no answer"}},
-			"t: 3 nodes, one chain, high is the leader"},
+			"t: 2 of 3 nodes answer, one chain, high is the leader"},
 		{"it does not", withLeader{leads: true}, []nodeStatus{low, {Node: "lost", Height: 4}},
 			"t: 2 nodes, one chain, leader not known: no such method"},
-		{"nobody answers", withLeader{leads: true}, []nodeStatus{{Node: "dead", Error: "no answer"}}, "t: 1 nodes, one chain"},
-		{"the file does not say", withLeader{}, []nodeStatus{low}, "t: 1 nodes, one chain"},
+		{"nobody answers", withLeader{leads: true}, []nodeStatus{{Node: "dead", Error: "no answer"}}, "t: 0 of 1 nodes answer"},
+		{"the file does not say", withLeader{}, []nodeStatus{low}, "t: 1 node, one chain"},
 	} {
 		net := &testnet{Testnet: &run.Testnet{ID: "t", Chain: c.chain}}
-		s := &testnetStatus{Testnet: "t", Nodes: c.nodes, Chains: 1}
+		s := &testnetStatus{Testnet: "t", Nodes: c.nodes, Chains: min(1, answering(c.nodes))}
 		net.leader(t.Context(), s)
 		if got := s.summary(); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	ucli "github.com/urfave/cli/v2"
+
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/chain/external"
@@ -100,13 +102,32 @@ func pickTestnet(all []docker.Testnet, id string) (docker.Testnet, error) {
 	case len(all) == 0:
 		return docker.Testnet{}, usagef("start one: netsplit up --detach", "no testnet is running")
 	case id == "":
-		return docker.Testnet{}, usagef("name one with --testnet: "+strings.Join(ids, ", "), "%d testnets are running", len(all))
+		return docker.Testnet{}, &severalError{ids}
 	}
 	hint := "running: " + strings.Join(ids, ", ")
 	if near := faults.Nearest(id, ids); near != "" {
 		hint = fmt.Sprintf("did you mean %s?", near)
 	}
 	return docker.Testnet{}, usagef(hint, "no testnet %q is running", id)
+}
+
+// severalError says that a command was given no testnet where more than one is running.
+type severalError struct{ ids []string }
+
+// Error implements error.
+func (e *severalError) Error() string { return fmt.Sprintf("%d testnets are running", len(e.ids)) }
+
+// howToName makes a severalError a usage error with a hint how the command is told which testnet is meant.
+func howToName(cmd *ucli.Command, err error) error {
+	var several *severalError
+	if !errors.As(err, &several) {
+		return err
+	}
+	how := "with " + dashed(flagTestnet)
+	if flagNamed(cmd.Flags, flagTestnet) == nil {
+		how = fmt.Sprintf("as in `%s %s`", cmd.HelpName, several.ids[0])
+	}
+	return usagef(fmt.Sprintf("name one %s: %s", how, strings.Join(several.ids, ", ")), "%w", several)
 }
 
 // node checks that a testnet has a node of that name.

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	ucli "github.com/urfave/cli/v2"
+
 	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain/native"
@@ -264,6 +266,7 @@ func TestPickTestnet(t *testing.T) {
 		{two, "split-brain-2", "", "did you mean split-brain-2b?", ""},
 	} {
 		got, err := pickTestnet(c.all, c.id)
+		err = howToName(&ucli.Command{HelpName: "netsplit logs", Flags: []ucli.Flag{testnetFlag()}}, err)
 		if got.ID != c.want || (err == nil) != (c.want != "") {
 			t.Errorf("%q of %d: %q, %v", c.id, len(c.all), got.ID, err)
 		}

@@ -60,7 +60,7 @@ func up(ctx context.Context, e *env, out output, o startOptions, detach bool) er
 		ID: h.id, Spec: spec, Runtime: h.runtime, Chain: h.chain, Dir: dir, Sink: exits, StartTimeout: o.waitForStart(),
 	}, exits)
 	if err == nil {
-		err = printNodes(ctx, out, t)
+		err = printNodes(ctx, out, t, dir)
 	}
 	if err == nil && detach {
 		fmt.Fprintf(e.stderr, "testnet %s is up; `netsplit down %s` removes it\n", id, id)
@@ -183,6 +183,13 @@ func (w *exitWatch) report(ctx context.Context, show func(*nodeExitError)) {
 	}
 }
 
+// startedTestnet is what `up --json` prints.
+type startedTestnet struct {
+	Testnet   string    `json:"testnet"`   // what other commands name it by
+	Directory string    `json:"directory"` // of the run
+	Nodes     []nodeRow `json:"nodes"`
+}
+
 // nodeRow is what `up` prints of a node. The credentials and keys are those of this testnet alone.
 type nodeRow struct {
 	Node  string  `json:"node"`
@@ -222,14 +229,14 @@ func nodeRows(t *run.Testnet, access []chain.Access) []nodeRow {
 
 // printNodes prints how nodes are reached, which accounts they have, and a command to try. Empty columns are left
 // out.
-func printNodes(ctx context.Context, out output, t *run.Testnet) error {
+func printNodes(ctx context.Context, out output, t *run.Testnet, dir string) error {
 	access, err := t.Access(ctx)
 	if err != nil {
 		return infrastructure(fmt.Errorf("find out how to reach the nodes: %w", err), "")
 	}
 	nodes := nodeRows(t, access)
 	if out.json {
-		return out.value(nodes)
+		return out.value(startedTestnet{Testnet: t.ID, Directory: dir, Nodes: nodes})
 	}
 	header, rows := nodeTable(nodes)
 	if err := out.table(nil, header, rows); err != nil {

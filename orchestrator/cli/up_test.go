@@ -88,10 +88,11 @@ func TestUp_PrintsAccess(t *testing.T) {
 			t.Errorf("%v\n%s", err, errs)
 		}
 	}()
-	var rows []nodeRow
-	if err := json.Unmarshal(out.Bytes(), &rows); err != nil {
+	var started startedTestnet
+	if err := json.Unmarshal(out.Bytes(), &started); err != nil || started.Testnet != up[1] || started.Directory == "" {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	rows := started.Nodes
 	secret := regexp.MustCompile(`^[0-9a-f]{64}$`)
 	for _, r := range rows {
 		at, err := url.Parse(r.RPC)

@@ -71,9 +71,10 @@ func imageHint(i chainspec.ImageSpec) string {
 	return "`docker images` lists what there is; nothing is pulled"
 }
 
-// fileError makes a FileError of an error about a place in the file, unless it was the end of the context.
+// fileError makes a FileError of an error about a place in the file, unless it was the end of the context or is about this
+// host.
 func (p *preparer) fileError(ctx context.Context, pos strictyaml.Pos, hint string, err error) error {
-	if ctx.Err() != nil {
+	if host := (*runtime.HostError)(nil); ctx.Err() != nil || errors.As(err, &host) {
 		return fmt.Errorf("%s: %w", at(p.file, pos), err)
 	}
 	err = p.secrets.err(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/client"
 
 	"github.com/netsplit/netsplit/faults"
@@ -125,14 +126,16 @@ func (a *faultAgent) start(life context.Context, f *factory, o agentOptions) (*a
 		common(h)
 		h.NetworkMode = "host"
 		h.PidMode = "host"
+		h.UsernsMode = "host" // an engine that remaps users has the host's namespaces for no other container
 		h.CapAdd = agentCaps
-		h.Binds = []string{filepath.Dir(a.socket) + ":" + agentDir}
+		// Not Binds: for these the engine makes a directory that it does not find, as root.
+		h.Mounts = []mount.Mount{{Type: mount.TypeBind, Source: filepath.Dir(a.socket), Target: agentDir}}
 	}
 	mctx, done := uncancelled(ctx)
 	err := f.start(mctx, req)
 	done()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, explainMount(err, filepath.Dir(a.socket))
 	}
 	c := agent.Dial(a.socket)
 	lease, err := a.prepare(ctx, life, c, o.lease)
@@ -190,6 +193,19 @@ func (a *faultAgent) socketPath() string {
 		return ""
 	}
 	return a.socket
+}
+
+// failure is why the agent did not start; nil while it is starting, and once it is ready.
+func (a *faultAgent) failure() error {
+	if a == nil {
+		return nil
+	}
+	select {
+	case <-a.ready:
+		return a.err
+	default:
+		return nil
+	}
 }
 
 // wait returns the agent once it is ready.

@@ -41,6 +41,7 @@ type Attached struct {
 	network    string              // its id
 	bridge     string              // its name on the host
 	lowest     netip.Addr          // the lowest address that was free there; the zero Addr where that is not known
+	unreadable []string            // containers whose logs the engine cannot read, with the reason
 
 	act     sync.Mutex // serialises actions and Close
 	journal *restoreJournal
@@ -95,10 +96,19 @@ func (a *Attached) discover(ctx context.Context, sel Selector) error {
 		if err := a.containers[i].inspect(ctx, a.cli, a.network); err != nil {
 			return fmt.Errorf("container %s: %w", a.containers[i].name, err)
 		}
+		if reason := a.containers[i].logDriver; reason != "" {
+			a.unreadable = append(a.unreadable, fmt.Sprintf("%s (log driver %s)", a.containers[i].name, reason))
+		}
+	}
+	if err := checkRoute(a.bridge, a.containers[0].addr); err != nil {
+		return err
 	}
 	a.lowest = lowestFree(n, a.containers[0].addr)
 	return nil
 }
+
+// UnreadableLogs names the containers whose logs the engine cannot read: what these nodes print is not recorded.
+func (a *Attached) UnreadableLogs() []string { return a.unreadable }
 
 // Info implements runtime.Runtime.
 func (a *Attached) Info(ctx context.Context) runtime.Info {
@@ -162,7 +172,9 @@ func (a *Attached) create(ctx context.Context, plan runtime.Plan) error {
 			return fmt.Errorf("node %s is none of the containers; they are %s", p.ID, orNone(names))
 		}
 		ids[c.id] = p.ID
-		err := nodes.add(&node{id: c.node, role: p.Role, addr: c.addr, container: c.name, tty: c.tty, launched: true, stderr: true})
+		err := nodes.add(&node{
+			id: c.node, role: p.Role, addr: c.addr, container: c.name, tty: c.tty, unreadable: c.logDriver != "", launched: true, stderr: true,
+		})
 		if err != nil {
 			return err
 		}

@@ -176,9 +176,9 @@ func TestRemove_RestoresAttachedContainers(t *testing.T) {
 
 // only removes one testnet as RemoveAll removes each.
 func only(ctx context.Context, r *Runtime, id string) error {
-	removed, err := removeAll(ctx, oneTestnet{r.cli, id}, "/nowhere")
-	if err == nil && !slices.Equal(removed, []string{id}) {
-		err = fmt.Errorf("removed %v", removed)
+	done, err := removeAll(ctx, oneTestnet{r.cli, id}, "/nowhere", true)
+	if err == nil && !slices.Equal(done.IDs, []string{id}) {
+		err = fmt.Errorf("removed %v", done)
 	}
 	return err
 }

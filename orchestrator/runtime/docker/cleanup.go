@@ -51,19 +51,26 @@ func closeTestnet(ctx context.Context, e cleaner, testnet, socket string) error 
 	return nil
 }
 
-// RemoveAll ends every testnet on the engine, as Remove does, removes what crashed orchestrators left, and returns the ids
-// of what is gone. It touches nothing that is not labelled as ours.
-func RemoveAll(ctx context.Context) ([]string, error) {
+// Removed is what RemoveAll did.
+type Removed struct {
+	IDs []string // of the testnets that are gone
+	// Spared are testnets that stay because the netsplit that started them still runs.
+	Spared []Testnet
+}
+
+// RemoveAll ends every testnet on the engine, as Remove does, and removes what crashed orchestrators left. Unless force is
+// true, it spares testnets whose owner still runs. It touches nothing that is not labelled as ours.
+func RemoveAll(ctx context.Context, force bool) (Removed, error) {
 	cli, _, err := connect(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("remove testnets: %w", err)
+		return Removed{}, fmt.Errorf("remove testnets: %w", err)
 	}
 	defer cli.Close()
-	removed, err := removeAll(ctx, cli, socketBase())
+	done, err := removeAll(ctx, cli, socketBase(), force)
 	if err != nil {
-		return removed, fmt.Errorf("remove testnets: %w", err)
+		return done, fmt.Errorf("remove testnets: %w", err)
 	}
-	return removed, nil
+	return done, nil
 }
 
 // remover is what removing testnets needs of the engine.
@@ -74,14 +81,17 @@ type remover interface {
 
 // removeAll removes every testnet, and the sockets in base that belong to none. One that cannot be removed does not keep
 // the others from being removed.
-func removeAll(ctx context.Context, e remover, base string) ([]string, error) {
+func removeAll(ctx context.Context, e remover, base string, force bool) (done Removed, err error) {
 	found, err := list(ctx, e, byTool())
 	if err != nil {
-		return nil, err
+		return done, err
 	}
 	errs := make([]error, len(found))
 	var g errgroup.Group
 	for i, t := range found {
+		if t.OwnerRuns() && !force {
+			continue
+		}
 		g.Go(func() error {
 			errs[i] = restoreRun(ctx, e, t.restoreFile, t.ID)
 			if errs[i] == nil {
@@ -94,21 +104,25 @@ func removeAll(ctx context.Context, e remover, base string) ([]string, error) {
 		})
 	}
 	_ = g.Wait() // the functions return no errors
-	var removed []string
 	left := map[string]bool{}
 	for i, t := range found {
-		if errs[i] == nil {
-			removed = append(removed, t.ID)
-			continue
+		switch {
+		case t.OwnerRuns() && !force:
+			done.Spared = append(done.Spared, t)
+			left[t.ID] = true
+		case errs[i] == nil:
+			done.IDs = append(done.IDs, t.ID)
+		default:
+			left[t.ID] = true
+			errs[i] = fmt.Errorf("testnet %s: %w", t.ID, errs[i])
 		}
-		left[t.ID] = true
-		errs[i] = fmt.Errorf("testnet %s: %w", t.ID, errs[i])
 	}
-	return removed, errors.Join(append(errs, sweepSockets(base, left))...)
+	return done, errors.Join(append(errs, sweepSockets(base, left, force))...)
 }
 
-// sweepSockets removes the socket directories of testnets that are not in left.
-func sweepSockets(base string, left map[string]bool) error {
+// sweepSockets removes the socket directories of testnets that are not in left. Unless force is true, it leaves those whose
+// owner still runs: a testnet that starts has a socket before it has a container.
+func sweepSockets(base string, left map[string]bool, force bool) error {
 	entries, err := os.ReadDir(base)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -121,8 +135,9 @@ func sweepSockets(base string, left map[string]bool) error {
 	}
 	var failed error
 	for _, e := range entries {
-		if !left[e.Name()] {
-			failed = errors.Join(failed, removeSocketDir(filepath.Join(base, e.Name())))
+		dir := filepath.Join(base, e.Name())
+		if !left[e.Name()] && (force || !isRunning(ownerOfDir(dir))) {
+			failed = errors.Join(failed, removeSocketDir(dir))
 		}
 	}
 	return failed

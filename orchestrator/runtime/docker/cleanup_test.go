@@ -168,23 +168,53 @@ func TestRemoveAll_SweepsSockets(t *testing.T) {
 			}
 			return nil
 		}
-		removed, err := removeAll(t.Context(), e, base)
+		done, err := removeAll(t.Context(), e, base, false)
 		if err == nil || !strings.Contains(err.Error(), "testnet stuck: remove container netsplit-stuck") {
 			t.Errorf("error %v", err)
 		}
-		if !slices.Equal(removed, []string{"a"}) || len(e.networks) != 1 {
-			t.Errorf("removed %v, networks %v", removed, e.networks)
+		if !slices.Equal(done.IDs, []string{"a"}) || len(e.networks) != 1 {
+			t.Errorf("removed %v, networks %v", done, e.networks)
 		}
 		if left, err := os.ReadDir(base); err != nil || len(left) != 1 || left[0].Name() != "stuck" {
 			t.Errorf("sockets %v, %v", left, err)
 		}
 		e.onRemove = nil
-		removed, err = removeAll(t.Context(), e, base)
-		if err != nil || !slices.Equal(removed, []string{"stuck"}) {
-			t.Errorf("removed %v, %v", removed, err)
+		done, err = removeAll(t.Context(), e, base, false)
+		if err != nil || !slices.Equal(done.IDs, []string{"stuck"}) {
+			t.Errorf("removed %v, %v", done, err)
 		}
 		if _, err := os.Stat(base); !os.IsNotExist(err) {
 			t.Errorf("sockets: %v", err)
 		}
 	})
+}
+
+// A testnet of a netsplit that still runs stays, with its socket, and so does a socket whose testnet has no container yet.
+func TestRemoveAll_SparesRunning(t *testing.T) {
+	self := processID(os.Getpid())
+	if self == "" {
+		t.Skip("a process cannot be recognised on this system")
+	}
+	ended := "1-1-1-00000000" // of an earlier boot
+	run := must.Get(os.MkdirTemp("", "run"))(t)
+	t.Cleanup(func() { os.RemoveAll(run) })
+	t.Setenv("XDG_RUNTIME_DIR", run)
+	starting := must.Get(makeSocketDir("starting"))(t)
+	crashed := must.Get(makeSocketDir("crashed"))(t)
+	must.Do(t, os.WriteFile(filepath.Join(crashed, ownerFile), []byte(ended), 0o600))
+	e := newFakeEngine()
+	e.add("running", 2, labelOwner, self)
+	e.add("killed", 1, labelOwner, ended)
+	e.add("old", 1) // of a version without the label
+	done := must.Get(removeAll(t.Context(), e, socketBase(), false))(t)
+	if slices.Sort(done.IDs); !slices.Equal(done.IDs, []string{"killed", "old"}) || len(done.Spared) != 1 || done.Spared[0].ID != "running" {
+		t.Errorf("got %+v", done)
+	}
+	if isDir(crashed) || !isDir(starting) {
+		t.Errorf("the socket of a testnet that starts: %v, of one that crashed: %v", isDir(starting), isDir(crashed))
+	}
+	done = must.Get(removeAll(t.Context(), e, socketBase(), true))(t)
+	if !slices.Equal(done.IDs, []string{"running"}) || len(done.Spared) != 0 || isDir(starting) {
+		t.Errorf("by force: %+v", done)
+	}
 }

@@ -2,17 +2,22 @@ package docker
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/client"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/netsplit/netsplit/ci/must"
@@ -20,41 +25,60 @@ import (
 )
 
 func TestAvailable_NoEngine(t *testing.T) {
+	notLocal := "not on this machine"
 	for _, c := range []struct{ host, want string }{
-		{"tcp://192.0.2.1:2375", "not on this machine"},
-		{"ssh://user@192.0.2.1", "not on this machine"},
+		{"tcp://192.0.2.1:2375", notLocal},
+		{"ssh://user@192.0.2.1", notLocal},
+		{"tcp://no-such-host.invalid:2375", "not known to be on this machine"},
+		{"tcp://127.0.0.1:1", "is the engine running"},
+		{"tcp://localhost:1", "is the engine running"},
 		{"unix:///nowhere/docker.sock", "is the engine running"},
 		{"bogus", "docker is not available"},
 	} {
 		t.Setenv("DOCKER_HOST", c.host)
 		begin := time.Now()
 		_, err := Available(t.Context())
-		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), c.want) {
+		var missing *UnavailableError
+		if !errors.Is(err, ErrUnavailable) || !errors.As(err, &missing) || missing.Named != "DOCKER_HOST" || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.host, err)
 		}
 		if took := time.Since(begin); took > 5*time.Second {
 			t.Errorf("%s: took %v", c.host, took)
 		}
 		must.Fail(t, ErrUnavailable)(New(t.Context(), Options{}))
-		must.Fail(t, ErrUnavailable)(RemoveAll(t.Context()))
+		must.Fail(t, ErrUnavailable)(RemoveAll(t.Context(), false))
 	}
 }
 
-// engineAt serves as an engine that says it is a platform, or nothing at all.
-func engineAt(t *testing.T, platform string) {
+// httpEngine serves as an engine on a Unix socket, or on a TCP port of loopback, and returns its address. Each path, without
+// the version, has a reply; what has none is not found, and what has an empty one is never answered.
+func httpEngine(t *testing.T, network string, replies map[string]string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "eng") // a short path, for a socket
-	must.Do(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	l := must.Get(net.Listen("unix", filepath.Join(dir, "s")))(t)
-	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(dir, "s"))
+	at := "127.0.0.1:0"
+	if network == "unix" {
+		dir := must.Get(os.MkdirTemp("", "eng"))(t) // a short path, for a socket
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		at = filepath.Join(dir, "s")
+	}
+	l := must.Get(net.Listen(network, at))(t)
+	version := regexp.MustCompile(`^/v[0-9.]+/`)
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if platform == "" {
-			<-r.Context().Done()
-			return
-		}
 		w.Header().Set("Api-Version", "1.41")
-		fmt.Fprintf(w, `{"Version":"1.2.3","Platform":{"Name":%q}}`, platform)
+		path := version.ReplaceAllString(r.URL.Path, "/")
+		reply, ok := replies[path]
+		switch {
+		case path == "/_ping" && !ok:
+		case strings.HasPrefix(r.URL.Path, "/v9.99/"):
+			w.WriteHeader(http.StatusBadRequest)
+			io.WriteString(w, `{"message":"client version 9.99 is too new. Maximum supported API version is 1.41"}`)
+		case !ok:
+			w.WriteHeader(http.StatusNotFound)
+			io.WriteString(w, `{"message":"not found"}`)
+		case reply == "":
+			<-r.Context().Done()
+		default:
+			io.WriteString(w, reply)
+		}
 	})}
 	done := make(chan struct{})
 	go func() {
@@ -62,34 +86,191 @@ func engineAt(t *testing.T, platform string) {
 		srv.Serve(l)
 	}()
 	t.Cleanup(func() { srv.Close(); <-done })
+	if network == "unix" {
+		return "unix://" + at
+	}
+	return "tcp://" + l.Addr().String()
+}
+
+// plainEngine are the replies of an engine whose default network is off.
+func plainEngine(more ...string) map[string]string {
+	replies := map[string]string{
+		"/version": `{"Version":"1.2.3","Platform":{"Name":"Docker Engine - Community"}}`, "/info": `{}`,
+	}
+	for i := 0; i < len(more); i += 2 {
+		replies[more[i]] = more[i+1]
+	}
+	return replies
 }
 
 func TestAvailable_Engines(t *testing.T) {
-	for _, c := range []struct{ name, platform, version, fail string }{
-		{"engine", "Docker Engine - Community", "1.2.3", ""},
-		{"virtual machine", "Docker Desktop 4.40 (1)", "", "virtual machine"},
-		{"no answer", "", "", "did not answer"},
+	loopback := "lo"
+	if !hasInterface(loopback) {
+		loopback = "lo0"
+	}
+	bridge := func(name string) string {
+		return `{"Name":"bridge","Driver":"bridge","Options":{"com.docker.network.bridge.name":"` + name + `"}}`
+	}
+	for _, c := range []struct {
+		name    string
+		network string
+		replies map[string]string
+		fail    string
+	}{
+		{"default network off", "unix", plainEngine(), ""},
+		{"default network here", "unix", plainEngine("/networks/bridge", bridge(loopback)), ""},
+		{"on a port of this machine", "tcp", plainEngine(), ""},
+		{"virtual machine of Docker Desktop", "unix", plainEngine("/version", `{"Platform":{"Name":"Docker Desktop 4.40 (1)"}}`), "virtual machine"},
+		{"default network elsewhere", "unix", plainEngine("/networks/bridge", bridge("nosuch0")), "default network, nosuch0, is not here"},
+		{"rootless", "unix", plainEngine("/networks/bridge", bridge("nosuch0"), "/info", `{"SecurityOptions":["name=rootless"]}`), "rootless"},
+		{"rootless podman", "unix", plainEngine("/info", `{"SecurityOptions":["name=seccomp","name=rootless"]}`), "rootless"},
+		{"no answer", "unix", plainEngine("/version", ""), "did not answer"},
+		{"no description", "unix", plainEngine("/networks/bridge", ""), "did not answer"},
 	} {
-		engineAt(t, c.platform)
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		if c.platform == "" { // it never answers
-			cancel()
-			ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
+		t.Run(c.name, func(t *testing.T) {
+			t.Setenv("DOCKER_HOST", httpEngine(t, c.network, c.replies))
+			limit := 5 * time.Second
+			if strings.HasPrefix(c.name, "no ") {
+				limit = 300 * time.Millisecond
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			defer cancel()
+			version, err := Available(ctx)
+			if errors.Is(err, ErrUnavailable) != (c.fail != "") || c.fail != "" && !strings.Contains(err.Error(), c.fail) {
+				t.Errorf("%q, %v", version, err)
+			}
+			if c.fail == "" && version != "1.2.3" {
+				t.Errorf("version %q, %v", version, err)
+			}
+		})
+	}
+}
+
+func TestAvailable_RefusedVersion(t *testing.T) {
+	t.Setenv("DOCKER_HOST", httpEngine(t, "unix", plainEngine()))
+	t.Setenv("DOCKER_API_VERSION", "9.99")
+	must.Fail(t, "unset DOCKER_API_VERSION, which is 9.99")(Available(t.Context()))
+	t.Setenv("DOCKER_API_VERSION", "1.41")
+	if _, err := Available(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// An engine that its first request starts takes seconds to answer: users learn what is waited for.
+func TestAvailable_SlowEngine(t *testing.T) {
+	var said []string
+	for _, c := range []struct {
+		name    string
+		answers bool
+	}{{"slow", false}, {"fast", true}} {
+		replies := plainEngine()
+		if !c.answers {
+			replies["/version"] = ""
 		}
-		version, err := Available(ctx)
+		host := httpEngine(t, "unix", replies)
+		t.Setenv("DOCKER_HOST", host)
+		ctx, cancel := context.WithTimeout(t.Context(), noticeAfter+500*time.Millisecond)
+		said = nil
+		_, err := Available(WithNotices(ctx, func(text string) { said = append(said, text) }))
 		cancel()
-		if version != c.version || errors.Is(err, ErrUnavailable) != (c.fail != "") || c.fail != "" && !strings.Contains(err.Error(), c.fail) {
-			t.Errorf("%s: %q, %v", c.name, version, err)
+		if c.answers && (err != nil || len(said) != 0) || !c.answers && (err == nil || len(said) != 1 || !strings.Contains(said[0], "waiting up to 30s for the engine at "+host)) {
+			t.Errorf("%s: %v, said %q", c.name, err, said)
 		}
+	}
+}
+
+func TestFindEndpoint_Contexts(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("DOCKER_CONFIG", dir)
+	t.Setenv("DOCKER_HOST", "")
+	t.Setenv("DOCKER_CONTEXT", "")
+	put := func(name, text string) {
+		file := filepath.Join(dir, name)
+		must.Do(t, os.MkdirAll(filepath.Dir(file), 0o700))
+		must.Do(t, os.WriteFile(file, []byte(text), 0o600))
+	}
+	meta := func(context, text string) {
+		put(fmt.Sprintf("contexts/meta/%x/meta.json", sha256.Sum256([]byte(context))), text)
+	}
+	meta("mine", `{"Name":"mine","Endpoints":{"docker":{"Host":"unix:///mine.sock","SkipTLSVerify":false}}}`)
+	meta("plain", `{"Name":"plain"}`)
+	meta("broken", `{`)
+	for _, c := range []struct {
+		name, config, context, host string
+		want, named, fail           string
+	}{
+		{name: "nothing is configured", want: DefaultHost},
+		{name: "no context is chosen", config: `{"auths":{}}`, want: DefaultHost},
+		{name: "docker context use", config: `{"currentContext":"mine"}`, want: "unix:///mine.sock", named: "docker context mine"},
+		{name: "docker context use default", config: `{"currentContext":"default"}`, want: DefaultHost},
+		{name: "DOCKER_CONTEXT comes first", config: `{"currentContext":"broken"}`, context: "mine", want: "unix:///mine.sock", named: "DOCKER_CONTEXT"},
+		{name: "DOCKER_CONTEXT=default", config: `{"currentContext":"mine"}`, context: "default", want: DefaultHost},
+		{name: "DOCKER_HOST comes before both", config: `{"currentContext":"mine"}`, context: "broken", host: "unix:///h.sock", want: "unix:///h.sock", named: "DOCKER_HOST"},
+		{name: "a context without an address", context: "plain", want: DefaultHost, named: "DOCKER_CONTEXT"},
+		{name: "a context that is not there", config: `{"currentContext":"gone"}`, fail: `read docker context "gone"`},
+		{name: "a context that cannot be read", context: "broken", fail: `read docker context "broken"`},
+		{name: "a configuration that cannot be read", config: `{`, fail: "read docker's configuration"},
+	} {
+		os.Remove(filepath.Join(dir, "config.json"))
+		if c.config != "" {
+			put("config.json", c.config)
+		}
+		t.Setenv("DOCKER_CONTEXT", c.context)
+		t.Setenv("DOCKER_HOST", c.host)
+		end, err := findEndpoint()
+		var missing *UnavailableError
+		switch {
+		case c.fail != "" && (!errors.As(err, &missing) || missing.Named == "" || !strings.Contains(err.Error(), c.fail)):
+			t.Errorf("%s: %v", c.name, err)
+		case c.fail == "" && (err != nil || end.host != c.want || end.named != c.named):
+			t.Errorf("%s: %+v, %v", c.name, end, err)
+		}
+	}
+}
+
+// The engine of a docker context is used throughout, also by the library that makes containers.
+func TestNewFactory_Context(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("DOCKER_CONFIG", dir)
+	t.Setenv("DOCKER_HOST", "")
+	t.Setenv("DOCKER_CONTEXT", "mine")
+	host := httpEngine(t, "unix", plainEngine())
+	meta := filepath.Join(dir, "contexts", "meta", fmt.Sprintf("%x", sha256.Sum256([]byte("mine"))))
+	must.Do(t, os.MkdirAll(meta, 0o700))
+	must.Do(t, os.WriteFile(filepath.Join(meta, "meta.json"), []byte(`{"Endpoints":{"docker":{"Host":"`+host+`"}}}`), 0o600))
+	r := must.Get(New(t.Context(), Options{}))(t)
+	defer r.Close(t.Context())
+	if got := r.cli.DaemonHost(); got != host {
+		t.Errorf("engine %s, want %s", got, host)
+	}
+	f := must.Get(newFactory(r.cli, nil))(t)
+	// The library finds a default network in every engine, and so makes none.
+	nets := must.Get(f.cli.NetworkList(t.Context(), network.ListOptions{}))(t)
+	if len(nets) != 1 || nets[0].Name != "bridge" || os.Getenv("DOCKER_HOST") != "" {
+		t.Errorf("networks %v, DOCKER_HOST=%s", nets, os.Getenv("DOCKER_HOST"))
 	}
 }
 
 func TestUnavailableHints(t *testing.T) {
-	if err := unavailable("unix:///x", os.ErrPermission); !strings.Contains(err.Error(), "docker group") {
-		t.Errorf("got %v", err)
+	end := endpoint{host: "unix:///x"}
+	for _, c := range []struct {
+		err    error
+		want   string
+		absent bool
+	}{
+		{os.ErrPermission, "docker group", false},
+		{context.DeadlineExceeded, "did not answer", false},
+		{client.ErrorConnectionFailed("unix:///x"), "is the engine running", true},
+		{errors.New("internal error"), "internal error (unix:///x)", false},
+	} {
+		var missing *UnavailableError
+		err := end.unavailable(c.err)
+		if !errors.As(err, &missing) || !strings.Contains(err.Error(), c.want) || missing.Absent != c.absent {
+			t.Errorf("%v: got %v, absent %v", c.err, err, missing != nil && missing.Absent)
+		}
 	}
-	if err := unavailable("unix:///x", context.DeadlineExceeded); !strings.Contains(err.Error(), "did not answer") {
-		t.Errorf("got %v", err)
+	if err := end.unavailable(context.Canceled); !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnavailable) {
+		t.Errorf("interrupted: %v", err)
 	}
 }
 
@@ -145,7 +326,7 @@ func TestSocketDir_Concurrent(t *testing.T) {
 }
 
 func TestRuntime_BeforeCreate(t *testing.T) {
-	engineAt(t, "Docker Engine - Community")
+	t.Setenv("DOCKER_HOST", httpEngine(t, "unix", plainEngine()))
 	r := must.Get(New(t.Context(), Options{}))(t)
 	must.Fail(t, "")(r.Shape(t.Context(), nil))
 	must.Fail(t, "")(r.Launch(t.Context(), []runtime.Launch{{ID: "n"}}, nil))

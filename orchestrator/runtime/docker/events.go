@@ -133,7 +133,7 @@ func (w *watcher) reconcile(ctx context.Context) {
 func (s *nodeSet) report(bg *session, sink runtime.Sink, containers map[string]faults.NodeID) {
 	w := &watcher{src: s.engine, testnet: s.testnet, nodes: s.byID, containers: containers, gap: sink.Gap}
 	for _, n := range s.order {
-		f := newFollower(n.logs(s.engine), n, sink)
+		f := newFollower(n.logs(s.engine), s.engine, n, sink)
 		if containers != nil {
 			n.reportStart()
 			f.lines.last = time.Now()

@@ -42,6 +42,11 @@ func newFactory(cli client.APIClient, driver map[string]string) (f *factory, err
 			err = fmt.Errorf("open testcontainers: %v", v)
 		}
 	}()
+	if os.Getenv(client.EnvOverrideHost) == "" {
+		// The library does not know docker's contexts, and panics where it finds no engine by itself.
+		os.Setenv(client.EnvOverrideHost, cli.DaemonHost())
+		defer os.Unsetenv(client.EnvOverrideHost)
+	}
 	p, err := testcontainers.NewDockerProvider(
 		testcontainers.WithLogger(noLog{}), testcontainers.WithDefaultBridgeNetwork(testcontainers.Bridge))
 	if err != nil {
@@ -85,6 +90,12 @@ type cachingClient struct {
 // ImageInspect answers from memory; the library inspects twice for every container.
 func (c *cachingClient) ImageInspect(context.Context, string, ...client.ImageInspectOption) (image.InspectResponse, error) {
 	return c.image, nil
+}
+
+// NetworkList answers that the engine has its default network. The library looks for nothing else, and where it is off would
+// make another, which would stay.
+func (c *cachingClient) NetworkList(context.Context, network.ListOptions) ([]network.Summary, error) {
+	return []network.Summary{{Name: testcontainers.Bridge, Driver: testcontainers.Bridge}}, nil
 }
 
 // NetworkCreate adds the driver's options.

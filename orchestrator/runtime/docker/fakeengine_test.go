@@ -19,6 +19,8 @@ type fakeContainer struct {
 	state         container.ContainerState
 	addr, started string
 	err, startErr error // of inspecting and of starting it
+	oom           bool
+	memory        int64 // its limit in bytes
 
 	// next is the state after late more inspections: the engine notes a pause only after it has answered.
 	next container.ContainerState
@@ -138,8 +140,11 @@ func (e *fakeEngine) ContainerInspect(_ context.Context, id string) (container.I
 		}
 	}
 	return container.InspectResponse{
-		ContainerJSONBase: &container.ContainerJSONBase{State: &container.State{Status: c.state, StartedAt: c.started}},
-		NetworkSettings:   &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{"x": {NetworkID: "n", IPAddress: c.addr}}},
+		ContainerJSONBase: &container.ContainerJSONBase{
+			State:      &container.State{Status: c.state, StartedAt: c.started, OOMKilled: c.oom},
+			HostConfig: &container.HostConfig{Resources: container.Resources{Memory: c.memory}},
+		},
+		NetworkSettings: &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{"x": {NetworkID: "n", IPAddress: c.addr}}},
 	}, c.err
 }
 

@@ -25,13 +25,14 @@ const (
 // follower delivers one node's lines and exits to the sink, in order, in one goroutine.
 type follower struct {
 	src   logSource
+	state inspector // says how the container ended
 	node  *node
 	sink  runtime.Sink
 	lines lines
 }
 
-func newFollower(src logSource, n *node, sink runtime.Sink) *follower {
-	f := &follower{src: src, node: n, sink: sink}
+func newFollower(src logSource, state inspector, n *node, sink runtime.Sink) *follower {
+	f := &follower{src: src, state: state, node: n, sink: sink}
 	f.lines.line = func(b []byte) { sink.Line(n.id, f.lines.last, b) }
 	f.lines.gap = func(err error) { sink.Gap(n.id, err) }
 	return f
@@ -45,7 +46,9 @@ func (f *follower) run(ctx context.Context) {
 			return
 		}
 		if c.started {
-			f.follow(ctx)
+			if !f.node.unreadable {
+				f.follow(ctx)
+			}
 			continue
 		}
 		// The engine may end a followed log before its last lines.
@@ -53,9 +56,27 @@ func (f *follower) run(ctx context.Context) {
 			f.sink.Gap(f.node.id, err)
 		}
 		if !c.requested {
-			f.sink.Exit(f.node.id, c.err)
+			f.sink.Exit(f.node.id, f.cause(ctx, c.err))
 		}
 	}
+}
+
+// causeTimeout bounds the question how a container ended.
+const causeTimeout = 2 * time.Second
+
+// cause adds to how a node ended what its status does not say: that the kernel killed it for memory.
+func (f *follower) cause(ctx context.Context, err error) error {
+	ctx, cancel := context.WithTimeout(ctx, causeTimeout)
+	defer cancel()
+	c, ierr := f.state.ContainerInspect(ctx, f.node.container)
+	if ierr != nil || c.State == nil || !c.State.OOMKilled {
+		return err
+	}
+	limit := "no limit of its own"
+	if c.HostConfig != nil && c.HostConfig.Memory > 0 {
+		limit = "limit " + sizeOf(uint64(c.HostConfig.Memory))
+	}
+	return fmt.Errorf("out of memory (%s): %w", limit, err)
 }
 
 // follow delivers lines until the inbox has a change, that is, the container ended, or ctx ends.

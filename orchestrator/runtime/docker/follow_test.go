@@ -114,15 +114,61 @@ func (l *fakeLog) serve(ctx context.Context, pw *io.PipeWriter, o container.Logs
 
 // followed starts a follower of a node.
 func followed(t *testing.T, log *fakeLog) (*node, *record) {
-	n, rec := &node{id: "n", inbox: newInbox()}, newRecord()
+	return followedAs(t, log, &node{id: "n", inbox: newInbox()}, newFakeEngine())
+}
+
+func followedAs(t *testing.T, log *fakeLog, n *node, e inspector) (*node, *record) {
+	rec := newRecord()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		newFollower(log, n, rec).run(ctx)
+		newFollower(n.logs(log), e, n, rec).run(ctx)
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 	return n, rec
+}
+
+// A node that the kernel killed for memory says so, with the limit of its container.
+func TestFollower_OutOfMemory(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		state fakeContainer
+		want  string
+	}{
+		{"limit", fakeContainer{oom: true, memory: 24 << 20}, "out of memory (limit 24 MiB): exited with status 137 after 0 lines"},
+		{"host", fakeContainer{oom: true}, "out of memory (no limit of its own): exited with status 137 after 0 lines"},
+		{"killed", fakeContainer{memory: 24 << 20}, "exited with status 137 after 0 lines"},
+		{"engine is away", fakeContainer{oom: true, err: errors.New("no answer")}, "exited with status 137 after 0 lines"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				log, e := newFakeLog(), newFakeEngine()
+				log.end(true)
+				e.containers["c"] = &c.state
+				n, rec := followedAs(t, log, &node{id: "n", container: "c", inbox: newInbox()}, e)
+				n.reportStart()
+				n.reportEnd(errors.New("exited with status 137"))
+				rec.until(t, "the exit", func() bool { return len(rec.exits["n"]) == 1 })
+				must.Equal(t, c.want, rec.exits["n"][0])
+			})
+		})
+	}
+}
+
+// A log that cannot be read is no gap: that was said at the start.
+func TestFollower_UnreadableLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newFakeLog()
+		log.fail = -1 // always
+		n, rec := followedAs(t, log, &node{id: "n", unreadable: true, inbox: newInbox()}, newFakeEngine())
+		n.reportStart()
+		n.reportEnd(errors.New("died"))
+		rec.until(t, "the exit", func() bool { return len(rec.exits["n"]) == 1 })
+		if len(rec.gaps) != 0 || len(log.calls) != 0 {
+			t.Errorf("gaps %v after %d requests", rec.gaps, len(log.calls))
+		}
+	})
 }
 
 func TestFollower_BrokenConnection(t *testing.T) {

@@ -8,15 +8,53 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	goruntime "runtime"
+	"slices"
 	"syscall"
 	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 // goStopTimeout is how long the go command and what it started may take to end after an interrupt, and again after a kill.
 const goStopTimeout = 5 * time.Second
 
-var errNoGo = errors.New("no go command on PATH; install Go (https://go.dev/dl), or name a binary: or ref: in the chain file")
+var errNoGo = &runtime.HostError{
+	Err: errors.New("no go command on PATH"), Advice: "install Go (https://go.dev/dl), or name a binary: or ref: in the chain file",
+}
+
+// cacheDir is where this package may keep files that can be made again.
+func cacheDir() (string, error) {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		var home string
+		if home, err = runtime.HomeDir(); err == nil {
+			dir = filepath.Join(home, ".cache")
+		}
+	}
+	if err != nil {
+		return "", &runtime.HostError{
+			Err: fmt.Errorf("there is no cache directory to build in: %w", err), Advice: "set XDG_CACHE_HOME, or HOME, to a directory of this user",
+		}
+	}
+	return filepath.Join(dir, "netsplit"), nil
+}
+
+// goHome are variables that the go command needs where HOME is not set, as in services.
+func goHome() []string {
+	if os.Getenv("HOME") != "" {
+		return nil
+	}
+	if home, err := runtime.HomeDir(); err == nil {
+		return []string{"HOME=" + home}
+	}
+	var env []string
+	if dir, err := cacheDir(); err == nil && os.Getenv("GOPATH") == "" {
+		env = append(env, "GOPATH="+filepath.Join(dir, "go"))
+	}
+	return env
+}
 
 // runGo is a goRunner with the go command on PATH. When ctx ends, so does all that the command started; when this process
 // is killed, so is the command.
@@ -27,7 +65,7 @@ func runGo(ctx context.Context, dir string, env []string, args ...string) ([]byt
 	}
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, tool, args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	cmd.Dir, cmd.Env = dir, slices.Concat(os.Environ(), goHome(), env)
 	cmd.Env = append(cmd.Env, "PWD="+dir)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := runGroup(ctx, cmd); err != nil {

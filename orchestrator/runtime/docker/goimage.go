@@ -13,6 +13,8 @@ import (
 	goruntime "runtime"
 	"slices"
 	"strings"
+
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 // errReplaced is returned for a module that can be built only with other modules in the place of those it requires.
@@ -112,7 +114,7 @@ const workPrefix = "build-"
 // workDir makes a temporary directory to build in, which done removes. It first removes those of builds that were killed.
 func (b goBuilder) workDir() (dir string, done func(), err error) {
 	if err := os.MkdirAll(b.dir, 0o700); err != nil {
-		return "", nil, fmt.Errorf("make a build directory: %w", err)
+		return "", nil, noBuildDir(err)
 	}
 	left, err := filepath.Glob(filepath.Join(b.dir, workPrefix+"*"))
 	for _, old := range left {
@@ -125,9 +127,14 @@ func (b goBuilder) workDir() (dir string, done func(), err error) {
 		b.progress(fmt.Sprintf("cannot remove what killed builds left: %v", err))
 	}
 	if dir, err = os.MkdirTemp(b.dir, workPrefix+processID(os.Getpid())+".*"); err != nil {
-		return "", nil, fmt.Errorf("make a build directory: %w", err)
+		return "", nil, noBuildDir(err)
 	}
 	return dir, func() { _ = os.RemoveAll(dir) }, nil // a later build removes what cannot be removed now
+}
+
+// noBuildDir is the error about a directory to build in that cannot be made.
+func noBuildDir(err error) error {
+	return &runtime.HostError{Err: fmt.Errorf("make a build directory: %w", err), Advice: "set XDG_CACHE_HOME to a directory that can be written"}
 }
 
 // install builds a program into a new directory in work and returns the one file that came out.

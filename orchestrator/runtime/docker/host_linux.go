@@ -2,50 +2,98 @@ package docker
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
-// hostPrefixes returns every IPv4 prefix that this host has a route to or an address in, the default route excepted.
-func hostPrefixes() ([]netip.Prefix, error) {
-	routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
+// hostPrefixes returns every IPv4 prefix that this host has a route to, in any of its routing tables, and those of its
+// addresses. Default routes are left out, also those in pieces such as 0.0.0.0/1, and routes that refuse packets.
+func hostPrefixes() (routes, addrs []netip.Prefix, err error) {
+	all, err := netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
 	if err != nil {
-		return nil, fmt.Errorf("list the host's routes: %w", err)
+		return nil, nil, fmt.Errorf("list the host's routes: %w", err)
 	}
-	addrs, err := netlink.AddrList(nil, netlink.FAMILY_V4)
+	own, err := netlink.AddrList(nil, netlink.FAMILY_V4)
 	if err != nil {
-		return nil, fmt.Errorf("list the host's addresses: %w", err)
+		return nil, nil, fmt.Errorf("list the host's addresses: %w", err)
 	}
-	var out []netip.Prefix
-	for _, r := range routes {
-		if p, ok := toPrefix(r.Dst); ok {
-			out = append(out, p)
+	for _, r := range all {
+		if p, ok := toPrefix(r.Dst); ok && !slices.Contains(refusing, r.Type) {
+			routes = append(routes, p)
 		}
 	}
-	for _, a := range addrs {
+	for _, a := range own {
 		if p, ok := toPrefix(a.IPNet); ok {
-			out = append(out, p)
+			addrs = append(addrs, p)
 		}
 	}
-	return out, nil
+	return routes, addrs, nil
 }
 
-// toPrefix converts; it refuses a default route, which would overlap with everything.
+// refusing are the types of routes that lead nowhere.
+var refusing = []int{unix.RTN_BLACKHOLE, unix.RTN_UNREACHABLE, unix.RTN_PROHIBIT, unix.RTN_THROW}
+
+// routeTo returns the name of the interface through which this host sends packets to an address, by its routing rules.
+func routeTo(addr netip.Addr) (string, error) {
+	routes, err := netlink.RouteGet(addr.AsSlice())
+	if err != nil {
+		return "", err
+	}
+	link, err := net.InterfaceByIndex(routes[0].LinkIndex)
+	if err != nil {
+		return "", err
+	}
+	return link.Name, nil
+}
+
+// maxFiles is how many descriptors this process may have.
+func maxFiles() uint64 {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return math.MaxUint64
+	}
+	return limit.Cur
+}
+
+// freeMemory is how much memory this host has, and how much of it is available for new processes, in bytes; 0 where that is
+// not known.
+func freeMemory() (total, available uint64) {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, 0
+	}
+	for line := range strings.Lines(string(text)) {
+		var kib uint64
+		if n, _ := fmt.Sscanf(line, "MemTotal: %d kB", &kib); n == 1 {
+			total = kib << 10
+		}
+		if n, _ := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); n == 1 {
+			available = kib << 10
+		}
+	}
+	return total, available
+}
+
+// toPrefix converts; it refuses a default route, or half of one, which would overlap with everything.
 func toPrefix(n *net.IPNet) (netip.Prefix, bool) {
 	if n == nil {
 		return netip.Prefix{}, false
 	}
 	a, ok := netip.AddrFromSlice(n.IP.To4())
 	bits, _ := n.Mask.Size()
-	if !ok || bits == 0 {
+	if !ok || bits < pools[0].Bits() {
 		return netip.Prefix{}, false
 	}
 	return netip.PrefixFrom(a, bits).Masked(), true
@@ -90,7 +138,11 @@ func hasEnded(id string) bool {
 	case parts[2] != self[2]:
 		return false
 	}
-	return processID(pid) != id
+	now := processID(pid)
+	if now == "" && errors.Is(unix.Kill(pid, 0), unix.EPERM) {
+		return false // it runs, as another user, and /proc hides it
+	}
+	return now != id
 }
 
 // cpuWait reads the kernel's pressure information: for how long some program was ready to run and had no CPU.

@@ -3,13 +3,24 @@
 package docker
 
 import (
+	"errors"
+	"math"
 	"net/netip"
 	"syscall"
 	"time"
 )
 
 // hostPrefixes returns nothing: engines that are not on a Linux host are refused before it matters.
-func hostPrefixes() ([]netip.Prefix, error) { return nil, nil }
+func hostPrefixes() (routes, addrs []netip.Prefix, err error) { return nil, nil, nil }
+
+// routeTo is not supported here.
+func routeTo(netip.Addr) (string, error) { return "", errors.ErrUnsupported }
+
+// maxFiles is not known here.
+func maxFiles() uint64 { return math.MaxUint64 }
+
+// freeMemory is not known here.
+func freeMemory() (total, available uint64) { return 0, 0 }
 
 // ownGroup puts a command into a process group of its own. Here it outlives a process that is killed.
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

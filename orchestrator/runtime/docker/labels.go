@@ -22,6 +22,8 @@ const (
 	labelNode     = "dev.netsplit.node"
 	labelRole     = "dev.netsplit.role"
 	labelAddr     = "dev.netsplit.addr"
+	// labelOwner is the processID of the netsplit that started the testnet.
+	labelOwner = "dev.netsplit.owner"
 	// labelSocket is on the agent's container alone: the path of its socket on the host.
 	labelSocket = "dev.netsplit.socket"
 	// labelRestore is on the agent of attached containers: the path of their restore journal, where there is one.
@@ -58,6 +60,7 @@ func testnetLabels(plan runtime.Plan) map[string]string {
 	labels[labelTestnet] = plan.ID
 	labels[labelScenario] = plan.Name
 	labels[labelDir] = plan.Dir
+	labels[labelOwner] = processID(os.Getpid())
 	return labels
 }
 

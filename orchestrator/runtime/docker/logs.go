@@ -158,6 +158,14 @@ func (f *framed) Read(p []byte) (int, error) {
 // Close implements io.Closer.
 func (f *framed) Close() error { return f.body.Close() }
 
+// noLogs are the logs of containers whose log driver keeps nothing.
+type noLogs struct{}
+
+// ContainerLogs implements logSource.
+func (noLogs) ContainerLogs(context.Context, string, container.LogsOptions) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader("")), nil
+}
+
 // withTail adds the last lines of a container's log to an error, if they can be read.
 func withTail(ctx context.Context, src logSource, name string, n int, err error) error {
 	tail, terr := tailOf(ctx, src, name, n)

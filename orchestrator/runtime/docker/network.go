@@ -4,6 +4,7 @@ package docker
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"iter"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/docker/docker/api/types/network"
 	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 // networkMaker is what making a network needs of testcontainers-go.
@@ -30,23 +33,27 @@ func driverOptions(testnet string) map[string]string {
 	return map[string]string{"com.docker.network.bridge.name": bridgeName(testnet)}
 }
 
-// createNetwork makes a testnet's network on a free subnet with room for n nodes and returns the subnet. No packet
-// leaves the network but to the host itself.
-func createNetwork(ctx context.Context, mk networkMaker, ls networkLister, testnet string, n int, labels map[string]string) (netip.Prefix, error) {
-	bits, err := prefixFor(n)
+// networkOptions say what network a testnet needs.
+type networkOptions struct {
+	testnet string
+	nodes   int
+	subnet  netip.Prefix // the zero Prefix: a free one is chosen
+	labels  map[string]string
+}
+
+// createNetwork makes a testnet's network, on a free subnet with room for its nodes unless one is given, and returns the
+// subnet. No packet leaves the network but to the host itself.
+func createNetwork(ctx context.Context, mk networkMaker, ls networkLister, o networkOptions) (netip.Prefix, error) {
+	candidates, err := o.candidates(ctx, ls)
 	if err != nil {
 		return netip.Prefix{}, err
 	}
-	taken, err := takenPrefixes(ctx, ls)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	for p := range subnets(testnet, bits, taken) {
+	for p := range candidates {
 		_, err = mk.CreateNetwork(ctx, testcontainers.NetworkRequest{
 			Driver:   "bridge",
 			Internal: true,
-			Name:     networkName(testnet),
-			Labels:   labels,
+			Name:     networkName(o.testnet),
+			Labels:   o.labels,
 			IPAM: &network.IPAM{Driver: "default", Config: []network.IPAMConfig{{
 				Subnet:  p.String(),
 				Gateway: offset(p.Addr(), 1).String(),
@@ -55,34 +62,77 @@ func createNetwork(ctx context.Context, mk networkMaker, ls networkLister, testn
 		switch {
 		case err == nil:
 			return p, nil
-		case !isOverlap(err): // else it was taken meanwhile
+		case o.subnet.IsValid() || !isOverlap(err): // else it was taken meanwhile
 			return netip.Prefix{}, err
 		}
 	}
-	return netip.Prefix{}, fmt.Errorf("no free /%d is left in the private address ranges", bits)
+	return netip.Prefix{}, &runtime.HostError{
+		Err:    errors.New("no free subnet is left: routes and networks of this host cover all private address ranges"),
+		Advice: "name one with --subnet, for example a part of a range whose addresses you do not need during the run",
+	}
+}
+
+// candidates are the subnets to try: the given one alone, or all that overlap nothing of this host.
+func (o *networkOptions) candidates(ctx context.Context, ls networkLister) (iter.Seq[netip.Prefix], error) {
+	bits, err := prefixFor(o.nodes)
+	if err != nil {
+		return nil, err
+	}
+	taken, addrs, err := takenPrefixes(ctx, ls)
+	if err != nil {
+		return nil, err
+	}
+	if !o.subnet.IsValid() {
+		return subnets(o.testnet, bits, slices.Concat(taken, addrs)), nil
+	}
+	// Routes do not matter: it may be a part of what leads to a VPN, and the user knows.
+	if i := slices.IndexFunc(addrs, o.subnet.Overlaps); i >= 0 {
+		return nil, fmt.Errorf("subnet %s overlaps with %s, where this host or another network has its addresses", o.subnet, addrs[i])
+	}
+	if o.subnet.Bits() > bits && room(o.subnet.Bits()) < o.nodes {
+		return nil, fmt.Errorf("subnet %s has room for %d nodes, the testnet has %d", o.subnet, max(0, room(o.subnet.Bits())), o.nodes)
+	}
+	return slices.Values([]netip.Prefix{o.subnet}), nil
+}
+
+// ParseSubnet reads what a user names as the subnet of a testnet.
+func ParseSubnet(text string) (netip.Prefix, error) {
+	p, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil:
+		return p, errors.New("it is no subnet such as 10.99.0.0/16")
+	case !p.Addr().Is4():
+		return p, errors.New("nodes have IPv4 addresses")
+	case p != p.Masked():
+		return p, fmt.Errorf("it is an address in a subnet; the subnet is %s", p.Masked())
+	case p.Addr().IsLoopback() || p.Addr().IsMulticast() || p.Addr().IsUnspecified():
+		return p, errors.New("nodes cannot have such addresses")
+	}
+	return p, nil
 }
 
 // isOverlap recognises the engine's answer to a subnet that is in use. It has no code of its own.
 func isOverlap(err error) bool { return strings.Contains(strings.ToLower(err.Error()), "overlap") }
 
-// takenPrefixes returns what a new subnet must not overlap with: the engine's networks and all the host can reach.
-func takenPrefixes(ctx context.Context, ls networkLister) ([]netip.Prefix, error) {
-	taken, err := hostPrefixes()
+// takenPrefixes returns what a new subnet should not overlap with, all that the host has a route to, and what it cannot
+// overlap with: addresses of the host and the engine's networks.
+func takenPrefixes(ctx context.Context, ls networkLister) (routes, addrs []netip.Prefix, err error) {
+	routes, addrs, err = hostPrefixes()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	nets, err := ls.NetworkList(ctx, network.ListOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("list networks: %w", err)
+		return nil, nil, fmt.Errorf("list networks: %w", err)
 	}
 	for _, n := range nets {
 		for _, c := range n.IPAM.Config {
 			if p, err := netip.ParsePrefix(c.Subnet); err == nil && p.Addr().Is4() {
-				taken = append(taken, p.Masked())
+				addrs = append(addrs, p.Masked())
 			}
 		}
 	}
-	return taken, nil
+	return routes, addrs, nil
 }
 
 // firstHost is the offset of the first node's address in a subnet; below it are the network's and the bridge's own.
@@ -94,22 +144,28 @@ const (
 	largest  = 16
 )
 
-// pools are where subnets are taken from, in order of preference.
+// pools are where subnets are taken from, in order of preference: the private ranges, then those of carrier-grade NAT and
+// of benchmarks, which no public host has either. The first is the largest.
 var pools = []netip.Prefix{
 	netip.MustParsePrefix("10.0.0.0/8"),
 	netip.MustParsePrefix("172.16.0.0/12"),
 	netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("100.64.0.0/10"),
+	netip.MustParsePrefix("198.18.0.0/15"),
 }
 
 // prefixFor returns the length of the smallest prefix that has room for n nodes.
 func prefixFor(n int) (int, error) {
 	for bits := smallest; bits >= largest; bits-- {
-		if n <= 1<<(32-bits)-1-firstHost { // the last address is the broadcast address
+		if n <= room(bits) {
 			return bits, nil
 		}
 	}
-	return 0, fmt.Errorf("%d nodes do not fit into one network (at most %d)", n, 1<<(32-largest)-1-firstHost)
+	return 0, fmt.Errorf("%d nodes do not fit into one network (at most %d)", n, room(largest))
 }
+
+// room is how many nodes fit into a subnet of a prefix length; the last address is the broadcast address.
+func room(bits int) int { return 1<<(32-bits) - 1 - firstHost }
 
 // subnets yields every candidate of that length which overlaps nothing in taken. Where the search begins depends on the
 // testnet's name, so that testnets that start at once seldom collide.

@@ -65,7 +65,11 @@ func TestSubnets_SkipTaken(t *testing.T) {
 	if p := first(1, "a", 24, pools...); len(p) != 0 {
 		t.Errorf("got %v where nothing is free", p)
 	}
-	if n := len(first(1<<30, "a", 24)); n != 1<<16+1<<12+1<<8 {
+	// Beyond the private ranges there are others that no public host has.
+	if p := first(1, "a", 24, pools[:3]...); len(p) != 1 || !pools[3].Contains(p[0].Addr()) {
+		t.Errorf("got %v, want one of %v", p, pools[3])
+	}
+	if n := len(first(1<<30, "a", 24)); n != 1<<16+1<<12+1<<8+1<<14+1<<9 {
 		t.Errorf("%d candidates", n)
 	}
 }
@@ -96,7 +100,7 @@ func (f *fakeNetworks) NetworkList(context.Context, network.ListOptions) ([]netw
 
 func TestCreateNetwork_TriesNextSubnet(t *testing.T) {
 	f := &fakeNetworks{refuse: 2, err: errors.New("Pool overlaps with other one on this address space")}
-	got := must.Get(createNetwork(t.Context(), f, f, "a", 3, map[string]string{"k": "v"}))(t)
+	got := must.Get(createNetwork(t.Context(), f, f, networkOptions{testnet: "a", nodes: 3, labels: map[string]string{"k": "v"}}))(t)
 	last := f.made[2]
 	if len(f.made) != 3 || last.IPAM.Config[0].Subnet != got.String() || f.made[0].IPAM.Config[0].Subnet == got.String() {
 		t.Errorf("got %v after %v", got, f.made)
@@ -108,17 +112,58 @@ func TestCreateNetwork_TriesNextSubnet(t *testing.T) {
 
 func TestCreateNetwork_Errors(t *testing.T) {
 	f := &fakeNetworks{refuse: 1, err: errors.New("no more bridges")}
-	if _, err := createNetwork(t.Context(), f, f, "a", 3, nil); err == nil || !strings.Contains(err.Error(), "no more bridges") || len(f.made) != 1 {
+	if _, err := createNetwork(t.Context(), f, f, networkOptions{testnet: "a", nodes: 3}); err == nil || !strings.Contains(err.Error(), "no more bridges") || len(f.made) != 1 {
 		t.Errorf("got %v after %d tries", err, len(f.made))
 	}
-	f = &fakeNetworks{taken: []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/64", "nonsense"}}
-	must.Fail(t, "no free /24")(createNetwork(t.Context(), f, f, "a", 3, nil))
-	must.Fail(t, "do not fit")(createNetwork(t.Context(), f, f, "a", 1e6, nil))
+	f = &fakeNetworks{taken: []string{
+		"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15", "fd00::/64", "nonsense",
+	}}
+	must.Fail(t, "no free subnet")(createNetwork(t.Context(), f, f, networkOptions{testnet: "a", nodes: 3}))
+	must.Fail(t, "do not fit")(createNetwork(t.Context(), f, f, networkOptions{testnet: "a", nodes: 1e6}))
 }
 
 func TestBridgeName_FitsKernel(t *testing.T) {
 	a, b := bridgeName("a-testnet-with-a-name-of-forty-bytes-aaaa"), bridgeName("a-testnet-with-a-name-of-forty-bytes-aaab")
 	if len(a) > 15 || a == b {
 		t.Errorf("%q, %q", a, b)
+	}
+}
+
+func TestCreateNetwork_GivenSubnet(t *testing.T) {
+	subnet := netip.MustParsePrefix("10.99.0.0/24")
+	for _, c := range []struct {
+		name, subnet string
+		nodes        int
+		taken        []string
+		fail         string
+	}{
+		{"free", "10.99.0.0/24", 3, []string{"10.98.0.0/24"}, ""},
+		{"larger than needed", "10.0.0.0/12", 3, nil, ""},
+		{"just large enough", "10.99.0.0/28", 5, nil, ""},
+		{"too small", "10.99.0.0/28", 6, nil, "has room for 5 nodes, the testnet has 6"},
+		{"one address", "10.99.0.1/32", 1, nil, "has room for 0 nodes"},
+		{"another network's", "10.99.0.0/24", 3, []string{"10.0.0.0/8"}, "overlaps with 10.0.0.0/8"},
+		{"the host's own", "127.0.0.0/24", 3, nil, "overlaps with 127.0.0.0/8"},
+	} {
+		f := &fakeNetworks{taken: c.taken}
+		got, err := createNetwork(t.Context(), f, f, networkOptions{testnet: "a", nodes: c.nodes, subnet: netip.MustParsePrefix(c.subnet)})
+		if c.fail == "" && (err != nil || got.String() != c.subnet || len(f.made) != 1) || c.fail != "" && (err == nil || !strings.Contains(err.Error(), c.fail)) {
+			t.Errorf("%s: %v, %v", c.name, got, err)
+		}
+	}
+	f := &fakeNetworks{refuse: 2, err: errors.New("Pool overlaps with other one on this address space")}
+	must.Fail(t, "overlaps")(createNetwork(t.Context(), f, f, networkOptions{testnet: "a", nodes: 3, subnet: subnet}))
+}
+
+func TestParseSubnet(t *testing.T) {
+	for _, c := range []struct{ text, fail string }{
+		{"10.99.0.0/16", ""}, {"100.64.0.0/24", ""},
+		{"10.99.0.1/16", "the subnet is 10.99.0.0/16"}, {"fd00::/64", "IPv4"}, {"10.99.0.0", "no subnet"}, {"", "no subnet"},
+		{"127.0.0.0/8", "cannot have"}, {"224.0.0.0/8", "cannot have"}, {"0.0.0.0/8", "cannot have"},
+	} {
+		_, err := ParseSubnet(c.text)
+		if (err == nil) != (c.fail == "") || err != nil && !strings.Contains(err.Error(), c.fail) {
+			t.Errorf("%q: %v", c.text, err)
+		}
 	}
 }

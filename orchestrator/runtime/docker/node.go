@@ -144,7 +144,9 @@ type node struct {
 	addr      netip.Addr
 	container string // the name of its container
 	tty       bool   // its log is one raw stream
-	inbox     *inbox
+	// unreadable is true where the engine cannot read its log, as with the log driver "none".
+	unreadable bool
+	inbox      *inbox
 
 	// acting serialises actions on the node.
 	acting sync.Mutex
@@ -164,7 +166,10 @@ type node struct {
 
 // logs is where the node's log is read.
 func (n *node) logs(src logSource) logSource {
-	if n.tty {
+	switch {
+	case n.unreadable:
+		return noLogs{}
+	case n.tty:
 		return consoleLogs{src}
 	}
 	return src

@@ -128,16 +128,16 @@ func TestRemoveAll_KeepsUnrestoredTestnets(t *testing.T) {
 	e.add("b", 1)
 	x := &fakeContainer{state: "exited", startErr: errors.New("port is taken")}
 	e.containers["x"] = x
-	removed, err := removeAll(t.Context(), e, "/nowhere")
-	if err == nil || !strings.Contains(err.Error(), "testnet a: start container alice") || !slices.Equal(removed, []string{"b"}) {
-		t.Errorf("removed %v, %v", removed, err)
+	done, err := removeAll(t.Context(), e, "/nowhere", false)
+	if err == nil || !strings.Contains(err.Error(), "testnet a: start container alice") || !slices.Equal(done.IDs, []string{"b"}) {
+		t.Errorf("removed %v, %v", done, err)
 	}
 	if len(e.containers) != 2 {
 		t.Errorf("left %v", e.containers)
 	}
 	x.startErr, x.addr = nil, "10.0.0.1"
-	if removed, err = removeAll(t.Context(), e, "/nowhere"); !slices.Equal(removed, []string{"a"}) || err != nil {
-		t.Errorf("removed %v, %v", removed, err)
+	if done, err = removeAll(t.Context(), e, "/nowhere", false); !slices.Equal(done.IDs, []string{"a"}) || err != nil {
+		t.Errorf("removed %v, %v", done, err)
 	}
 	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) || len(e.did) != 1 {
 		t.Errorf("did %v, %v", e.did, err)

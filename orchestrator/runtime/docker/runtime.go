@@ -5,8 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"net/netip"
 	"sync"
 
 	"github.com/docker/docker/api/types/container"
@@ -25,6 +24,8 @@ type Options struct {
 	Image string
 	// Lease makes faults end when this process does, however it ends.
 	Lease bool
+	// Subnet is where the nodes get their addresses; the zero Prefix: one that is free.
+	Subnet netip.Prefix
 }
 
 // Runtime hosts one testnet in containers that it makes and removes. It implements runtime.Runtime, LinkShaper and
@@ -38,7 +39,8 @@ type Runtime struct {
 	opts    Options
 	plan    runtime.Plan
 	factory *factory
-	images  sync.Map // of *externalImage by reference
+	images  sync.Map     // of *externalImage by reference
+	route   func() error // whether nodes can be reached, found out once
 }
 
 // The capabilities of this runtime.
@@ -79,6 +81,9 @@ func (r *Runtime) Create(ctx context.Context, plan runtime.Plan) ([]runtime.Host
 }
 
 func (r *Runtime) create(ctx context.Context, plan runtime.Plan) error {
+	if err := CheckSize(len(plan.Nodes)); err != nil {
+		return err
+	}
 	r.plan = plan
 	r.nodeSet = newNodeSet(r.cli, plan.ID)
 	for _, p := range plan.Nodes {
@@ -100,13 +105,17 @@ func (r *Runtime) create(ctx context.Context, plan runtime.Plan) error {
 		// Not cancelled, so that Close knows all that there is.
 		mctx, cancel := uncancelled(gctx)
 		defer cancel()
-		subnet, err := createNetwork(mctx, r.factory, r.cli, plan.ID, len(plan.Nodes), testnetLabels(plan))
+		subnet, err := createNetwork(mctx, r.factory, r.cli, networkOptions{
+			testnet: plan.ID, nodes: len(plan.Nodes), subnet: r.opts.Subnet, labels: testnetLabels(plan),
+		})
 		if err != nil {
 			return fmt.Errorf("create network %s: %w", networkName(plan.ID), err)
 		}
 		for i, n := range r.order {
 			n.addr = offset(subnet.Addr(), firstHost+uint32(i))
 		}
+		first := offset(subnet.Addr(), firstHost)
+		r.route = sync.OnceValue(func() error { return checkRoute(bridgeName(plan.ID), first) })
 		return nil
 	})
 	if err := g.Wait(); err != nil {
@@ -139,8 +148,15 @@ func (r *Runtime) Launch(ctx context.Context, nodes []runtime.Launch, progress f
 			if gctx.Err() != nil {
 				return context.Cause(gctx)
 			}
+			if err := r.failure(); err != nil {
+				return fmt.Errorf("launch nodes: %w", err)
+			}
 			if err := r.launch(gctx, l); err != nil {
 				return r.fail(ctx, "start", l.ID, err)
+			}
+			// Some engines make the bridge for the first container.
+			if err := r.route(); err != nil {
+				return fmt.Errorf("launch nodes: %w", err)
 			}
 			if progress != nil {
 				serial.Lock()
@@ -285,8 +301,8 @@ func (r *Runtime) BuildImage(ctx context.Context, source runtime.ImageSource, pr
 	case source.Go != "":
 		kind = "go: " + source.Go
 		var dir string
-		if dir, err = os.UserCacheDir(); err == nil {
-			b := goBuilder{engine: r.cli, dir: filepath.Join(dir, "netsplit"), run: runGo, progress: progress}
+		if dir, err = cacheDir(); err == nil {
+			b := goBuilder{engine: r.cli, dir: dir, run: runGo, progress: progress}
 			ref, err = b.image(ctx, source.Go, source.LDFlags)
 		}
 	case source.Binary != "":

@@ -38,9 +38,10 @@ type attachedContainer struct {
 	name       string
 	id         string
 	addr       netip.Addr
-	fixed      bool // it gets that address again when it is started
-	autoRemove bool // the engine removes it when it ends
-	tty        bool // its log is one raw stream
+	fixed      bool   // it gets that address again when it is started
+	autoRemove bool   // the engine removes it when it ends
+	tty        bool   // its log is one raw stream
+	logDriver  string // the log driver where the engine cannot read the log; else empty
 }
 
 // IncompatibleError is returned for containers, a network or faults that the user named and that cannot be attached to,
@@ -303,14 +304,25 @@ func bridgeOf(n network.Inspect) (string, error) {
 	return "br-" + n.ID[:12], nil
 }
 
+// attachEngine is what finding out about a container needs of the engine.
+type attachEngine interface {
+	inspector
+	logSource
+}
+
 // inspect completes what is known about a container.
-func (c *attachedContainer) inspect(ctx context.Context, e inspector, net string) error {
+func (c *attachedContainer) inspect(ctx context.Context, e attachEngine, net string) error {
 	is, err := e.ContainerInspect(ctx, c.id)
 	if err != nil {
 		return err
 	}
 	c.autoRemove = is.HostConfig != nil && is.HostConfig.AutoRemove
 	c.tty = is.Config != nil && is.Config.Tty
+	if log, err := e.ContainerLogs(ctx, c.id, container.LogsOptions{ShowStdout: true, Tail: "1"}); err == nil {
+		log.Close()
+	} else if is.HostConfig != nil {
+		c.logDriver = is.HostConfig.LogConfig.Type
+	}
 	c.addr, c.fixed, err = addrOn(is.NetworkSettings.Networks, net)
 	return err
 }

@@ -34,10 +34,15 @@ type session struct {
 	calls  sync.WaitGroup // calls that make things on the engine
 }
 
-// openSession connects to the local engine. The error wraps ErrUnavailable when there is no usable engine.
+// openSession connects to the local engine and checks that testnets can run there. The error wraps ErrUnavailable when
+// they cannot.
 func openSession(ctx context.Context) (*session, error) {
 	cli, version, err := connect(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := inPlace(ctx, cli); err != nil {
+		cli.Close()
 		return nil, err
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx))

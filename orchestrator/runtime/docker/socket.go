@@ -9,10 +9,11 @@ import (
 	"syscall"
 )
 
-// The names of the agent's files in the directory of its socket.
+// The names of the files in the directory of the agent's socket. All but ownerFile are the agent's.
 const (
 	socketFile  = "agent.sock"
 	journalFile = "journal"
+	ownerFile   = "owner" // the processID of the netsplit that made the directory
 )
 
 // maxSocketPath is the longest path of a Unix socket.
@@ -39,6 +40,10 @@ func makeSocketDir(testnet string) (string, error) {
 	for {
 		err := makePrivate(base, dir)
 		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, ownerFile), []byte(processID(os.Getpid())), 0o600)
+			if err != nil {
+				return "", errors.Join(fmt.Errorf("make the directory for the testnet's socket: %w", err), removeSocketDir(dir))
+			}
 			return dir, nil
 		}
 		if _, gone := os.Stat(filepath.Dir(base)); gone != nil || !errors.Is(err, os.ErrNotExist) {
@@ -67,15 +72,24 @@ func checkPrivate(dir string) error {
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 || ok && int(st.Uid) != os.Getuid() {
-		return fmt.Errorf("%s is not a private directory of this user; remove it, or set XDG_RUNTIME_DIR", dir)
+		return fmt.Errorf("%s is not a private directory of this user; remove it (sudo rm -r %s), or set XDG_RUNTIME_DIR", dir, dir)
 	}
 	return nil
+}
+
+// ownerOfDir is the processID of the netsplit that made the directory of a socket; empty where that is not known.
+func ownerOfDir(dir string) string {
+	id, err := os.ReadFile(filepath.Join(dir, ownerFile))
+	if err != nil {
+		return ""
+	}
+	return string(id)
 }
 
 // removeSocketDir removes what makeSocketDir and the agent made, and the base when it was the last. It goes by names, not
 // recursively: the path may come from a label that anyone can write.
 func removeSocketDir(dir string) error {
-	for _, name := range []string{socketFile, journalFile, journalFile + ".new", ""} {
+	for _, name := range []string{socketFile, journalFile, journalFile + ".new", ownerFile, ""} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("remove the socket's directory: %w", err)
 		}

@@ -33,10 +33,18 @@ type Testnet struct {
 	Agent string
 	// Socket is the path of the agent's socket; empty when there is no agent.
 	Socket string
+	// Owner identifies the netsplit process that started it; empty where that is not known.
+	Owner string
 
 	// restoreFile is the restore journal of attached containers; empty where netsplit made the containers.
 	restoreFile string
 }
+
+// OwnerRuns reports whether the netsplit process that started the testnet still runs, as far as can be seen from here.
+func (t *Testnet) OwnerRuns() bool { return isRunning(t.Owner) }
+
+// isRunning reports whether the process with a processID runs; false where there is no processID.
+func isRunning(id string) bool { return id != "" && !hasEnded(id) }
 
 // NodeInfo is one node of a Testnet.
 type NodeInfo struct {
@@ -104,7 +112,7 @@ func list(ctx context.Context, e lister, f filters.Args) ([]Testnet, error) {
 		id := labels[labelTestnet]
 		t := found[id]
 		if t == nil {
-			t = &Testnet{ID: id, Scenario: labels[labelScenario], Dir: labels[labelDir], Created: created}
+			t = &Testnet{ID: id, Scenario: labels[labelScenario], Dir: labels[labelDir], Owner: labels[labelOwner], Created: created}
 			found[id] = t
 		}
 		if created.Before(t.Created) {
