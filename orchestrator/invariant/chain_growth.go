@@ -2,6 +2,7 @@ package invariant
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -11,103 +12,352 @@ import (
 
 var growthDefinition = Definition{
 	Name:  "chain_growth",
-	Title: "The chain keeps growing wherever there is enough block-making power",
-	Doc: `While the schedule runs, the highest chain of every component with block-making power must grow. With n blocks expected
-from the block interval and the component's share of the power, the growth must not be below a floor k for which
-P(X < k) < 1e-6, X being Poisson-distributed with mean min_share * n. The same is required of the whole schedule, with
-the strongest component of each time.
-Where the chain needs a quorum, a component whose share of all power exceeds it must grow at the full rate of one block an
-interval: at least min_share of it, times the share of the power that is there, since the turns of absent producers cost
-time; under proof of authority producers out of turn take over, so the same holds. Blocks count from a grace period after
-the component changed: 5s and two intervals for one that already had a quorum, recovery for one that has a quorum again. A
-component without a quorum must not grow: a block that appears there violates it, except for what was in flight in the
-first 2s after the cut; under proof of authority each producer may first sign once more.
+	Title: "The chain keeps growing wherever there is enough block-making power, at the rate of that power",
+	Doc: `Without a quorum (proof of work) block counts are judged in windows of the schedule: the growth of each component's chain
+over each time in which the component stayed the same, the blocks of all nodes while some fault held, those of each producer,
+and the growth of the chain over the whole schedule. The expected number m of blocks is what the power gives that was up,
+connected since its start and at most 3 blocks behind: the share of all power, times the time in block intervals, corrected
+for the difficulty of the block that each node builds on where the chain adjusts it (aserti3-2d, with the half-life that the
+chain states). With a measured mean delay d from producer to producer, m T / (T + m d) of them add to a component's height
+in a time T. Counts are Poisson-distributed: a count must not be below the floor of min_share times the expected number, nor
+a producer's above its ceiling, nor the whole growth above that of twice the expected number. Nodes of one component that
+lost their planned connections are judged apart until the next change, as peer exchange takes its time. Where nodes do not
+report who made a block, producers are not judged. A run of healthy nodes fails with a probability of at most 2e-4: 9 in 10
+of it for the floors, the rest for the ceilings, each split evenly. The bound that is printed is the number of blocks
+demanded in the window whose count came closest to it.
+With a quorum: a component whose share of all power exceeds it must grow at the full rate of one block an interval: at least
+min_share of it, times the share of the power that is there, since the turns of absent producers cost time; under proof of
+authority producers out of turn take over, so the same holds. At most twice the full rate is allowed. Blocks count from a
+grace period after the component changed: 5s and two intervals for one that already had a quorum, recovery for one that has
+a quorum again. A component without a quorum must not grow: a block that appears there violates it, except for what was in
+flight in the first 2s after the cut; under proof of authority each producer may first sign once more.
 In settling at least one new block must reach the chain of all nodes that are up: old agreement does not count.
-UNKNOWN when too few blocks are known and no node of the component could be read, or others may have come.
-VACUOUS without block-making power, or when every period is too short to require a block.`,
+UNKNOWN when too few blocks are known and the nodes concerned could not be read, or others may have come, and when settling
+was too short to require a block and none came.
+VACUOUS without block-making power, or when every window is too short to require a block.`,
 	Class: Liveness, Reports: ReportsSome,
 	Needs: []Observation{ObserveBlocks},
 	Params: []Param{
-		{Name: "min_share", Type: TypeShare, Default: "0.5",
-			Doc: "share of the expected blocks that must come; forks, busy hosts and rising difficulty take some"},
+		{Name: "min_share", Type: TypeShare,
+			Doc: "share of the expected blocks that must come; by default 100% where nodes report the blocks that they make, else 50%"},
 		{Name: "recovery", Type: TypeDuration, Default: "30s",
 			Doc: "time until nodes that have a quorum again make blocks, where the chain needs one: TCP back-off and round timeouts"},
 	},
 	New: func(p Values) Checker {
-		return &growth{minShare: p.Share("min_share"), recovery: p.Duration("recovery"), worst: -1}
+		return &growth{minShare: p.Share("min_share"), given: p.Has("min_share"), recovery: p.Duration("recovery"), falseAlarm: growthFalseAlarm}
 	},
 }
 
-// growth judges periods: times in which components stayed the same.
+const (
+	// growthFalseAlarm is the probability with which chain_growth may fail a run of healthy nodes.
+	growthFalseAlarm = 2e-4
+	// minExpected is the number of expected blocks below which a window is not kept: no floor can demand a block of it.
+	minExpected = 5
+	// maxBehind is how many blocks behind others of its component a node need not make blocks: it syncs first.
+	maxBehind = 3
+	// pollShare is min_share of chains whose nodes do not report the blocks that they make: forks, busy hosts and a
+	// difficulty that rises take some. maxGrowth is how many times the expected blocks may come there.
+	pollShare = 0.5
+	maxGrowth = 2
+)
+
+// growth judges windows: times in which components stayed the same, and some that are wider.
 type growth struct {
 	minShare float64
+	given    bool
 	recovery time.Duration
+	// falseAlarm is growthFalseAlarm, and more in a test that measures how often healthy nodes fail.
+	falseAlarm float64
 
-	heights []uint64 // of every node's head, before the current event
-	period  int      // Connectivity.Period
-	running bool     // a period is being judged, since start
+	nodes   []growingNode
+	first   []replay.BlockIndex // by block: the block of height 1 below it
+	period  int                 // Connectivity.Period
+	running bool                // a period is being judged, since start
 	start   time.Duration
 	parts   []growingPart
 	before  []growingPart // of the period before
 	waiting bool          // some parts are in their grace period
 	halt    halt
 
-	first, last time.Duration // of the schedule, as observed
-	base        uint64        // height at first
-	expected    float64       // blocks over the schedule, in the strongest component
-	required    float64       // of them, where the chain needs a quorum
-	judged      int
-	worst       float64 // least share of the expected blocks; negative while nothing was judged
-	short       []*shortPart
-	evidence    worst
+	windows []judgedWindow
+	faults  int          // that hold
+	faulty  GrowthWindow // all nodes while some fault held
+	all     GrowthWindow // the whole schedule, and the strongest component of each time
+	base    uint64       // height at the schedule's start
 }
 
-// shortPart is a component that is known to have made too few blocks in a period. Whether it made others that nobody reported is
-// known at the end.
-type shortPart struct {
-	growingPart
-	at       time.Duration // when the period ended
-	mean     float64
-	floor    int
-	grown    int
-	possible int // what blocks that were found later, and may have come before, add to grown
-	evidence Evidence
+// growingNode is what a node could make. Expected blocks are counted up to since.
+type growingNode struct {
+	height    uint64
+	tip       replay.BlockIndex
+	up        bool
+	connected bool // since it came up
+	since     time.Duration
+	part      int     // in growth.parts, -1: none
+	rate      float64 // blocks per nanosecond on its tip
+	whole     GrowthWindow
 }
 
 // growingPart is a component in one period.
 type growingPart struct {
-	nodes []replay.NodeIndex
-	share float64 // of all power
-	from  uint64  // height at start
-	start time.Duration
-	ready bool // start has passed, and from holds the height at that time
+	nodes  []replay.NodeIndex
+	share  float64 // of all power
+	top    uint64  // height of the highest head
+	from   uint64  // height at start
+	start  time.Duration
+	ready  bool // start has passed, and from holds the height at that time
+	window GrowthWindow
+	delays float64 // of blocks made here on their way to others who make blocks, in nanoseconds times shares of the power
 }
+
+// judgedWindow is a window with what decides whether missing reports matter to it.
+type judgedWindow struct {
+	GrowthWindow
+	members []replay.NodeIndex
+	base    uint64 // height at its beginning
+	// possible is what blocks that were found later, and may have come before its end, add to Grown.
+	possible int
+}
+
+// GrowthWindow is what was expected of some nodes in some time, and what they did.
+type GrowthWindow struct {
+	What  string         `json:"what"`            // component, producer, faults (all nodes while some fault held), schedule (all of it)
+	Nodes []trace.NodeID `json:"nodes,omitempty"` // the first few
+	Size  int            `json:"size"`            // number of nodes
+	Share float64        `json:"share"`           // of all power
+	From  time.Duration  `json:"from"`
+	To    time.Duration  `json:"to"`
+	// Expected is how many blocks they must make on average, Made how many they made; 0 where nodes do not report it. Grown is
+	// how many of them, or of others', their highest chain grew by; -1 where that says nothing. Delay is the mean delay from
+	// producer to producer.
+	Expected float64       `json:"expected"`
+	Made     int           `json:"made"`
+	Grown    int           `json:"grown"`
+	Delay    time.Duration `json:"delay"`
+	// AtLeast is how many blocks are required, 0 where the window is too short to require one, AtMost how many are allowed, -1
+	// where any number is: of Grown, else of Made.
+	AtLeast int `json:"at_least"`
+	AtMost  int `json:"at_most"`
+
+	Most float64 `json:"most"` // Expected, with what nodes may make that need not make any
+}
+
+// isReporting says whether nodes report the blocks that they make.
+func isReporting(s *replay.State) bool { return !s.Facts.Polled() }
 
 func (c *growth) Observe(s *replay.State, e *trace.Event) {
 	if e.Kind == trace.KindRun {
-		c.heights = make([]uint64, s.Nodes.Len())
+		c.begin(s)
 		return
 	}
 	c.halt.observe(s, e)
 	c.endChangedPeriod(s)
-	if e.Kind == trace.KindHead && s.Node != replay.NoNode && s.Block != replay.NoBlock {
-		c.heights[s.Node] = s.Blocks.At(s.Block).Height
-	}
-	if e.Kind == trace.KindSeen && s.Node != replay.NoNode {
-		c.foundLater(s)
-	}
 	if e.Kind == trace.KindPhase && (s.Settling || s.Stopping) {
 		c.endPeriod(s, s.Now)
 		return
 	}
-	if !s.Net.Started() || s.Settling || s.Stopping || s.Facts.Power == 0 {
-		return
-	}
-	if !c.running {
+	if !c.running && s.Net.Started() && !s.Settling && !s.Stopping && s.Facts.Power > 0 {
 		c.startPeriod(s)
 	}
-	if c.waiting {
+	switch {
+	case e.Kind == trace.KindFault:
+		c.faultChanged(s, e.Fault.Phase)
+	case s.Node == replay.NoNode:
+	case e.Kind == trace.KindNode && !s.Stopping:
+		c.lifecycle(s, e.Lifecycle.State)
+	case e.Kind == trace.KindSeen && s.Block != replay.NoBlock:
+		c.seen(s, e.Seen)
+	case e.Kind == trace.KindPeer && e.Peer.Up:
+		c.connect(s)
+	case e.Kind == trace.KindHead && s.Block != replay.NoBlock:
+		c.head(s, e.Head)
+	}
+	if c.running && c.waiting {
 		c.endGrace(s)
+	}
+}
+
+// lifecycle follows whether the node of the event can make blocks. At run time 0 all nodes are connected. One that is started
+// again later has no peers at first; one that was paused knows those that it had.
+func (c *growth) lifecycle(s *replay.State, state trace.State) {
+	c.advanceTo(s, s.Node, s.Now)
+	n := &c.nodes[s.Node]
+	if n.up = state == trace.StateUp; n.up && n.part < 0 && c.running {
+		c.endPeriod(s, s.Now) // a node that is the only one changes no component when it comes up
+	}
+	n.connected = (n.connected || s.Now <= 0) && (n.up || state == trace.StatePaused)
+}
+
+func (c *growth) begin(s *replay.State) {
+	c.nodes = make([]growingNode, s.Nodes.Len())
+	for i, n := range s.Nodes.All() {
+		x := &c.nodes[i]
+		x.part, x.tip = -1, 0
+		x.whole = GrowthWindow{What: producerWindow, Nodes: []trace.NodeID{n.ID}, Size: 1, Grown: -1}
+		c.retarget(s, i)
+	}
+	if !c.given {
+		c.minShare = pollShare
+		if isReporting(s) && !s.Facts.NeedsQuorum() {
+			c.minShare = 1
+		}
+	}
+}
+
+// retarget sets the rate at which the node makes blocks on its tip.
+func (c *growth) retarget(s *replay.State, i replay.NodeIndex) {
+	n := &c.nodes[i]
+	if s.Facts.BlockInterval <= 0 || s.Facts.Power <= 0 {
+		return
+	}
+	interval := float64(s.Facts.BlockInterval)
+	n.rate = s.Nodes.At(i).Power / s.Facts.Power / interval
+	if s.Facts.HalfLife <= 0 {
+		return
+	}
+	first := c.firstBelow(s, n.tip)
+	if first == replay.NoBlock {
+		return
+	}
+	// aserti3-2d: the target doubles for each half-life that the tip is late.
+	tip, one := s.Blocks.At(n.tip), s.Blocks.At(first)
+	late := float64(tip.First-one.First) + interval - interval*float64(tip.Height)
+	n.rate *= math.Exp2(min(late/float64(s.Facts.HalfLife), maxEasing))
+}
+
+// maxEasing bounds how often the difficulty may halve: a target is a number of 256 bits.
+const maxEasing = 64
+
+// firstBelow is the block of height 1 below b, NoBlock for genesis and where it is not known.
+func (c *growth) firstBelow(s *replay.State, b replay.BlockIndex) replay.BlockIndex {
+	for len(c.first) < s.Blocks.Len() {
+		c.first = append(c.first, replay.NoBlock)
+	}
+	low := b
+	for low > 0 && c.first[low] == replay.NoBlock && s.Blocks.At(low).Height > 1 {
+		if low = s.Blocks.At(low).Parent; low == replay.NoBlock {
+			return replay.NoBlock
+		}
+	}
+	if low <= 0 {
+		return replay.NoBlock
+	}
+	first := c.first[low]
+	if first == replay.NoBlock {
+		first = low
+	}
+	for x := b; x != low; x = s.Blocks.At(x).Parent {
+		c.first[x] = first
+	}
+	c.first[low] = first
+	return first
+}
+
+// advanceTo counts the blocks that the node could have made in the schedule until a time.
+func (c *growth) advanceTo(s *replay.State, i replay.NodeIndex, at time.Duration) {
+	n := &c.nodes[i]
+	from := max(n.since, 0)
+	n.since = max(n.since, at)
+	if !c.running || !n.up || at <= from || n.part < 0 {
+		return
+	}
+	p := &c.parts[n.part]
+	could := n.rate * float64(at-from)
+	must := could
+	if !n.connected || n.height+maxBehind < p.top {
+		must = 0
+	}
+	add := func(w *GrowthWindow) { w.Expected += must; w.Most += could }
+	add(&n.whole)
+	add(&p.window)
+	if c.faults > 0 {
+		add(&c.faulty)
+	}
+}
+
+// advanceAll counts the blocks that all nodes could have made until a time.
+func (c *growth) advanceAll(s *replay.State, at time.Duration) {
+	for i := range s.Nodes.All() {
+		c.advanceTo(s, i, at)
+	}
+}
+
+// faultChanged counts the faults that hold.
+func (c *growth) faultChanged(s *replay.State, p trace.FaultPhase) {
+	switch p {
+	case trace.FaultBegin:
+		c.advanceAll(s, s.Now)
+		if c.faulty.Size == 0 {
+			c.faulty.From = s.Now
+		}
+		c.faulty.Size++
+		c.faults++
+	case trace.FaultHealed:
+		c.advanceAll(s, s.Now)
+		c.faults = max(0, c.faults-1)
+		c.faulty.To = s.Now
+	}
+}
+
+// connect records that the node of the event has a peer.
+func (c *growth) connect(s *replay.State) {
+	if n := &c.nodes[s.Node]; !n.connected {
+		c.advanceTo(s, s.Node, s.Now)
+		n.connected = true
+	}
+}
+
+func (c *growth) seen(s *replay.State, e *trace.Seen) {
+	c.foundLater(s)
+	n, b := &c.nodes[s.Node], s.Blocks.At(s.Block)
+	if e.Made {
+		if b.Maker != s.Node || !s.First || !c.running || n.part < 0 {
+			return
+		}
+		n.whole.Made++
+		c.parts[n.part].window.Made++
+		if c.faults > 0 {
+			c.faulty.Made++
+		}
+		return
+	}
+	if e.From != "" {
+		c.connect(s)
+	}
+	if !c.running || n.part < 0 || n.rate == 0 || b.FirstBy == replay.NoNode || b.FirstBy == s.Node {
+		return
+	}
+	p := &c.parts[n.part]
+	if c.nodes[b.FirstBy].part == n.part && b.First >= p.start {
+		p.delays += float64(s.Now-b.First) * s.Nodes.At(s.Node).Power
+	}
+}
+
+// foundLater takes in a block that a polled node may have had before the end of a window that is over.
+func (c *growth) foundLater(s *replay.State) {
+	height := s.Blocks.At(s.Block).Height
+	for i := len(c.windows) - 1; i >= 0 && c.windows[i].To > s.Since; i-- {
+		if w := &c.windows[i]; height > w.base && slices.Contains(w.members, s.Node) {
+			w.possible = max(w.possible, int(min(height-w.base, math.MaxInt/2)))
+		}
+	}
+}
+
+func (c *growth) head(s *replay.State, e *trace.Head) {
+	c.advanceTo(s, s.Node, s.Now)
+	n := &c.nodes[s.Node]
+	// A polled node that is observed from some height on had the blocks below before.
+	known := n.tip != 0 || s.Blocks.At(s.Blocks.Lowest(s.Block)).Height == 0
+	n.tip, n.height = s.Block, s.Blocks.At(s.Block).Height
+	if n.part >= 0 {
+		p := &c.parts[n.part]
+		if p.top = max(p.top, n.height); !known {
+			p.from, c.base = max(p.from, n.height), max(c.base, n.height)
+		}
+	}
+	c.retarget(s, s.Node)
+	if !e.Restored && !isReporting(s) {
+		n.connected = true
 	}
 }
 
@@ -121,18 +371,9 @@ func (c *growth) endGrace(s *replay.State) {
 		case s.Now < p.start:
 			c.waiting = true
 		default:
-			p.ready, p.from = true, c.height(p)
+			p.ready, p.from = true, p.top
 		}
 	}
-}
-
-// height is the height of the component's highest head.
-func (c *growth) height(p *growingPart) uint64 {
-	h := uint64(0)
-	for _, n := range p.nodes {
-		h = max(h, c.heights[n])
-	}
-	return h
 }
 
 // steadyGrace is the grace period of a component that had a quorum before it changed: a lost proposer's turn.
@@ -165,32 +406,40 @@ func (p *growingPart) contains(nodes []replay.NodeIndex) bool {
 }
 
 func (c *growth) startPeriod(s *replay.State) {
-	c.running, c.start = true, s.Net.Since()
+	c.running, c.start = true, max(s.Net.Since(), c.all.To)
 	c.parts = nil
 	index := make(map[int32]int)
 	for i, n := range s.Nodes.All() {
+		x := &c.nodes[i]
+		x.part = -1
 		if n.State != trace.StateUp {
 			continue
 		}
-		k, ok := index[s.Net.Component(i)]
+		together := s.Net.Linked(i)
+		if s.Facts.NeedsQuorum() {
+			together = s.Net.Component(i)
+		}
+		k, ok := index[together]
 		if !ok {
 			k = len(c.parts)
-			index[s.Net.Component(i)] = k
+			index[together] = k
 			c.parts = append(c.parts, growingPart{})
 		}
+		x.part = k
 		p := &c.parts[k]
 		p.nodes = append(p.nodes, i)
 		p.share += n.Power / s.Facts.Power
-		p.from = max(p.from, c.heights[i])
+		p.top = max(p.top, x.height)
 	}
 	for i := range c.parts {
 		p := &c.parts[i]
+		p.from = p.top
 		p.start = c.start + c.grace(s, p)
 		p.ready = !s.Facts.NeedsQuorum()
 		c.waiting = c.waiting || !p.ready
 	}
-	if c.last == 0 {
-		c.first = c.start
+	if c.all.To == 0 {
+		c.all.From = c.start
 		for _, p := range c.parts {
 			c.base = max(c.base, p.from)
 		}
@@ -210,165 +459,242 @@ func (c *growth) endPeriod(s *replay.State, at time.Duration) {
 	if !c.running {
 		return
 	}
-	c.running, c.last = false, at
+	c.advanceAll(s, at)
+	c.running, c.all.To = false, at
 	for i := range c.parts {
 		if p := &c.parts[i]; !p.ready && p.start < at { // nothing happened since its grace period ended
-			p.ready, p.from = true, c.height(p)
+			p.ready, p.from = true, p.top
 		}
 	}
 	c.before, c.waiting = c.parts, false
-	var most, required float64
+	var most GrowthWindow // of the strongest component
 	for i := range c.parts {
 		p := &c.parts[i]
 		if !p.ready {
 			continue
 		}
-		mean := c.mean(s, p.share, at-p.start)
-		most = max(most, mean)
-		required = max(required, c.minShare*p.share*mean)
-		c.judge(s, p, at)
+		w := c.window(s, p, at)
+		if w.Expected >= minExpected || s.Facts.NeedsQuorum() && w.AtLeast > 0 {
+			c.windows = append(c.windows, judgedWindow{GrowthWindow: w, members: p.nodes, base: p.from, possible: w.Grown})
+		}
+		if growing(&w) > growing(&most) {
+			most = w
+		}
+		c.all.Most += w.Most
 	}
-	c.expected += most
-	c.required += required
+	c.all.Expected += growing(&most)
+	c.all.AtLeast += most.AtLeast
+	for i := range c.nodes {
+		c.nodes[i].part = -1
+	}
 }
 
-// mean is the number of blocks expected of a component with a share of the power in a time. Where the chain needs a quorum,
-// blocks come at regular intervals, and a part of one at either end is not expected.
-func (c *growth) mean(s *replay.State, share float64, d time.Duration) float64 {
-	if s.Facts.BlockInterval <= 0 {
+// window sums up a component at the end of a period. With a quorum, AtLeast is what is required of its height; else
+// that follows at the end, from the number of windows.
+func (c *growth) window(s *replay.State, p *growingPart, at time.Duration) GrowthWindow {
+	w := p.window
+	w.What, w.Size, w.Share, w.From, w.To = componentWindow, len(p.nodes), p.share, p.start, at
+	w.Nodes = s.Nodes.Names(p.nodes[:min(len(p.nodes), MaxEvidence)])
+	w.Grown = int(max(p.from, p.top) - p.from)
+	if s.Facts.NeedsQuorum() {
+		// Blocks come at regular intervals, and a part of one at either end is not expected.
+		w.Expected, w.Most = c.regular(s, p.share, at-p.start), float64(at-p.start)/float64(max(1, s.Facts.BlockInterval))
+		w.AtLeast = int(c.minShare * p.share * w.Expected)
+		return w
+	}
+	if w.Made > 0 && p.share > 0 {
+		w.Delay = time.Duration(p.delays / s.Facts.Power / p.share / float64(w.Made))
+	}
+	return w
+}
+
+// regular is the number of blocks expected of a component in a time, where the chain needs a quorum.
+func (c *growth) regular(s *replay.State, share float64, d time.Duration) float64 {
+	if s.Facts.BlockInterval <= 0 || !s.Facts.HasQuorum(share) {
 		return 0
 	}
-	n := float64(d) / float64(s.Facts.BlockInterval)
-	switch {
-	case !s.Facts.NeedsQuorum():
-		return share * n
-	case s.Facts.HasQuorum(share):
-		return max(0, n-1)
-	}
-	return 0
+	return max(0, float64(d)/float64(s.Facts.BlockInterval)-1)
 }
 
-// floor is the least number of blocks that is required of a component from which mean are expected.
-func (c *growth) floor(s *replay.State, share, mean float64) int {
-	if s.Facts.NeedsQuorum() {
-		return int(c.minShare * share * mean)
+// growing is how many blocks a window's expected blocks add to the height: those that are made before the last one has
+// arrived do not.
+func growing(w *GrowthWindow) float64 {
+	t := float64(w.To - w.From)
+	if t <= 0 {
+		return 0
 	}
-	return poissonFloor(mean * c.minShare)
+	return w.Expected * t / (t + w.Expected*float64(w.Delay))
 }
 
-func (c *growth) judge(s *replay.State, p *growingPart, at time.Duration) {
-	mean := c.mean(s, p.share, at-p.start)
-	floor := c.floor(s, p.share, mean)
-	if floor == 0 {
-		return
-	}
-	grown := int(max(p.from, c.height(p)) - p.from)
-	if grown >= floor {
-		c.count(grown, mean)
-		return
-	}
-	c.short = append(c.short, &shortPart{growingPart: *p, at: at, mean: mean, floor: floor, grown: grown, possible: grown, evidence: Evidence{
-		At: at, Windows: s.Faults.Windows(c.start), Nodes: s.Nodes.Names(p.nodes[:min(len(p.nodes), MaxEvidence)]),
-		Text: fmt.Sprintf("%s with %.0f%% of the block-making power made %s from %s to %s: %.1f were expected, at least %d are required",
-			Count(len(p.nodes), "node"), 100*p.share, Count(grown, "block"), trace.Round(p.start), trace.Round(at), mean, floor),
-	}})
-}
-
-// foundLater takes in a block that a polled node may have had before the end of a period that is over.
-func (c *growth) foundLater(s *replay.State) {
-	height := s.Blocks.At(s.Block).Height
-	for i := len(c.short) - 1; i >= 0 && c.short[i].at > s.Since; i-- {
-		if p := c.short[i]; height > p.from && slices.Contains(p.nodes, s.Node) {
-			p.possible = max(p.possible, int(height-p.from))
+// judge sets the bounds of all windows, and finds what violates them. It returns why it cannot judge one of them, if there is
+// one.
+func (c *growth) judge(s *replay.State, found *worst) (undecided string) {
+	floors, ceilings := 0, 0
+	for i := range c.windows {
+		floors++
+		if c.windows[i].What == producerWindow || c.windows[i].What == wholeSchedule {
+			ceilings++
 		}
 	}
-}
-
-// judgeShort judges the components that are known to have made too few blocks. It returns why it cannot judge one of them, if
-// there is one.
-func (c *growth) judgeShort(s *replay.State) (undecided string) {
-	for _, p := range c.short {
-		span := fmt.Sprintf("from %s to %s", trace.Round(p.start), trace.Round(p.at))
-		switch {
-		case !s.AnyRead(p.nodes, p.start, p.at):
-			undecided = fmt.Sprintf("none of %s could be read all the time %s, so it is not known how many blocks they made", list(s, p.nodes), span)
-		case p.possible >= p.floor:
-			undecided = fmt.Sprintf("%s made %d to %d blocks %s, and at least %d are required: some were found only later",
-				list(s, p.nodes), p.grown, p.possible, span, p.floor)
-		default:
-			c.count(p.grown, p.mean)
-			c.evidence.add(1-float64(p.grown)/p.mean, func() Evidence { return p.evidence })
+	floor, ceiling := .9*c.falseAlarm/float64(max(1, floors)), .1*c.falseAlarm/float64(max(1, ceilings))
+	for i := range c.windows {
+		w := &c.windows[i]
+		c.bound(s, &w.GrowthWindow, floor, ceiling)
+		got, expected := w.Count()
+		add := func(weight float64, bound string) {
+			found.add(weight, func() Evidence {
+				return Evidence{At: w.To, Nodes: w.Nodes, Windows: s.Faults.Windows(w.From), Text: fmt.Sprintf(
+					"%s made %s from %s to %s: %.1f were expected%s, %s",
+					w.subject(), Count(got, "block"), trace.Round(w.From), trace.Round(w.To), expected, w.delayed(), bound)}
+			})
+		}
+		if got < w.AtLeast {
+			if why := w.unread(s); why != "" {
+				undecided = why
+			} else {
+				add(float64(w.AtLeast-got)/float64(w.AtLeast), fmt.Sprintf("at least %d are required", w.AtLeast))
+			}
+		}
+		if w.AtMost >= 0 && got > w.AtMost {
+			add(1-float64(w.AtMost)/float64(got), fmt.Sprintf("at most %d are allowed", w.AtMost))
 		}
 	}
 	return undecided
 }
 
-func (c *growth) count(got int, mean float64) {
-	c.judged++
-	if share := float64(got) / mean; c.worst < 0 || share < c.worst {
-		c.worst = share
+// unread says why it is not known whether the window's blocks are too few: reports are missing, or were late; empty where it is.
+func (w *judgedWindow) unread(s *replay.State) string {
+	span := fmt.Sprintf("from %s to %s", trace.Round(w.From), trace.Round(w.To))
+	read := s.AnyRead(w.members, w.From, w.To) // each of them reports the height
+	if w.Grown < 0 {                           // each reports its own blocks
+		read = !slices.ContainsFunc(w.members, func(n replay.NodeIndex) bool { return !s.Read(n, w.From, w.To) })
 	}
+	switch {
+	case !read && len(w.members) == s.Nodes.Len():
+		return fmt.Sprintf("not all nodes could be read all the time %s, so it is not known how many blocks were made", span)
+	case !read:
+		return fmt.Sprintf("%s could not be read all the time %s, so it is not known how many blocks were made there", list(s, w.members), span)
+	case w.possible >= w.AtLeast:
+		return fmt.Sprintf("%s made %d to %d blocks %s, and at least %d are required: some were found only later",
+			list(s, w.members), w.Grown, w.possible, span, w.AtLeast)
+	}
+	return ""
+}
+
+// bound sets what a window requires and allows. Of blocks that come at random, a healthy node's are fewer with probability
+// floor, and more with probability ceiling.
+func (c *growth) bound(s *replay.State, w *GrowthWindow, floor, ceiling float64) {
+	if w.AtMost = -1; s.Facts.NeedsQuorum() {
+		if w.Size == s.Nodes.Len() {
+			w.AtMost = int(min(maxGrowth*(w.Most+1)+1, math.MaxInt/2))
+		}
+		return // at least: see window
+	}
+	_, expected := w.Count()
+	w.AtLeast = poissonFloor(c.minShare*expected, floor)
+	switch w.What {
+	case producerWindow:
+		w.AtMost = poissonCeiling(w.Most, ceiling)
+	case wholeSchedule:
+		w.AtMost = poissonCeiling(maxGrowth*w.Most, ceiling)
+	}
+}
+
+// Count is the number of blocks that is judged, and how many of them are expected: what the height grew by, else what was made.
+func (w *GrowthWindow) Count() (got int, expected float64) {
+	if w.Grown >= 0 {
+		return w.Grown, growing(w)
+	}
+	return w.Made, w.Expected
+}
+
+// subject says whose blocks the window counts.
+func (w *GrowthWindow) subject() string {
+	switch {
+	case w.What == wholeSchedule:
+		return "the chain of all nodes"
+	case w.What == faultWindow:
+		return "all nodes, while some fault held,"
+	case w.Size == 1:
+		return fmt.Sprintf("%s with %.0f%% of the block-making power", w.Nodes[0], 100*w.Share)
+	}
+	return fmt.Sprintf("%s with %.0f%% of the block-making power", Count(w.Size, "node"), 100*w.Share)
+}
+
+func (w *GrowthWindow) delayed() string {
+	if w.Delay <= 0 || w.Grown < 0 {
+		return ""
+	}
+	return fmt.Sprintf(" on one chain, at a mean delay of %s", trace.Round(w.Delay))
+}
+
+// The kinds of windows.
+const (
+	componentWindow = "component"
+	producerWindow  = "producer"
+	faultWindow     = "faults"
+	wholeSchedule   = "schedule"
+)
+
+// wider are the windows beside the components: producers, the time under faults, and the whole schedule.
+func (c *growth) wider(s *replay.State) (out []judgedWindow) {
+	var all []replay.NodeIndex
+	for i := range s.Nodes.All() {
+		all = append(all, i)
+	}
+	if !s.Facts.NeedsQuorum() && isReporting(s) {
+		for i, n := range s.Nodes.All() {
+			if w := c.nodes[i].whole; w.Most >= minExpected || w.Made > 0 {
+				w.To, w.Share = c.all.To, n.Power/s.Facts.Power
+				out = append(out, judgedWindow{GrowthWindow: w, members: []replay.NodeIndex{i}})
+			}
+		}
+		if w := c.faulty; w.Expected >= minExpected {
+			if c.faults > 0 {
+				w.To = c.all.To
+			}
+			w.What, w.Size, w.Share, w.Grown = faultWindow, s.Nodes.Len(), 1, -1
+			out = append(out, judgedWindow{GrowthWindow: w, members: all})
+		}
+	}
+	if w := c.all; w.To > w.From {
+		height := c.base
+		for _, n := range s.Nodes.All() {
+			height = max(height, s.Blocks.At(n.Top).Height)
+		}
+		w.What, w.Size, w.Share, w.Grown = wholeSchedule, s.Nodes.Len(), 1, int(height-c.base)
+		// The height is that of the end: settling can only have added to it.
+		w.Most += float64(s.Horizon()-w.To) / float64(max(1, s.Facts.BlockInterval))
+		out = append(out, judgedWindow{GrowthWindow: w, members: all, base: c.base})
+	}
+	return out
 }
 
 func (c *growth) Finish(s *replay.State) Result {
 	c.endChangedPeriod(s)
 	c.endPeriod(s, s.Horizon())
 	c.halt.close(s)
-	r := Result{
-		Bound:   fmt.Sprintf("at least %.0f%% of the expected blocks (minus random variation)", 100*c.minShare),
-		Metrics: map[string]float64{},
-	}
-	if s.Facts.NeedsQuorum() { // no random variation
-		r.Bound = fmt.Sprintf("at least %.0f%% of the expected blocks, 0 without a quorum", 100*c.minShare)
-	}
+	r := Result{Metrics: map[string]float64{}}
 	if s.Nodes.Len() == 0 || s.Facts.Power == 0 {
 		return r.vacuous("no node makes blocks")
 	}
-	height := c.base
-	for _, n := range s.Nodes.All() {
-		height = max(height, s.Blocks.At(n.Top).Height)
-	}
-	undecided := c.judgeShort(s)
-	floor := poissonFloor(c.expected * c.minShare)
-	if s.Facts.NeedsQuorum() {
-		floor = int(c.required)
-	}
-	var all []replay.NodeIndex
-	for i := range s.Nodes.All() {
-		all = append(all, i)
-	}
-	if floor > 0 && int(height-c.base) < floor && !s.AnyRead(all, c.first, c.last) {
-		undecided = "no node could be read all the time, so it is not known how many blocks were made"
-	} else if floor > 0 {
-		// The height is that of the end: settling can only have added to it.
-		grown := int(height - c.base)
-		c.count(grown, c.expected)
-		if grown < floor {
-			c.evidence.add(1-float64(grown)/c.expected, func() Evidence {
-				return Evidence{At: c.last, Windows: s.Faults.Windows(c.last), Text: fmt.Sprintf(
-					"the chain grew by %s from %s to %s: %.1f were expected, at least %d are required",
-					Count(grown, "block"), trace.Round(c.first), trace.Round(c.last), c.expected, floor)}
-			})
-		}
-	}
-	if why := c.settled(s); why != "" {
+	c.windows = append(c.windows, c.wider(s)...)
+	var found worst
+	undecided := c.judge(s, &found)
+	if why := c.settled(s, &found); why != "" {
 		undecided = why
 	}
-	r.Evidence = append(c.halt.evidence, c.evidence.evidence...)
+	r.Evidence = append(c.halt.evidence, found.evidence...)
 	r.Evidence = r.Evidence[:min(len(r.Evidence), MaxEvidence)]
-	r.Figure = "no period long enough"
-	if c.judged > 0 {
-		r.Figure = slowestOf(c.judged, "period", "periods", fmt.Sprintf("%.0f%% of the expected blocks", 100*c.worst))
-		r.Metrics["worst_share"] = c.worst
-	}
+	judged := c.describe(s, &r)
 	if s.Facts.NeedsQuorum() {
 		r.Metrics["components_without_quorum"] = float64(c.halt.judged)
 		r.Metrics["blocks_without_quorum"] = float64(c.halt.broken)
+		r.Bound += ", none without a quorum"
 		if c.halt.judged+c.halt.broken > 0 {
 			r.Figure += fmt.Sprintf(", %s without a quorum", Count(c.halt.broken, "block"))
 		}
 	}
-	r.Metrics["expected_blocks"], r.Metrics["height"] = c.expected, float64(height)
 	switch {
 	case len(r.Evidence) > 0:
 		return r.fail(r.Evidence[0].Text)
@@ -376,16 +702,65 @@ func (c *growth) Finish(s *replay.State) Result {
 		return r.vacuous("no block was made, and the run was too short to require one")
 	case undecided != "":
 		return r.unknown(undecided)
-	case c.judged+c.halt.judged == 0:
-		return r.vacuous("every period was too short to require a block")
+	case judged+c.halt.judged == 0:
+		return r.vacuous("every window was too short to require a block")
 	}
 	r.Verdict = Pass
 	return r
 }
 
+// describe states the window whose count came closest to what it requires, and returns how many require a block.
+func (c *growth) describe(s *replay.State, r *Result) (judged int) {
+	var closest *GrowthWindow
+	least, short := math.Inf(1), 0
+	for i := range c.windows {
+		w := &c.windows[i]
+		switch {
+		case w.AtLeast > 0:
+			judged++
+			got, _ := w.Count()
+			if margin := float64(got-w.AtLeast) / float64(w.AtLeast); margin < least {
+				closest, least = &w.GrowthWindow, margin
+			}
+		case w.What == componentWindow && w.Share > 0:
+			short++
+		}
+	}
+	r.Metrics["windows"], r.Metrics["windows_too_short"] = float64(judged), float64(short)
+	r.Metrics["expected_blocks"] = c.all.Expected
+	height := uint64(0)
+	for _, n := range s.Nodes.All() {
+		height = max(height, s.Blocks.At(n.Top).Height)
+	}
+	r.Metrics["height"] = float64(height)
+	r.Figure, r.Bound = "no window long enough", "a window long enough to require a block"
+	if closest == nil {
+		return 0
+	}
+	got, expected := closest.Count()
+	r.Metrics["worst_share"] = float64(got) / max(expected, 1e-9)
+	r.Metrics["worst_at_least"] = float64(closest.AtLeast)
+	about := Count(closest.Size, "node")
+	if len(closest.Nodes) == 1 {
+		about = string(closest.Nodes[0])
+	}
+	r.Figure = fmt.Sprintf("%d of %.1f expected by %s, %s..%s", got, expected, about, trace.Round(closest.From), trace.Round(closest.To))
+	if judged > 1 {
+		r.Figure = fmt.Sprintf("least of %d windows: %s", judged, r.Figure)
+	}
+	r.Bound = fmt.Sprintf("at least %s there", Count(closest.AtLeast, "block"))
+	return judged
+}
+
+func (c *growth) summarize(_ *replay.State, into *Summary) {
+	for i := range c.windows {
+		into.Growth = append(into.Growth, c.windows[i].GrowthWindow)
+	}
+}
+
 // settled requires a block of the settling on the chain that the nodes of each component share. It returns why it cannot
 // judge that, if it cannot.
-func (c *growth) settled(s *replay.State) (undecided string) {
+func (c *growth) settled(s *replay.State, found *worst) (undecided string) {
 	if !s.Settling {
 		return ""
 	}
@@ -417,11 +792,6 @@ func (c *growth) settled(s *replay.State) (undecided string) {
 		p.nodes = append(p.nodes, i)
 	}
 	length := s.Horizon() - s.SettlingAt
-	counted := length
-	if s.Facts.NeedsQuorum() {
-		// The schedule may have ended just after the heal that gave the quorum back.
-		counted = s.Horizon() - max(s.SettlingAt, s.Net.Since()+c.recovery)
-	}
 	for _, p := range order {
 		if !s.Facts.HasQuorum(p.share) {
 			continue
@@ -434,10 +804,10 @@ func (c *growth) settled(s *replay.State) (undecided string) {
 		if b.FirstBy != replay.NoNode && b.Since > s.SettlingAt {
 			continue
 		}
-		if c.floor(s, p.share, c.mean(s, p.share, counted)) == 0 {
+		if !c.requiresBlock(s, p.share, length) {
 			return fmt.Sprintf("no new block reached all nodes in settling, which was too short (%s) to require one", trace.Round(length))
 		}
-		c.evidence.add(1, func() Evidence {
+		found.add(1, func() Evidence {
 			e := Evidence{At: s.Horizon(), Blocks: []trace.Hash{b.Hash}, Text: fmt.Sprintf(
 				"no new block reached all %d nodes in %s of settling; they share height %d", len(p.nodes), trace.Round(length), b.Height)}
 			stuck := slices.DeleteFunc(slices.Clone(p.nodes), func(n replay.NodeIndex) bool { return s.Nodes.At(n).Head != p.shared })
@@ -448,6 +818,19 @@ func (c *growth) settled(s *replay.State) (undecided string) {
 		})
 	}
 	return undecided
+}
+
+// requiresBlock says whether a component with a share of the power must add a block to its chain in a time of settling.
+func (c *growth) requiresBlock(s *replay.State, share float64, length time.Duration) bool {
+	if s.Facts.NeedsQuorum() {
+		// The schedule may have ended just after the heal that gave the quorum back.
+		counted := s.Horizon() - max(s.SettlingAt, s.Net.Since()+c.recovery)
+		return int(c.minShare*share*c.regular(s, share, counted)) > 0
+	}
+	if s.Facts.BlockInterval <= 0 {
+		return false
+	}
+	return poissonFloor(c.minShare*share*float64(length)/float64(s.Facts.BlockInterval), c.falseAlarm/10) > 0
 }
 
 // halt follows the components that have no quorum, where the chain needs one, and finds blocks that appeared in them. It

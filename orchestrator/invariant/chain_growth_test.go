@@ -2,9 +2,13 @@ package invariant
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
+	"github.com/netsplit/netsplit/ci/must"
+	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -35,4 +39,125 @@ func TestGrowth_LastStepsUnderProofOfAuthority(t *testing.T) {
 		h.stop()
 		want(t, h.result("chain_growth"), c.want)
 	}
+}
+
+// randomChain is a run of six miners, halved for a third of it, in which blocks take a while to arrive and the difficulty adjusts.
+// Idle miners make no blocks.
+func randomChain(t *testing.T, seed uint64, delay time.Duration, idle func(miner int, now time.Duration, cut bool) bool) *history {
+	const interval, length, step = time.Second, 90 * time.Second, 20 * ms
+	all := ids("a", "b", "c", "d", "e", "f")
+	h := newHistory(t, all...)
+	h.run.Chain.HalfLife = 60 * interval
+	rng := rand.New(rand.NewPCG(seed, 9))
+	type arrival struct {
+		at   time.Duration
+		node int
+		hash trace.Hash
+	}
+	var coming []arrival
+	made, first := map[trace.Hash]time.Duration{}, map[trace.Hash]trace.Hash{}
+	cut, healed := false, false
+	for count := 0; h.now < length; {
+		h.now += step
+		if !cut && !healed && h.now > length/3 {
+			h.cut("p", all[:3], all[3:])
+			cut = true
+		}
+		if cut && h.now > 2*length/3 {
+			h.heal("p")
+			cut, healed = false, true
+			for i, n := range all { // everybody gets everything
+				for hash := range made {
+					if h.blocks[hash].Height > h.blocks[h.heads[n]].Height {
+						coming = append(coming, arrival{h.now + delay, i, hash})
+					}
+				}
+			}
+		}
+		rest := coming[:0]
+		for _, x := range coming {
+			if x.at > h.now {
+				rest = append(rest, x)
+			} else if h.blocks[x.hash].Height > h.blocks[h.heads[all[x.node]]].Height {
+				h.get(all[x.node], "a", x.hash)
+			}
+		}
+		coming = rest
+		for i, n := range all {
+			tip := h.heads[n]
+			rate := float64(step) / float64(interval) / 6
+			if tip != genesis {
+				late := float64(made[tip]-made[first[tip]]+interval) - float64(interval)*float64(h.blocks[tip].Height)
+				rate *= math.Exp2(late / float64(60*interval))
+			}
+			if idle != nil && idle(i, h.now, cut) || rng.Float64() >= rate {
+				continue
+			}
+			count++
+			hash := trace.Hash(fmt.Sprint("x-", count))
+			made[hash], first[hash] = h.now, first[tip]
+			if tip == genesis {
+				first[hash] = hash
+			}
+			h.mine(n, hash, tip)
+			for k := range all {
+				if k != i && (!cut || k/3 == i/3) {
+					coming = append(coming, arrival{h.now + delay, k, hash})
+				}
+			}
+		}
+	}
+	h.phase(trace.PhaseSettling)
+	h.sleep(time.Second)
+	h.stop()
+	return h
+}
+
+// growthOf judges chain_growth alone, with a probability of false alarms.
+func (h *history) growthOf(falseAlarm float64) Result {
+	c := growthDefinition.New(growthParams()).(*growth)
+	c.falseAlarm = falseAlarm
+	s := must.Get(replay.Play(h.source, func(s *replay.State, e *trace.Event) error { c.Observe(s, e); return nil }))(h.t)
+	return c.Finish(s)
+}
+
+// Healthy nodes fail no more often than stated, and not much less often either, or the bounds would demand little.
+func TestGrowth_FalseAlarmRate(t *testing.T) {
+	const runs, alarm = 300, .1
+	for _, delay := range []time.Duration{20 * ms, 300 * ms} {
+		failed := 0
+		for seed := range uint64(runs) {
+			h := randomChain(t, seed, delay, nil)
+			if h.growthOf(alarm).Verdict == Fail {
+				failed++
+			}
+			if r := h.growthOf(growthFalseAlarm); r.Verdict == Fail {
+				t.Errorf("seed %d, delay %s: %s", seed, delay, r.Reason)
+			}
+		}
+		// The tails of Poisson distributions are discrete and the windows overlap: the rate is below the one that is stated.
+		if failed > alarm*runs+20 || failed < 2 {
+			t.Errorf("delay %s: %d of %d runs failed, %v are allowed on average", delay, failed, runs, alarm*runs)
+		}
+		t.Logf("delay %s: %d of %d runs failed at a false-alarm rate of %v", delay, failed, runs, alarm)
+	}
+}
+
+func TestGrowth_IdleMinersFail(t *testing.T) {
+	for name, idle := range map[string]func(int, time.Duration, bool) bool{
+		"one never mines":                 func(i int, _ time.Duration, _ bool) bool { return i == 4 },
+		"nobody mines while cut":          func(_ int, _ time.Duration, cut bool) bool { return cut },
+		"one side does not mine":          func(i int, _ time.Duration, cut bool) bool { return cut && i < 3 },
+		"all mine at a third of the rate": func(i int, now time.Duration, _ bool) bool { return now/(20*ms)%3 != 0 },
+	} {
+		for seed := range uint64(5) {
+			want(t, randomChain(t, seed, 20*ms, idle).growthOf(growthFalseAlarm), Fail)
+			_ = name
+		}
+	}
+}
+
+func growthParams() Values {
+	v, _ := growthDefinition.parse(nil)
+	return v
 }

@@ -109,6 +109,7 @@ func (c *convergence) count(s *replay.State, r *Result) (n recoveryCount) {
 			low = x.EndedSince - x.At
 		}
 		switch {
+		case x.Reconnecting: // nothing healed
 		case x.NoQuorum:
 			n.noQuorum++
 		case took > c.within && low <= c.within:

@@ -121,6 +121,15 @@ func (h *history) grow(prefix string, count int, step time.Duration, maker trace
 	}
 }
 
+// rotate is grow of nodes that take turns.
+func (h *history) rotate(prefix string, count int, step time.Duration, nodes ...trace.NodeID) {
+	for i := range count {
+		h.sleep(step)
+		k := i % len(nodes)
+		h.spread(nodes[k], trace.Hash(fmt.Sprintf("%s-%d", prefix, i+1)), append(append([]trace.NodeID{}, nodes[k+1:]...), nodes[:k]...)...)
+	}
+}
+
 // sync lets a node get count blocks named prefix-1 ... as history.
 func (h *history) sync(n, from trace.NodeID, prefix string, count int) {
 	for i := range count {

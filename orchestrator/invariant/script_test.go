@@ -22,7 +22,7 @@ var commands = map[string]any{
 	"at": (*history).at, "sleep": (*history).sleep, "phase": (*history).phase, "end": (*history).end, "stop": (*history).stop,
 	"polled": (*history).polled, "measured": (*history).measured, "gap": (*history).gap, "gapSince": (*history).gapSince,
 	"state": (*history).state, "cut": (*history).cut, "heal": (*history).heal,
-	"mine": (*history).mine, "get": (*history).get, "spread": (*history).spread, "grow": (*history).grow, "sync": (*history).sync,
+	"mine": (*history).mine, "get": (*history).get, "spread": (*history).spread, "grow": (*history).grow, "sync": (*history).sync, "rotate": (*history).rotate,
 	"adopt": (*history).adopt, "report": (*history).report, "blocksUntil": (*history).blocksUntil, "catchUp": (*history).catchUp,
 	"branch": (*history).branch, "final": (*history).final, "submit": (*history).submit, "body": (*history).body,
 	"produced": (*history).produced, "judge": (*history).judged, "says": (*history).says, "metric": (*history).metric,
@@ -111,6 +111,9 @@ var commands = map[string]any{
 	"interrupted": func(h *history) { h.events[len(h.events)-1].End.Interrupted = true },
 	"seen": func(h *history, n trace.NodeID, hash, parent trace.Hash, height uint64) {
 		h.add(n, &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: hash, Parent: parent, Height: height}})
+	},
+	"fault": func(h *history, id string, phase trace.FaultPhase) {
+		h.fault(trace.Fault{ID: id, Kind: "kill", Phase: phase, Nodes: []trace.NodeID{"c"}})
 	},
 	"finalHeight": func(h *history, n trace.NodeID, height uint64) {
 		h.add(n, &trace.Event{Kind: trace.KindFinal, Final: &trace.Final{Height: height}})

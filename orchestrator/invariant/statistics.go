@@ -107,23 +107,54 @@ func (s *spans) metrics(into map[string]float64) {
 	}
 }
 
-// poissonFloor is the largest k with P(X < k) < maxFalseAlarm for X Poisson-distributed with the given mean: seeing
-// fewer than k when mean were expected is no random variation.
-func poissonFloor(mean float64) int {
+// poissonFloor is the largest k with P(X < k) < alpha for X Poisson-distributed with the given mean: fewer than k when mean
+// were expected are no random variation.
+func poissonFloor(mean, alpha float64) int {
 	if !(mean > 0) || math.IsInf(mean, 1) {
 		return 0
+	}
+	if mean > largePoisson {
+		return int(min(max(0, mean-sigmas(alpha)*math.Sqrt(mean)-1), math.MaxInt/2))
 	}
 	sum := 0.0
 	logTerm := -mean // log P(X = k)
 	for k := 0; ; k++ {
-		if sum += math.Exp(logTerm); sum >= maxFalseAlarm {
+		if sum += math.Exp(logTerm); sum >= alpha {
 			return k
 		}
 		logTerm += math.Log(mean) - math.Log(float64(k+1))
 	}
 }
 
-// maxFalseAlarm is the probability with which a growth check may fail a healthy chain.
+// poissonCeiling is the least k with P(X > k) < alpha for X Poisson-distributed with the given mean: more than k when mean were
+// expected are no random variation.
+func poissonCeiling(mean, alpha float64) int {
+	if math.IsInf(mean, 1) || math.IsNaN(mean) {
+		return math.MaxInt
+	}
+	mean = max(mean, 0)
+	if mean > largePoisson {
+		return int(min(mean+sigmas(alpha)*math.Sqrt(mean)+sigmas(alpha)*sigmas(alpha), math.MaxInt/2))
+	}
+	// P(X > k) is summed from far above, where terms no longer count, down to k.
+	k := int(mean+40*math.Sqrt(mean)) + 100
+	sum := 0.0
+	for ; k > 0; k-- {
+		lg, _ := math.Lgamma(float64(k + 1))
+		if sum += math.Exp(float64(k)*math.Log(mean) - mean - lg); sum >= alpha {
+			return k
+		}
+	}
+	return 0
+}
+
+// largePoisson is the mean from which on a Poisson distribution is taken for a normal one.
+const largePoisson = 1e5
+
+// sigmas is how many standard deviations a normal distribution exceeds with a probability.
+func sigmas(alpha float64) float64 { return math.Sqrt2 * math.Erfinv(1-2*alpha) }
+
+// maxFalseAlarm is the probability with which one bound of fault_accuracy may fail an engine that does as it should.
 const maxFalseAlarm = 1e-6
 
 // median of a list, which it sorts; zero for an empty one.

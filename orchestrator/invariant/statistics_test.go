@@ -46,17 +46,18 @@ func TestPoissonFloor(t *testing.T) {
 	}{
 		{-1, 0}, {0, 0}, {math.NaN(), 0}, {13.8, 0}, {13.9, 1}, {30, 8}, {100, 56},
 	} {
-		got := poissonFloor(c.mean)
+		const alpha = 1e-6
+		got := poissonFloor(c.mean, alpha)
 		if got != c.want {
 			t.Errorf("mean %v: got %d, want %d", c.mean, got, c.want)
 		}
 		if c.mean > 0 {
-			if below(c.mean, got) >= maxFalseAlarm || below(c.mean, got+1) < maxFalseAlarm {
+			if below(c.mean, got) >= alpha || below(c.mean, got+1) < alpha {
 				t.Errorf("mean %v: %d is not the largest floor", c.mean, got)
 			}
 		}
 	}
-	if got := poissonFloor(1e6); got < 994_000 || got > 996_000 { // 4.75 standard deviations below
+	if got := poissonFloor(1e6, 1e-6); got < 994_000 || got > 996_000 { // 4.75 standard deviations below
 		t.Errorf("mean 1e6: got %d", got)
 	}
 }
@@ -69,4 +70,25 @@ func below(mean float64, k int) float64 {
 		sum += math.Exp(float64(i)*math.Log(mean) - mean - lg)
 	}
 	return sum
+}
+
+func TestPoissonCeiling(t *testing.T) {
+	for _, alpha := range []float64{1e-3, 1e-6} {
+		for _, mean := range []float64{0, .1, 1, 7.5, 30, 100, 5000} {
+			got := poissonCeiling(mean, alpha)
+			if mean > 0 && (1-below(mean, got+1) >= alpha || got > 0 && 1-below(mean, got) < alpha) {
+				t.Errorf("mean %v, alpha %v: %d is not the least ceiling", mean, alpha, got)
+			}
+		}
+	}
+	if poissonCeiling(-1, .1) != 0 || poissonCeiling(math.Inf(1), .1) != math.MaxInt || poissonCeiling(math.NaN(), .1) != math.MaxInt {
+		t.Error("means that are none")
+	}
+	// A hostile trace may state any block interval: large means take no time.
+	if got := poissonCeiling(1e15, 1e-6); float64(got) < 1e15 || float64(got) > 1e15+1e9 {
+		t.Errorf("mean 1e15: got %d", got)
+	}
+	if got := poissonFloor(1e15, 1e-6); float64(got) > 1e15 || float64(got) < 1e15-1e9 {
+		t.Errorf("mean 1e15: got %d", got)
+	}
 }

@@ -22,6 +22,7 @@ type Summary struct {
 
 	Txs         TxSummary          `json:"txs"`
 	Propagation PropagationSummary `json:"propagation"`
+	Growth      []GrowthWindow     `json:"growth,omitempty"`
 	Partitions  []replay.Partition `json:"partitions,omitempty"`
 	Faults      []FaultSummary     `json:"faults,omitempty"`
 	// Machine is how punctual the machine was; nil where that was not measured.

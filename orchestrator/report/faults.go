@@ -219,3 +219,46 @@ func (p *printer) propagation(x *invariant.PropagationSummary) {
 		p.text(exact + " as reported by the nodes")
 	}
 }
+
+// growth says how many blocks were demanded of whom. Windows too short to require a block are shown where power was there.
+func (p *printer) growth(windows []invariant.GrowthWindow) {
+	var rows [][]string
+	for i := range windows {
+		w := &windows[i]
+		if w.Share == 0 {
+			continue
+		}
+		nodes := strconv.Itoa(w.Size)
+		if len(w.Nodes) == 1 {
+			nodes = string(w.Nodes[0])
+		}
+		count, expected := w.Count()
+		got := strconv.Itoa(count) + " made"
+		if w.Grown >= 0 {
+			got = "height +" + strconv.Itoa(count)
+		}
+		atLeast, atMost := "too short", "-"
+		if w.AtLeast > 0 {
+			atLeast = strconv.Itoa(w.AtLeast)
+		}
+		if w.AtMost >= 0 {
+			atMost = strconv.Itoa(w.AtMost)
+		}
+		rows = append(rows, []string{w.What, nodes, short(w.From) + ".." + short(w.To), fmt.Sprintf("%.1f", expected),
+			got, atLeast, atMost})
+	}
+	more := len(rows) - maxGrowthRows
+	if more > 0 {
+		rows = rows[:maxGrowthRows]
+	}
+	if len(rows) == 0 {
+		return
+	}
+	p.table("Blocks demanded", []string{"of", "nodes", "from..to", "expected", "actual", "at least", "at most"}, rows)
+	if more > 0 {
+		p.text(fmt.Sprintf("and %s more", invariant.Count(more, "window")))
+	}
+}
+
+// maxGrowthRows is the most windows that are shown; all are in report.json.
+const maxGrowthRows = 16

@@ -25,6 +25,7 @@ func (r *Report) Render(w io.Writer, s Style) error {
 		p.machine(r.Summary.Machine)
 		p.partitions(r.Summary.Partitions)
 		p.propagation(&r.Summary.Propagation)
+		p.growth(r.Summary.Growth)
 		p.results(r.Results)
 	}
 	p.line("")

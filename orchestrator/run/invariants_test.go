@@ -378,7 +378,7 @@ duration: 10s
 	}{
 		{"no mining, no expectation", idleNetwork + "duration: 5s\n", idle, invariant.Vacuous, "agreement"},
 		{"no mining, agreement expected", idleNetwork + "duration: 5s\nexpect: [agreement]\n", idle, invariant.Vacuous, "agreement"},
-		{"no mining, all expected of a short run", idleNetwork + "duration: 5s\n" + all, idle, invariant.Vacuous, "validity"},
+		{"no mining, all expected of a short run", idleNetwork + "duration: 3s\n" + all, idle, invariant.Vacuous, "validity"},
 		{"no mining, all expected of a long run", idleNetwork + "duration: 40s\n" + all, idle, invariant.Fail, "convergence"},
 		{"one node, no expectation", single, setup{}, invariant.Vacuous, "agreement"},
 		{"one node, what it can do alone is expected", single + "expect: [chain_growth, validity]\n", setup{}, invariant.Vacuous, "agreement"},

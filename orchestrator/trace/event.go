@@ -124,6 +124,9 @@ type Facts struct {
 	// Quorum is the share of all block-making power that a component must exceed to make blocks: 0 where any power will
 	// do (proof of work), 2/3 for Byzantine fault tolerance, 1/2 for clique.
 	Quorum float64 `json:"quorum,omitempty"`
+	// HalfLife is how far off schedule the chain must be for the difficulty of proof of work to double or halve, as aserti3-2d
+	// has it; zero where the difficulty stays the same in a run.
+	HalfLife time.Duration `json:"half_life,omitempty"`
 	// Resolution is the interval at which nodes were polled; zero where nodes report events themselves.
 	Resolution time.Duration `json:"resolution,omitempty"`
 	// Measured is true where every seen event states how well its time is known (Seen.Within). Where it is false, any time may

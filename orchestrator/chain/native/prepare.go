@@ -47,6 +47,7 @@ func (c *Chain) Prepare(ctx context.Context, net chain.Network) (chain.Prepared,
 		Family:        "pow",
 		BlockInterval: net.BlockInterval,
 		ForkDepth:     forkDepth,
+		HalfLife:      halfLifeBlocks * net.BlockInterval,
 		Genesis:       text,
 		GenesisHash:   trace.Hash(c.genesis.String()),
 	}}

@@ -5,14 +5,17 @@ import (
 	"time"
 )
 
-// Connectivity is two partitions of the nodes. Components are the nodes that can reach each other at this moment. Reconciled
-// groups are finer: nodes that were separated stay in different groups until they share one chain again after the heal,
-// since nothing can be expected between them before. A node that is not up is alone in both.
+// Connectivity is three partitions of the nodes. Components are the nodes that can reach each other at this moment. Linked
+// nodes do so over planned connections: others of their component need peer exchange to find each other first, which takes
+// time after a hub is lost. Reconciled groups are finer still: nodes that were separated, or not linked any more, stay in
+// different groups until they share one chain again, since nothing can be expected between them before. A node that is not up
+// is alone in all.
 //
 // It does not know why components change or when nodes reconcile: State and Recoveries call it then.
 type Connectivity struct {
 	started    bool
 	components []int32
+	linked     []int32
 	starts     []time.Duration // when each period of unchanged components began
 	groups     []int32
 	versions   [][]int32 // every value of groups so far
@@ -28,7 +31,7 @@ func newConnectivity(nodes int) *Connectivity {
 	for i := range alone {
 		alone[i] = int32(i)
 	}
-	return &Connectivity{components: alone, starts: []time.Duration{0}, groups: alone, versions: [][]int32{alone}}
+	return &Connectivity{components: alone, linked: alone, starts: []time.Duration{0}, groups: alone, versions: [][]int32{alone}}
 }
 
 // Started is true from run time zero on, when the nodes are connected and components are followed.
@@ -38,7 +41,10 @@ func (c *Connectivity) Started() bool { return c.started }
 // being made or healed.
 func (c *Connectivity) Component(n NodeIndex) int32 { return c.components[n] }
 
-// Period counts the changes of components, PeriodStart is when the period with a number began.
+// Linked is the number of a node's linked nodes: equal for nodes of one component that planned connections join.
+func (c *Connectivity) Linked(n NodeIndex) int32 { return c.linked[n] }
+
+// Period counts the changes of components and links, PeriodStart is when the period with a number began.
 func (c *Connectivity) Period() int { return len(c.starts) - 1 }
 
 // PeriodStart is when the period with a number began, which is at most Period.
@@ -67,14 +73,16 @@ func (c *Connectivity) invalidate(at time.Duration, cause string) {
 	c.dirty, c.dirtyAt, c.cause = true, at, cause
 }
 
-// has says whether the components are these.
-func (c *Connectivity) has(components []int32) bool { return slices.Equal(components, c.components) }
+// has says whether the components and the linked nodes are these.
+func (c *Connectivity) has(components, linked []int32) bool {
+	return slices.Equal(components, c.components) && slices.Equal(linked, c.linked)
+}
 
-// change replaces the components; nodes that they separate are no longer reconciled.
-func (c *Connectivity) change(components []int32) {
-	c.components = components
+// change replaces the components and the linked nodes; nodes that a change separates are no longer reconciled.
+func (c *Connectivity) change(components, linked []int32) {
+	c.components, c.linked = components, linked
 	c.starts = append(c.starts, c.dirtyAt)
-	c.setGroups(intersect(c.groups, components))
+	c.setGroups(intersect(intersect(c.groups, components), linked))
 }
 
 // reconcile puts the members into one group, named by their component.

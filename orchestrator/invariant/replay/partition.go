@@ -122,7 +122,7 @@ func (p *Partition) recover(all []*Recovery) BlockIndex {
 	shared := NoBlock
 	reorgs := make(map[NodeIndex]bool)
 	for _, r := range all {
-		if r.Settling || r.Cause != p.Fault || r.Outcome == Superseded {
+		if r.Settling || r.Reconnecting || r.Cause != p.Fault || r.Outcome == Superseded {
 			continue
 		}
 		for n := range r.Reorgs {

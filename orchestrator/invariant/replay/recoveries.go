@@ -4,6 +4,7 @@ import (
 	"iter"
 	"maps"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -25,12 +26,15 @@ type Recovery struct {
 	// separated groups keep one chain without any communication.
 	NeedsNewBlock bool
 	NoQuorum      bool // the members together cannot make blocks
-	At            time.Duration
-	Members       NodeSet
-	Size          int          // number of members
-	Before        []BlockIndex // the members' different heads at the start
-	Shared        BlockIndex   // what they shared when they converged
-	Ended         time.Duration
+	// Reconnecting is true when the members need peer exchange to find each other again: planned connections were lost, and
+	// nothing healed. Until they share a new block it is not known that they have.
+	Reconnecting bool
+	At           time.Duration
+	Members      NodeSet
+	Size         int          // number of members
+	Before       []BlockIndex // the members' different heads at the start
+	Shared       BlockIndex   // what they shared when they converged
+	Ended        time.Duration
 	// EndedSince is the earliest time at which they can have converged, and LastBy the node that did so last; NoNode where
 	// they had one chain from the start.
 	EndedSince time.Duration
@@ -42,6 +46,7 @@ type Recovery struct {
 	component int32
 	heads     map[BlockIndex]int // how many members have which head now
 	expired   bool               // maxSeparated has passed
+	unproven  bool               // converged, but on a head that all had from the start: it may be that they are not connected
 }
 
 // Outcome is how a Recovery ended.
@@ -100,7 +105,9 @@ func (s *Recoveries) supersede() []*Recovery {
 			open = append(open, r)
 			continue
 		}
-		r.Outcome, r.Ended = Superseded, s.net.Since()
+		if r.Outcome == Pending {
+			r.Outcome, r.Ended = Superseded, s.net.Since()
+		}
 		s.closed = append(s.closed, r)
 		gone = append(gone, r)
 	}
@@ -154,7 +161,8 @@ func (s *Recoveries) begin(now, settlingAt time.Duration, gone []*Recovery) {
 			}
 		}
 		r.NoQuorum = s.facts.NeedsQuorum() && !s.facts.HasQuorum(s.nodes.Share(m))
-		r.NeedsNewBlock = s.facts.NeedsQuorum() && !r.NoQuorum && r.Cause != CauseStart
+		r.Reconnecting = !settling && !s.linked(m)
+		r.NeedsNewBlock = s.facts.NeedsQuorum() && !r.NoQuorum && r.Cause != CauseStart || r.Reconnecting
 		s.open = append(s.open, r)
 		s.tryConverge(r, now)
 	}
@@ -179,6 +187,11 @@ func (s *Recoveries) reconciled(nodes []NodeIndex) bool {
 	return true
 }
 
+// linked says whether planned connections join the nodes.
+func (s *Recoveries) linked(nodes []NodeIndex) bool {
+	return !slices.ContainsFunc(nodes, func(n NodeIndex) bool { return s.net.Linked(n) != s.net.Linked(nodes[0]) })
+}
+
 // headChanged updates the open recoveries after a node's head changed, which happened after since and at now at the latest.
 func (s *Recoveries) headChanged(n NodeIndex, old BlockIndex, reorg Reorg, since, now time.Duration) {
 	if !s.nodes.Up(n) {
@@ -189,7 +202,7 @@ func (s *Recoveries) headChanged(n NodeIndex, old BlockIndex, reorg Reorg, since
 		if !r.Members.Has(n) {
 			continue
 		}
-		if reorg.Depth > 0 {
+		if reorg.Depth > 0 && r.Outcome == Pending {
 			r.Reorgs[n] = max(r.Reorgs[n], reorg.Depth)
 			r.Deepest = max(r.Deepest, reorg.Depth)
 		}
@@ -197,9 +210,11 @@ func (s *Recoveries) headChanged(n NodeIndex, old BlockIndex, reorg Reorg, since
 			delete(r.heads, old)
 		}
 		r.heads[head]++
+		pending := r.Outcome == Pending
 		if len(r.heads) <= maxHeads && s.tryConverge(r, now) {
-			r.EndedSince, r.LastBy = max(r.At, since), n
-			ended = true
+			if ended = true; pending {
+				r.EndedSince, r.LastBy = max(r.At, since), n
+			}
 		}
 	}
 	if ended {
@@ -210,16 +225,21 @@ func (s *Recoveries) headChanged(n NodeIndex, old BlockIndex, reorg Reorg, since
 // tryConverge ends a recovery when the chain that all its members share is not a mere beginning of a chain that one of them
 // had at the start: every head of that time is then either on the shared chain or dropped.
 func (s *Recoveries) tryConverge(r *Recovery, now time.Duration) bool {
-	if r.Outcome != Pending {
+	if r.Outcome != Pending && !r.unproven {
 		return false
 	}
 	shared := s.sharedBy(r, maps.Keys(r.heads))
 	if shared == NoBlock {
 		return false
 	}
-	r.Outcome, r.Shared, r.Ended = Converged, shared, max(now, r.At)
-	r.EndedSince = r.Ended
-	s.net.reconcile(r.Members, r.component)
+	if r.Outcome == Pending {
+		r.Outcome, r.Shared, r.Ended = Converged, shared, max(now, r.At)
+		r.EndedSince = r.Ended
+	}
+	r.unproven = len(r.Before) == 1 && r.Cause != CauseStart && !r.NoQuorum && !s.isNew(shared, r)
+	if !r.unproven {
+		s.net.reconcile(r.Members, r.component)
+	}
 	return true
 }
 
@@ -241,13 +261,16 @@ func (s *Recoveries) sharedBy(r *Recovery, heads iter.Seq[BlockIndex]) BlockInde
 			return NoBlock
 		}
 	}
-	if r.NeedsNewBlock {
-		// A block that a polled node reports now may have existed before.
-		if b := s.blocks.At(shared); b.FirstBy == NoNode || b.Since <= r.At {
-			return NoBlock
-		}
+	if (r.NeedsNewBlock || r.unproven) && !s.isNew(shared, r) {
+		return NoBlock
 	}
 	return shared
+}
+
+// isNew says whether a block appeared after a recovery began. One that a polled node reports now may have existed before.
+func (s *Recoveries) isNew(block BlockIndex, r *Recovery) bool {
+	b := s.blocks.At(block)
+	return b.FirstBy != NoNode && b.Since > r.At
 }
 
 // ConvergedWithout says whether the members of a recovery that is pending have one chain now when some nodes are left out. It is
@@ -301,7 +324,7 @@ func (s *Recoveries) Behind(r *Recovery) (behind []NodeIndex, main BlockIndex) {
 func (s *Recoveries) closeEnded() {
 	open := s.open[:0]
 	for _, r := range s.open {
-		if r.Outcome == Pending {
+		if r.Outcome == Pending || r.unproven {
 			open = append(open, r)
 		} else {
 			s.closed = append(s.closed, r)
@@ -315,6 +338,7 @@ func (s *Recoveries) expire(now time.Duration) {
 	for _, r := range s.open {
 		if !r.expired && now-r.At > maxSeparated {
 			r.expired = true
+			r.unproven = false
 			s.net.reconcile(r.Members, r.component)
 		}
 	}

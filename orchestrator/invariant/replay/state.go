@@ -265,12 +265,13 @@ func (s *State) refresh() {
 		return
 	}
 	s.Net.dirty = false
-	components := s.Topology.Components(s.Nodes.Up, s.Faults.possibleCuts())
-	if s.Net.has(components) {
+	cuts := s.Faults.possibleCuts()
+	components, linked := s.Topology.Components(s.Nodes.Up, cuts), s.Topology.Linked(s.Nodes.Up, cuts)
+	if s.Net.has(components, linked) {
 		return
 	}
 	s.unobserved.check(s.Net.dirtyAt)
-	s.Net.change(components)
+	s.Net.change(components, linked)
 	settlingAt := time.Duration(-1)
 	if s.Settling {
 		settlingAt = s.SettlingAt

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
@@ -11,6 +12,7 @@ type Topology struct {
 	nodes    int
 	edges    [][2]NodeIndex
 	exchange bool
+	partial  bool // the edges do not join all nodes: which connections there are besides is not known
 }
 
 func newTopology(run *trace.Run, nodes *Nodes) (Topology, error) {
@@ -23,6 +25,7 @@ func newTopology(run *trace.Run, nodes *Nodes) (Topology, error) {
 		}
 		t.edges = append(t.edges, [2]NodeIndex{a, b})
 	}
+	t.partial = slices.ContainsFunc(t.Linked(nil, nil), func(c int32) bool { return c != 0 })
 	return t, nil
 }
 
@@ -35,27 +38,33 @@ type Cut struct {
 // one component when they can reach each other over any number of hops between nodes that may connect and of which neither
 // direction is cut, since a TCP connection needs both. Nodes that are not alive are alone; a nil alive means that all are.
 func (g *Topology) Components(alive func(NodeIndex) bool, cuts []Cut) []int32 {
+	if !g.exchange {
+		return g.Linked(alive, cuts)
+	}
 	uf := newUnion(g.nodes)
-	if g.exchange {
-		g.joinClasses(uf, alive, cuts)
-	} else {
-		from, to := signatures(g.nodes, cuts)
-		for _, e := range g.edges {
-			a, b := e[0], e[1]
-			if alive != nil && (!alive(a) || !alive(b)) {
-				continue
-			}
-			if len(cuts) > 0 && (from[a].intersects(to[b]) || from[b].intersects(to[a])) {
-				continue
-			}
-			uf.join(int32(a), int32(b))
+	g.joinClasses(uf, alive, cuts)
+	return uf.components()
+}
+
+// Linked is Components over planned edges alone, without connections that nodes have yet to make by peer exchange. Where the
+// plan leaves connections to peer exchange from the start, it is the same as Components.
+func (g *Topology) Linked(alive func(NodeIndex) bool, cuts []Cut) []int32 {
+	if g.partial && g.exchange {
+		return g.Components(alive, cuts)
+	}
+	uf := newUnion(g.nodes)
+	from, to := signatures(g.nodes, cuts)
+	for _, e := range g.edges {
+		a, b := e[0], e[1]
+		if alive != nil && (!alive(a) || !alive(b)) {
+			continue
 		}
+		if len(cuts) > 0 && (from[a].intersects(to[b]) || from[b].intersects(to[a])) {
+			continue
+		}
+		uf.join(int32(a), int32(b))
 	}
-	out := make([]int32, g.nodes)
-	for i := range out {
-		out[i] = uf.find(int32(i))
-	}
-	return out
+	return uf.components()
 }
 
 // joinClasses joins nodes under peer exchange. Nodes that are named by the same sides of the same rules form a class: there
@@ -155,6 +164,15 @@ func newUnion(n int) *union {
 		u.parent[i] = int32(i)
 	}
 	return u
+}
+
+// components is the representative of every member.
+func (u *union) components() []int32 {
+	out := make([]int32, len(u.parent))
+	for i := range out {
+		out[i] = u.find(int32(i))
+	}
+	return out
 }
 
 func (u *union) find(i int32) int32 {
