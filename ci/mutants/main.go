@@ -166,6 +166,7 @@ type result struct {
 	Scenarios []hits   `json:"scenarios"`
 	Caught    bool     `json:"caught"`             // with every seed of at least one scenario
 	Survives  string   `json:"survives,omitempty"` // the reason that the table gives
+	Error     string   `json:"error,omitempty"`    // why it was not built
 }
 
 // hits counts the runs of a scenario in which invariants failed.
@@ -203,15 +204,15 @@ func runAll(ctx context.Context, b *builder, selected []mutant, catalog []string
 	for i := range selected {
 		m := &selected[i]
 		g.Go(func() error {
+			r := result{Name: m.name, Area: m.area, Bug: m.bug, By: m.by, Survives: m.survives}
 			binary, err := b.build(ctx, m)
-			if err != nil {
-				return err
-			}
 			in := m.in
-			if o.scenarios != "" || in == nil {
+			switch {
+			case err != nil:
+				r.Error, in = err.Error(), nil
+			case o.scenarios != "" || in == nil:
 				in = catalog
 			}
-			r := result{Name: m.name, Area: m.area, Bug: m.bug, By: m.by, Survives: m.survives}
 			for _, s := range in {
 				h := hits{Scenario: s, Failed: map[string]int{}, Other: map[string]int{}}
 				for seed := range o.seeds {
@@ -251,6 +252,9 @@ func (r *result) print(out io.Writer) {
 			name = r.Name
 		}
 		fmt.Fprintf(out, "%-36s %-15s %3d of %d  %s\n", name, h.Scenario, h.Caught, h.Runs, h.text(r.By))
+	}
+	if r.Error != "" {
+		fmt.Fprintf(out, "%-36s %s\n", r.Name, r.Error)
 	}
 	if !r.Caught {
 		fmt.Fprintf(out, "%-36s NOT CAUGHT: %s; right: %s\n", "", r.Bug, strings.Join(r.By, ", "))
