@@ -68,9 +68,9 @@ const (
 	EventStart    EventKind = "start"     // Hash, Height: the head loaded from disk
 	EventBlock    EventKind = "block"     // Hash, Parent, Height, Peer (empty: made here), Made, Sync: first acceptance
 	EventHead     EventKind = "head"      // Hash, Height, Old, Dropped
-	EventPeerUp   EventKind = "peer_up"   // Peer: the handshake is complete
-	EventPeerDown EventKind = "peer_down" // Peer, Reason
-	EventInvalid  EventKind = "invalid"   // Peer, Hash, Reason: a message, block or transaction of a peer was refused
+	EventPeerUp   EventKind = "peer_up"   // Peer, Outbound: the handshake is complete
+	EventPeerDown EventKind = "peer_down" // Peer, Reason, Local
+	EventInvalid  EventKind = "invalid"   // Peer, Hash, Reason, Banned: a message, block or transaction of a peer was refused
 	EventStop     EventKind = "stop"
 )
 
@@ -87,4 +87,8 @@ type Event struct {
 	Made    bool          `json:"made,omitempty"`
 	Sync    bool          `json:"sync,omitempty"` // received in answer to GetBlocks
 	Reason  string        `json:"reason,omitempty"`
+
+	Outbound bool `json:"outbound,omitempty"` // this node dialled the connection
+	Local    bool `json:"local,omitempty"`    // this node closed the connection, for Reason
+	Banned   bool `json:"banned,omitempty"`   // the peer is banned for a while
 }

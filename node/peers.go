@@ -30,8 +30,10 @@ type peer struct {
 	work   chain.Work
 	ahead  bool // it sent or announced a block whose parent the node lacks
 
-	owed  int // number of GetBlocks that are not answered yet
-	known relay.Known
+	owed int // number of GetBlocks that are not answered yet
+	// relayed counts what the peer has sent of blocks: hashes announced, and blocks that were not asked for as history.
+	relayed uint64
+	known   relay.Known
 
 	control bucket // pings, GetBlocks, addresses
 	items   bucket // announced and requested items
@@ -90,7 +92,7 @@ func (n *Node) PeerUp(now Time, id chain.PeerID, outbound bool) []Effect {
 			n.disconnect(old, "duplicate connection")
 			return n.end()
 		}
-		n.remove(old, old.closing) // PeerDown was not called, but the new connection implies it
+		n.remove(old, "") // PeerDown was not called, but the new connection implies it
 	}
 	reason := n.refusal(id, outbound)
 	p := &peer{id: id, outbound: outbound, since: now, lastReceived: now}
@@ -143,19 +145,20 @@ func (n *Node) PeerDown(now Time, id chain.PeerID, reason string) []Effect {
 	if !n.running || p == nil {
 		return n.fx
 	}
-	if p.closing != "" {
-		reason = p.closing
-	}
 	n.remove(p, reason)
 	return n.end()
 }
 
-// remove removes a connection.
+// remove removes a connection. reason is why the other side or the network closed it, if this node did not.
 func (n *Node) remove(p *peer, reason string) {
+	local := p.closing != ""
+	if local {
+		reason = p.closing
+	}
 	delete(n.byID, p.id)
 	n.peers = slices.DeleteFunc(n.peers, func(o *peer) bool { return o == p })
 	if p.up {
-		n.event(Event{Kind: EventPeerDown, Peer: &p.id, Reason: reason})
+		n.event(Event{Kind: EventPeerDown, Peer: &p.id, Reason: reason, Local: local})
 	}
 	notBefore := int64(p.noDialBefore)
 	if until, banned := n.bans.Until(p.id, int64(n.now)); banned {
@@ -183,8 +186,8 @@ func (n *Node) misbehaved(p *peer, h *chain.Hash, reason string) {
 	if p.closing != "" {
 		return
 	}
-	n.event(Event{Kind: EventInvalid, Peer: &p.id, Hash: h, Reason: reason})
-	n.bans.Add(p.id, int64(n.now))
+	n.event(Event{Kind: EventInvalid, Peer: &p.id, Hash: h, Reason: reason, Banned: true})
+	n.bans.Add(p.id, int64(n.now), reason)
 	n.disconnect(p, reason)
 }
 
@@ -203,7 +206,7 @@ func (n *Node) hello(p *peer, m *wire.Hello) {
 	}
 	p.up, p.addr, p.head, p.height, p.work = true, m.Addr, m.Head, m.Height, m.Work
 	n.hadPeer, n.review = true, true
-	n.event(Event{Kind: EventPeerUp, Peer: &p.id})
+	n.event(Event{Kind: EventPeerUp, Peer: &p.id, Outbound: p.outbound})
 	n.shareAddrs(p)
 	n.sendBacklog(p)
 	n.reviewSync()

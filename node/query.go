@@ -33,6 +33,15 @@ type PeerInfo struct {
 	Outbound bool
 	Since    Time
 	Height   chain.Height // the highest block that it sent, announced or claimed
+	// Relayed counts what the peer has sent of blocks on this connection: announced hashes, and blocks other than history.
+	Relayed uint64
+}
+
+// Ban is a peer that the node refuses to connect to for a while.
+type Ban struct {
+	ID     chain.PeerID
+	Until  Time
+	Reason string
 }
 
 // TxState is the state of a transaction.
@@ -120,8 +129,17 @@ func (n *Node) Peers() []PeerInfo {
 	out := make([]PeerInfo, 0, len(n.peers))
 	for _, p := range n.peers {
 		if p.live() {
-			out = append(out, PeerInfo{ID: p.id, Addr: p.addr, Outbound: p.outbound, Since: p.since, Height: p.height})
+			out = append(out, PeerInfo{ID: p.id, Addr: p.addr, Outbound: p.outbound, Since: p.since, Height: p.height, Relayed: p.relayed})
 		}
 	}
+	return out
+}
+
+// Bans returns the bans that have not ended at a time, in no particular order.
+func (n *Node) Bans(now Time) []Ban {
+	var out []Ban
+	n.bans.Each(int64(now), func(id chain.PeerID, until int64, reason string) {
+		out = append(out, Ban{ID: id, Until: Time(until), Reason: reason})
+	})
 	return out
 }

@@ -54,6 +54,9 @@ func (n *Node) markKnown(p *peer, h *chain.Hash) {
 // receiveInv requests the announced items that the node lacks.
 func (n *Node) receiveInv(p *peer, m *wire.Inv) {
 	n.counters.AnnouncesReceived += uint64(len(m.Hashes))
+	if m.Item == wire.ItemBlock {
+		p.relayed += uint64(len(m.Hashes))
+	}
 	if !p.items.take(n.now, len(m.Hashes), itemsBurst, itemsRate) {
 		n.misbehaved(p, nil, "flood of announcements")
 		return

@@ -17,17 +17,18 @@ const (
 type Bans struct{ list []ban }
 
 type ban struct {
-	id    chain.PeerID
-	until int64
+	id     chain.PeerID
+	until  int64
+	reason string
 }
 
 // Add bans a peer for BanTime from now.
-func (b *Bans) Add(id chain.PeerID, now int64) {
+func (b *Bans) Add(id chain.PeerID, now int64, reason string) {
 	until := now + int64(BanTime)
 	first := -1
 	for i := range b.list {
 		if b.list[i].id == id {
-			b.list[i].until = until
+			b.list[i].until, b.list[i].reason = until, reason
 			return
 		}
 		if first < 0 || b.list[i].until < b.list[first].until {
@@ -35,10 +36,19 @@ func (b *Bans) Add(id chain.PeerID, now int64) {
 		}
 	}
 	if len(b.list) < MaxBans {
-		b.list = append(b.list, ban{id, until})
+		b.list = append(b.list, ban{id, until, reason})
 		return
 	}
-	b.list[first] = ban{id, until}
+	b.list[first] = ban{id, until, reason}
+}
+
+// Each calls fn for every peer that is banned now.
+func (b *Bans) Each(now int64, fn func(id chain.PeerID, until int64, reason string)) {
+	for _, x := range b.list {
+		if x.until > now {
+			fn(x.id, x.until, x.reason)
+		}
+	}
 }
 
 // Until returns the time at which a peer's ban ends, and whether it is banned now.

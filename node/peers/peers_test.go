@@ -69,19 +69,19 @@ func TestBook(t *testing.T) {
 func TestBans(t *testing.T) {
 	var b Bans
 	const second = int64(time.Second)
-	b.Add(id(1), 0)
+	b.Add(id(1), 0, "invalid block")
 	if until, banned := b.Until(id(1), 59*second); !banned || until != 60*second {
 		t.Error("not banned")
 	}
 	if _, banned := b.Until(id(1), 60*second); banned {
 		t.Error("banned for ever")
 	}
-	b.Add(id(1), 100*second)
+	b.Add(id(1), 100*second, "invalid block")
 	if until, _ := b.Until(id(1), 0); until != 160*second || b.Len() != 1 {
 		t.Error("a ban is not renewed")
 	}
 	for i := range 2 * MaxBans {
-		b.Add(id(i+2), 200*second+int64(i))
+		b.Add(id(i+2), 200*second+int64(i), "invalid block")
 	}
 	if _, banned := b.Until(id(2*MaxBans+1), 210*second); b.Len() != MaxBans || !banned {
 		t.Errorf("%d bans", b.Len())

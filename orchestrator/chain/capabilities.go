@@ -53,6 +53,9 @@ type Capabilities struct {
 	// NoFindTx is why Client.FindTx always fails, nil where it works.
 	NoFindTx error
 
+	// Answer reads what a node says of itself, without its blocks; nil: Client.Status is all that nodes show.
+	Answer func(ctx context.Context, node faults.NodeID) (trace.Answer, error)
+
 	// Access says how people reach a node with tools of their own.
 	Access func(node faults.NodeID) (Access, error)
 	// Redact returns a text that nodes printed without this chain's credentials; nil: it has none.

@@ -201,7 +201,8 @@ type Definition struct {
 func Definitions() []Definition {
 	return []Definition{
 		agreementDefinition, validityDefinition, convergenceDefinition, growthDefinition, propagationDefinition,
-		inclusionDefinition, durabilityDefinition, crashDefinition, isolationDefinition, accuracyDefinition,
+		inclusionDefinition, durabilityDefinition, forkChoiceDefinition, consistencyDefinition, connectivityDefinition,
+		crashDefinition, isolationDefinition, accuracyDefinition,
 	}
 }
 

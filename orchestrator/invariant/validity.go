@@ -11,10 +11,11 @@ import (
 
 var validityDefinition = Definition{
 	Name:  "validity",
-	Title: "Every block on a node's chain obeys the chain's rules",
-	Doc: `Every block that was ever on the chain of a node is executed again from genesis, by code that shares nothing with
-the node: encoding, parent, height, difficulty (aserti3-2d), proof of work, median time, transaction root, signatures,
-nonces, balances, supply and state root. Blocks that are on no node's chain are not judged.
+	Title: "Every block that a node accepts obeys the chain's rules",
+	Doc: `Every block that a node accepted, on its chain or beside it, is executed again from genesis, by code that shares nothing
+with the node: encoding, parent, height, difficulty (aserti3-2d), proof of work, median time, transaction root, signatures,
+nonces, balances, supply and state root. Its time must be at most two minutes after the clock of the first node that
+accepted it, by that node's own log. Nothing is random: a violation is certain.
 A chain that records neither its genesis nor its blocks' encoding cannot be executed again: then only parents and heights
 are checked, which may violate it but never passes: it is NOT APPLICABLE.
 UNKNOWN when the content of such a block is not in the trace, VACUOUS without blocks.`,
@@ -23,7 +24,7 @@ UNKNOWN when the content of such a block is not in the trace, VACUOUS without bl
 	New: func(Values) Checker {
 		return &validity{
 			valid: make(map[trace.Hash]bool), invalid: make(map[trace.Hash]string), failed: make(map[trace.Hash]string),
-			waiting: make(map[trace.Hash][]*trace.Block),
+			waiting: make(map[trace.Hash][]*trace.Block), early: make(map[trace.Hash]ledger.Info),
 		}
 	},
 }
@@ -38,6 +39,7 @@ type validity struct {
 	invalid map[trace.Hash]string         // why
 	failed  map[trace.Hash]string         // why a block could not be executed
 	waiting map[trace.Hash][]*trace.Block // by parent
+	early   map[trace.Hash]ledger.Info    // valid blocks that no node has yet, to be compared with the clock of the first
 }
 
 // cannotExecute is why the blocks of an external chain are not executed.
@@ -51,8 +53,28 @@ func (c *validity) Observe(s *replay.State, e *trace.Event) {
 		if len(e.Block.Raw) > 0 {
 			c.raw++
 			if c.ledger != nil {
-				c.add(e.Block)
+				c.add(s, e.Block)
 			}
+		}
+	case trace.KindSeen:
+		if info, ok := c.early[e.Seen.Hash]; ok && s.Node != replay.NoNode {
+			delete(c.early, e.Seen.Hash)
+			c.checkClock(s, e.Seen.Hash, info)
+		}
+	}
+}
+
+// checkClock compares the time that a block states with the clock of the first node that accepted it.
+func (c *validity) checkClock(s *replay.State, hash trace.Hash, info ledger.Info) {
+	b, ok := s.Blocks.Lookup(hash)
+	switch {
+	case s.Run.Started.IsZero(): // no clock is known
+	case !ok || s.Blocks.At(b).FirstBy == replay.NoNode:
+		c.early[hash] = info
+	default:
+		if err := info.CheckClock(s.Run.Started.Add(s.Blocks.At(b).First)); err != nil {
+			c.invalid[hash] = err.Error()
+			delete(c.valid, hash)
 		}
 	}
 }
@@ -75,11 +97,11 @@ func (c *validity) start(f *trace.Facts) {
 }
 
 // add executes a block, and then those that waited for it.
-func (c *validity) add(b *trace.Block) {
+func (c *validity) add(s *replay.State, b *trace.Block) {
 	todo := []*trace.Block{b}
 	for len(todo) > 0 {
 		b, todo = todo[len(todo)-1], todo[:len(todo)-1]
-		if !c.execute(b) {
+		if !c.execute(s, b) {
 			continue
 		}
 		todo = append(todo, c.waiting[b.Hash]...)
@@ -88,11 +110,11 @@ func (c *validity) add(b *trace.Block) {
 }
 
 // execute reports whether it is now known if the block is valid, so that its children can be executed.
-func (c *validity) execute(b *trace.Block) bool {
+func (c *validity) execute(s *replay.State, b *trace.Block) bool {
 	if c.valid[b.Hash] || c.invalid[b.Hash] != "" {
 		return false
 	}
-	if c.invalid[b.Parent] != "" {
+	if c.invalid[b.Parent] != "" && !c.ledger.Has(string(b.Parent)) {
 		c.invalid[b.Hash] = fmt.Sprintf("its parent %s is invalid", short(b.Parent))
 		return true
 	}
@@ -112,6 +134,7 @@ func (c *validity) execute(b *trace.Block) bool {
 		c.failed[b.Hash] = err.Error()
 	default:
 		c.valid[b.Hash] = true
+		c.checkClock(s, b.Hash, info)
 	}
 	return true
 }
@@ -125,15 +148,14 @@ func (c *validity) Finish(s *replay.State) Result {
 	var missing, failed trace.Hash
 	for i := replay.BlockIndex(1); int(i) < s.Blocks.Len(); i++ {
 		b := s.Blocks.At(i)
-		if b.Adopter == replay.NoNode {
+		if b.FirstBy == replay.NoNode {
 			continue
 		}
 		adopted++
 		switch why := c.invalid[b.Hash]; {
 		case why != "":
 			r.Metrics["invalid_blocks"]++
-			r.Evidence = appendEvidence(r.Evidence, adoptedEvidence(s, b, fmt.Sprintf("%s accepted the invalid block %s at height %d: %s",
-				s.Nodes.At(b.Adopter).ID, short(b.Hash), b.Height, why)))
+			r.Evidence = appendEvidence(r.Evidence, invalidEvidence(s, b, why))
 		case c.valid[b.Hash]:
 			executed++
 		case c.failed[b.Hash] != "":
@@ -158,6 +180,24 @@ func (c *validity) Finish(s *replay.State) Result {
 	}
 	r.Verdict = Pass
 	return r
+}
+
+// invalidEvidence is about an invalid block that a node accepted.
+func invalidEvidence(s *replay.State, b *replay.Block, why string) Evidence {
+	e := Evidence{
+		At: b.First, Nodes: []trace.NodeID{s.Nodes.At(b.FirstBy).ID}, Blocks: []trace.Hash{b.Hash}, Windows: s.Faults.Windows(b.First),
+	}
+	maker := ""
+	switch b.Maker {
+	case replay.NoNode:
+	case b.FirstBy:
+		maker = ", which it made"
+	default:
+		e.Nodes = append(e.Nodes, s.Nodes.At(b.Maker).ID)
+		maker = fmt.Sprintf(", made by %s", s.Nodes.At(b.Maker).ID)
+	}
+	e.Text = fmt.Sprintf("%s accepted the invalid block %s at height %d%s: %s", e.Nodes[0], short(b.Hash), b.Height, maker, why)
+	return e
 }
 
 // adoptedEvidence is about a block on a node's chain.

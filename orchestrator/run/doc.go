@@ -15,8 +15,8 @@
 //     (what the nodes do at present) and to bodies.go (blocks whose content the trace lacks, and who fetches it).
 //   - What goes on during the schedule, each part in a file with its type: faultrunner.go (carries out faults), prober.go
 //     (measures links and nodes around faults), load.go (submits transfers), blockmaker.go (chains that make blocks on
-//     command), observer.go (nodes that do not print what happens to them are polled; arrivals.go gives the blocks that
-//     are found their times). The parts do not know each other, except that the fault runner starts the prober's
+//     command), answers.go (what nodes say of themselves), observer.go (nodes that do not print what happens to them are
+//     polled; arrivals.go gives the blocks that are found their times). The parts do not know each other, except that the fault runner starts the prober's
 //     measurements.
 //   - machine.go measures how punctual the machine is.
 //   - tasks.go has what all parts work with: the run's time, its goroutines, and the struct shared, which hands both and

@@ -64,8 +64,9 @@ type run struct {
 	arrivals *arrivals
 	bodies   *bodyFetcher // nil until there are nodes
 	observer *observer    // nil until they are connected
-	faults   taskGroup    // those that carry out faults
-	probes   taskGroup    // those that measure what faults do
+	answers  *answerPoller
+	faults   taskGroup // those that carry out faults
+	probes   taskGroup // those that measure what faults do
 }
 
 func newRun(o Options, out *trace.Writer, cancel context.CancelCauseFunc) *run {
@@ -125,6 +126,7 @@ func (r *run) start(ctx context.Context) error {
 		return err
 	}
 	r.observer = newObserver(r.shared, r.arrivals)
+	r.answers = &answerPoller{r.shared}
 	r.observer.pollFirst(ctx)
 	r.time.zero = r.time.Now()
 	for _, n := range net.Nodes() {
@@ -146,6 +148,7 @@ func (r *run) schedule(ctx context.Context) error {
 	r.tasks.start(ctx, "progress", r.showProgress)
 	r.tasks.start(ctx, "timer", r.measureMachine)
 	r.observer.start(ctx)
+	r.tasks.start(ctx, "poll answers", r.answers.run)
 	StartBlockMakers(r.net, BlockMaking{
 		Start:  func(name string, task func(context.Context) error) { r.tasks.start(ctx, name, task) },
 		Up:     r.view.isUp,
@@ -214,6 +217,7 @@ func (r *run) collect(ctx context.Context) error {
 		})
 	}
 	r.time.Wait()
+	r.answers.pollAll(ctx)
 	r.rec.seal(r.time.Now())
 	for range bodyTries {
 		_ = r.bodies.fetch(ctx) // what is missing stays wanted

@@ -27,6 +27,8 @@ const (
 	KindFault  Kind = "fault"  // Fault: a fault window began, was active, ended
 	KindProbe  Kind = "probe"  // Probe: links were measured
 	KindStatus Kind = "status" // Status: a node was polled
+	KindAnswer Kind = "answer" // Answer: what a node says of itself, to be compared with its log and with other nodes
+	KindRefuse Kind = "refuse" // Refuse: a node refused what a peer sent
 	KindPhase  Kind = "phase"  // Phase: the run entered a phase
 	KindGap    Kind = "gap"    // Gap: part of the history is missing
 	KindClock  Kind = "clock"  // Clock: the clock of a node was compared with the run's
@@ -54,6 +56,8 @@ type Event struct {
 	Fault     *Fault     `json:"fault,omitempty"`
 	Probe     *Probe     `json:"probe,omitempty"`
 	Status    *Status    `json:"status,omitempty"`
+	Answer    *Answer    `json:"answer,omitempty"`
+	Refuse    *Refuse    `json:"refuse,omitempty"`
 	Phase     *Phase     `json:"phase,omitempty"`
 	Gap       *Gap       `json:"gap,omitempty"`
 	Clock     *Clock     `json:"clock,omitempty"`
@@ -172,6 +176,18 @@ type Peer struct {
 	Peer   NodeID `json:"peer"`
 	Up     bool   `json:"up"`
 	Reason string `json:"reason,omitempty"`
+	// Outbound, of a connection that came up: Event.Node dialled it.
+	Outbound bool `json:"outbound,omitempty"`
+	// Local, of a connection that went down: Event.Node closed it, for Reason.
+	Local bool `json:"local,omitempty"`
+}
+
+// Refuse says that Event.Node refused what a peer sent: a message, a block or a transaction.
+type Refuse struct {
+	Peer   NodeID `json:"peer"`
+	Hash   Hash   `json:"hash,omitempty"` // of the block or transaction
+	Reason string `json:"reason,omitempty"`
+	Banned bool   `json:"banned,omitempty"` // the peer is banned for a while
 }
 
 // Block is a block's content, recorded once per run.
@@ -325,6 +341,37 @@ type Status struct {
 	Error string    `json:"error,omitempty"` // non-empty: the node did not answer
 }
 
+// Answer is what Event.Node answered about itself at one moment after Event.At. Fields that it does not show are empty.
+type Answer struct {
+	// Clock is the node's own clock when it gave its head and the number of its peers, the same clock as that of its log; Took
+	// is how long all requests took together.
+	Clock     time.Time     `json:"clock,omitzero"`
+	Took      time.Duration `json:"took,omitempty"`
+	Head      Hash          `json:"head,omitempty"`
+	Height    uint64        `json:"height"`
+	PeerCount int           `json:"peer_count"` // -1: not known
+	// PeersClock is the node's clock when it listed its peers; zero: it does not.
+	PeersClock time.Time    `json:"peers_clock,omitzero"`
+	Peers      []PeerAnswer `json:"peers,omitempty"`
+	// Blocks are blocks of its chain as it gave them by their heights, while its head did not change.
+	Blocks []BlockAnswer `json:"blocks,omitempty"`
+	Error  string        `json:"error,omitempty"` // non-empty: it did not answer
+}
+
+// PeerAnswer is what a node says of one of its connections.
+type PeerAnswer struct {
+	Peer     NodeID `json:"peer"`
+	Outbound bool   `json:"outbound,omitempty"`
+	// Relayed counts what the peer has sent of blocks on this connection: announced hashes, and blocks other than history.
+	Relayed uint64 `json:"relayed,omitempty"`
+}
+
+// BlockAnswer is the block at one height of a node's chain; Hash is empty where it says that it has none there.
+type BlockAnswer struct {
+	Height uint64 `json:"height"`
+	Hash   Hash   `json:"hash,omitempty"`
+}
+
 // PhaseName is a phase of a run.
 type PhaseName string
 
@@ -386,8 +433,8 @@ func Validate(e *Event) error {
 		{KindRun, e.Run != nil}, {KindNode, e.Lifecycle != nil}, {KindPeer, e.Peer != nil}, {KindBlock, e.Block != nil},
 		{KindSeen, e.Seen != nil}, {KindHead, e.Head != nil}, {KindFinal, e.Final != nil}, {KindSubmit, e.Submit != nil},
 		{KindFault, e.Fault != nil}, {KindProbe, e.Probe != nil}, {KindStatus, e.Status != nil},
-		{KindPhase, e.Phase != nil}, {KindGap, e.Gap != nil}, {KindClock, e.Clock != nil}, {KindBusy, e.Busy != nil},
-		{KindEnd, e.End != nil},
+		{KindAnswer, e.Answer != nil}, {KindRefuse, e.Refuse != nil}, {KindPhase, e.Phase != nil}, {KindGap, e.Gap != nil},
+		{KindClock, e.Clock != nil}, {KindBusy, e.Busy != nil}, {KindEnd, e.End != nil},
 	} {
 		if p.set {
 			set++

@@ -106,8 +106,10 @@ func (s *server) account(r *http.Request) (any, error) {
 	return view, err
 }
 
-// Status is the answer of /v1/status. The counters count transactions and blocks since the node started.
+// Status is the answer of /v1/status. The counters count transactions and blocks since the node started. Time is the
+// node's clock, in nanoseconds since 1970, as in its event log.
 type Status struct {
+	Time        node.Time    `json:"t"`
 	Name        string       `json:"name"`
 	ID          chain.PeerID `json:"id"`
 	Network     string       `json:"network"`
@@ -128,14 +130,15 @@ type Status struct {
 
 func (s *server) status(r *http.Request) (any, error) {
 	var view Status
-	err := s.query(r.Context(), func(n *node.Node) {
+	err := s.backend.Do(r.Context(), func(n *node.Node, now node.Time) []node.Effect {
 		st := n.Status()
 		view = Status{
-			Name: n.Name(), ID: n.ID(), Network: n.Network(), GenesisHash: n.Genesis().Hash(),
+			Time: now, Name: n.Name(), ID: n.ID(), Network: n.Network(), GenesisHash: n.Genesis().Hash(),
 			Head: st.Head, Height: st.Height, Work: st.Work, Peers: st.Peers, Mempool: st.Mempool,
 			Mining: st.Mining, Syncing: st.Syncing, Orphans: st.Orphans,
 			Sent: st.Sent, Received: st.Received, Duplicates: st.Duplicates, Version: version.String(),
 		}
+		return nil
 	})
 	return view, err
 }
@@ -165,20 +168,36 @@ type Peer struct {
 	Outbound    bool         `json:"outbound"`
 	Height      chain.Height `json:"height"`
 	ConnectedMS int64        `json:"connected_ms"` // age of the connection
+	// Relayed counts what the peer has sent of blocks on this connection: announced hashes, and blocks other than history.
+	Relayed uint64 `json:"relayed"`
+}
+
+// Ban is a peer that the node refuses, in the answer of /v1/peers.
+type Ban struct {
+	ID     chain.PeerID `json:"id"`
+	LeftMS int64        `json:"left_ms"` // until the ban ends
+	Reason string       `json:"reason"`
 }
 
 func (s *server) peers(r *http.Request) (any, error) {
-	views := []Peer{}
-	err := s.backend.Do(r.Context(), func(n *node.Node, now node.Time) []node.Effect {
+	var now node.Time
+	views, bans := []Peer{}, []Ban{}
+	err := s.backend.Do(r.Context(), func(n *node.Node, at node.Time) []node.Effect {
+		now = at
 		for _, p := range n.Peers() {
 			views = append(views, Peer{ID: p.ID, Addr: p.Addr, Outbound: p.Outbound, Height: p.Height,
-				ConnectedMS: int64(now-p.Since) / 1e6})
+				ConnectedMS: int64(now-p.Since) / 1e6, Relayed: p.Relayed})
+		}
+		for _, b := range n.Bans(now) {
+			bans = append(bans, Ban{ID: b.ID, LeftMS: int64(b.Until-now) / 1e6, Reason: b.Reason})
 		}
 		return nil
 	})
 	return struct {
-		Peers []Peer `json:"peers"`
-	}{views}, err
+		Time  node.Time `json:"t"`
+		Peers []Peer    `json:"peers"`
+		Bans  []Ban     `json:"bans"`
+	}{now, views, bans}, err
 }
 
 // TxStatus is the answer of /v1/transactions/{id}.

@@ -50,6 +50,38 @@ func (c *Client) Status(ctx context.Context) (trace.Status, error) {
 	}, nil
 }
 
+// answer reads what a node says of itself.
+func (c *Chain) answer(ctx context.Context, id faults.NodeID) (trace.Answer, error) {
+	client := Client{chain: c, self: c.members[id]}
+	var s struct {
+		Time   int64      `json:"t"`
+		Head   trace.Hash `json:"head"`
+		Height uint64     `json:"height"`
+		Peers  int        `json:"peers"`
+	}
+	var p struct {
+		Time  int64 `json:"t"`
+		Peers []struct {
+			ID       nodechain.PeerID `json:"id"`
+			Outbound bool             `json:"outbound"`
+			Relayed  uint64           `json:"relayed"`
+		} `json:"peers"`
+	}
+	if err := client.do(ctx, http.MethodGet, "/v1/peers", nil, &p); err != nil {
+		return trace.Answer{}, err
+	}
+	if err := client.do(ctx, http.MethodGet, "/v1/status", nil, &s); err != nil {
+		return trace.Answer{}, err
+	}
+	out := trace.Answer{
+		Clock: time.Unix(0, s.Time).UTC(), Head: s.Head, Height: s.Height, PeerCount: s.Peers, PeersClock: time.Unix(0, p.Time).UTC(),
+	}
+	for _, x := range p.Peers {
+		out.Peers = append(out.Peers, trace.PeerAnswer{Peer: trace.NodeID(c.name(x.ID)), Outbound: x.Outbound, Relayed: x.Relayed})
+	}
+	return out, nil
+}
+
 // Block implements chain.Client.
 func (c *Client) Block(ctx context.Context, h trace.Hash) (trace.Block, error) {
 	var b struct {

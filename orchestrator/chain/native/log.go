@@ -35,7 +35,12 @@ func (c *Chain) ParseLog(id faults.NodeID, line []byte) (trace.Event, time.Time,
 		out.Head = &trace.Head{Hash: hash(e.Hash), Height: uint64(e.Height), Old: hash(e.Old), Dropped: e.Dropped}
 	case e.Kind == node.EventPeerUp || e.Kind == node.EventPeerDown:
 		out.Kind = trace.KindPeer
-		out.Peer = &trace.Peer{Peer: c.peer(e.Peer), Up: e.Kind == node.EventPeerUp, Reason: e.Reason}
+		out.Peer = &trace.Peer{
+			Peer: c.peer(e.Peer), Up: e.Kind == node.EventPeerUp, Reason: e.Reason, Outbound: e.Outbound, Local: e.Local,
+		}
+	case e.Kind == node.EventInvalid && e.Peer != nil:
+		out.Kind = trace.KindRefuse
+		out.Refuse = &trace.Refuse{Peer: c.peer(e.Peer), Hash: hash(e.Hash), Reason: e.Reason, Banned: e.Banned}
 	default:
 		return trace.Event{}, time.Time{}, false
 	}

@@ -1,11 +1,14 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"math/bits"
+	"strings"
 )
 
 // genesisJSON is the JSON form in Facts.Genesis.
@@ -22,8 +25,16 @@ type genesisJSON struct {
 	} `json:"alloc"`
 }
 
-// maxAlloc bounds the accounts of a genesis.
-const maxAlloc = 1 << 20
+// Bounds of a genesis.
+const (
+	maxName     = 64
+	maxTime     = 1 << 47
+	maxInterval = 86_400_000
+	maxHalfLife = 365 * maxInterval
+	maxAlloc    = 1 << 20
+	// minSubsidies is the number of blocks whose subsidies must fit into the supply.
+	minSubsidies = 1 << 24
+)
 
 // rules is what the genesis fixes for the whole chain.
 type rules struct {
@@ -43,10 +54,14 @@ func parseGenesis(data []byte) (rules, *trie, header, error) {
 	}
 	r := rules{bits: g.Bits, interval: g.Interval, halfLife: g.HalfLife, subsidy: g.Subsidy}
 	switch {
-	case len(g.Network) > 0xffff:
-		return r, nil, header{}, fmt.Errorf("genesis: network name has %d bytes", len(g.Network))
-	case g.Interval <= 0 || g.HalfLife <= 0:
-		return r, nil, header{}, fmt.Errorf("genesis: interval_ms %d and half_life_ms %d must be positive", g.Interval, g.HalfLife)
+	case len(g.Network) < 1 || len(g.Network) > maxName || strings.ContainsFunc(g.Network, func(c rune) bool { return c < 0x21 || c > 0x7e }):
+		return r, nil, header{}, fmt.Errorf("genesis: network name %q must have 1 to %d printable characters", g.Network, maxName)
+	case g.Time < 0 || g.Time > maxTime:
+		return r, nil, header{}, fmt.Errorf("genesis: time_ms %d is not in 0..%d", g.Time, int64(maxTime))
+	case g.Interval < 1 || g.Interval > maxInterval:
+		return r, nil, header{}, fmt.Errorf("genesis: interval_ms %d is not in 1..%d", g.Interval, maxInterval)
+	case g.HalfLife < 1 || g.HalfLife > maxHalfLife:
+		return r, nil, header{}, fmt.Errorf("genesis: half_life_ms %d is not in 1..%d", g.HalfLife, int64(maxHalfLife))
 	case len(g.Alloc) > maxAlloc:
 		return r, nil, header{}, fmt.Errorf("genesis: %d accounts, at most %d are allowed", len(g.Alloc), maxAlloc)
 	}
@@ -64,13 +79,18 @@ func parseGenesis(data []byte) (rules, *trie, header, error) {
 	enc = be.AppendUint64(enc, g.Subsidy)
 	enc = be.AppendUint32(enc, uint32(len(g.Alloc)))
 	var state *trie
+	var last [32]byte
 	for i, a := range g.Alloc {
 		addr, err := parse32(a.Address)
 		if err != nil {
 			return r, nil, header{}, fmt.Errorf("genesis: alloc %d: address: %w", i, err)
 		}
-		if _, twice := state.get(addr); twice {
-			return r, nil, header{}, fmt.Errorf("genesis: alloc %d: address %s appears twice", i, a.Address)
+		if i > 0 && bytes.Compare(last[:], addr[:]) >= 0 {
+			return r, nil, header{}, fmt.Errorf("genesis: alloc %d: address %s is not above the one before", i, a.Address)
+		}
+		last = addr
+		if a.Amount == 0 {
+			return r, nil, header{}, fmt.Errorf("genesis: alloc %d: amount is 0", i)
 		}
 		if r.supply+a.Amount < r.supply {
 			return r, nil, header{}, fmt.Errorf("genesis: alloc %d: the supply overflows", i)
@@ -79,6 +99,9 @@ func parseGenesis(data []byte) (rules, *trie, header, error) {
 		state = state.put(addr, account{balance: a.Amount})
 		enc = append(enc, addr[:]...)
 		enc = be.AppendUint64(enc, a.Amount)
+	}
+	if high, mined := bits.Mul64(g.Subsidy, minSubsidies); high != 0 || r.supply+mined < mined {
+		return r, nil, header{}, fmt.Errorf("genesis: subsidy %d leaves no room in the supply for %d blocks", g.Subsidy, minSubsidies)
 	}
 	h := header{version: 1, txRoot: sha256d(enc), stateRoot: state.root(), time: g.Time, bits: g.Bits}
 	return r, state, h, nil

@@ -6,14 +6,19 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"time"
 )
 
 // Window is how many heights below the highest block Add still has the state: a block that forks off deeper cannot
 // be executed any more.
 const Window = 1024
 
-// medianSpan is the number of headers whose median time a child must exceed.
-const medianSpan = 11
+// medianSpan is the number of headers whose median time a child must exceed, MaxAhead how far a block's time may be ahead of
+// the clock of a node that accepts it.
+const (
+	medianSpan = 11
+	MaxAhead   = 120 * time.Second
+)
 
 // Errors of Add that say nothing about the block itself.
 var (
@@ -38,7 +43,17 @@ func invalid(rule, format string, args ...any) error {
 type Info struct {
 	Hash, Parent string
 	Height       uint64
+	Time         time.Time // the header's
 	Txs          int
+}
+
+// CheckClock checks the only rule that depends on when a block is accepted: its time is at most MaxAhead after the clock of
+// the node that accepts it, in whole milliseconds. The error is an *InvalidError.
+func (i *Info) CheckClock(clock time.Time) error {
+	if ahead := i.Time.Sub(clock.Truncate(time.Millisecond)); ahead > MaxAhead {
+		return invalid("clock", "its time is %v after the clock of the node, at most %v are allowed", ahead, MaxAhead)
+	}
+	return nil
 }
 
 // Ledger executes blocks. It is not safe for concurrent use. Its memory is bounded by Window, not by the chain, but
@@ -82,8 +97,27 @@ func New(genesis []byte) (*Ledger, error) {
 // GenesisHash is the hash of block 0 in lower-case hex.
 func (l *Ledger) GenesisHash() string { return hex.EncodeToString(l.genesis[:]) }
 
+// Has says whether the block with a hash was executed and is valid.
+func (l *Ledger) Has(hash string) bool {
+	h, err := parse32(hash)
+	return err == nil && l.blocks[h] != nil
+}
+
+// Work is the work that a block's header states, in the block's canonical encoding: 2^256 / (target + 1), rounded down.
+func Work(raw []byte) (*big.Int, error) {
+	h, _, err := decodeBlock(raw)
+	if err != nil {
+		return nil, err
+	}
+	target, err := expandBits(h.bits)
+	if err != nil {
+		return nil, err
+	}
+	return new(big.Int).Quo(new(big.Int).Lsh(bigOne, 256), target.Add(target, bigOne)), nil
+}
+
 // Add executes a block in its canonical encoding. The error is an *InvalidError when it breaks a rule, and wraps
-// ErrNoParent or ErrTooDeep when it cannot be judged (yet). Info's Hash, Parent and Height are set whenever the
+// ErrNoParent or ErrTooDeep when it cannot be judged (yet). Info's fields are set whenever the
 // encoding could be read.
 func (l *Ledger) Add(raw []byte) (Info, error) {
 	h, txs, err := decodeBlock(raw)
@@ -91,7 +125,10 @@ func (l *Ledger) Add(raw []byte) (Info, error) {
 		return Info{}, invalid("encoding", "%v", err)
 	}
 	hash := sha256d(raw[:headerSize])
-	info := Info{Hash: hex.EncodeToString(hash[:]), Parent: hex.EncodeToString(h.parent[:]), Height: h.height, Txs: len(txs)}
+	info := Info{
+		Hash: hex.EncodeToString(hash[:]), Parent: hex.EncodeToString(h.parent[:]), Height: h.height,
+		Time: time.UnixMilli(h.time), Txs: len(txs),
+	}
 	if _, known := l.blocks[hash]; known {
 		return info, nil
 	}

@@ -247,6 +247,10 @@ func (s *State) apply(e *trace.Event) {
 		if !s.Stopping {
 			s.Machine.add(e.Busy, e.At)
 		}
+	case trace.KindAnswer:
+		if n != nil && !e.Answer.Clock.IsZero() && e.Answer.Took >= 0 {
+			n.ClockAhead, n.ClockError = e.Answer.Clock.Sub(s.Run.Started)-e.At, e.Answer.Took
+		}
 	case trace.KindGap:
 		s.gap(n, e)
 	case trace.KindEnd:

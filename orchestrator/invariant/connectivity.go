@@ -1,0 +1,662 @@
+package invariant
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
+	"github.com/netsplit/netsplit/orchestrator/trace"
+)
+
+var connectivityDefinition = Definition{
+	Name:  "connectivity",
+	Title: "Nodes that can reach each other stay connected and pass blocks on",
+	Doc: `Judged between honest nodes, where nodes log their connections:
+1. Nobody bans or refuses an honest peer.
+2. Two nodes that the topology connects are connected again within the bound after each time at which they could not be: a cut
+between them, a restart or a pause of one, or the start.
+3. A node does not close a connection without cause: time-outs within 30s after a fault on the link or on one of the two nodes
+have one, and so have the management of surplus and double connections; up to three time-outs of a node are tolerated, since a
+host may be overloaded.
+4. A node passes on what it accepts: of the blocks that a node had before a peer of it did, by the log of both, the peer must
+have received an announcement or the block itself from that node, by the peer's own counter, for at least three of four. An
+honest node does for all of them. It is judged for nodes with at least 8 such blocks; history that a node catches up with does not
+count, nor does what was passed on during a fault on the link.
+Where nodes are polled, a node that is up and can reach others must not be without any peer, in every answer, for longer than the
+bound and at least 90s.
+Nothing is random: a violation is certain. Nodes whose log has gaps are not judged.
+VACUOUS with fewer than two nodes, or when nothing was shown of connections.`,
+	Class: Safety, Always: true,
+	Params: []Param{{Name: "within", Type: TypeDuration, Default: "20s", Doc: "longest time until nodes that can reach each other are connected"}},
+	New:    func(p Values) Checker { return &connectivity{within: p.Duration("within")} },
+}
+
+const (
+	// faultEcho is how long after a fault connections may break because of it: TCP gives up after that time.
+	faultEcho = 30 * time.Second
+	// slowLink is the added one-way delay from which on time-outs of a connection are no surprise.
+	slowLink = 500 * time.Millisecond
+	// toleratedTimeouts is how many connections a node may close by time-outs without a fault.
+	toleratedTimeouts = 3
+	// minForwarded is how many blocks a node must have had before its peers to be judged by what it passed on, and
+	// forwardShare the least share that it must have passed on.
+	minForwarded = 8
+	forwardShare = .75
+	// forwardWindow is how many of the latest blocks are followed.
+	forwardWindow = 64
+	// notAccepted stands for a block that a node does not have, or got as history.
+	notAccepted = time.Duration(math.MinInt64)
+	// closeMatch is how far apart the two ends of a connection may report that it was closed.
+	closeMatch = 10 * time.Second
+	// polledWithin is the least time that a polled node may be without a peer.
+	polledWithin = 90 * time.Second
+)
+
+type connectivity struct {
+	within time.Duration
+
+	shown     bool // connections were shown
+	edges     []edge
+	edgesOf   [][]int32 // by node: indices of edges
+	nodes     []peering
+	faults    []disturbance
+	refusals  map[[2]replay.NodeIndex]*refusals
+	open      []unexplained                         // that the other end may still explain
+	closes    map[replay.NodeIndex]*closings        // by the node that closed them
+	recent    map[replay.BlockIndex][]time.Duration // by node: when it accepted the block, or notAccepted
+	order     []replay.BlockIndex                   // of recent
+	reconnect int                                   // times at which two nodes had to connect
+	slowest   time.Duration
+	late      []lateEdge
+}
+
+// edge is a planned connection.
+type edge struct {
+	a, b    replay.NodeIndex
+	since   time.Duration // from when on the two had to connect; meaningful if missing
+	missing bool          // they should be connected, and are not
+}
+
+type lateEdge struct {
+	a, b replay.NodeIndex
+	at   time.Duration
+	took time.Duration
+	open bool // at the end
+}
+
+// peering is one node's connections as it logged them.
+type peering struct {
+	unknown bool          // its log has a gap
+	changed time.Duration // when its state changed last, by a fault or otherwise
+	peers   map[replay.NodeIndex]*connection
+	downs   []down        // that it reported and that may explain what others report
+	none    time.Duration // of a polled node: since when it has had no peer; -1: it has one
+	// had is how many blocks it had before a peer, passed how many of them the peer got notice of from it.
+	had, passed int
+	blind       []replay.NodeIndex // peers to which it passed too little, each once
+}
+
+// connection is one node's end of a connection.
+type connection struct {
+	since time.Duration
+	// earlier counts the blocks that the peer had before the node, counted those of them at the last answer, and relayed what
+	// the peer had sent by then.
+	earlier, counted, due int
+	relayed               uint64
+}
+
+type down struct {
+	peer replay.NodeIndex
+	at   time.Duration
+}
+
+// disturbance is a fault after which connections may break.
+type disturbance struct {
+	window   *replay.FaultWindow
+	from, to []replay.NodeSet // of each rule
+	nodes    replay.NodeSet   // of a fault on nodes
+}
+
+// closings are the connections that one node closed without a fault.
+type closings struct {
+	count, timeouts int
+	first           unexplained
+}
+
+type refusals struct {
+	count int
+	at    time.Duration
+	text  string
+	hash  trace.Hash
+}
+
+// unexplained is the end of a connection for which no fault is known.
+type unexplained struct {
+	by, peer replay.NodeIndex
+	at       time.Duration
+	reason   string
+	local    bool // by closed it; else by reports that the other did
+}
+
+func (c *connectivity) Observe(s *replay.State, e *trace.Event) {
+	switch e.Kind {
+	case trace.KindRun:
+		c.start(s)
+	case trace.KindFault:
+		c.fault(s, e.Fault)
+	case trace.KindGap:
+		for i := range c.nodes {
+			if s.Node == replay.NoNode || s.Node == replay.NodeIndex(i) {
+				c.nodes[i].unknown = true
+			}
+		}
+	}
+	if s.Node == replay.NoNode || s.Stopping {
+		return
+	}
+	switch e.Kind {
+	case trace.KindNode:
+		c.lifecycle(s, e.Lifecycle)
+	case trace.KindHead:
+		if e.Head.Restored { // a new process has no connections
+			c.nodes[s.Node].peers = make(map[replay.NodeIndex]*connection)
+		}
+	case trace.KindPeer:
+		c.peer(s, e)
+	case trace.KindRefuse:
+		c.refuse(s, e)
+	case trace.KindSeen:
+		c.seen(s, e)
+	case trace.KindAnswer:
+		c.answer(s, e)
+	}
+}
+
+func (c *connectivity) start(s *replay.State) {
+	c.nodes, c.edgesOf = make([]peering, s.Nodes.Len()), make([][]int32, s.Nodes.Len())
+	c.refusals, c.recent = make(map[[2]replay.NodeIndex]*refusals), make(map[replay.BlockIndex][]time.Duration)
+	c.closes = make(map[replay.NodeIndex]*closings)
+	for i := range c.nodes {
+		c.nodes[i] = peering{peers: make(map[replay.NodeIndex]*connection), none: -1}
+	}
+	for _, pair := range s.Run.Edges {
+		a, okA := s.Nodes.Index(pair[0])
+		b, okB := s.Nodes.Index(pair[1])
+		if okA && okB && a != b {
+			c.edgesOf[a], c.edgesOf[b] = append(c.edgesOf[a], int32(len(c.edges))), append(c.edgesOf[b], int32(len(c.edges)))
+			c.edges = append(c.edges, edge{a: a, b: b})
+		}
+	}
+}
+
+// fault takes in a phase of a fault.
+func (c *connectivity) fault(s *replay.State, f *trace.Fault) {
+	if f.Phase == trace.FaultBegin {
+		all := s.Faults.All()
+		d := disturbance{window: all[len(all)-1], nodes: nodeSet(s, f.Nodes)}
+		for _, r := range f.Rules {
+			if r.Cut || r.Delay+r.Jitter >= slowLink {
+				d.from, d.to = append(d.from, nodeSet(s, r.From)), append(d.to, nodeSet(s, r.To))
+			}
+		}
+		c.faults = append(c.faults, d)
+	}
+	if f.Phase == trace.FaultBegin || f.Phase == trace.FaultHealed {
+		for i := range c.edges {
+			c.update(s, &c.edges[i], s.Now, false)
+		}
+	}
+}
+
+func nodeSet(s *replay.State, names []trace.NodeID) replay.NodeSet {
+	set := replay.NewNodeSet(s.Nodes.Len())
+	for _, id := range names {
+		if n, ok := s.Nodes.Index(id); ok {
+			set.Add(n)
+		}
+	}
+	return set
+}
+
+// disturbed says whether a fault on the link or on one of the two nodes holds or ended less than echo ago.
+func (c *connectivity) disturbed(s *replay.State, a, b replay.NodeIndex, at, echo time.Duration) bool {
+	if at-c.nodes[a].changed < echo || at-c.nodes[b].changed < echo || !s.Nodes.Up(a) || !s.Nodes.Up(b) {
+		return true
+	}
+	for i := range c.faults {
+		f := &c.faults[i]
+		if f.window.Has(trace.FaultHealed) && at-f.window.Healed >= echo {
+			continue
+		}
+		if f.nodes.Has(a) || f.nodes.Has(b) {
+			return true
+		}
+		for j := range f.from {
+			if f.from[j].Has(a) && f.to[j].Has(b) || f.from[j].Has(b) && f.to[j].Has(a) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// connected says whether both nodes report the connection.
+func (c *connectivity) connected(a, b replay.NodeIndex) bool {
+	return c.nodes[a].peers[b] != nil && c.nodes[b].peers[a] != nil
+}
+
+// update begins or ends the time in which two nodes must connect.
+func (c *connectivity) update(s *replay.State, x *edge, now time.Duration, restart bool) {
+	should := s.Net.Started() && !c.disturbed(s, x.a, x.b, now, 0)
+	is := c.connected(x.a, x.b)
+	switch {
+	case !should:
+		x.missing = false
+	case is && x.missing:
+		x.missing = false
+		c.judgeEdge(s, x, now, false)
+	case !is && (!x.missing || restart):
+		x.missing, x.since = true, now
+	}
+}
+
+// judgeEdge judges how long two nodes took to connect, or have not connected until now.
+func (c *connectivity) judgeEdge(s *replay.State, x *edge, now time.Duration, open bool) {
+	took := now - x.since
+	if c.nodes[x.a].unknown || c.nodes[x.b].unknown || open && took <= c.within {
+		return
+	}
+	c.reconnect++
+	c.slowest = max(c.slowest, took)
+	if took > c.within {
+		c.late = append(c.late, lateEdge{x.a, x.b, x.since, took, open})
+	}
+}
+
+func (c *connectivity) updateEdges(s *replay.State, n replay.NodeIndex, restart bool) {
+	for _, i := range c.edgesOf[n] {
+		c.update(s, &c.edges[i], s.Now, restart)
+	}
+}
+
+func (c *connectivity) lifecycle(s *replay.State, l *trace.Lifecycle) {
+	n := &c.nodes[s.Node]
+	n.none = -1
+	if s.Net.Started() {
+		n.changed = s.Now
+	} else {
+		n.changed = -faultEcho
+	}
+	if l.State == trace.StateDown || l.State == trace.StateDied {
+		for p := range n.peers {
+			c.closed(s.Node, p)
+		}
+		n.peers = make(map[replay.NodeIndex]*connection)
+	}
+	c.updateEdges(s, s.Node, true)
+}
+
+func (c *connectivity) peer(s *replay.State, e *trace.Event) {
+	c.shown = true
+	n := &c.nodes[s.Node]
+	p, ok := s.Nodes.Index(e.Peer.Peer)
+	if !ok {
+		return
+	}
+	if e.Peer.Up {
+		n.peers[p] = &connection{since: e.At}
+		c.updateEdges(s, s.Node, false)
+		return
+	}
+	c.closed(s.Node, p)
+	delete(n.peers, p)
+	n.downs = append(slices.DeleteFunc(n.downs, func(d down) bool { return s.Now-d.at > 3*closeMatch }), down{p, s.Now})
+	c.settle(s)
+	if s.Net.Started() && !managed(e.Peer.Reason) && !c.disturbed(s, s.Node, p, e.At, faultEcho) {
+		c.open = append(c.open, unexplained{s.Node, p, s.Now, e.Peer.Reason, e.Peer.Local})
+	}
+	c.updateEdges(s, s.Node, false)
+}
+
+// settle goes through the ends of connections that the other end had time to report too. What one end reports of the other counts
+// when that did not report it. At the end of the run, ends that had less time are left out.
+func (c *connectivity) settle(s *replay.State) {
+	for len(c.open) > 0 && s.Now-c.open[0].at > closeMatch {
+		x := c.open[0]
+		c.open = c.open[1:]
+		who := x.by
+		if !x.local {
+			who = x.peer
+			if slices.ContainsFunc(c.nodes[x.peer].downs, func(d down) bool {
+				return d.peer == x.by && (d.at-x.at).Abs() <= closeMatch
+			}) {
+				continue
+			}
+		}
+		if c.nodes[x.by].unknown || c.nodes[x.peer].unknown || !x.local && c.disturbed(s, x.by, x.peer, x.at+closeMatch, faultEcho) {
+			continue
+		}
+		t := c.closes[who]
+		if t == nil {
+			t = &closings{first: x}
+			c.closes[who] = t
+		}
+		t.count++
+		if timedOut(x.reason) || !x.local {
+			t.timeouts++
+		}
+	}
+}
+
+// managed says whether a reason is about the number of connections, not about the peer.
+func managed(reason string) bool {
+	return slices.Contains([]string{
+		"surplus connection", "duplicate connection", "replaced by a new connection", "reset by a new connection", "stopping",
+	}, reason)
+}
+
+func timedOut(reason string) bool {
+	return reason == "ping timeout" || reason == "handshake timeout" || strings.HasPrefix(reason, "slow peer")
+}
+
+func (c *connectivity) refuse(s *replay.State, e *trace.Event) {
+	p, ok := s.Nodes.Index(e.Refuse.Peer)
+	if !ok || !e.Refuse.Banned && e.Refuse.Hash != "" { // a block of the future is refused without blame
+		return
+	}
+	k := [2]replay.NodeIndex{s.Node, p}
+	if c.refusals[k] == nil {
+		c.refusals[k] = &refusals{at: e.At, text: e.Refuse.Reason, hash: e.Refuse.Hash}
+	}
+	c.refusals[k].count++
+}
+
+// seen counts the blocks that the peers of a node had before it.
+func (c *connectivity) seen(s *replay.State, e *trace.Event) {
+	n := &c.nodes[s.Node]
+	if s.Facts.Polled() || len(n.peers) == 0 || s.Block == replay.NoBlock {
+		return
+	}
+	times := c.recent[s.Block]
+	if times == nil {
+		if len(c.order) == forwardWindow {
+			delete(c.recent, c.order[0])
+			c.order = c.order[1:]
+		}
+		times = slices.Repeat([]time.Duration{notAccepted}, s.Nodes.Len())
+		c.recent[s.Block] = times
+		c.order = append(c.order, s.Block)
+	}
+	// All by the clock of the run.
+	self := s.Nodes.At(s.Node)
+	at := e.At - self.ClockAhead
+	if !e.Seen.Sync {
+		times[s.Node] = at
+	}
+	for p, l := range n.peers {
+		had, other := times[p], s.Nodes.At(p)
+		back := c.nodes[p].peers[s.Node]
+		margin := time.Millisecond + self.ClockError + other.ClockError
+		if had == notAccepted || back == nil || had+margin >= at || l.since-self.ClockAhead+margin >= had || back.since-other.ClockAhead+margin >= had {
+			continue
+		}
+		if !c.disturbed(s, s.Node, p, s.Now, faultEcho) {
+			l.earlier++
+		}
+	}
+}
+
+// answer compares how many blocks the peers had earlier with what they sent.
+func (c *connectivity) answer(s *replay.State, e *trace.Event) {
+	n, a := &c.nodes[s.Node], e.Answer
+	if a.Error != "" {
+		return
+	}
+	if a.PeerCount >= 0 && s.Facts.Polled() {
+		c.shown = true
+		c.lonely(s, n, a.PeerCount)
+	}
+	if a.PeersClock.IsZero() {
+		return
+	}
+	for _, x := range a.Peers {
+		p, ok := s.Nodes.Index(x.Peer)
+		l := n.peers[p]
+		if !ok || l == nil || a.PeersClock.Sub(s.Run.Started) < l.since {
+			continue
+		}
+		// What was counted by the answer before had time to arrive.
+		l.due, l.counted, l.relayed = l.counted, l.earlier, x.Relayed
+	}
+}
+
+// closed adds up what a peer passed on over a connection that has ended.
+func (c *connectivity) closed(n, p replay.NodeIndex) {
+	l := c.nodes[n].peers[p]
+	if l == nil || l.due == 0 || c.nodes[n].unknown || c.nodes[p].unknown {
+		return
+	}
+	passed := int(min(l.relayed, uint64(l.due)))
+	from := &c.nodes[p]
+	from.had += l.due
+	from.passed += passed
+	if float64(passed) < forwardShare*float64(l.due) && !slices.Contains(from.blind, n) {
+		from.blind = append(from.blind, n)
+	}
+	l.due = 0
+}
+
+// lonely follows how long a polled node has had no peer although it could reach others.
+func (c *connectivity) lonely(s *replay.State, n *peering, peers int) {
+	reachable := false
+	for i := range s.Nodes.All() {
+		reachable = reachable || i != s.Node && s.Nodes.Up(i) && s.Net.Component(i) == s.Net.Component(s.Node)
+	}
+	switch {
+	case peers > 0 || !reachable || !s.Nodes.Up(s.Node):
+		n.none = -1
+	case n.none < 0:
+		n.none = max(s.Now, s.Net.Since())
+	case s.Net.Since() > n.none:
+		n.none = s.Net.Since()
+	case s.Now-n.none > max(c.within, polledWithin):
+		c.late = append(c.late, lateEdge{s.Node, replay.NoNode, n.none, s.Now - n.none, true})
+		n.none = s.Now
+	}
+}
+
+func (c *connectivity) Finish(s *replay.State) Result {
+	for i := range c.edges {
+		if x := &c.edges[i]; x.missing && c.shown {
+			c.judgeEdge(s, x, s.Horizon(), true)
+		}
+	}
+	for i := range c.nodes {
+		for p := range s.Nodes.All() {
+			c.closed(replay.NodeIndex(i), p)
+		}
+	}
+	c.settle(s)
+	refused, late, closes, silent := c.refusedEvidence(s), c.lateEvidence(s), c.closeEvidence(s), c.forwardEvidence(s)
+	had, passed, closed := 0, 0, 0
+	for _, t := range c.closes {
+		closed += t.count
+	}
+	for i := range c.nodes {
+		had, passed = had+c.nodes[i].had, passed+c.nodes[i].passed
+	}
+	r := Result{
+		Figure: slowestOf(c.reconnect, "connection", "connections", "connected in "+trace.Round(c.slowest).String()),
+		Bound:  fmt.Sprintf("at most %s", c.within),
+		Metrics: map[string]float64{
+			"reconnections": float64(c.reconnect), "slowest_seconds": c.slowest.Seconds(), "closed_without_fault": float64(closed),
+			"refused_pairs": float64(len(c.refusals)), "due_announcements": float64(had), "announcements": float64(passed),
+		},
+	}
+	if c.reconnect == 0 {
+		r.Figure = "no connection was lost"
+	}
+	if had > 0 {
+		r.Figure += fmt.Sprintf(", %d of %d announcements", passed, had)
+	}
+	all := slices.Concat(refused, silent, late, closes)
+	r.Evidence = all[:min(len(all), MaxEvidence)]
+	switch {
+	case len(all) > 0:
+		return r.fail(all[0].Text)
+	case s.Nodes.Len() < 2:
+		return r.vacuous("there is no second node")
+	case !c.shown:
+		r.Inherent = len(s.Facts.Genesis) == 0
+		return r.unknown("nodes did not show their connections")
+	}
+	r.Verdict = Pass
+	return r
+}
+
+// refusedEvidence names who refused whom: one node that many refuse, or one that refuses many, each once.
+func (c *connectivity) refusedEvidence(s *replay.State) (out []Evidence) {
+	by, of := make(map[replay.NodeIndex]int), make(map[replay.NodeIndex]int)
+	var pairs [][2]replay.NodeIndex
+	for k := range c.refusals {
+		by[k[0]]++
+		of[k[1]]++
+		pairs = append(pairs, k)
+	}
+	// The pairs of the node that is in most of them first.
+	weight := func(k [2]replay.NodeIndex) int { return max(by[k[0]], of[k[1]]) }
+	slices.SortFunc(pairs, func(a, b [2]replay.NodeIndex) int {
+		return cmp.Or(cmp.Compare(weight(b), weight(a)), cmp.Compare(c.refusals[a].at, c.refusals[b].at), cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
+	})
+	named := replay.NewNodeSet(s.Nodes.Len())
+	for _, k := range pairs {
+		a, b, x := s.Nodes.At(k[0]).ID, s.Nodes.At(k[1]).ID, c.refusals[k]
+		e := Evidence{
+			At: x.at, Nodes: []trace.NodeID{a, b}, Windows: s.Faults.Windows(x.at),
+			Text: fmt.Sprintf("%s refused %s, an honest peer: %s", a, b, x.text),
+		}
+		if x.hash != "" {
+			e.Blocks = []trace.Hash{x.hash}
+		}
+		switch {
+		case by[k[0]] > 1 && by[k[0]] >= of[k[1]]:
+			if named.Has(k[0]) {
+				continue
+			}
+			named.Add(k[0])
+			e.Text += fmt.Sprintf("; it refused %s", Count(by[k[0]], "peer"))
+		case of[k[1]] > 1:
+			if named.Has(k[1]) {
+				continue
+			}
+			named.Add(k[1])
+			e.Nodes = []trace.NodeID{b, a}
+			e.Text += fmt.Sprintf("; %s refused it", Count(of[k[1]], "node"))
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// lateEvidence names the node with the most missing connections, with all of them, then the next.
+func (c *connectivity) lateEvidence(s *replay.State) (out []Evidence) {
+	left := slices.Clone(c.late)
+	for len(left) > 0 {
+		count := make(map[replay.NodeIndex]int)
+		worst := left[0].a
+		for _, x := range left {
+			for _, n := range []replay.NodeIndex{x.a, x.b} {
+				if n == replay.NoNode {
+					continue
+				}
+				if count[n]++; count[n] > count[worst] {
+					worst = n
+				}
+			}
+		}
+		var peers []replay.NodeIndex
+		var slow lateEdge
+		left = slices.DeleteFunc(left, func(x lateEdge) bool {
+			if x.a != worst && x.b != worst {
+				return false
+			}
+			other := x.a
+			if x.a == worst {
+				other = x.b
+			}
+			if other != replay.NoNode && !slices.Contains(peers, other) {
+				peers = append(peers, other)
+			}
+			if x.took > slow.took {
+				slow = x
+			}
+			return true
+		})
+		id, state := s.Nodes.At(worst).ID, "was connected again only"
+		if slow.open {
+			state = "was not connected again"
+		}
+		e := Evidence{At: slow.at + slow.took, Nodes: append([]trace.NodeID{id}, s.Nodes.Names(peers)...), Windows: s.Faults.Windows(slow.at)}
+		e.Nodes = e.Nodes[:min(len(e.Nodes), MaxEvidence)]
+		e.Text = fmt.Sprintf("%s %s to %s after %s, although both were up and could reach each other from %s on; at most %s is allowed",
+			id, state, list(s, peers), trace.Round(slow.took), trace.Round(slow.at), c.within)
+		if len(peers) == 0 {
+			e.Text = fmt.Sprintf("%s had no peer for %s, although it was up and could reach others", id, trace.Round(slow.took))
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// closeEvidence names the nodes that closed connections without a cause.
+func (c *connectivity) closeEvidence(s *replay.State) (out []Evidence) {
+	for i, n := range s.Nodes.All() {
+		t := c.closes[i]
+		if t == nil || t.count <= toleratedTimeouts && t.count == t.timeouts {
+			continue
+		}
+		other := t.first.peer
+		if other == i {
+			other = t.first.by
+		}
+		out = append(out, Evidence{
+			At: t.first.at, Nodes: []trace.NodeID{n.ID, s.Nodes.At(other).ID}, Windows: s.Faults.Windows(t.first.at),
+			Text: fmt.Sprintf("%s closed %s without a fault, the first to %s: %s", n.ID, Count(t.count, "connection"),
+				s.Nodes.At(other).ID, t.first.reason),
+		})
+	}
+	slices.SortStableFunc(out, func(a, b Evidence) int {
+		x, _ := s.Nodes.Index(a.Nodes[0])
+		y, _ := s.Nodes.Index(b.Nodes[0])
+		return cmp.Compare(c.closes[y].count, c.closes[x].count)
+	})
+	return out
+}
+
+// forwardEvidence names the nodes that did not pass on what they had.
+func (c *connectivity) forwardEvidence(s *replay.State) (out []Evidence) {
+	for i, n := range s.Nodes.All() {
+		x := &c.nodes[i]
+		if x.had < minForwarded || float64(x.passed) >= forwardShare*float64(x.had) {
+			continue
+		}
+		slices.Sort(x.blind)
+		e := Evidence{
+			At: s.Horizon(), Nodes: append([]trace.NodeID{n.ID}, s.Nodes.Names(x.blind)...),
+			Text: fmt.Sprintf("%s had %s before its peers, and they got %d announcements of it: %s", n.ID, Count(x.had, "block"), x.passed,
+				list(s, x.blind)),
+		}
+		e.Nodes = e.Nodes[:min(len(e.Nodes), MaxEvidence)]
+		out = append(out, e)
+	}
+	slices.SortStableFunc(out, func(a, b Evidence) int {
+		x, _ := s.Nodes.Index(a.Nodes[0])
+		y, _ := s.Nodes.Index(b.Nodes[0])
+		return cmp.Compare(c.nodes[y].had-c.nodes[y].passed, c.nodes[x].had-c.nodes[x].passed)
+	})
+	return out
+}
