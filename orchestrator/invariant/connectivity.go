@@ -48,8 +48,11 @@ const (
 	forwardShare = .75
 	// forwardWindow is how many of the latest blocks are followed.
 	forwardWindow = 64
-	// notAccepted stands for a block that a node does not have, or got as history.
+	// notAccepted stands for a block that a node does not have, asHistory for one that it got while it caught up.
 	notAccepted = time.Duration(math.MinInt64)
+	asHistory   = notAccepted + 1
+	// forwardDelay is how long a peer may take to get what a node passes on.
+	forwardDelay = 5 * time.Second
 	// closeMatch is how far apart the two ends of a connection may report that it was closed.
 	closeMatch = 10 * time.Second
 	// polledWithin is the least time that a polled node may be without a peer.
@@ -107,6 +110,7 @@ type connection struct {
 	// the peer had sent by then.
 	earlier, counted, due int
 	relayed               uint64
+	lacked                map[replay.BlockIndex]bool // blocks that were counted although the node did not get them at all
 }
 
 type down struct {
@@ -195,9 +199,10 @@ func (c *connectivity) start(s *replay.State) {
 
 // fault takes in a phase of a fault.
 func (c *connectivity) fault(s *replay.State, f *trace.Fault) {
-	if f.Phase == trace.FaultBegin {
-		all := s.Faults.All()
-		d := disturbance{window: all[len(all)-1], nodes: nodeSet(s, f.Nodes)}
+	all := s.Faults.All()
+	at := slices.IndexFunc(all, func(w *replay.FaultWindow) bool { return w.ID == f.ID })
+	if f.Phase == trace.FaultBegin && at >= 0 {
+		d := disturbance{window: all[at], nodes: nodeSet(s, f.Nodes)}
 		for _, r := range f.Rules {
 			if r.Cut || r.Delay+r.Jitter >= slowLink {
 				d.from, d.to = append(d.from, nodeSet(s, r.From)), append(d.to, nodeSet(s, r.To))
@@ -394,19 +399,39 @@ func (c *connectivity) seen(s *replay.State, e *trace.Event) {
 	// All by the clock of the run.
 	self := s.Nodes.At(s.Node)
 	at := e.At - self.ClockAhead
-	if !e.Seen.Sync {
-		times[s.Node] = at
+	times[s.Node] = at
+	if e.Seen.Sync {
+		times[s.Node] = asHistory
 	}
 	for p, l := range n.peers {
-		had, other := times[p], s.Nodes.At(p)
-		back := c.nodes[p].peers[s.Node]
-		margin := time.Millisecond + self.ClockError + other.ClockError
-		if had == notAccepted || back == nil || had+margin >= at || l.since-self.ClockAhead+margin >= had || back.since-other.ClockAhead+margin >= had {
-			continue
-		}
-		if !c.disturbed(s, s.Node, p, s.Now, faultEcho) {
+		margin := time.Millisecond + self.ClockError + s.Nodes.At(p).ClockError
+		if times[p]+margin < at && !l.lacked[s.Block] && c.duePass(s, l, p, times[p], margin) {
 			l.earlier++
 		}
+	}
+}
+
+// duePass says whether a peer of the current event's node that accepted a block at a time had to pass it on to that node: both
+// were connected before, by the log of each, and there was no fault.
+func (c *connectivity) duePass(s *replay.State, l *connection, p replay.NodeIndex, had, margin time.Duration) bool {
+	back := c.nodes[p].peers[s.Node]
+	return had > asHistory && back != nil && l.since-s.Nodes.At(s.Node).ClockAhead+margin < had &&
+		back.since-s.Nodes.At(p).ClockAhead+margin < had && !c.disturbed(s, s.Node, p, s.Now, faultEcho)
+}
+
+// lacking counts the blocks that a peer has had for a while and the node has not.
+func (c *connectivity) lacking(s *replay.State, l *connection, p replay.NodeIndex) {
+	margin := time.Millisecond + s.Nodes.At(s.Node).ClockError + s.Nodes.At(p).ClockError
+	for _, b := range c.order {
+		times := c.recent[b]
+		if times[s.Node] != notAccepted || l.lacked[b] || times[p]+forwardDelay+margin > s.Now || !c.duePass(s, l, p, times[p], margin) {
+			continue
+		}
+		if l.lacked == nil {
+			l.lacked = make(map[replay.BlockIndex]bool)
+		}
+		l.lacked[b] = true
+		l.earlier++
 	}
 }
 
@@ -429,6 +454,7 @@ func (c *connectivity) answer(s *replay.State, e *trace.Event) {
 		if !ok || l == nil || a.PeersClock.Sub(s.Run.Started) < l.since {
 			continue
 		}
+		c.lacking(s, l, p)
 		// What was counted by the answer before had time to arrive.
 		l.due, l.counted, l.relayed = l.counted, l.earlier, x.Relayed
 	}

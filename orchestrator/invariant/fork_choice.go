@@ -257,6 +257,7 @@ func (c *forkChoice) Finish(s *replay.State) Result {
 	}
 	missing := replay.NoBlock
 	for i := range c.nodes {
+		c.judge(s, replay.NodeIndex(i)) // contents may have come since
 		c.overdue(s, replay.NodeIndex(i), s.Horizon(), choiceDelay)
 		if q := c.nodes[i].queue; len(q) > 0 && missing == replay.NoBlock {
 			missing = q[0].block

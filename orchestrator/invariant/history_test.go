@@ -184,8 +184,17 @@ func (h *history) end(d time.Duration) {
 }
 
 func (h *history) stop() {
+	for _, n := range h.all {
+		if b, ok := h.blocks[h.heads[n]]; ok && b.Hash != "" {
+			h.answer(n, trace.Answer{Head: b.Hash, Height: b.Height, PeerCount: len(h.all) - 1})
+		}
+	}
 	h.phase(trace.PhaseStopping)
 	h.add("", &trace.Event{Kind: trace.KindEnd, End: &trace.End{}})
+}
+
+func (h *history) answer(n trace.NodeID, a trace.Answer) {
+	h.add(n, &trace.Event{Kind: trace.KindAnswer, Answer: &a})
 }
 
 func (h *history) source(fn func(*trace.Event) error) error {

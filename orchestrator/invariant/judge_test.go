@@ -86,13 +86,16 @@ func TestDefinition_Missing(t *testing.T) {
 		want  map[string][]Observation
 	}{
 		{"everything", []Observation{ObserveBlocks, ObserveEncoding, ObserveTxs, ObserveSubmit}, map[string][]Observation{}},
-		{"external chain", []Observation{ObserveBlocks, ObserveTxs, ObserveSubmit}, map[string][]Observation{"validity": {ObserveEncoding}}},
+		{"external chain", []Observation{ObserveBlocks, ObserveTxs, ObserveSubmit}, map[string][]Observation{
+			"validity": {ObserveEncoding}, "fork_choice": {ObserveEncoding},
+		}},
 		{"no transactions", []Observation{ObserveBlocks}, map[string][]Observation{
-			"validity": {ObserveEncoding}, "inclusion": {ObserveSubmit, ObserveTxs},
+			"validity": {ObserveEncoding}, "fork_choice": {ObserveEncoding}, "inclusion": {ObserveSubmit, ObserveTxs},
 		}},
 		{"no blocks", []Observation{ObserveEncoding, ObserveTxs, ObserveSubmit}, map[string][]Observation{
 			"agreement": {ObserveBlocks}, "validity": {ObserveBlocks}, "convergence": {ObserveBlocks}, "chain_growth": {ObserveBlocks},
 			"block_propagation": {ObserveBlocks}, "inclusion": {ObserveBlocks},
+			"fork_choice": {ObserveBlocks}, "consistency": {ObserveBlocks},
 		}},
 	} {
 		if d := cmp.Diff(c.want, missing(c.shown...)); d != "" {
@@ -175,7 +178,9 @@ func TestJudge_ExpectationsOfTheTrace(t *testing.T) {
 			t.Errorf("%s: expected is %v", r.Invariant, r.Expected)
 		}
 	}
-	if d := cmp.Diff([]string{"agreement", "validity", "convergence", "no_crash", "isolation", "fault_accuracy"}, got); d != "" {
+	if d := cmp.Diff([]string{
+		"agreement", "validity", "convergence", "fork_choice", "consistency", "connectivity", "no_crash", "isolation", "fault_accuracy",
+	}, got); d != "" {
 		t.Error(d)
 	}
 }

@@ -234,8 +234,22 @@ func TestPeers(t *testing.T) {
 	b.node.PeerUp(testNow, id, false)
 	b.node.Receive(testNow, id, &wire.Hello{Version: wire.Version, Genesis: genesis.Hash(), Head: genesis.Hash(), Addr: "10.0.0.3:4001"})
 	_, body := request(t, h, "GET", "/v1/peers", "")
-	p := decode[struct{ Peers []Peer }](t, body)
-	if len(p.Peers) != 1 || p.Peers[0].ID != id || p.Peers[0].Addr != "10.0.0.3:4001" || p.Peers[0].Outbound {
+	type answer struct {
+		T     node.Time
+		Peers []Peer
+		Bans  []Ban
+	}
+	p := decode[answer](t, body)
+	if p.T != testNow || len(p.Bans) != 0 || len(p.Peers) != 1 || p.Peers[0].ID != id || p.Peers[0].Addr != "10.0.0.3:4001" || p.Peers[0].Outbound {
 		t.Errorf("peers: %s", body)
+	}
+	b.node.Receive(testNow, id, &wire.Inv{Item: wire.ItemBlock, Hashes: []chain.Hash{{1}}})
+	if _, body = request(t, h, "GET", "/v1/peers", ""); decode[answer](t, body).Peers[0].Relayed != 1 {
+		t.Errorf("peers after an announcement: %s", body)
+	}
+	b.node.Malformed(testNow, id, errors.New("garbage"))
+	_, body = request(t, h, "GET", "/v1/peers", "")
+	if p := decode[answer](t, body); len(p.Peers) != 0 || len(p.Bans) != 1 || p.Bans[0].ID != id || p.Bans[0].Reason != "garbage" || p.Bans[0].LeftMS != 60_000 {
+		t.Errorf("peers after a ban: %s", body)
 	}
 }
