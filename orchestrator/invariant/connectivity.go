@@ -25,7 +25,8 @@ host may be overloaded.
 4. A node passes on what it accepts: of the blocks that a node had before a peer of it did, by the log of both, the peer must
 have received an announcement or the block itself from that node, by the peer's own counter, for at least three of four. An
 honest node does for all of them. It is judged for nodes with at least 8 such blocks; history that a node catches up with does not
-count, nor does what was passed on during a fault on the link.
+count, nor does what was passed on during a fault on the link. Where it is all of its peers that seem not to pass anything on to
+one node, that node is named: it does not take it.
 Where nodes are polled, a node that is up and can reach others must not be without any peer, in every answer, for longer than the
 bound and at least 90s.
 Nothing is random: a violation is certain. Nodes whose log has gaps are not judged.
@@ -72,6 +73,7 @@ type connectivity struct {
 	closes    map[replay.NodeIndex]*closings        // by the node that closed them
 	recent    map[replay.BlockIndex][]time.Duration // by node: when it accepted the block, or notAccepted
 	order     []replay.BlockIndex                   // of recent
+	passed    map[[2]replay.NodeIndex]passing       // by who had the blocks, and who got them later
 	reconnect int                                   // times at which two nodes had to connect
 	slowest   time.Duration
 	late      []lateEdge
@@ -98,10 +100,12 @@ type peering struct {
 	peers   map[replay.NodeIndex]*connection
 	downs   []down        // that it reported and that may explain what others report
 	none    time.Duration // of a polled node: since when it has had no peer; -1: it has one
-	// had is how many blocks it had before a peer, passed how many of them the peer got notice of from it.
-	had, passed int
-	blind       []replay.NodeIndex // peers to which it passed too little, each once
 }
+
+// passing is how many blocks one node had before another, and how many of them the other got notice of from it.
+type passing struct{ had, passed int }
+
+func (p passing) tooLittle() bool { return float64(p.passed) < forwardShare*float64(p.had) }
 
 // connection is one node's end of a connection.
 type connection struct {
@@ -183,7 +187,7 @@ func (c *connectivity) Observe(s *replay.State, e *trace.Event) {
 func (c *connectivity) start(s *replay.State) {
 	c.nodes, c.edgesOf = make([]peering, s.Nodes.Len()), make([][]int32, s.Nodes.Len())
 	c.refusals, c.recent = make(map[[2]replay.NodeIndex]*refusals), make(map[replay.BlockIndex][]time.Duration)
-	c.closes = make(map[replay.NodeIndex]*closings)
+	c.closes, c.passed = make(map[replay.NodeIndex]*closings), make(map[[2]replay.NodeIndex]passing)
 	for i := range c.nodes {
 		c.nodes[i] = peering{peers: make(map[replay.NodeIndex]*connection), none: -1}
 	}
@@ -451,7 +455,7 @@ func (c *connectivity) answer(s *replay.State, e *trace.Event) {
 	for _, x := range a.Peers {
 		p, ok := s.Nodes.Index(x.Peer)
 		l := n.peers[p]
-		if !ok || l == nil || a.PeersClock.Sub(s.Run.Started) < l.since {
+		if !ok || l == nil || s.LogTime(s.Node, a.PeersClock) < l.since {
 			continue
 		}
 		c.lacking(s, l, p)
@@ -466,13 +470,10 @@ func (c *connectivity) closed(n, p replay.NodeIndex) {
 	if l == nil || l.due == 0 || c.nodes[n].unknown || c.nodes[p].unknown {
 		return
 	}
-	passed := int(min(l.relayed, uint64(l.due)))
-	from := &c.nodes[p]
-	from.had += l.due
-	from.passed += passed
-	if float64(passed) < forwardShare*float64(l.due) && !slices.Contains(from.blind, n) {
-		from.blind = append(from.blind, n)
-	}
+	x := c.passed[[2]replay.NodeIndex{p, n}]
+	x.had += l.due
+	x.passed += int(min(l.relayed, uint64(l.due)))
+	c.passed[[2]replay.NodeIndex{p, n}] = x
 	l.due = 0
 }
 
@@ -512,8 +513,8 @@ func (c *connectivity) Finish(s *replay.State) Result {
 	for _, t := range c.closes {
 		closed += t.count
 	}
-	for i := range c.nodes {
-		had, passed = had+c.nodes[i].had, passed+c.nodes[i].passed
+	for _, x := range c.passed {
+		had, passed = had+x.had, passed+x.passed
 	}
 	r := Result{
 		Figure: slowestOf(c.reconnect, "connection", "connections", "connected in "+trace.Round(c.slowest).String()),
@@ -663,26 +664,51 @@ func (c *connectivity) closeEvidence(s *replay.State) (out []Evidence) {
 	return out
 }
 
-// forwardEvidence names the nodes that did not pass on what they had.
+// forwardEvidence names the nodes that did not pass on what they had, or, where all of its peers seem not to pass on anything to one
+// node, that node: it does not take it.
 func (c *connectivity) forwardEvidence(s *replay.State) (out []Evidence) {
-	for i, n := range s.Nodes.All() {
-		x := &c.nodes[i]
-		if x.had < minForwarded || float64(x.passed) >= forwardShare*float64(x.had) {
+	left := make(map[[2]replay.NodeIndex]passing)
+	for pair, x := range c.passed {
+		if x.tooLittle() {
+			left[pair] = x
+		}
+	}
+	for len(left) > 0 {
+		// The node that is in most of the pairs, on one side of them; the sender where both sides are alike.
+		var worst replay.NodeIndex
+		side, most := 0, 0
+		for side0 := range 2 {
+			count := make([]int, s.Nodes.Len())
+			for pair := range left {
+				count[pair[side0]]++
+			}
+			for i, n := range count {
+				if n > most {
+					worst, side, most = replay.NodeIndex(i), side0, n
+				}
+			}
+		}
+		var sum passing
+		var others []replay.NodeIndex
+		for pair, x := range left {
+			if pair[side] == worst {
+				sum.had, sum.passed = sum.had+x.had, sum.passed+x.passed
+				others = append(others, pair[1-side])
+				delete(left, pair)
+			}
+		}
+		if sum.had < minForwarded {
 			continue
 		}
-		slices.Sort(x.blind)
-		e := Evidence{
-			At: s.Horizon(), Nodes: append([]trace.NodeID{n.ID}, s.Nodes.Names(x.blind)...),
-			Text: fmt.Sprintf("%s had %s before its peers, and they got %d announcements of it: %s", n.ID, Count(x.had, "block"), x.passed,
-				list(s, x.blind)),
+		slices.Sort(others)
+		id, peers := s.Nodes.At(worst).ID, list(s, others)
+		e := Evidence{At: s.Horizon(), Nodes: append([]trace.NodeID{id}, s.Nodes.Names(others)...), Text: fmt.Sprintf(
+			"%s had %s before its peers, which got %d announcements of them from it: %s", id, Count(sum.had, "block"), sum.passed, peers)}
+		if side == 1 {
+			e.Text = fmt.Sprintf("%s took %d announcements of %s that its peers had before it: %s", id, sum.passed, Count(sum.had, "block"), peers)
 		}
 		e.Nodes = e.Nodes[:min(len(e.Nodes), MaxEvidence)]
 		out = append(out, e)
 	}
-	slices.SortStableFunc(out, func(a, b Evidence) int {
-		x, _ := s.Nodes.Index(a.Nodes[0])
-		y, _ := s.Nodes.Index(b.Nodes[0])
-		return cmp.Compare(c.nodes[y].had-c.nodes[y].passed, c.nodes[x].had-c.nodes[x].passed)
-	})
 	return out
 }

@@ -235,7 +235,7 @@ func (c *consistency) body(s *replay.State, b *trace.Block) {
 	if maker == replay.NoNode {
 		return
 	}
-	ahead := b.Time.Sub(s.Run.Started.Add(made))
+	ahead := b.Time.Sub(s.OwnTime(maker, made))
 	switch {
 	case ahead > stampAhead && b.Time.Sub(c.latest(s, s.Block)) > time.Millisecond:
 		c.violated(s, maker, made, "time", "made block %s, whose time is %s ahead of its own clock; at most %s are allowed",
@@ -268,9 +268,9 @@ func (c *consistency) answer(s *replay.State, l *nodeLog, e *trace.Event) {
 	}
 	x := pendingAnswer{asked: e.At, clock: e.At, peers: e.At, took: a.Took, answer: a}
 	if !a.Clock.IsZero() {
-		x.clock = a.Clock.Sub(s.Run.Started)
+		x.clock = s.LogTime(s.Node, a.Clock)
 		if l.last != nil {
-			step, passed := x.clock-l.last.clock, x.asked-l.last.asked
+			step, passed := a.Clock.Sub(l.last.answer.Clock), x.asked-l.last.asked
 			if off := (step - passed).Abs(); off > clockStep+a.Took+l.last.took {
 				c.violated(s, s.Node, e.At, "clock", "answered twice, %s apart, and its clock advanced by %s: its answers are not those of the moment",
 					trace.Round(passed), trace.Round(step))
@@ -279,7 +279,7 @@ func (c *consistency) answer(s *replay.State, l *nodeLog, e *trace.Event) {
 		l.last = &x
 	}
 	if !a.PeersClock.IsZero() {
-		x.peers = a.PeersClock.Sub(s.Run.Started)
+		x.peers = s.LogTime(s.Node, a.PeersClock)
 	}
 	l.waiting = append(l.waiting, x)
 }

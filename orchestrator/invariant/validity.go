@@ -72,7 +72,7 @@ func (c *validity) checkClock(s *replay.State, hash trace.Hash, info ledger.Info
 	case !ok || s.Blocks.At(b).FirstBy == replay.NoNode:
 		c.early[hash] = info
 	default:
-		if err := info.CheckClock(s.Run.Started.Add(s.Blocks.At(b).First)); err != nil {
+		if err := info.CheckClock(s.OwnTime(s.Blocks.At(b).FirstBy, s.Blocks.At(b).First)); err != nil {
 			c.invalid[hash] = err.Error()
 			delete(c.valid, hash)
 		}

@@ -60,9 +60,11 @@ type planted struct {
 	scenario string
 	bug      setup
 	fails    []string
-	vacuous  []string // those that are expected and that nothing could have violated because of the bug
-	unknown  []string // those that the bug leaves without evidence
-	code     int
+	// also are invariants that the bug breaks beside these, with the node that their evidence must name first.
+	also    map[string]trace.NodeID
+	vacuous []string // those that are expected and that nothing could have violated because of the bug
+	unknown []string // those that the bug leaves without evidence
+	code    int
 	// nodes are those that the evidence of each broken invariant must name, windows the faults that its first piece must
 	// fall in.
 	nodes   []trace.NodeID
@@ -95,7 +97,7 @@ duration: 50s
 `,
 			bug:   in(ignoreBlocks(3*time.Second, 43*time.Second), "miner-1"),
 			fails: []string{"agreement"}, code: invariant.ExitFail,
-			nodes: []trace.NodeID{"miner-1"},
+			nodes: []trace.NodeID{"miner-1"}, also: map[string]trace.NodeID{"connectivity": "miner-1"},
 		},
 		{
 			name: "miner ignores all blocks and has another chain at the end",
@@ -105,7 +107,7 @@ settle: 5s
 `,
 			bug:   in(ignoreBlocks(0, time.Hour), "miner-2"),
 			fails: []string{"agreement"}, code: invariant.ExitFail,
-			nodes: []trace.NodeID{"miner-2"},
+			nodes: []trace.NodeID{"miner-2"}, also: map[string]trace.NodeID{"connectivity": "miner-2"},
 		},
 		{
 			name: "miner stays on its own chain for 15 s after the heal",
@@ -152,7 +154,7 @@ duration: 44s
 			scenario: line + "expect: [agreement, validity, {block_propagation: {window: 4s}}]\nduration: 20s\nsettle: 2s\n",
 			bug:      in(withholdBlocks(5*time.Second), "full-1"),
 			fails:    []string{"block_propagation"}, code: invariant.ExitFail,
-			nodes: []trace.NodeID{"full-2", "full-3"},
+			nodes: []trace.NodeID{"full-2", "full-3"}, also: map[string]trace.NodeID{"connectivity": "full-1"},
 		},
 		{
 			name: "node stores no block for 4 s before it is killed", scenario: killed,
@@ -244,6 +246,10 @@ func (p planted) check(t *testing.T, rep *report.Report) {
 		switch {
 		case slices.Contains(p.fails, r.Invariant):
 			p.checkFailed(t, r)
+		case p.also[r.Invariant] != "":
+			if r.Verdict != invariant.Fail || len(r.Evidence) == 0 || r.Evidence[0].Nodes[0] != p.also[r.Invariant] {
+				t.Errorf("%s: %s (%s), want FAIL and %s as the first node of its evidence", r.Invariant, r.Verdict, r.Reason, p.also[r.Invariant])
+			}
 		case slices.Contains(p.vacuous, r.Invariant):
 			if r.Verdict != invariant.Vacuous {
 				t.Errorf("%s: %s (%s), want VACUOUS", r.Invariant, r.Verdict, r.Reason)

@@ -31,8 +31,10 @@ type Node struct {
 	// HasBlock is true when it reported a block, LowestBlock the least height of one; meaningless before.
 	HasBlock    bool
 	LowestBlock uint64
-	// ClockAhead is how far the node's clock was ahead of that of the run at its last answer, ClockError by how much that may be
-	// too much. Both are zero before the first.
+	// ClockOffset is what the times of the node's own events were corrected by: its clock was so far ahead of the run's.
+	ClockOffset time.Duration
+	// ClockAhead is how far the times of its events were ahead of the run's nonetheless at its last answer, ClockError by how
+	// much that may be too much. Both are zero before the first.
 	ClockAhead, ClockError time.Duration
 
 	// Answered says whether it answered the last poll that the trace records, Peers is how many it counted at the last one

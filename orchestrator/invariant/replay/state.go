@@ -114,6 +114,16 @@ func (s *State) Horizon() time.Duration {
 	return s.Now
 }
 
+// LogTime is the run time that an event of a node has whose own clock showed t.
+func (s *State) LogTime(n NodeIndex, t time.Time) time.Duration {
+	return t.Sub(s.Run.Started) - s.Nodes.At(n).ClockOffset
+}
+
+// OwnTime is what the clock of a node showed at the run time of one of its events.
+func (s *State) OwnTime(n NodeIndex, at time.Duration) time.Time {
+	return s.Run.Started.Add(at + s.Nodes.At(n).ClockOffset)
+}
+
 // Settled says whether settling ran to its end.
 func (s *State) Settled() bool { return s.Settling && s.Stopping && (s.End == nil || !s.CutShort()) }
 
@@ -249,7 +259,11 @@ func (s *State) apply(e *trace.Event) {
 		}
 	case trace.KindAnswer:
 		if n != nil && !e.Answer.Clock.IsZero() && e.Answer.Took >= 0 {
-			n.ClockAhead, n.ClockError = e.Answer.Clock.Sub(s.Run.Started)-e.At, e.Answer.Took
+			n.ClockAhead, n.ClockError = s.LogTime(s.Node, e.Answer.Clock)-e.At, e.Answer.Took
+		}
+	case trace.KindClock:
+		if n != nil && e.Clock.Offset.Abs() > e.Clock.Within {
+			n.ClockOffset = e.Clock.Offset
 		}
 	case trace.KindGap:
 		s.gap(n, e)
