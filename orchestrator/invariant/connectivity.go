@@ -30,7 +30,8 @@ one node, that node is named: it does not take it.
 Where nodes are polled, a node that is up and can reach others must not be without any peer, in every answer, for longer than the
 bound and at least 90s.
 Nothing is random: a violation is certain. Nodes whose log has gaps are not judged.
-VACUOUS with fewer than two nodes, or when nothing was shown of connections.`,
+UNKNOWN when nodes that log their connections logged none. NOT APPLICABLE where polled nodes do not say how many peers they have.
+VACUOUS with fewer than two nodes.`,
 	Class: Safety, Always: true,
 	Params: []Param{{Name: "within", Type: TypeDuration, Default: "20s", Doc: "longest time until nodes that can reach each other are connected"}},
 	New:    func(p Values) Checker { return &connectivity{within: p.Duration("within")} },
@@ -534,11 +535,13 @@ func (c *connectivity) Finish(s *replay.State) Result {
 	r.Evidence = all[:min(len(all), MaxEvidence)]
 	switch {
 	case len(all) > 0:
+		r.Timed = len(refused)+len(silent) == 0
 		return r.fail(all[0].Text)
 	case s.Nodes.Len() < 2:
 		return r.vacuous("there is no second node")
+	case !c.shown && s.Facts.Polled():
+		return r.notApplicable("nodes do not show their connections")
 	case !c.shown:
-		r.Inherent = len(s.Facts.Genesis) == 0
 		return r.unknown("nodes did not show their connections")
 	}
 	r.Verdict = Pass

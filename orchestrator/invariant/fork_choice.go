@@ -21,8 +21,8 @@ the nodes. A node that changes its head to a block with less or with equal work,
 accept, and one that does not move to a heavier block within 2s violate it: choosing by height, by arrival, or not at all.
 What a node restores from its disk at a start is its new beginning. Nothing is random: a violation is certain.
 UNKNOWN when the content of an accepted block is not in the trace. VACUOUS without blocks. Chains whose blocks are recorded
-without their encoding do not show the work of a block, and polled nodes do not show what they did not choose: there it cannot
-be judged.`,
+without their encoding do not show the work of a block, and polled nodes do not show what they did not choose: there it is NOT
+APPLICABLE.`,
 	Class: Safety, Always: true,
 	Needs: []Observation{ObserveBlocks, ObserveEncoding},
 	New: func(Values) Checker {
@@ -252,8 +252,11 @@ func (c *forkChoice) describe(s *replay.State, b replay.BlockIndex) string {
 func (c *forkChoice) Finish(s *replay.State) Result {
 	r := Result{Bound: "the most work, first seen among equals", Metrics: map[string]float64{}}
 	if len(s.Facts.Genesis) == 0 {
-		r.Figure, r.Inherent = "not judged", true
-		return r.unknown("the chain does not record the work of its blocks")
+		r.Figure = "not judged"
+		if !s.Facts.Polled() {
+			return r.unknown("the trace does not hold the chain's genesis")
+		}
+		return r.notApplicable("the chain does not record the work of its blocks")
 	}
 	missing := replay.NoBlock
 	for i := range c.nodes {
