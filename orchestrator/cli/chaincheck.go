@@ -278,6 +278,9 @@ func (s *checkSink) Exit(node faults.NodeID, err error) {
 	}
 }
 
+// External implements runtime.Sink.
+func (s *checkSink) External(_ faults.NodeID, err *runtime.ExternalError) { s.cancel(err) }
+
 // first returns the first node that exited by itself, and how.
 func (s *checkSink) first() (faults.NodeID, error) {
 	s.mu.Lock()

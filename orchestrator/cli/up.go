@@ -12,6 +12,7 @@ import (
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/run"
+	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
 func upCommand(e *env) *ucli.Command {
@@ -168,6 +169,13 @@ func (w *exitWatch) Exit(node faults.NodeID, err error) {
 	select {
 	case w.exited <- exit:
 	default:
+	}
+}
+
+// External implements runtime.Sink. The user may act on the testnet from elsewhere; what ends a process is reported.
+func (w *exitWatch) External(node faults.NodeID, err *runtime.ExternalError) {
+	if err.Ended() {
+		w.Exit(node, fmt.Errorf("it was %s by another process", err.What))
 	}
 }
 

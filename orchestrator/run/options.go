@@ -55,6 +55,7 @@ func (o Options) withDefaults() Options {
 // noSink is a runtime.Sink that ignores everything.
 type noSink struct{}
 
-func (noSink) Line(faults.NodeID, time.Time, []byte) {}
-func (noSink) Gap(faults.NodeID, error)              {}
-func (noSink) Exit(faults.NodeID, error)             {}
+func (noSink) Line(faults.NodeID, time.Time, []byte)          {}
+func (noSink) Gap(faults.NodeID, error)                       {}
+func (noSink) Exit(faults.NodeID, error)                      {}
+func (noSink) External(faults.NodeID, *runtime.ExternalError) {}

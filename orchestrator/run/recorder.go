@@ -18,7 +18,7 @@ type hooks struct {
 	event func(*trace.Event)
 	// notified is called when a line says that a block arrived. at is a time of the runtime's clock.
 	notified func(node faults.NodeID, at time.Duration, n chain.Notification)
-	// died is called when a node ended by itself.
+	// died is called when a node ended by itself, or somebody else acted on it: then the error is a *runtime.ExternalError.
 	died func(node faults.NodeID, err error)
 }
 
@@ -185,6 +185,19 @@ func (r *recorder) gapSince(node faults.NodeID, from time.Duration, err error) {
 // Exit implements runtime.Sink.
 func (r *recorder) Exit(node faults.NodeID, err error) {
 	r.lifecycle(r.clock.Now(), node, trace.Lifecycle{State: trace.StateDied, Reason: firstLine(err)})
+	r.hooks.died(node, err)
+}
+
+// External implements runtime.Sink.
+func (r *recorder) External(node faults.NodeID, err *runtime.ExternalError) {
+	state := trace.StateDown
+	switch err.What {
+	case runtime.ExternalPause:
+		state = trace.StatePaused
+	case runtime.ExternalResume:
+		state = trace.StateUp
+	}
+	r.lifecycle(r.clock.Now(), node, trace.Lifecycle{State: state, Reason: err.Error()})
 	r.hooks.died(node, err)
 }
 

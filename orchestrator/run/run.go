@@ -77,7 +77,12 @@ func newRun(o Options, out *trace.Writer, cancel context.CancelCauseFunc) *run {
 	r.rec = newRecorder(out, o.Chain, clock, hooks{
 		event:    func(e *trace.Event) { r.view.add(e); r.wanted.add(e) },
 		notified: r.arrivals.notify,
-		died:     func(n faults.NodeID, err error) { cancel(&runtime.NodeError{Node: n, Op: opRun, Err: err}) },
+		died: func(n faults.NodeID, err error) {
+			if _, external := err.(*runtime.ExternalError); !external { //nolint:errorlint // as the recorder gives it
+				err = &runtime.NodeError{Node: n, Op: opRun, Err: err}
+			}
+			cancel(err)
+		},
 	})
 	r.note = func(format string, args ...any) { r.Progress.Note(r.time.sinceStart(), fmt.Sprintf(format, args...)) }
 	r.Sink = r.rec

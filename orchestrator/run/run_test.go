@@ -376,6 +376,33 @@ func TestRun_InfrastructureFailures(t *testing.T) {
 	}
 }
 
+// What somebody else does to a node ends the run and is no violation by the node.
+func TestRun_ExternalActs(t *testing.T) {
+	for what, state := range map[string]trace.State{"paused": trace.StatePaused, "removed": trace.StateDown} {
+		t.Run(what, func(t *testing.T) {
+			const at = 10 * time.Second
+			out := scripted(fake.Script{ExternalAt: map[time.Duration]runtime.ExternalError{at: {Node: "miner-2", What: what}}}).run(t, brief)
+			out.checkInfrastructure(t, "node miner-2 was "+what+" by somebody else")
+			var external *runtime.ExternalError
+			if !errors.As(out.err, &external) || external.Hint() == "" {
+				t.Errorf("error %v", out.err)
+			}
+			if out.ended < at || out.ended > at+time.Second {
+				t.Errorf("the run ended at %v", out.ended)
+			}
+			reached(t, out.events, "miner-2", state, 0)
+			for _, r := range out.report.Results {
+				if r.Verdict == invariant.Fail {
+					t.Errorf("%s: FAIL: %s", r.Invariant, r.Reason)
+				}
+				if strings.Contains(r.Reason, "somebody else") {
+					t.Errorf("%s repeats what ended the run: %s", r.Invariant, r.Reason)
+				}
+			}
+		})
+	}
+}
+
 func TestRun_NodeDies(t *testing.T) {
 	out := scripted(fake.Script{DieAt: map[faults.NodeID]time.Duration{"miner-2": 10 * time.Second}}).run(t, brief)
 	out.checkInfrastructure(t, "run node miner-2: exit status 1")

@@ -41,8 +41,10 @@ type Sink interface {
 	Line(node faults.NodeID, at time.Time, line []byte)
 	// Gap reports that lines of a node may have been lost.
 	Gap(node faults.NodeID, err error)
-	// Exit reports that a node's process ended although no action ended it.
+	// Exit reports that a node's process ended by itself: no action ended it, and nobody else is known to have.
 	Exit(node faults.NodeID, err error)
+	// External reports that somebody else acted on a node: neither an action of this runtime nor the node itself.
+	External(node faults.NodeID, err *ExternalError)
 }
 
 // Host is where a node lives. It keeps its address across restarts.
@@ -150,6 +152,32 @@ type Clock interface {
 
 // ErrState is wrapped by errors about an action that does not fit a node's state.
 var ErrState = fmt.Errorf("node is in the wrong state")
+
+// ExternalError says that somebody other than the runtime acted on a node.
+type ExternalError struct {
+	Node faults.NodeID
+	// What was done: "paused", "resumed", "killed", "stopped" or "removed".
+	What string
+}
+
+// Error implements error.
+func (e *ExternalError) Error() string {
+	return fmt.Sprintf("node %s was %s by somebody else", e.Node, e.What)
+}
+
+// Hint returns what to do about it.
+func (e *ExternalError) Hint() string {
+	return "the testnet's containers are this run's alone: do not pause, kill or remove them while it goes on"
+}
+
+// Ended says whether the node's process is gone.
+func (e *ExternalError) Ended() bool { return e.What != ExternalPause && e.What != ExternalResume }
+
+// What is done to nodes that goes on running.
+const (
+	ExternalPause  = "paused"
+	ExternalResume = "resumed"
+)
 
 // NodeError is a failure of one node, with the last lines that it printed.
 type NodeError struct {

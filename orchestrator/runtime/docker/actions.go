@@ -67,15 +67,9 @@ func (n *node) act(ctx context.Context, e actor, verb faults.Verb) error {
 		}
 		return start()
 	case faults.Pause:
-		if err := needState(ctx, e, name, container.StateRunning); err != nil {
-			return err
-		}
-		return untilState(ctx, e, name, container.StatePaused, e.ContainerPause)
+		return n.pause(ctx, e, container.StateRunning, container.StatePaused, e.ContainerPause)
 	case faults.Resume:
-		if err := needState(ctx, e, name, container.StatePaused); err != nil {
-			return err
-		}
-		return untilState(ctx, e, name, container.StateRunning, e.ContainerUnpause)
+		return n.pause(ctx, e, container.StatePaused, container.StateRunning, e.ContainerUnpause)
 	default:
 		return fmt.Errorf("this runtime has no such action")
 	}
@@ -90,6 +84,16 @@ func (n *node) end(ctx context.Context, e actor, do func() error, states ...cont
 		return err
 	}
 	return asState(do())
+}
+
+// pause pauses or resumes a node: from one state to another.
+func (n *node) pause(ctx context.Context, e actor, from, to container.ContainerState, do func(context.Context, string) error) (err error) {
+	outcome := n.requestPause(to == container.StatePaused)
+	defer func() { outcome(err == nil) }()
+	if err := needState(ctx, e, n.container, from); err != nil {
+		return err
+	}
+	return untilState(ctx, e, n.container, to, do)
 }
 
 // needState fails unless the container is in one of the states. The engine is queried every time: another process may have

@@ -19,7 +19,7 @@ type eventSource interface {
 	ContainerList(ctx context.Context, o container.ListOptions) ([]container.Summary, error)
 }
 
-// watcher receives the engine's events of containers of a testnet that start and end, and passes them to the nodes.
+// watcher receives the engine's events of what happens to the containers of a testnet, and passes them to the nodes.
 type watcher struct {
 	src        eventSource
 	testnet    string
@@ -29,12 +29,18 @@ type watcher struct {
 	last       int64 // nanoseconds of the newest event taken
 }
 
+// watched are the actions on containers that matter: their ends, and what somebody else may do to them.
+var watched = []events.Action{
+	events.ActionStart, events.ActionDie, events.ActionPause, events.ActionUnPause, events.ActionKill, events.ActionDestroy,
+}
+
 // open subscribes; when it returns the engine reports everything from now on.
 func (w *watcher) open(ctx context.Context) (<-chan events.Message, <-chan error) {
 	f := w.filter("container")
 	f.Add("type", string(events.ContainerEventType))
-	f.Add("event", string(events.ActionStart))
-	f.Add("event", string(events.ActionDie))
+	for _, a := range watched {
+		f.Add("event", string(a))
+	}
 	o := events.ListOptions{Filters: f}
 	if w.last > 0 {
 		o.Since = fmt.Sprintf("%d.%09d", w.last/1e9, w.last%1e9)
@@ -112,18 +118,40 @@ func (w *watcher) take(m events.Message) {
 		n.reportStart()
 	case events.ActionDie:
 		n.reportEnd(fmt.Errorf("exited with status %s", m.Actor.Attributes["exitCode"]))
+	case events.ActionPause:
+		n.reportPause(true, m.TimeNano)
+	case events.ActionUnPause:
+		n.reportPause(false, m.TimeNano)
+	case events.ActionKill:
+		n.reportSignal(m.Actor.Attributes["signal"])
+	case events.ActionDestroy:
+		n.reportRemoval()
 	}
 }
 
-// reconcile reports nodes that ended without an event: the engine keeps only the last few hundred events.
+// reconcile reports what happened to nodes without an event: the engine keeps only the last few hundred events.
 func (w *watcher) reconcile(ctx context.Context) {
 	list, err := w.src.ContainerList(ctx, container.ListOptions{All: true, Filters: w.filter("id")})
 	if err != nil {
 		return // the stream will break again, or work
 	}
+	there := make(map[*node]bool)
 	for _, c := range list {
-		if n := w.node(c.ID, c.Labels); n != nil && c.State == container.StateExited {
+		n := w.node(c.ID, c.Labels)
+		if n == nil {
+			continue
+		}
+		there[n] = true
+		switch c.State {
+		case container.StateExited:
 			n.reportEnd(fmt.Errorf("ended while no events came from the engine: %s", c.Status))
+		case container.StatePaused, container.StateRunning:
+			n.reconcilePause(c.State == container.StatePaused)
+		}
+	}
+	for _, n := range w.nodes {
+		if !there[n] {
+			n.reconcileRemoval()
 		}
 	}
 }

@@ -45,7 +45,10 @@ func (f *follower) run(ctx context.Context) {
 		if !ok {
 			return
 		}
-		if c.started {
+		if c.started || c.external != nil && !c.external.Ended() {
+			if c.external != nil {
+				f.sink.External(f.node.id, c.external)
+			}
 			if !f.node.unreadable {
 				f.follow(ctx)
 			}
@@ -55,7 +58,13 @@ func (f *follower) run(ctx context.Context) {
 		if err := f.read(ctx, false); err != nil && ctx.Err() == nil {
 			f.sink.Gap(f.node.id, err)
 		}
-		if !c.requested {
+		switch {
+		case c.external != nil:
+			if f.node.awaitRemoval(ctx) {
+				c.external.What = externalRemoval
+			}
+			f.sink.External(f.node.id, c.external)
+		case !c.requested:
 			f.sink.Exit(f.node.id, f.cause(ctx, c.err))
 		}
 	}

@@ -66,6 +66,10 @@ func (r *record) Exit(n faults.NodeID, err error) {
 	})
 }
 
+func (r *record) External(n faults.NodeID, err *runtime.ExternalError) {
+	r.note(func() { r.exits[n] = append(r.exits[n], err.Error()) })
+}
+
 // until waits for a condition on what was recorded.
 func (r *record) until(t *testing.T, what string, cond func() bool) {
 	t.Helper()

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/docker/docker/client"
 	"golang.org/x/sync/errgroup"
@@ -158,6 +159,13 @@ type node struct {
 	requested int
 	// unconfirmed are ends that came while one was requested; they were the node's own if the request then failed.
 	unconfirmed []error
+	// paused is what the container was last seen to be, at a time of the engine's in nanoseconds. pausing and resuming count
+	// the requests whose event has not come.
+	paused            bool
+	pausedAt          int64
+	pausing, resuming int
+	// killed is how somebody else ended the process; empty if nobody did.
+	killed string
 	// launched is true once the container may exist.
 	launched bool
 	// stderr includes the standard error in the node's lines: many programs other than netsplit's own node log there.
@@ -186,9 +194,123 @@ func (n *node) reportStart() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if !n.up {
-		n.up = true
+		n.up, n.paused, n.killed = true, false, ""
 		n.inbox.put(change{started: true})
 	}
+}
+
+// reportPause takes the engine's event that the container was paused or resumed, at a time of the engine's.
+func (n *node) reportPause(paused bool, at int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if at <= n.pausedAt {
+		return // a repeated event
+	}
+	n.paused, n.pausedAt = paused, at
+	requests := &n.resuming
+	if paused {
+		requests = &n.pausing
+	}
+	switch {
+	case *requests > 0:
+		*requests--
+	case n.up && n.requested == 0: // else the engine resumes a paused container in order to kill it
+		n.pausedExternally()
+	}
+}
+
+// reconcilePause takes the state of the container, when events may have been lost.
+func (n *node) reconcilePause(paused bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.up && n.paused != paused && n.pausing+n.resuming+n.requested == 0 {
+		n.paused = paused
+		n.pausedExternally()
+	}
+}
+
+// pausedExternally reports that somebody else paused or resumed the container. The caller holds the lock.
+func (n *node) pausedExternally() {
+	what := runtime.ExternalResume
+	if n.paused {
+		what = runtime.ExternalPause
+	}
+	n.inbox.put(change{external: &runtime.ExternalError{Node: n.id, What: what}})
+}
+
+// requestPause notes that the engine is about to be requested to pause or to resume the container. The function that it returns
+// must be called with the outcome.
+func (n *node) requestPause(pause bool) func(ok bool) {
+	requests := &n.resuming
+	if pause {
+		requests = &n.pausing
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	*requests++
+	return func(ok bool) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if !ok && *requests > 0 {
+			*requests--
+		}
+	}
+}
+
+// signals are what signals that end a process are called. Others are the node's own business.
+var signals = map[string]string{"9": "killed", "SIGKILL": "killed", "15": "stopped", "SIGTERM": "stopped"}
+
+// reportSignal takes the engine's event that somebody had it send a signal to the process.
+func (n *node) reportSignal(signal string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if what := signals[signal]; what != "" && n.requested == 0 && n.up && n.killed == "" {
+		n.killed = what
+	}
+}
+
+// reportRemoval takes the engine's event that the container was removed, which ended its process before.
+func (n *node) reportRemoval() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	select {
+	case <-n.inbox.removed:
+		return
+	default:
+		close(n.inbox.removed)
+	}
+	if n.launched && n.killed == "" { // else the end of its process is reported
+		n.up = false
+		n.inbox.put(change{external: &runtime.ExternalError{Node: n.id, What: externalRemoval}})
+	}
+}
+
+// reconcileRemoval takes that there is no container, when events may have been lost.
+func (n *node) reconcileRemoval() {
+	n.mu.Lock()
+	up := n.up
+	n.mu.Unlock()
+	if up {
+		n.reportRemoval()
+	}
+}
+
+const (
+	externalRemoval = "removed"
+	// removalWait is how long after the end of a process that somebody killed its container may be removed: one command does
+	// both.
+	removalWait = time.Second
+)
+
+// awaitRemoval says whether the container is removed within a short time.
+func (n *node) awaitRemoval(ctx context.Context) bool {
+	select {
+	case <-n.inbox.removed:
+		return true
+	case <-time.After(removalWait):
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // reportEnd takes the engine's event that the node's process ended.
@@ -202,6 +324,9 @@ func (n *node) reportEnd(err error) {
 		n.requested--
 		n.unconfirmed = append(n.unconfirmed, err)
 		n.inbox.put(change{requested: true, err: err})
+	case n.killed != "":
+		n.up = false
+		n.inbox.put(change{external: &runtime.ExternalError{Node: n.id, What: n.killed}})
 	default:
 		n.up = false
 		n.inbox.put(change{err: err})
@@ -235,6 +360,8 @@ type change struct {
 	started   bool  // else: it ended
 	requested bool  // its end was requested
 	err       error // how it ended
+	// external is what somebody else did to it: an end, or a pause. Nil for anything else.
+	external *runtime.ExternalError
 }
 
 // inbox is an unbounded queue of changes: the one stream of events that feeds all nodes must never wait for one of them.
@@ -242,9 +369,11 @@ type inbox struct {
 	mu    sync.Mutex
 	queue []change
 	ready chan struct{} // closed while the queue is not empty
+	// removed is closed when the container is gone.
+	removed chan struct{}
 }
 
-func newInbox() *inbox { return &inbox{ready: make(chan struct{})} }
+func newInbox() *inbox { return &inbox{ready: make(chan struct{}), removed: make(chan struct{})} }
 
 // put appends a change.
 func (b *inbox) put(c change) {

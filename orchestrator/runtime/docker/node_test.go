@@ -26,6 +26,8 @@ func changes(n *node) (out []string) {
 			out = append(out, "start")
 		case c.requested:
 			out = append(out, "requested")
+		case c.external != nil:
+			out = append(out, c.external.What)
 		default:
 			out = append(out, "exit")
 		}
@@ -56,6 +58,68 @@ func TestNode_RequestedEnds(t *testing.T) {
 		{"event repeated", func(n *node) { n.reportStart(); n.reportEnd(died); n.reportEnd(died) }, "[start exit]"},
 	} {
 		n := &node{id: "n", inbox: newInbox()}
+		n.reportStart()
+		c.do(n)
+		if got := fmt.Sprint(changes(n)); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestNode_ExternalActs(t *testing.T) {
+	died := errors.New("died")
+	pause := func(n *node, ok bool) { n.requestPause(true)(ok) }
+	for _, c := range []struct {
+		name string
+		do   func(n *node)
+		want string
+	}{
+		{"paused by a fault, event last", func(n *node) { pause(n, true); n.reportPause(true, 1) }, "[start]"},
+		{"paused by a fault, event first", func(n *node) { done := n.requestPause(true); n.reportPause(true, 1); done(true) }, "[start]"},
+		{"paused and resumed by a fault, events late", func(n *node) {
+			pause(n, true)
+			n.requestPause(false)(true)
+			n.reportPause(true, 1)
+			n.reportPause(false, 2)
+		}, "[start]"},
+		{"paused", func(n *node) { n.reportPause(true, 1) }, "[start paused]"},
+		{"paused and resumed", func(n *node) { n.reportPause(true, 1); n.reportPause(false, 2) }, "[start paused resumed]"},
+		{"paused after a fault could not", func(n *node) { pause(n, false); n.reportPause(true, 1) }, "[start paused]"},
+		{"resumed under a fault", func(n *node) { pause(n, true); n.reportPause(true, 1); n.reportPause(false, 2) }, "[start resumed]"},
+		{"event repeated", func(n *node) { pause(n, true); n.reportPause(true, 1); n.reportPause(true, 1) }, "[start]"},
+		{"a fault kills it while it is paused", func(n *node) {
+			pause(n, true)
+			n.reportPause(true, 1)
+			done := n.requestEnd()
+			n.reportSignal("9")
+			n.reportPause(false, 2) // the engine's own doing
+			n.reportEnd(died)
+			done(true)
+		}, "[start requested]"},
+		{"killed", func(n *node) { n.reportSignal("9"); n.reportEnd(died) }, "[start killed]"},
+		{"stopped", func(n *node) { n.reportSignal("15"); n.reportSignal("9"); n.reportEnd(died) }, "[start stopped]"},
+		{"told to reload, and died later", func(n *node) { n.reportSignal("1"); n.reportEnd(died) }, "[start exit]"},
+		{"killed and removed", func(n *node) { n.reportSignal("9"); n.reportEnd(died); n.reportRemoval() }, "[start killed]"},
+		{"died and removed", func(n *node) { n.reportEnd(died); n.reportRemoval() }, "[start exit removed]"},
+		{"killed, started, died", func(n *node) {
+			n.reportSignal("9")
+			n.reportEnd(died)
+			n.reportStart()
+			n.reportEnd(died)
+		}, "[start killed start exit]"},
+		{"killed by a fault, event of the signal first", func(n *node) {
+			done := n.requestEnd()
+			n.reportSignal("9")
+			n.reportEnd(died)
+			done(true)
+		}, "[start requested]"},
+		{"found paused", func(n *node) { n.reconcilePause(true) }, "[start paused]"},
+		{"found running", func(n *node) { n.reconcilePause(false) }, "[start]"},
+		{"found paused by a fault whose event is to come", func(n *node) { pause(n, true); n.reconcilePause(true); n.reportPause(true, 1) }, "[start]"},
+		{"not found", func(n *node) { n.reconcileRemoval() }, "[start removed]"},
+		{"not found after its end", func(n *node) { n.reportEnd(died); n.reconcileRemoval() }, "[start exit]"},
+	} {
+		n := &node{id: "n", inbox: newInbox(), launched: true}
 		n.reportStart()
 		c.do(n)
 		if got := fmt.Sprint(changes(n)); got != c.want {
@@ -111,10 +175,10 @@ func TestNode_Act(t *testing.T) {
 
 // fakeEvents gives a stream for each subscription, and a list of what exited.
 type fakeEvents struct {
-	opened chan events.ListOptions
-	msgs   chan events.Message
-	errs   chan error
-	exited []string
+	opened          chan events.ListOptions
+	msgs            chan events.Message
+	errs            chan error
+	exited, running []string
 }
 
 func (f *fakeEvents) Events(_ context.Context, o events.ListOptions) (<-chan events.Message, <-chan error) {
@@ -126,6 +190,9 @@ func (f *fakeEvents) ContainerList(context.Context, container.ListOptions) ([]co
 	var out []container.Summary
 	for _, id := range f.exited {
 		out = append(out, container.Summary{Labels: map[string]string{labelNode: id}, State: container.StateExited})
+	}
+	for _, id := range f.running {
+		out = append(out, container.Summary{Labels: map[string]string{labelNode: id}, State: container.StateRunning})
 	}
 	return out, nil
 }
@@ -141,7 +208,7 @@ func TestWatcher(t *testing.T) {
 		var gaps int
 		w := &watcher{src: f, testnet: "x", nodes: nodes, gap: func(faults.NodeID, error) { gaps++ }}
 		msgs, errs := w.open(t.Context())
-		if o := <-f.opened; o.Since != "" || !o.Filters.ExactMatch("event", "die") || o.Filters.ExactMatch("event", "exec_die") {
+		if o := <-f.opened; o.Since != "" || !o.Filters.ExactMatch("event", "die") || !o.Filters.ExactMatch("event", "pause") || o.Filters.ExactMatch("event", "exec_die") {
 			t.Errorf("subscribed with %+v", o)
 		}
 		ended := make(chan struct{})
@@ -159,7 +226,7 @@ func TestWatcher(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 		// While the connection is broken b dies; the engine may send old events again.
-		f.exited = []string{"b", "other"}
+		f.exited, f.running = []string{"b", "other"}, []string{"a"}
 		f.errs <- errors.New("broken")
 		if o := <-f.opened; o.Since != "1.000000007" {
 			t.Errorf("subscribed again since %q", o.Since)

@@ -84,6 +84,35 @@ func TestSink_LinesAndExits(t *testing.T) {
 	rec.until(t, "lines after the exit", func() bool { return len(rec.lines[other]) == 25 })
 }
 
+func TestSink_ExternalActs(t *testing.T) {
+	t.Parallel()
+	rec := newRecord()
+	r, hosts := testnet(t, 3, rec, Options{})
+	for _, h := range hosts {
+		mustGet(t, r, h, "/healthz")
+	}
+	name := func(i int) string { return containerName(r.plan.ID, hosts[i].ID) }
+	reported := func(i int, want string) {
+		t.Helper()
+		id := hosts[i].ID
+		rec.until(t, want, func() bool { return len(rec.exits[id]) > 0 })
+		must.Equal(t, "["+want+"]", fmt.Sprint(rec.exits[id]))
+	}
+	do(t, r, faults.Pause, hosts[0].ID)
+	do(t, r, faults.Resume, hosts[0].ID)
+	do(t, r, faults.Pause, hosts[1].ID)
+	do(t, r, faults.Kill, hosts[1].ID)
+	do(t, r, faults.Start, hosts[1].ID)
+	mustGet(t, r, hosts[1], "/healthz")
+
+	must.Do(t, r.cli.ContainerPause(t.Context(), name(0)))
+	reported(0, fmt.Sprintf("node %s was paused by somebody else", hosts[0].ID))
+	must.Do(t, r.cli.ContainerKill(t.Context(), name(1), "SIGKILL"))
+	reported(1, fmt.Sprintf("node %s was killed by somebody else", hosts[1].ID))
+	must.Do(t, r.cli.ContainerRemove(t.Context(), name(2), container.RemoveOptions{Force: true}))
+	reported(2, fmt.Sprintf("node %s was removed by somebody else", hosts[2].ID))
+}
+
 func TestShape_NeedsAgent(t *testing.T) {
 	t.Parallel()
 	r, hosts := testnet(t, 2, nil, Options{Lease: true})

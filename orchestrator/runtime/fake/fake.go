@@ -29,6 +29,8 @@ type Script struct {
 	Tail []string
 	// DieAt makes a node exit by itself at a moment of the runtime's clock, if it runs then.
 	DieAt map[faults.NodeID]time.Duration
+	// ExternalAt lets somebody else act on a node at a moment of the runtime's clock: pause, kill or remove it.
+	ExternalAt map[time.Duration]runtime.ExternalError
 	// GapAfter loses the line of a node that comes after so many, and reports the gap to the Sink.
 	GapAfter map[faults.NodeID]int
 	// Do, if not nil, may fail an action.
@@ -118,6 +120,14 @@ func (r *Runtime) Launch(ctx context.Context, nodes []runtime.Launch, progress f
 		}
 		if err := r.Runtime.Launch(ctx, nodes[i:i+1], progress); err != nil {
 			return err
+		}
+		for at, what := range s.ExternalAt {
+			if what.Node != l.ID {
+				continue
+			}
+			if err := r.Runtime.External(at, what); err != nil {
+				return err
+			}
 		}
 		at, dies := s.DieAt[l.ID]
 		if !dies {

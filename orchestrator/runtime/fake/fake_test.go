@@ -48,6 +48,10 @@ func (r *recorder) Line(faults.NodeID, time.Time, []byte) { r.lines++ }
 func (r *recorder) Gap(_ faults.NodeID, err error)        { r.gaps = append(r.gaps, err) }
 func (r *recorder) Exit(_ faults.NodeID, err error)       { r.exits = append(r.exits, err) }
 
+func (r *recorder) External(_ faults.NodeID, err *runtime.ExternalError) {
+	r.exits = append(r.exits, err)
+}
+
 // up is tryUp for scripts that let all nodes start.
 func up(t *testing.T, script fake.Script) (*fake.Runtime, *recorder) {
 	t.Helper()

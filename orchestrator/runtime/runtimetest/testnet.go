@@ -259,6 +259,13 @@ func (s *sink) Exit(id faults.NodeID, err error) {
 	s.problems = append(s.problems, fmt.Sprintf("%s: exit: %v", id, err))
 }
 
+// External implements runtime.Sink.
+func (s *sink) External(_ faults.NodeID, err *runtime.ExternalError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.problems = append(s.problems, err.Error())
+}
+
 // printed returns the lines of a node so far.
 func (s *sink) printed(id faults.NodeID) []string {
 	s.mu.Lock()

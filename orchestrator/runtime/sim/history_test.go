@@ -88,6 +88,8 @@ func (h *history) Line(id faults.NodeID, _ time.Time, line []byte) {
 func (h *history) Gap(id faults.NodeID, err error)  { fmt.Fprintf(h, "%s gap: %v\n", id, err) }
 func (h *history) Exit(id faults.NodeID, err error) { fmt.Fprintf(h, "%s exit: %v\n", id, err) }
 
+func (h *history) External(_ faults.NodeID, err *runtime.ExternalError) { fmt.Fprintln(h, err) }
+
 // graph connects each of n hosts, at least 2, to the next one and to some at random.
 func graph(n, degree int) func(int) []int {
 	rng := rand.New(rand.NewPCG(uint64(n), uint64(degree)))

@@ -89,6 +89,10 @@ func (s *sinkLog) Exit(id faults.NodeID, err error) {
 	s.exits = append(s.exits, fmt.Sprintf("%s: %v", id, err))
 }
 
+func (s *sinkLog) External(_ faults.NodeID, err *runtime.ExternalError) {
+	s.exits = append(s.exits, err.Error())
+}
+
 func idOf(name string) chain.PeerID { return sha256.Sum256([]byte(name)) }
 
 func newLab(t *testing.T, names ...string) *lab {

@@ -186,6 +186,30 @@ func (r *Runtime) Crash(id faults.NodeID, at time.Duration, reason error) error 
 	return nil
 }
 
+// External has somebody else pause, kill or remove a node at a moment of the clock, if it runs then, and reports that.
+func (r *Runtime) External(at time.Duration, what runtime.ExternalError) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h, err := r.host(what.Node)
+	if err != nil {
+		return fmt.Errorf("external: %w", err)
+	}
+	r.w.at(max(int64(at), r.w.now.Load()), func() {
+		switch {
+		case h.state != running:
+			return
+		case what.Ended():
+			r.w.end(h)
+		default:
+			h.state = paused
+		}
+		if r.w.sink != nil {
+			r.w.sink.External(h.id, &what)
+		}
+	})
+	return nil
+}
+
 // Close implements runtime.Runtime. The Clock continues, so that tasks that sleep wake.
 func (r *Runtime) Close(context.Context) error {
 	r.mu.Lock()
