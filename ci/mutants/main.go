@@ -45,6 +45,7 @@ type options struct {
 	json      bool
 	list      bool
 	check     bool
+	page      string
 }
 
 func main() {
@@ -56,6 +57,7 @@ func main() {
 	flag.BoolVar(&o.json, "json", false, "print the results as JSON")
 	flag.BoolVar(&o.list, "list", false, "print the mutants and exit")
 	flag.BoolVar(&o.check, "check", false, "compile the mutants and exit")
+	flag.StringVar(&o.page, "page", "", "write the page about all invariants to this file and exit")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -66,6 +68,9 @@ func main() {
 }
 
 func run(ctx context.Context, o options, out io.Writer) error {
+	if o.page != "" {
+		return writePage(o.page)
+	}
 	selected, err := choose(o.only)
 	if err != nil {
 		return err

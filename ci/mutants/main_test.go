@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,6 +25,16 @@ func TestMutants_ApplyToTheSource(t *testing.T) {
 	}
 	if len(mutants) < 70 {
 		t.Errorf("%d mutants", len(mutants))
+	}
+}
+
+func TestPage_IsUpToDate(t *testing.T) {
+	written, err := os.ReadFile(filepath.Join("..", "..", "docs", "invariants.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(written) != page() {
+		t.Error("docs/invariants.md is not what the definitions say: run go generate ./ci/mutants")
 	}
 }
 

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/netsplit/netsplit/orchestrator/invariant"
+)
+
+//go:generate go run . -page ../../docs/invariants.md
+
+// pageHead begins docs/invariants.md.
+const pageHead = `# Invariants
+
+<!-- Written by ` + "`go generate ./ci/mutants`" + ` from the definitions in orchestrator/invariant and the mutants in ci/mutants. -->
+
+What each invariant judges, by which statistic, and when it does not judge. ` + "`expect:`" + ` of a scenario lists those that must hold, with
+parameters; the ones marked *always* are judged in every run. The words are defined in the [glossary](glossary.md).
+
+| verdict | meaning | exit code |
+|---|---|---|
+| PASS | judged, and held | 0 |
+| FAIL | violated: safety and liveness | 1 |
+| FAIL | violated: infrastructure, such as a fault that did not do what it should | 3 |
+| UNKNOWN | it could not be judged | 4 where the scenario expects it, 0 with ` + "`--allow-unknown`" + ` |
+| VACUOUS | nothing in the run could have violated it | 0, 1 with ` + "`--strict`" + ` |
+| NOT APPLICABLE | this chain cannot show it, in any run | 0 |
+
+*Mutants* are bugs of real chains that ` + "`go run ./ci/mutants`" + ` plants in our node, one at a time. It fails unless an invariant that names the
+right cause catches each with every seed of at least one scenario.
+`
+
+// writePage writes docs/invariants.md.
+func writePage(file string) error { return os.WriteFile(file, []byte(page()), 0o600) }
+
+func page() string {
+	var b strings.Builder
+	b.WriteString(pageHead)
+	for _, d := range invariant.Definitions() {
+		always := ""
+		if d.Always {
+			always = ", always"
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n%s (%s%s).\n\n%s\n", d.Name, d.Title, d.Class, always, paragraphs(d.Doc))
+		if len(d.Params) > 0 {
+			b.WriteString("\n| parameter | type | default | meaning |\n|---|---|---|---|\n")
+			for _, p := range d.Params {
+				fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", p.Name, p.Type, p.Default, p.Doc)
+			}
+		}
+		if names := namedBy(d.Name); len(names) > 0 {
+			fmt.Fprintf(&b, "\nMutants: %s.\n", strings.Join(names, ", "))
+		}
+	}
+	b.WriteString("\n## Mutants that no invariant catches\n\n")
+	for _, m := range mutants {
+		if m.survives != "" {
+			fmt.Fprintf(&b, "- %s (%s): %s\n", m.name, m.bug, m.survives)
+		}
+	}
+	return b.String()
+}
+
+// paragraphs begins a paragraph with each line that says when there is another verdict.
+func paragraphs(doc string) string {
+	var out []string
+	for line := range strings.SplitSeq(strings.TrimSpace(doc), "\n") {
+		for _, v := range []invariant.Verdict{invariant.Unknown, invariant.Vacuous, invariant.NotApplicable} {
+			if strings.HasPrefix(line, string(v)) {
+				out = append(out, "")
+			}
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, "\n")
+}
+
+// namedBy lists the mutants of which an invariant names the cause.
+func namedBy(invariant string) (names []string) {
+	for _, m := range mutants {
+		if m.survives == "" && slices.Contains(m.by, invariant) {
+			names = append(names, m.name)
+		}
+	}
+	return names
+}
