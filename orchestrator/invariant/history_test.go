@@ -2,6 +2,7 @@ package invariant
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -189,6 +190,9 @@ func (h *history) stop() {
 			h.answer(n, trace.Answer{Head: b.Hash, Height: b.Height, PeerCount: len(h.all) - 1})
 		}
 	}
+	if !slices.ContainsFunc(h.events, func(e *trace.Event) bool { return e.Kind == trace.KindPhase && e.Phase.Name == trace.PhaseSettling }) {
+		h.phase(trace.PhaseSettling)
+	}
 	h.phase(trace.PhaseStopping)
 	h.add("", &trace.Event{Kind: trace.KindEnd, End: &trace.End{}})
 }
@@ -197,7 +201,68 @@ func (h *history) answer(n trace.NodeID, a trace.Answer) {
 	h.add(n, &trace.Event{Kind: trace.KindAnswer, Answer: &a})
 }
 
+// planned is the plan of a run that did what was recorded, no more and no less.
+func (h *history) planned() *trace.Plan {
+	p := &trace.Plan{}
+	of := func(id string) *trace.PlannedFault {
+		k := slices.IndexFunc(p.Faults, func(f trace.PlannedFault) bool { return f.ID == id })
+		if k < 0 {
+			k = len(p.Faults)
+			p.Faults = append(p.Faults, trace.PlannedFault{ID: id, At: -1})
+		}
+		return &p.Faults[k]
+	}
+	for _, e := range h.events {
+		switch {
+		case e.Kind == trace.KindFault:
+			f := of(e.Fault.ID)
+			if f.At < 0 {
+				f.Kind, f.At, f.For, f.Rules, f.Nodes = e.Fault.Kind, e.Fault.PlannedAt, e.Fault.PlannedFor, e.Fault.Rules, e.Fault.Nodes
+			}
+			e.Fault.PlannedAt, e.Fault.PlannedFor = f.At, f.For
+		case e.Kind == trace.KindProbe && e.Probe.Phase == trace.ProbeBefore:
+			of(e.Probe.Fault).Before++
+		case e.Kind == trace.KindProbe && e.Probe.Phase == trace.ProbeDuring:
+			of(e.Probe.Fault).During++
+		case e.Kind == trace.KindProbe:
+			of(e.Probe.Fault).After++
+		case e.Kind == trace.KindSubmit:
+			p.Load = append(p.Load, trace.PlannedLoad{Submits: 1})
+		}
+	}
+	return p
+}
+
+// withFaults gives faults that only the nodes' states name events of their own.
+func (h *history) withFaults() {
+	var all []*trace.Event
+	has := func(id string) bool {
+		return slices.ContainsFunc(h.events, func(e *trace.Event) bool { return e.Kind == trace.KindFault && e.Fault.ID == id })
+	}
+	open := ""
+	add := func(at time.Duration, phases ...trace.FaultPhase) {
+		for _, p := range phases {
+			all = append(all, &trace.Event{At: at, Kind: trace.KindFault, Fault: &trace.Fault{ID: open, Kind: "kill", Phase: p}})
+		}
+	}
+	for _, e := range h.events {
+		switch {
+		case e.Kind == trace.KindNode && open == "" && e.Lifecycle.Fault != "" && !has(e.Lifecycle.Fault):
+			open = e.Lifecycle.Fault
+			add(e.At, trace.FaultBegin, trace.FaultActive)
+		case open == "":
+		case e.Kind == trace.KindNode && e.Lifecycle.State == trace.StateUp, e.Kind == trace.KindPhase:
+			add(e.At, trace.FaultHealing, trace.FaultHealed)
+			open = ""
+		}
+		all = append(all, e)
+	}
+	h.events = all
+}
+
 func (h *history) source(fn func(*trace.Event) error) error {
+	h.withFaults()
+	h.run.Plan = h.planned()
 	for _, e := range h.events {
 		if err := fn(e); err != nil {
 			return err

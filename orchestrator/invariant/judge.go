@@ -3,13 +3,15 @@ package invariant
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
 // Events calls its argument for every event of a trace, in order of time, and stops at the first error. An error that is
-// a *trace.TruncatedError means that the events so far are all that is left.
+// a *trace.TruncatedError means that the events so far are all that is left, a *trace.AlteredError that they are not those
+// that were recorded.
 type Events func(fn func(*trace.Event) error) error
 
 // File reads the events of a trace file.
@@ -28,6 +30,8 @@ type Judgement struct {
 	// Interrupted and Error are those of the trace's end event.
 	Interrupted bool   `json:"interrupted,omitempty"`
 	Error       string `json:"error,omitempty"`
+
+	altered bool // events are missing that were recorded, or that the plan calls for
 }
 
 // Exit codes of a judged run.
@@ -94,19 +98,27 @@ func (r Result) Fails(p Policy) bool {
 }
 
 // Judge runs the checkers over a trace. expect are the invariants to judge beside those that are always judged; nil means
-// those of the trace's run event. Wrong expectations give Check's error. A trace that is cut short is judged as far as it
-// goes: see Judgement.Incomplete.
+// those of the trace's run event. Wrong expectations give Check's error. A trace that is cut short or was altered is judged as
+// far as it goes: see Judgement.Incomplete.
 func Judge(events Events, expect []trace.Expectation) (*Judgement, error) {
 	if err := Check(expect); err != nil {
 		return nil, err
 	}
 	j := judge{expect: expect}
 	s, err := replay.Play(events, j.observe)
-	var cut *trace.TruncatedError
-	if s == nil || err != nil && !errors.As(err, &cut) {
+	var (
+		cut     *trace.TruncatedError
+		altered *trace.AlteredError
+	)
+	switch {
+	case s == nil:
+		return nil, err
+	case errors.As(err, &cut):
+		err = fmt.Errorf("the trace is cut short: %w", cut)
+	case err != nil && !errors.As(err, &altered):
 		return nil, err
 	}
-	return j.finish(s, cut), nil
+	return j.finish(s, err, altered != nil), nil
 }
 
 // judge is a judgement in progress. Every checker runs, because the summary needs some that were not expected.
@@ -159,10 +171,10 @@ func (j *judge) start(run *trace.Run) error {
 	return nil
 }
 
-func (j *judge) finish(s *replay.State, cut *trace.TruncatedError) *Judgement {
-	out := &Judgement{Run: *s.Run, Incomplete: s.Incomplete(), Summary: summarize(s)}
-	if cut != nil {
-		out.Incomplete = "the trace is cut short: " + cut.Error()
+func (j *judge) finish(s *replay.State, damage error, altered bool) *Judgement {
+	out := &Judgement{Run: *s.Run, Incomplete: s.Incomplete(), Summary: summarize(s), altered: altered || s.Missing() != ""}
+	if damage != nil {
+		out.Incomplete = damage.Error()
 	}
 	if s.End != nil {
 		out.Interrupted, out.Error = s.End.Interrupted, s.End.Error
@@ -203,16 +215,25 @@ func shown(f *replay.Facts) []Observation {
 }
 
 // qualify withholds verdicts that an incomplete history does not support. A violation that was seen stays one: checkers fail on
-// nothing that missing reports could undo. What is wrong with times alone may be the machine's doing. What ended the run or cut
-// its history short is stated once, with the judgement.
+// nothing that missing reports could undo; but where recorded events were removed, nothing shows that something did not happen.
+// What is wrong with times alone may be the machine's doing. What ended the run or cut its history short is stated once, with the
+// judgement.
 func (d *Definition) qualify(s *replay.State, r Result, j *Judgement) Result {
 	switch {
+	case r.Verdict == Fail && r.Class == Liveness && j.altered:
+		return r.unknown("the history is not complete")
 	case r.Verdict == Fail && (r.Timed || r.Class == Liveness) && s.TimesUncertain() != "":
 		return r.unknown(s.TimesUncertain() + "; otherwise: " + r.Reason)
 	case r.Verdict == Fail, r.Verdict == Unknown, r.Verdict == NotApplicable:
 		return r
 	case j.Incomplete != "":
 		return r.unknown("the history is not complete")
+	case s.Contradiction() != "":
+		return r.unknown("the trace contradicts itself: " + s.Contradiction())
+	case r.Class == Infrastructure && s.Unmeasured() != "":
+		return r.unknown(s.Unmeasured())
+	case slices.Contains(d.Needs, ObserveSubmit) && s.Unsubmitted() != "":
+		return r.unknown(s.Unsubmitted())
 	case r.Class == Liveness && j.Interrupted:
 		return r.unknown("the run was interrupted")
 	case r.Class == Liveness && j.Error != "":

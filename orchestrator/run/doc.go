@@ -11,6 +11,7 @@
 //   - start.go has Up and Start: create, launch, wait until all nodes are connected. testnet.go has Testnet, the nodes
 //     and clients of a running testnet, and Open for one that another process started; network.go is its description on
 //     disk.
+//   - plan.go is what a run is to do, which stands in the trace at its beginning.
 //   - recorder.go writes the trace. Everything that happens goes through it, and it passes every event on: to view.go
 //     (what the nodes do at present) and to bodies.go (blocks whose content the trace lacks, and who fetches it).
 //   - What goes on during the schedule, each part in a file with its type: faultrunner.go (carries out faults), prober.go

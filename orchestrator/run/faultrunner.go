@@ -56,9 +56,7 @@ func (r *faultRunner) begin(ctx context.Context, f *faults.Planned) error {
 	}
 	r.record(f, trace.Fault{Phase: trace.FaultActive, Took: took})
 	r.note("%s: %s (took %s)", f.ID, f.Effect.Text, trace.Round(took))
-	if !f.Instant() {
-		r.prober.startDuring(ctx, f)
-	}
+	r.prober.startDuring(ctx, f)
 	return nil
 }
 
@@ -129,8 +127,7 @@ func (r *faultRunner) act(ctx context.Context, f *faults.Planned, a faults.Actio
 		// anything of it meanwhile.
 		r.rec.lifecycle(r.time.Now(), a.Node, trace.Lifecycle{State: down, Fault: f.ID, Reason: string(a.Verb)})
 	}
-	starts := a.Verb == faults.Start || a.Verb == faults.Restart
-	back := starts || a.Verb == faults.Resume
+	back := starts(a.Verb) || a.Verb == faults.Resume
 	if back {
 		r.rec.nodeStarting(a.Node, trace.Lifecycle{State: trace.StateUp, Fault: f.ID, Reason: string(a.Verb)})
 	}
@@ -140,11 +137,14 @@ func (r *faultRunner) act(ctx context.Context, f *faults.Planned, a faults.Actio
 	if back {
 		r.rec.nodeStarted(a.Node)
 	}
-	if starts {
+	if starts(a.Verb) {
 		r.reconnectPeers(ctx, a.Node)
 	}
 	return nil
 }
+
+// starts reports whether an action starts a node's process.
+func starts(v faults.Verb) bool { return v == faults.Start || v == faults.Restart }
 
 // reconnectPeers connects a node that was started again to its peers, beside the faults that go on meanwhile. It does not
 // matter for a node that has been taken down again.

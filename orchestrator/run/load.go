@@ -26,7 +26,7 @@ type loadGenerator struct{ shared }
 func (g *loadGenerator) start(ctx context.Context, load []scenario.Load) {
 	for index, l := range load {
 		tasks := max(1, int(math.Ceil(l.Rate/taskRate)))
-		step := time.Duration(float64(time.Second) / l.Rate)
+		step := loadStep(l)
 		for i := range tasks {
 			share := loadShare{
 				from: l.From + time.Duration(i)*step, step: time.Duration(tasks) * step, until: l.Until,
@@ -43,7 +43,8 @@ type loadShare struct {
 	rng               *rand.Rand
 }
 
-// run submits transfers between random nodes until the load ends, none to nodes that are down. When answers take longer than
+// run submits transfers between random nodes until the load ends, none to nodes that are down; those that are left out for
+// lack of nodes are recorded as skipped. When answers take longer than
 // a step, the next transfers follow at once until the task is on time again.
 func (g *loadGenerator) run(ctx context.Context, l loadShare) error {
 	for at := l.from; at < l.until; at += l.step {
@@ -52,6 +53,7 @@ func (g *loadGenerator) run(ctx context.Context, l loadShare) error {
 		}
 		up := g.view.up(g.net.Nodes())
 		if len(up) < 2 {
+			g.rec.add(trace.Event{Kind: trace.KindSubmit, Submit: &trace.Submit{Skipped: true}})
 			continue
 		}
 		from := up[l.rng.IntN(len(up))]

@@ -65,11 +65,26 @@ type prober struct {
 	planned []faults.Planned
 }
 
+// measurements is how often a fault is measured before, while and after it holds: its links, where it is about links, else
+// its nodes.
+func measurements(f *faults.Planned) (before, during, after int) {
+	links := len(f.Effect.Links.Rules) > 0
+	switch {
+	case f.Instant():
+		return 0, 0, 1
+	case !links:
+		return 0, 1, 1
+	case f.End-f.At > 4*probeLead:
+		return 1, 2, 1
+	}
+	return 1, 1, 1
+}
+
 // startBefore starts the measurements before all faults.
 func (p *prober) startBefore(ctx context.Context) {
 	for i := range p.planned {
 		f := &p.planned[i]
-		if len(f.Effect.Links.Rules) > 0 {
+		if before, _, _ := measurements(f); before > 0 {
 			at := p.lastChance(f.At, probeLead)
 			p.group.start(ctx, "probe before "+f.ID, func(ctx context.Context) error {
 				return p.probeLinks(ctx, f, trace.ProbeBefore, at)
@@ -80,8 +95,11 @@ func (p *prober) startBefore(ctx context.Context) {
 
 // startDuring starts the measurements of a fault that has just begun to hold.
 func (p *prober) startDuring(ctx context.Context, f *faults.Planned) {
-	p.start(ctx, f, trace.ProbeDuring, probeDelay)
-	if length := f.End - f.At; len(f.Effect.Links.Rules) > 0 && length > 4*probeLead {
+	_, during, _ := measurements(f)
+	if during > 0 {
+		p.start(ctx, f, trace.ProbeDuring, probeDelay)
+	}
+	if length := f.End - f.At; during > 1 {
 		p.start(ctx, f, trace.ProbeDuring, max(length/2, p.lastChance(f.End, 2*probeLead)-f.At))
 	}
 }
@@ -137,7 +155,7 @@ func (p *prober) start(ctx context.Context, f *faults.Planned, phase trace.Probe
 		if len(f.Effect.Links.Rules) > 0 {
 			return p.probeLinks(ctx, f, phase, at)
 		}
-		return p.queryNodes(ctx, f, at)
+		return p.queryNodes(ctx, f, phase, at)
 	})
 }
 
@@ -169,6 +187,8 @@ func (p *prober) probeLinks(ctx context.Context, f *faults.Planned, phase trace.
 		e.Late = max(e.Late, m.Late)
 		if state, ok := desired(m.Link); ok {
 			e.Links = append(e.Links, linkProbe(m, state))
+		} else {
+			e.Changed++
 		}
 	}
 	p.time.machine.note(e.Late, fmt.Sprintf("probe %s %s", phase, f.ID))
@@ -237,7 +257,7 @@ func linkProbe(m faults.Measurement, desired faults.LinkState) trace.LinkProbe {
 
 // queryNodes records the status of the nodes that a fault acts on, at a run time. A node that should be up gets some time to
 // answer; one that should not is queried once, and must not answer.
-func (p *prober) queryNodes(ctx context.Context, f *faults.Planned, at time.Duration) error {
+func (p *prober) queryNodes(ctx context.Context, f *faults.Planned, phase trace.ProbePhase, at time.Duration) error {
 	if err := p.time.sleepUntil(ctx, at); err != nil {
 		return err
 	}
@@ -247,6 +267,7 @@ func (p *prober) queryNodes(ctx context.Context, f *faults.Planned, at time.Dura
 		for {
 			s, err := p.net.status(ctx, node)
 			if err == nil || !p.view.isUp(node) || p.time.Now() >= deadline {
+				s.Fault, s.Phase = f.ID, phase
 				p.rec.status(node, s, err)
 				break
 			}

@@ -259,6 +259,10 @@ func (r *run) finish(ctx context.Context, cause error) {
 	end := trace.End{Interrupted: interrupted}
 	if cause != nil && !interrupted {
 		end.Error = firstLine(cause)
+		var died *runtime.NodeError
+		if errors.As(cause, &died) && died.Op == opRun {
+			end.Died = trace.NodeID(died.Node)
+		}
 	}
 	r.rec.end(now, end)
 	if err := r.writeLogs(ctx); err != nil {
@@ -313,7 +317,7 @@ func (r *run) describe(ctx context.Context) trace.Run {
 		Format: trace.Format, Version: r.Version, ID: r.ID, Scenario: r.Spec.Name, Seed: r.Spec.Seed,
 		Runtime: r.Runtime.Info(ctx).Text, Started: r.time.Epoch().Add(r.time.zero).UTC(),
 		Duration: r.Spec.Duration, PeerExchange: r.Spec.Topology.PeerExchange,
-		Expect: Expectations(r.Spec),
+		Expect: Expectations(r.Spec), Plan: planOf(r.Spec, r.Chain.Capabilities()),
 	}
 	for _, e := range r.Spec.Edges() {
 		d.Edges = append(d.Edges, [2]trace.NodeID{trace.NodeID(e[0]), trace.NodeID(e[1])})

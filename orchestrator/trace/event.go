@@ -65,8 +65,10 @@ type Event struct {
 	End       *End       `json:"end,omitempty"`
 }
 
-// Format is the version of the format that this package writes, and the only one that it reads.
-const Format = 2
+// Format is the version of the format that this package writes, and the only one that it reads. It counts the changes after
+// which a reader of the format before would misunderstand a trace: a new kind of event, a field that is renamed, removed or
+// means something else. A new field that older readers may ignore leaves it as it is.
+const Format = 3
 
 // Run says what was run: enough to judge the trace without any other file.
 type Run struct {
@@ -85,6 +87,50 @@ type Run struct {
 	PeerExchange bool          `json:"peer_exchange"`
 	Chain        Facts         `json:"chain"`
 	Expect       []Expectation `json:"expect"`
+	// Plan is what else the run was to do.
+	Plan *Plan `json:"plan"`
+}
+
+// Plan is what a run is to do beside its nodes, with all random choices made. A run that went to its end has done it, so what
+// a complete trace lacks of it was removed, or was never recorded.
+type Plan struct {
+	// Settle is the most time that settling may take.
+	Settle time.Duration  `json:"settle"`
+	Faults []PlannedFault `json:"faults,omitempty"`
+	Load   []PlannedLoad  `json:"load,omitempty"`
+	// ProbeLinks is the most links that one measurement takes in; of more, a random sample is measured.
+	ProbeLinks int `json:"probe_links,omitempty"`
+	// Reports are the kinds of event of which every node shows at least one: "head" (also the restored one), "peer" (where
+	// the topology gives it a peer), and "status" for the poll at the end of a node that is up then.
+	Reports []Kind `json:"reports,omitempty"`
+}
+
+// PlannedFault is a fault of the schedule. Its events repeat ID, Kind, At, For, Rules and Nodes.
+type PlannedFault struct {
+	ID    string        `json:"id"`
+	Kind  string        `json:"kind"`
+	At    time.Duration `json:"at"`
+	For   time.Duration `json:"for"`
+	Rules []Rule        `json:"rules,omitempty"`
+	Nodes []NodeID      `json:"nodes,omitempty"`
+	// Stops are the nodes that it takes down or pauses, Starts those that it starts or resumes, at its begin or its end: the
+	// trace has a lifecycle event of each that names the fault.
+	Stops  []NodeID `json:"stops,omitempty"`
+	Starts []NodeID `json:"starts,omitempty"`
+	// Before, During and After are how often it is measured: by one probe event of its links each time, else by one status
+	// event of each of its nodes.
+	Before int `json:"before,omitempty"`
+	During int `json:"during,omitempty"`
+	After  int `json:"after,omitempty"`
+}
+
+// PlannedLoad is transfers at a steady rate.
+type PlannedLoad struct {
+	Rate  float64       `json:"rate"` // transfers a second
+	From  time.Duration `json:"from"`
+	Until time.Duration `json:"until"`
+	// Submits is how many transfers that gives: the trace has a submit event of each.
+	Submits int `json:"submits"`
 }
 
 // FormatError is a trace in a format that this package does not read.
@@ -92,7 +138,11 @@ type FormatError struct{ Format int }
 
 // Error implements error.
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("the trace has format %d, this version of netsplit reads format %d: judge it with the version that recorded it", e.Format, Format)
+	hint := "judge it with the version that recorded it"
+	if e.Format > Format {
+		hint = "a newer version recorded it"
+	}
+	return fmt.Sprintf("the trace has format %d, this version of netsplit reads format %d: %s", e.Format, Format, hint)
 }
 
 // CheckFormat returns a *FormatError when the trace of this run has another format than Format.
@@ -240,6 +290,9 @@ type Final struct {
 type Submit struct {
 	Tx    Hash   `json:"tx"`
 	Error string `json:"error,omitempty"` // non-empty: the node refused it
+	// Skipped is true for a planned transfer that was submitted to no node, because fewer than two were up. Event.Node and
+	// Tx are empty then.
+	Skipped bool `json:"skipped,omitempty"`
 }
 
 // FaultPhase is a point in the life of a fault window.
@@ -301,10 +354,13 @@ const (
 type Probe struct {
 	Fault string     `json:"fault"`
 	Phase ProbePhase `json:"phase"`
-	// Total is the number of links that the fault affects; Links may be a sample of them when there are very many.
+	// Total is the number of links that the fault affects; Links may be a sample of them when there are very many, see
+	// Plan.ProbeLinks.
 	Total int         `json:"total"`
 	Links []LinkProbe `json:"links"`
-	Error string      `json:"error,omitempty"` // non-empty: the measurement itself failed
+	// Changed is how many links were measured and left out, because what the faults should do to them changed meanwhile.
+	Changed int    `json:"changed,omitempty"`
+	Error   string `json:"error,omitempty"` // non-empty: the measurement itself failed
 	// Late is the most by which a packet was sent later than planned.
 	Late time.Duration `json:"late,omitempty"`
 }
@@ -339,6 +395,9 @@ type Status struct {
 	// Time is the node's own clock when it answered; zero: not known.
 	Time  time.Time `json:"time,omitzero"`
 	Error string    `json:"error,omitempty"` // non-empty: the node did not answer
+	// Fault and Phase are set for a poll that measures what a fault did to the node.
+	Fault string     `json:"fault,omitempty"`
+	Phase ProbePhase `json:"phase,omitempty"`
 }
 
 // Answer is what Event.Node answered about itself at one moment after Event.At. Fields that it does not show are empty.
@@ -421,6 +480,23 @@ type End struct {
 	Interrupted bool `json:"interrupted,omitempty"`
 	// Error is the infrastructure error that ended the run early.
 	Error string `json:"error,omitempty"`
+	// Died is the node whose unexpected exit ended the run.
+	Died NodeID `json:"died,omitempty"`
+	// Counts are what Writer appended before: one for each node that has events, in order of their names, the first for events
+	// of the whole run.
+	Counts []Count `json:"counts,omitempty"`
+	// Digest is the XXH64, in hex, of all lines before that of the end event.
+	Digest string `json:"digest,omitempty"`
+}
+
+// Count says how many events about one node a trace has.
+type Count struct {
+	// Node is empty for events of the whole run, which are those about no node of the run event.
+	Node NodeID `json:"node,omitempty"`
+	// Events is the number of events of each kind.
+	Events map[Kind]int `json:"events"`
+	// Digest is the XXH64, in hex, of the lines of these events.
+	Digest string `json:"digest"`
 }
 
 // Validate checks that e has a known kind, the payload that its kind names, and no other.

@@ -2,10 +2,12 @@ package trace
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -47,7 +49,8 @@ func (e *LineError) Unwrap() error { return e.Err }
 
 // Read calls fn for every event of the trace file, in the order in which they were appended. Each event is new: fn may
 // keep it. Read stops at fn's first error and returns it as it is. A file that ends early gives a *TruncatedError
-// after all that could be read, a line that is no event a *LineError, a trace in another format one that wraps a *FormatError.
+// after all that could be read, a line that is no event a *LineError, a trace in another format one that wraps a *FormatError,
+// and one whose events are not those that its end event counts an *AlteredError after all of them.
 func Read(path string, fn func(*Event) error) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -66,10 +69,15 @@ func read(path string, in io.Reader, fn func(*Event) error) error {
 	var (
 		lines = lineReader{in: bufio.NewReaderSize(z, 256<<10)}
 		dec   decoder
+		seen  = newTally()
+		end   *End
+		wrong []string
 	)
 	for n := 0; ; n++ {
 		line, err := lines.next()
 		switch {
+		case err == io.EOF && len(wrong) > 0:
+			return &AlteredError{Path: path, Changes: wrong}
 		case err == io.EOF:
 			return nil
 		case errors.Is(err, io.ErrUnexpectedEOF):
@@ -77,8 +85,11 @@ func read(path string, in io.Reader, fn func(*Event) error) error {
 		case err != nil:
 			return &LineError{Path: path, Line: n + 1, Err: err}
 		}
-		e, err := dec.decode(line)
+		e, err := dec.decode(line[:len(line)-1])
 		if err != nil {
+			if format := formatOf(line); n == 0 && format != 0 && format != Format {
+				err = &FormatError{format}
+			}
 			return &LineError{Path: path, Line: n + 1, Err: err}
 		}
 		if e.Kind == KindRun {
@@ -86,10 +97,32 @@ func read(path string, in io.Reader, fn func(*Event) error) error {
 				return fmt.Errorf("%s: %w", path, err)
 			}
 		}
+		switch {
+		case end != nil && !slices.Contains(wrong, afterEnd):
+			wrong = append(wrong, afterEnd)
+		case end != nil:
+		case e.Kind == KindEnd:
+			end = e.End
+			wrong = seen.compare(end)
+		default:
+			seen.add(e, line)
+		}
 		if err := fn(e); err != nil {
 			return err
 		}
 	}
+}
+
+// afterEnd is what is wrong with events after the end event.
+const afterEnd = "events follow its end event"
+
+// formatOf reads the format that a run event states, whatever else stands in it; 0 where it states none.
+func formatOf(line []byte) int {
+	var e struct{ Run struct{ Format int } }
+	if json.Unmarshal(line, &e) != nil {
+		return 0
+	}
+	return e.Run.Format
 }
 
 // lineReader splits its input into lines of bounded length.
@@ -98,7 +131,7 @@ type lineReader struct {
 	long []byte // holds a line that does not fit into in's buffer
 }
 
-// next returns the next line without its newline, valid until the next call; io.EOF at the end, and
+// next returns the next line with its newline, valid until the next call; io.EOF at the end, and
 // io.ErrUnexpectedEOF when the input ends inside a line.
 func (r *lineReader) next() ([]byte, error) {
 	line, err := r.in.ReadSlice('\n')
@@ -122,5 +155,5 @@ func (r *lineReader) next() ([]byte, error) {
 	case len(line) > MaxLine:
 		return nil, fmt.Errorf("longer than %d bytes", MaxLine)
 	}
-	return line[:len(line)-1], nil
+	return line, nil
 }

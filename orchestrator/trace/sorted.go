@@ -20,8 +20,11 @@ const maxHeld = 1 << 20
 func ReadSorted(path string, fn func(*Event) error) error {
 	s := sorter{limit: maxHeld}
 	err := Read(path, func(e *Event) error { return s.add(e, fn) })
-	var cut *TruncatedError
-	if err != nil && !errors.As(err, &cut) {
+	var (
+		cut     *TruncatedError
+		altered *AlteredError
+	)
+	if err != nil && !errors.As(err, &cut) && !errors.As(err, &altered) {
 		return err
 	}
 	if ferr := s.drain(fn); ferr != nil {

@@ -24,6 +24,8 @@ type Writer struct {
 	zstd *zstd.Encoder
 	line bytes.Buffer
 	json *json.Encoder
+	seen *tally
+	end  bool  // the end event was appended
 	err  error // the first failure of the file; every later call returns it
 }
 
@@ -49,14 +51,18 @@ func NewWriter(out io.Writer) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start trace compressor: %w", err)
 	}
-	w := &Writer{zstd: z}
+	w := &Writer{zstd: z, seen: newTally()}
 	w.json = json.NewEncoder(&w.line)
 	w.json.SetEscapeHTML(false)
 	return w, nil
 }
 
-// Append adds an event; e may be reused afterwards. An event that is malformed (see Validate) is refused and leaves
-// the trace as it was; an error of the file is final and is returned by every later call.
+// ErrEnded is returned for events after the end event.
+var ErrEnded = errors.New("trace has its end event")
+
+// Append adds an event; e may be reused afterwards. It fills in the counts and digests of the end event, after which nothing
+// can be appended. An event that is malformed (see Validate) is refused and leaves the trace as it was; an error of the file
+// is final and is returned by every later call.
 func (w *Writer) Append(e *Event) error {
 	if err := Validate(e); err != nil {
 		return fmt.Errorf("append to trace: %w", err)
@@ -65,6 +71,15 @@ func (w *Writer) Append(e *Event) error {
 	defer w.mu.Unlock()
 	if w.err != nil {
 		return w.err
+	}
+	if w.end {
+		return fmt.Errorf("append %s event: %w", e.Kind, ErrEnded)
+	}
+	if e.Kind == KindEnd {
+		end := *e.End
+		end.Counts, end.Digest = w.seen.counts()
+		last := *e
+		last.End, e = &end, &last
 	}
 	w.line.Reset()
 	if err := w.json.Encode(e); err != nil {
@@ -75,6 +90,9 @@ func (w *Writer) Append(e *Event) error {
 	}
 	if _, err := w.zstd.Write(w.line.Bytes()); err != nil {
 		return w.fail("write trace", err)
+	}
+	if w.end = e.Kind == KindEnd; !w.end {
+		w.seen.add(e, w.line.Bytes())
 	}
 	return nil
 }

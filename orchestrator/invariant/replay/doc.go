@@ -14,5 +14,7 @@
 //   - Recoveries (recoveries.go) follows reconnected nodes until they share one chain.
 //   - gaps (gaps.go) is what the trace says to be missing of nodes' reports.
 //   - Machine (machine.go) is how punctual the machine was.
+//   - integrity (integrity.go) finds what the trace lacks of its plan, and statements about nodes that cannot all be true;
+//     recentBlocks (recent.go) is what it knows of the latest blocks.
 //   - unobserved (unobserved.go) finds nodes that reported nothing while others did.
 package replay

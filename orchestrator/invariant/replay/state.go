@@ -35,6 +35,7 @@ type State struct {
 	Current
 
 	unobserved unobserved
+	integrity  *integrity
 	gaps       gaps
 	problems   notes // statements of the trace that cannot be true
 }
@@ -69,6 +70,7 @@ func Play(events func(func(*trace.Event) error) error, observe func(*State, *tra
 			}
 		}
 		s.apply(e)
+		s.integrity.observe(s, e)
 		return observe(s, e)
 	})
 	if s == nil && err == nil {
@@ -77,6 +79,7 @@ func Play(events func(func(*trace.Event) error) error, observe func(*State, *tra
 	if s != nil {
 		s.Current = noEvent
 		s.refresh()
+		s.integrity.finish(s)
 	}
 	return s, err
 }
@@ -100,6 +103,7 @@ func newState(run *trace.Run, at time.Duration) (*State, error) {
 	s.Faults = Faults{nodes: nodes, blocks: &s.Blocks, topology: &s.Topology, byID: make(map[string]*FaultWindow)}
 	s.Faults.Enforced.sides = topology.Components(nil, nil)
 	s.Recoveries = Recoveries{nodes: nodes, blocks: &s.Blocks, facts: &s.Facts, net: s.Net}
+	s.integrity = newIntegrity(run, nodes, &s.Blocks, &s.Facts)
 	s.unobserved = unobserved{
 		nodes: nodes, blocks: &s.Blocks, facts: &s.Facts, net: s.Net, missing: make([]time.Duration, nodes.Len()),
 	}
@@ -130,8 +134,8 @@ func (s *State) Settled() bool { return s.Settling && s.Stopping && (s.End == ni
 // CutShort says whether the trace has no end event, or one that says that the run ended early.
 func (s *State) CutShort() bool { return s.End == nil || s.End.Interrupted || s.End.Error != "" }
 
-// Incomplete says why the history as a whole cannot be relied on: it was cut short, has a gap of all nodes, or a statement that
-// cannot be true; empty when it can.
+// Incomplete says why the history as a whole cannot be relied on: it was cut short, has a gap of all nodes, a statement that
+// cannot be true, or lacks what the plan calls for; empty when it can.
 func (s *State) Incomplete() string {
 	switch {
 	case s.End == nil:
@@ -140,6 +144,8 @@ func (s *State) Incomplete() string {
 		return s.gaps.whole[0]
 	case len(s.problems) > 0:
 		return s.problems[0]
+	case s.Missing() != "":
+		return "the trace lacks part of the run: " + s.Missing()
 	}
 	return ""
 }
@@ -147,12 +153,22 @@ func (s *State) Incomplete() string {
 // TimesUncertain says why times and delays say nothing of the nodes: the machine was late. It is empty when they do.
 func (s *State) TimesUncertain() string { return s.Machine.Problem() }
 
+// Missing is the first thing that the plan calls for and the trace does not have; empty when it has all.
+func (s *State) Missing() string { return s.integrity.missing.first() }
+
+// Contradiction is the first thing that the trace says of a node without gaps and that cannot be true, so that events are
+// missing or were changed, or the node reported what was not so; empty when there is none.
+func (s *State) Contradiction() string { return s.integrity.contradiction() }
+
+// Unmeasured says which planned measurement of a fault is missing, Unsubmitted which planned transactions; empty when none is.
+func (s *State) Unmeasured() string { return s.integrity.unmeasured.first() }
+
+// Unsubmitted is described at Unmeasured.
+func (s *State) Unsubmitted() string { return s.integrity.unsubmitted.first() }
+
 // Unobserved says which node could not be observed although it was up; empty when all could.
 func (s *State) Unobserved() string {
-	if len(s.unobserved.found) > 0 {
-		return s.unobserved.found[0]
-	}
-	return ""
+	return s.unobserved.found.first()
 }
 
 // MainHead is the head that most nodes have at the end, the highest among equals, and a node that has it. Nodes that are up count
