@@ -19,8 +19,8 @@ func Summary(w io.Writer, r *report.Report) error {
 	if r.Run.Runtime != "" {
 		fmt.Fprintf(&b, "%s\n\n", text(r.Headline()))
 	}
-	if ended := r.Ended(); ended != "" {
-		fmt.Fprintf(&b, "**The run ended early:** %s\n\n", text(ended))
+	if ended, label := r.Ended(), r.EndedLabel(); ended != "" {
+		fmt.Fprintf(&b, "**%s:** %s\n\n", strings.ToUpper(label[:1])+label[1:], text(ended))
 	}
 	summariseResults(&b, r.Results)
 	summariseFaults(&b, r.Summary.Faults)

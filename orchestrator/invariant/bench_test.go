@@ -30,6 +30,9 @@ func benchEvents(nodes, blocks int, fn func(*trace.Event) error) error {
 			err = fn(&e)
 		}
 	}
+	a, b := names[:nodes/2], names[nodes/2:]
+	fault := trace.Fault{ID: "p", Kind: "partition", Rules: []trace.Rule{{From: a, To: b, Cut: true}, {From: b, To: a, Cut: true}}}
+	run.Plan = &trace.Plan{Faults: []trace.PlannedFault{{ID: fault.ID, Kind: fault.Kind, Rules: fault.Rules}}}
 	emit("", trace.Event{Kind: trace.KindRun, Run: run})
 	for _, n := range names {
 		emit(n, trace.Event{Kind: trace.KindNode, Lifecycle: &trace.Lifecycle{State: trace.StateUp}})
@@ -51,8 +54,6 @@ func benchEvents(nodes, blocks int, fn func(*trace.Event) error) error {
 			now += time.Millisecond
 		}
 	}
-	a, b := names[:nodes/2], names[nodes/2:]
-	fault := trace.Fault{ID: "p", Kind: "partition", Rules: []trace.Rule{{From: a, To: b, Cut: true}, {From: b, To: a, Cut: true}}}
 	side := 0
 	last := hashOf(0, 0)
 	for h := 1; h <= blocks; h++ {
@@ -84,6 +85,7 @@ func benchEvents(nodes, blocks int, fn func(*trace.Event) error) error {
 		last = hashOf(h, 0)
 	}
 	emit("", trace.Event{Kind: trace.KindPhase, Phase: &trace.Phase{Name: trace.PhaseSettling}})
+	emit("", trace.Event{Kind: trace.KindPhase, Phase: &trace.Phase{Name: trace.PhaseStopping}})
 	emit("", trace.Event{Kind: trace.KindEnd, End: &trace.End{}})
 	return err
 }

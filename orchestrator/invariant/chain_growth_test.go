@@ -24,15 +24,14 @@ func TestGrowth_LastStepsUnderProofOfAuthority(t *testing.T) {
 		h.blocksUntil("l", h.now+time.Duration(c.steps)*time.Second, "a", "b")
 		h.at(60 * time.Second)
 		h.heal("p")
-		h.report("y", "a", "b", "c", "d")
-		h.blocks["y"] = trace.Block{Hash: "y", Parent: h.blocks["y"].Parent, Height: h.blocks["y"].Height}
+		h.report("y", "a", "b")
 		for i := range c.steps {
 			for _, n := range ids("c", "d") {
 				h.reportBlock(n, h.blocks[trace.Hash(fmt.Sprintf("l-%d", i+1))])
 			}
 		}
-		h.adopt("c", "y")
-		h.adopt("d", "y")
+		h.reportBlock("c", h.blocks["y"])
+		h.reportBlock("d", h.blocks["y"])
 		h.blocksUntil("z", 120*time.Second, "a", "b", "c", "d")
 		h.phase(trace.PhaseSettling)
 		h.blocksUntil("s", 140*time.Second, "a", "b", "c", "d")

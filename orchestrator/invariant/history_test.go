@@ -239,19 +239,20 @@ func (h *history) withFaults() {
 	has := func(id string) bool {
 		return slices.ContainsFunc(h.events, func(e *trace.Event) bool { return e.Kind == trace.KindFault && e.Fault.ID == id })
 	}
+	names := func(e *trace.Event, id string) bool { return e.Kind == trace.KindNode && e.Lifecycle.Fault == id }
 	open := ""
 	add := func(at time.Duration, phases ...trace.FaultPhase) {
 		for _, p := range phases {
 			all = append(all, &trace.Event{At: at, Kind: trace.KindFault, Fault: &trace.Fault{ID: open, Kind: "kill", Phase: p}})
 		}
 	}
-	for _, e := range h.events {
+	for i, e := range h.events {
 		switch {
 		case e.Kind == trace.KindNode && open == "" && e.Lifecycle.Fault != "" && !has(e.Lifecycle.Fault):
 			open = e.Lifecycle.Fault
 			add(e.At, trace.FaultBegin, trace.FaultActive)
 		case open == "":
-		case e.Kind == trace.KindNode && e.Lifecycle.State == trace.StateUp, e.Kind == trace.KindPhase:
+		case e.Kind == trace.KindPhase, !slices.ContainsFunc(h.events[i+1:], func(e *trace.Event) bool { return names(e, open) }):
 			add(e.At, trace.FaultHealing, trace.FaultHealed)
 			open = ""
 		}
@@ -403,9 +404,11 @@ func (h *history) reportWithin(n trace.NodeID, b trace.Block, within time.Durati
 }
 
 // catchUp lets a node report all blocks that a has and it has not.
-func (h *history) catchUp(n trace.NodeID) {
+func (h *history) catchUp(n trace.NodeID) { h.catchUpWith("a", n) }
+
+func (h *history) catchUpWith(other, n trace.NodeID) {
 	var missed []trace.Block
-	for b := h.blocks[h.heads["a"]]; b.Hash != h.heads[n]; b = h.blocks[b.Parent] {
+	for b := h.blocks[h.heads[other]]; b.Hash != h.heads[n]; b = h.blocks[b.Parent] {
 		missed = append(missed, b)
 	}
 	for i := range missed {

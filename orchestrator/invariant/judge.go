@@ -31,7 +31,8 @@ type Judgement struct {
 	Interrupted bool   `json:"interrupted,omitempty"`
 	Error       string `json:"error,omitempty"`
 
-	altered bool // events are missing that were recorded, or that the plan calls for
+	// Altered is true when events are missing that were recorded, or that the plan calls for; Incomplete says which.
+	Altered bool `json:"altered,omitempty"`
 }
 
 // Exit codes of a judged run.
@@ -172,7 +173,7 @@ func (j *judge) start(run *trace.Run) error {
 }
 
 func (j *judge) finish(s *replay.State, damage error, altered bool) *Judgement {
-	out := &Judgement{Run: *s.Run, Incomplete: s.Incomplete(), Summary: summarize(s), altered: altered || s.Missing() != ""}
+	out := &Judgement{Run: *s.Run, Incomplete: s.Incomplete(), Summary: summarize(s), Altered: altered || s.Missing() != ""}
 	if damage != nil {
 		out.Incomplete = damage.Error()
 	}
@@ -220,7 +221,7 @@ func shown(f *replay.Facts) []Observation {
 // judgement.
 func (d *Definition) qualify(s *replay.State, r Result, j *Judgement) Result {
 	switch {
-	case r.Verdict == Fail && r.Class == Liveness && j.altered:
+	case r.Verdict == Fail && r.Class == Liveness && j.Altered:
 		return r.unknown("the history is not complete")
 	case r.Verdict == Fail && (r.Timed || r.Class == Liveness) && s.TimesUncertain() != "":
 		return r.unknown(s.TimesUncertain() + "; otherwise: " + r.Reason)

@@ -23,7 +23,7 @@ func TestUnobserved_ThroughManyFaults(t *testing.T) {
 			h.cut(id, ids("a"), ids("b", "c", "d"))
 			h.blocksUntil(id, h.now+10*time.Second, rest...)
 			h.heal(id)
-			h.adopt("a", h.heads["b"])
+			h.catchUpWith("b", "a")
 			h.blocksUntil(id+"-after", h.now+10*time.Second, append(ids("a"), rest...)...)
 		}
 		h.end(time.Second)
@@ -93,6 +93,8 @@ func TestUnobserved_HaltedChain(t *testing.T) {
 		h.catchUp("c")
 		h.blocksUntil(fmt.Sprint("z", i), h.now+5*time.Second, "a", "b", "c")
 	}
+	h.heal("p")
+	h.catchUp("d")
 	h.stop()
 	want(t, h.result("agreement"), Pass)
 }

@@ -146,9 +146,32 @@ func (h *history) end(e trace.End) {
 	h.add("", trace.Event{Kind: trace.KindEnd, End: &e})
 }
 
+// planned is the plan of a run that did what was recorded.
+func (h *history) planned() *trace.Plan {
+	p := &trace.Plan{}
+	index := make(map[string]int)
+	for _, e := range h.events {
+		if e.Kind == trace.KindFault && e.Fault.Phase == trace.FaultBegin {
+			f := e.Fault
+			index[f.ID] = len(p.Faults)
+			p.Faults = append(p.Faults, trace.PlannedFault{
+				ID: f.ID, Kind: f.Kind, At: f.PlannedAt, For: f.PlannedFor, Rules: f.Rules, Nodes: f.Nodes,
+			})
+		}
+	}
+	for _, e := range h.events {
+		if e.Kind == trace.KindProbe {
+			f := &p.Faults[index[e.Probe.Fault]]
+			*map[trace.ProbePhase]*int{trace.ProbeBefore: &f.Before, trace.ProbeDuring: &f.During, trace.ProbeAfter: &f.After}[e.Probe.Phase]++
+		}
+	}
+	return p
+}
+
 // make writes the trace to a directory and makes its report.
 func (h *history) make() *report.Report {
 	h.t.Helper()
+	h.run.Plan = h.planned()
 	dir := h.t.TempDir()
 	path := filepath.Join(dir, "trace.jsonl.zst")
 	w := must.Get(trace.Create(path))(h.t)

@@ -144,7 +144,8 @@ func (p *printer) where(e *invariant.Evidence) {
 func (p *printer) verdict(r *Report) {
 	p.line("%s  %s", p.coloured(r.Verdict), p.style.Fold(tally(r), len(r.Verdict)+2, len(r.Verdict)+2))
 	if ended := r.Ended(); ended != "" {
-		p.line("the run ended early: %s", ended)
+		label := r.EndedLabel()
+		p.line("%s: %s", label, p.style.Fold(ended, len(label)+2, 2))
 	}
 	if r.Verdict != invariant.Pass && r.Reproduce != "" {
 		p.line("reproduce:     %s", r.Reproduce)

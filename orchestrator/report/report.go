@@ -83,7 +83,7 @@ var severity = map[invariant.Verdict]int{
 	invariant.Pass: 0, invariant.Vacuous: 1, invariant.Unknown: 2, invariant.Fail: 3,
 }
 
-// Ended says how the run ended when not by its schedule; empty when it did.
+// Ended says how the run ended when not by its schedule, or what its trace lacks; empty when it did and the trace is whole.
 func (r *Report) Ended() string {
 	switch {
 	case r.Interrupted:
@@ -92,6 +92,14 @@ func (r *Report) Ended() string {
 		return r.Error
 	}
 	return r.Incomplete
+}
+
+// EndedLabel is what to print before Ended.
+func (r *Report) EndedLabel() string {
+	if r.Interrupted || r.Error != "" {
+		return "the run ended early"
+	}
+	return "the record of the run is not complete"
 }
 
 // Save writes the report to its run's directory. An existing report is replaced atomically.

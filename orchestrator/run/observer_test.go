@@ -44,6 +44,7 @@ type polledChain struct {
 	mu        sync.Mutex
 	heads     map[faults.NodeID]trace.Status
 	known     map[trace.Hash]bool
+	had       map[faults.NodeID]map[trace.Hash]bool // what the node has reported
 	made      map[faults.NodeID]int
 	madeAt    []time.Duration
 	began     time.Time         // of the network that it was prepared for
@@ -53,7 +54,7 @@ type polledChain struct {
 func newPolledChain(c *native.Chain, clock runtime.Clock) *polledChain {
 	return &polledChain{
 		Chain: c, clock: clock, heads: make(map[faults.NodeID]trace.Status), known: make(map[trace.Hash]bool),
-		made: make(map[faults.NodeID]int),
+		had: make(map[faults.NodeID]map[trace.Hash]bool), made: make(map[faults.NodeID]int),
 	}
 }
 
@@ -135,19 +136,25 @@ func (c *polledChain) poll(ctx context.Context, id faults.NodeID) ([]trace.Event
 	if now.Head == old.Head {
 		return nil, nil
 	}
+	if c.had[id] == nil {
+		c.had[id] = make(map[trace.Hash]bool)
+	}
+	events := []trace.Event{{Kind: trace.KindHead, Head: &trace.Head{Hash: now.Head, Height: now.Height, Old: old.Head}}}
+	for hash, height := now.Head, now.Height; height > 0 && !c.had[id][hash]; height-- {
+		b, err := c.Client(id).Block(ctx, hash)
+		if err != nil {
+			return nil, err
+		}
+		c.had[id][hash] = true
+		events = slices.Insert(events, 0, trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: b.Hash, Parent: b.Parent, Height: b.Height}})
+		if !c.known[b.Hash] {
+			c.known[b.Hash] = true
+			events = slices.Insert(events, 0, trace.Event{Kind: trace.KindBlock, Block: &b})
+		}
+		hash = b.Parent
+	}
 	c.heads[id] = now
-	b, err := c.Client(id).Block(ctx, now.Head)
-	if err != nil {
-		return nil, err
-	}
-	var events []trace.Event
-	if !c.known[b.Hash] {
-		c.known[b.Hash] = true
-		events = append(events, trace.Event{Kind: trace.KindBlock, Block: &b})
-	}
-	return append(events,
-		trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: b.Hash, Parent: b.Parent, Height: b.Height}},
-		trace.Event{Kind: trace.KindHead, Head: &trace.Head{Hash: b.Hash, Height: b.Height, Old: old.Head}}), nil
+	return events, nil
 }
 
 func (c *polledChain) makeBlock(_ context.Context, id faults.NodeID) error {

@@ -29,19 +29,27 @@ type integrity struct {
 
 	// missing is what the plan calls for and the trace lacks; unmeasured and unsubmitted are what concerns faults' measurements
 	// and submitted transactions alone. contradictions are statements of the trace that cannot all be true.
-	missing, unmeasured, unsubmitted, contradictions notes
+	missing, unmeasured, unsubmitted notes
+	contradictions                   []contradiction
+}
+
+// contradiction is a statement about a node that cannot be true, the first about it.
+type contradiction struct {
+	node NodeIndex
+	text string
 }
 
 // nodeReports is what the trace has of one node.
 type nodeReports struct {
-	started, died    bool
-	heads, connected bool // it has a head event, a peer event
-	polledLast       bool // it was polled at the end
-	head             trace.Hash
-	left             [keptHeads]leftHead // the heads before that, in a circle
-	next             int
-	peers            map[NodeIndex]bool // to which it has a connection
-	awaited          trace.Hash         // the head of its last poll, if no event says that it had it
+	started, died     bool
+	heads, connected  bool // it has a head event, a peer event
+	polledLast        bool // it was polled at the end
+	head              trace.Hash
+	left              [keptHeads]leftHead // the heads before that, in a circle
+	next              int
+	peers             map[NodeIndex]bool // to which it has a connection
+	gap, contradicted bool
+	awaited           trace.Hash // the head of its last poll, if no event says that it had it
 }
 
 type leftHead struct {
@@ -117,6 +125,10 @@ func (i *integrity) observe(s *State, e *trace.Event) {
 		i.fault(e.Fault)
 	case trace.KindProbe:
 		i.probe(e.Probe)
+	case trace.KindGap:
+		if s.Node != NoNode {
+			i.reports[s.Node].gap = true
+		}
 	case trace.KindPhase:
 		if len(i.phases) <= len(phasesOfRun) {
 			i.phases = append(i.phases, e.Phase.Name)
@@ -124,11 +136,29 @@ func (i *integrity) observe(s *State, e *trace.Event) {
 	}
 }
 
+// contradict notes a contradiction about a node.
+func (i *integrity) contradict(n NodeIndex, format string, args ...any) {
+	if !i.reports[n].contradicted {
+		i.reports[n].contradicted = true
+		i.contradictions = append(i.contradictions, contradiction{n, fmt.Sprintf(format, args...)})
+	}
+}
+
+// contradiction is the first about a node whose reports have no gap.
+func (i *integrity) contradiction() string {
+	for _, c := range i.contradictions {
+		if !i.reports[c.node].gap {
+			return c.text
+		}
+	}
+	return ""
+}
+
 // seen checks that the node had the block's parent before.
 func (i *integrity) seen(s *State, e *trace.Seen) {
 	b := i.blocks.At(s.Block)
 	if p := b.Parent; p > 0 && i.lacks(s.Node, p) {
-		i.contradictions.add("%s accepted block %s at height %d, and the trace does not show that it had the block before it",
+		i.contradict(s.Node, "%s accepted block %s at height %d, and the trace does not show that it had the block before it",
 			i.nodes.At(s.Node).ID, e.Hash, e.Height)
 	}
 	if missing := i.recent.add(s.Block, s.Node, i.sender(b, e.From)); missing != NoNode {
@@ -160,7 +190,7 @@ func (i *integrity) lacks(n NodeIndex, b BlockIndex) bool {
 }
 
 func (i *integrity) unsent(sender NodeIndex, b BlockIndex) {
-	i.contradictions.add("a node received block %s from %s, and the trace does not show that %[2]s had it",
+	i.contradict(sender, "a node received block %s from %s, and the trace does not show that %[2]s had it",
 		i.blocks.At(b).Hash, i.nodes.At(sender).ID)
 }
 
@@ -178,9 +208,9 @@ func (i *integrity) head(s *State, e *trace.Head) {
 			i.recent.add(s.Block, s.Node, NoNode)
 		}
 	case e.Old != "" && before != "" && e.Old != before:
-		i.contradictions.add("%s left the head %s at %s, and the trace shows that its head was %s", id, e.Old, trace.Round(s.Now), before)
+		i.contradict(s.Node, "%s left the head %s at %s, and the trace shows that its head was %s", id, e.Old, trace.Round(s.Now), before)
 	case s.Block > 0 && i.lacks(s.Node, s.Block):
-		i.contradictions.add("%s took block %s as its head at %s, and the trace does not show that it accepted it", id, e.Hash, trace.Round(s.Now))
+		i.contradict(s.Node, "%s took block %s as its head at %s, and the trace does not show that it accepted it", id, e.Hash, trace.Round(s.Now))
 	}
 	r.left[r.next] = leftHead{r.head, s.Now}
 	r.next = (r.next + 1) % keptHeads
@@ -203,7 +233,7 @@ func (i *integrity) peer(s *State, e *trace.Peer) {
 		if e.Up {
 			what = "made a connection to %s at %s that it had already"
 		}
-		i.contradictions.add("%s "+what, i.nodes.At(s.Node).ID, e.Peer, trace.Round(s.Now))
+		i.contradict(s.Node, "%s "+what, i.nodes.At(s.Node).ID, e.Peer, trace.Round(s.Now))
 	}
 	if r.peers == nil {
 		r.peers = make(map[NodeIndex]bool)
@@ -241,7 +271,7 @@ func (i *integrity) lifecycle(s *State, e *trace.Lifecycle) {
 	f := i.faults[e.Fault]
 	switch {
 	case f == nil:
-		i.contradictions.add("%s is %s because of %s, which is not in the plan", i.nodes.At(s.Node).ID, e.State, e.Fault)
+		i.contradict(s.Node, "%s is %s because of %s, which is not in the plan", i.nodes.At(s.Node).ID, e.State, e.Fault)
 	case e.State == trace.StateUp:
 		f.begun[s.Node] = true
 	default:
@@ -371,6 +401,9 @@ func (i *integrity) finishNodes() {
 	}
 	for n, node := range i.nodes.All() {
 		r := &i.reports[n]
+		if r.gap {
+			continue
+		}
 		for _, kind := range i.plan.Reports {
 			switch {
 			case kind == trace.KindHead && !r.heads, kind == trace.KindPeer && !r.connected && linked.Has(n):
@@ -380,7 +413,7 @@ func (i *integrity) finishNodes() {
 			}
 		}
 		if r.awaited != "" {
-			i.contradictions.add("%s answered the last poll with the head %s, and no event says that it had it", node.ID, r.awaited)
+			i.contradict(n, "%s answered the last poll with the head %s, and no event says that it had it", node.ID, r.awaited)
 		}
 	}
 }

@@ -14,7 +14,9 @@ import (
 // play applies events one second apart, after a run event of nodes a, b and c that all make blocks.
 func play(t *testing.T, events ...*trace.Event) *State {
 	t.Helper()
-	run := &trace.Run{Format: trace.Format, PeerExchange: true, Chain: trace.Facts{BlockInterval: time.Second, GenesisHash: "g"}}
+	run := &trace.Run{
+		Format: trace.Format, PeerExchange: true, Chain: trace.Facts{BlockInterval: time.Second, GenesisHash: "g"}, Plan: &trace.Plan{},
+	}
 	for _, id := range []trace.NodeID{"a", "b", "c"} {
 		run.Nodes = append(run.Nodes, trace.RunNode{ID: id, Mine: 1})
 	}
@@ -95,7 +97,7 @@ func TestState_Gaps(t *testing.T) {
 	gap := func(node trace.NodeID) *trace.Event {
 		return &trace.Event{Kind: trace.KindGap, Node: node, Gap: &trace.Gap{From: 2 * s, Reason: "lost lines"}}
 	}
-	end := &trace.Event{Kind: trace.KindEnd, End: &trace.End{}}
+	end := &trace.Event{Kind: trace.KindEnd, End: &trace.End{Interrupted: true}} // it need not go through all phases
 	state := play(t, up("a"), up("b"), gap("b"), seen("b", "x", "g", 1), end) // a second apart
 	if got := state.Gap(); got != "events of b since 2s may be missing: lost lines" || state.Incomplete() != "" || !state.HasGaps() {
 		t.Errorf("gap %q, incomplete %q", got, state.Incomplete())
