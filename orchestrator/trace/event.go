@@ -499,19 +499,26 @@ type Count struct {
 	Digest string `json:"digest"`
 }
 
+// payloads says for each kind of event, the most frequent first, whether the payload that it names is set.
+func payloads(e *Event) [18]payload {
+	return [...]payload{
+		{KindSeen, e.Seen != nil}, {KindHead, e.Head != nil}, {KindSubmit, e.Submit != nil}, {KindBlock, e.Block != nil},
+		{KindFinal, e.Final != nil}, {KindPeer, e.Peer != nil}, {KindAnswer, e.Answer != nil}, {KindRefuse, e.Refuse != nil},
+		{KindStatus, e.Status != nil}, {KindNode, e.Lifecycle != nil},
+		{KindProbe, e.Probe != nil}, {KindFault, e.Fault != nil}, {KindGap, e.Gap != nil}, {KindClock, e.Clock != nil},
+		{KindBusy, e.Busy != nil}, {KindPhase, e.Phase != nil}, {KindRun, e.Run != nil}, {KindEnd, e.End != nil},
+	}
+}
+
+type payload struct {
+	kind Kind
+	set  bool
+}
+
 // Validate checks that e has a known kind, the payload that its kind names, and no other.
 func Validate(e *Event) error {
 	set, named := 0, false
-	for _, p := range [...]struct {
-		kind Kind
-		set  bool
-	}{
-		{KindRun, e.Run != nil}, {KindNode, e.Lifecycle != nil}, {KindPeer, e.Peer != nil}, {KindBlock, e.Block != nil},
-		{KindSeen, e.Seen != nil}, {KindHead, e.Head != nil}, {KindFinal, e.Final != nil}, {KindSubmit, e.Submit != nil},
-		{KindFault, e.Fault != nil}, {KindProbe, e.Probe != nil}, {KindStatus, e.Status != nil},
-		{KindAnswer, e.Answer != nil}, {KindRefuse, e.Refuse != nil}, {KindPhase, e.Phase != nil}, {KindGap, e.Gap != nil},
-		{KindClock, e.Clock != nil}, {KindBusy, e.Busy != nil}, {KindEnd, e.End != nil},
-	} {
+	for _, p := range payloads(e) {
 		if p.set {
 			set++
 		}

@@ -38,15 +38,17 @@ type tally struct {
 }
 
 type nodeTally struct {
-	events [len(kinds)]int
+	events []int          // by the number of the kind; nil: none
 	digest *xxhash.Digest // nil: no events
 }
 
 // kinds are all kinds of event, the most frequent first.
-var kinds = [...]Kind{
-	KindSeen, KindHead, KindSubmit, KindBlock, KindFinal, KindPeer, KindStatus, KindNode, KindProbe, KindFault, KindGap,
-	KindPhase, KindRun, KindEnd,
-}
+var kinds = func() (list []Kind) {
+	for _, p := range payloads(&Event{}) {
+		list = append(list, p.kind)
+	}
+	return list
+}()
 
 func newTally() *tally {
 	t := &tally{nodes: map[NodeID]*nodeTally{"": {}}, all: xxhash.New()}
@@ -73,9 +75,9 @@ func (t *tally) add(e *Event, line []byte) {
 	}
 	n := t.last
 	if n.digest == nil {
-		n.digest = xxhash.New()
+		n.events, n.digest = make([]int, len(kinds)), xxhash.New()
 	}
-	n.events[slices.Index(kinds[:], e.Kind)]++
+	n.events[slices.Index(kinds, e.Kind)]++
 	// Writes to a digest never fail.
 	_, _ = n.digest.Write(line)
 	_, _ = t.all.Write(line)
