@@ -98,7 +98,7 @@ func TestState_Gaps(t *testing.T) {
 		return &trace.Event{Kind: trace.KindGap, Node: node, Gap: &trace.Gap{From: 2 * s, Reason: "lost lines"}}
 	}
 	end := &trace.Event{Kind: trace.KindEnd, End: &trace.End{Interrupted: true}} // it need not go through all phases
-	state := play(t, up("a"), up("b"), gap("b"), seen("b", "x", "g", 1), end) // a second apart
+	state := play(t, up("a"), up("b"), gap("b"), seen("b", "x", "g", 1), end)    // a second apart
 	if got := state.Gap(); got != "events of b since 2s may be missing: lost lines" || state.Incomplete() != "" || !state.HasGaps() {
 		t.Errorf("gap %q, incomplete %q", got, state.Incomplete())
 	}
