@@ -42,6 +42,7 @@ var arrows = map[string][]string{
 	"orchestrator/cli":                 {"*"},
 	"ci":                               {"orchestrator/report", "orchestrator/invariant"},
 	"ci/bench":                         {"*"},
+	"ci/mutants":                       {"*"},
 	"ci/honest":                        {"testnets/scenario", "testnets/strictyaml"},
 	".":                                {"node/daemon", "node/version", "faults/agent", "orchestrator/cli"},
 }

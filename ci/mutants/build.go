@@ -14,15 +14,15 @@ import (
 	"strings"
 )
 
-// builder builds netsplit, unchanged and with mutants.
+// builder builds package simulate with the node unchanged and with mutants.
 type builder struct {
 	dir  string // of the binaries
 	root string // of the module
-	base string // binary of the unchanged netsplit
+	base string // binary with the unchanged node
 	key  string // of its content
 }
 
-// newBuilder builds the unchanged netsplit. All mutants' names in the cache depend on its content.
+// newBuilder builds the binary with the unchanged node. All mutants' names in the cache depend on its content.
 func newBuilder(ctx context.Context, dir string) (*builder, error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {
@@ -60,9 +60,9 @@ func digest(parts ...[]byte) string {
 	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 
-// goBuild builds netsplit, with the files that an overlay replaces.
+// goBuild builds package simulate, with the files that an overlay replaces.
 func (b *builder) goBuild(ctx context.Context, out, overlay string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-overlay="+overlay, "-o", out, ".")
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-overlay="+overlay, "-o", out, "./ci/mutants/simulate")
 	cmd.Dir = b.root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
@@ -99,7 +99,7 @@ func (b *builder) build(ctx context.Context, m *mutant) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	built := filepath.Join(tmp, "netsplit")
+	built := filepath.Join(tmp, "simulate")
 	if err := b.goBuild(ctx, built, overlay); err != nil {
 		return "", fmt.Errorf("mutant %s: %w", m.name, err)
 	}

@@ -32,6 +32,8 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/netsplit/netsplit/testnets"
 )
 
 // needed is the least share of mutants that must be caught for certain.
@@ -61,13 +63,13 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, o, os.Stdout); err != nil {
+	if err := execute(ctx, o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, o options, out io.Writer) error {
+func execute(ctx context.Context, o options, out io.Writer) error {
 	if o.page != "" {
 		return writePage(o.page)
 	}
@@ -90,8 +92,8 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	}
 	catalog := splitList(o.scenarios)
 	if catalog == nil {
-		if catalog, err = scenarios(ctx, b.base); err != nil {
-			return err
+		for _, e := range testnets.Catalog() {
+			catalog = append(catalog, e.Name)
 		}
 	}
 	if err := baseline(ctx, b.base, catalog, o.seeds); err != nil {
@@ -150,10 +152,9 @@ func baseline(ctx context.Context, binary string, catalog []string, seeds int) e
 	for _, s := range catalog {
 		for seed := range seeds {
 			g.Go(func() error {
-				o := runScenario(ctx, binary, s, seed+1)
-				if o.Exit != 0 {
-					return fmt.Errorf("the unchanged node fails %s with seed %d: exit code %d, failed: %s", s, seed+1, o.Exit,
-						strings.Join(o.failed(), ", "))
+				if o := runScenario(ctx, binary, s, seed+1); !o.green {
+					return fmt.Errorf("the unchanged node does not pass %s with seed %d: %s", s, seed+1,
+						strings.Join(append(o.failed, o.ended), ", "))
 				}
 				return nil
 			})
@@ -180,7 +181,7 @@ type hits struct {
 	Runs     int            `json:"runs"`
 	Caught   int            `json:"caught"` // by an invariant that names the right cause
 	Failed   map[string]int `json:"failed"` // by invariant, whatever the cause
-	Other    map[string]int `json:"other"`  // runs that ended otherwise: "exit code 3", "time-out"
+	Ended    map[string]int `json:"ended"`  // runs that ended early, by the reason
 }
 
 // runAll builds and runs the mutants, as many at a time as there are processors, and prints each when it and those before
@@ -219,7 +220,7 @@ func runAll(ctx context.Context, b *builder, selected []mutant, catalog []string
 				in = catalog
 			}
 			for _, s := range in {
-				h := hits{Scenario: s, Failed: map[string]int{}, Other: map[string]int{}}
+				h := hits{Scenario: s, Failed: map[string]int{}, Ended: map[string]int{}}
 				for seed := range o.seeds {
 					h.add(runScenario(ctx, binary, s, seed+1), m.by)
 				}
@@ -238,15 +239,15 @@ func runAll(ctx context.Context, b *builder, selected []mutant, catalog []string
 func (h *hits) add(o outcome, by []string) {
 	h.Runs++
 	right := false
-	for _, name := range o.failed() {
+	for _, name := range o.failed {
 		h.Failed[name]++
 		right = right || slices.Contains(by, name)
 	}
 	if right {
 		h.Caught++
 	}
-	if o.Error != "" {
-		h.Other[o.Error]++
+	if o.ended != "" {
+		h.Ended[o.ended]++
 	}
 }
 
@@ -289,8 +290,8 @@ func (h *hits) text(by []string) string {
 		}
 		parts = append(parts, text)
 	}
-	for _, what := range sortedKeys(h.Other) {
-		parts = append(parts, fmt.Sprintf("%s: %d", what, h.Other[what]))
+	for _, what := range sortedKeys(h.Ended) {
+		parts = append(parts, fmt.Sprintf("%s: %d", what, h.Ended[what]))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -58,14 +58,14 @@ func TestApply_Refuses(t *testing.T) {
 }
 
 func TestHits(t *testing.T) {
-	h := hits{Failed: map[string]int{}, Other: map[string]int{}}
-	h.add(outcome{Results: []verdict{{"agreement", "FAIL"}, {"validity", "PASS"}}}, []string{"validity"})
-	h.add(outcome{Results: []verdict{{"agreement", "FAIL"}, {"validity", "FAIL"}}}, []string{"validity"})
-	h.add(outcome{Exit: 3, Error: "exit code 3: ended early"}, []string{"validity"})
+	h := hits{Failed: map[string]int{}, Ended: map[string]int{}}
+	h.add(outcome{failed: []string{"agreement"}}, []string{"validity"})
+	h.add(outcome{failed: []string{"agreement", "validity"}}, []string{"validity"})
+	h.add(outcome{ended: "out of memory"}, []string{"validity"})
 	if h.Runs != 3 || h.Caught != 1 {
 		t.Errorf("%d of %d, want 1 of 3", h.Caught, h.Runs)
 	}
-	if got, want := h.text([]string{"validity"}), "validity 1, (agreement 2), exit code 3: ended early: 1"; got != want {
+	if got, want := h.text([]string{"validity"}), "validity 1, (agreement 2), out of memory: 1"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

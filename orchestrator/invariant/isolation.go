@@ -13,8 +13,8 @@ var isolationDefinition = Definition{
 	Title: "Nothing crosses a cut",
 	Doc: `While cuts hold everywhere (from the time a fault is active until it begins to heal) and keep groups of nodes apart,
 no node may receive a block from a peer in another group (after a grace period, for what had arrived but was not read yet),
-have a block that was made in another group since, or be reached by a probe over a cut link. It does not matter whether
-nodes are up. For polled nodes, a block counts as made in the group that first reported it, if that was later than the grace
+have a block that was made in another group since, or be reached by a probe over a cut link. Where one direction alone is
+cut, connections that exist may carry blocks in the other: those do not count. It does not matter whether nodes are up. For polled nodes, a block counts as made in the group that first reported it, if that was later than the grace
 period and the resolution after the cut. Where no block is made under a cut, the probes alone decide.
 VACUOUS when no cut kept any nodes apart, when nothing was sent meanwhile, or when no cut dropped a packet of the testnet's
 own traffic: then no live connection crossed it. UNKNOWN when blocks alone crossed, and the machine was late or a node's
@@ -55,8 +55,7 @@ func (c *isolation) seen(s *replay.State, e *trace.Seen) {
 		c.made[s.Block] = s.Node
 		return
 	}
-	side := cut.Side(s.Node)
-	if maker, ok := c.made[s.Block]; ok && cut.Side(maker) != side {
+	if maker, ok := c.made[s.Block]; ok && !cut.Reaches(maker, s.Node) {
 		text := "has block %s, which %s made on the other side of the cut"
 		if s.Facts.Polled() {
 			text = "has block %s, which %s first reported on the other side of the cut"
@@ -66,7 +65,7 @@ func (c *isolation) seen(s *replay.State, e *trace.Seen) {
 	}
 	from, ok := s.Nodes.Index(e.From)
 	readSince := max(cut.Since, s.Nodes.At(s.Node).StateSince) + c.grace
-	if ok && cut.Side(from) != side && s.Now > readSince {
+	if ok && !cut.Reaches(from, s.Node) && s.Now > readSince {
 		c.cross(s, e.Hash, from, "received block %s from %s on the other side of the cut")
 	}
 }

@@ -30,3 +30,26 @@ func TestIsolation_PolledNodes(t *testing.T) {
 	// Without blocks the probes decide.
 	want(t, halvedQuorum(t, 60*time.Second).result("isolation"), Pass)
 }
+
+// A cut in one direction leaves connections that go on to carry blocks in the other one, also by way of a third node.
+func TestIsolation_OneDirection(t *testing.T) {
+	run := func(maker, from, to trace.NodeID) Result {
+		h := newHistory(t, "a", "b", "c")
+		h.grow("x", 2, time.Second, "a", "b", "c")
+		h.fault(trace.Fault{ID: "p", Kind: "partition", Phase: trace.FaultBegin, PlannedAt: h.now,
+			Rules: []trace.Rule{{From: ids("a"), To: ids("b", "c"), Cut: true}}})
+		h.fault(trace.Fault{ID: "p", Kind: "partition", Phase: trace.FaultActive, PlannedAt: h.now})
+		h.sleep(3 * time.Second)
+		h.mine(maker, "y", "x-2")
+		h.get(to, from, "y")
+		h.heal("p")
+		h.end(time.Second)
+		return h.result("isolation")
+	}
+	want(t, run("b", "b", "a"), Pass)
+	want(t, run("b", "c", "a"), Pass)
+	want(t, run("b", "b", "c"), Pass)
+	want(t, run("a", "a", "b"), Fail)
+	want(t, run("a", "c", "b"), Fail) // c cannot have it either
+	want(t, run("b", "a", "b"), Fail) // nothing comes from a
+}

@@ -220,6 +220,24 @@ type EnforcedCut struct {
 	Separates     bool          // it keeps some nodes apart now
 	EverSeparated bool          // it kept some nodes apart at some time
 	sides         []int32
+	topology      *Topology
+	active        []Cut
+	reach         map[NodeIndex]NodeSet // what Reaches found since the last change
+}
+
+// Reaches says whether what one node sends can arrive at another, over any number of hops in directions that are not cut. Where
+// one direction alone is cut, connections that exist go on to carry data in the other, until their ends give them up.
+func (c *EnforcedCut) Reaches(from, to NodeIndex) bool {
+	if c.topology == nil || c.sides[from] == c.sides[to] {
+		return true
+	}
+	if c.reach == nil {
+		c.reach = make(map[NodeIndex]NodeSet)
+	}
+	if c.reach[from] == nil {
+		c.reach[from] = c.topology.reach(from, c.active)
+	}
+	return c.reach[from].Has(to)
 }
 
 // Side is equal for nodes that no active cut keeps apart.
@@ -227,6 +245,7 @@ func (c *EnforcedCut) Side(n NodeIndex) int32 { return c.sides[n] }
 
 func (c *EnforcedCut) update(t *Topology, active []Cut, now time.Duration) {
 	c.sides, c.Since = t.Components(nil, active), now
+	c.topology, c.active, c.reach = t, active, nil
 	c.Version++
 	c.Separates = !slices.Equal(t.Components(nil, nil), c.sides)
 	c.EverSeparated = c.EverSeparated || c.Separates

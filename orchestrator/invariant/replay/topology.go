@@ -120,6 +120,39 @@ func (g *Topology) joinClasses(uf *union, alive func(NodeIndex) bool, cuts []Cut
 	}
 }
 
+// reach returns the nodes that what source sends can reach, source included: over links that are not cut in that direction,
+// and any number of hops.
+func (g *Topology) reach(source NodeIndex, cuts []Cut) NodeSet {
+	from, to := signatures(g.nodes, cuts)
+	near := make([][]NodeIndex, g.nodes) // by planned edges; under peer exchange all are near each other
+	if !g.exchange {
+		for _, e := range g.edges {
+			near[e[0]], near[e[1]] = append(near[e[0]], e[1]), append(near[e[1]], e[0])
+		}
+	}
+	seen := NewNodeSet(g.nodes)
+	seen.Add(source)
+	for queue := []NodeIndex{source}; len(queue) > 0; queue = queue[1:] {
+		a := queue[0]
+		visit := func(b NodeIndex) {
+			if !seen.Has(b) && (from == nil || !from[a].intersects(to[b])) {
+				seen.Add(b)
+				queue = append(queue, b)
+			}
+		}
+		if g.exchange {
+			for b := range NodeIndex(g.nodes) {
+				visit(b)
+			}
+			continue
+		}
+		for _, b := range near[a] {
+			visit(b)
+		}
+	}
+	return seen
+}
+
 // signatures are, for every node, the rules that name it on either side.
 func signatures(nodes int, cuts []Cut) (from, to []NodeSet) {
 	if len(cuts) == 0 {
