@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/netsplit/netsplit/orchestrator/invariant"
+	"github.com/netsplit/netsplit/testnets"
 )
 
 func TestMutants_ApplyToTheSource(t *testing.T) {
@@ -21,6 +24,16 @@ func TestMutants_ApplyToTheSource(t *testing.T) {
 		}
 		if _, err := m.apply(dir); err != nil {
 			t.Error(err)
+		}
+		for _, name := range m.by {
+			if !slices.ContainsFunc(invariant.Definitions(), func(d invariant.Definition) bool { return d.Name == name }) {
+				t.Errorf("%s: there is no invariant %s", m.name, name)
+			}
+		}
+		for _, name := range m.in {
+			if !slices.ContainsFunc(testnets.Catalog(), func(e testnets.Entry) bool { return e.Name == name }) {
+				t.Errorf("%s: there is no scenario %s", m.name, name)
+			}
 		}
 	}
 	if len(mutants) < 70 {

@@ -195,7 +195,7 @@ var mutants = []mutant{
 		name: "fork-choice-equal-work", area: "fork choice",
 		bug: "every block counts as the same work", like: "chains whose work is a counter",
 		edits: []edit{{"chain/work.go", "func WorkOf(compact uint32) Work {\n", "func WorkOf(compact uint32) Work {\n\tif compact != 0 {\n\t\treturn Work{31: 1}\n\t}\n"}},
-		by:    []string{"fork_choice", "agreement", "convergence", "status"},
+		by:    []string{"fork_choice", "agreement", "convergence", "consistency"},
 	},
 
 	// The ledger.
@@ -534,7 +534,7 @@ var mutants = []mutant{
 		name: "pool-verifies-nothing", area: "mempool",
 		bug: "the mempool relays transactions with invalid signatures", like: "free relay: resource exhaustion",
 		edits: []edit{{"mempool/pool.go", "if !p.verify(m) {", "if !p.verify(m) && m == nil {"}},
-		by:    []string{"adversary"},
+		by:    []string{"connectivity"},
 	},
 	{
 		name: "transactions-not-relayed-on", area: "relay",
@@ -563,13 +563,13 @@ var mutants = []mutant{
 			{"blocks.go", "\tif !from.synced {\n", "\tif !from.synced && n.cfg.Name != \"full-1\" {\n"},
 			{"node.go", "if head.Height == 0 {", "if head.Height == 0 || n.cfg.Name == \"full-1\" {"},
 		},
-		by: []string{"block_propagation", "relay"},
+		by: []string{"block_propagation", "connectivity"},
 	},
 	{
 		name: "one-node-delivers-nothing", area: "relay",
 		bug: "full-1 announces blocks and does not send them", like: "Bitcoin: peers that stall compact block requests",
 		edits: []edit{{"relay.go", "\tcost := len(m.Hashes)\n", "\tif n.cfg.Name == \"full-1\" {\n\t\treturn\n\t}\n\tcost := len(m.Hashes)\n"}},
-		by:    []string{"block_propagation", "relay"},
+		by:    []string{"block_propagation", "connectivity"},
 	},
 	{
 		name: "blocks-by-history-only", area: "relay",
@@ -586,7 +586,7 @@ var mutants = []mutant{
 		name: "relay-to-one-peer", area: "relay",
 		bug: "a block is relayed to one peer alone", like: "a return in the place of a continue",
 		edits: []edit{{"relay.go", "\t\tn.markKnown(p, &h)\n\t}\n}\n\n// markKnown", "\t\tn.markKnown(p, &h)\n\t\tbreak\n\t}\n}\n\n// markKnown"}},
-		by:    []string{"block_propagation", "relay"},
+		by:    []string{"block_propagation", "connectivity"},
 	},
 	{
 		name: "requested-from-everybody", area: "relay",
@@ -594,7 +594,7 @@ var mutants = []mutant{
 		edits: []edit{{
 			"relay/requests.go", "q.others = append(q.others, a.Peer)\n\t\t}\n\t\treturn false", "q.others = append(q.others, a.Peer)\n\t\t}\n\t\treturn true",
 		}},
-		by: []string{"block_propagation", "relay"},
+		by: []string{"block_propagation", "connectivity"},
 	},
 	{
 		name: "block-applied-twice", area: "relay",
@@ -603,13 +603,13 @@ var mutants = []mutant{
 			"blocks.go", "\tif added.NewHead {\n\t\tn.event(",
 			"\tn.event(Event{\n\t\tKind: EventBlock, Hash: &h, Parent: &b.Parent, Height: b.Height, Peer: from.peerID(), Made: from.made, Sync: from.synced,\n\t})\n\tif added.NewHead {\n\t\tn.event(",
 		}},
-		by: []string{"block_propagation", "relay", "reports"},
+		by: []string{"block_propagation", "connectivity", "consistency"},
 	},
 	{
 		name: "echo", area: "relay",
 		bug: "items are announced to peers that have them already", like: "inv floods: Bitcoin before setInventoryKnown",
 		edits: []edit{{"relay.go", "if p == from || !p.live() || skip != nil && skip(p) || n.strategy.Tracks && p.known.Has(&h) {", "if !p.live() || skip != nil && skip(p) {"}},
-		by:    []string{"relay"},
+		by:    []string{"connectivity"},
 	},
 
 	// Catching up.
@@ -650,7 +650,7 @@ var mutants = []mutant{
 		name: "orphan-sender-banned", area: "bans",
 		bug: "a peer that sends a block without a known parent is banned", like: "Bitcoin CVE-2013-5700 and DoS scores: honest peers banned",
 		edits: []edit{{"blocks.go", "n.orphans.add(b, from.id)", "if h := b.Hash(); !h.IsZero() {\n\t\tn.misbehaved(from.peer, &h, \"orphan block\")\n\t\treturn\n\t}\n\tn.orphans.add(b, from.id)"}},
-		by:    []string{"peers", "block_propagation", "convergence"},
+		by:    []string{"connectivity", "block_propagation", "convergence"},
 	},
 
 	// Peers.
@@ -658,31 +658,31 @@ var mutants = []mutant{
 		name: "lost-peer-not-redialled", area: "peers",
 		bug: "a configured peer that was lost is not dialled again for an hour", like: "back-off without a bound",
 		edits: []edit{{"peers/dialer.go", "t.up, t.at = false, now\n\tif lasted < minUptime {", "t.up, t.at = false, now+int64(time.Hour)\n\tif lasted < 0 {"}},
-		by:    []string{"peers", "convergence"},
+		by:    []string{"connectivity", "convergence"},
 	},
 	{
 		name: "ping-timeout-too-short", area: "peers",
 		bug: "a peer that is silent for a second is disconnected", like: "keep-alive intervals longer than the peer's time-out",
 		edits: []edit{{"node.go", "pingTimeout  = 6 * time.Second", "pingTimeout  = 1 * time.Second"}},
-		by:    []string{"peers", "block_propagation"},
+		by:    []string{"connectivity", "block_propagation"},
 	},
 	{
 		name: "dead-peers-not-noticed", area: "peers",
 		bug: "a silent peer is never disconnected", like: "half-open connections without keep-alive",
 		edits: []edit{{"node.go", "case idle >= pingTimeout:", "case idle >= pingTimeout && p.id == n.id:"}},
-		by:    []string{"peers", "convergence"},
+		by:    []string{"connectivity", "convergence"},
 	},
 	{
 		name: "two-peers-at-most", area: "peers",
 		bug: "a node refuses inbound connections beyond its second peer", like: "max_peers read from the wrong key",
 		edits: []edit{{"peers.go", "if !outbound && n.connections() >= n.cfg.MaxPeers {", "if !outbound && n.connections() >= 2 {"}},
-		by:    []string{"peers", "block_propagation", "convergence"},
+		by:    []string{"connectivity", "block_propagation", "convergence"},
 	},
 	{
 		name: "false-work-in-hello", area: "peers",
 		bug: "full-1 claims more work than it has when a peer connects", like: "Ethereum: total difficulty claimed in the status message",
 		edits: []edit{{"peers.go", "Work: n.tree.HeadWork(), Addr: n.cfg.Advertise,", "Work: map[bool]chain.Work{true: {0: 1}, false: n.tree.HeadWork()}[n.cfg.Name == \"full-1\"], Addr: n.cfg.Advertise,"}},
-		by:    []string{"peers", "reports"},
+		by:    []string{"connectivity", "consistency"},
 	},
 	{
 		name: "transactions-tampered-with", area: "peers",
@@ -691,7 +691,7 @@ var mutants = []mutant{
 			"txs.go", "\t\tn.relay(wire.ItemTx, id, m, p, nil)\n",
 			"\t\tif n.cfg.Name == \"full-1\" {\n\t\t\ttx := m.Tx\n\t\t\ttx.Amount++\n\t\t\tm = wire.NewTx(tx)\n\t\t\tfor _, q := range n.peers {\n\t\t\t\tn.push(q, m)\n\t\t\t}\n\t\t\treturn\n\t\t}\n\t\tn.relay(wire.ItemTx, id, m, p, nil)\n",
 		}},
-		by: []string{"peers"},
+		by: []string{"connectivity"},
 	},
 
 	// Storage and restarts.
@@ -749,7 +749,7 @@ var mutants = []mutant{
 			{"query.go", "Head: n.tree.Head().Hash(), Height: n.tree.Head().Height, Work:", "Head: n.reported().Hash(), Height: n.reported().Height, Work:"},
 			{"query.go", "(*chain.Block, bool) { return n.tree.AtHeight(h) }", "(*chain.Block, bool) { return n.tree.AtHeight(h) }\n\nfunc (n *Node) reported() *chain.Block {\n\tif b, ok := n.tree.AtHeight(10); ok && n.cfg.Name == \"full-1\" {\n\t\treturn b\n\t}\n\treturn n.tree.Head()\n}"},
 		},
-		by: []string{"reports"},
+		by: []string{"consistency"},
 	},
 	{
 		name: "log-claims-heads", area: "reporting",
@@ -760,60 +760,60 @@ var mutants = []mutant{
 			{"node.go", "n.genesis = n.tree.Genesis().Hash()", "n.genesis = n.tree.Genesis().Hash()\n\tn.tree.Stays = cfg.Name == \"full-1\""},
 			{"blocks.go", "\tif added.NewHead {\n\t\tn.event(", "\tif !added.NewHead && n.cfg.Name == \"full-1\" {\n\t\tn.event(Event{Kind: EventHead, Hash: &h, Height: b.Height, Old: &b.Parent})\n\t}\n\tif added.NewHead {\n\t\tn.event("},
 		},
-		by: []string{"reports"},
+		by: []string{"consistency"},
 	},
 	{
 		name: "status-height-ahead", area: "reporting",
 		bug: "full-1's status claims a height three above its head", like: "status lies to look synced",
 		edits: []edit{{"query.go", "Height: n.tree.Head().Height, Work:", "Height: n.tree.Head().Height + map[bool]chain.Height{true: 3}[n.cfg.Name == \"full-1\"], Work:"}},
-		by:    []string{"reports"},
+		by:    []string{"consistency"},
 	},
 	{
 		name: "status-peers-constant", area: "reporting",
 		bug: "every status claims four peers", like: "a gauge that is set once",
 		edits: []edit{{"query.go", "Peers: n.countPeers((*peer).live), Counters", "Peers: 4, Counters"}},
-		by:    []string{"reports", "peers"},
+		by:    []string{"consistency", "connectivity"},
 	},
 	{
 		name: "log-silent", area: "reporting",
 		bug: "full-1 does not log its heads after height 5", like: "a full disk under the log",
 		edits: []edit{{"blocks.go", "\tif added.NewHead {\n\t\tn.event(", "\tif added.NewHead && (n.cfg.Name != \"full-1\" || b.Height <= 5) {\n\t\tn.event("}},
-		by:    []string{"reports", "convergence"},
+		by:    []string{"consistency", "convergence"},
 	},
 	{
 		name: "reorg-not-logged", area: "reporting",
 		bug: "the log says that no block was dropped in a reorganisation", like: "reorg metrics that are always 0",
 		edits: []edit{{"blocks.go", "Dropped: len(added.Dropped)})", "Dropped: 0})"}},
-		by:    []string{"reports"}, in: []string{"split-brain", "isolated-miner"},
+		by:    []string{"consistency"}, in: []string{"split-brain", "isolated-miner"},
 	},
 	{
 		name: "others-blocks-claimed", area: "reporting",
 		bug: "full-1's log claims that it made every block", like: "statistics pages that credit the wrong miner",
 		edits: []edit{{"blocks.go", "Made: from.made,", "Made: from.made || n.cfg.Name == \"full-1\","}},
-		by:    []string{"reports", "block_propagation"},
+		by:    []string{"consistency", "block_propagation"},
 	},
 	{
 		name: "all-blocks-logged-as-synced", area: "reporting",
 		bug: "every block is logged as having come with history, which hides its delay", like: "a flag that is never reset",
 		edits: []edit{{"blocks.go", "Sync: from.synced,", "Sync: !from.made,"}},
-		by:    []string{"reports", "block_propagation"},
+		by:    []string{"consistency", "block_propagation"},
 	},
 	{
 		name: "peer-loss-not-logged", area: "reporting",
 		bug: "lost peers are not logged", like: "disconnects without a log line",
 		edits: []edit{{"peers.go", "\tif p.up {\n\t\tn.event(Event{Kind: EventPeerDown", "\tif p.up && p.id == n.id {\n\t\tn.event(Event{Kind: EventPeerDown"}},
-		by:    []string{"reports", "peers"},
+		by:    []string{"consistency", "connectivity"},
 	},
 	{
 		name: "sent-counted-twice", area: "reporting",
 		bug: "every message sent is counted twice", like: "metrics in two layers",
 		edits: []edit{{"relay.go", "n.counters.Sent++", "n.counters.Sent += 2"}},
-		by:    []string{"reports", "relay"},
+		by:    []string{"consistency", "connectivity"},
 	},
 	{
 		name: "api-height-off-by-one", area: "reporting",
 		bug: "the API's block at a height is the one below", like: "heights that count genesis",
 		edits: []edit{{"query.go", "(*chain.Block, bool) { return n.tree.AtHeight(h) }", "(*chain.Block, bool) { return n.tree.AtHeight(max(h, 1) - 1) }"}},
-		by:    []string{"reports"},
+		by:    []string{"consistency"},
 	},
 }
