@@ -6,7 +6,7 @@ ACTIONLINT    := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 GORELEASER    := go run github.com/goreleaser/goreleaser/v2@v2.13.0
 FUZZ_TIME     ?= 10s
 
-.PHONY: help build test race lint fuzz vuln bench docs image snapshot ci clean
+.PHONY: help build test race lint fuzz honest mutants vuln bench docs image snapshot ci clean
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,12 @@ lint: ## Check formatting, vet and lint the code and the workflows
 
 fuzz: ## Run every fuzz target for FUZZ_TIME (default 10s)
 	go run ./ci/fuzz -time $(FUZZ_TIME)
+
+honest: ## Run 2000 simulated scenarios with honest nodes; none may fail (takes half an hour)
+	go run ./ci/honest -runs 2000
+
+mutants: ## Plant bugs of real chains in the node and see which invariants catch them (takes ten minutes)
+	go run ./ci/mutants
 
 vuln: ## Look for known vulnerabilities (needs the network)
 	$(GOVULNCHECK) ./...
