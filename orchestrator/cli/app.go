@@ -18,8 +18,8 @@ import (
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	e := &env{
 		stdout: stdout, stderr: stderr, width: widthOf(stdout),
-		live:   isTerminal(stderr) && os.Getenv("TERM") != "dumb",
-		colour: isTerminal(stdout) && os.Getenv("TERM") != "dumb" && os.Getenv("NO_COLOR") == "",
+		live:   hasEscapes(stderr),
+		colour: hasEscapes(stdout) && os.Getenv("NO_COLOR") == "",
 	}
 	return execute(ctx, e, openDocker, args)
 }

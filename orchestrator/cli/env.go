@@ -26,6 +26,12 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// hasEscapes reports whether w is a terminal that understands escape sequences, by the convention of TERM.
+func hasEscapes(w io.Writer) bool {
+	kind := os.Getenv("TERM")
+	return isTerminal(w) && kind != "" && kind != "dumb"
+}
+
 // widthOf is the width of an output in columns: $COLUMNS, else the terminal's; 0 where neither is known.
 func widthOf(w io.Writer) int {
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {

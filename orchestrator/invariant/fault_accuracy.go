@@ -539,7 +539,7 @@ func (c *accuracy) summarize(s *replay.State, into *Summary) {
 }
 
 func (f *linkFigures) summary() *LinkSummary {
-	if f == nil {
+	if f == nil || f.Links == 0 { // nothing was measured in time, as before a fault that holds from the beginning
 		return nil
 	}
 	x := f.LinkSummary

@@ -48,9 +48,6 @@ func (e *UnavailableError) Error() string { return ErrUnavailable.Error() + ": "
 // Reason is the error without its beginning.
 func (e *UnavailableError) Reason() string {
 	text := e.Err.Error()
-	if e.Advice != "" {
-		text += "; " + e.Advice
-	}
 	switch {
 	case e.Named != "" && e.Host != "":
 		text += fmt.Sprintf(" (%s, named by %s)", e.Host, e.Named)
@@ -58,6 +55,9 @@ func (e *UnavailableError) Reason() string {
 		text += fmt.Sprintf(" (named by %s)", e.Named)
 	default:
 		text += fmt.Sprintf(" (%s)", e.Host)
+	}
+	if e.Advice != "" {
+		text += "; " + e.Advice
 	}
 	return text
 }
@@ -295,7 +295,7 @@ func (e endpoint) checkLocal(ctx context.Context) error {
 	if err == nil && u.Scheme == "unix" {
 		return nil
 	}
-	where := "is not on this machine"
+	where := "not on this machine"
 	if err == nil && (u.Scheme == "tcp" || u.Scheme == "http" || u.Scheme == "https") {
 		lookup, cancel := context.WithTimeout(ctx, lookupTimeout)
 		defer cancel()
@@ -304,7 +304,7 @@ func (e endpoint) checkLocal(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			where = fmt.Sprintf("is not known to be on this machine (%v)", err)
+			where = fmt.Sprintf("not known to be on this machine (%v)", err)
 		}
 	}
 	advice := "run netsplit there"
@@ -314,7 +314,7 @@ func (e endpoint) checkLocal(ctx context.Context) error {
 			advice = "run netsplit there, or `docker context use default`"
 		}
 	}
-	return e.fail(advice, "the engine at %s %s, and its containers' addresses cannot be reached from here", e.host, where)
+	return e.fail(advice, "the engine is %s, and its containers' addresses cannot be reached from here", where)
 }
 
 // isLocal reports whether all addresses are this machine's own.
@@ -340,20 +340,21 @@ func isLocal(addrs []netip.Addr) bool {
 // unavailable returns why the engine did not answer, with what to do.
 func (e endpoint) unavailable(err error) error {
 	version := os.Getenv(client.EnvOverrideAPIVersion)
-	out := &UnavailableError{Host: e.host, Named: e.named, Err: err, Advice: "is the engine running? (systemctl start docker)"}
+	out := &UnavailableError{Host: e.host, Named: e.named, Err: err}
 	switch {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, os.ErrPermission) || strings.Contains(err.Error(), "permission denied"):
-		out.Advice = "join the docker group, or run as root"
+		out.Err, out.Advice = os.ErrPermission, "join the docker group, or run as root"
 	case errors.Is(err, context.DeadlineExceeded):
-		out.Advice = fmt.Sprintf("the engine did not answer within %v", pingTimeout)
+		out.Err = fmt.Errorf("the engine did not answer within %v", pingTimeout)
 	case client.IsErrConnectionFailed(err):
-		out.Absent = true
+		out.Absent, out.Advice = true, "is it running? systemctl start docker"
+		if strings.HasPrefix(err.Error(), "Cannot connect") { // which says no more than that
+			out.Err = errors.New("no engine answers")
+		}
 	case version != "":
 		out.Advice = fmt.Sprintf("unset %s, which is %s: netsplit uses a version that the engine has", client.EnvOverrideAPIVersion, version)
-	default:
-		out.Advice = ""
 	}
 	return out
 }

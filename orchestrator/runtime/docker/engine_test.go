@@ -30,9 +30,9 @@ func TestAvailable_NoEngine(t *testing.T) {
 		{"tcp://192.0.2.1:2375", notLocal},
 		{"ssh://user@192.0.2.1", notLocal},
 		{"tcp://no-such-host.invalid:2375", "not known to be on this machine"},
-		{"tcp://127.0.0.1:1", "is the engine running"},
-		{"tcp://localhost:1", "is the engine running"},
-		{"unix:///nowhere/docker.sock", "is the engine running"},
+		{"tcp://127.0.0.1:1", "no engine answers"},
+		{"tcp://localhost:1", "no engine answers"},
+		{"unix:///nowhere/docker.sock", "no engine answers"},
 		{"bogus", "docker is not available"},
 	} {
 		t.Setenv("DOCKER_HOST", c.host)
@@ -260,7 +260,7 @@ func TestUnavailableHints(t *testing.T) {
 	}{
 		{os.ErrPermission, "docker group", false},
 		{context.DeadlineExceeded, "did not answer", false},
-		{client.ErrorConnectionFailed("unix:///x"), "is the engine running", true},
+		{client.ErrorConnectionFailed("unix:///x"), "systemctl start docker", true},
 		{errors.New("internal error"), "internal error (unix:///x)", false},
 	} {
 		var missing *UnavailableError
