@@ -121,6 +121,7 @@ func TestAvailable_Engines(t *testing.T) {
 		{"default network here", "unix", plainEngine("/networks/bridge", bridge(loopback)), ""},
 		{"on a port of this machine", "tcp", plainEngine(), ""},
 		{"virtual machine of Docker Desktop", "unix", plainEngine("/version", `{"Platform":{"Name":"Docker Desktop 4.40 (1)"}}`), "virtual machine"},
+		{"default network without its bridge", "unix", plainEngine("/networks/bridge", bridge("nosuch0"), "/networks/create", `{"Id":"n"}`), "not here"},
 		{"default network elsewhere", "unix", plainEngine("/networks/bridge", bridge("nosuch0")), "default network, nosuch0, is not here"},
 		{"rootless", "unix", plainEngine("/networks/bridge", bridge("nosuch0"), "/info", `{"SecurityOptions":["name=rootless"]}`), "rootless"},
 		{"rootless podman", "unix", plainEngine("/info", `{"SecurityOptions":["name=seccomp","name=rootless"]}`), "rootless"},

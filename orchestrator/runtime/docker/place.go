@@ -26,11 +26,14 @@ type placeEngine interface {
 	inspector
 	Info(ctx context.Context) (system.Info, error)
 	NetworkInspect(ctx context.Context, id string, o network.InspectOptions) (network.Inspect, error)
+	NetworkCreate(ctx context.Context, name string, o network.CreateOptions) (network.CreateResponse, error)
+	NetworkRemove(ctx context.Context, id string) error
 }
 
 // checkPlace fails where containers of the engine cannot be reached from this process, or cannot see its directories: a
-// rootless engine, one in a virtual machine or behind a forwarded port, a process that is in a container itself. It makes
-// nothing: it looks for the bridge of the engine's default network. Where that network is off, only checkRoute finds out.
+// rootless engine, one in a virtual machine or behind a forwarded port, a process that is in a container itself. It looks
+// for the bridge of the engine's default network; where that is missing, it makes a network for a moment, because somebody
+// may have removed the bridge. Where the default network is off, only checkRoute finds out.
 func checkPlace(ctx context.Context, e placeEngine, end endpoint) error {
 	n, err := e.NetworkInspect(ctx, "bridge", network.InspectOptions{})
 	bridge := cmp.Or(n.Options["com.docker.network.bridge.name"], "docker0")
@@ -43,6 +46,9 @@ func checkPlace(ctx context.Context, e placeEngine, end endpoint) error {
 		return end.unavailable(err)
 	case n.Driver == "bridge" && !hasInterface(bridge):
 		info, err := e.Info(ctx)
+		if err == nil && !isRootless(info) && makesBridge(ctx, e) {
+			break
+		}
 		return end.elsewhere(info, err, fmt.Sprintf(" (the interface of its default network, %s, is not here)", bridge))
 	}
 	id := ownContainer()
@@ -71,6 +77,21 @@ func (e endpoint) elsewhere(info system.Info, err error, found string) error {
 	}
 	return e.fail("run netsplit where the engine runs, or use --runtime sim",
 		"the engine's networks are not on this host: it may be in a virtual machine or a container, or behind a forwarded port%s", found)
+}
+
+// makesBridge reports whether a new network of the engine has its bridge on this host.
+func makesBridge(ctx context.Context, e placeEngine) bool {
+	ctx, cancel := uncancelled(ctx)
+	defer cancel()
+	id := fmt.Sprintf("probe-%d-%d", os.Getpid(), commands.Add(1))
+	n, err := e.NetworkCreate(ctx, networkName(id), network.CreateOptions{
+		Driver: "bridge", Internal: true, Options: driverOptions(id), Labels: testnetLabels(runtime.Plan{ID: id}),
+	})
+	if err != nil {
+		return false
+	}
+	here := hasInterface(bridgeName(id))
+	return e.NetworkRemove(ctx, n.ID) == nil && here
 }
 
 func isRootless(info system.Info) bool { return slices.Contains(info.SecurityOptions, "name=rootless") }

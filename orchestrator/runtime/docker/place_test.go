@@ -1,12 +1,16 @@
 package docker
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
 
 	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
@@ -72,3 +76,36 @@ func TestCheckRoute(t *testing.T) {
 		t.Errorf("an address elsewhere: %v", err)
 	}
 }
+
+// An engine of which somebody removed the bridge of the default network is still here: a network that it makes shows that.
+func TestCheckPlace_BridgeRemoved(t *testing.T) {
+	needDocker(t)
+	end := endpoint{host: "unix:///x"}
+	s := must.Get(openSession(t.Context()))(t)
+	defer s.Detach()
+	check := func(inner placeEngine) error { return checkPlace(t.Context(), renamedBridge{inner}, end) }
+	must.Check(t, check(s.cli))
+	must.Fail(t, "nosuch0, is not here")(check(elsewhere{s.cli}))
+	left := must.Get(s.cli.NetworkList(t.Context(), network.ListOptions{Filters: byTool()}))(t)
+	for _, n := range left {
+		if strings.HasPrefix(n.Name, fmt.Sprintf("netsplit-probe-%d-", os.Getpid())) {
+			t.Errorf("left %s", n.Name)
+		}
+	}
+}
+
+// renamedBridge is an engine whose default network has a bridge that does not exist.
+type renamedBridge struct{ placeEngine }
+
+func (renamedBridge) NetworkInspect(context.Context, string, network.InspectOptions) (network.Inspect, error) {
+	return network.Inspect{Driver: "bridge", Options: map[string]string{"com.docker.network.bridge.name": "nosuch0"}}, nil
+}
+
+// elsewhere is an engine whose networks come up on another host.
+type elsewhere struct{ placeEngine }
+
+func (elsewhere) NetworkCreate(context.Context, string, network.CreateOptions) (network.CreateResponse, error) {
+	return network.CreateResponse{ID: "n"}, nil
+}
+
+func (elsewhere) NetworkRemove(context.Context, string) error { return nil }
