@@ -26,6 +26,8 @@ const (
 	// not polled all the time.
 	pollRetries   = 2
 	retryInterval = 10 * time.Millisecond
+	// lastTimeout is how long a node may take to answer for the last time.
+	lastTimeout = 5 * time.Second
 	// maxPolls is how many polls in a row a node may need to show all that is new.
 	maxPolls = 20
 	// withinStep is the step to which Seen.Within is rounded up; more digits would mean nothing.
@@ -50,8 +52,8 @@ type observer struct {
 // polledNode is what is known of one node. One task at a time uses it.
 type polledNode struct {
 	id faults.NodeID
-	// since is when the last poll that was answered began: its answer had all that the node had then. It is set if
-	// answered is.
+	// since is when the last poll that was answered began, by the clock: its answer had all that the node had then. It is set
+	// if answered is.
 	since    time.Duration
 	answered bool
 	// recorded is the time of its last event in the trace, in which the events of a node stand in their order.
@@ -94,15 +96,17 @@ func (o *observer) start(ctx context.Context) {
 	}
 }
 
-// pollLast polls every node that is up once more, all at the same time, after their tasks have ended.
+// pollLast polls every node that is up once more, all at the same time, after their tasks have ended. A node that does not
+// answer is polled again for a while: without its last answer nothing about it could pass.
 func (o *observer) pollLast(ctx context.Context) {
 	if o.polling == nil {
 		return
 	}
 	for _, n := range o.view.up(o.net.Nodes()) {
 		o.tasks.start(ctx, "last poll of "+string(n), func(ctx context.Context) error {
-			if err := o.pollAll(ctx, o.nodes[n]); err != nil && ctx.Err() == nil {
-				o.rec.Gap(n, fmt.Errorf("it did not answer at the end: %w", err))
+			err := o.time.retry(ctx, lastTimeout, func() error { return o.pollAll(ctx, o.nodes[n]) })
+			if err != nil && ctx.Err() == nil {
+				o.rec.gapSince(n, o.nodes[n].since, fmt.Errorf("it did not answer at the end: %w", err))
 			}
 			return nil
 		})

@@ -30,6 +30,7 @@ type recorder struct {
 	notification func(faults.NodeID, []byte) (chain.Notification, bool) // of the chain's Capabilities
 	clock        runtime.Clock
 	hooks        hooks
+	polled       bool // nodes are polled: what they print is no event
 
 	mu  sync.Mutex
 	out *trace.Writer
@@ -46,8 +47,9 @@ type recorder struct {
 }
 
 func newRecorder(out *trace.Writer, chain chain.Chain, clock runtime.Clock, h hooks) *recorder {
+	caps := chain.Capabilities()
 	return &recorder{
-		chain: chain, notification: chain.Capabilities().ParseNotification, clock: clock, hooks: h, out: out,
+		chain: chain, notification: caps.ParseNotification, clock: clock, hooks: h, polled: caps.Polling != nil, out: out,
 		starting: make(map[faults.NodeID]trace.Lifecycle),
 	}
 }
@@ -170,8 +172,13 @@ func (r *recorder) upLocked(at time.Duration, node faults.NodeID, l trace.Lifecy
 	r.addLocked(at, trace.Event{Kind: trace.KindNode, Node: trace.NodeID(node), Lifecycle: &l})
 }
 
-// Gap implements runtime.Sink.
-func (r *recorder) Gap(node faults.NodeID, err error) { r.gapSince(node, r.clock.Now(), err) }
+// Gap implements runtime.Sink. Lines of nodes that are polled are notifications at most: what is lost of them is found by
+// polling, and the trace says how well its times are known.
+func (r *recorder) Gap(node faults.NodeID, err error) {
+	if !r.polled {
+		r.gapSince(node, r.clock.Now(), err)
+	}
+}
 
 // gapSince records that events of a node may be missing from a time of the clock on.
 func (r *recorder) gapSince(node faults.NodeID, from time.Duration, err error) {

@@ -215,7 +215,11 @@ func (r *run) collect(ctx context.Context) error {
 	r.observer.pollLast(ctx)
 	for _, n := range r.view.up(r.net.Nodes()) {
 		r.tasks.start(ctx, "last status of "+string(n), func(ctx context.Context) error {
-			s, err := r.net.status(ctx, n)
+			var s trace.Status
+			err := r.time.retry(ctx, lastTimeout, func() (err error) {
+				s, err = r.net.status(ctx, n)
+				return err
+			})
 			s.Final = true
 			r.rec.status(n, s, err)
 			return nil

@@ -53,6 +53,20 @@ func (t *runTime) sleepUntil(ctx context.Context, at time.Duration) error {
 // pause sleeps for some time.
 func (t *runTime) pause(ctx context.Context, d time.Duration) error { return t.Sleep(ctx, t.Now()+d) }
 
+// retry calls fn until it succeeds, some time is over or ctx ends, and returns its last error.
+func (t *runTime) retry(ctx context.Context, within time.Duration, fn func() error) error {
+	deadline := t.Now() + within
+	for {
+		err := fn()
+		if err == nil || ctx.Err() != nil || t.Now() > deadline {
+			return err
+		}
+		if t.pause(ctx, pollStep) != nil {
+			return err
+		}
+	}
+}
+
 // sinceStart is the present run time.
 func (t *runTime) sinceStart() time.Duration { return t.Now() - t.zero }
 

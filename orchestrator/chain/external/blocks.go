@@ -26,7 +26,7 @@ func bytesOf(b trace.Block) int {
 // for concurrent use.
 type blockStore struct {
 	mu    sync.Mutex
-	known map[trace.Hash]bool // all hashes
+	known map[trace.Hash]uint64 // all hashes, and their heights
 	body  map[trace.Hash]trace.Block
 	order []trace.Hash // of body, oldest first
 	bytes int          // of body
@@ -36,15 +36,16 @@ type blockStore struct {
 }
 
 func newBlockStore() *blockStore {
-	return &blockStore{known: make(map[trace.Hash]bool), body: make(map[trace.Hash]trace.Block)}
+	return &blockStore{known: make(map[trace.Hash]uint64), body: make(map[trace.Hash]trace.Block)}
 }
 
 // add keeps a block and reports whether no node had shown it.
 func (b *blockStore) add(x trace.Block) (isNew bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	isNew = !b.known[x.Hash]
-	b.known[x.Hash] = true
+	if _, ok := b.known[x.Hash]; !ok {
+		isNew, b.known[x.Hash] = true, x.Height
+	}
 	if _, ok := b.body[x.Hash]; ok {
 		return isNew
 	}
@@ -55,6 +56,14 @@ func (b *blockStore) add(x trace.Block) (isNew bool) {
 		delete(b.body, b.order[0])
 	}
 	return isNew
+}
+
+// heightOf returns the height of a block that a node has shown.
+func (b *blockStore) heightOf(h trace.Hash) (uint64, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	height, ok := b.known[h]
+	return height, ok
 }
 
 // get returns a block that is kept.

@@ -144,7 +144,7 @@ func TestCheck_Failures(t *testing.T) {
 		"no peers":           {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: . - 2}"}, row: namePeers, want: "counts no peer"},
 		"peers by call":      {file: []string{"calls:\n", "peers: {call: greet}\ncalls:\n  greet: {method: greet}\n"}, row: nameConnect, want: "error -32601"},
 		"make_block":         {nodes: func(a, _ *fakeNode) { a.hook = failing("generate", -1) }, row: nameMake, want: "error -1"},
-		"makes none":         {file: []string{"generate: {method: generate}", "generate: {method: peers}"}, row: nameMake, want: "stays there"},
+		"makes none":         {file: []string{"generate: {method: generate}", "generate: {method: peers}"}, row: nameMake, want: "node a replied 2 and made no block: its chain stayed at height 0"},
 		"submit":             {file: []string{"jq: .id}", "jq: .no}"}, row: nameSubmit, want: "gives null, which is not a transaction's id", jq: ".no"},
 		"submit to nobody":   {nodes: func(a, b *fakeNode) { a.takes, b.takes = false, false }, row: rowIncluded, want: "is in none of the blocks"},
 		"another id":         {file: []string{"jq: .id}", "jq: .id + \"x\"}"}, row: rowIncluded, want: "they list"},

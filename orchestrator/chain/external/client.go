@@ -158,7 +158,12 @@ func (s *search) poll(ctx context.Context) (uint64, error) {
 		}
 	}
 	for s.last.Height < t.height {
-		b, err := s.block(ctx, s.member, s.last.Height+1)
+		height := s.last.Height + 1
+		b, err := s.block(ctx, s.member, height)
+		for err != nil && noBlock(err) && height < t.height { // the chain may skip heights
+			height++
+			b, err = s.block(ctx, s.member, height)
+		}
 		if err != nil {
 			return 0, err
 		}

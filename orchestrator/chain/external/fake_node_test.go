@@ -48,11 +48,17 @@ func words(prefix string, n int) []string {
 }
 
 func (y *fakeNode) hash(height int) any {
+	for height > 0 && y.chain[height] == skippedHeight {
+		height--
+	}
 	if height < 0 {
 		return nil
 	}
 	return "x-" + y.chain[height]
 }
+
+// skippedHeight is the word for a height without a block. None may be the last one of a chain.
+const skippedHeight = "-"
 
 // txs are what a block lists.
 func (y *fakeNode) txs(height int) []string {
@@ -123,7 +129,7 @@ func (y *fakeNode) answer(method string, params []any) (any, *RPCError) {
 	case "final":
 		return y.final, nil
 	case "block":
-		if height < 0 || height > top {
+		if height < 0 || height > top || y.chain[height] == skippedHeight {
 			return nil, &RPCError{Code: -8, Message: "no such height"}
 		}
 		return map[string]any{
@@ -147,6 +153,8 @@ func (y *fakeNode) answer(method string, params []any) (any, *RPCError) {
 	case "generate":
 		y.chain = append(y.chain, fmt.Sprintf("made%d", top+1))
 		return []any{y.hash(top + 1)}, nil
+	case "busy":
+		return "busy", nil
 	case "send", "connect":
 		y.sent = append(y.sent, fmt.Sprint(params...))
 		return map[string]any{"id": fmt.Sprintf("0xT%d", len(y.sent))}, nil

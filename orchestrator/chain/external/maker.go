@@ -2,10 +2,13 @@ package external
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/trace"
+	"github.com/netsplit/netsplit/testnets/chainspec"
 )
 
 // maker makes blocks on command at one node. It owns which blocks the node said that it made, and whether it is making one
@@ -35,12 +38,51 @@ func (k *maker) makeBlock(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	result, err := k.call(ctx, k.member, k.file.Act.MakeBlock.Calls, nil)
-	if err != nil {
+	if err := k.make(ctx, k.file.Act.MakeBlock.Calls); err != nil {
 		return fmt.Errorf("make a block at %s: %w", k.member.ID, err)
 	}
-	k.note(result)
 	return nil
+}
+
+const (
+	// gainTimeout is how long a block that a node made on command may take to be on its chain, gainInterval the time between
+	// polls for it.
+	gainTimeout  = 5 * time.Second
+	gainInterval = 20 * time.Millisecond
+)
+
+// make calls what makes a block, and notes which it was. A node that replies without having made one is an error, whatever the
+// reply: its chain is no higher than before.
+func (k *maker) make(ctx context.Context, calls []chainspec.CallRef) error {
+	read := reader{k.caller}
+	before, _, err := read.height(ctx, k.member)
+	if err != nil {
+		return err
+	}
+	result, err := k.call(ctx, k.member, calls, nil)
+	if err != nil {
+		return err
+	}
+	k.note(result)
+	wait, cancel := context.WithTimeout(ctx, gainTimeout)
+	defer cancel()
+	for {
+		height, _, failed := read.height(wait, k.member)
+		switch {
+		case failed == nil && height > before:
+			return nil
+		case wait.Err() == nil:
+			err = failed
+		}
+		select {
+		case <-time.After(gainInterval):
+		case <-wait.Done():
+			if ctx.Err() != nil || err != nil {
+				return errors.Join(ctx.Err(), err)
+			}
+			return fmt.Errorf("node %s replied %s and made no block: its chain stayed at height %d", k.member.ID, k.secrets.show(result), before)
+		}
+	}
 }
 
 // note takes in the hashes in a node's reply to the command to make a block: a text or a list of texts.

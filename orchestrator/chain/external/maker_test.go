@@ -46,9 +46,20 @@ func TestMaker_PollWaitsForReply(t *testing.T) {
 	must.Fail(t, context.Canceled)(w.makeBlock(ctx, "a"))
 }
 
+// A node that replies to the command, and makes no block, is noticed, also in warm_up.
+func TestMaker_PoliteRefusal(t *testing.T) {
+	t.Parallel()
+	busy := []string{"  generate: {method: generate}", "  generate: {method: busy}"}
+	w := newHarness(t, 1, parse(t, plain, busy...))
+	w.fakes[0].set(1, "x", "y")
+	must.Fail(t, `make a block at a: node a replied busy and made no block: its chain stayed at height 2`)(w.makeBlock(t.Context(), "a"))
+	w = newHarness(t, 2, parse(t, plain, append(busy, warm...)...))
+	must.Fail(t, `warm_up, step 1 of 2: node a replied busy and made no block`)(w.connectPeers(t.Context()))
+}
+
 func TestMaker_Errors(t *testing.T) {
 	w := newHarness(t, 1, parse(t, plain))
-	w.fakes[0].hook = func(*fakeNode, string, int) *RPCError { return &RPCError{Code: 1, Message: "no"} }
+	w.fakes[0].hook = failing("generate", 1)
 	must.Fail(t, "make a block at a: node a, call generate")(w.makeBlock(t.Context(), "a"))
 	must.Fail(t, "has no node nobody")(w.makeBlock(t.Context(), "nobody"))
 	none := newHarness(t, 1, parse(t, plain, "  make_block: {call: generate}\n", "", "  generate: {method: generate}\n", ""))

@@ -1,6 +1,7 @@
 package external
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,9 @@ const (
 	maxPollBytes = 16 << 20
 	// maxBelow is how many blocks below a node's head are read before one is found that is known, and maxBelowBytes how
 	// many bytes of them, where nodes give blocks by hash alone.
-	maxBelow      = 5000
+	maxBelow = 5000
+	// maxUnproven is how many polls must find the same before the first heights count as skipped.
+	maxUnproven   = 3
 	maxBelowBytes = 64 << 20
 )
 
@@ -31,11 +34,13 @@ type poller struct {
 	store  *blockStore
 
 	begun bool
-	// base and hashes are the chain: the hash at every height from base on. The first, which is base's, is known from its
-	// child only, and empty until there is one.
+	// base and hashes are the chain: the hash at every height from base on, empty where the chain has no block: it skipped that
+	// height. The first, which is base's, is known from its child only, and empty until there is one.
 	base   uint64
 	hashes []trace.Hash
 	final  uint64
+	// unproven is how often in a row nothing showed whether the chain skips the heights above base: base's hash is not known.
+	unproven int
 	// below are the blocks that were read on the way down from a head, see descend; belowBytes is what they take.
 	below      map[trace.Hash]trace.Block
 	belowBytes int
@@ -48,6 +53,21 @@ func (p *poller) top() uint64 { return p.base + uint64(len(p.hashes)) - 1 }
 
 func (p *poller) hash(height uint64) trace.Hash { return p.hashes[height-p.base] }
 
+// known returns the highest height, from a height down, at which the chain has a block that was read; else base.
+func (p *poller) known(height uint64) uint64 {
+	for height > p.base && p.hash(height) == "" {
+		height--
+	}
+	return height
+}
+
+// noBlock says whether a node answered that it has no block, where it skipped a height say.
+func noBlock(err error) bool {
+	var refused *RPCError
+	var unfit *AnswerError
+	return errors.As(err, &refused) || errors.As(err, &unfit)
+}
+
 // poll is Polling.Poll for the node. A head whose chain was replaced in part comes with the number of blocks that are not on
 // it any more. The height that the node calls final comes last.
 func (p *poller) poll(ctx context.Context) ([]trace.Event, error) {
@@ -57,6 +77,8 @@ func (p *poller) poll(ctx context.Context) ([]trace.Event, error) {
 	}
 	var events []trace.Event
 	switch {
+	case p.begun && t.hash == "" && p.top() > 0:
+		return nil, fmt.Errorf("node %s gives no head (height %d, no hash), and its chain was at height %d", p.member.ID, t.height, p.top())
 	case p.begun && t.height == p.top() && t.hash == p.hash(t.height):
 	case !p.begun || t.height < p.base:
 		events, err = p.begin(ctx, t)
@@ -142,14 +164,18 @@ func (p *poller) checkHead(ctx context.Context, t tip) error {
 		p.member.ID, at(p.file, o.Head.JQ.Pos), t.hash, t.height, at(p.file, o.Block.Hash.Pos), b.Hash))
 }
 
-// fork finds the highest known height, at most limit, at which the node's chain is still the known one. The top is read
-// again even where nothing but growth is expected. From there it steps back, further each time, and then halves.
+// fork finds the highest known block, at most at height limit, that is still on the node's chain. The top is read again even
+// where nothing but growth is expected. From there it steps back, further each time, and then halves.
 func (p *poller) fork(ctx context.Context, limit uint64) (uint64, error) {
 	same := func(height uint64) (bool, error) {
+		height = p.known(height)
 		if height == p.base {
 			return true, nil
 		}
 		b, err := p.block(ctx, p.member, height)
+		if err != nil && noBlock(err) {
+			return false, nil // the chain may skip this height now; what is read above must have its parent further down
+		}
 		return err == nil && b.Hash == p.hash(height), err
 	}
 	differs := min(p.top(), limit) + 1 // lowest height known to differ
@@ -178,24 +204,37 @@ func (p *poller) fork(ctx context.Context, limit uint64) (uint64, error) {
 			differs = middle
 		}
 	}
-	return agrees, nil
+	return p.known(agrees), nil
 }
 
-// readAbove reads the blocks above a height, each standing on the one before. With an error come the blocks before it.
+// readAbove reads the blocks above a height, each standing on the one before. Heights that the chain skips are followed by
+// parents: a height at which the node has no block is one if the next block stands on the last one before. With an error come
+// the blocks before it.
 func (p *poller) readAbove(ctx context.Context, above, to uint64) ([]trace.Block, error) {
 	var fresh []trace.Block
+	var skipped error // why there is no block at the heights since the last one
 	parent, bytes := p.hash(above), 0
 	for height := above + 1; height <= min(to, above+maxPoll) && bytes <= maxPollBytes; height++ {
 		b, err := p.block(ctx, p.member, height)
-		if err != nil {
-			return fresh, err
-		}
-		if b.Parent != parent && height > p.base+1 {
-			return fresh, nil
+		switch {
+		case err != nil && height < to && noBlock(err):
+			skipped = cmp.Or(skipped, err)
+			continue
+		case err != nil:
+			return fresh, cmp.Or(skipped, err)
+		case b.Parent != parent && (above > p.base || len(fresh) > 0 || skipped != nil && parent != ""):
+			return fresh, skipped
+		case skipped != nil && parent == "":
+			if p.unproven++; p.unproven < maxUnproven {
+				return fresh, skipped
+			}
 		}
 		fresh = append(fresh, b)
-		parent = b.Hash
+		parent, skipped = b.Hash, nil
 		bytes += bytesOf(b)
+	}
+	if len(fresh) == 0 {
+		return nil, skipped
 	}
 	return fresh, nil
 }
@@ -206,6 +245,11 @@ func (p *poller) descend(ctx context.Context, t tip) ([]trace.Event, error) {
 	var down []trace.Block
 	hash, height := t.hash, t.height
 	for read, before := 0, p.belowBytes; height > p.base && (height > p.top() || p.hash(height) != hash); height-- {
+		if h, ok := p.store.heightOf(hash); ok && h < height { // the chain skips heights
+			if height = h; height <= p.base || height <= p.top() && p.hash(height) == hash {
+				break
+			}
+		}
 		b, ok := p.below[hash]
 		switch {
 		case len(down) == maxBelow || p.belowBytes > maxBelowBytes:
@@ -243,12 +287,20 @@ func (p *poller) commit(ctx context.Context, fork uint64, fresh []trace.Block) [
 	if len(fresh) > 0 {
 		p.maker.wait(ctx)
 	}
-	old, top := p.hash(p.top()), p.top()
+	old, dropped := p.hash(p.top()), 0
+	for _, h := range p.hashes[fork-p.base+1:] {
+		if h != "" {
+			dropped++
+		}
+	}
 	p.hashes = p.hashes[:fork-p.base+1]
 	var events []trace.Event
-	for _, b := range fresh {
-		if b.Height == p.base+1 {
+	for i, b := range fresh {
+		if i == 0 && fork == p.base {
 			p.hashes[0] = b.Parent
+		}
+		for p.top()+1 < b.Height {
+			p.hashes = append(p.hashes, "")
 		}
 		p.hashes = append(p.hashes, b.Hash)
 		if p.store.add(b) {
@@ -260,7 +312,7 @@ func (p *poller) commit(ctx context.Context, fork uint64, fresh []trace.Block) [
 			}})
 		}
 	}
-	head := &trace.Head{Hash: p.hash(p.top()), Height: p.top(), Old: old, Dropped: int(top - fork)}
+	head := &trace.Head{Hash: p.hash(p.top()), Height: p.top(), Old: old, Dropped: dropped}
 	if head.Hash == "" || head.Hash == old {
 		return events
 	}

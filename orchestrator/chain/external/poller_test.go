@@ -207,8 +207,14 @@ func TestPoller_ReorgTwiceWhileReading(t *testing.T) {
 	}
 }
 
-// TestPoller_RandomHistories lets several nodes wander over a tree of blocks and checks that the events tell where each is.
+// TestPoller_RandomHistories lets several nodes wander over a tree of blocks and checks that the events tell where each is; with
+// every height used, and with some skipped.
 func TestPoller_RandomHistories(t *testing.T) {
+	t.Run("dense", func(t *testing.T) { wander(t, false) })
+	t.Run("skipping", func(t *testing.T) { wander(t, true) })
+}
+
+func wander(t *testing.T, skips bool) {
 	const nodes = 4
 	w := newHarness(t, nodes, parse(t, plain))
 	var group sync.WaitGroup
@@ -220,9 +226,20 @@ func TestPoller_RandomHistories(t *testing.T) {
 			for range 60 {
 				from := max(1, len(chain)-rng.IntN(5))
 				chain = chain[:from:from]
+				below := func(h int) string { // the last block below a height
+					for h--; chain[h] == skippedHeight; h-- {
+					}
+					return chain[h]
+				}
 				for range rng.IntN(6) {
-					// A word names its whole past, so that a block has one parent.
-					chain = append(chain, fmt.Sprintf("%s%d", chain[len(chain)-1], rng.IntN(2)))
+					if skips && rng.IntN(3) == 0 {
+						chain = append(chain, skippedHeight)
+					}
+					// A word names its whole past, so that a block has one parent, and its height.
+					chain = append(chain, fmt.Sprintf("%s%d.%d", below(len(chain)), len(chain)%10, rng.IntN(2)))
+				}
+				for chain[len(chain)-1] == skippedHeight {
+					chain = chain[:len(chain)-1]
 				}
 				w.fakes[i].set(0, chain...)
 				events, err := w.poll(t.Context(), id)
@@ -242,7 +259,7 @@ func TestPoller_RandomHistories(t *testing.T) {
 					t.Errorf("%s is at %d, the walk at %d", id, h, w.poller(i).top())
 				}
 				for h := len(chain) - 1; h > 0; h-- {
-					if seen[trace.Hash("x-"+chain[h])] != trace.Hash("x-"+chain[h-1]) {
+					if chain[h] != skippedHeight && seen[trace.Hash("x-"+chain[h])] != trace.Hash("x-"+below(h)) {
 						t.Errorf("%s did not see %s on its parent", id, chain[h])
 					}
 				}

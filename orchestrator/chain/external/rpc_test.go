@@ -254,12 +254,17 @@ func TestRPC_HTTPGet(t *testing.T) {
 // With http-get, a call that has parameters is a POST of them; its answer may be empty.
 func TestRPC_HTTPPost(t *testing.T) {
 	var requests []string
-	status, reply := 200, ""
+	height, status, reply := 0, 200, ""
 	file := parse(t, get, "calls:\n", `act: {make_block: {call: mine}}
 calls:
   mine: {path: "/mine/{{.Node.Name}}", params: {blocks: 1, to: "{{.Node.Name}}", at: "{{int .Node.Index}}"}}
 `)
 	c := served(t, file, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			fmt.Fprintf(w, `{"result": {"height": %d}}`, height)
+			return
+		}
+		height++
 		body, _ := io.ReadAll(r.Body)
 		requests = append(requests, fmt.Sprintf("%s %s %s %s", r.Method, r.URL, r.Header.Get("Content-Type"), body))
 		w.WriteHeader(status)
