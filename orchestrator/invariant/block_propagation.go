@@ -38,6 +38,7 @@ pair counted.`,
 		return &propagation{
 			p50: p.Duration("p50"), p95: p.Duration("p95"), p99: p.Duration("p99"), coverage: p.Share("coverage"),
 			window: p.Duration("window"), open: make(map[replay.BlockIndex]*spreading), absent: make(map[pair]interval),
+			early: make(map[replay.BlockIndex][]earlyArrival),
 		}
 	},
 }
@@ -56,7 +57,8 @@ type propagation struct {
 	arrived int
 	hidden  int // pairs in which the node's own chain hides whether it had the block
 	blocks  int
-	missed  worst             // blocks that did not arrive everywhere
+	missed  worst // blocks that did not arrive everywhere
+	early   map[replay.BlockIndex][]earlyArrival
 	absent  map[pair]interval // the pairs in which the block did not arrive, and the time that it had
 	late    int               // of which the block may have come in time, as was seen later
 }
@@ -71,6 +73,33 @@ type interval struct{ from, to time.Duration }
 
 // maxAbsent bounds the pairs that are kept: of more, missing reports explain none.
 const maxAbsent = 1 << 18
+
+// earlyArrival is the report of a block by a node whose clock is behind that of the maker: the maker's report comes after it.
+type earlyArrival struct {
+	node replay.NodeIndex
+	at   time.Duration
+	sync bool
+}
+
+// maxEarly bounds the blocks with early arrivals that are kept.
+const maxEarly = 1024
+
+// arriveEarly keeps the arrival of a block whose making is not reported yet.
+func (c *propagation) arriveEarly(s *replay.State, sync bool) {
+	if s.Facts.Polled() || s.Blocks.At(s.Block).Maker != replay.NoNode {
+		return
+	}
+	if len(c.early) >= maxEarly {
+		for b, list := range c.early {
+			if s.Now-list[0].at > c.window {
+				delete(c.early, b)
+			}
+		}
+	}
+	if len(c.early) < maxEarly {
+		c.early[s.Block] = append(c.early[s.Block], earlyArrival{s.Node, s.Now, sync})
+	}
+}
 
 // spreading is a block that has not reached all nodes yet.
 type spreading struct {
@@ -117,6 +146,9 @@ func (c *propagation) Observe(s *replay.State, e *trace.Event) {
 		c.late++
 	}
 	x := c.open[s.Block]
+	if x == nil {
+		c.arriveEarly(s, e.Seen.Sync)
+	}
 	if x == nil || !x.waiting.Has(s.Node) {
 		return
 	}
@@ -126,7 +158,7 @@ func (c *propagation) Observe(s *replay.State, e *trace.Event) {
 	} else {
 		x.arrived++
 		if !e.Seen.Sync {
-			c.deliver(s, x)
+			c.deliver(s, x, s.Node)
 		}
 	}
 	if x.left == 0 {
@@ -140,11 +172,11 @@ func (x *spreading) remove(n replay.NodeIndex) {
 }
 
 // deliver counts a delivery: the block was made between x.since and x.made, and arrived between s.Since and now.
-func (c *propagation) deliver(s *replay.State, x *spreading) {
+func (c *propagation) deliver(s *replay.State, x *spreading, to replay.NodeIndex) {
 	d := span{recorded: s.Now - x.made, low: max(0, s.Since-x.made), high: s.Now - x.since}
 	c.spans.add(d)
 	if slow := c.slowest.delay; d.low > slow.low || d.low == slow.low && d.recorded > slow.recorded {
-		c.slowest = delivery{d, s.Now, s.Block, s.Node}
+		c.slowest = delivery{d, s.Now, s.Block, to}
 	}
 }
 
@@ -166,6 +198,20 @@ func (c *propagation) start(s *replay.State) {
 	}
 	c.open[s.Block] = x
 	c.queue = append(c.queue, x)
+	for _, a := range c.early[s.Block] {
+		if !x.waiting.Has(a.node) || s.Now-a.at > c.window {
+			continue
+		}
+		x.remove(a.node)
+		x.arrived++
+		if !a.sync {
+			c.deliver(s, x, a.node)
+		}
+	}
+	delete(c.early, s.Block)
+	if x.left == 0 {
+		c.close(x)
+	}
 }
 
 // restrict takes out the nodes that can no longer be reached; what has arrived still counts.

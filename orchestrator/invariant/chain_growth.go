@@ -311,7 +311,7 @@ func (c *growth) seen(s *replay.State, e *trace.Seen) {
 	c.foundLater(s)
 	n, b := &c.nodes[s.Node], s.Blocks.At(s.Block)
 	if e.Made {
-		if b.Maker != s.Node || !s.First || !c.running || n.part < 0 {
+		if !s.Made || !c.running || n.part < 0 {
 			return
 		}
 		n.whole.Made++

@@ -27,6 +27,8 @@ type Summary struct {
 	Faults      []FaultSummary     `json:"faults,omitempty"`
 	// Machine is how punctual the machine was; nil where that was not measured.
 	Machine *replay.Machine `json:"machine,omitempty"`
+	// Clocks are the nodes' clocks that are surely wrong.
+	Clocks []replay.NodeClock `json:"clocks,omitempty"`
 }
 
 // summarizer is a checker that has figures for the summary; it is called after Finish.
@@ -152,7 +154,7 @@ type LinkSummary struct {
 
 // summarize makes the summary, but for the figures of the checkers.
 func summarize(s *replay.State) Summary {
-	x := Summary{Events: s.Events, Duration: s.Horizon(), Blocks: s.Blocks.Len() - 1, Partitions: s.Partitions()}
+	x := Summary{Events: s.Events, Duration: s.Horizon(), Blocks: s.Blocks.Len() - 1, Partitions: s.Partitions(), Clocks: s.Clocks.Wrong()}
 	if s.Machine.Measured > 0 {
 		x.Machine = &s.Machine
 	}

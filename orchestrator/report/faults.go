@@ -81,11 +81,16 @@ func (p *printer) measured(faults []invariant.FaultSummary) {
 	}
 }
 
-// machine says how late the machine was, if it was.
-func (p *printer) machine(m *replay.Machine) {
-	if m != nil && m.Late > 0 {
+// timing says what disturbed the times of the run: a machine that was late, clocks that are wrong.
+func (p *printer) timing(m *replay.Machine, clocks []replay.NodeClock) {
+	if late := m != nil && m.Late > 0; late || len(clocks) > 0 {
 		p.line("")
-		p.text("The machine was late " + m.Text())
+		if late {
+			p.text("The machine was late " + m.Text() + ".")
+		}
+		for _, c := range clocks {
+			p.text(fmt.Sprintf("The clock of %s is %s: the times of its events are corrected.", c.Node, c.Text()))
+		}
 	}
 }
 

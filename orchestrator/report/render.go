@@ -22,7 +22,7 @@ func (r *Report) Render(w io.Writer, s Style) error {
 		p.nodes(&r.Summary)
 		p.faults(r.Summary.Faults)
 		p.measured(r.Summary.Faults)
-		p.machine(r.Summary.Machine)
+		p.timing(r.Summary.Machine, r.Summary.Clocks)
 		p.partitions(r.Summary.Partitions)
 		p.propagation(&r.Summary.Propagation)
 		p.growth(r.Summary.Growth)

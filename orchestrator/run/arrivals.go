@@ -17,7 +17,7 @@ const (
 	maxNotifications = 256
 	// maxNotificationAge is how old a notification may be when the poll comes that finds its block: readers of the trace
 	// sort what is out of order within trace.ReorderWindow only.
-	maxNotificationAge = trace.ReorderWindow - 500*time.Millisecond
+	maxNotificationAge = min(1500*time.Millisecond, trace.ReorderWindow)
 	// lateNotification is how long after an answer that has a block the node may take to notify of it. The block had come
 	// just before the answer then; without the notification, it may have come at any time since the poll before.
 	lateNotification = 200 * time.Millisecond

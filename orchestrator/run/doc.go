@@ -19,6 +19,7 @@
 //     command), answers.go (what nodes say of themselves), observer.go (nodes that do not print what happens to them are
 //     polled; arrivals.go gives the blocks that are found their times). The parts do not know each other, except that the fault runner starts the prober's
 //     measurements.
+//   - clocks.go compares the nodes' clocks with the run's and corrects the times of their events.
 //   - machine.go measures how punctual the machine is.
 //   - tasks.go has what all parts work with: the run's time, its goroutines, and the struct shared, which hands both and
 //     the recorder, view and testnet to each part.

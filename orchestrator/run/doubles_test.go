@@ -398,3 +398,52 @@ func (f forging) Client(id faults.NodeID) chain.Client {
 	}
 	return f.Chain.Client(id)
 }
+
+// skewed is a chain one of whose nodes has a clock that is ahead, or behind if by is negative.
+type skewed struct {
+	chain.Chain
+	node faults.NodeID
+	by   time.Duration
+	// silent: its answers do not show it.
+	silent bool
+}
+
+func (c skewed) ParseLog(id faults.NodeID, line []byte) (trace.Event, time.Time, bool) {
+	e, at, ok := c.Chain.ParseLog(id, line)
+	if id == c.node {
+		at = at.Add(c.by)
+	}
+	return e, at, ok
+}
+
+func (c skewed) Client(id faults.NodeID) chain.Client {
+	if id != c.node || c.silent {
+		return c.Chain.Client(id)
+	}
+	return skewedClient{c.Chain.Client(id), c.by}
+}
+
+func (c skewed) Capabilities() chain.Capabilities {
+	caps := c.Chain.Capabilities()
+	if answer := caps.Answer; answer != nil && !c.silent {
+		caps.Answer = func(ctx context.Context, id faults.NodeID) (trace.Answer, error) {
+			a, err := answer(ctx, id)
+			if id == c.node && err == nil {
+				a.Clock, a.PeersClock = a.Clock.Add(c.by), a.PeersClock.Add(c.by)
+			}
+			return a, err
+		}
+	}
+	return caps
+}
+
+type skewedClient struct {
+	chain.Client
+	by time.Duration
+}
+
+func (c skewedClient) Status(ctx context.Context) (trace.Status, error) {
+	s, err := c.Client.Status(ctx)
+	s.Time = s.Time.Add(c.by)
+	return s, err
+}

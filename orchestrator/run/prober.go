@@ -265,7 +265,7 @@ func (p *prober) queryNodes(ctx context.Context, f *faults.Planned, phase trace.
 		node := faults.NodeID(id)
 		deadline := p.time.Now() + restartTimeout
 		for {
-			s, err := p.net.status(ctx, node)
+			s, err := p.status(ctx, node)
 			if err == nil || !p.view.isUp(node) || p.time.Now() >= deadline {
 				s.Fault, s.Phase = f.ID, phase
 				p.rec.status(node, s, err)

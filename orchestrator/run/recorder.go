@@ -39,18 +39,26 @@ type recorder struct {
 	zero    time.Duration
 	started bool
 	ended   bool // the trace has its end event: what comes now is not part of the run
-	early   []trace.Event
+	early   []earlyEvent
 	// starting holds what to record of nodes that are being started or resumed, at their first sign of life.
 	starting map[faults.NodeID]trace.Lifecycle
+	clocks   map[faults.NodeID]trace.Clock // what is known of the nodes' clocks
 	// sealed is the clock time after which nodes' events are no longer recorded; zero: they all are.
 	sealed time.Duration
+}
+
+// earlyEvent is an event from before run time 0.
+type earlyEvent struct {
+	trace.Event
+	printed  bool          // by the node, whose own clock At is by
+	received time.Duration // when the line came
 }
 
 func newRecorder(out *trace.Writer, chain chain.Chain, clock runtime.Clock, h hooks) *recorder {
 	caps := chain.Capabilities()
 	return &recorder{
 		chain: chain, notification: caps.ParseNotification, clock: clock, hooks: h, polled: caps.Polling != nil, out: out,
-		starting: make(map[faults.NodeID]trace.Lifecycle),
+		starting: make(map[faults.NodeID]trace.Lifecycle), clocks: make(map[faults.NodeID]trace.Clock),
 	}
 }
 
@@ -60,16 +68,22 @@ func (r *recorder) begin(zero time.Duration, run trace.Run) {
 	defer r.mu.Unlock()
 	r.zero, r.started = zero, true
 	first := trace.Event{Kind: trace.KindRun, Run: &run}
-	if len(r.early) > 0 {
-		first.At = min(0, r.early[0].At-zero)
-	}
-	r.write(first)
-	for _, e := range r.early {
-		e.At = max(e.At-zero, first.At)
+	for i := range r.early {
+		e := &r.early[i]
+		if e.printed {
+			e.At = r.correct(faults.NodeID(e.Node), e.At, e.received)
+		}
 		if e.Gap != nil {
 			e.Gap.From -= zero
 		}
-		r.write(e)
+		if i == 0 {
+			first.At = min(0, e.At-zero)
+		}
+		e.At = max(e.At-zero, first.At)
+	}
+	r.write(first)
+	for _, e := range r.early {
+		r.write(e.Event)
 	}
 	r.early = nil
 }
@@ -98,7 +112,7 @@ func (r *recorder) addLocked(at time.Duration, e trace.Event) {
 	r.hooks.event(&e)
 	if !r.started {
 		e.At = at
-		r.early = append(r.early, e)
+		r.early = append(r.early, earlyEvent{Event: e})
 		return
 	}
 	e.At = at - r.zero
@@ -124,7 +138,8 @@ func (r *recorder) status(node faults.NodeID, s trace.Status, err error) {
 	r.add(trace.Event{Kind: trace.KindStatus, Node: trace.NodeID(node), Status: &s})
 }
 
-// Line implements runtime.Sink. The time of an event is the node's own, that of a notification the runtime's.
+// Line implements runtime.Sink. The time of an event is the node's own, corrected by what is known of its clock, that of a
+// notification the runtime's: a line that comes late still says when it happened.
 func (r *recorder) Line(node faults.NodeID, at time.Time, line []byte) {
 	if r.notification != nil {
 		if n, ok := r.notification(node, line); ok {
@@ -132,14 +147,17 @@ func (r *recorder) Line(node faults.NodeID, at time.Time, line []byte) {
 		}
 	}
 	if e, when, ok := r.chain.ParseLog(node, line); ok {
-		r.event(node, when.Sub(r.clock.Epoch()), e)
+		r.event(node, when.Sub(r.clock.Epoch()), at.Sub(r.clock.Epoch()), e)
 	}
 }
 
-// event records what a node printed.
-func (r *recorder) event(node faults.NodeID, at time.Duration, e trace.Event) {
+// event records what a node printed, at a time of its own clock.
+func (r *recorder) event(node faults.NodeID, at, received time.Duration, e trace.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.started {
+		at = r.correct(node, at, received)
+	}
 	if r.sealed > 0 && at > r.sealed {
 		return
 	}
@@ -147,6 +165,10 @@ func (r *recorder) event(node faults.NodeID, at time.Duration, e trace.Event) {
 		r.upLocked(at, node, l)
 	}
 	r.addLocked(at, e)
+	if !r.started && !r.ended {
+		last := &r.early[len(r.early)-1] // the node's clock may not be known yet
+		last.printed, last.received = true, received
+	}
 }
 
 // nodeStarting says that a node is being started or resumed: it is up from its first sign of life on, which may come before

@@ -133,6 +133,7 @@ func (r *run) start(ctx context.Context) error {
 	r.observer = newObserver(r.shared, r.arrivals)
 	r.answers = &answerPoller{r.shared}
 	r.observer.pollFirst(ctx)
+	r.compareClocks(ctx)
 	r.time.zero = r.time.Now()
 	for _, n := range net.Nodes() {
 		r.rec.lifecycle(r.time.zero, n, trace.Lifecycle{State: trace.StateUp})
@@ -217,7 +218,7 @@ func (r *run) collect(ctx context.Context) error {
 		r.tasks.start(ctx, "last status of "+string(n), func(ctx context.Context) error {
 			var s trace.Status
 			err := r.time.retry(ctx, lastTimeout, func() (err error) {
-				s, err = r.net.status(ctx, n)
+				s, err = r.status(ctx, n)
 				return err
 			})
 			s.Final = true

@@ -606,3 +606,44 @@ func TestRun_LateMachine(t *testing.T) {
 		}
 	}
 }
+
+// TestRun_WrongClock runs nodes one of which has a wrong clock, with a cut and a delay.
+func TestRun_WrongClock(t *testing.T) {
+	scenario := powNet(3, 2, "500ms") + `seed: 9
+load: [{transfers: 5/s, until: 25s}]
+faults:
+  - {at: 4s, for: 10s, partition: {groups: [[miner-1, full-1], [miner-2, miner-3, full-2]]}}
+  - {at: 18s, for: 6s, latency: {delay: 20ms}}
+expect: [agreement, validity, convergence, chain_growth, block_propagation, inclusion, isolation, fault_accuracy]
+duration: 30s
+`
+	checkHolds(t, setup{}.mustRun(t, scenario).report)
+	for _, node := range []faults.NodeID{"miner-2", "full-2"} {
+		for _, by := range []time.Duration{-30 * time.Second, -1500 * time.Millisecond, -5 * time.Millisecond, 5 * time.Millisecond, 30 * time.Second} {
+			out := setup{chain: func(c *native.Chain, _ http.RoundTripper) chain.Chain {
+				return skewed{Chain: c, node: node, by: by}
+			}}.mustRun(t, scenario)
+			for _, r := range out.report.Results {
+				if node == "miner-2" && r.Invariant == "consistency" && by.Abs() > time.Second {
+					continue // the times in its blocks are not those of its clock
+				}
+				if r.Verdict != invariant.Pass && (r.Expected || r.Verdict == invariant.Fail) {
+					t.Errorf("the clock of %s %v ahead: %s: %s (%s)", node, by, r.Invariant, r.Verdict, r.Reason)
+				}
+			}
+			clocks := out.report.Summary.Clocks
+			if len(clocks) != 1 || clocks[0].Node != trace.NodeID(node) || (clocks[0].Offset-by).Abs() > time.Millisecond {
+				t.Errorf("the clock of %s %v ahead: the report says %+v", node, by, clocks)
+			}
+			// Where only the times in its log are wrong, its reports contradict those of others: nothing fails because of it.
+			out = setup{chain: func(c *native.Chain, _ http.RoundTripper) chain.Chain {
+				return skewed{Chain: c, node: node, by: by, silent: true}
+			}}.mustRun(t, scenario)
+			for _, r := range out.report.Results {
+				if r.Verdict == invariant.Fail && r.Class != invariant.Safety {
+					t.Errorf("times of %s %v ahead: %s: %s (%s)", node, by, r.Invariant, r.Verdict, r.Reason)
+				}
+			}
+		}
+	}
+}

@@ -392,12 +392,12 @@ type Status struct {
 	Sent       uint64 `json:"sent,omitempty"`  // block and transaction messages sent
 	Received   uint64 `json:"received,omitempty"`
 	Duplicates uint64 `json:"duplicates,omitempty"`
-	// Time is the node's own clock when it answered; zero: not known.
-	Time  time.Time `json:"time,omitzero"`
-	Error string    `json:"error,omitempty"` // non-empty: the node did not answer
+	Error      string `json:"error,omitempty"` // non-empty: the node did not answer
 	// Fault and Phase are set for a poll that measures what a fault did to the node.
 	Fault string     `json:"fault,omitempty"`
 	Phase ProbePhase `json:"phase,omitempty"`
+	// Time is the node's own clock when it answered; zero: not known. What it shows is recorded as a Clock event.
+	Time time.Time `json:"-"`
 }
 
 // Answer is what Event.Node answered about itself at one moment after Event.At. Fields that it does not show are empty.

@@ -8,8 +8,11 @@ import (
 
 // ReorderWindow is how much later than an event's successors in time the event may stand in the file and still be put
 // in its place by ReadSorted. Events of one node are always in order; those of different nodes come through different
-// pipes, and delays of seconds between them mean a stalled host.
-const ReorderWindow = 2 * time.Second
+// pipes, and delays of seconds between them mean a stalled host or a log driver that is late.
+const ReorderWindow = 10 * time.Second
+
+// maxAhead is by how much an event may claim a later time than the next that the run itself records.
+const maxAhead = time.Second
 
 // maxHeld bounds the events that ReadSorted holds; beyond it the earliest is passed on at once.
 const maxHeld = 1 << 20
@@ -41,7 +44,7 @@ type sorter struct {
 	front  int
 	late   lateEvents
 	seq    int
-	latest time.Duration
+	latest time.Duration // the latest time that has come, as far as is known
 	end    *Event
 }
 
@@ -65,13 +68,17 @@ func (s *sorter) add(e *Event, fn func(*Event) error) error {
 		}
 	}
 	h := heldEvent{e, s.seq}
-	if s.seq == 0 || e.At >= s.latest {
-		s.latest = e.At
+	if n := len(s.queue); s.front == n || e.At >= s.queue[n-1].e.At {
 		s.queue = append(s.queue, h)
 	} else {
 		heap.Push(&s.late, h)
 	}
 	s.seq++
+	if s.latest < e.At || e.Node == "" && e.At < s.latest-maxAhead || s.seq == 1 {
+		// What the run itself records has the time at which it stands there: earlier events that claim a much later time, by
+		// a wrong clock, must not push others out.
+		s.latest = e.At
+	}
 	for {
 		first, ok := s.first()
 		if !ok || s.latest-first.e.At < ReorderWindow && s.held() <= s.limit {

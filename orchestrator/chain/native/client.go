@@ -40,13 +40,14 @@ func (c *Client) Status(ctx context.Context) (trace.Status, error) {
 		Sent       uint64     `json:"sent"`
 		Received   uint64     `json:"received"`
 		Duplicates uint64     `json:"duplicates"`
+		Time       int64      `json:"t"`
 	}
 	if err := c.do(ctx, http.MethodGet, "/v1/status", nil, &s); err != nil {
 		return trace.Status{}, err
 	}
 	return trace.Status{
 		Head: s.Head, Height: s.Height, Peers: s.Peers, Mempool: s.Mempool,
-		Sent: s.Sent, Received: s.Received, Duplicates: s.Duplicates,
+		Sent: s.Sent, Received: s.Received, Duplicates: s.Duplicates, Time: time.Unix(0, s.Time),
 	}, nil
 }
 

@@ -13,6 +13,7 @@
 //   - Connectivity (connectivity.go) is the components now, and the nodes that have reconciled since a separation.
 //   - Recoveries (recoveries.go) follows reconnected nodes until they share one chain.
 //   - gaps (gaps.go) is what the trace says to be missing of nodes' reports.
+//   - Clocks (clocks.go) is what is known of the nodes' clocks.
 //   - Machine (machine.go) is how punctual the machine was.
 //   - integrity (integrity.go) finds what the trace lacks of its plan, and statements about nodes that cannot all be true;
 //     recentBlocks (recent.go) is what it knows of the latest blocks.

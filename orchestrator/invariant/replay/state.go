@@ -30,6 +30,7 @@ type State struct {
 	Net        *Connectivity
 	Recoveries Recoveries
 	Machine    Machine
+	Clocks     Clocks
 
 	// Current is what the event that was applied last is about.
 	Current
@@ -46,6 +47,8 @@ type Current struct {
 	Block BlockIndex // of a block, seen, head or final event
 	// First is true when no node was known to have the block before.
 	First bool
+	// Made is true when a node reports, for the first time, that it made the block. Others may have it already, by their clocks.
+	Made bool
 	// Since is the earliest time at which what the event reports can have happened; State.Now is the latest.
 	Since time.Duration
 	Reorg Reorg // of a head event
@@ -100,6 +103,7 @@ func newState(run *trace.Run, at time.Duration) (*State, error) {
 		Run: run, Facts: newFacts(run), Now: at, Nodes: nodes, Blocks: newBlockTree(run.Chain.GenesisHash),
 		Topology: topology, Net: newConnectivity(nodes.Len()), Current: noEvent,
 	}
+	s.Clocks = newClocks(nodes)
 	s.Faults = Faults{nodes: nodes, blocks: &s.Blocks, topology: &s.Topology, byID: make(map[string]*FaultWindow)}
 	s.Faults.Enforced.sides = topology.Components(nil, nil)
 	s.Recoveries = Recoveries{nodes: nodes, blocks: &s.Blocks, facts: &s.Facts, net: s.Net}
@@ -150,8 +154,14 @@ func (s *State) Incomplete() string {
 	return ""
 }
 
-// TimesUncertain says why times and delays say nothing of the nodes: the machine was late. It is empty when they do.
-func (s *State) TimesUncertain() string { return s.Machine.Problem() }
+// TimesUncertain says why times and delays say nothing of the nodes: the machine was late, or reports contradict each other.
+// It is empty when they do.
+func (s *State) TimesUncertain() string {
+	if why := s.Machine.Problem(); why != "" {
+		return why
+	}
+	return s.Clocks.Problem(&s.Blocks)
+}
 
 // Missing is the first thing that the plan calls for and the trace does not have; empty when it has all.
 func (s *State) Missing() string { return s.integrity.missing.first() }
@@ -219,6 +229,7 @@ func (s *State) Partitions() []Partition {
 
 // apply takes in an event.
 func (s *State) apply(e *trace.Event) {
+	late := s.Now - e.At
 	s.Now = max(s.Now, e.At)
 	s.Blocks.now = s.Now
 	s.Events++
@@ -252,6 +263,14 @@ func (s *State) apply(e *trace.Event) {
 	switch e.Kind {
 	case trace.KindSeen:
 		s.seen(n, e.Seen)
+		if n != nil && s.Block != NoBlock && !s.Facts.Polled() {
+			from, ok := s.Nodes.Index(e.Seen.From)
+			if !ok {
+				from = NoNode
+			}
+			s.Clocks.seen(s.Block, s.Node, from, e.At)
+			s.Clocks.reported(s.Node, late)
+		}
 	case trace.KindHead:
 		s.head(n, e.Head)
 	case trace.KindFinal:
@@ -259,7 +278,7 @@ func (s *State) apply(e *trace.Event) {
 			s.Block = s.Blocks.final(e.Final)
 		}
 	case trace.KindFault:
-		if s.Faults.apply(e.Fault, s.Now, &s.problems) {
+		if s.Faults.apply(e.Fault, e.At, &s.problems) {
 			s.Net.invalidate(s.Now, e.Fault.ID)
 			s.refresh()
 		}
@@ -278,8 +297,11 @@ func (s *State) apply(e *trace.Event) {
 			n.ClockAhead, n.ClockError = s.LogTime(s.Node, e.Answer.Clock)-e.At, e.Answer.Took
 		}
 	case trace.KindClock:
-		if n != nil && e.Clock.Offset.Abs() > e.Clock.Within {
-			n.ClockOffset = e.Clock.Offset
+		if n != nil {
+			s.Clocks.measure(s.Node, e.Clock)
+			if n.ClockOffset = e.Clock.Offset; n.ClockOffset.Abs() <= e.Clock.Within {
+				n.ClockOffset = 0
+			}
 		}
 	case trace.KindGap:
 		s.gap(n, e)
@@ -355,7 +377,7 @@ func (s *State) seen(n *Node, e *trace.Seen) {
 		n.HasBlock, n.LowestBlock = true, e.Height
 	}
 	made := e.Made && b.Maker == NoNode
-	if made {
+	if s.Made = made; made {
 		b.Maker = s.Node
 		n.Made++
 	}
