@@ -125,6 +125,19 @@ var commands = map[string]any{
 	"answers": func(h *history, n trace.NodeID, height uint64, head trace.Hash) {
 		h.add(n, &trace.Event{Kind: trace.KindStatus, Status: &trace.Status{Height: height, Head: head}})
 	},
+	// submitted submits transactions prefix-1, prefix-2 ..., and bodyOf puts them into a block, with those that it has.
+	"submitted": func(h *history, n trace.NodeID, prefix string, count int) {
+		for i := range count {
+			h.submit(n, trace.Hash(fmt.Sprintf("%s-%d", prefix, i+1)))
+		}
+	},
+	"bodyOf": func(h *history, hash trace.Hash, prefix string, count int) {
+		var txs []trace.Hash
+		for i := range count {
+			txs = append(txs, trace.Hash(fmt.Sprintf("%s-%d", prefix, i+1)))
+		}
+		h.body(hash, txs...)
+	},
 	"lastPoll": func(h *history, n trace.NodeID, height uint64, head trace.Hash, why ...string) {
 		s := &trace.Status{Final: true, Height: height, Head: head, Error: strings.Join(why, " ")}
 		h.add(n, &trace.Event{Kind: trace.KindStatus, Status: s})

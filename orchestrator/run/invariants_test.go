@@ -326,8 +326,30 @@ duration: 25s
 	checkHolds(t, setup{}.mustRun(t, scenario).report)
 }
 
+// What is missing when the schedule ends is not too young to be judged: the run goes on until it is lost.
+func TestInvariants_LostTransfersAreAwaited(t *testing.T) {
+	late := func(now time.Duration, m wire.Message) bool {
+		_, ok := m.(*wire.Tx)
+		return ok && now > 8*time.Second
+	}
+	scenario := powNet(3, 2, "500ms") + `seed: 7
+load: [{transfers: 10/s, until: 15s}]
+expect: [{inclusion: {within: 15s}}]
+duration: 15s
+`
+	rep := in(dropMessages(late), "miner-1", "miner-2", "miner-3").mustRun(t, scenario).report
+	planted{fails: []string{"inclusion"}, code: invariant.ExitFail, nodes: []trace.NodeID{"full-1", "full-2"}}.check(t, rep)
+	if txs := rep.Summary.Txs; txs.Lost < 20 || txs.Open > 0 || txs.Included+txs.Lost != txs.Submitted {
+		t.Errorf("%+v", txs)
+	}
+}
+
 func TestInvariants_GoodNodesRefuseForgedTransfers(t *testing.T) {
 	rep := setup{chain: forge("full-1")}.mustRun(t, forged).report
+	if r := result(t, rep, "inclusion"); r.Verdict != invariant.Fail || !strings.Contains(r.Reason, "full-1 refused") {
+		t.Errorf("inclusion %s (%s)", r.Verdict, r.Reason)
+	}
+	rep = setup{chain: forge("full-1")}.mustRun(t, strings.Replace(forged, "inclusion]", "inclusion: {max_refused: 100%}]", 1)).report
 	checkHolds(t, rep)
 	if rep.Summary.Txs.Refused == 0 {
 		t.Error("no transfer was refused: none was forged")

@@ -109,9 +109,9 @@ func (r *recorder) addLocked(at time.Duration, e trace.Event) {
 	if r.ended {
 		return
 	}
+	e.At = at // of the clock, until run time 0 is known
 	r.hooks.event(&e)
 	if !r.started {
-		e.At = at
 		r.early = append(r.early, earlyEvent{Event: e})
 		return
 	}

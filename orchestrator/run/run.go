@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
@@ -181,8 +182,8 @@ func (r *run) showProgress(ctx context.Context) error {
 	}
 }
 
-// settle waits until all nodes share one head and have adopted fresh blocks, or the spec's settle time is over. It does
-// not judge: what was reached in time is in the trace.
+// settle waits until all nodes share one head and have adopted fresh blocks, or the spec's settle time is over, and then until
+// the transactions that are missing are on the chain, or lost. It does not judge: what was reached in time is in the trace.
 func (r *run) settle(ctx context.Context) error {
 	r.phase(trace.PhaseSettling)
 	r.Progress.Phase("settling", 0)
@@ -192,12 +193,34 @@ func (r *run) settle(ctx context.Context) error {
 		target = max(target, r.view.head(n).Height)
 	}
 	target += freshBlocks
-	for r.time.Now() < deadline && !r.settled(target) {
+	for !r.settled(target) {
+		if r.time.Now() >= deadline {
+			return nil
+		}
+		if err := r.time.pause(ctx, pollStep); err != nil {
+			return err
+		}
+	}
+	limit, judged := invariant.InclusionTime(Expectations(r.Spec), &r.net.Facts)
+	if !judged || r.net.Facts.NoTxs {
+		return nil
+	}
+	// From now on all transactions could be included.
+	for lost := r.time.Now() + limit + pollStep; r.time.Now() < lost && r.missing() > 0; {
 		if err := r.time.pause(ctx, pollStep); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// missing counts the transactions that are not on the chain of the first node that is up.
+func (r *run) missing() int {
+	up := r.view.up(r.net.Nodes())
+	if len(up) == 0 {
+		return 0
+	}
+	return r.view.missing(r.view.head(up[0]).Hash)
 }
 
 // settled reports whether all nodes that are up have one head, at least target high.

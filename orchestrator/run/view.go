@@ -2,10 +2,13 @@ package run
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -17,13 +20,22 @@ type view struct {
 	phase   trace.PhaseName
 	states  map[faults.NodeID]trace.State
 	heads   map[faults.NodeID]trace.Head
-	parents map[trace.Hash]trace.Hash // of every block that a node has
-	active  []string                  // IDs of the faults that hold
-	busy    trace.Busy                // the latest
+	parents map[trace.Hash]trace.Hash   // of every block that a node has
+	active  []string                    // IDs of the faults that hold
+	txs     map[trace.Hash][]trace.Hash // in the blocks whose content is known
+	waiting map[trace.Hash]waitingTx    // transactions that were on no chain that missing looked at
+	busy    trace.Busy                  // the latest
+}
+
+// waitingTx is where and when a transaction was submitted.
+type waitingTx struct {
+	node trace.NodeID
+	at   time.Duration // of the clock that add is given
 }
 
 func newView() *view {
 	return &view{
+		txs: make(map[trace.Hash][]trace.Hash), waiting: make(map[trace.Hash]waitingTx),
 		states: make(map[faults.NodeID]trace.State), heads: make(map[faults.NodeID]trace.Head),
 		parents: make(map[trace.Hash]trace.Hash),
 	}
@@ -38,6 +50,17 @@ func (v *view) add(e *trace.Event) {
 		v.phase = e.Phase.Name
 	case trace.KindNode:
 		v.states[faults.NodeID(e.Node)] = e.Lifecycle.State
+		if e.Lifecycle.State != trace.StateUp { // it may not have relayed these
+			maps.DeleteFunc(v.waiting, func(_ trace.Hash, x waitingTx) bool {
+				return x.node == e.Node && e.At-x.at < invariant.RelayTime
+			})
+		}
+	case trace.KindSubmit:
+		if e.Submit.Error == "" {
+			v.waiting[e.Submit.Tx] = waitingTx{e.Node, e.At}
+		}
+	case trace.KindBlock:
+		v.txs[e.Block.Hash] = e.Block.Txs
 	case trace.KindHead:
 		v.heads[faults.NodeID(e.Node)] = *e.Head
 	case trace.KindSeen:
@@ -79,6 +102,24 @@ func (v *view) head(node faults.NodeID) trace.Head {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.heads[node]
+}
+
+// missing counts the transactions that nodes accepted and that are not on the chain which ends with a block. Those of a node that
+// went down soon after do not count.
+func (v *view) missing(head trace.Hash) int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	left := len(v.waiting)
+	counted := make(map[trace.Hash]bool)
+	for known := true; known && left > 0; head, known = v.parents[head] {
+		for _, tx := range v.txs[head] {
+			if _, ok := v.waiting[tx]; ok && !counted[tx] {
+				counted[tx] = true
+				left--
+			}
+		}
+	}
+	return left
 }
 
 // snapshot returns the present, without its time.
