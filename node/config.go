@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -34,6 +35,8 @@ type Config struct {
 	MaxPeers int `json:"max_peers"`
 	// Seed seeds the node's random choices, together with its identity.
 	Seed uint64 `json:"seed"`
+	// Adversary makes the node an adversary; see package behavior. The state machine ignores it.
+	Adversary *Adversary `json:"adversary,omitempty"`
 
 	// The following fields are for the daemon; the state machine ignores them.
 
@@ -44,6 +47,15 @@ type Config struct {
 	API       string `json:"api,omitempty"`
 	// Data is the directory of the block store.
 	Data string `json:"data,omitempty"`
+}
+
+// Adversary says how a node attacks its peers.
+type Adversary struct {
+	// Kinds are the kinds of attack; see behavior.Kinds.
+	Kinds []string `json:"kinds"`
+	// First is the number, among those that get it banned, of the kind with which it begins at its first peer. Several
+	// adversaries of one testnet begin with different ones.
+	First int `json:"first,omitempty"`
 }
 
 // PeerAddr is a peer's identity and the TCP host:port it listens on.
@@ -82,6 +94,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("mine: %v is not in 0..%v attempts per second", c.Mine, maxMineRate)
 	case c.MaxPeers < 0 || c.MaxPeers > maxMaxPeers:
 		return fmt.Errorf("max_peers: %d is not in 0..%d", c.MaxPeers, maxMaxPeers)
+	case c.Adversary != nil && (len(c.Adversary.Kinds) == 0 || c.Adversary.First < 0):
+		return errors.New("adversary: want a kind of attack at least, and first not negative")
 	case c.MinPeers < 0 || c.MinPeers > most:
 		return fmt.Errorf("min_peers: %d is not in 0..%d, the most that max_peers allows", c.MinPeers, most)
 	}

@@ -58,6 +58,8 @@ const (
 	TimerDial
 	// TimerMine is the miner's next block, or the end of the current chunk of attempts.
 	TimerMine
+	// TimerBehavior is the next attack of an adversary; see package behavior. A Node ignores it.
+	TimerBehavior
 )
 
 // EventKind is the kind of an Event.
@@ -71,6 +73,7 @@ const (
 	EventPeerUp   EventKind = "peer_up"   // Peer, Outbound: the handshake is complete
 	EventPeerDown EventKind = "peer_down" // Peer, Reason, Local
 	EventInvalid  EventKind = "invalid"   // Peer, Hash, Reason, Banned: a message, block or transaction of a peer was refused
+	EventAttack   EventKind = "attack"    // Peer, Attack, Want, Hash (may be nil): an adversary sent what no honest node would
 	EventStop     EventKind = "stop"
 )
 
@@ -88,7 +91,9 @@ type Event struct {
 	Sync    bool          `json:"sync,omitempty"` // received in answer to GetBlocks
 	Reason  string        `json:"reason,omitempty"`
 
-	Outbound bool `json:"outbound,omitempty"` // this node dialled the connection
-	Local    bool `json:"local,omitempty"`    // this node closed the connection, for Reason
-	Banned   bool `json:"banned,omitempty"`   // the peer is banned for a while
+	Outbound bool   `json:"outbound,omitempty"` // this node dialled the connection
+	Local    bool   `json:"local,omitempty"`    // this node closed the connection, for Reason
+	Banned   bool   `json:"banned,omitempty"`   // the peer is banned for a while
+	Attack   string `json:"attack,omitempty"`   // kind of attack
+	Want     string `json:"want,omitempty"`     // what an honest peer must do: "ban", "disconnect"; empty: nothing
 }

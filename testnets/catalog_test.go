@@ -40,7 +40,7 @@ func TestCatalog(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"crash-restart", "isolated-miner", "quickstart", "slow-links", "split-brain"}
+	want := []string{"adversaries", "crash-restart", "isolated-miner", "quickstart", "slow-links", "split-brain"}
 	if d := cmp.Diff(want, names); d != "" {
 		t.Error(d)
 	}
@@ -100,7 +100,7 @@ func TestOpen(t *testing.T) {
 		"splitbrain": `no scenario of the catalog is called "splitbrain"
   hint: did you mean "split-brain"? (a file is given by its path, such as ./mine.yaml)`,
 		"x": `no scenario of the catalog is called "x"
-  hint: valid names: crash-restart, isolated-miner, quickstart, slow-links, split-brain (a file is given by its path, such as ./mine.yaml)`,
+  hint: valid names: adversaries, crash-restart, isolated-miner, quickstart, slow-links, split-brain (a file is given by its path, such as ./mine.yaml)`,
 	} {
 		if _, err := Open(name); err == nil || err.Error() != want {
 			t.Errorf("got %v\nwant %s", err, want)

@@ -10,10 +10,12 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/node/behavior"
 	"github.com/netsplit/netsplit/node/chain"
 )
 
@@ -219,6 +221,13 @@ func validate(c *node.Config) error {
 	}
 	if err := validatePeers(c.Peers, self.id); err != nil {
 		return err
+	}
+	if c.Adversary != nil {
+		for i, k := range c.Adversary.Kinds {
+			if !slices.Contains(behavior.Kinds(), k) {
+				return fmt.Errorf("adversary.kinds[%d]: unknown kind %q", i, k)
+			}
+		}
 	}
 	return validateHost(c)
 }

@@ -177,6 +177,13 @@ var errFrameSize = errors.New("frame is too large")
 
 // encodeFrame encodes a message as a frame.
 func encodeFrame(m wire.Message) ([]byte, error) {
+	if raw, ok := m.(*wire.Raw); ok { // an adversary's
+		claimed := raw.Claimed
+		if claimed == 0 {
+			claimed = uint32(len(raw.Payload))
+		}
+		return append(binary.BigEndian.AppendUint32(nil, claimed), raw.Payload...), nil
+	}
 	frame := wire.Append(make([]byte, frameHeader, frameHeader+wire.Size(m)), m)
 	size := len(frame) - frameHeader
 	if size > wire.MaxMessageSize {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/node/behavior"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/wire"
 )
@@ -31,12 +32,13 @@ const maxInputs = 16
 // loop owns a node: only it calls the node, one input at a time, and it performs the effects of each before the next. It
 // also decides which connection to a peer is used. Other goroutines reach it through Do and the methods of sink only.
 type loop struct {
-	node   *node.Node
-	store  *store
-	log    *eventLog
-	net    *peerNet
-	clock  clock
-	timers timers
+	node    *node.Node       // answers queries
+	machine behavior.Machine // the node itself, or what an adversary makes of it
+	store   *store
+	log     *eventLog
+	net     *peerNet
+	clock   clock
+	timers  timers
 
 	requests chan request
 	done     chan struct{} // closed when run returns
@@ -51,9 +53,9 @@ type loop struct {
 }
 
 // newLoop makes the loop of a node and makes it the sink of net.
-func newLoop(n *node.Node, s *store, log *eventLog, net *peerNet, c clock) *loop {
+func newLoop(n *node.Node, m behavior.Machine, s *store, log *eventLog, net *peerNet, c clock) *loop {
 	l := &loop{
-		node: n, store: s, log: log, net: net, clock: c,
+		node: n, machine: m, store: s, log: log, net: net, clock: c,
 		requests: make(chan request, maxInputs), done: make(chan struct{}),
 		links: make(map[chain.PeerID]*link), dials: make(map[chain.PeerID]*dial),
 	}
@@ -65,7 +67,7 @@ func newLoop(n *node.Node, s *store, log *eventLog, net *peerNet, c clock) *loop
 func (l *loop) run(ctx context.Context) error {
 	defer close(l.done)
 	defer l.abortAll()
-	if err := l.step(l.node.Start); err != nil {
+	if err := l.step(l.machine.Start); err != nil {
 		return err
 	}
 	alarm := time.NewTimer(time.Hour)
@@ -74,7 +76,7 @@ func (l *loop) run(ctx context.Context) error {
 		l.arm(alarm)
 		select {
 		case <-ctx.Done():
-			return l.step(l.node.Stop)
+			return l.step(l.machine.Stop)
 		case r := <-l.requests:
 			err := l.step(r.in)
 			if r.done != nil {
@@ -108,7 +110,7 @@ func (l *loop) fire() error {
 		if !ok {
 			return nil
 		}
-		if err := l.step(func(now node.Time) []node.Effect { return l.node.Timer(now, id) }); err != nil {
+		if err := l.step(func(now node.Time) []node.Effect { return l.machine.Timer(now, id) }); err != nil {
 			return err
 		}
 	}
@@ -259,7 +261,7 @@ func (l *loop) send(to chain.PeerID, m wire.Message) error {
 func (l *loop) disconnect(k *link, reason string) {
 	k.abort()
 	delete(l.links, k.id)
-	l.then(func(now node.Time) []node.Effect { return l.node.PeerDown(now, k.id, reason) })
+	l.then(func(now node.Time) []node.Effect { return l.machine.PeerDown(now, k.id, reason) })
 }
 
 // simultaneous is the age up to which an existing connection and a new one count as two dials at once. If the existing
@@ -275,7 +277,7 @@ func (l *loop) dial(id chain.PeerID, addr string) {
 		return // its outcome counts for both
 	}
 	if l.links[id] != nil || id == l.net.self.id {
-		l.then(func(now node.Time) []node.Effect { return l.node.DialFailed(now, id) })
+		l.then(func(now node.Time) []node.Effect { return l.machine.DialFailed(now, id) })
 		return
 	}
 	l.dials[id] = l.net.dial(id, addr)
@@ -318,7 +320,7 @@ func (l *loop) accept(now node.Time, k *link) []node.Effect {
 		k.queue.push(chosenFrame)
 	}
 	l.net.read(k)
-	return l.node.PeerUp(now, k.id, k.outbound)
+	return l.machine.PeerUp(now, k.id, k.outbound)
 }
 
 // dialFailed implements sink.
@@ -332,17 +334,17 @@ func (l *loop) dialEnded(now node.Time, attempt *dial) []node.Effect {
 		return nil
 	}
 	delete(l.dials, attempt.id)
-	return l.node.DialFailed(now, attempt.id)
+	return l.machine.DialFailed(now, attempt.id)
 }
 
 // message implements sink.
 func (l *loop) message(k *link, m wire.Message) {
-	l.fromLink(k, func(now node.Time) []node.Effect { return l.node.Receive(now, k.id, m) })
+	l.fromLink(k, func(now node.Time) []node.Effect { return l.machine.Receive(now, k.id, m) })
 }
 
 // malformed implements sink.
 func (l *loop) malformed(k *link, err error) {
-	l.fromLink(k, func(now node.Time) []node.Effect { return l.node.Malformed(now, k.id, err) })
+	l.fromLink(k, func(now node.Time) []node.Effect { return l.machine.Malformed(now, k.id, err) })
 }
 
 // lost implements sink.

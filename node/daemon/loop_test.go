@@ -52,7 +52,7 @@ func startLoop(t *testing.T, cfg node.Config, want string) (*loop, *lineBuffer) 
 	n := must.Get(node.New(cfg, node.Deps{}, blocks, c.now()))(t)
 	peers := must.Get(newPeerNet(t.Context(), self, cfg.Listen))(t)
 	log := &lineBuffer{}
-	l := newLoop(n, s, &eventLog{w: log}, peers, c)
+	l := newLoop(n, n, s, &eventLog{w: log}, peers, c)
 	ctx, cancel := context.WithCancel(context.Background())
 	result := make(chan error, 1)
 	go func() { result <- l.run(ctx) }()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/node/behavior"
 	"github.com/netsplit/netsplit/node/daemon/api"
 	"github.com/netsplit/netsplit/node/version"
 )
@@ -103,7 +104,7 @@ func run(ctx context.Context, cfg node.Config, stdout io.Writer, ready func(addr
 	}
 	defer release(store.close)
 	clock := newClock()
-	n, err := node.New(cfg, node.Deps{}, stored, clock.now())
+	m, n, err := behavior.New(cfg, node.Deps{}, stored, clock.now())
 	if err != nil {
 		return fmt.Errorf("start node from %s: %w", store.path, err)
 	}
@@ -120,7 +121,7 @@ func run(ctx context.Context, cfg node.Config, stdout io.Writer, ready func(addr
 	if ready != nil {
 		ready(addrs{peers: peers.listener.Addr().String(), api: apiListener.Addr().String()})
 	}
-	l := newLoop(n, store, &eventLog{w: stdout}, peers, clock)
+	l := newLoop(n, m, store, &eventLog{w: stdout}, peers, clock)
 	return host(ctx, l, newServer(api.Handler(l)), apiListener)
 }
 

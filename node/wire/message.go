@@ -1,6 +1,10 @@
 package wire
 
-import "github.com/netsplit/netsplit/node/chain"
+import (
+	"fmt"
+
+	"github.com/netsplit/netsplit/node/chain"
+)
 
 // Message is one of the pointer types below. Messages are immutable once sent: in the simulator, receivers share them.
 type Message interface {
@@ -114,6 +118,21 @@ type Addr struct {
 // Addrs lists peers.
 type Addrs struct{ Addrs []Addr }
 
+// Raw is bytes in place of an encoded message, as an adversary sends them. Decode never returns one, and Check refuses it.
+type Raw struct {
+	Payload []byte
+	Claimed uint32 // length that the frame claims to have; 0: that of Payload
+}
+
+// Decode decodes the message as its receiver does: the error wraps ErrMalformed where the bytes are none.
+func (m *Raw) Decode() (Message, error) {
+	if m.Claimed > MaxMessageSize {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrMalformed, m.Claimed, MaxMessageSize)
+	}
+	return Decode(m.Payload)
+}
+
+func (*Raw) Type() Type       { return 0 }
 func (*Hello) Type() Type     { return TypeHello }
 func (*Ping) Type() Type      { return TypePing }
 func (*Pong) Type() Type      { return TypePong }

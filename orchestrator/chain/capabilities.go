@@ -29,6 +29,9 @@ type Capabilities struct {
 	// may refuse some or count otherwise; one peer is enough there.
 	ExactPeers bool
 
+	// Adversaries says that nodes can be adversaries; see Node.Adversary.
+	Adversaries bool
+
 	// ConnectPeers gives running nodes the addresses of their peers; it does nothing where they know them already. It is called once
 	// all nodes answer, without nodes, and may be repeated; and again with each node that was started again. Calls without
 	// nodes are serial. An error about one node wraps a *NodeError.

@@ -29,6 +29,8 @@ type Node struct {
 	Addr  netip.Addr
 	Mine  float64         // attempts per second, 0: does not mine
 	Peers []faults.NodeID // that it connects to, by topology
+	// Adversary lists the kinds of attack that it makes on its peers; nil: it is honest. See Capabilities.Adversaries.
+	Adversary []string `json:",omitempty"`
 }
 
 // Prepared is a chain made ready for a network.

@@ -168,6 +168,9 @@ func (r *runner) record(ctx context.Context, spec *scenario.Spec) (dir string, e
 	if err := run.Check(spec, h.runtime); err != nil {
 		return "", usageError(err)
 	}
+	if err := run.CheckChain(spec, h.chain); err != nil {
+		return "", usageError(err)
+	}
 	if dir, err = newRunDir(r.out, id, markCall(spec.Source, r.commandLine())); err != nil {
 		return "", err
 	}

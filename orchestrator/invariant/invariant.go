@@ -71,7 +71,7 @@ func (r Result) with(v Verdict, reason string) Result {
 // tooSmall says why a run shows nothing about several nodes; empty when it can.
 func tooSmall(s *replay.State) string {
 	switch {
-	case s.Nodes.Len() < 2:
+	case s.Nodes.Honest() < 2:
 		return "there is no second node"
 	case s.Blocks.Len() < 2:
 		return "no block was made"
@@ -201,7 +201,7 @@ type Definition struct {
 func Definitions() []Definition {
 	return []Definition{
 		agreementDefinition, validityDefinition, convergenceDefinition, growthDefinition, propagationDefinition,
-		inclusionDefinition, durabilityDefinition, forkChoiceDefinition, consistencyDefinition, connectivityDefinition,
+		inclusionDefinition, durabilityDefinition, adversaryDefinition, forkChoiceDefinition, consistencyDefinition, connectivityDefinition,
 		crashDefinition, isolationDefinition, accuracyDefinition,
 	}
 }

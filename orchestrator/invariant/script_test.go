@@ -121,6 +121,29 @@ var commands = map[string]any{
 	"refuse": func(h *history, n trace.NodeID, tx trace.Hash, why ...string) {
 		h.add(n, &trace.Event{Kind: trace.KindSubmit, Submit: &trace.Submit{Tx: tx, Error: strings.Join(why, " ")}})
 	},
+	// hostile makes a node an adversary.
+	"hostile": func(h *history, n trace.NodeID, kinds ...string) {
+		for i := range h.run.Nodes {
+			if x := &h.run.Nodes[i]; x.ID == n {
+				x.Adversary, x.Mine = kinds, 0
+			}
+		}
+		h.run.Chain.BanTime = time.Minute
+	},
+	// attack lets an adversary send something of a kind; want is what the peer must do.
+	"attack": func(h *history, n, peer trace.NodeID, kind, want string, hash trace.Hash) {
+		h.add(n, &trace.Event{Kind: trace.KindAttack, Attack: &trace.Attack{Kind: kind, Peer: peer, Hash: hash, Want: want}})
+	},
+	// refuses lets a node refuse what a peer sent, with a ban or without ("-").
+	"refuses": func(h *history, n, peer trace.NodeID, ban string, hash trace.Hash) {
+		h.add(n, &trace.Event{Kind: trace.KindRefuse, Refuse: &trace.Refuse{Peer: peer, Hash: hash, Reason: "invalid", Banned: ban == "ban"}})
+	},
+	"connects": func(h *history, n, peer trace.NodeID) {
+		h.add(n, &trace.Event{Kind: trace.KindPeer, Peer: &trace.Peer{Peer: peer, Up: true}})
+	},
+	"disconnects": func(h *history, n, peer trace.NodeID) {
+		h.add(n, &trace.Event{Kind: trace.KindPeer, Peer: &trace.Peer{Peer: peer}})
+	},
 	// answers lets a node state a head in its status, in the middle of the run.
 	"answers": func(h *history, n trace.NodeID, height uint64, head trace.Hash) {
 		h.add(n, &trace.Event{Kind: trace.KindStatus, Status: &trace.Status{Height: height, Head: head}})

@@ -46,6 +46,8 @@ type NodeSummary struct {
 	Height uint64       `json:"height"`
 	Head   trace.Hash   `json:"head"`
 	Reorgs int          `json:"reorgs"`
+	// Adversary is true for a node of which nothing is expected or followed.
+	Adversary bool `json:"adversary,omitempty"`
 }
 
 // TxSummary counts transactions.
@@ -172,11 +174,13 @@ func summarize(s *replay.State) Summary {
 			stale[s.Blocks.At(i).Maker]++
 		}
 	}
-	for i, n := range s.Nodes.All() {
+	for i := range replay.NodeIndex(s.Nodes.Len()) {
+		n := s.Nodes.At(i)
 		head := s.Blocks.At(n.Head)
 		x.Reorgs += n.Reorgs
 		x.Nodes = append(x.Nodes, NodeSummary{
 			ID: n.ID, Role: n.Role, State: n.State, Made: n.Made, Stale: stale[i], Height: head.Height, Head: head.Hash, Reorgs: n.Reorgs,
+			Adversary: n.Adversary,
 		})
 	}
 	return x

@@ -48,6 +48,13 @@ func nodeHeader(made bool) []string {
 }
 
 func nodeCells(n *invariant.NodeSummary, made bool) []string {
+	if n.Adversary {
+		cells := []string{n.Role, "adversary", "-", "-"}
+		if made {
+			cells = append(cells, "-", "-")
+		}
+		return append(cells, "-")
+	}
 	cells := []string{n.Role, string(n.State), strconv.FormatUint(n.Height, 10), ShortHash(n.Head)}
 	if made {
 		cells = append(cells, dash(n.Made), dash(n.Stale))
@@ -72,7 +79,7 @@ func (p *printer) nodeGroups(nodes []invariant.NodeSummary, made bool) {
 		k := key{n.Role, n.State, n.Head}
 		g := index[k]
 		if g == nil {
-			g = &group{sum: invariant.NodeSummary{Role: n.Role, State: n.State, Head: n.Head, Height: n.Height}}
+			g = &group{sum: invariant.NodeSummary{Adversary: n.Adversary, Role: n.Role, State: n.State, Head: n.Head, Height: n.Height}}
 			index[k] = g
 			groups = append(groups, g)
 		}

@@ -2,7 +2,9 @@ package run
 
 import (
 	"errors"
+	"fmt"
 
+	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 	"github.com/netsplit/netsplit/orchestrator/trace"
@@ -29,6 +31,17 @@ func Check(spec *scenario.Spec, rt runtime.Runtime) error {
 		if len(f.Effect.Links.Rules) > 0 && !shapes {
 			return spec.ErrorAt(spec.Faults[i].Pos, f.Fault.Kind()+" changes links, which this runtime cannot do",
 				"choose another with --runtime")
+		}
+	}
+	return nil
+}
+
+// CheckChain refuses, before anything starts, a spec that needs what a chain's nodes cannot do. Errors are *strictyaml.Error.
+func CheckChain(spec *scenario.Spec, ch chain.Chain) error {
+	for _, g := range spec.Nodes {
+		if g.Adversary != nil && !ch.Capabilities().Adversaries {
+			return spec.ErrorAt(g.Pos, fmt.Sprintf("%q: nodes of this chain cannot be adversaries", g.Name),
+				"only netsplit's own node can be one: leave --chain out")
 		}
 	}
 	return nil

@@ -125,6 +125,16 @@ func (f forgetful) Receive(now node.Time, from nodechain.PeerID, m wire.Message)
 	return slices.DeleteFunc(effects, func(e node.Effect) bool { return e.Kind == node.EffectPersist })
 }
 
+// ignoreBadAmounts makes a node drop transfers that nobody may send, instead of banning who does.
+var ignoreBadAmounts = dropMessages(func(_ time.Duration, m wire.Message) bool {
+	tx, ok := m.(*wire.Tx)
+	if !ok {
+		return false
+	}
+	_, fits := tx.Tx.Cost()
+	return tx.Tx.Amount == 0 || !fits
+})
+
 // slowRelay is a node that passes announcements of blocks on late.
 type slowRelay struct {
 	sim.Machine

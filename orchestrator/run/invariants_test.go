@@ -54,6 +54,16 @@ expect: [agreement, validity, convergence, fault_accuracy, durability]
 duration: 20s
 `
 
+// attacked has an adversary that tries one kind on every node.
+func attacked(kind string) string {
+	nodes := "nodes: [{name: bad, adversary: [" + kind + "]}, "
+	return strings.Replace(powNet(2, 2, "500ms"), "nodes: [", nodes, 1) + `seed: 13
+load: [{transfers: 4/s, until: 10s}]
+expect: [agreement, validity, convergence, chain_growth, block_propagation, adversary]
+duration: 25s
+`
+}
+
 // planted is a scenario with a bug planted in nodes or in the runtime, and the invariants that it breaks.
 type planted struct {
 	name     string
@@ -161,6 +171,22 @@ duration: 44s
 			bug:   in(storesUntil(6*time.Second), "full-1"),
 			fails: []string{"durability"}, code: invariant.ExitFail,
 			nodes: []trace.NodeID{"full-1"}, windows: []string{"kill-1"},
+		},
+		{
+			name: "signatures are not checked", scenario: attacked("bad_signature"),
+			bug:   setup{memo: nodechain.NewMemoVerifying(func(nodechain.Hash, *nodechain.Tx) bool { return true })},
+			fails: []string{"adversary", "validity"}, code: invariant.ExitFail,
+		},
+		{
+			name: "signatures in blocks are not checked", scenario: attacked("forged_block"),
+			bug:   setup{memo: nodechain.NewMemoVerifying(func(nodechain.Hash, *nodechain.Tx) bool { return true })},
+			fails: []string{"adversary", "validity"}, code: invariant.ExitFail,
+		},
+		{
+			name: "nobody is banned", scenario: attacked("bad_amount"),
+			bug:   in(ignoreBadAmounts, "miner-1", "full-1"),
+			fails: []string{"adversary"}, code: invariant.ExitFail,
+			nodes: []trace.NodeID{"miner-1", "full-1", "bad-1"},
 		},
 		{
 			name: "forged transfers are included", scenario: forged,

@@ -51,7 +51,7 @@ func (g *loadGenerator) run(ctx context.Context, l loadShare) error {
 		if err := g.time.sleepUntil(ctx, at); err != nil {
 			return err
 		}
-		up := g.view.up(g.net.Nodes())
+		up := g.view.up(g.net.Honest())
 		if len(up) < 2 {
 			g.rec.add(trace.Event{Kind: trace.KindSubmit, Submit: &trace.Submit{Skipped: true}})
 			continue

@@ -96,16 +96,26 @@ func NewNetwork(id string, spec *scenario.Spec, hosts []runtime.Host, start time
 		PeerExchange:  spec.Topology.PeerExchange,
 	}
 	peers := make(map[faults.NodeID][]faults.NodeID)
-	for _, e := range spec.Edges() {
-		peers[e[0]] = append(peers[e[0]], e[1])
-		peers[e[1]] = append(peers[e[1]], e[0])
+	nodes := spec.NodeIDs()
+	adversary := make(map[faults.NodeID]bool)
+	for _, n := range nodes {
+		adversary[n.ID] = n.Adversary != nil
 	}
-	for i, n := range spec.NodeIDs() {
+	for _, e := range spec.Edges() {
+		// An honest node does not look for adversaries.
+		if !adversary[e[1]] {
+			peers[e[0]] = append(peers[e[0]], e[1])
+		}
+		if !adversary[e[0]] {
+			peers[e[1]] = append(peers[e[1]], e[0])
+		}
+	}
+	for i, n := range nodes {
 		if hosts[i].ID != n.ID {
 			return net, fmt.Errorf("runtime gave host %s where node %s was planned", hosts[i].ID, n.ID)
 		}
 		net.Nodes = append(net.Nodes, chain.Node{
-			ID: n.ID, Role: n.Role, Addr: hosts[i].Addr, Mine: n.Mine, Peers: peers[n.ID],
+			ID: n.ID, Role: n.Role, Addr: hosts[i].Addr, Mine: n.Mine, Peers: peers[n.ID], Adversary: n.Adversary,
 		})
 		net.MaxPeers = max(net.MaxPeers, len(peers[n.ID])+peersSlack)
 	}

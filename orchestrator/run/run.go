@@ -189,7 +189,7 @@ func (r *run) settle(ctx context.Context) error {
 	r.Progress.Phase("settling", 0)
 	deadline := r.time.Now() + r.Spec.Settle
 	var target uint64
-	for _, n := range r.net.Nodes() {
+	for _, n := range r.net.Honest() {
 		target = max(target, r.view.head(n).Height)
 	}
 	target += freshBlocks
@@ -225,7 +225,7 @@ func (r *run) missing() int {
 
 // settled reports whether all nodes that are up have one head, at least target high.
 func (r *run) settled(target uint64) bool {
-	up := r.view.up(r.net.Nodes())
+	up := r.view.up(r.net.Honest())
 	if len(up) == 0 {
 		return true
 	}
@@ -237,7 +237,7 @@ func (r *run) settled(target uint64) bool {
 // collect records the last status of every node and fetches the bodies that are still wanted.
 func (r *run) collect(ctx context.Context) error {
 	r.observer.pollLast(ctx)
-	for _, n := range r.view.up(r.net.Nodes()) {
+	for _, n := range r.view.up(r.net.Honest()) {
 		r.tasks.start(ctx, "last status of "+string(n), func(ctx context.Context) error {
 			var s trace.Status
 			err := r.time.retry(ctx, lastTimeout, func() (err error) {
@@ -351,7 +351,7 @@ func (r *run) describe(ctx context.Context) trace.Run {
 		d.Edges = append(d.Edges, [2]trace.NodeID{trace.NodeID(e[0]), trace.NodeID(e[1])})
 	}
 	for _, n := range r.Spec.NodeIDs() {
-		d.Nodes = append(d.Nodes, trace.RunNode{ID: trace.NodeID(n.ID), Role: n.Role, Mine: n.Mine})
+		d.Nodes = append(d.Nodes, trace.RunNode{ID: trace.NodeID(n.ID), Role: n.Role, Mine: n.Mine, Adversary: n.Adversary})
 	}
 	if r.net == nil {
 		return d // the nodes were planned, and the run ended before there were any

@@ -44,6 +44,9 @@ func Start(ctx context.Context, o Options) (*Testnet, error) {
 
 // create makes the testnet without a process: image, network, keys and genesis.
 func create(ctx context.Context, o Options) (*Testnet, error) {
+	if err := CheckChain(o.Spec, o.Chain); err != nil {
+		return nil, err
+	}
 	caps := o.Chain.Capabilities()
 	if caps.BuildImage != nil {
 		if _, err := caps.BuildImage(ctx); err != nil {
@@ -113,7 +116,7 @@ func newConnector(t *Testnet, o Options) *connector {
 		Testnet: t, caps: t.Chain.Capabilities(), progress: o.Progress, timeout: o.StartTimeout,
 		peers: make(map[faults.NodeID]int, len(t.Nodes())), ready: make(map[faults.NodeID]bool, len(t.Nodes())),
 	}
-	for _, n := range t.Network.Nodes {
+	for _, n := range t.Network.Nodes { // nobody waits for adversaries
 		c.peers[n.ID] = len(n.Peers)
 		if !c.caps.ExactPeers {
 			// No peer at all is a failure in any case.
@@ -125,7 +128,7 @@ func newConnector(t *Testnet, o Options) *connector {
 
 // connect waits until every node answers, has a peer (where there is another node) and all have one chain.
 func (c *connector) connect(ctx context.Context) error {
-	c.progress.Phase("connecting", len(c.Nodes()))
+	c.progress.Phase("connecting", len(c.Honest()))
 	if err := c.connectPeers(ctx); err != nil {
 		return err
 	}
@@ -172,7 +175,7 @@ func (c *connector) connectPeers(ctx context.Context) error {
 // poll queries every node once and returns what is missing at the first that is not ready, nil when all are.
 func (c *connector) poll(ctx context.Context) (waiting *runtime.NodeError, err error) {
 	var heights []uint64
-	for _, id := range c.Nodes() {
+	for _, id := range c.Honest() {
 		s, err := c.Client(id).Status(ctx)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -195,7 +198,7 @@ func (c *connector) poll(ctx context.Context) (waiting *runtime.NodeError, err e
 	}
 	low, high := slices.Index(heights, slices.Min(heights)), slices.Index(heights, slices.Max(heights))
 	if behind := heights[high] - heights[low]; behind > 1 {
-		return c.unready(c.Nodes()[low], fmt.Errorf("its chain is %d blocks shorter than that of %s", behind, c.Nodes()[high]),
+		return c.unready(c.Honest()[low], fmt.Errorf("its chain is %d blocks shorter than that of %s", behind, c.Honest()[high]),
 			"the node does not get the blocks of the others: is it connected to them, and what does it print?"), nil
 	}
 	return nil, nil
@@ -205,7 +208,7 @@ func (c *connector) poll(ctx context.Context) (waiting *runtime.NodeError, err e
 // not ready: a node that does not answer, else the one that lacks the most peers, else first.
 func (c *connector) worst(ctx context.Context, first *runtime.NodeError) *runtime.NodeError {
 	worst, most := first, 0
-	for _, id := range c.Nodes() {
+	for _, id := range c.Honest() {
 		s, err := c.status(ctx, id)
 		if err != nil {
 			return c.unready(id, err, "")

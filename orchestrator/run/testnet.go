@@ -37,6 +37,7 @@ type Testnet struct {
 	prepared chain.Prepared
 	clients  map[faults.NodeID]chain.Client
 	nodes    []faults.NodeID // in the spec's order
+	honest   []faults.NodeID // of them, those that are no adversaries
 }
 
 // Open returns the running Testnet that a network describes, on a runtime that already hosts it.
@@ -52,12 +53,18 @@ func Open(ctx context.Context, rt runtime.Runtime, ch chain.Chain, net chain.Net
 	for _, n := range net.Nodes {
 		t.clients[n.ID] = ch.Client(n.ID)
 		t.nodes = append(t.nodes, n.ID)
+		if n.Adversary == nil {
+			t.honest = append(t.honest, n.ID)
+		}
 	}
 	return t, nil
 }
 
 // Nodes returns the testnet's nodes in the spec's order. The caller must not change the slice.
 func (t *Testnet) Nodes() []faults.NodeID { return t.nodes }
+
+// Honest returns the nodes that are no adversaries, likewise.
+func (t *Testnet) Honest() []faults.NodeID { return t.honest }
 
 // Client returns the client of a node of the testnet, nil where there is no such node.
 func (t *Testnet) Client(id faults.NodeID) chain.Client { return t.clients[id] }
@@ -73,7 +80,7 @@ func (t *Testnet) Net() faults.Net {
 	}
 	for i, n := range t.Network.Nodes {
 		for _, p := range n.Peers {
-			if i < index[p] {
+			if i < index[p] || n.Adversary != nil { // an adversary's peers do not list it
 				net.Edges = append(net.Edges, [2]faults.NodeID{n.ID, p})
 			}
 		}

@@ -23,6 +23,7 @@ const (
 	KindSeen   Kind = "seen"   // Seen: a node accepted a block for the first time
 	KindHead   Kind = "head"   // Head: a node's best block changed
 	KindFinal  Kind = "final"  // Final: a node reported another final height
+	KindAttack Kind = "attack" // Attack: an adversary sent what no honest node would
 	KindSubmit Kind = "submit" // Submit: a transaction was submitted to a node
 	KindFault  Kind = "fault"  // Fault: a fault window began, was active, ended
 	KindProbe  Kind = "probe"  // Probe: links were measured
@@ -52,6 +53,7 @@ type Event struct {
 	Seen      *Seen      `json:"seen,omitempty"`
 	Head      *Head      `json:"head,omitempty"`
 	Final     *Final     `json:"final,omitempty"`
+	Attack    *Attack    `json:"attack,omitempty"`
 	Submit    *Submit    `json:"submit,omitempty"`
 	Fault     *Fault     `json:"fault,omitempty"`
 	Probe     *Probe     `json:"probe,omitempty"`
@@ -163,6 +165,9 @@ type RunNode struct {
 	// makes no blocks. Only its share of the sum matters.
 	Mine float64 `json:"mine,omitempty"`
 	Addr string  `json:"addr,omitempty"`
+	// Adversary lists the kinds of attack that the node makes; empty: it is honest. Of an adversary, states and attacks alone
+	// are recorded: nothing is expected of it, and what it says is no evidence.
+	Adversary []string `json:"adversary,omitempty"`
 }
 
 // Facts states what the chain's consensus promises and how its nodes are observed. Checkers decide by these, never by the
@@ -192,6 +197,9 @@ type Facts struct {
 	// Genesis is the chain's own description of its genesis, as JSON, from which the validity checker re-executes all blocks;
 	// nil where the chain has none that the checker can read.
 	Genesis []byte `json:"genesis,omitempty"`
+	// BanTime is for how long a node refuses connections of a peer that it has banned; zero where nodes do not ban, or do not
+	// say so.
+	BanTime time.Duration `json:"ban_time,omitempty"`
 	// GenesisHash is the hash of block 0.
 	GenesisHash Hash `json:"genesis_hash"`
 }
@@ -284,6 +292,17 @@ type Final struct {
 	Height uint64 `json:"height"`
 	// Hash is the hash of the node's block at that height; empty where it is not known.
 	Hash Hash `json:"hash,omitempty"`
+}
+
+// Attack says that Event.Node, an adversary, sent a peer what no honest node would.
+type Attack struct {
+	Kind string `json:"kind"`
+	Peer NodeID `json:"peer"`
+	// Hash is the hash of a block or transaction that no honest node may accept; empty where there is none.
+	Hash Hash `json:"hash,omitempty"`
+	// Want is what the peer must do: "ban" (disconnect, and refuse connections for Facts.BanTime), "disconnect"; empty: it need
+	// not notice.
+	Want string `json:"want,omitempty"`
 }
 
 // Submit is a transaction that was submitted to Event.Node.
@@ -500,10 +519,11 @@ type Count struct {
 }
 
 // payloads says for each kind of event, the most frequent first, whether the payload that it names is set.
-func payloads(e *Event) [18]payload {
+func payloads(e *Event) [19]payload {
 	return [...]payload{
 		{KindSeen, e.Seen != nil}, {KindHead, e.Head != nil}, {KindSubmit, e.Submit != nil}, {KindBlock, e.Block != nil},
 		{KindFinal, e.Final != nil}, {KindPeer, e.Peer != nil}, {KindAnswer, e.Answer != nil}, {KindRefuse, e.Refuse != nil},
+		{KindAttack, e.Attack != nil},
 		{KindStatus, e.Status != nil}, {KindNode, e.Lifecycle != nil},
 		{KindProbe, e.Probe != nil}, {KindFault, e.Fault != nil}, {KindGap, e.Gap != nil}, {KindClock, e.Clock != nil},
 		{KindBusy, e.Busy != nil}, {KindPhase, e.Phase != nil}, {KindRun, e.Run != nil}, {KindEnd, e.End != nil},

@@ -69,6 +69,32 @@ func (c *Consensus) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
 	c.BlockInterval = file.PoW.BlockInterval
 }
 
+// UnmarshalYAML decodes `all`, or a list of kinds, each once.
+func (a *Adversary) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
+	valid := append([]string{"all"}, AdversaryKinds...)
+	if _, ok := strictyaml.ScalarText(n.Node); ok {
+		kind := ""
+		d.Word(n.Node, "adversary", valid, &kind)
+		*a = Adversary{kind}
+		if kind == "all" {
+			*a = AdversaryKinds
+		}
+		return
+	}
+	items, ok := d.Items(n.Node, "adversary")
+	if ok && len(items) == 0 {
+		d.Failf(n.At, "write `adversary: all`, or some of: "+strings.Join(AdversaryKinds, ", "), "adversary is empty")
+	}
+	for _, item := range items {
+		kind := ""
+		d.Word(item, "adversary", AdversaryKinds, &kind)
+		if slices.Contains(*a, kind) && kind != "" {
+			d.Failf(strictyaml.NodePos(item), "", "adversary: %s is given twice", kind)
+		}
+		*a = append(*a, kind)
+	}
+}
+
 // topologies are the kinds of topology.
 var topologies = []string{"full", "ring", "line", "star", "random_regular"}
 

@@ -12,6 +12,8 @@ type NodeInfo struct {
 	ID   faults.NodeID
 	Role string  // the name of its group
 	Mine float64 // attempts per second; 0: does not mine
+	// Adversary lists the kinds of attack that it makes; nil: it is honest.
+	Adversary Adversary
 }
 
 // NodeIDs lists every node, group by group.
@@ -19,7 +21,7 @@ func (s *Spec) NodeIDs() []NodeInfo {
 	out := make([]NodeInfo, 0, s.total())
 	for _, g := range s.Nodes {
 		for i := range g.Count {
-			out = append(out, NodeInfo{ID: g.node(i), Role: g.Name, Mine: g.Mine})
+			out = append(out, NodeInfo{ID: g.node(i), Role: g.Name, Mine: g.Mine, Adversary: g.Adversary})
 		}
 	}
 	return out
@@ -35,6 +37,17 @@ func (s *Spec) total() int {
 	n := 0
 	for _, g := range s.Nodes {
 		n += g.Count
+	}
+	return n
+}
+
+// honest is the number of nodes that are no adversaries. The topology joins these.
+func (s *Spec) honest() int {
+	n := 0
+	for _, g := range s.Nodes {
+		if g.Adversary == nil {
+			n += g.Count
+		}
 	}
 	return n
 }
@@ -57,7 +70,7 @@ func (s *Spec) Net() faults.Net {
 		net.Roles[g.Name] = net.Nodes[at : at+g.Count : at+g.Count]
 		at += g.Count
 	}
-	net.Edges = s.edges(net.Nodes)
+	net.Edges = s.Edges()
 	return net
 }
 

@@ -34,7 +34,7 @@ func TestSpec_Net(t *testing.T) {
 	if len(infos) != 10 {
 		t.Fatalf("%d nodes", len(infos))
 	}
-	if d := cmp.Diff([]NodeInfo{{"miner-6", "miner", 100}, {"full-1", "full", 0}}, infos[5:7]); d != "" {
+	if d := cmp.Diff([]NodeInfo{{ID: "miner-6", Role: "miner", Mine: 100}, {ID: "full-1", Role: "full"}}, infos[5:7]); d != "" {
 		t.Error(d)
 	}
 	net := s.Net()
@@ -46,6 +46,39 @@ func TestSpec_Net(t *testing.T) {
 	}
 	if d := cmp.Diff(s.Edges(), net.Edges); d != "" {
 		t.Error(d)
+	}
+}
+
+// Adversaries are joined to honest nodes, which are connected without them.
+func TestSpec_Adversaries(t *testing.T) {
+	s := must.Get(Parse("t.yaml", []byte(`
+name: t
+nodes:
+  - {name: bad, count: 2, adversary: [replay, flood]}
+  - {name: miner, count: 20, mine: 100/s}
+  - {name: worse, adversary: all}
+topology: ring
+duration: 60s
+`)))(t)
+	infos := s.NodeIDs()
+	if d := cmp.Diff(Adversary{"replay", "flood"}, infos[1].Adversary); d != "" || infos[2].Adversary != nil {
+		t.Error(d, infos[2])
+	}
+	if d := cmp.Diff(Adversary(AdversaryKinds), infos[22].Adversary); d != "" {
+		t.Error(d)
+	}
+	degree := make(map[faults.NodeID]int)
+	honest := 0
+	for _, e := range s.Edges() {
+		degree[e[0]]++
+		if strings.HasPrefix(string(e[0]), "miner") {
+			honest++
+		} else if !strings.HasPrefix(string(e[1]), "miner") {
+			t.Errorf("edge %v", e)
+		}
+	}
+	if honest != 20 || degree["bad-1"] != 16 || degree["worse-1"] != 16 {
+		t.Errorf("%d edges of the ring, degrees %v", honest, degree)
 	}
 }
 

@@ -36,9 +36,37 @@ type NodeGroup struct {
 	Name  string  `yaml:"name,required" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$" hint:"use a-z, 0-9 and -, at most 32 characters, for example full-node"` // unique
 	Count int     `yaml:"count" min:"1" max:"100000" default:"1"`
 	Mine  float64 `yaml:"mine" unit:"/s" max:"10000000"` // attempts per second of each node; 0: does not mine
+	// Adversary makes the nodes adversaries: the kinds of attack that each makes on its peers. nil: they are honest.
+	Adversary Adversary `yaml:"adversary"`
 	// Names are the nodes' names where Place gave them; nil: numbered.
 	Names []faults.NodeID
 	Pos   strictyaml.Pos
+}
+
+// Adversary lists kinds of attack: `all`, or a list of these words.
+//
+//	bad_signature       transfers that nobody signed, or that were signed for another network
+//	bad_amount          transfers of nothing, or of an amount that overflows
+//	overspend           transfers of more than the account holds
+//	invalid_block       blocks with a proof of work and a wrong state root, version or height
+//	invalid_side_block  a branch of such blocks that begins below the head and has more work
+//	forged_block        blocks with a transfer that nobody signed, valid otherwise
+//	old_block           blocks whose time is before the median of their ancestors
+//	future_block        blocks whose time is a day ahead
+//	mutated_block       a valid block that others do not have yet, with another body
+//	low_work            blocks without the proof of work that they need
+//	invalid_history     invalid blocks to a peer that catches up, after a claim of a longer chain
+//	replay              blocks and transactions of the chain again
+//	wrong_genesis       the handshake of another network
+//	garbage             frames that are no message
+//	oversized           frames that claim to be longer than is allowed
+//	flood               many small messages that ask for an answer
+type Adversary []string
+
+// AdversaryKinds are the kinds of attack, in order; package behavior of the node implements them.
+var AdversaryKinds = []string{
+	"bad_signature", "bad_amount", "overspend", "invalid_block", "invalid_side_block", "forged_block", "old_block", "future_block",
+	"mutated_block", "low_work", "invalid_history", "replay", "wrong_genesis", "garbage", "oversized", "flood",
 }
 
 // Consensus is the chain's rules: consensus: {pow: {block_interval: 2s}}.

@@ -17,17 +17,34 @@ type edge [2]int32
 
 // Edges is the topology: each undirected edge once, no node joined to itself, all nodes connected. It depends
 // on the seed alone where it is random, and takes time in proportion to the edges.
-func (s *Spec) Edges() [][2]faults.NodeID { return s.edges(s.names()) }
-
-// edges is Edges of a spec whose nodes were listed before.
-func (s *Spec) edges(nodes []faults.NodeID) [][2]faults.NodeID {
-	list := s.Topology.build(len(nodes), s.Seed)
+// Adversaries are no part of the kind of topology, so that honest nodes are connected without them: each is joined to every
+// honest node, or to maxAttacked of them, beginning with another one.
+func (s *Spec) Edges() [][2]faults.NodeID {
+	var honest, adversaries []faults.NodeID
+	for _, g := range s.Nodes {
+		for i := range g.Count {
+			if g.Adversary != nil {
+				adversaries = append(adversaries, g.node(i))
+			} else {
+				honest = append(honest, g.node(i))
+			}
+		}
+	}
+	list := s.Topology.build(len(honest), s.Seed)
 	out := make([][2]faults.NodeID, len(list))
 	for i, e := range list {
-		out[i] = [2]faults.NodeID{nodes[e[0]], nodes[e[1]]}
+		out[i] = [2]faults.NodeID{honest[e[0]], honest[e[1]]}
+	}
+	for i, a := range adversaries {
+		for k := range min(len(honest), maxAttacked) {
+			out = append(out, [2]faults.NodeID{a, honest[(i*maxAttacked+k)%len(honest)]})
+		}
 	}
 	return out
 }
+
+// maxAttacked is the most peers of an adversary.
+const maxAttacked = 16
 
 // build returns the edges among n nodes, in ascending order.
 func (t Topology) build(n int, seed uint64) []edge {

@@ -57,6 +57,9 @@ func (s *Spec) checkNodes(add report) {
 	}
 	for i := range s.Nodes {
 		g := &s.Nodes[i]
+		if g.Adversary != nil && g.Mine > 0 {
+			add(g.Pos, "leave mine out", "%q: adversaries do not mine", g.Name)
+		}
 		if dash := strings.LastIndexByte(g.Name, '-'); dash > 0 {
 			if other := byName[g.Name[:dash]]; other != nil && other.has(g.Name) {
 				add(g.Pos, "", "%q would be both a group and a node of group %q", g.Name, other.Name)
@@ -79,14 +82,14 @@ func (s *Spec) settleTopology() {
 		return
 	}
 	t.Kind, t.Degree = "random_regular", defaultDegree
-	if s.total() <= 5 {
+	if s.honest() <= 5 {
 		t.Kind, t.Degree = "full", 0
 	}
 }
 
 // checkTopology checks that the topology exists for this number of nodes.
 func (s *Spec) checkTopology(add report) {
-	t, n := &s.Topology, s.total()
+	t, n := &s.Topology, s.honest()
 	if t.Kind == "random_regular" {
 		switch {
 		case t.Degree >= n:
@@ -129,7 +132,7 @@ func (s *Spec) checkConsensus(add report) {
 func (s *Spec) checkLoad(add report) {
 	for _, l := range s.Load {
 		switch {
-		case s.total() < 2:
+		case s.honest() < 2:
 			add(l.Pos, "", "transfers need at least 2 nodes")
 		case l.Rate == 0:
 			add(l.Pos, "", "the load has no transfers")

@@ -20,6 +20,9 @@ func (c *Chain) ParseLog(id faults.NodeID, line []byte) (trace.Event, time.Time,
 		return trace.Event{}, time.Time{}, false
 	}
 	out := trace.Event{Node: trace.NodeID(id)}
+	if m := c.members[id]; e.Kind != node.EventAttack && m != nil && m.node.Adversary != nil {
+		return trace.Event{}, time.Time{}, false // what an adversary says is no evidence
+	}
 	switch {
 	case e.Kind == node.EventStart && e.Hash != nil:
 		out.Kind = trace.KindHead
@@ -41,6 +44,9 @@ func (c *Chain) ParseLog(id faults.NodeID, line []byte) (trace.Event, time.Time,
 	case e.Kind == node.EventInvalid && e.Peer != nil:
 		out.Kind = trace.KindRefuse
 		out.Refuse = &trace.Refuse{Peer: c.peer(e.Peer), Hash: hash(e.Hash), Reason: e.Reason, Banned: e.Banned}
+	case e.Kind == node.EventAttack:
+		out.Kind = trace.KindAttack
+		out.Attack = &trace.Attack{Kind: e.Attack, Peer: c.peer(e.Peer), Hash: hash(e.Hash), Want: e.Want}
 	default:
 		return trace.Event{}, time.Time{}, false
 	}

@@ -17,9 +17,11 @@ import (
 	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/node/behavior"
 	nodechain "github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/trace"
+	"github.com/netsplit/netsplit/testnets/scenario"
 )
 
 func network() chain.Network {
@@ -50,6 +52,31 @@ func TestPrepareIsRepeatable(t *testing.T) {
 	p := must.Get(New(nil).Prepare(context.Background(), other))(t)
 	if p.Nodes[0].Account == a.Nodes[0].Account {
 		t.Error("two seeds gave one key")
+	}
+}
+
+func TestPrepare_Adversaries(t *testing.T) {
+	if d := cmp.Diff(behavior.Kinds(), scenario.AdversaryKinds); d != "" {
+		t.Errorf("what scenarios can say, and what nodes can do: %s", d)
+	}
+	net := network()
+	net.Nodes[1].Adversary = []string{"replay"}
+	last := net.Nodes[1]
+	last.ID = "bad-2"
+	net.Nodes = append(net.Nodes, last)
+	c := New(nil)
+	p := must.Get(c.Prepare(context.Background(), net))(t)
+	var cfg node.Config
+	must.Do(t, json.Unmarshal(p.Nodes[2].Files[configPath], &cfg))
+	if d := cmp.Diff(&node.Adversary{Kinds: []string{"replay"}, First: 1}, cfg.Adversary); d != "" {
+		t.Error(d)
+	}
+	if _, _, ok := c.ParseLog("full-1", []byte(`{"ev":"head","hash":"`+strings.Repeat("0", 64)+`"}`)); ok {
+		t.Error("what an adversary says is an event")
+	}
+	e, _, ok := c.ParseLog("full-1", []byte(`{"ev":"attack","attack":"replay","want":"ban"}`))
+	if !ok || e.Attack.Kind != "replay" || e.Attack.Want != "ban" {
+		t.Errorf("%+v", e)
 	}
 }
 

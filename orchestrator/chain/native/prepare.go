@@ -12,6 +12,7 @@ import (
 	"github.com/netsplit/netsplit/node"
 	nodechain "github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/node/consensus/pow"
+	"github.com/netsplit/netsplit/node/peers"
 	"github.com/netsplit/netsplit/orchestrator/chain"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
@@ -50,9 +51,14 @@ func (c *Chain) Prepare(ctx context.Context, net chain.Network) (chain.Prepared,
 		HalfLife:      halfLifeBlocks * net.BlockInterval,
 		Genesis:       text,
 		GenesisHash:   trace.Hash(c.genesis.String()),
+		BanTime:       peers.BanTime,
 	}}
+	attacked := 0 // peers of the adversaries so far
 	for _, n := range net.Nodes {
-		p, err := c.prepareNode(net, n, genesis)
+		p, err := c.prepareNode(net, n, genesis, attacked)
+		if n.Adversary != nil {
+			attacked += len(n.Peers)
+		}
 		if err != nil {
 			return chain.Prepared{}, fmt.Errorf("prepare node %s: %w", n.ID, err)
 		}
@@ -90,7 +96,7 @@ func (c *Chain) makeGenesis(net chain.Network) (*nodechain.Genesis, error) {
 	return g, nil
 }
 
-func (c *Chain) prepareNode(net chain.Network, n chain.Node, genesis *nodechain.Genesis) (chain.PreparedNode, error) {
+func (c *Chain) prepareNode(net chain.Network, n chain.Node, genesis *nodechain.Genesis, attacked int) (chain.PreparedNode, error) {
 	m := c.members[n.ID]
 	seed := derive(net.Seed, "choices", string(n.ID))
 	cfg := node.Config{
@@ -107,6 +113,11 @@ func (c *Chain) prepareNode(net chain.Network, n chain.Node, genesis *nodechain.
 		Advertise:    fmt.Sprintf("%s:%d", n.Addr, peerPort),
 		API:          fmt.Sprintf("%s:%d", n.Addr, apiPort),
 		Data:         dataDir,
+	}
+	if n.Adversary != nil {
+		// It dials those that it is to attack, and nobody else.
+		cfg.Adversary = &node.Adversary{Kinds: n.Adversary, First: attacked}
+		cfg.PeerExchange, cfg.MinPeers = false, 0
 	}
 	for _, p := range n.Peers {
 		cfg.Peers = append(cfg.Peers, c.peerAddr(p))

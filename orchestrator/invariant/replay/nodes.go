@@ -16,9 +16,12 @@ const NoNode NodeIndex = -1
 
 // Node is one node at this moment.
 type Node struct {
-	ID         trace.NodeID
-	Role       string
-	Power      float64 // block-making power, see trace.RunNode.Mine
+	ID    trace.NodeID
+	Role  string
+	Power float64 // block-making power, see trace.RunNode.Mine
+	// Adversary is true for a node of which nothing is expected: it is taken to be down, and of its events the attacks alone
+	// are taken in.
+	Adversary  bool
 	State      trace.State
 	StateSince time.Duration
 	Head       BlockIndex // genesis until the node reports a head
@@ -62,23 +65,33 @@ func newNodes(run *trace.Run) (*Nodes, error) {
 			return nil, fmt.Errorf("run event names node %s twice", n.ID)
 		}
 		s.byID[n.ID] = NodeIndex(len(s.list))
-		s.list = append(s.list, Node{ID: n.ID, Role: n.Role, Power: n.Mine, State: trace.StateDown, Peers: -1})
+		s.list = append(s.list, Node{
+			ID: n.ID, Role: n.Role, Power: n.Mine, State: trace.StateDown, Peers: -1, Adversary: len(n.Adversary) > 0,
+		})
 		s.power += n.Mine
 	}
 	return s, nil
 }
 
-// Len is the number of nodes.
+// Len is the number of nodes, adversaries included: they have numbers too.
 func (s *Nodes) Len() int { return len(s.list) }
+
+// Honest is the number of nodes that All yields.
+func (s *Nodes) Honest() (count int) {
+	for range s.All() {
+		count++
+	}
+	return count
+}
 
 // At is the node with a number, which must not be NoNode.
 func (s *Nodes) At(n NodeIndex) *Node { return &s.list[n] }
 
-// All yields every node, in the order of the run event.
+// All yields every honest node, in the order of the run event.
 func (s *Nodes) All() iter.Seq2[NodeIndex, *Node] {
 	return func(yield func(NodeIndex, *Node) bool) {
 		for i := range s.list {
-			if !yield(NodeIndex(i), &s.list[i]) {
+			if !s.list[i].Adversary && !yield(NodeIndex(i), &s.list[i]) {
 				return
 			}
 		}

@@ -132,6 +132,9 @@ func (s *State) OwnTime(n NodeIndex, at time.Duration) time.Time {
 	return s.Run.Started.Add(at + s.Nodes.At(n).ClockOffset)
 }
 
+// CutsPossible says whether some cut holds, or is being made or healed.
+func (s *State) CutsPossible() bool { return len(s.Faults.possibleCuts()) > 0 }
+
 // Settled says whether settling ran to its end.
 func (s *State) Settled() bool { return s.Settling && s.Stopping && (s.End == nil || !s.CutShort()) }
 
@@ -241,7 +244,10 @@ func (s *State) apply(e *trace.Event) {
 			s.problems.add("an event is about the node %q, which the run event does not name", e.Node)
 			return
 		}
-		s.Node, n = i, s.Nodes.At(i)
+		if n = s.Nodes.At(i); n.Adversary && e.Kind != trace.KindAttack {
+			return // what it says is no evidence
+		}
+		s.Node = i
 	}
 	s.Since = s.Facts.earliest(e, n, s.Now)
 	if !s.Net.started && e.At >= 0 && e.Kind != trace.KindNode {

@@ -31,6 +31,7 @@ func (f *flooder) PeerUp(_ node.Time, id chain.PeerID, _ bool) []node.Effect {
 }
 func (f *flooder) PeerDown(node.Time, chain.PeerID, string) []node.Effect { return nil }
 func (f *flooder) DialFailed(node.Time, chain.PeerID) []node.Effect       { return nil }
+func (f *flooder) Malformed(node.Time, chain.PeerID, error) []node.Effect { return nil }
 func (f *flooder) Stop(node.Time) []node.Effect                           { return nil }
 func (f *flooder) Timer(now node.Time, id node.TimerID) []node.Effect {
 	f.seen++

@@ -118,10 +118,29 @@ func (w *world) arrive(e event) {
 		w.closed(h, e.ref, "closed by peer")
 		return
 	}
+	if raw, ok := msg.(*wire.Raw); ok {
+		w.arriveRaw(h, e.ref, from, raw)
+		return
+	}
 	w.active = h
 	effects := h.machine.Receive(w.time(), from, msg)
 	w.active = nil
 	w.perform(h, effects)
+}
+
+// arriveRaw handles the arrival of bytes that an adversary sent. As in the daemon, the connection ends where they are no
+// message, whatever the node says.
+func (w *world) arriveRaw(h *host, i uint32, from chain.PeerID, raw *wire.Raw) {
+	m, err := raw.Decode()
+	if err == nil {
+		w.feed(h, func(x Machine, now node.Time) []node.Effect { return x.Receive(now, from, m) })
+		return
+	}
+	gen := w.conns[i].gen
+	w.feed(h, func(x Machine, now node.Time) []node.Effect { return x.Malformed(now, from, err) })
+	if c := &w.conns[i]; c.gen == gen && c.open[c.side(h.index)] {
+		w.closed(h, i, "malformed message")
+	}
 }
 
 // close closes a host's end of a connection. The other end is notified by a packet.

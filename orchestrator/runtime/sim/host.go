@@ -9,22 +9,14 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/node/behavior"
 	"github.com/netsplit/netsplit/node/chain"
-	"github.com/netsplit/netsplit/node/wire"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
 
-// Machine is a node for the simulator: a *node.Node, what Options.Plant has wrapped around one, or a stub in tests and
-// benchmarks of the simulator. See node.Node for the inputs; the effects are performed in order.
-type Machine interface {
-	Start(now node.Time) []node.Effect
-	PeerUp(now node.Time, id chain.PeerID, outbound bool) []node.Effect
-	PeerDown(now node.Time, id chain.PeerID, reason string) []node.Effect
-	DialFailed(now node.Time, id chain.PeerID) []node.Effect
-	Receive(now node.Time, from chain.PeerID, m wire.Message) []node.Effect
-	Timer(now node.Time, id node.TimerID) []node.Effect
-	Stop(now node.Time) []node.Effect
-}
+// Machine is a node for the simulator: one of package behavior, what Options.Plant has wrapped around one, or a stub in tests
+// and benchmarks of the simulator.
+type Machine = behavior.Machine
 
 // state is the state of a host's process.
 type state uint8

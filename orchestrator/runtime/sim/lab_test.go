@@ -62,6 +62,9 @@ func (s *stub) Timer(now node.Time, id node.TimerID) []node.Effect {
 	}
 	return nil
 }
+func (s *stub) Malformed(_ node.Time, from chain.PeerID, err error) []node.Effect {
+	return s.logf("malformed from %s: %v", s.l.nameOf(from), err)
+}
 func (s *stub) Stop(node.Time) []node.Effect {
 	if s.onStop != nil {
 		s.onStop()

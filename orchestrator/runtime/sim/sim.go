@@ -14,6 +14,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/node/behavior"
 	"github.com/netsplit/netsplit/node/chain"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
 )
@@ -88,11 +89,22 @@ func New(opts Options) *Runtime {
 }
 
 func (r *Runtime) newNode(cfg node.Config, stored []*chain.Block, now node.Time) (Machine, chain.PeerID, error) {
-	n, err := node.New(cfg, node.Deps{Memo: r.opts.Memo}, stored, now)
+	m, n, err := behavior.New(cfg, node.Deps{Memo: r.opts.Memo}, stored, now)
 	if err != nil {
 		return nil, chain.PeerID{}, err
 	}
-	return n, n.ID(), nil
+	return m, n.ID(), nil
+}
+
+// nodeOf returns the node in a machine, nil if it is a stub.
+func nodeOf(m Machine) *node.Node {
+	switch m := m.(type) {
+	case *node.Node:
+		return m
+	case *behavior.Adversary:
+		return m.Node
+	}
+	return nil
 }
 
 // run runs events for the clock.
@@ -336,7 +348,7 @@ func (r *Runtime) launch(l runtime.Launch) error {
 			return nil, err
 		}
 		h.peer = peer
-		h.node, _ = m.(*node.Node)
+		h.node = nodeOf(m)
 		if r.opts.Plant != nil {
 			m = r.opts.Plant(h.id, m)
 		}

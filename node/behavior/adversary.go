@@ -1,0 +1,300 @@
+package behavior
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/netsplit/netsplit/node"
+	"github.com/netsplit/netsplit/node/chain"
+	"github.com/netsplit/netsplit/node/consensus/pow"
+	"github.com/netsplit/netsplit/node/peers"
+	"github.com/netsplit/netsplit/node/wire"
+)
+
+// Timing of attacks.
+const (
+	tickInterval = 250 * time.Millisecond
+	// stepInterval is the time between two attacks on one peer.
+	stepInterval = 2 * time.Second
+	// minHeight is the height of the chain at which attacks begin: some need a few blocks below the head.
+	minHeight = 4
+	// historyTimeout is how long a peer may take to request the history that it was promised.
+	historyTimeout = 5 * time.Second
+	// historyTries is how often it is promised one.
+	historyTries = 3
+	// banDials is how often a peer is dialled while it must be banning the adversary.
+	banDials = 2
+)
+
+// Adversary is a node that attacks its peers, each with one kind after the other: first those that an honest node merely
+// refuses, then one that must get it banned, and another one after the ban. Different peers get different kinds first, so that
+// a testnet sees many kinds in a short time.
+type Adversary struct {
+	*node.Node // follows the chain
+	cfg        node.Config
+	key        chain.Key
+	genesis    chain.Hash
+	engine     *pow.Engine
+	tree       *chain.Tree // the same blocks; its ledger takes any signature
+	rng        *rand.Rand
+
+	soft, hard []*attack // kinds that get it refused at most, and those that may get it banned
+	targets    []*target // in the order in which they connected first
+	byID       map[chain.PeerID]*target
+	sent       int // attacks, which makes them differ
+	now        node.Time
+	fx         []node.Effect
+}
+
+// target is a peer and how far the attacks on it have come.
+type target struct {
+	id    chain.PeerID
+	index int
+	up    bool // connected, and the handshake is complete
+	step  int  // number of the next attack
+	next  node.Time
+	dials int // since banned was set
+
+	banned  node.Time // until when it must refuse connections; 0: it need not
+	armed   *attack   // not nil: the next new block goes to it with another body
+	promise *attack   // by which it was promised a history
+	history node.Time // until when it is awaited to request that; 0: it is not
+	tries   int       // of the promise
+}
+
+func newAdversary(cfg node.Config, n *node.Node, stored []*chain.Block) (*Adversary, error) {
+	key, err := chain.KeyFromSeed(cfg.Key)
+	if err != nil {
+		return nil, err
+	}
+	engine := pow.New(&cfg.Genesis)
+	anySignature := chain.NewMemoVerifying(func(chain.Hash, *chain.Tx) bool { return true })
+	tree, err := chain.NewTree(&cfg.Genesis, engine, anySignature)
+	if err != nil {
+		return nil, err
+	}
+	id := key.Address()
+	a := &Adversary{
+		Node: n, cfg: cfg, key: key, genesis: tree.Genesis().Hash(), engine: engine, tree: tree,
+		rng: rand.New(rand.NewPCG(cfg.Seed, ^binary.BigEndian.Uint64(id[:]))), byID: make(map[chain.PeerID]*target),
+	}
+	for _, k := range cfg.Adversary.Kinds {
+		i := slices.IndexFunc(attacks, func(x attack) bool { return x.kind == k })
+		switch {
+		case i < 0:
+			return nil, fmt.Errorf("adversary: unknown kind %q", k)
+		case attacks[i].want == WantBan || attacks[i].late:
+			a.hard = append(a.hard, &attacks[i])
+		default:
+			a.soft = append(a.soft, &attacks[i])
+		}
+	}
+	for _, b := range stored {
+		a.add(b)
+	}
+	return a, nil
+}
+
+// Kinds lists the kinds of attack.
+func Kinds() []string {
+	out := make([]string, len(attacks))
+	for i := range attacks {
+		out[i] = attacks[i].kind
+	}
+	return out
+}
+
+// add adds a block that the node has accepted.
+func (a *Adversary) add(b *chain.Block) {
+	_, _ = a.tree.Add(b, max(b.Time, a.millis())) // the node has checked it
+}
+
+func (a *Adversary) millis() chain.Millis { return chain.Millis(a.now / node.Time(time.Millisecond)) }
+
+// input passes on what the node does, and keeps up with it.
+func (a *Adversary) input(now node.Time, effects []node.Effect) []node.Effect {
+	a.now = now
+	a.fx = a.fx[:0]
+	for _, e := range effects {
+		switch {
+		case e.Kind == node.EffectPersist:
+			a.add(e.Block)
+			a.fx = append(a.fx, e)
+			a.mutateNew(e.Block)
+			continue
+		case e.Kind == node.EffectEvent && e.Event.Kind == node.EventPeerUp:
+			t := a.target(*e.Event.Peer)
+			t.up, t.next = true, max(t.next, now+node.Time(stepInterval))
+		case e.Kind == node.EffectDial && a.tooOften(e.Peer):
+			continue // the node takes it for a dial that gets no answer
+		}
+		a.fx = append(a.fx, e)
+	}
+	return a.fx
+}
+
+// tooOften reports whether a peer need not be dialled, because it must refuse the connection.
+func (a *Adversary) tooOften(id chain.PeerID) bool {
+	t := a.byID[id]
+	if t == nil || a.now >= t.banned {
+		return false
+	}
+	t.dials++
+	return t.dials > banDials
+}
+
+// target returns the state of a peer.
+func (a *Adversary) target(id chain.PeerID) *target {
+	t := a.byID[id]
+	if t == nil {
+		t = &target{id: id, index: len(a.targets)}
+		a.byID[id] = t
+		a.targets = append(a.targets, t)
+	}
+	return t
+}
+
+// Start implements Machine.
+func (a *Adversary) Start(now node.Time) []node.Effect {
+	out := a.input(now, a.Node.Start(now))
+	return append(out, tick(now))
+}
+
+func tick(now node.Time) node.Effect {
+	return node.Effect{Kind: node.EffectTimer, Timer: node.TimerID{Kind: node.TimerBehavior}, At: now + node.Time(tickInterval)}
+}
+
+// Stop implements Machine.
+func (a *Adversary) Stop(now node.Time) []node.Effect { return a.input(now, a.Node.Stop(now)) }
+
+// PeerUp implements Machine. Attacks on the handshake happen here.
+func (a *Adversary) PeerUp(now node.Time, id chain.PeerID, outbound bool) []node.Effect {
+	a.input(now, a.Node.PeerUp(now, id, outbound))
+	t := a.target(id)
+	t.up, t.armed, t.history = false, nil, 0
+	next := a.next(t)
+	if next == nil || next.hello == nil || !a.ready() || now < t.banned {
+		return a.fx
+	}
+	for i := range a.fx {
+		hello, ok := a.fx[i].Msg.(*wire.Hello)
+		if !ok || a.fx[i].Peer != id {
+			continue
+		}
+		forged := *hello
+		next.hello(a, t, next, &forged)
+		a.fx[i].Msg = &forged
+		if t.history == 0 {
+			a.advance(t) // else when the peer has requested it
+		}
+		return a.fx
+	}
+	return a.fx
+}
+
+// PeerDown implements Machine.
+func (a *Adversary) PeerDown(now node.Time, id chain.PeerID, reason string) []node.Effect {
+	t := a.target(id)
+	t.up, t.armed, t.history = false, nil, 0
+	return a.input(now, a.Node.PeerDown(now, id, reason))
+}
+
+// DialFailed implements Machine.
+func (a *Adversary) DialFailed(now node.Time, id chain.PeerID) []node.Effect {
+	return a.input(now, a.Node.DialFailed(now, id))
+}
+
+// Receive implements Machine. It answers a peer that requests the history that it was promised.
+func (a *Adversary) Receive(now node.Time, from chain.PeerID, m wire.Message) []node.Effect {
+	t := a.byID[from]
+	if request, ok := m.(*wire.GetBlocks); ok && t != nil && t.history != 0 {
+		a.now, a.fx = now, a.fx[:0]
+		t.history, t.tries = 0, 0
+		a.sendHistory(t, request)
+		a.advance(t)
+		return a.fx
+	}
+	return a.input(now, a.Node.Receive(now, from, m))
+}
+
+// Malformed implements Machine.
+func (a *Adversary) Malformed(now node.Time, from chain.PeerID, err error) []node.Effect {
+	return a.input(now, a.Node.Malformed(now, from, err))
+}
+
+// Timer implements Machine.
+func (a *Adversary) Timer(now node.Time, id node.TimerID) []node.Effect {
+	if id.Kind != node.TimerBehavior {
+		return a.input(now, a.Node.Timer(now, id))
+	}
+	a.now, a.fx = now, a.fx[:0]
+	if a.ready() {
+		for _, t := range a.targets {
+			a.attack(t)
+		}
+	}
+	return append(a.fx, tick(now))
+}
+
+// ready reports whether the chain is high enough.
+func (a *Adversary) ready() bool { return a.tree.Head().Height >= minHeight }
+
+// next is the next attack on a peer, nil if there is none left.
+func (a *Adversary) next(t *target) *attack {
+	if t.step < len(a.soft) {
+		return a.soft[t.step]
+	}
+	if len(a.hard) == 0 {
+		return nil
+	}
+	return a.hard[(a.cfg.Adversary.First+t.index+t.step-len(a.soft))%len(a.hard)]
+}
+
+func (a *Adversary) advance(t *target) {
+	t.step++
+	t.next = a.now + node.Time(stepInterval)
+	a.sent++
+}
+
+// attack makes the next attack on a peer, if it is due.
+func (a *Adversary) attack(t *target) {
+	if t.history != 0 && a.now >= t.history {
+		t.history = 0 // it had no reason to sync
+		if t.tries++; t.tries >= historyTries {
+			t.tries = 0
+			a.advance(t)
+		}
+	}
+	if !t.up || a.now < t.next || t.history != 0 {
+		return
+	}
+	next := a.next(t)
+	switch {
+	case next == nil:
+	case next.hello != nil: // on the next connection
+		t.up = false
+		a.fx = append(a.fx, node.Effect{Kind: node.EffectDisconnect, Peer: t.id, Reason: "reconnecting"})
+	default:
+		next.send(a, t, next)
+		a.advance(t)
+	}
+}
+
+// sendTo sends a message.
+func (a *Adversary) sendTo(t *target, m wire.Message) {
+	a.fx = append(a.fx, node.Effect{Kind: node.EffectSend, Peer: t.id, Msg: m})
+}
+
+// report writes an attack to the event log. h is the block or transaction that no honest node may accept, or nil.
+func (a *Adversary) report(t *target, x *attack, h *chain.Hash) {
+	if x.want == WantBan {
+		t.banned, t.dials = a.now+node.Time(peers.BanTime), 0
+	}
+	id := t.id
+	a.fx = append(a.fx, node.Effect{Kind: node.EffectEvent, Event: &node.Event{
+		Time: a.now, Kind: node.EventAttack, Peer: &id, Hash: h, Attack: x.kind, Want: x.want,
+	}})
+}
