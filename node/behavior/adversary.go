@@ -23,6 +23,8 @@ const (
 	minHeight = 4
 	// historyTimeout is how long a peer may take to request the history that it was promised.
 	historyTimeout = 5 * time.Second
+	// blockTimeout is how long a peer waits for a block that can be mutated.
+	blockTimeout = 30 * time.Second
 	// historyTries is how often it is promised one.
 	historyTries = 3
 	// banDials is how often a peer is dialled while it must be banning the adversary.
@@ -268,9 +270,10 @@ func (a *Adversary) attack(t *target) {
 			a.advance(t)
 		}
 	}
-	if !t.up || a.now < t.next || t.history != 0 {
+	if !t.up || a.now < t.next || t.history != 0 || t.armed != nil && a.now < t.next+node.Time(blockTimeout) {
 		return
 	}
+	t.armed = nil
 	next := a.next(t)
 	switch {
 	case next == nil:

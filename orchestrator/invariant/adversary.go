@@ -48,7 +48,7 @@ type adversary struct {
 	due []dueAttack // in the order of their times
 
 	configured, sent, wanted, refused, bans, unjudged int
-	violations                                        int
+	violations, late                                  int // late: of them, those of times alone
 	evidence                                          []Evidence
 }
 
@@ -156,6 +156,7 @@ func (c *adversary) expire(s *replay.State) {
 			continue
 		}
 		victim, by := s.Nodes.At(d.pair[0]).ID, s.Nodes.At(d.pair[1]).ID
+		c.late++
 		c.violated(s, d.at, fmt.Sprintf("%s did not ban %s, which sent it %s at %s, within %s",
 			victim, by, attackText(x.Attack), trace.Round(x.at), c.within), x.Hash, victim, by)
 	}
@@ -319,6 +320,7 @@ func (c *adversary) Finish(s *replay.State) Result {
 	}
 	switch {
 	case len(c.evidence) > 0:
+		r.Timed = c.late == c.violations
 		return r.fail(c.evidence[0].Text)
 	case c.configured == 0:
 		return r.vacuous("there was no adversary")
