@@ -193,8 +193,8 @@ func (c *connectivity) start(s *replay.State) {
 		c.nodes[i] = peering{peers: make(map[replay.NodeIndex]*connection), none: -1}
 	}
 	for _, pair := range s.Run.Edges {
-		a, okA := s.Nodes.Index(pair[0])
-		b, okB := s.Nodes.Index(pair[1])
+		a, okA := s.Nodes.HonestIndex(pair[0])
+		b, okB := s.Nodes.HonestIndex(pair[1])
 		if okA && okB && a != b {
 			c.edgesOf[a], c.edgesOf[b] = append(c.edgesOf[a], int32(len(c.edges))), append(c.edgesOf[b], int32(len(c.edges)))
 			c.edges = append(c.edges, edge{a: a, b: b})
@@ -313,7 +313,7 @@ func (c *connectivity) lifecycle(s *replay.State, l *trace.Lifecycle) {
 func (c *connectivity) peer(s *replay.State, e *trace.Event) {
 	c.shown = true
 	n := &c.nodes[s.Node]
-	p, ok := s.Nodes.Index(e.Peer.Peer)
+	p, ok := s.Nodes.HonestIndex(e.Peer.Peer)
 	if !ok {
 		return
 	}
@@ -374,7 +374,7 @@ func timedOut(reason string) bool {
 }
 
 func (c *connectivity) refuse(s *replay.State, e *trace.Event) {
-	p, ok := s.Nodes.Index(e.Refuse.Peer)
+	p, ok := s.Nodes.HonestIndex(e.Refuse.Peer)
 	if !ok || !e.Refuse.Banned && e.Refuse.Hash != "" { // a block of the future is refused without blame
 		return
 	}

@@ -182,7 +182,7 @@ func (c *consistency) seen(s *replay.State, l *nodeLog, e *trace.Event) {
 			}
 		}
 	}
-	if from, ok := s.Nodes.Index(e.Seen.From); ok && !c.logs[from].partial && !hasBit(c.logs[from].has, s.Block) {
+	if from, ok := s.Nodes.HonestIndex(e.Seen.From); ok && !c.logs[from].partial && !hasBit(c.logs[from].has, s.Block) {
 		c.unlogged[sentBlock{from, s.Node, s.Block}] = e.At
 	}
 }

@@ -112,7 +112,7 @@ func (c *accuracy) Observe(s *replay.State, e *trace.Event) {
 	case trace.KindSeen, trace.KindHead:
 		c.active(s, "reported a block", c.failTimed)
 	case trace.KindStatus:
-		c.polled(s, e.Status)
+		c.polled(s, e)
 		switch {
 		case s.Node == replay.NoNode || s.Stopping:
 		case e.Status.Error == "":
@@ -132,18 +132,20 @@ func (c *accuracy) begin(s *replay.State, f *trace.Fault) {
 		return
 	}
 	for _, id := range f.Nodes {
-		if n, ok := s.Nodes.Index(id); ok && s.Nodes.Up(n) {
+		if n, ok := s.Nodes.Index(id); ok && s.Nodes.At(n).State == trace.StateUp {
 			m.answers.UpBefore++
 		}
 	}
 }
 
 // polled counts a poll, answered or not, for the latest fault on the node.
-func (c *accuracy) polled(s *replay.State, x *trace.Status) {
-	if s.Node == replay.NoNode || x.Final {
+func (c *accuracy) polled(s *replay.State, e *trace.Event) {
+	x := e.Status
+	n, ok := s.Nodes.Index(e.Node) // an adversary is polled too
+	if !ok || x.Final {
 		return
 	}
-	f := s.Faults.LatestOn(s.Node)
+	f := s.Faults.LatestOn(n)
 	if f == nil {
 		return
 	}

@@ -24,7 +24,7 @@ type crash struct {
 }
 
 func (c *crash) Observe(s *replay.State, e *trace.Event) {
-	if e.Kind != trace.KindNode || s.Node == replay.NoNode || s.Stopping {
+	if e.Kind != trace.KindNode || s.Node == replay.NoNode || s.Stopping || s.Nodes.At(s.Node).Adversary {
 		return
 	}
 	switch e.Lifecycle.State {

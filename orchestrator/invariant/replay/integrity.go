@@ -112,6 +112,9 @@ func (i *integrity) observe(s *State, e *trace.Event) {
 			i.peer(s, e.Peer)
 		}
 	case trace.KindStatus:
+		if f := i.faults[e.Status.Fault]; f != nil {
+			f.polls[e.Status.Phase]++
+		}
 		if s.Node != NoNode {
 			i.status(s, e.Status)
 		}
@@ -166,7 +169,7 @@ func (i *integrity) seen(s *State, e *trace.Seen) {
 	}
 }
 
-// sender is the node with a name, NoNode where there is none.
+// sender is the node with a name, NoNode where there is none or it is an adversary, whose reports are not followed.
 func (i *integrity) sender(b *Block, from trace.NodeID) NodeIndex {
 	if from == "" {
 		return NoNode
@@ -174,7 +177,7 @@ func (i *integrity) sender(b *Block, from trace.NodeID) NodeIndex {
 	if b.FirstBy != NoNode && i.nodes.At(b.FirstBy).ID == from { // most often
 		return b.FirstBy
 	}
-	if n, ok := i.nodes.Index(from); ok {
+	if n, ok := i.nodes.HonestIndex(from); ok {
 		return n
 	}
 	return NoNode
@@ -241,12 +244,9 @@ func (i *integrity) peer(s *State, e *trace.Peer) {
 	r.peers[p] = e.Up
 }
 
-// status counts the polls that the plan calls for. A node that reports its heads must have had the one with which it answers
+// status looks at the last poll. A node that reports its heads must have had the one with which it answers
 // the last.
 func (i *integrity) status(s *State, e *trace.Status) {
-	if f := i.faults[e.Fault]; f != nil {
-		f.polls[e.Phase]++
-	}
 	if !e.Final {
 		return
 	}

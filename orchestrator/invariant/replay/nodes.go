@@ -19,8 +19,8 @@ type Node struct {
 	ID    trace.NodeID
 	Role  string
 	Power float64 // block-making power, see trace.RunNode.Mine
-	// Adversary is true for a node of which nothing is expected: it is taken to be down, and of its events the attacks alone
-	// are taken in.
+	// Adversary is true for a node of which nothing is expected. Of its events, changes of its state and attacks alone are
+	// taken in, and it is part of no component.
 	Adversary  bool
 	State      trace.State
 	StateSince time.Duration
@@ -104,8 +104,14 @@ func (s *Nodes) Index(id trace.NodeID) (NodeIndex, bool) {
 	return n, ok
 }
 
-// Up says whether a node is up.
-func (s *Nodes) Up(n NodeIndex) bool { return s.list[n].State == trace.StateUp }
+// HonestIndex finds a node by its name, unless it is an adversary.
+func (s *Nodes) HonestIndex(id trace.NodeID) (NodeIndex, bool) {
+	n, ok := s.byID[id]
+	return n, ok && !s.list[n].Adversary
+}
+
+// Up says whether a node is up and honest.
+func (s *Nodes) Up(n NodeIndex) bool { return s.list[n].State == trace.StateUp && !s.list[n].Adversary }
 
 // Share is the part (0..1) of all block-making power that the nodes hold.
 func (s *Nodes) Share(nodes []NodeIndex) float64 {

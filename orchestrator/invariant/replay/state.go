@@ -244,7 +244,7 @@ func (s *State) apply(e *trace.Event) {
 			s.problems.add("an event is about the node %q, which the run event does not name", e.Node)
 			return
 		}
-		if n = s.Nodes.At(i); n.Adversary && e.Kind != trace.KindAttack {
+		if n = s.Nodes.At(i); n.Adversary && e.Kind != trace.KindAttack && e.Kind != trace.KindNode {
 			return // what it says is no evidence
 		}
 		s.Node = i
@@ -343,6 +343,10 @@ func (s *State) refresh() {
 
 func (s *State) lifecycle(n *Node, l *trace.Lifecycle) {
 	if n == nil || s.Stopping || n.State == l.State {
+		return
+	}
+	if n.Adversary {
+		n.setState(l.State, s.Now)
 		return
 	}
 	if n.State == trace.StateUp && s.Net.started {
