@@ -232,7 +232,7 @@ func (c *agreement) compareEnds(s *replay.State) (unknown int) {
 			continue
 		}
 		x, y, z := s.Blocks.At(n.Top), s.Blocks.At(main), s.Blocks.At(fork)
-		r := replay.Reorg{From: n.Top, Fork: fork, Depth: int(x.Height - z.Height)}
+		r := replay.Reorg{From: n.Top, Fork: fork, Depth: int(x.Number() - z.Number())}
 		depth := r.Depth
 		connected := s.Settled() && s.Nodes.Up(i) && s.Nodes.Up(mainNode) && s.Net.Component(i) == s.Net.Component(mainNode)
 		if !connected {

@@ -280,13 +280,54 @@ func apart(s *replay.State, a, b replay.NodeIndex) bool {
 }
 
 // hides says whether a polled node would not show a block if it had it, because its own chain has another one at the
-// block's height.
+// block's height, or none.
 func hides(s *replay.State, n replay.NodeIndex, id replay.BlockIndex) bool {
 	if !s.Facts.Polled() {
 		return false
 	}
-	other := s.Blocks.Ancestor(s.Nodes.At(n).Head, s.Blocks.At(id).Height)
-	return other != replay.NoBlock && other != id
+	height, head := s.Blocks.At(id).Height, s.Nodes.At(n).Head
+	if s.Blocks.At(head).Height < height {
+		return false
+	}
+	for head != replay.NoBlock && s.Blocks.At(head).Height > height { // a chain may skip the height
+		head = s.Blocks.At(head).Parent
+	}
+	return head != replay.NoBlock && head != id
+}
+
+// culprit names the node, if there is one, that most pairs have in common in which a block did not arrive: because blocks do not
+// reach it, or its own do not reach others.
+func (c *propagation) culprit(s *replay.State) []Evidence {
+	got, made := make(map[replay.NodeIndex]int), make(map[replay.NodeIndex]int)
+	first := make(map[replay.NodeIndex]time.Duration)
+	for p, t := range c.absent {
+		maker := s.Blocks.At(p.block).FirstBy
+		got[p.node]++
+		made[maker]++
+		for _, n := range []replay.NodeIndex{p.node, maker} {
+			if at, ok := first[n]; !ok || t.from < at {
+				first[n] = t.from
+			}
+		}
+	}
+	const most = .8
+	var common []replay.NodeIndex
+	for i := range s.Nodes.All() {
+		if float64(got[i]+made[i]) >= most*float64(len(c.absent)) {
+			common = append(common, i)
+		}
+	}
+	if len(common) == 1 { // else it is between two nodes, or all
+		i, n := common[0], s.Nodes.At(common[0])
+		e := Evidence{At: first[i], Nodes: []trace.NodeID{n.ID}, Windows: s.Faults.Windows(first[i]), Text: fmt.Sprintf(
+			"%s is one of the two nodes in %d of the %d cases: %d blocks did not reach it, and blocks of its own did not reach others %d times",
+			n.ID, got[i]+made[i], len(c.absent), got[i], made[i])}
+		if n.Peers == 0 {
+			e.Text += "; it has no peers"
+		}
+		return []Evidence{e}
+	}
+	return nil
 }
 
 func missedEvidence(s *replay.State, x *spreading) Evidence {
@@ -361,7 +402,8 @@ func (c *propagation) Finish(s *replay.State) Result {
 		return r.fail(bad)
 	}
 	if best < c.coverage {
-		r.Evidence = c.missed.evidence
+		r.Evidence = append(c.culprit(s), c.missed.evidence...)
+		r.Evidence = r.Evidence[:min(len(r.Evidence), MaxEvidence)]
 		return r.fail(fmt.Sprintf("blocks reached %s of the nodes that could be reached within %s, at least %.4g%% are required",
 			coverage, c.window, 100*c.coverage))
 	}

@@ -335,7 +335,7 @@ func (c *growth) seen(s *replay.State, e *trace.Seen) {
 
 // foundLater takes in a block that a polled node may have had before the end of a window that is over.
 func (c *growth) foundLater(s *replay.State) {
-	height := s.Blocks.At(s.Block).Height
+	height := s.Blocks.At(s.Block).Number()
 	for i := len(c.windows) - 1; i >= 0 && c.windows[i].To > s.Since; i-- {
 		if w := &c.windows[i]; height > w.base && slices.Contains(w.members, s.Node) {
 			w.possible = max(w.possible, int(min(height-w.base, math.MaxInt/2)))
@@ -348,7 +348,7 @@ func (c *growth) head(s *replay.State, e *trace.Head) {
 	n := &c.nodes[s.Node]
 	// A polled node that is observed from some height on had the blocks below before.
 	known := n.tip != 0 || s.Blocks.At(s.Blocks.Lowest(s.Block)).Height == 0
-	n.tip, n.height = s.Block, s.Blocks.At(s.Block).Height
+	n.tip, n.height = s.Block, s.Blocks.At(s.Block).Number()
 	if n.part >= 0 {
 		p := &c.parts[n.part]
 		if p.top = max(p.top, n.height); !known {
@@ -660,7 +660,7 @@ func (c *growth) wider(s *replay.State) (out []judgedWindow) {
 	if w := c.all; w.To > w.From {
 		height := c.base
 		for _, n := range s.Nodes.All() {
-			height = max(height, s.Blocks.At(n.Top).Height)
+			height = max(height, s.Blocks.At(n.Top).Number())
 		}
 		w.What, w.Size, w.Share, w.Grown = wholeSchedule, s.Nodes.Len(), 1, int(height-c.base)
 		// The height is that of the end: settling can only have added to it.

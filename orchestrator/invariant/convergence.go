@@ -67,10 +67,10 @@ func (c *convergence) Finish(s *replay.State) Result {
 	switch {
 	case len(r.Evidence) > 0:
 		return r.fail(r.Evidence[0].Text)
-	case n.open > 0:
-		return r.unknown("the run ended before the bound, and some nodes had not converged")
 	case n.unsure != "":
 		return r.unknown(n.unsure)
+	case n.open > 0:
+		return r.unknown("the run ended before the bound, and some nodes had not converged")
 	case n.judged == 0 && n.noQuorum > 0:
 		return r.vacuous("the nodes never had a quorum after a heal")
 	case n.judged == 0 && n.noBlock > 0:

@@ -19,7 +19,8 @@ type history struct {
 	blocks map[trace.Hash]trace.Block
 	heads  map[trace.NodeID]trace.Hash
 	all    []trace.NodeID
-	last   Result // of a script
+	last   Result              // of a script
+	expect []trace.Expectation // with which it was judged
 }
 
 const genesis = trace.Hash("g")
@@ -284,6 +285,7 @@ func (h *history) result(name string, params ...string) Result {
 	for i := 0; i < len(params); i += 2 {
 		x.Params[params[i]] = params[i+1]
 	}
+	h.expect = []trace.Expectation{x}
 	for _, r := range h.judge(x).Results {
 		if r.Invariant == name {
 			return r

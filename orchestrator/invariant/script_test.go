@@ -33,14 +33,15 @@ var commands = map[string]any{
 			h.t.Errorf("figure %q", h.last.Figure)
 		}
 	},
-	// pieces checks how much evidence there is at least, exit the exit code, txs the summary.
+	// pieces checks how much evidence there is at least, exit the exit code if the invariant is
+	// expected that was judged last, txs the summary.
 	"pieces": func(h *history, n int) {
 		if len(h.last.Evidence) < n {
 			h.t.Errorf("evidence %+v", h.last.Evidence)
 		}
 	},
 	"exit": func(h *history, code int) {
-		if got := h.judge().ExitCode(Policy{}); got != code {
+		if got := h.judge(h.expect...).ExitCode(Policy{}); got != code {
 			h.t.Errorf("exit code %d, want %d", got, code)
 		}
 	},
@@ -109,6 +110,29 @@ var commands = map[string]any{
 	"restored":    func(h *history, n trace.NodeID, head trace.Head) { head.Restored = true; h.addHead(n, head) },
 	"claims":      (*history).addHead,
 	"interrupted": func(h *history) { h.events[len(h.events)-1].End.Interrupted = true },
+	"reportBlock": func(h *history, n trace.NodeID, hash trace.Hash) { h.reportBlock(n, h.blocks[hash]) },
+	"reportWithin": func(h *history, n trace.NodeID, hash trace.Hash, d time.Duration) {
+		h.reportWithin(n, h.blocks[hash], d)
+	},
+	// apart lets two groups of nodes report blocks of their own, one a second.
+	"apart": func(h *history, until time.Duration, one, two []trace.NodeID) {
+		for i := 0; h.now < until; i++ {
+			at := h.now
+			h.report(trace.Hash(fmt.Sprint("one-", i)), one...)
+			h.report(trace.Hash(fmt.Sprint("two-", i)), two...)
+			h.at(at + time.Second)
+		}
+	},
+	// skipTo lets nodes report the next block at a height, of which those in between have none.
+	"skipTo": func(h *history, height uint64, hash trace.Hash, nodes ...trace.NodeID) {
+		b := h.block(hash, h.heads[nodes[0]])
+		b.Height = height
+		h.blocks[hash] = b
+		for _, n := range nodes {
+			h.reportBlock(n, b)
+			h.sleep(ms)
+		}
+	},
 	"seen": func(h *history, n trace.NodeID, hash, parent trace.Hash, height uint64) {
 		h.add(n, &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: hash, Parent: parent, Height: height}})
 	},

@@ -32,12 +32,19 @@ type Block struct {
 	// dated is true where the block's own time is before the run, recent where it appeared in the run above all blocks that
 	// existed before.
 	dated, recent bool
-	producer      int32 // index in BlockTree.producers, 0: not stated
+	// assumed is true while the height is known from a child alone. skipped is how many heights below are known to have no
+	// block.
+	assumed  bool
+	skipped  uint64
+	producer int32 // index in BlockTree.producers, 0: not stated
 }
 
 // Preexisting says whether the block was made before the run, so that its first appearance says nothing. A block that
 // stands above all that existed is new, whatever time it states: block times may be constant, or lag.
 func (b *Block) Preexisting() bool { return b.dated && !b.recent }
+
+// Number is the number of blocks below the block, as far as is known: its height without those that the chain skips.
+func (b *Block) Number() uint64 { return b.Height - b.skipped }
 
 // BlockTree is every block that the trace mentions. Parent links go strictly downwards in height, so walks end.
 //
@@ -47,7 +54,9 @@ type BlockTree struct {
 	byHash map[trace.Hash]BlockIndex
 	blocks []Block
 	// unnamed is true until block 0 has a hash, where the run event states none.
-	unnamed    bool
+	unnamed bool
+	// skips is true where a chain may have no block at some heights.
+	skips      bool
 	producers  []string // names that blocks state for their producers, by number
 	producerNo map[string]int32
 	preexisted uint64 // height of the highest block that existed before the run
@@ -109,7 +118,11 @@ func (t *BlockTree) Divergent(a, b BlockIndex) int {
 	if t.At(a).Height < from || t.At(b).Height < from {
 		return 0
 	}
-	return int(t.At(a).Height - from + 1)
+	first := a
+	for p := t.At(first).Parent; p != NoBlock && t.At(p).Height >= from; p = t.At(first).Parent {
+		first = p
+	}
+	return int(t.At(a).Number()-t.At(first).Number()) + 1
 }
 
 // Lowest is the lowest known block of the chain that ends with b.
@@ -166,6 +179,10 @@ func (t *BlockTree) link(h, parent trace.Hash, height uint64) BlockIndex {
 		}
 		return b
 	}
+	if x := t.At(b); t.skips && x.assumed && height < x.Height {
+		x.Height = height // it was known from a child alone, and the chain skips the heights between them
+	}
+	t.At(b).assumed = false
 	if t.At(b).Height != height {
 		t.contradict("block %s is recorded with heights %d and %d", h, t.At(b).Height, height)
 		return b
@@ -173,12 +190,19 @@ func (t *BlockTree) link(h, parent trace.Hash, height uint64) BlockIndex {
 	if height == 0 {
 		return b
 	}
+	_, known := t.byHash[parent]
 	p := t.intern(parent, height-1)
-	if t.At(p).Height != height-1 {
-		t.contradict("block %s of height %d has a parent of height %d", h, height, t.At(p).Height)
+	x := t.At(p)
+	x.assumed = x.assumed || !known && height > 1
+	if x.Height > height-1 && x.assumed && x.Parent == NoBlock {
+		x.Height = height - 1 // a child of a skipped height came first
+	}
+	if x.Height != height-1 && !(t.skips && x.Height < height) {
+		t.contradict("block %s of height %d has a parent of height %d", h, height, x.Height)
 		return b
 	}
 	t.At(b).Parent = p
+	t.At(b).skipped = x.skipped + (height - 1 - x.Height)
 	return b
 }
 

@@ -1,9 +1,12 @@
 package replay
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"time"
+
+	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
 // gaps are the stretches of time for which reports of a node may be missing from the trace: each lasts until the node reports
@@ -54,6 +57,24 @@ func (s *State) AnyRead(nodes []NodeIndex, from, to time.Duration) bool {
 
 // ReadAtEnd says whether the trace has what a node reported last.
 func (s *State) ReadAtEnd(n NodeIndex) bool { return s.Read(n, s.Horizon(), s.Now) }
+
+// Blind says from when on no node could be read although some are up at the end; empty where there was no such time.
+func (s *State) Blind() string {
+	var up []NodeIndex
+	for i, n := range s.Nodes.All() {
+		if n.State == trace.StateUp {
+			up = append(up, i)
+		}
+	}
+	for _, n := range up { // such a time begins with a gap
+		for _, x := range s.gaps.of[n] {
+			if x.from <= s.Horizon() && !s.AnyRead(up, x.from, x.from) {
+				return fmt.Sprintf("no node could be read at %s", trace.Round(x.from))
+			}
+		}
+	}
+	return ""
+}
 
 // HasGaps says whether reports of any node may be missing.
 func (s *State) HasGaps() bool { return len(s.gaps.about)+len(s.gaps.whole) > 0 }

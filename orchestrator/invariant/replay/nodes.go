@@ -202,7 +202,7 @@ func (n *Node) setHead(t *BlockTree, head BlockIndex) Reorg {
 		n.Top = head
 	case fork == head: // it lost its last blocks and may return to Top
 	default:
-		r = Reorg{From: n.Top, Fork: fork, Depth: int(t.At(n.Top).Height - t.At(fork).Height)}
+		r = Reorg{From: n.Top, Fork: fork, Depth: int(t.At(n.Top).Number() - t.At(fork).Number())}
 		n.Top = head
 	}
 	if r.Depth > 0 {

@@ -149,7 +149,7 @@ func (c *cutSides) canonical(blocks *BlockTree, shared BlockIndex) int {
 		if fork == NoBlock {
 			continue
 		}
-		dropped := blocks.At(side.head).Height - blocks.At(fork).Height
+		dropped := blocks.At(side.head).Number() - blocks.At(fork).Number()
 		if best < 0 || dropped < least || dropped == least && side.height > c.sides[best].height {
 			best, least = k, dropped
 		}

@@ -104,6 +104,7 @@ func newState(run *trace.Run, at time.Duration) (*State, error) {
 		Topology: topology, Net: newConnectivity(nodes.Len()), Current: noEvent,
 	}
 	s.Clocks = newClocks(nodes)
+	s.Blocks.skips = s.Facts.Polled()
 	s.Faults = Faults{nodes: nodes, blocks: &s.Blocks, topology: &s.Topology, byID: make(map[string]*FaultWindow)}
 	s.Faults.Enforced.sides = topology.Components(nil, nil)
 	s.Recoveries = Recoveries{nodes: nodes, blocks: &s.Blocks, facts: &s.Facts, net: s.Net}
@@ -414,7 +415,7 @@ func (s *State) head(n *Node, e *trace.Head) {
 	if e.Hash == "" { // it names no block: neither genesis nor any other
 		if s.Blocks.At(n.Head).Height > 0 {
 			s.gaps.open(s.Node, s.Now)
-			s.gaps.about.add("node %s stated at %s that its head is at height %d, and not which block that is", n.ID, s.Now, e.Height)
+			s.gaps.about.add("the head of %s at height %d, as it stated at %s, names no block", n.ID, e.Height, trace.Round(s.Now))
 		}
 		return
 	}
