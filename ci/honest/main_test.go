@@ -14,7 +14,7 @@ func TestGenerate_IsValidAndVaried(t *testing.T) {
 	words := []string{
 		"topology: full", "topology: ring", "topology: line", "topology: star", "random_regular", "relay: flood", "halves: random",
 		"halves: ordered", "isolate: ", "groups: ", "one_way: ", "latency: ", "jitter: ", "between: ", ", on: ", "kill: ", "pause: ",
-		"stop: ", "restart: ", "load: ", "name: pool", "kill: miner-1", "faults:",
+		"stop: ", "peer_exchange: false", "- convergence\n", "restart: ", "load: ", "name: pool", "kill: miner-1", "faults:",
 	}
 	const n = 400
 	for i := range n {
