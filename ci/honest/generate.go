@@ -34,6 +34,7 @@ type generator struct {
 	duration time.Duration
 	delay    time.Duration // the most that all faults together add to one link, with their jitter
 	down     bool          // some node is down or paused for a while
+	faulty   time.Duration // of all faults together
 }
 
 type rng = rand.Rand
@@ -90,7 +91,7 @@ func (g *generator) scenario() []byte {
 	if g.IntN(5) > 0 {
 		from := g.between(0, 10*time.Second, time.Second)
 		until := g.between(from+10*time.Second, g.duration, time.Second)
-		line("load: [{transfers: %d/s, from: %v, until: %v}]", 1+g.IntN(30), from, until)
+		line("load: [{transfers: %d/s, from: %v, until: %v}]", 1+g.IntN(min(30, g.mostTransfers(relay))), from, until)
 	}
 	if len(faults) > 0 {
 		line("faults:")
@@ -173,6 +174,7 @@ func (g *generator) faults() []string {
 	for range pick(g.rng, 0, 1, 1, 2, 2, 3, 4) {
 		at := g.between(0, g.duration-10*time.Second, time.Second)
 		length := g.between(5*time.Second, min(40*time.Second, g.duration-at), time.Second)
+		g.faulty += length
 		var what string
 		switch g.IntN(10) {
 		case 0, 1, 2:
@@ -188,6 +190,7 @@ func (g *generator) faults() []string {
 			g.down = true
 		}
 		if g.IntN(10) == 0 { // until the end of the schedule
+			g.faulty += g.duration - at
 			list = append(list, fmt.Sprintf("at: %v, %s", at, what))
 		} else {
 			list = append(list, fmt.Sprintf("at: %v, for: %v, %s", at, length, what))
@@ -262,6 +265,16 @@ func (g *generator) latency() string {
 		text += fmt.Sprintf(", from: %s, to: %s", a, b)
 	}
 	return text
+}
+
+// mostTransfers is a rate at which what accumulates where nobody mines, as long as faults hold, fits what a node sends to a
+// peer that connects: 256 transactions with flood, 1024 announcements with inventory.
+func (g *generator) mostTransfers(relay string) int {
+	backlog := 1000
+	if relay == "flood" {
+		backlog = 250
+	}
+	return max(1, backlog/max(1, int(g.faulty.Seconds())))
 }
 
 // defaults says whether the invariants' own bounds must do: no fault delays anything, and no node is missing.

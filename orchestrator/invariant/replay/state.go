@@ -36,6 +36,7 @@ type State struct {
 	Current
 
 	unobserved unobserved
+	wentDown   bool // since the components were last computed
 	integrity  *integrity
 	gaps       gaps
 	problems   notes // statements of the trace that cannot be true
@@ -327,7 +328,7 @@ func (s *State) refresh() {
 	if !s.Net.dirty || s.Stopping {
 		return
 	}
-	s.Net.dirty = false
+	s.Net.dirty, s.wentDown = false, false
 	cuts := s.Faults.possibleCuts()
 	components, linked := s.Topology.Components(s.Nodes.Up, cuts), s.Topology.Linked(s.Nodes.Up, cuts)
 	if s.Net.has(components, linked) {
@@ -353,6 +354,10 @@ func (s *State) lifecycle(n *Node, l *trace.Lifecycle) {
 	if n.State == trace.StateUp && s.Net.started {
 		s.unobserved.check(s.Now)
 	}
+	if l.State == trace.StateUp && s.wentDown {
+		s.refresh() // a node that starts again at once has lost its connections all the same
+	}
+	s.wentDown = s.wentDown || l.State != trace.StateUp
 	n.setState(l.State, s.Now)
 	s.unobserved.reset(s.Node)
 	cause := l.Fault
