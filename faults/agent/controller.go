@@ -16,6 +16,8 @@ import (
 // engine applies the state of links; *shape.Engine implements it.
 type engine interface {
 	Name() string
+	// SetHosts says where the nodes run, so that cuts hold for all that they send.
+	SetHosts([]Host) error
 	Apply(shape.Desired) error
 	Traffic() (faults.Traffic, error)
 	// Failed is closed when links may no longer be as they were applied; Cause then says why.
@@ -71,6 +73,9 @@ func (c *controller) setHosts(hosts []Host) error {
 		return err
 	}
 	c.hosts = slices.Clone(hosts)
+	if err := c.engine.SetHosts(c.hosts); err != nil {
+		return newError(http.StatusInternalServerError, "set hosts: %v", err)
+	}
 	return nil
 }
 

@@ -37,6 +37,8 @@ func (e *fakeEngine) Cause() error            { return errors.New("the queue is 
 
 func (e *fakeEngine) Name() string { return "fake" }
 
+func (e *fakeEngine) SetHosts([]Host) error { return nil }
+
 func (e *fakeEngine) Apply(d shape.Desired) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

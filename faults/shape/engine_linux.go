@@ -3,11 +3,17 @@ package shape
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"net/netip"
 	"sync"
 
+	"github.com/vishvananda/netlink"
+
 	"github.com/netsplit/netsplit/faults"
+	"github.com/netsplit/netsplit/faults/shape/netns"
 	"github.com/netsplit/netsplit/faults/shape/nfqueue"
 	"github.com/netsplit/netsplit/faults/shape/nft"
+	"github.com/netsplit/netsplit/faults/shape/probe"
 )
 
 // Engine owns one testnet's faults in the network namespace that it was opened in: the nftables table and the queue that
@@ -19,6 +25,7 @@ type Engine struct {
 	noDelay error          // why queue is nil
 	via     nft.Via        // how packets get to the queue
 	desired Desired
+	ports   map[netip.Addr]int // of the bridge, by the node's address; those that are known
 
 	stop chan struct{}
 	wg   sync.WaitGroup
@@ -115,7 +122,12 @@ func (e *Engine) Apply(want Desired) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	state := nft.State{Cut: want.Cut, Shape: map[nft.Pair]struct{}{}}
+	return e.apply(want)
+}
+
+// apply is Apply; e.mu is held.
+func (e *Engine) apply(want Desired) error {
+	state := nft.State{Cut: want.Cut, Ports: e.cutPorts(want.Cut), Shape: map[nft.Pair]struct{}{}}
 	if e.queue != nil {
 		// First the queue, so that it knows new links before their first packet arrives.
 		state.Shape = e.queue.Set(want.Shape)
@@ -128,6 +140,63 @@ func (e *Engine) Apply(want Desired) error {
 	}
 	e.desired = want
 	return nil
+}
+
+// SetHosts tells the engine the network namespaces of the nodes, from which it finds their ports of the bridge. Cuts of nodes
+// whose port is not known hold for IPv4 and ARP alone.
+func (e *Engine) SetHosts(hosts []probe.Host) error {
+	ports := make(map[netip.Addr]int, len(hosts))
+	for _, h := range hosts {
+		if port, ok := portOf(h); ok {
+			ports[h.Addr] = port
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if maps.Equal(ports, e.ports) {
+		return nil
+	}
+	e.ports = ports
+	return e.apply(e.desired)
+}
+
+// portOf finds the port of the bridge that a node's interface is connected to.
+func portOf(h probe.Host) (port int, ok bool) {
+	if h.Netns == "" {
+		return 0, false
+	}
+	err := netns.Do(h.Netns, func() error {
+		addrs, err := netlink.AddrList(nil, netlink.FAMILY_V4)
+		if err != nil {
+			return err
+		}
+		for _, a := range addrs {
+			if addr, _ := netip.AddrFromSlice(a.IP.To4()); addr == h.Addr {
+				link, err := netlink.LinkByIndex(a.LinkIndex)
+				if err != nil {
+					return err
+				}
+				port = link.Attrs().ParentIndex
+			}
+		}
+		return nil
+	})
+	return port, err == nil && port > 0 // it may have ended meanwhile
+}
+
+// cutPorts are the ports at the ends of cut links. e.mu is held.
+func (e *Engine) cutPorts(cut map[nft.Pair]struct{}) map[nft.PortPair]struct{} {
+	out := make(map[nft.PortPair]struct{})
+	if len(e.ports) == 0 {
+		return out
+	}
+	for p := range cut {
+		in, known := e.ports[netip.AddrFrom4([4]byte(p[:4]))]
+		if to, ok := e.ports[netip.AddrFrom4([4]byte(p[4:]))]; ok && known {
+			out[nft.PortsOf(in, to)] = struct{}{}
+		}
+	}
+	return out
 }
 
 // watchQueue removes links from the kernel's set after their last held packet was released, and fails the engine when the
@@ -154,7 +223,7 @@ func (e *Engine) watchQueue() {
 func (e *Engine) removeDrained() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.table.Apply(nft.State{Cut: e.desired.Cut, Shape: e.queue.Pairs()})
+	return e.table.Apply(nft.State{Cut: e.desired.Cut, Ports: e.cutPorts(e.desired.Cut), Shape: e.queue.Pairs()})
 }
 
 // fail records why the engine is broken.

@@ -6,7 +6,8 @@
 // holds the set "shape"; bridge netfilter then passes bridged packets through it.
 //
 // Two sets of (source . destination) IPv4 addresses hold the state. Pairs of the set "cut" are dropped in the forward
-// hook. Pairs of the set "shape" go to a queue in the prerouting hook: before the forward hook, so that a cut also drops
+// hook. What names no link by IPv4 addresses (IPv6, broadcasts, multicasts, ARP) is dropped there by the set "ports", which
+// holds the same links as ports of the bridge: flooded frames pass the hook once for each port. Pairs of the set "shape" go to a queue in the prerouting hook: before the forward hook, so that a cut also drops
 // packets that are held when it begins, and before bridge netfilter tracks connections, because several held packets of
 // one flow would conflict there. A change of state is one transaction that edits the sets. Chains are never deleted
 // before the end, because the kernel empties every queue of the namespace when a hook is removed.

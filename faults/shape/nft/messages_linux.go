@@ -15,13 +15,18 @@ import (
 const (
 	flagOwner    = 0x2 // NFT_TABLE_F_OWNER, since Linux 5.12
 	setCut       = "cut"
+	setPorts     = "ports"
 	setShape     = "shape"
 	counter      = "dropped"
 	hookPriority = -300 // before bridge netfilter and other tables
 
 	ethertypeIPv4 = "\x08\x00"
-	// keyType is nft's own number for the type "ipv4_addr . ipv4_addr", so that `nft list` can print the sets.
-	keyType = 7<<6 | 7
+	ethertypeARP  = "\x08\x06"
+	arpReply      = "\x00\x02"
+	// keyType is nft's own number for the type "ipv4_addr . ipv4_addr", portsKeyType that for "iface_index . iface_index", so
+	// that `nft list` can print the sets.
+	keyType      = 7<<6 | 7
+	portsKeyType = 20<<6 | 20
 	// maxElements is the most set elements in one message: their list is one attribute of at most 64 KiB.
 	maxElements = 3000
 	// create makes it an error that the object exists already.
@@ -133,12 +138,12 @@ func (m *messages) newTable(at location) {
 }
 
 // newSet creates a set of pairs. id distinguishes the sets of one transaction.
-func (m *messages) newSet(at location, set string, id uint32) {
+func (m *messages) newSet(at location, set string, key, id uint32) {
 	m.add(unix.NFT_MSG_NEWSET, create, at.family, func(ae *netlink.AttributeEncoder) {
 		ae.String(unix.NFTA_SET_TABLE, at.table)
 		ae.String(unix.NFTA_SET_NAME, set)
 		ae.Uint32(unix.NFTA_SET_FLAGS, 0)
-		ae.Uint32(unix.NFTA_SET_KEY_TYPE, keyType)
+		ae.Uint32(unix.NFTA_SET_KEY_TYPE, key)
 		ae.Uint32(unix.NFTA_SET_KEY_LEN, uint32(len(Pair{})))
 		ae.Uint32(unix.NFTA_SET_ID, id)
 	})
@@ -183,25 +188,27 @@ func (m *messages) newRule(at location, chain string, exprs ...expr.Any) {
 	})
 }
 
-// editSet adds (NFT_MSG_NEWSETELEM) or deletes (NFT_MSG_DELSETELEM) pairs.
-func (m *messages) editSet(kind uint16, at location, set string, pairs []Pair) {
-	var flags netlink.HeaderFlags
-	if kind == unix.NFT_MSG_NEWSETELEM {
-		flags = netlink.Create
-	}
-	for part := range slices.Chunk(pairs, maxElements) {
-		m.add(kind, flags, at.family, func(ae *netlink.AttributeEncoder) {
-			ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, at.table)
-			ae.String(unix.NFTA_SET_ELEM_LIST_SET, set)
-		})
-		last := &m.list[len(m.list)-1]
-		last.Data = appendElements(last.Data, part)
+// editSet makes a set that holds current hold want: it deletes what is too much and adds what is missing.
+func editSet[P ~[8]byte](m *messages, at location, set string, current, want map[P]struct{}) {
+	for _, edit := range []struct {
+		kind  uint16
+		flags netlink.HeaderFlags
+		pairs []P
+	}{{unix.NFT_MSG_DELSETELEM, 0, missing(current, want)}, {unix.NFT_MSG_NEWSETELEM, netlink.Create, missing(want, current)}} {
+		for part := range slices.Chunk(edit.pairs, maxElements) {
+			m.add(edit.kind, edit.flags, at.family, func(ae *netlink.AttributeEncoder) {
+				ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, at.table)
+				ae.String(unix.NFTA_SET_ELEM_LIST_SET, set)
+			})
+			last := &m.list[len(m.list)-1]
+			last.Data = appendElements(last.Data, part)
+		}
 	}
 }
 
 // appendElements appends the attribute that lists pairs as set elements: three nested attributes around each key. An
 // AttributeEncoder would be slow: cutting 100 nodes from each other takes 9,900 elements.
-func appendElements(b []byte, pairs []Pair) []byte {
+func appendElements[P ~[8]byte](b []byte, pairs []P) []byte {
 	const size = 3*unix.SizeofNlAttr + len(Pair{})
 	header := func(b []byte, kind uint16, size int) []byte {
 		return binary.NativeEndian.AppendUint16(binary.NativeEndian.AppendUint16(b, uint16(size)), kind)
@@ -227,6 +234,43 @@ func inSet(set string, id uint32) []expr.Any {
 		&expr.Payload{DestRegister: 8, Base: expr.PayloadBaseNetworkHeader, Offset: 12, Len: 4},
 		&expr.Payload{DestRegister: 9, Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 4},
 		&expr.Lookup{SourceRegister: 8, SetName: set, SetID: id},
+	}
+}
+
+// otherFrames matches, rule by rule, the frames over a cut link that inSet does not: those between two ports of the set
+// "ports", and ARP also by the addresses in it. A reply of ARP passes where the opposite direction is not cut, because that
+// needs it.
+func otherFrames() [][]expr.Any {
+	const arpSender, arpOp, arpTarget = 14, 6, 24
+	protocol := func(op expr.CmpOp) []expr.Any {
+		return []expr.Any{
+			&expr.Meta{Key: expr.MetaKeyPROTOCOL, Register: 1}, &expr.Cmp{Op: op, Register: 1, Data: []byte(ethertypeARP)},
+		}
+	}
+	field := func(register, offset, size uint32) expr.Any {
+		return &expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: size}
+	}
+	meta := func(register uint32, key expr.MetaKey) expr.Any { return &expr.Meta{Key: key, Register: register} }
+	ports := []expr.Any{
+		meta(8, expr.MetaKeyIIF), meta(9, expr.MetaKeyOIF), &expr.Lookup{SourceRegister: 8, SetName: setPorts, SetID: 3},
+	}
+	back := []expr.Any{
+		meta(8, expr.MetaKeyOIF), meta(9, expr.MetaKeyIIF), &expr.Lookup{SourceRegister: 8, SetName: setPorts, SetID: 3},
+	}
+	addresses := []expr.Any{
+		field(8, arpSender, 4), field(9, arpTarget, 4), &expr.Lookup{SourceRegister: 8, SetName: setCut, SetID: 1},
+	}
+	addressesBack := []expr.Any{
+		field(8, arpTarget, 4), field(9, arpSender, 4), &expr.Lookup{SourceRegister: 8, SetName: setCut, SetID: 1},
+	}
+	noReply := []expr.Any{field(1, arpOp, 2), &expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte(arpReply)}}
+	arp := protocol(expr.CmpOpEq)
+	return [][]expr.Any{
+		slices.Concat(protocol(expr.CmpOpNeq), ports),
+		slices.Concat(arp, noReply, ports),
+		slices.Concat(arp, ports, back),
+		slices.Concat(arp, noReply, addresses),
+		slices.Concat(arp, addresses, addressesBack),
 	}
 }
 

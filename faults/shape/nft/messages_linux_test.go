@@ -28,11 +28,11 @@ func TestSend_KernelErrors(t *testing.T) {
 		_, err := m.send(conn, len(m.list)-2)
 		return err
 	}
-	pairs := []Pair{{1}}
+	none, one := map[Pair]struct{}{}, map[Pair]struct{}{{1}: {}}
 	for range 2 {
 		err := commit(func(m *messages) {
-			m.editSet(unix.NFT_MSG_NEWSETELEM, at, setCut, pairs)
-			m.editSet(unix.NFT_MSG_DELSETELEM, at, setCut, pairs)
+			editSet(m, at, setCut, none, one)
+			editSet(m, at, setCut, one, none)
 		})
 		if !errors.Is(err, unix.ENOENT) {
 			t.Errorf("edit a missing set: %v, want ENOENT", err)
@@ -44,11 +44,11 @@ func TestSend_KernelErrors(t *testing.T) {
 		t.Errorf("get a missing table: %v, want ENOENT", err)
 	}
 	for _, want := range []error{nil, unix.EEXIST} {
-		if err := commit(func(m *messages) { m.newTable(at); m.newSet(at, setCut, 1) }); !errors.Is(err, want) {
+		if err := commit(func(m *messages) { m.newTable(at); m.newSet(at, setCut, keyType, 1) }); !errors.Is(err, want) {
 			t.Errorf("create table: %v, want %v", err, want)
 		}
 	}
-	if err := commit(func(m *messages) { m.editSet(unix.NFT_MSG_NEWSETELEM, at, setCut, pairs) }); err != nil {
+	if err := commit(func(m *messages) { editSet(m, at, setCut, none, one) }); err != nil {
 		t.Errorf("edit the set: %v", err)
 	}
 }

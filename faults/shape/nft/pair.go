@@ -2,6 +2,7 @@ package nft
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -31,6 +32,16 @@ func PairOf(src, dst netip.Addr) (Pair, error) {
 	return p, nil
 }
 
+// PortPair is a directed link between two ports of the bridge, given by their interface indices.
+type PortPair [8]byte
+
+// PortsOf makes a PortPair.
+func PortsOf(in, out int) (p PortPair) {
+	binary.NativeEndian.PutUint32(p[:4], uint32(in))
+	binary.NativeEndian.PutUint32(p[4:], uint32(out))
+	return p
+}
+
 // String is "10.0.0.1 > 10.0.0.2".
 func (p Pair) String() string {
 	return netip.AddrFrom4([4]byte(p[:4])).String() + " > " + netip.AddrFrom4([4]byte(p[4:])).String()
@@ -38,18 +49,21 @@ func (p Pair) String() string {
 
 // State is what the table's sets hold.
 type State struct {
-	Cut   map[Pair]struct{}
+	Cut map[Pair]struct{}
+	// Ports are the cut links as far as the ports of their nodes are known. What does not name its link by IPv4 addresses is
+	// cut by them: IPv6, broadcasts, multicasts, ARP.
+	Ports map[PortPair]struct{}
 	Shape map[Pair]struct{}
 }
 
 // missing returns the pairs of a that b lacks, in order.
-func missing(a, b map[Pair]struct{}) []Pair {
-	out := make([]Pair, 0, max(0, len(a)-len(b)))
+func missing[P ~[8]byte](a, b map[P]struct{}) []P {
+	out := make([]P, 0, max(0, len(a)-len(b)))
 	for p := range a {
 		if _, ok := b[p]; !ok {
 			out = append(out, p)
 		}
 	}
-	slices.SortFunc(out, func(x, y Pair) int { return bytes.Compare(x[:], y[:]) })
+	slices.SortFunc(out, func(x, y P) int { return bytes.Compare(x[:], y[:]) })
 	return out
 }

@@ -38,7 +38,7 @@ func Open(name string, queue Queue) (*Table, error) {
 	t := &Table{name: name, conn: conn,
 		cut:     location{InBridge.family(), name},
 		shape:   location{queue.Via.Hook.family(), name},
-		current: State{Cut: map[Pair]struct{}{}, Shape: map[Pair]struct{}{}}}
+		current: State{}}
 	if err := t.create(queue); err != nil {
 		conn.Close()
 		if Exists(name) { // another process created it first
@@ -54,13 +54,17 @@ func (t *Table) create(queue Queue) error {
 	var m messages
 	m.newTable(t.cut)
 	m.newCounter(t.cut)
-	m.newSet(t.cut, setCut, 1)
+	m.newSet(t.cut, setCut, keyType, 1)
+	m.newSet(t.cut, setPorts, portsKeyType, 3)
 	m.newChain(t.cut, "forward", unix.NF_INET_FORWARD, hookPriority)
 	drop := &expr.Verdict{Kind: expr.VerdictDrop}
 	cut := inSet(setCut, 1)
 	m.newRule(t.cut, "forward", slices.Concat(cut, isProbe(), []expr.Any{drop})...)
 	count := &expr.Objref{Type: unix.NFT_OBJECT_COUNTER, Name: counter}
 	m.newRule(t.cut, "forward", append(cut, count, drop)...)
+	for _, match := range otherFrames() {
+		m.newRule(t.cut, "forward", append(match, drop)...)
+	}
 	if queue != (Queue{}) {
 		send, err := queue.expression()
 		if err != nil {
@@ -69,7 +73,7 @@ func (t *Table) create(queue Queue) error {
 		if t.shape != t.cut {
 			m.newTable(t.shape)
 		}
-		m.newSet(t.shape, setShape, 2)
+		m.newSet(t.shape, setShape, keyType, 2)
 		m.newChain(t.shape, "prerouting", unix.NF_INET_PRE_ROUTING, hookPriority)
 		m.newRule(t.shape, "prerouting", append(inSet(setShape, 2), send)...)
 	}
@@ -107,14 +111,9 @@ func (t *Table) Apply(want State) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var m messages
-	for _, s := range []struct {
-		at            location
-		name          string
-		current, want map[Pair]struct{}
-	}{{t.cut, setCut, t.current.Cut, want.Cut}, {t.shape, setShape, t.current.Shape, want.Shape}} {
-		m.editSet(unix.NFT_MSG_DELSETELEM, s.at, s.name, missing(s.current, s.want))
-		m.editSet(unix.NFT_MSG_NEWSETELEM, s.at, s.name, missing(s.want, s.current))
-	}
+	editSet(&m, t.cut, setCut, t.current.Cut, want.Cut)
+	editSet(&m, t.cut, setPorts, t.current.Ports, want.Ports)
+	editSet(&m, t.shape, setShape, t.current.Shape, want.Shape)
 	if len(m.list) > 0 {
 		if err := t.commit(&m); err != nil {
 			return fmt.Errorf("edit sets of nftables table %s: %w", t.name, err)

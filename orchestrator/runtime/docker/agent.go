@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -237,9 +238,52 @@ func (a *faultAgent) use(ctx context.Context, what string, call func(*agent.Clie
 	return nil
 }
 
+// locate makes sure that the agent knows where the nodes of cut links run. Else a cut would not hold for what names no link by
+// IPv4 addresses.
+func (a *faultAgent) locate(ctx context.Context, c *agent.Client, layers []faults.Layer) error {
+	cut := make(map[faults.NodeID]bool)
+	for _, l := range layers {
+		for _, rule := range l.Links.Rules {
+			for _, n := range slices.Concat(rule.From, rule.To) {
+				cut[n] = cut[n] || rule.Cut
+			}
+		}
+	}
+	if len(cut) == 0 {
+		return nil
+	}
+	s, err := c.State(ctx)
+	if err != nil {
+		return err
+	}
+	var unknown []faults.Link
+	for _, h := range s.Hosts {
+		if cut[h.Node] && h.Netns == "" {
+			unknown = append(unknown, faults.Link{From: h.Node, To: h.Node})
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return a.updateNetns(ctx, c, unknown)
+}
+
+// started tells the agent where a node runs that was started again.
+func (a *faultAgent) started(ctx context.Context, action faults.Action) error {
+	if a == nil || action.Verb != faults.Start && action.Verb != faults.Restart {
+		return nil
+	}
+	return a.use(ctx, "find started node "+string(action.Node), func(c *agent.Client) error {
+		return a.updateNetns(ctx, c, []faults.Link{{From: action.Node, To: action.Node}})
+	})
+}
+
 // Shape implements runtime.LinkShaper.
 func (a *faultAgent) Shape(ctx context.Context, layers []faults.Layer) (done faults.Applied, err error) {
 	err = a.use(ctx, "shape links", func(c *agent.Client) error {
+		if err := a.locate(ctx, c, layers); err != nil {
+			return err
+		}
 		done, err = c.Shape(ctx, layers)
 		return err
 	})
@@ -250,6 +294,9 @@ func (a *faultAgent) Shape(ctx context.Context, layers []faults.Layer) (done fau
 // version, so that two users do not undo each other's faults.
 func (a *faultAgent) ShapeIf(ctx context.Context, version uint64, layers []faults.Layer) (done faults.Applied, err error) {
 	err = a.use(ctx, "shape links", func(c *agent.Client) error {
+		if err := a.locate(ctx, c, layers); err != nil {
+			return err
+		}
 		done, err = c.ShapeIf(ctx, agent.ShapeRequest{IfVersion: version, Layers: layers})
 		return err
 	})

@@ -263,6 +263,9 @@ func (a *Attached) Do(ctx context.Context, action faults.Action) error {
 		return fail(err)
 	}
 	err := a.nodeSet.Do(ctx, action)
+	if err == nil {
+		err = a.started(ctx, action)
+	}
 	switch {
 	case errors.Is(err, runtime.ErrState):
 		// It did not act, and whatever state the container is in has another cause.

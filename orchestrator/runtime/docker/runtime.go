@@ -371,6 +371,14 @@ func (r *Runtime) open(ctx context.Context, id string) error {
 	return nil
 }
 
+// Do implements runtime.Runtime.
+func (r *Runtime) Do(ctx context.Context, action faults.Action) error {
+	if err := r.nodeSet.Do(ctx, action); err != nil {
+		return err
+	}
+	return r.started(ctx, action)
+}
+
 // Hosts returns the nodes' names, roles, addresses and states, in the plan's order, as the engine has them now.
 func (r *Runtime) Hosts(ctx context.Context) ([]NodeInfo, error) {
 	found, err := list(ctx, r.cli, byTestnet(r.plan.ID))
