@@ -60,6 +60,7 @@ type Clock interface {
 const (
 	rowSameHead  = "head is block at its height"
 	rowLinked    = "parent is the block below"
+	rowLowest    = "lowest block of a run"
 	rowClock     = "block time is now"
 	rowGrows     = "the chain grows"
 	rowIncluded  = "transaction is in a block"
@@ -107,6 +108,7 @@ var checkRows = []checkRow{
 		has: func(f *chainspec.Chain) bool { return f.Observe.Block.Txs != nil }, cost: "inclusion cannot be judged"},
 	{name: rowSameHead, try: (*checker).headFits},
 	{name: rowLinked, try: (*checker).parentFits},
+	{name: rowLowest, try: (*checker).readsLowest},
 	{name: rowClock, try: (*checker).timeFits},
 	{name: nameFinalized, try: (*checker).finalizes, doing: "waiting for a final block",
 		has: func(f *chainspec.Chain) bool { return f.Observe.Finalized != nil }, cost: "blocks count as final by facts.fork_depth alone"},
@@ -344,7 +346,7 @@ func ShownBy(findings []Finding) Shown {
 	for _, f := range findings {
 		of[f.Name] = f.Outcome
 	}
-	blocks := []string{nameHeight, nameHead, nameHash, nameParent, nameTime, rowSameHead, rowLinked, rowGrows}
+	blocks := []string{nameHeight, nameHead, nameHash, nameParent, nameTime, rowSameHead, rowLinked, rowLowest, rowGrows}
 	return Shown{
 		Blocks: !slices.ContainsFunc(blocks, func(name string) bool { return of[name] != Works }),
 		Submit: of[nameSubmit] == Works,

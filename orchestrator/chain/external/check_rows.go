@@ -241,7 +241,7 @@ func (k *checker) parentFits(ctx context.Context) (string, error) {
 	err := k.await(ctx, expressionTimeout+2*k.net.interval, func() (err error) {
 		var below trace.Block
 		if k.block, err = k.reader.block(ctx, k.first(), k.block.Height); err == nil {
-			below, err = k.reader.block(ctx, k.first(), k.block.Height-1)
+			below, err = k.blockBelow(ctx, k.block.Height)
 		}
 		if err == nil && k.block.Parent != below.Hash {
 			err = &mismatchError{
@@ -252,6 +252,44 @@ func (k *checker) parentFits(ctx context.Context) (string, error) {
 		return err
 	})
 	return fmt.Sprintf("at height %d", k.block.Height), err
+}
+
+// blockBelow reads the first node's next block below a height: chains may skip heights.
+func (k *checker) blockBelow(ctx context.Context, height uint64) (trace.Block, error) {
+	below, err := k.reader.block(ctx, k.first(), height-1)
+	for h := height - 1; err != nil && noBlock(err) && h > 0 && height-h < maxPoll; {
+		h--
+		var lower trace.Block
+		var again error
+		if lower, again = k.reader.block(ctx, k.first(), h); again == nil {
+			return lower, nil
+		}
+	}
+	return below, err
+}
+
+// readsLowest reads the block with which a run begins on every node: what the file says of new blocks need not fit it.
+func (k *checker) readsLowest(ctx context.Context) (string, error) {
+	return k.each(ctx, expressionTimeout+2*k.net.interval, func(m *member) (string, error) {
+		top, _, err := k.reader.height(ctx, m)
+		if err != nil {
+			return "", err
+		}
+		height := k.chain.store.from(top) + 1
+		b, err := k.reader.block(ctx, m, height)
+		for next := height + 1; err != nil && noBlock(err) && next < min(top, height+maxPoll); next++ { // the chain may skip heights
+			if x, again := k.reader.block(ctx, m, next); again == nil && k.standsOnStart(ctx, m, x, height-1) {
+				b, err = x, nil
+			}
+		}
+		return fmt.Sprintf("at height %d", b.Height), err
+	})
+}
+
+// standsOnStart says whether a block stands on the one at a height, where that can be read: those in between do not exist.
+func (k *checker) standsOnStart(ctx context.Context, m *member, b trace.Block, height uint64) bool {
+	start, err := k.reader.block(ctx, m, height)
+	return err == nil && b.Parent == start.Hash
 }
 
 // maxClockOffset is how far a block's time may be from now, ten block intervals on top.

@@ -150,11 +150,21 @@ func TestCheck_Failures(t *testing.T) {
 		"another id":         {file: []string{"jq: .id}", "jq: .id + \"x\"}"}, row: rowIncluded, want: "they list"},
 		"head is no hash":    {file: []string{"head: {call: head, jq: .}", "head: {call: head, jq: . + \"0\"}"}, row: rowSameHead, want: "toy.yaml:19:"},
 		"parent of another":  {file: []string{block, strings.Replace(block, ".parent", ".hash", 1)}, row: rowLinked, want: "says that its parent is"},
-		"old blocks":         {file: []string{block, strings.Replace(block, "time: .time", "time: .time / 1000", 1)}, row: rowClock, want: "the newest block is of 1970"},
-		"stands still":       {file: []string{"  make_block: {call: generate}\n", ""}, row: rowGrows, want: "stays there"},
-		"two networks":       {nodes: func(_, b *fakeNode) { b.chain = []string{"g", "other", "chain", "here", "x"} }, row: rowOneChain, want: "node a has block"},
-		"finalized null":     {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  finalized: {call: stat, jq: .final}", "calls:\n", "calls:\n  stat: {method: status}\n"}, row: nameFinalized, want: "gives null, which is not a height", jq: ".final"},
-		"first block":        {file: []string{"calls:\n", "first_block: {make: generate, give: greet}\ncalls:\n  greet: {method: greet, params: [\"{{.Last}}\"]}\n"}, row: nameFirst, want: "give the first block to b"},
+		"lowest block": {nodes: func(a, b *fakeNode) {
+			for _, y := range []*fakeNode{a, b} {
+				y.hook = func(_ *fakeNode, method string, height int) *RPCError {
+					if method == "block" && height == 1 {
+						return &RPCError{Code: -5, Message: "pruned"}
+					}
+					return nil
+				}
+			}
+		}, row: rowLowest, want: "block at height 1: node a, call block"},
+		"old blocks":     {file: []string{block, strings.Replace(block, "time: .time", "time: .time / 1000", 1)}, row: rowClock, want: "the newest block is of 1970"},
+		"stands still":   {file: []string{"  make_block: {call: generate}\n", ""}, row: rowGrows, want: "stays there"},
+		"two networks":   {nodes: func(_, b *fakeNode) { b.chain = []string{"g", "other", "chain", "here", "x"} }, row: rowOneChain, want: "node a has block"},
+		"finalized null": {file: []string{"peers: {call: peers, jq: .}", "peers: {call: peers, jq: .}\n  finalized: {call: stat, jq: .final}", "calls:\n", "calls:\n  stat: {method: status}\n"}, row: nameFinalized, want: "gives null, which is not a height", jq: ".final"},
+		"first block":    {file: []string{"calls:\n", "first_block: {make: generate, give: greet}\ncalls:\n  greet: {method: greet, params: [\"{{.Last}}\"]}\n"}, row: nameFirst, want: "give the first block to b"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newHarness(t, 2, parse(t, plain, x.file...))
