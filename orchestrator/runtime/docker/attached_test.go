@@ -124,6 +124,24 @@ func TestAttached_SplitsAndRestores(t *testing.T) {
 	must.Fail(t, "")(f.Do(t.Context(), faults.Action{Verb: faults.Kill, Node: "val-1"}))
 }
 
+// Containers whose logs cannot be read are named at the start, and miss nothing that was promised.
+func TestAttached_UnreadableLogs(t *testing.T) {
+	t.Parallel()
+	who := startContainers(t, 2, func(h *container.HostConfig) { h.LogConfig.Type = "none" })
+	sink := newRecord()
+	f, hosts := attached(t, who, sink)
+	want := []string{who + "_val_1 (log driver none)", who + "_val_2 (log driver none)"}
+	must.Equal(t, want, f.UnreadableLogs())
+	if tail, err := f.Logs(t.Context(), hosts[0].ID, 5); err != nil || len(tail) != 0 {
+		t.Errorf("log: %q, %v", tail, err)
+	}
+	must.Do(t, f.Do(t.Context(), faults.Action{Verb: faults.Restart, Node: hosts[0].ID}))
+	must.Do(t, f.Close(t.Context()))
+	if len(sink.gaps) != 0 {
+		t.Errorf("gaps %v", sink.gaps)
+	}
+}
+
 // Whoever removes the testnet of a killed run restores the containers.
 func TestRemove_RestoresAttachedContainers(t *testing.T) {
 	t.Parallel()

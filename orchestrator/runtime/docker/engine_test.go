@@ -51,8 +51,9 @@ func TestAvailable_NoEngine(t *testing.T) {
 }
 
 // httpEngine serves as an engine on a Unix socket, or on a TCP port of loopback, and returns its address. Each path, without
-// the version, has a reply; what has none is not found, and what has an empty one is never answered.
-func httpEngine(t *testing.T, network string, replies map[string]string) string {
+// the version, has a reply; what has none is not found, and what has an empty one is never answered. A hook that returns true
+// has answered by itself.
+func httpEngine(t *testing.T, network string, replies map[string]string, hooks ...func(http.ResponseWriter, *http.Request) bool) string {
 	t.Helper()
 	at := "127.0.0.1:0"
 	if network == "unix" {
@@ -66,6 +67,11 @@ func httpEngine(t *testing.T, network string, replies map[string]string) string 
 		w.Header().Set("Api-Version", "1.41")
 		path := version.ReplaceAllString(r.URL.Path, "/")
 		reply, ok := replies[path]
+		for _, hook := range hooks {
+			if hook(w, r) {
+				return
+			}
+		}
 		switch {
 		case path == "/_ping" && !ok:
 		case strings.HasPrefix(r.URL.Path, "/v9.99/"):

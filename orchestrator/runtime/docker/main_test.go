@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -105,6 +106,12 @@ func testNode(args []string) {
 			return
 		}
 		c.Close()
+	})
+	http.HandleFunc("/eat", func(http.ResponseWriter, *http.Request) {
+		for eaten := [][]byte{}; ; {
+			page := bytes.Repeat([]byte{1}, 1<<20)
+			eaten = append(eaten, page)
+		}
 	})
 	http.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) {
 		say(5)

@@ -2,15 +2,22 @@ package docker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"net/netip"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 
 	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
@@ -109,3 +116,44 @@ func (elsewhere) NetworkCreate(context.Context, string, network.CreateOptions) (
 }
 
 func (elsewhere) NetworkRemove(context.Context, string) error { return nil }
+
+// The agent is in the host's namespaces also where the engine remaps users, and the engine makes no directory for it.
+func TestAgent_Container(t *testing.T) {
+	run := must.Get(os.MkdirTemp("", "run"))(t)
+	t.Cleanup(func() { os.RemoveAll(run) })
+	t.Setenv("XDG_RUNTIME_DIR", run)
+	var asked []string
+	var made struct{ HostConfig container.HostConfig }
+	replies := plainEngine("/containers/create", "")
+	host := httpEngine(t, "unix", replies, func(w http.ResponseWriter, r *http.Request) bool {
+		asked = append(asked, r.Method+" "+r.URL.Path)
+		if !strings.HasSuffix(r.URL.Path, "/containers/create") {
+			return false
+		}
+		must.Check(t, json.NewDecoder(r.Body).Decode(&made))
+		w.WriteHeader(http.StatusBadRequest)
+		io.WriteString(w, `{"message":"invalid mount config for type \"bind\": bind source path does not exist: /x"}`)
+		return true
+	})
+	t.Setenv("DOCKER_HOST", host)
+	s := must.Get(openSession(t.Context()))(t)
+	defer s.Detach()
+	f := must.Get(newFactory(s.cli, nil))(t)
+	f.cli.image = image.InspectResponse{ID: "sha256:1", Config: &dockerspec.DockerOCIImageConfig{}}
+	nodes := newNodeSet(s.cli, "t")
+	a := must.Get(startAgent(s, f, agentOptions{testnet: "t", bridge: "b", labels: map[string]string{}, nodes: nodes}))(t)
+	_, err := a.wait(t.Context())
+	var wrong *runtime.HostError
+	if !errors.As(err, &wrong) || !strings.Contains(err.Error(), "the engine does not see "+filepath.Dir(a.socket)) || a.failure() == nil {
+		t.Errorf("got %v", err)
+	}
+	h := made.HostConfig
+	if h.UsernsMode != "host" || h.NetworkMode != "host" || len(h.Binds) != 0 || len(h.Mounts) != 1 || h.Mounts[0].Source != filepath.Dir(a.socket) {
+		t.Errorf("container %+v", h)
+	}
+	if slices.ContainsFunc(asked, func(r string) bool { return strings.HasSuffix(r, "/networks/create") }) {
+		t.Errorf("a network was made: %v", asked)
+	}
+	must.Check(t, removeSocketDir(filepath.Dir(a.socket)))
+	wantEmpty(t, run)
+}

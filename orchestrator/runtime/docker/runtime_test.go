@@ -333,3 +333,22 @@ func TestLaunch_ExternalImageUserAndSignal(t *testing.T) {
 		t.Errorf("state %v, %v", c.State, err)
 	}
 }
+
+// A node that the kernel kills because its container has no more memory says so.
+func TestRuntime_OutOfMemory(t *testing.T) {
+	t.Parallel()
+	sink := newRecord()
+	r, hosts := testnet(t, 1, sink, Options{})
+	const limit = 96 << 20
+	_, err := r.cli.ContainerUpdate(t.Context(), containerName(r.plan.ID, hosts[0].ID), container.UpdateConfig{
+		Resources: container.Resources{Memory: limit, MemorySwap: limit},
+	})
+	if err != nil {
+		t.Skipf("this engine cannot limit memory: %v", err)
+	}
+	_, _ = get(t, r, hosts[0], "/eat") // it dies before it answers
+	sink.until(t, "the exit", func() bool { return len(sink.exits[hosts[0].ID]) == 1 })
+	if got := sink.exits[hosts[0].ID][0]; !strings.HasPrefix(got, "out of memory (limit 96 MiB): exited with status 137") {
+		t.Errorf("exit: %s", got)
+	}
+}
