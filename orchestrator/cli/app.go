@@ -17,7 +17,7 @@ import (
 // mistake in a file, 3 the infrastructure failed, 4 an invariant could not be judged, 130 interrupted, which is when ctx ends.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	e := &env{
-		stdout: stdout, stderr: stderr, width: widthOf(stdout),
+		stdout: stdout, stderr: stderr, width: widthOf(stdout), errWidth: widthOf(stderr),
 		live:   hasEscapes(stderr),
 		colour: hasEscapes(stdout) && os.Getenv("NO_COLOR") == "",
 	}
@@ -26,11 +26,18 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // execute runs a command line and returns the exit code. open opens running testnets.
 func execute(ctx context.Context, e *env, open opener, args []string) int {
-	out := &countingWriter{Writer: e.stdout}
 	counted := *e
-	counted.stdout = out
+	safe := []*safeWriter{{w: e.stdout, colour: e.colour}, {w: e.stderr}}
+	defer func() {
+		for _, w := range safe {
+			_ = w.Close()
+		}
+	}()
+	out := &countingWriter{Writer: safe[0]}
+	counted.stdout, counted.stderr, counted.terminal = out, safe[1], e.stderr
+	e = &counted
 	ctx = docker.WithNotices(ctx, func(text string) { fmt.Fprintf(e.stderr, "  %s\n", text) })
-	app := newApp(&counted, open)
+	app := newApp(e, open)
 	asJSON := wantsJSON(args)
 	var err error
 	if len(args) == 0 || args[len(args)-1] != completing {

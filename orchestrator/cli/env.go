@@ -15,10 +15,12 @@ const appName = "netsplit"
 
 // env is what commands see of the process that they run in.
 type env struct {
-	stdout, stderr io.Writer
-	live           bool // stderr is a terminal on which a line can be redrawn
-	colour         bool // stdout may be coloured
-	width          int  // of stdout, in columns; 0: not known
+	stdout, stderr io.Writer // see safeWriter
+	terminal       io.Writer // stderr itself, for the live line's escape sequences; nil: stderr
+	live           bool      // stderr is a terminal on which a line can be redrawn
+	colour         bool      // stdout may be coloured
+	width          int       // of stdout, in columns; 0: not known
+	errWidth       int       // of stderr, likewise
 }
 
 func isTerminal(w io.Writer) bool {

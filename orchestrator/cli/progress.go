@@ -27,6 +27,7 @@ const (
 // run.Progress.
 type progress struct {
 	w     io.Writer
+	raw   io.Writer // for escape sequences
 	live  bool
 	width int // of w, in columns
 
@@ -44,7 +45,10 @@ type progress struct {
 var _ run.Progress = (*progress)(nil)
 
 func newProgress(e *env) *progress {
-	p := &progress{w: e.stderr, live: e.live, width: widthOf(e.stderr)}
+	p := &progress{w: e.stderr, raw: e.terminal, live: e.live, width: e.errWidth}
+	if p.raw == nil {
+		p.raw, p.width = e.stderr, widthOf(e.stderr)
+	}
 	if p.width == 0 {
 		p.width = report.DefaultWidth
 	}
@@ -141,7 +145,7 @@ func (p *progress) draw() {
 // erase removes the live line from the terminal.
 func (p *progress) erase() {
 	if p.drawn {
-		fmt.Fprint(p.w, "\r\x1b[K")
+		fmt.Fprint(p.raw, "\r\x1b[K")
 		p.drawn = false
 	}
 }

@@ -41,7 +41,7 @@ type Chain struct {
 // where the chain file is.
 type ImageSpec struct {
 	Go         string `yaml:"go" pattern:"^[A-Za-z0-9][A-Za-z0-9._~/+-]*@[A-Za-z0-9][A-Za-z0-9.+_-]*$" hint:"write it as for go install, with a version: go: example.org/module/cmd/node@v1.2.3" doc:"a Go program, MODULE/cmd@VERSION, built with the Go of this host, CGO off"`
-	LDFlags    string `yaml:"ldflags" doc:"flags for the linker, with go only" absent:"none"`
+	LDFlags    string `yaml:"ldflags" doc:"flags for the linker, with go only: -s, -w, -X NAME=VALUE, -buildid=TEXT, -checklinkname=0, -compressdwarf=false" absent:"none"`
 	Binary     string `yaml:"binary" pattern:"^.{1,999}$" hint:"give the path of a program, relative to the chain file" doc:"a program on this host; the libraries that it needs are included"`
 	Ref        string `yaml:"ref" pattern:"^[A-Za-z0-9][A-Za-z0-9._/:@+-]*$" hint:"give an image as the engine names it: ref: example/node:v1.2" doc:"an image that the engine has"`
 	Dockerfile string `yaml:"dockerfile" pattern:"^.{1,999}$" hint:"give the path of a Dockerfile, relative to the chain file" doc:"a Dockerfile on this host"`

@@ -258,3 +258,26 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestCheckLinkerFlags(t *testing.T) {
+	for _, ok := range []string{
+		"", " ", "-s", "-s -w", "-checklinkname=0", "-X main.version=v1", "-X=main.version=v1", `-w -X "main.text=two words"`,
+		`-X 'example.org/a-b/c.Version=-o=x' -s`, "-buildid=", "-buildid=abc -compressdwarf=false", "-s=true\n-w\t",
+		"-X main.v=-cpuprofile=/tmp/x",
+	} {
+		if err := checkLinkerFlags(ok); err != nil {
+			t.Errorf("%q: %v", ok, err)
+		}
+	}
+	for _, bad := range []string{
+		"-o /tmp/x", "-o=/tmp/x", "-cpuprofile=/tmp/x", "-s -cpuprofile=/tmp/x", "--s", "-X", "-X -o", "-X -o=x", "-X main.v=1 -o x",
+		"main=-s", "std=-o=/tmp/x", "'-s'", `"-o" "/tmp/x"`, "-s 'x", "-s x", "-extldflags=-o/tmp/x", "-extld=/tmp/x", "-linkmode=external",
+		"-memprofile=x", "-dumpdep", "-tmpdir=/tmp", "-L /tmp", "-r /tmp", "-I /tmp/ld.so", "-capturehostobjs=/tmp", "-benchmark=mem",
+		"-benchmarkprofile=x", "-importcfg=/etc/passwd", "-s=/x", "-checklinkname=/x", "-installsuffix=../x", "@/etc/passwd", "-s\x00-o",
+		"-pluginpath=x", "-X=x", "-plugin", "-flags",
+	} {
+		if err := checkLinkerFlags(bad); err == nil {
+			t.Errorf("%q is allowed", bad)
+		}
+	}
+}

@@ -124,6 +124,10 @@ func (i *ImageSpec) Check(m *strictyaml.Mapping) {
 		m.Failf(m.Pos, hint, "image does not say where the image comes from")
 	case m.Has("ldflags") && len(given) == 1 && given[0] != "go":
 		m.Failf(m.Keys["ldflags"], "", "ldflags is for go only, not for %s", given[0])
+	case m.Has("ldflags"):
+		if err := checkLinkerFlags(i.LDFlags); err != nil {
+			m.Failf(strictyaml.NodePos(m.Value["ldflags"]), "", "%v", err)
+		}
 	}
 }
 

@@ -1,8 +1,10 @@
 package chainspec
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -246,3 +248,55 @@ func (v *chainValidator) arrival(node *shape) {
 		v.failf(a.Websocket.Pos, hint, "websocket: there is no port %q", strictyaml.Shorten(a.Websocket.Port))
 	}
 }
+
+// checkLinkerFlags refuses flags for the linker that are not known to be harmless: others name files, which the linker, a
+// process of the user's own, would read or overwrite. It splits the text as the go command does.
+func checkLinkerFlags(text string) error {
+	const known = "allowed are -s, -w, -X NAME=VALUE, -buildid=TEXT, -checklinkname=0 and -compressdwarf=false"
+	rest := strings.TrimSpace(text)
+	if rest != "" && rest[0] != '-' { // the go command would take it for a pattern of packages
+		return fmt.Errorf("ldflags: %q is no flag; %s", strictyaml.Shorten(rest), known)
+	}
+	variable := false // the next field is that of -X
+	for {
+		rest = strings.TrimLeft(rest, " \t\r\n")
+		if rest == "" {
+			break
+		}
+		field := rest
+		if quote := rest[0]; quote == '"' || quote == '\'' {
+			end := strings.IndexByte(rest[1:], quote)
+			if end < 0 {
+				return fmt.Errorf("ldflags: the quotation that begins with %q does not end", strictyaml.Shorten(rest))
+			}
+			field, rest = rest[1:1+end], rest[2+end:]
+		} else if end := strings.IndexAny(rest, " \t\r\n"); end >= 0 {
+			field, rest = rest[:end], rest[end:]
+		} else {
+			rest = ""
+		}
+		name, value, hasValue := strings.Cut(field, "=")
+		switch {
+		case variable:
+			variable = false
+			if !linkerVariable.MatchString(field) {
+				return fmt.Errorf("ldflags: -X %q does not name a variable and its value", strictyaml.Shorten(field))
+			}
+		case field == "-X":
+			variable = true
+		case name == "-X" && linkerVariable.MatchString(value):
+		case (name == "-s" || name == "-w") && (!hasValue || value == "true" || value == "false"):
+		case name == "-buildid" && hasValue:
+		case (name == "-checklinkname" || name == "-compressdwarf") && (value == "0" || value == "1" || value == "true" || value == "false"):
+		default:
+			return fmt.Errorf("ldflags: %q is not allowed; %s", strictyaml.Shorten(field), known)
+		}
+	}
+	if variable {
+		return errors.New("ldflags: -X lacks its variable")
+	}
+	return nil
+}
+
+// linkerVariable is what -X sets.
+var linkerVariable = regexp.MustCompile(`^[A-Za-z0-9_][^=\s]*\.[A-Za-z_][A-Za-z0-9_]*=`)
