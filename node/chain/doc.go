@@ -8,7 +8,7 @@
 //   - genesis.go, key.go, work.go: Genesis; Key and signatures; Target and Work
 //   - state.go: State, the accounts after a block as an immutable Merkle trie
 //   - ledger.go: Ledger, which executes blocks on states
-//   - memo.go: Memo, the cache of expensive results that the nodes of a simulation share
+//   - memo.go: Memo, through which the nodes of a simulation share what they have computed alike
 //   - tree.go: Tree, all known blocks and the canonical chain; it calls Engine and Ledger
 //   - errors.go: the reasons to refuse a block
 //

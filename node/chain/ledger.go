@@ -3,6 +3,7 @@ package chain
 import (
 	"fmt"
 	"math/bits"
+	"sync"
 )
 
 // Ledger executes blocks and transactions by the rules of one network. It is safe for concurrent use.
@@ -10,22 +11,25 @@ type Ledger struct {
 	subsidy Amount
 	genesis *Block
 	state   State
-	memo    *Memo
+	memo    *Memo // nil: nothing is shared
+
+	mu   sync.Mutex
+	sigs cache[Hash, bool] // the signature checks that this ledger made itself, by transaction
 }
 
-// NewLedger validates g and computes the genesis block. memo may be nil, for no caching. Ledgers that share a memo share
-// the state at genesis.
+// NewLedger validates g and computes the genesis block. memo may be nil. Ledgers with one memo share what is equal.
 func NewLedger(g *Genesis, memo *Memo) (*Ledger, error) {
-	if l := memo.cachedLedger(g); l != nil {
-		return l, nil
-	}
-	if err := g.Validate(); err != nil {
+	l, err := memo.ledger(g, func() (*Ledger, error) {
+		if err := g.Validate(); err != nil {
+			return nil, err
+		}
+		s := g.State()
+		return &Ledger{subsidy: g.Subsidy, genesis: g.block(s), state: s}, nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	s := g.State()
-	l := &Ledger{subsidy: g.Subsidy, genesis: g.block(s), state: s, memo: memo}
-	memo.storeLedger(g, l)
-	return l, nil
+	return &Ledger{subsidy: l.subsidy, genesis: l.genesis, state: l.state, memo: memo, sigs: cache[Hash, bool]{limit: memoSigs}}, nil
 }
 
 // Genesis is the genesis block.
@@ -43,10 +47,28 @@ func (l *Ledger) CheckTx(t *Tx) error {
 	if _, ok := t.Cost(); !ok {
 		return ErrOverflow
 	}
-	if !l.memo.Verify(l.genesis.Hash(), t) {
+	if !l.verify(t) {
 		return ErrSignature
 	}
 	return nil
+}
+
+// verify checks a signature once.
+func (l *Ledger) verify(t *Tx) bool {
+	id := t.ID()
+	l.mu.Lock()
+	valid, known := l.sigs.get(id)
+	l.mu.Unlock()
+	if known {
+		return valid
+	}
+	valid, own := l.memo.Verify(l.genesis.Hash(), t)
+	if own {
+		l.mu.Lock()
+		l.sigs.put(id, valid)
+		l.mu.Unlock()
+	}
+	return valid
 }
 
 // Cost is what the sender pays, amount plus fee; ok is false if the sum overflows.
@@ -115,15 +137,14 @@ func (o *overlay) commit(miner Address, subsidy Amount) (State, error) {
 }
 
 // Execute returns the state after b, given the state after its parent. It checks the block's TxRoot, every transaction
-// and the StateRoot, but nothing else of the header. Errors wrap ErrInvalid and the reason. With a shared Memo, parent must
-// be the state of that block's parent at each call.
+// and the StateRoot, but nothing else of the header. Errors wrap ErrInvalid and the reason.
 func (l *Ledger) Execute(parent State, b *Block) (State, error) {
-	// Not cached: the block's hash does not cover transactions that the header does not commit to, and a peer that sends
-	// a valid header with a wrong body must not invalidate the valid block.
+	// By everybody: the block's hash does not cover transactions that the header does not commit to, and a peer that sends a
+	// valid header with a wrong body must not invalidate the valid block.
 	if err := checkBody(b); err != nil {
 		return State{}, err
 	}
-	return l.memo.execute(b.Hash(), func() (State, error) { return l.execute(parent, b) })
+	return l.memo.execute(b.Hash(), parent, func() (State, error) { return l.execute(parent, b) })
 }
 
 // checkBody checks that the header commits to b's transactions.

@@ -87,9 +87,6 @@ func (e *treeEntry) First() *Header {
 
 // NewTree makes a tree with the genesis block only. It fails if g is invalid. memo may be nil.
 func NewTree(g *Genesis, e Engine, memo *Memo) (*Tree, error) {
-	if memo == nil {
-		memo = newSigMemo()
-	}
 	l, err := NewLedger(g, memo)
 	if err != nil {
 		return nil, fmt.Errorf("block tree: %w", err)
