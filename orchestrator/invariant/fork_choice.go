@@ -18,7 +18,7 @@ var forkChoiceDefinition = Definition{
 	Doc: `After each block that a node accepts, its head must be the block with the most cumulative work among all that it has
 accepted, and among equals the one that it accepted first. The work is computed from the blocks' own headers, not taken from
 the nodes. A node that changes its head to a block with less or with equal work, one that moves to a block that it did not just
-accept, and one that does not move to a heavier block within 2s violate it: choosing by height, by arrival, or not at all.
+accept, and one that does not move to a heavier block before it accepts the next one, or within 2s, violate it: choosing by height, by arrival, or not at all.
 What a node restores from its disk at a start is its new beginning. Nothing is random: a violation is certain.
 UNKNOWN when the content of an accepted block is not in the trace. VACUOUS without blocks. Chains whose blocks are recorded
 without their encoding do not show the work of a block, and polled nodes do not show what they did not choose: there it is NOT
@@ -190,18 +190,17 @@ func (c *forkChoice) accept(s *replay.State, id replay.NodeIndex, x choice) {
 	if s.Blocks.At(x.block).Parent != n.head {
 		c.branches++
 	}
-	c.overdue(s, id, x.at, 0)
+	if n.next != replay.NoBlock {
+		c.stayed(s, id) // the head comes right after the block
+	}
 	if c.total[x.block].Cmp(c.total[n.head]) > 0 {
 		n.next, n.nextAt = x.block, x.at
 	}
 }
 
-// overdue is a violation if the node should have moved to another block by now.
-func (c *forkChoice) overdue(s *replay.State, id replay.NodeIndex, now, allowed time.Duration) {
+// stayed is the violation that a node did not move to the block that it should have moved to.
+func (c *forkChoice) stayed(s *replay.State, id replay.NodeIndex) {
 	n := &c.nodes[id]
-	if n.next == replay.NoBlock || now-n.nextAt <= allowed {
-		return
-	}
 	c.violated(worseChoice{
 		node: id, at: n.nextAt, chosen: n.head, better: n.next,
 		text: fmt.Sprintf("stayed on %s when it accepted %s", c.describe(s, n.head), c.describe(s, n.next)),
@@ -261,7 +260,9 @@ func (c *forkChoice) Finish(s *replay.State) Result {
 	missing := replay.NoBlock
 	for i := range c.nodes {
 		c.judge(s, replay.NodeIndex(i)) // contents may have come since
-		c.overdue(s, replay.NodeIndex(i), s.Horizon(), choiceDelay)
+		if n := &c.nodes[i]; n.next != replay.NoBlock && s.Horizon()-n.nextAt > choiceDelay {
+			c.stayed(s, replay.NodeIndex(i))
+		}
 		if q := c.nodes[i].queue; len(q) > 0 && missing == replay.NoBlock {
 			missing = q[0].block
 		}
