@@ -265,6 +265,13 @@ func (h *history) withFaults() {
 func (h *history) source(fn func(*trace.Event) error) error {
 	h.withFaults()
 	h.run.Plan = h.planned()
+	answers := make(map[trace.NodeID]int)
+	for _, e := range h.events {
+		if e.Kind == trace.KindAnswer {
+			answers[e.Node]++
+			e.Answer.Number = answers[e.Node]
+		}
+	}
 	for _, e := range h.events {
 		if err := fn(e); err != nil {
 			return err

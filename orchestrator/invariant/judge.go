@@ -174,8 +174,11 @@ func (j *judge) start(run *trace.Run) error {
 
 func (j *judge) finish(s *replay.State, damage error, altered bool) *Judgement {
 	out := &Judgement{Run: *s.Run, Incomplete: s.Incomplete(), Summary: summarize(s), Altered: altered || s.Missing() != ""}
-	if damage != nil {
+	switch {
+	case damage != nil:
 		out.Incomplete = damage.Error()
+	case out.Incomplete == "" && s.Contradiction() != "":
+		out.Incomplete = "the trace contradicts itself: " + s.Contradiction()
 	}
 	if s.End != nil {
 		out.Interrupted, out.Error = s.End.Interrupted, s.End.Error
@@ -229,8 +232,6 @@ func (d *Definition) qualify(s *replay.State, r Result, j *Judgement) Result {
 		return r
 	case j.Incomplete != "":
 		return r.unknown("the history is not complete")
-	case s.Contradiction() != "":
-		return r.unknown("the trace contradicts itself: " + s.Contradiction())
 	case r.Class == Infrastructure && s.Unmeasured() != "":
 		return r.unknown(s.Unmeasured())
 	case slices.Contains(d.Needs, ObserveSubmit) && s.Unsubmitted() != "":

@@ -13,9 +13,9 @@ import (
 // planOf is what a spec calls for, as the trace states it. The checkers compare it with what was recorded, so everything that
 // it promises must be recorded in every run that goes to its end.
 func planOf(spec *scenario.Spec, caps chain.Capabilities) *trace.Plan {
-	p := &trace.Plan{Settle: spec.Settle, ProbeLinks: maxProbes, Reports: []trace.Kind{trace.KindStatus}}
+	p := &trace.Plan{Settle: spec.Settle, ProbeLinks: maxProbes, Reports: []trace.Kind{trace.KindAnswer, trace.KindStatus}}
 	if caps.Polling == nil { // its nodes print what happens to them
-		p.Reports = []trace.Kind{trace.KindHead, trace.KindPeer, trace.KindStatus}
+		p.Reports = []trace.Kind{trace.KindHead, trace.KindPeer, trace.KindAnswer, trace.KindStatus}
 	}
 	planned, err := spec.PlanFaults()
 	if err != nil {

@@ -43,6 +43,7 @@ type recorder struct {
 	// starting holds what to record of nodes that are being started or resumed, at their first sign of life.
 	starting map[faults.NodeID]trace.Lifecycle
 	clocks   map[faults.NodeID]trace.Clock // what is known of the nodes' clocks
+	answers  map[trace.NodeID]int          // that were recorded
 	// sealed is the clock time after which nodes' events are no longer recorded; zero: they all are.
 	sealed time.Duration
 }
@@ -59,6 +60,7 @@ func newRecorder(out *trace.Writer, chain chain.Chain, clock runtime.Clock, h ho
 	return &recorder{
 		chain: chain, notification: caps.ParseNotification, clock: clock, hooks: h, polled: caps.Polling != nil, out: out,
 		starting: make(map[faults.NodeID]trace.Lifecycle), clocks: make(map[faults.NodeID]trace.Clock),
+		answers: make(map[trace.NodeID]int),
 	}
 }
 
@@ -110,6 +112,10 @@ func (r *recorder) addLocked(at time.Duration, e trace.Event) {
 		return
 	}
 	e.At = at // of the clock, until run time 0 is known
+	if e.Kind == trace.KindAnswer {
+		r.answers[e.Node]++
+		e.Answer.Number = r.answers[e.Node]
+	}
 	r.hooks.event(&e)
 	if !r.started {
 		r.early = append(r.early, earlyEvent{Event: e})

@@ -103,7 +103,7 @@ type Plan struct {
 	// ProbeLinks is the most links that one measurement takes in; of more, a random sample is measured.
 	ProbeLinks int `json:"probe_links,omitempty"`
 	// Reports are the kinds of event of which every node shows at least one: "head" (also the restored one), "peer" (where
-	// the topology gives it a peer), and "status" for the poll at the end of a node that is up then.
+	// the topology gives it a peer), and for a node that is up at the end "answer", and "status" for the poll then.
 	Reports []Kind `json:"reports,omitempty"`
 }
 
@@ -421,6 +421,8 @@ type Status struct {
 
 // Answer is what Event.Node answered about itself at one moment after Event.At. Fields that it does not show are empty.
 type Answer struct {
+	// Number counts the answers of the node, from 1.
+	Number int `json:"number"`
 	// Clock is the node's own clock when it gave its head and the number of its peers, the same clock as that of its log; Took
 	// is how long all requests took together.
 	Clock     time.Time     `json:"clock,omitzero"`

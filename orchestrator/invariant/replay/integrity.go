@@ -43,6 +43,7 @@ type contradiction struct {
 type nodeReports struct {
 	started, died     bool
 	heads, connected  bool // it has a head event, a peer event
+	answers           int
 	polledLast        bool // it was polled at the end
 	head              trace.Hash
 	left              [keptHeads]leftHead // the heads before that, in a circle
@@ -118,6 +119,10 @@ func (i *integrity) observe(s *State, e *trace.Event) {
 		if s.Node != NoNode {
 			i.status(s, e.Status)
 		}
+	case trace.KindAnswer:
+		if s.Node != NoNode {
+			i.answer(s, e.Answer)
+		}
 	case trace.KindNode:
 		if s.Node != NoNode {
 			i.lifecycle(s, e.Lifecycle)
@@ -162,7 +167,7 @@ func (i *integrity) seen(s *State, e *trace.Seen) {
 	b := i.blocks.At(s.Block)
 	if p := b.Parent; p > 0 && i.lacks(s.Node, p) {
 		i.contradict(s.Node, "%s accepted block %s at height %d, and the trace does not show that it had the block before it",
-			i.nodes.At(s.Node).ID, e.Hash, e.Height)
+			i.nodes.At(s.Node).ID, short(e.Hash), e.Height)
 	}
 	if missing := i.recent.add(s.Block, s.Node, i.sender(b, e.From)); missing != NoNode {
 		i.unsent(missing, i.recent.evicted)
@@ -194,7 +199,7 @@ func (i *integrity) lacks(n NodeIndex, b BlockIndex) bool {
 
 func (i *integrity) unsent(sender NodeIndex, b BlockIndex) {
 	i.contradict(sender, "a node received block %s from %s, and the trace does not show that %[2]s had it",
-		i.blocks.At(b).Hash, i.nodes.At(sender).ID)
+		short(i.blocks.At(b).Hash), i.nodes.At(sender).ID)
 }
 
 // head checks that the node leaves the head that it had, for a block that it accepted.
@@ -211,9 +216,9 @@ func (i *integrity) head(s *State, e *trace.Head) {
 			i.recent.add(s.Block, s.Node, NoNode)
 		}
 	case e.Old != "" && before != "" && e.Old != before:
-		i.contradict(s.Node, "%s left the head %s at %s, and the trace shows that its head was %s", id, e.Old, trace.Round(s.Now), before)
+		i.contradict(s.Node, "%s left the head %s at %s, and the trace shows that its head was %s", id, short(e.Old), trace.Round(s.Now), short(before))
 	case s.Block > 0 && i.lacks(s.Node, s.Block):
-		i.contradict(s.Node, "%s took block %s as its head at %s, and the trace does not show that it accepted it", id, e.Hash, trace.Round(s.Now))
+		i.contradict(s.Node, "%s took block %s as its head at %s, and the trace does not show that it accepted it", id, short(e.Hash), trace.Round(s.Now))
 	}
 	r.left[r.next] = leftHead{r.head, s.Now}
 	r.next = (r.next + 1) % keptHeads
@@ -257,6 +262,15 @@ func (i *integrity) status(s *State, e *trace.Status) {
 	}
 	if !slices.ContainsFunc(r.left[:], func(h leftHead) bool { return h.hash == e.Head && s.Now-h.at <= answerDelay }) {
 		r.awaited = e.Head
+	}
+}
+
+// answer checks that none is missing before this one.
+func (i *integrity) answer(s *State, e *trace.Answer) {
+	r := &i.reports[s.Node]
+	if r.answers++; e.Number != r.answers {
+		i.contradict(s.Node, "the answers of %s are numbered, and number %d comes after number %d", i.nodes.At(s.Node).ID, e.Number, r.answers-1)
+		r.answers = e.Number
 	}
 }
 
@@ -408,12 +422,14 @@ func (i *integrity) finishNodes() {
 			switch {
 			case kind == trace.KindHead && !r.heads, kind == trace.KindPeer && !r.connected && linked.Has(n):
 				i.missing.add("the trace has no %s event of %s", kind, node.ID)
+			case kind == trace.KindAnswer && r.answers == 0 && node.State == trace.StateUp:
+				i.missing.add("the trace has no answer of %s", node.ID)
 			case kind == trace.KindStatus && !r.polledLast && node.State == trace.StateUp:
 				i.missing.add("the trace lacks the last poll of %s", node.ID)
 			}
 		}
 		if r.awaited != "" {
-			i.contradict(n, "%s answered the last poll with the head %s, and no event says that it had it", node.ID, r.awaited)
+			i.contradict(n, "%s answered the last poll with the head %s, and no event says that it had it", node.ID, short(r.awaited))
 		}
 	}
 }
@@ -447,7 +463,7 @@ func (i *integrity) finishFault(f *faultEvents) {
 		want  int
 	}{{trace.ProbeBefore, f.Before}, {trace.ProbeDuring, f.During}, {trace.ProbeAfter, f.After}} {
 		if got := counts[x.phase]; got != x.want*each {
-			i.unmeasured.add("%s is measured %s %s, planned are %d", times(got), x.phase, f.ID, x.want*each)
+			i.unmeasured.add("%s was measured %s %s it, planned are %d", f.ID, times(got), x.phase, x.want*each)
 		}
 	}
 }
@@ -458,3 +474,6 @@ func times(n int) string {
 	}
 	return fmt.Sprintf("%d times", n)
 }
+
+// short is a hash as people are shown it.
+func short(h trace.Hash) trace.Hash { return h[:min(len(h), 10)] }
