@@ -75,7 +75,7 @@ var mutants = []mutant{
 		name: "proof-not-checked", area: "proof of work",
 		bug: "a block without a proof of work is accepted", like: "a check that is left out on one path",
 		edits: []edit{{"consensus/pow/engine.go", "!target.Met(hash) {", "!target.Met(hash) && e.bits == 0 {"}},
-		by:    []string{"validity"},
+		by:    []string{"adversary", "validity"}, in: []string{"adversaries"},
 	},
 	{
 		name: "proof-loose", area: "proof of work",
@@ -90,7 +90,7 @@ var mutants = []mutant{
 		name: "bits-not-checked", area: "proof of work",
 		bug: "a block with easier bits than demanded is accepted", like: "Verge 2018: blocks at the lowest difficulty",
 		edits: []edit{{"consensus/pow/engine.go", "h.Bits != want {", "h.Bits != want && e.bits == 0 {"}},
-		by:    []string{"validity"},
+		by:    []string{"adversary", "validity"}, in: []string{"adversaries"},
 	},
 
 	// Timestamps and clocks.
@@ -108,7 +108,7 @@ var mutants = []mutant{
 		name: "time-median-not-checked", area: "timestamps",
 		bug: "a block stamped below the median is accepted", like: "time warp attacks",
 		edits: []edit{{"consensus/pow/engine.go", "h.Time < least {", "h.Time < least && e.bits == 0 {"}},
-		by:    []string{"validity"},
+		by:    []string{"adversary", "validity"}, in: []string{"adversaries"},
 	},
 	{
 		name: "time-ten-hours-ahead", area: "timestamps",
@@ -123,7 +123,7 @@ var mutants = []mutant{
 		name: "time-future-not-checked", area: "timestamps",
 		bug: "a block from the far future is accepted", like: "a missing bound on the drift of clocks",
 		edits: []edit{{"consensus/pow/engine.go", "h.Time-now > MaxAhead {", "h.Time-now > 1_000_000*MaxAhead {"}},
-		by:    []string{"validity"},
+		by:    []string{"adversary", "validity"}, in: []string{"adversaries"},
 	},
 	{
 		name: "time-miner-ahead", area: "timestamps",
@@ -227,7 +227,7 @@ var mutants = []mutant{
 		name: "nonce-not-checked", area: "ledger",
 		bug: "a block may include a transfer again", like: "replay attacks",
 		edits: []edit{{"chain/ledger.go", "if t.Nonce != from.Nonce {", "if t.Nonce > from.Nonce {"}},
-		by:    []string{"validity"},
+		by:    []string{"adversary", "validity"}, in: []string{"adversaries"},
 	},
 	{
 		name: "nonce-checked-once-a-block", area: "ledger",
@@ -236,19 +236,19 @@ var mutants = []mutant{
 			"chain/ledger.go", "if t.Nonce != from.Nonce {",
 			"if _, again := o.changed[t.From]; t.Nonce != from.Nonce && !again {",
 		}},
-		by: []string{"validity"},
+		by: []string{"adversary", "validity"}, in: []string{"adversaries"},
 	},
 	{
 		name: "signature-not-checked", area: "ledger",
 		bug: "any signature is accepted", like: "Bitcoin CVE-2010-5141: anybody could spend anybody's coins",
 		edits: []edit{{"chain/ledger.go", "if !l.memo.Verify(l.genesis.Hash(), t) {", "if t.Sig == (Signature{}) && !l.memo.Verify(l.genesis.Hash(), t) {"}},
-		by:    []string{"validity"},
+		by:    []string{"adversary", "validity"}, in: []string{"adversaries"},
 	},
 	{
 		name: "signature-cache-without-signature", area: "ledger",
 		bug: "the cache of checked signatures does not cover the signature", like: "signature cache keys that leave out a field",
 		edits: []edit{{"chain/memo.go", "sigKey{genesis, t.ID()}", "sigKey{genesis, sha256d(t.appendUnsigned(nil))}"}},
-		by:    []string{"validity"},
+		by:    []string{"adversary", "validity"}, in: []string{"adversaries"},
 	},
 	{
 		name: "signature-without-network", area: "ledger",
@@ -263,7 +263,7 @@ var mutants = []mutant{
 			{"chain/ledger.go", "if from.Balance < cost {", "if from.Balance < cost && cost == 0 {"},
 			{"mempool/pool.go", "case tx.Amount+tx.Fee > account.Balance:", "case tx.Amount+tx.Fee == 0:"},
 		},
-		by: []string{"validity"},
+		by: []string{"adversary", "validity"}, in: []string{"adversaries"},
 	},
 	{
 		name: "cost-overflows", area: "ledger",
@@ -272,7 +272,7 @@ var mutants = []mutant{
 			{"chain/ledger.go", "return Amount(sum), carry == 0", "return Amount(sum), carry <= 1"},
 			{"mempool/pool.go", "case tx.Fee > math.MaxUint64-tx.Amount:", "case tx.Fee > math.MaxUint64:"},
 		},
-		by: []string{"validity"},
+		by: []string{"adversary", "validity"}, in: []string{"adversaries"},
 	},
 	{
 		name: "transfer-to-oneself-mints", area: "ledger",
@@ -287,19 +287,19 @@ var mutants = []mutant{
 		name: "state-root-not-checked", area: "ledger",
 		bug: "a block with a wrong state root is accepted", like: "light checks on a full node",
 		edits: []edit{{"chain/ledger.go", "root != b.StateRoot {", "root != b.StateRoot && b.Height == 0 {"}},
-		by:    []string{"validity"},
+		by:    []string{"adversary", "validity"}, in: []string{"adversaries"},
 	},
 	{
 		name: "tx-root-not-checked", area: "ledger",
 		bug: "a block may have other transactions than its header commits to", like: "Bitcoin CVE-2012-2459 and its kin",
 		edits: []edit{{"chain/ledger.go", "if !b.txsMatchRoot() {", "if !b.txsMatchRoot() && len(b.Txs) == 0 {"}},
-		by:    []string{"validity", "agreement"},
+		by:    []string{"adversary", "validity", "agreement"}, in: []string{"adversaries"},
 	},
 	{
 		name: "tx-root-mismatch-is-final", area: "ledger",
 		bug: "a block that arrives with a wrong body is remembered as invalid, and the right one refused", like: "Bitcoin CVE-2012-2459",
 		edits: []edit{{"chain/tree.go", "if !errors.Is(err, ErrTxRoot) && !errors.Is(err, ErrTooManyTx) {", "if !errors.Is(err, ErrTooManyTx) {"}},
-		by:    []string{"convergence", "agreement", "block_propagation"},
+		by:    []string{"adversary", "convergence", "agreement", "block_propagation"}, in: []string{"adversaries"},
 	},
 	{
 		name: "assume-valid", area: "ledger",
@@ -308,7 +308,7 @@ var mutants = []mutant{
 			"chain/tree.go", "if e.state, err = t.ledger.Execute(before, b); err != nil {",
 			"if now-b.Time > 2000 {\n\t\te.state, err = t.ledger.replay(before, b)\n\t} else {\n\t\te.state, err = t.ledger.Execute(before, b)\n\t}\n\tif err != nil {",
 		}},
-		by: []string{"validity"},
+		by: []string{"adversary", "validity"}, in: []string{"adversaries"},
 	},
 	{
 		name: "state-aliased", area: "ledger",
@@ -534,7 +534,7 @@ var mutants = []mutant{
 		name: "pool-verifies-nothing", area: "mempool",
 		bug: "the mempool relays transactions with invalid signatures", like: "free relay: resource exhaustion",
 		edits: []edit{{"mempool/pool.go", "if !p.verify(m) {", "if !p.verify(m) && m == nil {"}},
-		by:    []string{"connectivity"},
+		by:    []string{"adversary"}, in: []string{"adversaries"},
 	},
 	{
 		name: "transactions-not-relayed-on", area: "relay",
