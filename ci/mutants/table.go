@@ -241,13 +241,13 @@ var mutants = []mutant{
 	{
 		name: "signature-not-checked", area: "ledger",
 		bug: "any signature is accepted", like: "Bitcoin CVE-2010-5141: anybody could spend anybody's coins",
-		edits: []edit{{"chain/ledger.go", "if !l.memo.Verify(l.genesis.Hash(), t) {", "if t.Sig == (Signature{}) && !l.memo.Verify(l.genesis.Hash(), t) {"}},
+		edits: []edit{{"chain/ledger.go", "if !l.verify(t) {", "if t.Sig == (Signature{}) && !l.verify(t) {"}},
 		by:    []string{"adversary", "validity"}, in: []string{"adversaries"},
 	},
 	{
 		name: "signature-cache-without-signature", area: "ledger",
 		bug: "the cache of checked signatures does not cover the signature", like: "signature cache keys that leave out a field",
-		edits: []edit{{"chain/memo.go", "sigKey{genesis, t.ID()}", "sigKey{genesis, sha256d(t.appendUnsigned(nil))}"}},
+		edits: []edit{{"chain/ledger.go", "id := t.ID()\n\tl.mu.Lock()", "id := sha256d(t.appendUnsigned(nil))\n\tl.mu.Lock()"}},
 		by:    []string{"adversary", "validity"}, in: []string{"adversaries"},
 	},
 	{
@@ -314,9 +314,9 @@ var mutants = []mutant{
 		name: "state-aliased", area: "ledger",
 		bug: "an account is changed in place, also in the states of other blocks", like: "Geth CVE-2020-26265: shallow copies of state",
 		edits: []edit{{
-			"chain/state.go", "\tcase n.leaf != nil:\n",
+			"chain/state.go", "\tcase n.leaf != nil:\n\t\ti, found",
 			"\tcase n.leaf != nil && len(changes) == 1 && changes[0].addr == n.leaf.addr && changes[0].acct.Nonce > n.leaf.acct.Nonce:\n" +
-				"\t\tn.leaf.acct = changes[0].acct\n\t\tn.hash = leafHash(n.leaf)\n\t\treturn n\n\tcase n.leaf != nil:\n",
+				"\t\tn.leaf.acct = changes[0].acct\n\t\tn.hash = leafHash(n.leaf)\n\t\treturn n\n\tcase n.leaf != nil:\n\t\ti, found",
 		}},
 		by: []string{"convergence", "agreement", "chain_growth", "inclusion"},
 	},
