@@ -40,7 +40,7 @@ type Engine struct {
 func Open(cfg Config) (*Engine, error) {
 	e := &Engine{stop: make(chan struct{}), failed: make(chan struct{})}
 	name := TableName(cfg.Testnet)
-	if nft.Exists(name) { // before Record overwrites the owner's record
+	if nft.Exists(name) && !nft.Reclaim(name) { // before Record overwrites the owner's record
 		return nil, fmt.Errorf("nftables table %s: %w", name, nft.ErrOwned)
 	}
 	num := uint16(0)

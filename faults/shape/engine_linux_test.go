@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
 
 	"github.com/netsplit/netsplit/ci/must"
@@ -266,25 +267,73 @@ func TestEngine_ApplyIsOneTransaction(t *testing.T) {
 	}
 }
 
-// When a netfilter hook is removed, the kernel drops what all queues of the namespace hold. The engine must count it.
-func TestEngine_CountsFlushedPackets(t *testing.T) {
+// When a netfilter hook is removed, the kernel drops what all queues of the namespace hold. An engine that ends leaves its
+// table to another for that reason; the engine counts what is lost where another program removes a hook.
+func TestEngine_EndOfAnother(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	l := shapetest.Lab(t, 2)
 	e, other := open(t, l, "mine"), open(t, l, "other")
-	defer closeEngine(t, e)
 	s := newStream(t, l.Nodes[0], l.Nodes[1])
 	s.send(t)
 	s.expect(t, 0, 0)
 	const delay = time.Second // the other must close before, on a busy machine too
-	must.Do(t, e.Apply(delayed(faults.Shape{Delay: delay}, pair(t, l, 0, 1))))
+	link := pair(t, l, 0, 1)
+	must.Do(t, other.Apply(shape.Desired{Cut: map[nft.Pair]struct{}{pair(t, l, 1, 0): {}}}))
+	must.Do(t, e.Apply(delayed(faults.Shape{Delay: delay}, link)))
 	s.send(t)
 	waitHeld(t, e, 1)
 	closeEngine(t, other)
+	if n, ok := s.receive(t, 2*delay); !ok || n != 1 {
+		t.Fatalf("the held datagram was lost (%d, %v)", n, ok)
+	}
+	if tr := must.Get(e.Traffic())(t); tr.Flushed != 0 || tr.Lost != 0 {
+		t.Errorf("traffic is %+v", tr)
+	}
+	exists := func(name string) (yes bool) {
+		must.Do(t, netns.Do(l.Bridge, func() error { yes = nft.Exists(shape.TableName(name)); return nil }))
+		return yes
+	}
+	if other = open(t, l, "other"); other == nil { // the table that it left is given up for the new one
+		t.Fatal("no engine")
+	}
+	s.send(t)
+	waitHeld(t, e, 1)
+	closeEngine(t, other)
+	if n, ok := s.receive(t, 2*delay); !ok || n != 2 {
+		t.Fatalf("the held datagram was lost (%d, %v)", n, ok)
+	}
+	for deadline := time.Now().Add(20 * time.Second); exists("other"); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the table of the engine that ended stays although no queue holds anything")
+		}
+	}
+	// Another program's hook.
+	s.send(t)
+	waitHeld(t, e, 1)
+	must.Do(t, netns.Do(l.Bridge, func() error {
+		c, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		table := c.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "foreign"})
+		c.AddChain(&nftables.Chain{
+			Name: "input", Table: table, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter,
+		})
+		if err := c.Flush(); err != nil {
+			return err
+		}
+		c.DelTable(table)
+		return c.Flush()
+	}))
 	if n, ok := s.receive(t, delay+delay/4); ok {
 		t.Fatalf("datagram %d survived: this kernel does not drop held packets, and the test shows nothing", n)
 	}
 	if tr := must.Get(e.Traffic())(t); tr.Flushed != 1 || tr.Lost != 0 {
 		t.Errorf("traffic is %+v, want 1 flushed", tr)
+	}
+	closeEngine(t, e)
+	if exists("mine") || exists("other") {
+		t.Error("a table is left behind")
 	}
 }
 

@@ -12,5 +12,8 @@
 // one flow would conflict there. A change of state is one transaction that edits the sets. Chains are never deleted
 // before the end, because the kernel empties every queue of the namespace when a hook is removed.
 //
+// When a table is to end while other packet queues of the namespace are in use, its owner empties it and hands it over to the
+// owner of another table (heir_linux.go), so that those lose nothing.
+//
 // table_linux.go has Table, messages_linux.go its messages, queue_linux.go the ways to a queue, pair.go the state.
 package nft

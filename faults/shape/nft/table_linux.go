@@ -1,6 +1,7 @@
 package nft
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -17,6 +18,7 @@ const buffer = 32 << 20
 type Table struct {
 	name       string
 	cut, shape location // of the two sets
+	heir       *heir    // nil where the kernel has no packet queues, or tables cannot be handed over
 
 	mu           sync.Mutex
 	conn         *netlink.Conn // owns the table: closing it deletes the table
@@ -46,6 +48,7 @@ func Open(name string, queue Queue) (*Table, error) {
 		}
 		return nil, fmt.Errorf("create nftables table %s: %w", name, err)
 	}
+	t.heir, _ = openHeir(name)
 	return t, nil
 }
 
@@ -151,9 +154,18 @@ func (t *Table) Dropped() (int64, error) {
 	return n, nil
 }
 
-// Close deletes the table: when it returns, packets pass on every link.
+// Close deletes the table: when it returns, packets pass on every link. Where other packet queues are in use, the table stays,
+// empty, until they hold nothing: with its hooks the kernel would drop what they hold.
 func (t *Table) Close() error {
-	if err := t.conn.Close(); err != nil {
+	err := t.Apply(State{})
+	if t.heir != nil {
+		raw, rawErr := t.conn.SyscallConn()
+		if rawErr == nil {
+			rawErr = raw.Control(func(fd uintptr) { _ = t.heir.leave(t.name, int(fd)) }) // without an heir it is deleted
+		}
+		err = errors.Join(err, rawErr)
+	}
+	if err := errors.Join(err, t.conn.Close()); err != nil {
 		return fmt.Errorf("release nftables table %s: %w", t.name, err)
 	}
 	return nil
