@@ -2,8 +2,8 @@
 // passes the first bytes of it to this process, which decides when the kernel releases it.
 //
 // Every directed link is a first-in-first-out queue: a packet is released at its arrival plus the link's delay, but not
-// before the packet ahead of it, so order on a link is kept with any jitter. One thread waits for the next arrival or the
-// next release.
+// before the packet ahead of it, so order on a link is kept with any jitter; probes have a queue of their own. One thread
+// waits for the next arrival or the next release.
 //
 // The queue is opened without the kernel's fail-open flag, with which packets would overtake held ones when the queue
 // overflows, and no counter would show it. Without it the kernel drops and counts them, and Stats reports the loss. When

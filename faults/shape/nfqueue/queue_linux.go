@@ -326,7 +326,7 @@ func (l *loop) arrive(n int) {
 		}
 		switch {
 		case !ok:
-		case !a.ipv4 || !l.q.plan.arrive(a.pair, a.id, now):
+		case !a.ipv4 || !l.q.plan.arrive(a.pair, a.id, now, a.probe):
 			l.ids = append(l.ids, a.id)
 		case !a.probe:
 			l.q.delayed++

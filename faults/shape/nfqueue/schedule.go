@@ -61,7 +61,7 @@ func (s *schedule) caughtUp(generation uint64) {
 
 // removeDrained removes a draining link once nothing is held or unread on it.
 func (s *schedule) removeDrained(l *linkQueue) {
-	if l.draining && l.empty() && l.since <= s.read {
+	if l.draining && l.empty() && (l.probes == nil || l.probes.empty()) && l.since <= s.read {
 		delete(s.links, l.pair)
 		delete(s.draining, l.pair)
 		s.drained = true
@@ -77,11 +77,20 @@ func (s *schedule) pairs() map[nft.Pair]struct{} {
 	return out
 }
 
-// arrive takes in a packet. It returns false for an unknown link: the packet is to be released at once.
-func (s *schedule) arrive(pair nft.Pair, id uint32, now int64) bool {
+// arrive takes in a packet. It returns false for an unknown link: the packet is to be released at once. Probes are kept in an
+// order of their own: each shows the delay that a packet gets, and not how long it waits behind the nodes' own packets.
+func (s *schedule) arrive(pair nft.Pair, id uint32, now int64, probe bool) bool {
 	l := s.links[pair]
 	if l == nil {
 		return false
+	}
+	if probe {
+		if l.probes == nil {
+			l.probes = newLinkQueue(pair, ^s.seed)
+			l.probes.probesOf = l
+		}
+		l.probes.shape, l.probes.draining = l.shape, l.draining
+		l = l.probes
 	}
 	l.arrive(id, now)
 	s.held++
@@ -108,6 +117,9 @@ func (s *schedule) due(now int64, ids []uint32, limit int) []uint32 {
 		limit--
 		if l.empty() {
 			heap.Pop(&s.waiting)
+			if l.probesOf != nil {
+				l = l.probesOf
+			}
 			s.removeDrained(l)
 		} else {
 			heap.Fix(&s.waiting, 0)
@@ -139,7 +151,9 @@ type linkQueue struct {
 	head      int
 	heapIndex int // in the schedule's heap, or -1 while nothing is held
 	draining  bool
-	since     uint64 // the generation in which draining began
+	since     uint64     // the generation in which draining began
+	probes    *linkQueue // of the same link; nil: there was none
+	probesOf  *linkQueue // of a queue of probes: the link's
 }
 
 // newLinkQueue makes an empty queue whose jitter is determined by the seed and the link.

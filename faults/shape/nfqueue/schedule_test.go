@@ -3,6 +3,7 @@ package nfqueue
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -38,11 +39,11 @@ func TestSchedule_Delay(t *testing.T) {
 		t.Error("an empty schedule has a next release")
 	}
 	for i, p := range []nft.Pair{a, b, a} {
-		if !s.arrive(p, uint32(i+1), int64(i)*ms) {
+		if !s.arrive(p, uint32(i+1), int64(i)*ms, false) {
 			t.Fatalf("packet %d is not held", i+1)
 		}
 	}
-	if s.arrive(link(t, 1, 3), 9, 0) {
+	if s.arrive(link(t, 1, 3), 9, 0, false) {
 		t.Error("a packet of an unknown link is held")
 	}
 	if at, _ := s.next(); at != 6*ms {
@@ -69,8 +70,8 @@ func TestSchedule_JitterKeepsOrder(t *testing.T) {
 	var last uint32
 	for i := range uint32(10_000) {
 		now := int64(i) * 50 * ms // far apart: no packet waits for the one before
-		s.arrive(a, 2*i+1, now)
-		s.arrive(a, 2*i+2, now+1)
+		s.arrive(a, 2*i+1, now, false)
+		s.arrive(a, 2*i+2, now+1, false)
 		at, _ := s.next()
 		if at < now || at > now+20*ms {
 			t.Fatalf("packet %d is released %d ns after it arrived, want 0 to 20 ms", i, at-now)
@@ -100,7 +101,7 @@ func TestSchedule_JitterFollowsSeed(t *testing.T) {
 		s := newSchedule(seed)
 		s.set(map[nft.Pair]faults.Shape{p: delay(time.Second, time.Second)})
 		for i := range uint32(20) {
-			s.arrive(p, i, 0)
+			s.arrive(p, i, 0, false)
 			at := s.links[p].last
 			out = append(out, at)
 		}
@@ -122,9 +123,9 @@ func TestSchedule_ShorterDelayKeepsOrder(t *testing.T) {
 	a := link(t, 1, 2)
 	s := newSchedule(1)
 	s.set(map[nft.Pair]faults.Shape{a: delay(100*time.Millisecond, 0)})
-	s.arrive(a, 1, 0)
+	s.arrive(a, 1, 0, false)
 	s.set(map[nft.Pair]faults.Shape{a: delay(time.Millisecond, 0)})
-	s.arrive(a, 2, ms)
+	s.arrive(a, 2, ms, false)
 	if got := due(s, 99*ms); got != nil {
 		t.Errorf("%v were released before the first packet", got)
 	}
@@ -137,7 +138,7 @@ func TestSchedule_HealedLinkDrains(t *testing.T) {
 	a, b := link(t, 1, 2), link(t, 2, 1)
 	s := newSchedule(1)
 	s.set(map[nft.Pair]faults.Shape{a: delay(10*time.Millisecond, 0), b: delay(10*time.Millisecond, 0)})
-	s.arrive(a, 1, 0)
+	s.arrive(a, 1, 0, false)
 	s.caughtUp(s.generation)
 	s.set(nil)
 	if n := len(s.pairs()); n != 2 || s.takeDrained() {
@@ -150,7 +151,7 @@ func TestSchedule_HealedLinkDrains(t *testing.T) {
 	if !s.takeDrained() {
 		t.Error("takeDrained missed the empty link")
 	}
-	s.arrive(a, 2, 5*ms)
+	s.arrive(a, 2, 5*ms, false)
 	if s.takeDrained() {
 		t.Error("the link was removed with packets held")
 	}
@@ -160,7 +161,7 @@ func TestSchedule_HealedLinkDrains(t *testing.T) {
 	if !s.takeDrained() || s.takeDrained() {
 		t.Error("takeDrained must report the link once")
 	}
-	if len(s.pairs()) != 0 || s.arrive(a, 3, 11*ms) {
+	if len(s.pairs()) != 0 || s.arrive(a, 3, 11*ms, false) {
 		t.Error("the link was not removed")
 	}
 }
@@ -170,10 +171,10 @@ func TestSchedule_RedelayedLinkKeepsOrder(t *testing.T) {
 	s := newSchedule(1)
 	want := map[nft.Pair]faults.Shape{a: delay(10*time.Millisecond, 0)}
 	s.set(want)
-	s.arrive(a, 1, 0)
+	s.arrive(a, 1, 0, false)
 	s.set(nil)
 	s.set(want)
-	s.arrive(a, 2, ms)
+	s.arrive(a, 2, ms, false)
 	if diff := cmp.Diff([]uint32{1}, due(s, 10*ms)); diff != "" {
 		t.Error(diff)
 	}
@@ -190,7 +191,7 @@ func TestSchedule_DueLimit(t *testing.T) {
 	s := newSchedule(1)
 	s.set(map[nft.Pair]faults.Shape{a: {}})
 	for i := range uint32(5) {
-		s.arrive(a, i, 0)
+		s.arrive(a, i, 0, false)
 	}
 	if got := s.due(0, nil, 3); len(got) != 3 || s.held != 2 {
 		t.Errorf("%d were released and %d are held, want 3 and 2", len(got), s.held)
@@ -234,7 +235,7 @@ func TestSchedule_Model(t *testing.T) {
 			default:
 				p := links[r.IntN(3)]
 				id++
-				if s.arrive(p, id, now) {
+				if s.arrive(p, id, now, false) {
 					queues[p] = append(queues[p], id)
 					owner[id] = p
 				} else if len(queues[p]) > 0 {
@@ -277,7 +278,35 @@ func BenchmarkSchedule(b *testing.B) {
 	for b.Loop() {
 		now += 10_000
 		i++
-		s.arrive(links[int(i)*7919%len(links)], i, now)
+		s.arrive(links[int(i)*7919%len(links)], i, now, false)
 		ids = s.due(now, ids[:0], 256)
+	}
+}
+
+// Probes keep an order of their own: they show the jitter that a packet gets, whatever is queued before it.
+func TestSchedule_Probes(t *testing.T) {
+	s := newSchedule(1)
+	a := link(t, 1, 2)
+	s.set(map[nft.Pair]faults.Shape{a: {Delay: time.Second}})
+	s.arrive(a, 1, 0, false)
+	s.arrive(a, 2, 0, true)
+	s.set(map[nft.Pair]faults.Shape{a: {Delay: 10 * time.Millisecond}})
+	s.arrive(a, 3, ms, false)
+	s.set(nil)
+	s.caughtUp(3)
+	s.arrive(a, 4, 2*ms, true)
+	if early, got := s.due(999*ms, nil, 10), s.due(1000*ms, nil, 10); len(early) != 0 || len(got) != 4 {
+		t.Errorf("released %v and then %v, want none before the first of its kind", early, got)
+	}
+	if len(s.pairs()) != 0 || len(s.links) != 0 {
+		t.Error("a drained link stays")
+	}
+	s.set(map[nft.Pair]faults.Shape{a: {Delay: time.Second}})
+	s.arrive(a, 1, 0, false)
+	s.set(map[nft.Pair]faults.Shape{a: {Delay: 10 * time.Millisecond}})
+	s.arrive(a, 2, ms, false)
+	s.arrive(a, 3, ms, true)
+	if got := s.due(11*ms, nil, 10); !slices.Equal(got, []uint32{3}) {
+		t.Errorf("released %v, want the probe alone", got)
 	}
 }
