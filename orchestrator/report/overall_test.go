@@ -27,6 +27,9 @@ func TestOverall_WorstVerdict(t *testing.T) {
 			result(invariant.Vacuous, true), result(invariant.Unknown, false)}}, invariant.Unknown},
 		{"fail over all", invariant.Judgement{Results: []invariant.Result{
 			result(invariant.Fail, false), result(invariant.Unknown, true)}}, invariant.Fail},
+		{"one not applicable", invariant.Judgement{Results: []invariant.Result{
+			result(invariant.Pass, true), result(invariant.NotApplicable, true)}}, invariant.Pass},
+		{"none applicable", invariant.Judgement{Results: []invariant.Result{result(invariant.NotApplicable, true)}}, invariant.Unknown},
 		{"interrupted", invariant.Judgement{Interrupted: true, Results: []invariant.Result{result(invariant.Pass, true)}}, invariant.Unknown},
 		{"ended by an error", invariant.Judgement{Error: "x", Results: []invariant.Result{result(invariant.Pass, true)}}, invariant.Unknown},
 	} {

@@ -32,7 +32,9 @@ type polledChain struct {
 	muted                 faults.NodeID // does not answer between these times of the clock
 	mutedFrom, mutedTo    time.Duration
 	latency               time.Duration // of an answer
+	resolution            time.Duration // as the facts state it; 0 where it does not matter that nodes are polled
 	pollErr               error         // of every poll
+	silentFrom            time.Duration // a time of the clock from which on no node answers polls, if it is not 0
 	polled                func(faults.NodeID)
 	notifies              bool // what nodes print notifies of their blocks
 	subscribe             func(ctx context.Context, c *polledChain, node faults.NodeID, notify func(chain.Notification)) error
@@ -85,7 +87,9 @@ func (c *polledChain) Capabilities() chain.Capabilities {
 
 func (c *polledChain) Prepare(ctx context.Context, net chain.Network) (chain.Prepared, error) {
 	c.began = net.Start
-	return c.Chain.Prepare(ctx, net)
+	p, err := c.Chain.Prepare(ctx, net)
+	p.Facts.Resolution = c.resolution
+	return p, err
 }
 
 func (c *polledChain) ParseLog(faults.NodeID, []byte) (trace.Event, time.Time, bool) {
@@ -125,6 +129,9 @@ func (c *polledChain) poll(ctx context.Context, id faults.NodeID) ([]trace.Event
 	}
 	if c.pollErr != nil {
 		return nil, c.pollErr
+	}
+	if c.silentFrom > 0 && c.clock.Now() >= c.silentFrom {
+		return nil, errors.New("503 Service Unavailable")
 	}
 	now, err := c.Client(id).Status(ctx)
 	if err != nil {
@@ -265,6 +272,53 @@ func TestObserver_GapBeforeRestartMakesAgreementUnknown(t *testing.T) {
 		if missing := strings.Contains(result(t, out.report, "agreement").Reason, "before it went down"); missing != (muted > 0) {
 			t.Errorf("muted for %v: %q", muted, result(t, out.report, "agreement").Reason)
 		}
+	}
+}
+
+// What no node showed is neither good nor bad: such a run is no success, and no violation.
+func TestObserver_NoNodeAnswersAnyMore(t *testing.T) {
+	const expect = "expect: [agreement, convergence, chain_growth, block_propagation]\n"
+	out, _, _ := mustRunPolled(t, strings.Replace(steady, "expect: [agreement]\n", expect, 1), func(c *polledChain) {
+		c.silentFrom, c.resolution = 12*time.Second, 100*time.Millisecond
+	})
+	for _, name := range []string{"agreement", "convergence", "chain_growth", "block_propagation"} {
+		if r := result(t, out.report, name); r.Verdict != invariant.Unknown && r.Verdict != invariant.Vacuous {
+			t.Errorf("%s is %s (%s; %s)", name, r.Verdict, r.Figure, r.Reason)
+		}
+	}
+	if r := result(t, out.report, "no_crash"); r.Verdict != invariant.Pass {
+		t.Errorf("no_crash is %s (%s)", r.Verdict, r.Reason)
+	}
+	for _, r := range out.report.Results {
+		if r.Verdict == invariant.Fail {
+			t.Errorf("%s: FAIL: %s", r.Invariant, r.Reason)
+		}
+	}
+	if code := out.report.ExitCode(invariant.Policy{}); code != invariant.ExitUnknown || out.report.Verdict != invariant.Unknown {
+		t.Errorf("exit code %d, over all %s", code, out.report.Verdict)
+	}
+}
+
+// A chain that halts fails although one node cannot be read at the end.
+func TestObserver_HaltedChainAndUnreadableNode(t *testing.T) {
+	var rt runtime.Runtime
+	halts := in(stopMining(15*time.Second), "miner-1", "miner-2")
+	halts.runtime = func(o sim.Options) runtime.Runtime { rt = sim.New(o); return rt }
+	halts.chain = func(own *native.Chain, _ http.RoundTripper) chain.Chain {
+		c := newPolledChain(own, rt.Clock())
+		c.muted, c.mutedFrom, c.mutedTo, c.resolution = "full-1", 60*time.Second, time.Hour, 100*time.Millisecond
+		return c
+	}
+	scenario := strings.NewReplacer("expect: [agreement]", "expect: [chain_growth]", "duration: 20s", "duration: 80s\nsettle: 20s").Replace(steady)
+	out := halts.mustRun(t, scenario)
+	if r := result(t, out.report, "chain_growth"); r.Verdict != invariant.Fail {
+		t.Errorf("chain_growth is %s (%s)", r.Verdict, r.Reason)
+	}
+	if r := result(t, out.report, "agreement"); r.Verdict != invariant.Unknown {
+		t.Errorf("agreement is %s (%s)", r.Verdict, r.Reason)
+	}
+	if code := out.report.ExitCode(invariant.Policy{}); code != invariant.ExitFail {
+		t.Errorf("exit code %d", code)
 	}
 }
 
