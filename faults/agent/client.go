@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/netsplit/netsplit/faults"
 )
@@ -18,6 +19,10 @@ import (
 type Client struct {
 	http *http.Client
 }
+
+// answerTimeout is how long an agent may take for a request, beside the time of the measurement that it asks for. An agent that
+// hangs must not hang the run.
+const answerTimeout = 60 * time.Second
 
 // Dial returns a client of the agent that listens on a Unix socket. It connects with the first request.
 func Dial(socket string) *Client {
@@ -62,7 +67,7 @@ func (c *Client) ShapeIf(ctx context.Context, req ShapeRequest) (faults.Applied,
 // Probe measures links, all at the same time, and returns their measurements in the order of links.
 func (c *Client) Probe(ctx context.Context, links []faults.Link, plan faults.ProbePlan) ([]faults.Measurement, error) {
 	var m []faults.Measurement
-	err := c.call(ctx, http.MethodPost, "/v1/probe", ProbeRequest{Links: links, Plan: plan}, &m)
+	err := c.callFor(ctx, answerTimeout+time.Duration(plan.Count)*plan.Interval+plan.Wait, http.MethodPost, "/v1/probe", ProbeRequest{Links: links, Plan: plan}, &m)
 	return m, err
 }
 
@@ -103,7 +108,12 @@ func (l *Lease) Release() {
 // AcquireLease acquires a lease. ctx bounds the lease, not only the call.
 func (c *Client) AcquireLease(ctx context.Context) (*Lease, error) {
 	ctx, cancel := context.WithCancel(ctx)
+	late := time.AfterFunc(answerTimeout, cancel)
 	res, err := c.do(ctx, http.MethodPost, "/v1/lease", nil)
+	if !late.Stop() && err == nil {
+		res.Body.Close()
+		err = errLate(answerTimeout)
+	}
 	if err != nil {
 		cancel()
 		return nil, err
@@ -120,6 +130,25 @@ func (c *Client) AcquireLease(ctx context.Context) (*Lease, error) {
 
 // call sends a request with the body in, if not nil, and decodes the answer into out, if not nil.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	return c.callFor(ctx, answerTimeout, method, path, in, out)
+}
+
+// errLate is the error of an agent that does not answer.
+func errLate(d time.Duration) error { return fmt.Errorf("the agent did not answer within %v", d) }
+
+// callFor is call with a bound on the time that it may take.
+func (c *Client) callFor(ctx context.Context, timeout time.Duration, method, path string, in, out any) error {
+	outer := ctx
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	err := c.exchange(ctx, method, path, in, out)
+	if err != nil && ctx.Err() != nil && outer.Err() == nil {
+		return fmt.Errorf("agent %s %s: %w", method, path, errLate(timeout))
+	}
+	return err
+}
+
+func (c *Client) exchange(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)

@@ -223,7 +223,7 @@ func (p *preparer) extract(ctx context.Context, capture chainspec.Capture, text 
 	case capture.JQ == nil:
 		return text, nil
 	}
-	value, err := decode(strings.NewReader(text))
+	value, err := decode([]byte(text))
 	if err != nil {
 		const what = "what was captured is not JSON"
 		return failed(capture.Pos, what, fmt.Errorf("%s: %s: %w: %s", at(p.file, capture.Pos), what, err, p.secrets.brief(text)))

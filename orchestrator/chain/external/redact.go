@@ -108,7 +108,7 @@ func (r *redactor) run(ctx context.Context, q chainspec.Query, in any) (any, err
 	if err == nil || ctx.Err() != nil {
 		return v, err
 	}
-	shown, failed := decode(strings.NewReader(r.text(asJSON(in))))
+	shown, failed := decode([]byte(r.text(asJSON(in))))
 	if failed == nil {
 		_, err = q.Run(ctx, shown)
 	}

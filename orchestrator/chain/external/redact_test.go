@@ -87,7 +87,7 @@ func TestRedactor_Run(t *testing.T) {
 	} {
 		w := newHarness(t, 1, parse(t, plain, "head: {call: head, jq: .}", "head: {call: head, jq: '"+c.jq+"'}"))
 		w.secrets.add(secret, "12345678")
-		_, err := w.secrets.run(t.Context(), w.file.Observe.Head.JQ, must.Get(decode(strings.NewReader(c.in)))(t))
+		_, err := w.secrets.run(t.Context(), w.file.Observe.Head.JQ, must.Get(decode([]byte(c.in)))(t))
 		if err == nil || shows(err.Error()) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.jq, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"runtime"
 	"net/http/httptest"
 	"net/netip"
 	"strconv"
@@ -105,6 +106,21 @@ func TestRPC_ReplyTooLarge(t *testing.T) {
 		}
 	})
 	must.Fail(t, "more than 16777216 bytes")(err)
+}
+
+// A reply of many small parts takes many times its own length in memory: it is refused before it is decoded.
+func TestRPC_ReplyOfManyParts(t *testing.T) {
+	for part, want := range map[string]string{`{"a":1},`: "more than 200000 objects", `1,`: "more than 1000000 values"} {
+		text := `{"id":1,"result":[` + strings.Repeat(part, (maxAnswer-100)/len(part)) + `1]}`
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := queryHead(t, t.Context(), func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(text)) })
+		runtime.ReadMemStats(&after)
+		must.Fail(t, want)(err)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 10*maxAnswer {
+			t.Errorf("%q: %d MiB were allocated", part, used>>20)
+		}
+	}
 }
 
 func TestRPC_SlowReplyObeysContext(t *testing.T) {

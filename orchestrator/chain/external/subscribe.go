@@ -1,7 +1,6 @@
 package external
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +60,7 @@ func (s subscription) run(ctx context.Context, m *member, notify func(chain.Noti
 		if err != nil {
 			return fmt.Errorf("read: %w", err)
 		}
-		message, err := decode(bytes.NewReader(text))
+		message, err := decode(text)
 		if err != nil {
 			continue // no JSON, so no block
 		}

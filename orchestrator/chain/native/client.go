@@ -19,6 +19,10 @@ import (
 // maxAnswer bounds what is read of a node's answer: a full block as JSON with room to spare.
 const maxAnswer = 16 << 20
 
+// maxObjects bounds the objects of an answer: the transactions of a full block. A text of small ones takes much more memory
+// than its length.
+const maxObjects = 16 << 10
+
 // Client is a chain.Client for one netsplit node.
 type Client struct {
 	chain *Chain
@@ -226,6 +230,9 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	}
 	if resp.StatusCode >= 400 {
 		return fmt.Errorf("node %s: %s %s: %w", c.self.node.ID, method, path, refusal(resp.StatusCode, text))
+	}
+	if n := bytes.Count(text, []byte{'{'}); n > maxObjects {
+		return fmt.Errorf("node %s: %s %s: %d objects in one answer, at most %d are read", c.self.node.ID, method, path, n, maxObjects)
 	}
 	if err := json.Unmarshal(text, out); err != nil {
 		return fmt.Errorf("node %s: %s %s: undecodable answer: %w", c.self.node.ID, method, path, err)

@@ -156,7 +156,7 @@ func (f *follower) read(ctx context.Context, follow bool) error {
 }
 
 // maxLine bounds a line; what is beyond is dropped, and reported.
-const maxLine = 8 << 20
+const maxLine = 1 << 20
 
 // lines turns the engine's log frames into lines, each once however often the engine sends it. A frame is a timestamp,
 // a space, and a line or a piece of one. Feeding a reader of frames: stdcopy writes each frame in one Write.

@@ -336,6 +336,46 @@ func TestTailOf(t *testing.T) {
 	}
 }
 
+// endlessLog is a log of one line that does not end, or of many long ones.
+type endlessLog struct{ ended bool }
+
+func (l endlessLog) ContainerLogs(_ context.Context, _ string, o container.LogsOptions) (io.ReadCloser, error) {
+	n, err := strconv.Atoi(o.Tail)
+	if err != nil {
+		return nil, err
+	}
+	text := strings.Repeat("x", 16<<10)
+	if l.ended {
+		text = text[1:] + "\n"
+	}
+	var frame bytes.Buffer
+	if _, err := stdcopy.NewStdWriter(&frame, stdcopy.Stdout).Write([]byte(text)); err != nil {
+		return nil, err
+	}
+	frames := make([]io.Reader, min(n, 1<<16))
+	for i := range frames {
+		frames[i] = bytes.NewReader(frame.Bytes())
+	}
+	return io.NopCloser(io.MultiReader(frames...)), nil
+}
+
+// What a node prints takes a bounded part of our memory.
+func TestTailOf_Bounded(t *testing.T) {
+	for _, ended := range []bool{false, true} {
+		lines, err := tailOf(t.Context(), endlessLog{ended}, "c", 20000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total := 0
+		for _, l := range lines {
+			total += len(l)
+		}
+		if total > maxTailBytes || len(lines) == 0 || !ended && !strings.Contains(lines[0], "bytes more") {
+			t.Errorf("ended %v: %d lines of %d bytes", ended, len(lines), total)
+		}
+	}
+}
+
 // tailLog returns the last frames; "2:" begins those of standard error.
 type tailLog struct{ frames []string }
 

@@ -34,7 +34,7 @@ func tailOf(ctx context.Context, src logSource, name string, n int) ([]string, e
 		if err != nil {
 			return nil, err
 		}
-		if len(tail.lines) > n+1 || tail.frames < frames {
+		if len(tail.lines) > n+1 || tail.frames < frames || frames > maxTailFrames {
 			return tail.lines[max(0, len(tail.lines)-n):], nil
 		}
 	}
@@ -54,33 +54,67 @@ func lastFrames(ctx context.Context, src logSource, name string, frames int) (*l
 	}
 	for _, s := range []*streamTail{stdout, stderr} {
 		if len(s.part) > 0 {
-			tail.lines = append(tail.lines, string(s.part))
+			s.end()
 		}
 	}
 	return tail, nil
 }
 
+// What a node prints takes no more memory than this, however much it is: of a line its first maxTailLine bytes, and of a log
+// its last maxTailBytes. maxTailFrames is from how many frames on no more of them are requested to complete a long line.
+const (
+	maxTailLine   = 64 << 10
+	maxTailBytes  = 32 << 20
+	maxTailFrames = 4096
+)
+
 // logTail is the end of a log.
 type logTail struct {
 	lines  []string
+	bytes  int // of them
 	frames int
+}
+
+func (t *logTail) add(line string) {
+	t.lines = append(t.lines, line)
+	t.bytes += len(line)
+	drop := 0
+	for ; t.bytes > maxTailBytes; drop++ {
+		t.bytes -= len(t.lines[drop])
+	}
+	if drop > 0 {
+		t.lines = slices.Clone(t.lines[drop:])
+	}
 }
 
 // streamTail makes lines of one stream. Frames of the other stream may come between those of a line.
 type streamTail struct {
 	tail *logTail
 	part []byte // of an unfinished line
+	over int    // bytes dropped from it
 }
 
 // Write takes one frame: stdcopy makes one write of each.
 func (s *streamTail) Write(p []byte) (int, error) {
 	s.tail.frames++
-	s.part = append(s.part, p...)
-	if text, ended := bytes.CutSuffix(s.part, []byte{'\n'}); ended {
-		s.tail.lines = append(s.tail.lines, string(text))
-		s.part = s.part[:0]
+	text, ended := bytes.CutSuffix(p, []byte{'\n'})
+	room := min(len(text), maxTailLine-len(s.part))
+	s.part = append(s.part, text[:room]...)
+	s.over += len(text) - room
+	if ended {
+		s.end()
 	}
 	return len(p), nil
+}
+
+// end ends the line.
+func (s *streamTail) end() {
+	line := string(s.part)
+	if s.over > 0 {
+		line += fmt.Sprintf(" ... (%d bytes more)", s.over)
+	}
+	s.tail.add(line)
+	s.part, s.over = s.part[:0], 0
 }
 
 // headLines is how many of the first lines of a long output an error carries: programs print what is wrong before their usage.
