@@ -277,7 +277,7 @@ func (c *connectivity) update(s *replay.State, x *edge, now time.Duration, resta
 // judgeEdge judges how long two nodes took to connect, or have not connected until now.
 func (c *connectivity) judgeEdge(s *replay.State, x *edge, now time.Duration, open bool) {
 	took := now - x.since
-	if c.nodes[x.a].unknown || c.nodes[x.b].unknown || open && took <= c.within {
+	if c.nodes[x.a].unknown || c.nodes[x.b].unknown || took <= 0 || open && took <= c.within {
 		return
 	}
 	c.reconnect++
@@ -531,7 +531,7 @@ func (c *connectivity) Finish(s *replay.State) Result {
 	if had > 0 {
 		r.Figure += fmt.Sprintf(", %d of %d announcements", passed, had)
 	}
-	all := slices.Concat(refused, silent, late, closes)
+	all := slices.Concat(refused, silent, closes, late)
 	r.Evidence = all[:min(len(all), MaxEvidence)]
 	switch {
 	case len(all) > 0:
@@ -626,6 +626,7 @@ func (c *connectivity) lateEvidence(s *replay.State) (out []Evidence) {
 			}
 			return true
 		})
+		slices.Sort(peers)
 		id, state := s.Nodes.At(worst).ID, "was connected again only"
 		if slow.open {
 			state = "was not connected again"
