@@ -220,7 +220,7 @@ func (c *propagation) restrict(s *replay.State, x *spreading) {
 		return
 	}
 	for i, n := range s.Nodes.All() {
-		if x.waiting.Has(i) && (n.State != trace.StateUp || s.Net.Component(i) != s.Net.Component(x.maker)) {
+		if x.waiting.Has(i) && (n.State != trace.StateUp || s.Net.Group(i) != s.Net.Group(x.maker)) {
 			x.remove(i)
 		}
 	}

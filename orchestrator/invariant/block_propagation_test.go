@@ -279,3 +279,23 @@ func TestPropagationSummary_JSON(t *testing.T) {
 		}
 	}
 }
+
+// A cut that begins while a block is on its way takes the nodes out that the maker's planned connections do not reach any more,
+// also those on its own side.
+func TestPropagation_CutOnTheWay(t *testing.T) {
+	run := func(side ...trace.NodeID) Result {
+		h := newHistory(t, "a", "b", "c")
+		h.run.Edges, h.run.PeerExchange = [][2]trace.NodeID{{"a", "b"}, {"b", "c"}}, true
+		h.grow("x", 2, time.Second, "a", "b", "c")
+		h.spread("a", "y", "b")
+		if len(side) > 0 {
+			h.cut("p", side, ids("b"))
+			h.sleep(12 * time.Second)
+			h.heal("p")
+		}
+		h.end(20 * time.Second)
+		return h.result("block_propagation")
+	}
+	want(t, run("a", "c"), Pass)
+	want(t, run(), Fail)
+}

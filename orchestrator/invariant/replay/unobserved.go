@@ -6,9 +6,9 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// unobserved finds nodes that reported nothing while others of their component did: what they had is not known, so nothing
-// about them may pass. Times in which the others reported nothing either, in a component without a quorum say, do not
-// count; components may change meanwhile.
+// unobserved finds nodes that reported nothing while others did that planned connections join to them: what they had is not
+// known, so nothing about them may pass. Times in which the others reported nothing either, in a component without a quorum
+// say, do not count; components may change meanwhile.
 type unobserved struct {
 	nodes  *Nodes
 	blocks *BlockTree
@@ -20,7 +20,7 @@ type unobserved struct {
 	found   notes
 }
 
-// A node may report nothing for unobservedIntervals block intervals while the others of its component do, at least for
+// A node may report nothing for unobservedIntervals block intervals while the others linked to it do, at least for
 // minUnobserved. At the end of the run, when nothing more can be observed, less is allowed to a polled node whose chain is
 // lastLag blocks behind: it may reply with what it knew long ago. Nodes that report by themselves have nothing to report then.
 const (
@@ -37,7 +37,7 @@ func (u *unobserved) check(at time.Duration) {
 	latest := make(map[int32]time.Duration)
 	for i, n := range u.nodes.All() {
 		if n.reported && n.State == trace.StateUp {
-			c := u.net.Component(i)
+			c := u.net.Linked(i)
 			latest[c] = max(latest[c], n.lastReport)
 		}
 	}
@@ -46,7 +46,7 @@ func (u *unobserved) check(at time.Duration) {
 			continue
 		}
 		before := u.missing[i]
-		u.missing[i] += max(0, min(at, latest[u.net.Component(i)])-u.since(n))
+		u.missing[i] += max(0, min(at, latest[u.net.Linked(i)])-u.since(n))
 		if before <= u.allowed() && u.missing[i] > u.allowed() {
 			u.add(i)
 		}
@@ -78,13 +78,13 @@ func (u *unobserved) checkEnd() {
 	highest := make(map[int32]uint64)
 	for i, n := range u.nodes.All() {
 		if n.State == trace.StateUp {
-			c := u.net.Component(i)
+			c := u.net.Linked(i)
 			highest[c] = max(highest[c], u.blocks.At(n.Head).Height)
 		}
 	}
 	allowed := max(minLastUnobserved, lastUnobservedIntervals*u.facts.BlockInterval)
 	for i, n := range u.nodes.All() {
-		lags := u.blocks.At(n.Head).Height+lastLag <= highest[u.net.Component(i)]
+		lags := u.blocks.At(n.Head).Height+lastLag <= highest[u.net.Linked(i)]
 		if n.State == trace.StateUp && u.missing[i] > allowed && u.missing[i] <= u.allowed() && lags {
 			u.add(i)
 		}
