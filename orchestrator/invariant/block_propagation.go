@@ -13,8 +13,11 @@ var propagationDefinition = Definition{
 	Title: "Blocks reach all nodes quickly",
 	Doc: `Judged for pairs of a block and a node that was up, and could reach the block's maker, from when the block was made
 until it arrived (or for the whole window); nodes that were separated and have not converged since do not count. The
-delay is from the block's making to its first acceptance. Percentiles are over deliveries by relay; coverage is the share
-of pairs in which the block arrived within the window in any way, catching up included. A bound of 0s is not judged.
+delay is from the block's making to its first acceptance. Percentiles are over all deliveries, whether a block was relayed or came as history;
+coverage is the share of pairs in which the block arrived within the window. A single producer or receiver violates coverage too
+when two or more of its blocks were missed and its own share is too low, and the bound of p95 when five or more of its
+deliveries, and more than half, take longer. A node that reports more than once that it accepted a block, without having been
+down in between, violates the protocol. A bound of 0s is not judged.
 Polled nodes do not report who made a block: its start is when the first node had it. Blocks that state a time before the
 run do not count; and as nodes show their own chain alone, pairs do not count in which the node's chain has another block
 at that height, until the window is over or until a reorganisation brings this one, which the node may have had all the
@@ -61,7 +64,29 @@ type propagation struct {
 	early   map[replay.BlockIndex][]earlyArrival
 	absent  map[pair]interval // the pairs in which the block did not arrive, and the time that it had
 	late    int               // of which the block may have come in time, as was seen later
+
+	history     int         // deliveries of blocks that came as history
+	ends        [2][]ending // by node: of the blocks that it made, and that it was to get
+	had         []replay.NodeSet
+	twice       worst // blocks that a node accepted more than once
+	acceptances int
 }
+
+// ending counts the pairs at one end of which a node was.
+type ending struct {
+	pairs, missed    int
+	blocks           int // of which some pair was missed
+	deliveries, slow int // slow: longer than the bound of p95
+}
+
+// The two ends of a pair.
+const (
+	maker    = 0
+	receiver = 1
+)
+
+// maxHad is the number of latest blocks of which it is known which node accepted them.
+const maxHad = 4096
 
 // pair is a block and a node.
 type pair struct {
@@ -129,7 +154,23 @@ func (c *propagation) Observe(s *replay.State, e *trace.Event) {
 		}
 	}
 	c.expire(s)
-	if e.Kind != trace.KindSeen || s.Node == replay.NoNode || !s.Net.Started() {
+	switch {
+	case e.Kind == trace.KindRun:
+		for i := range c.ends {
+			c.ends[i] = make([]ending, s.Nodes.Len())
+		}
+	case e.Kind == trace.KindNode && s.Node != replay.NoNode && e.Lifecycle.State != trace.StatePaused && e.Lifecycle.State != trace.StateUp:
+		for _, set := range c.had { // what a node lost it may accept again
+			if set != nil {
+				set.Remove(s.Node)
+			}
+		}
+	}
+	if e.Kind != trace.KindSeen || s.Node == replay.NoNode || s.Block == replay.NoBlock {
+		return
+	}
+	c.accepted(s)
+	if !s.Net.Started() {
 		return
 	}
 	// Of polled nodes, the first to have a block stands for its maker, which may be polled later.
@@ -156,10 +197,7 @@ func (c *propagation) Observe(s *replay.State, e *trace.Event) {
 	if hides(s, s.Node, x.id) {
 		c.hidden++ // a reorganisation shows it now, whenever it came
 	} else {
-		x.arrived++
-		if !e.Seen.Sync {
-			c.deliver(s, x, s.Node)
-		}
+		c.deliver(s, x, s.Node, e.Seen.Sync)
 	}
 	if x.left == 0 {
 		c.close(x)
@@ -172,12 +210,50 @@ func (x *spreading) remove(n replay.NodeIndex) {
 }
 
 // deliver counts a delivery: the block was made between x.since and x.made, and arrived between s.Since and now.
-func (c *propagation) deliver(s *replay.State, x *spreading, to replay.NodeIndex) {
+func (c *propagation) deliver(s *replay.State, x *spreading, to replay.NodeIndex, sync bool) {
+	x.arrived++
+	if sync {
+		c.history++
+	}
 	d := span{recorded: s.Now - x.made, low: max(0, s.Since-x.made), high: s.Now - x.since}
 	c.spans.add(d)
+	for end, n := range [2]replay.NodeIndex{x.maker, to} {
+		n := &c.ends[end][n]
+		n.pairs++
+		if n.deliveries++; c.p95 > 0 && d.low > c.p95 {
+			n.slow++
+		}
+	}
 	if slow := c.slowest.delay; d.low > slow.low || d.low == slow.low && d.recorded > slow.recorded {
 		c.slowest = delivery{d, s.Now, s.Block, to}
 	}
+}
+
+// accepted finds blocks that a node says more than once that it accepted. What polled nodes show is no such statement.
+func (c *propagation) accepted(s *replay.State) {
+	if s.Facts.Polled() {
+		return
+	}
+	for len(c.had) < s.Blocks.Len() {
+		if c.had = append(c.had, nil); len(c.had) > maxHad {
+			c.had[len(c.had)-1-maxHad] = nil
+		}
+	}
+	if int(s.Block) < len(c.had)-maxHad {
+		return
+	}
+	if c.had[s.Block] == nil {
+		c.had[s.Block] = replay.NewNodeSet(s.Nodes.Len())
+	}
+	if set := c.had[s.Block]; !set.Has(s.Node) {
+		set.Add(s.Node)
+		return
+	}
+	b, id := s.Blocks.At(s.Block), s.Nodes.At(s.Node).ID
+	c.twice.add(0, func() Evidence {
+		return Evidence{At: s.Now, Nodes: []trace.NodeID{id}, Blocks: []trace.Hash{b.Hash}, Windows: s.Faults.Windows(s.Now),
+			Text: fmt.Sprintf("%s accepted block %s at height %d more than once", id, short(b.Hash), b.Height)}
+	})
 }
 
 func (c *propagation) start(s *replay.State) {
@@ -203,10 +279,7 @@ func (c *propagation) start(s *replay.State) {
 			continue
 		}
 		x.remove(a.node)
-		x.arrived++
-		if !a.sync {
-			c.deliver(s, x, a.node)
-		}
+		c.deliver(s, x, a.node, a.sync)
 	}
 	delete(c.early, s.Block)
 	if x.left == 0 {
@@ -258,9 +331,18 @@ func (c *propagation) expire(s *replay.State) {
 		if x.left == 0 {
 			continue
 		}
+		c.ends[maker][x.maker].blocks++
 		for i := range s.Nodes.All() {
-			if x.waiting.Has(i) && len(c.absent) < maxAbsent {
+			if !x.waiting.Has(i) {
+				continue
+			}
+			if len(c.absent) < maxAbsent {
 				c.absent[pair{x.id, i}] = interval{x.made, x.made + c.window}
+			}
+			c.ends[receiver][i].blocks++
+			for end, n := range [2]replay.NodeIndex{x.maker, i} {
+				c.ends[end][n].pairs++
+				c.ends[end][n].missed++
 			}
 		}
 		c.missed.add(float64(x.left), func() Evidence { return missedEvidence(s, x) })
@@ -384,6 +466,9 @@ func (c *propagation) Finish(s *replay.State) Result {
 	}
 	r.Figure = fmt.Sprintf("%s, coverage %s", sum.figure(), coverage)
 	r.Bound = fmt.Sprintf("coverage at least %.4g%%", 100*c.coverage)
+	if !s.Facts.Polled() {
+		r.Bound += ", each block accepted once"
+	}
 	bad, unsure := c.judge(&r, low, high)
 	c.spans.metrics(r.Metrics)
 	r.Metrics["coverage"], r.Metrics["deliveries"] = sum.Coverage, float64(sum.Deliveries)
@@ -391,6 +476,12 @@ func (c *propagation) Finish(s *replay.State) Result {
 		r.Metrics["pairs_hidden"] = float64(c.hidden)
 	}
 	r.Metrics["blocks"], r.Metrics["pairs"] = float64(c.blocks), float64(c.pairs)
+	r.Metrics["history"], r.Metrics["accepted_twice"] = float64(c.history), float64(c.twice.count)
+	if c.twice.count > 0 {
+		r.Figure += fmt.Sprintf(", %s accepted again", Count(c.twice.count, "block"))
+		r.Evidence = c.twice.evidence
+		return r.fail(fmt.Sprintf("nodes accepted %s more than once", Count(c.twice.count, "block")))
+	}
 	switch {
 	case tooSmall(s) != "":
 		return r.vacuous(tooSmall(s))
@@ -406,6 +497,14 @@ func (c *propagation) Finish(s *replay.State) Result {
 		r.Evidence = r.Evidence[:min(len(r.Evidence), MaxEvidence)]
 		return r.fail(fmt.Sprintf("blocks reached %s of the nodes that could be reached within %s, at least %.4g%% are required",
 			coverage, c.window, 100*c.coverage))
+	}
+	if text, node := c.worstEnd(s); text != "" {
+		if unread == 0 {
+			r.Evidence = append([]Evidence{{At: s.Horizon(), Nodes: []trace.NodeID{node}, Text: text}}, c.missed.evidence...)
+			r.Evidence = r.Evidence[:min(len(r.Evidence), MaxEvidence)]
+			return r.fail(text)
+		}
+		unsure = "reports are missing: as far as is known, " + text
 	}
 	if unsure == "" && sum.Coverage < c.coverage {
 		unsure = fmt.Sprintf("reports are missing, so that coverage is %s, and at least %.4g%% is required", coverage, 100*c.coverage)
@@ -450,4 +549,25 @@ func (c *propagation) slowEvidence(s *replay.State) Evidence {
 		Text: fmt.Sprintf("slowest delivery: block %s at height %d took %s to reach %s", short(b.Hash), b.Height,
 			trace.FormatRange(c.slowest.delay.low, c.slowest.delay.high), id),
 	}
+}
+
+// worstEnd finds the node whose own blocks, or the blocks for which, break a bound most; empty where none does.
+func (c *propagation) worstEnd(s *replay.State) (text string, node trace.NodeID) {
+	most := 0.0
+	for end, list := range c.ends {
+		for i, n := range list {
+			id := s.Nodes.At(replay.NodeIndex(i)).ID
+			whose := [2]string{"blocks of %s reached other nodes", "blocks of others reached %s"}[end]
+			missed := float64(n.missed) / float64(max(1, n.pairs))
+			if n.blocks >= 2 && 1-missed < c.coverage && missed > most {
+				most, node = missed, id
+				text = fmt.Sprintf(whose+" in time in %d of %d cases, at least %.4g%% are required", id, n.pairs-n.missed, n.pairs, 100*c.coverage)
+			}
+			if slow := float64(n.slow) / float64(max(1, n.deliveries)); n.slow >= 5 && slow > .5 && slow > most {
+				most, node = slow, id
+				text = fmt.Sprintf(whose+" later than %s in %d of %d cases", id, c.p95, n.slow, n.deliveries)
+			}
+		}
+	}
+	return text, node
 }

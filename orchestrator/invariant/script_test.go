@@ -185,6 +185,17 @@ var commands = map[string]any{
 		}
 		h.body(hash, txs...)
 	},
+	// late lets the maker make blocks prefix-1 ..., which the others get after some time.
+	"late": func(h *history, maker trace.NodeID, prefix string, count int, delay time.Duration, others ...trace.NodeID) {
+		for i := range count {
+			hash := trace.Hash(fmt.Sprintf("%s-%d", prefix, i+1))
+			h.mine(maker, hash, h.heads[maker])
+			h.sleep(delay)
+			for _, n := range others {
+				h.get(n, maker, hash)
+			}
+		}
+	},
 	"lastPoll": func(h *history, n trace.NodeID, height uint64, head trace.Hash, why ...string) {
 		s := &trace.Status{Final: true, Height: height, Head: head, Error: strings.Join(why, " ")}
 		h.add(n, &trace.Event{Kind: trace.KindStatus, Status: s})
