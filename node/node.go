@@ -48,6 +48,9 @@ type Node struct {
 	miner    miner
 	exchange exchange
 
+	nextRebroadcast Time   // of transactions that stay pending
+	arrivals        uint64 // of the mempool at the last time
+
 	rng *rand.Rand
 	now Time
 	fx  []Effect
@@ -313,6 +316,7 @@ func (n *Node) tick() {
 		n.announceHead()
 	}
 	n.keepPeers()
+	n.rebroadcast()
 	n.setTimer(TimerTick, n.now+Time(tickInterval))
 }
 

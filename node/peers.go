@@ -220,10 +220,33 @@ func (n *Node) refuseIncompatible(p *peer, reason string) {
 	n.disconnect(p, reason)
 }
 
+// rebroadcastInterval is how often transactions that have been pending for so long are sent or announced again: peers may have
+// refused them when their chain was another one, or may never have got them over a connection that broke.
+const rebroadcastInterval = 10 * time.Second
+
+// rebroadcast sends or announces transactions again that were pending at the last time already.
+func (n *Node) rebroadcast() {
+	if n.now < n.nextRebroadcast {
+		return
+	}
+	old := n.pool.Before(n.arrivals, n.strategy.Backlog)
+	n.nextRebroadcast, n.arrivals = n.now+Time(rebroadcastInterval), n.pool.Arrivals()
+	if len(old) == 0 {
+		return
+	}
+	for _, p := range n.peers {
+		if p.live() {
+			n.sendPending(p, old)
+		}
+	}
+}
+
 // sendBacklog sends or announces the pending transactions to a new peer, so that they spread after a partition.
-func (n *Node) sendBacklog(p *peer) {
+func (n *Node) sendBacklog(p *peer) { n.sendPending(p, n.pool.All(n.strategy.Backlog)) }
+
+func (n *Node) sendPending(p *peer, txs []*wire.Tx) {
 	var hashes []chain.Hash
-	for _, m := range n.pool.All(n.strategy.Backlog) {
+	for _, m := range txs {
 		if n.strategy.Push {
 			n.push(p, m)
 			continue

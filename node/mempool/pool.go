@@ -208,6 +208,20 @@ func (p *Pool) Ready(max int, nonce func(chain.Address) uint64) []*wire.Tx {
 // All returns at most max pending transactions in the same order, including those after a nonce gap.
 func (p *Pool) All(max int) []*wire.Tx { return p.order(max, nil) }
 
+// Arrivals counts the transactions that were ever added.
+func (p *Pool) Arrivals() uint64 { return p.seq }
+
+// Before returns at most max of the transactions that All returns, of those that were among the first arrivals.
+func (p *Pool) Before(arrivals uint64, max int) []*wire.Tx {
+	var old []*wire.Tx
+	for _, m := range p.order(len(p.byID), nil) {
+		if p.byID[m.ID()].seq < arrivals && len(old) < max {
+			old = append(old, m)
+		}
+	}
+	return old
+}
+
 func (p *Pool) order(max int, nonce func(chain.Address) uint64) []*wire.Tx {
 	if max <= 0 || len(p.byID) == 0 {
 		return nil

@@ -165,3 +165,19 @@ func TestPool_Update(t *testing.T) {
 		t.Errorf("%d pending of %d senders", p.Len(), len(p.senders))
 	}
 }
+
+func TestPool_Before(t *testing.T) {
+	p := newPool()
+	p.must(t, tx(1, 0, 1), tx(2, 1, 9))
+	mark := p.Arrivals()
+	p.must(t, tx(3, 0, 5), tx(1, 1, 1))
+	if d := cmp.Diff([]string{"2/1", "1/0"}, names(p.Before(mark, 10))); d != "" {
+		t.Error(d)
+	}
+	if got := names(p.Before(mark, 1)); len(got) != 1 || got[0] != "2/1" {
+		t.Errorf("at most one: %v", got)
+	}
+	if got := p.Before(0, 10); got != nil {
+		t.Errorf("none had arrived: %v", names(got))
+	}
+}
