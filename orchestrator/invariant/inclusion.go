@@ -17,18 +17,18 @@ const RelayTime = 10 * time.Second
 var inclusionDefinition = Definition{
 	Name:  "inclusion",
 	Title: "Submitted transactions come onto the final chain in time",
-	Doc: `Judged for every transaction that a node accepted. It is included when a block of the chain that all nodes share at
-the end holds it. The time runs from its submission to the first time that a node had such a block; where some nodes are
-separated meanwhile, the longest stretch counts in which all nodes that are up had converged. One that is on the chain nowhere
-after the time allowed, 10s and 15 block intervals is lost, and none may be: the run goes on until these are over for what
-is missing. Later than allowed may be a share of all, and of each sender's (of the node that it was submitted to): that of a
-sender violates it where chance would put so many of all late ones on one sender with a probability of at most 1e-4.
-Submissions that a node refused although it was up are counted; more than max_refused of all, or five and more than that share
-of a sender's, violate it. Not judged, but counted, are those submitted to a node that went down less than 10s later, or before it
-was connected for 10s, and those that were separated until the end.
-VACUOUS without transactions. NOT APPLICABLE where the chain file does not say how to submit them or what blocks hold. UNKNOWN
-when all were refused, when polled nodes showed no transaction in any block, and when the run ended before the time allowed
-was over for one that is missing.`,
+	Doc: `Judged for every transaction that a node accepted. It is included when a block of the chain that all nodes share at the
+end holds it. The time runs from its submission to the first time that a node had such a block; where some nodes are
+separated meanwhile, the longest stretch counts in which all nodes that are up had converged. One that is on the chain
+nowhere after the time allowed, 10s and 15 block intervals is lost, and none may be: the run goes on until these are over
+for what is missing. Later than allowed may be a share of all, and of each sender's (of the node that it was submitted
+to): that of a sender violates it where chance would put so many of all late ones on one sender with a probability of at
+most 1e-4. Submissions that a node refused although it was up are counted; more than max_refused of all, or five and more
+than that share of a sender's, violate it. Not judged, but counted, are those submitted to a node that went down less than
+10s later, or before it was connected for 10s, and those that were separated until the end.
+VACUOUS without transactions. NOT APPLICABLE where the chain file does not say how to submit them or what blocks hold.
+UNKNOWN when all were refused, when polled nodes showed no transaction in any block, and when the run ended before the
+time allowed was over for one that is missing.`,
 	Class: Liveness,
 	Needs: []Observation{ObserveBlocks, ObserveSubmit, ObserveTxs},
 	Params: []Param{
