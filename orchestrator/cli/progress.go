@@ -163,8 +163,11 @@ func describe(s *run.Snapshot) string {
 		parts[0] = s.At.Round(time.Second).String()
 	}
 	parts = append(parts, s.ActiveFaults...)
-	if replay.IsLate(&s.Busy) {
+	switch {
+	case s.Busy.Late >= replay.LateTimer:
 		parts = append(parts, fmt.Sprintf("machine late by %s", trace.Round(s.Busy.Late)))
+	case replay.IsLate(&s.Busy):
+		parts = append(parts, "no free CPU")
 	}
 	return strings.Join(parts, "  ")
 }

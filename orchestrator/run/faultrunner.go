@@ -11,6 +11,13 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
+// firstLineWait is how long the first line of a node that was started is waited for, firstLineStep how often it is checked
+// whether it came.
+const (
+	firstLineWait = 3 * time.Second
+	firstLineStep = 10 * time.Millisecond
+)
+
 // faultRunner carries out the planned faults, one step after the other, and records each fault's window. It owns what is
 // desired of links and nodes, and the packet counts at the begin of each fault; what came of it is the prober's to measure.
 type faultRunner struct {
@@ -133,6 +140,14 @@ func (r *faultRunner) act(ctx context.Context, f *faults.Planned, a faults.Actio
 	}
 	if err := r.net.Runtime.Do(ctx, a); err != nil {
 		return err
+	}
+	if starts(a.Verb) {
+		// Its first line says when it was up; on a busy machine it comes after the runtime's answer.
+		for deadline := r.time.Now() + firstLineWait; r.rec.isStarting(a.Node) && r.time.Now() < deadline; {
+			if err := r.time.pause(ctx, firstLineStep); err != nil {
+				return err
+			}
+		}
 	}
 	if back {
 		r.rec.nodeStarted(a.Node)

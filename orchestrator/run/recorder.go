@@ -185,6 +185,14 @@ func (r *recorder) nodeStarting(node faults.NodeID, l trace.Lifecycle) {
 	r.starting[node] = l
 }
 
+// isStarting reports whether a node that prints what it does is being started and has printed nothing yet.
+func (r *recorder) isStarting(node faults.NodeID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.starting[node]
+	return ok && !r.polled
+}
+
 // nodeStarted says that a node has been started or resumed, whether it gave a sign or not.
 func (r *recorder) nodeStarted(node faults.NodeID) {
 	at := r.clock.Now()

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
@@ -22,6 +23,8 @@ const (
 	freshBlocks = 3
 	// bodyTries is how often bodies are fetched at the end before the last time.
 	bodyTries = 2
+	// lateLines is how long lines that nodes printed before the end are waited for, where a node shows that some are missing.
+	lateLines = trace.ReorderWindow
 	// finishTimeout bounds what is done after the run has ended, whatever ended it.
 	finishTimeout = 30 * time.Second
 	// logLines is how many of a node's last lines go into the run's directory.
@@ -237,6 +240,8 @@ func (r *run) settled(target uint64) bool {
 // collect records the last status of every node and fetches the bodies that are still wanted.
 func (r *run) collect(ctx context.Context) error {
 	r.observer.pollLast(ctx)
+	var mu sync.Mutex
+	last := make(map[faults.NodeID]uint64) // heights
 	for _, n := range r.view.up(r.net.Honest()) {
 		r.tasks.start(ctx, "last status of "+string(n), func(ctx context.Context) error {
 			var s trace.Status
@@ -246,12 +251,23 @@ func (r *run) collect(ctx context.Context) error {
 			})
 			s.Final = true
 			r.rec.status(n, s, err)
+			mu.Lock()
+			defer mu.Unlock()
+			last[n] = s.Height
 			return nil
 		})
 	}
 	r.time.Wait()
 	r.answers.pollAll(ctx)
 	r.rec.seal(r.time.Now())
+	behind := func() bool {
+		return slices.ContainsFunc(r.net.Nodes(), func(n faults.NodeID) bool { return r.view.isUp(n) && r.view.head(n).Height < last[n] })
+	}
+	for deadline := r.time.Now() + lateLines; behind() && r.time.Now() < deadline; {
+		if err := r.time.pause(ctx, pollStep); err != nil {
+			return err
+		}
+	}
 	for range bodyTries {
 		_ = r.bodies.fetch(ctx) // what is missing stays wanted
 		// Lines printed before the seal may still be on their way, so even success is waited on once more.

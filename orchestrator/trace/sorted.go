@@ -11,9 +11,6 @@ import (
 // pipes, and delays of seconds between them mean a stalled host or a log driver that is late.
 const ReorderWindow = 10 * time.Second
 
-// maxAhead is by how much an event may claim a later time than the next that the run itself records.
-const maxAhead = time.Second
-
 // maxHeld bounds the events that ReadSorted holds; beyond it the earliest is passed on at once.
 const maxHeld = 1 << 20
 
@@ -44,8 +41,12 @@ type sorter struct {
 	front  int
 	late   lateEvents
 	seq    int
-	latest time.Duration // the latest time that has come, as far as is known
-	end    *Event
+	latest time.Duration // the latest time that has surely come
+	// ahead is the node with the latest event, aheadAt its time: a node whose clock is wrong may claim any, so that it counts only
+	// once another node or the run itself is as far.
+	ahead   NodeID
+	aheadAt time.Duration
+	end     *Event
 }
 
 type heldEvent struct {
@@ -74,11 +75,7 @@ func (s *sorter) add(e *Event, fn func(*Event) error) error {
 		heap.Push(&s.late, h)
 	}
 	s.seq++
-	if s.latest < e.At || e.Node == "" && e.At < s.latest-maxAhead || s.seq == 1 {
-		// What the run itself records has the time at which it stands there: earlier events that claim a much later time, by
-		// a wrong clock, must not push others out.
-		s.latest = e.At
-	}
+	s.advance(e)
 	for {
 		first, ok := s.first()
 		if !ok || s.latest-first.e.At < ReorderWindow && s.held() <= s.limit {
@@ -88,6 +85,25 @@ func (s *sorter) add(e *Event, fn func(*Event) error) error {
 		if err := fn(first.e); err != nil {
 			return err
 		}
+	}
+}
+
+// advance takes in the time of an event.
+func (s *sorter) advance(e *Event) {
+	switch {
+	case s.seq == 1:
+		s.latest = e.At
+	case e.Node == "":
+		s.latest = max(s.latest, e.At)
+	case e.Node == s.ahead:
+		s.aheadAt = max(s.aheadAt, e.At)
+	case s.ahead == "" || e.At > s.aheadAt:
+		if s.ahead != "" {
+			s.latest = max(s.latest, s.aheadAt)
+		}
+		s.ahead, s.aheadAt = e.Node, e.At
+	default:
+		s.latest = max(s.latest, e.At)
 	}
 }
 

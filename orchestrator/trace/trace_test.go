@@ -345,6 +345,31 @@ func TestReadSorted(t *testing.T) {
 	}
 }
 
+// Lines of a node may come seconds late, and a node whose clock is wrong may claim any time.
+func TestReadSorted_LateAndWrongTimes(t *testing.T) {
+	const s = time.Second
+	head := func(d time.Duration, n NodeID) *Event { return &Event{At: d, Kind: KindHead, Node: n, Head: &Head{}} }
+	fault := func(d time.Duration) *Event { return &Event{At: d, Kind: KindFault, Fault: &Fault{}} }
+	events := []*Event{{Kind: KindRun, Run: &Run{Format: Format}}}
+	for i := range time.Duration(40) {
+		events = append(events, head(i*s, "good"), fault(i*s+s/2))
+		if i >= 5 {
+			events = append(events, head((i-5)*s+s/4, "late"))
+		}
+		events = append(events, head(i*s+30*s, "ahead"))
+	}
+	path := filepath.Join(t.TempDir(), "t")
+	must.Do(t, os.WriteFile(path, write(t, events...), 0o600))
+	var latest time.Duration
+	must.Do(t, ReadSorted(path, func(e *Event) error {
+		if e.Kind != KindRun && e.At < latest {
+			t.Errorf("%s of %q at %v comes after %v", e.Kind, e.Node, e.At, latest)
+		}
+		latest = max(latest, e.At)
+		return nil
+	}))
+}
+
 func TestSorterLetsGoWhenItHoldsTooMuch(t *testing.T) {
 	const limit = 1000
 	s := sorter{limit: limit}

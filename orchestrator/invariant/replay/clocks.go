@@ -143,21 +143,28 @@ func (c *Clocks) contradict(n, with NodeIndex, off time.Duration, ahead bool, b 
 // Problem says which node's times contradict those of others, or came too late; empty if none do. Of the two nodes of a
 // contradiction it is the one that contradicts most others.
 func (c *Clocks) Problem(blocks *BlockTree) string {
-	worst := NoNode
+	var worst []NodeIndex // that contradict most others
 	for i := range c.nodes.All() {
-		if x := c.against[i]; x != nil && (worst == NoNode || len(x.with) > len(c.against[worst].with) ||
-			len(x.with) == len(c.against[worst].with) && x.worst > c.against[worst].worst) {
-			worst = i
+		switch x := c.against[i]; {
+		case x == nil:
+		case len(worst) == 0 || len(x.with) > len(c.against[worst[0]].with):
+			worst = []NodeIndex{i}
+		case len(x.with) == len(c.against[worst[0]].with):
+			worst = append(worst, i)
 		}
 	}
-	if worst != NoNode {
-		x, id := c.against[worst], c.nodes.At(worst).ID
-		what := "reports blocks before the nodes that it has them from"
+	if len(worst) > 0 {
+		x := c.against[worst[0]]
+		what := "before the nodes that it has them from"
 		if x.ahead {
-			what = "reports blocks after the nodes that have them from it"
+			what = "after the nodes that have them from it"
 		}
-		return fmt.Sprintf("the clock of %s is wrong: it %s, by up to %s (block %.12s), and contradicts %s", id, what,
-			trace.Round(x.worst), blocks.At(x.block).Hash, count(len(x.with), "node"))
+		text := fmt.Sprintf("the clock of %s is wrong: it reports blocks %s, by up to %s (block %.12s)", c.nodes.At(worst[0]).ID, what,
+			trace.Round(x.worst), blocks.At(x.block).Hash)
+		if len(worst) > 1 {
+			text += fmt.Sprintf("; or that of %s", c.nodes.At(worst[1]).ID)
+		}
+		return text
 	}
 	for i, n := range c.nodes.All() {
 		if late := c.late[i]; late > 0 {
@@ -165,11 +172,4 @@ func (c *Clocks) Problem(blocks *BlockTree) string {
 		}
 	}
 	return ""
-}
-
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -7,11 +7,12 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
+// LateTimer is how late a timer of the run may be before the machine counts as late in that second.
+const LateTimer = 100 * time.Millisecond
+
 const (
-	// lateTimer is how late a timer of the run may be, and waiting the share of a second in which programs may wait for a CPU,
-	// before the machine counts as late in that second.
-	lateTimer = 100 * time.Millisecond
-	waiting   = 0.9
+	// waiting is the share of a second in which programs may wait for a CPU before the machine counts as late in that second.
+	waiting = 0.9
 	// lateShare is the share of the run in which the machine may be late, and stall the most by which a single timer may be
 	// late, before times and delays say nothing of the nodes any more.
 	lateShare = 0.1
@@ -19,7 +20,7 @@ const (
 )
 
 // IsLate says whether the machine was late in the time that an event is about.
-func IsLate(b *trace.Busy) bool { return b.Late >= lateTimer || b.Waiting >= waiting }
+func IsLate(b *trace.Busy) bool { return b.Late >= LateTimer || b.Waiting >= waiting }
 
 // Machine is how punctual the machine was that carried out the run, from the beginning of the schedule until nodes were taken
 // down.
