@@ -175,7 +175,7 @@ func (d *formatDoc) table(t *testing.T, b *strings.Builder, name string) {
 			continue
 		}
 		tag := reflect.StructTag(must.Get(strconv.Unquote(f.Tag.Value))(t))
-		if jsonName(tag) == "" {
+		if name := jsonName(tag); name == "" || name == "-" {
 			t.Fatalf("%s.%s has no name in JSON", name, f.Names[0])
 		}
 		value := d.value(t, f.Type)
