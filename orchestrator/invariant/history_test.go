@@ -185,9 +185,14 @@ func (h *history) end(d time.Duration) {
 	h.stop()
 }
 
+// stop ends the run. The nodes that are as high as any other answer once more.
 func (h *history) stop() {
+	var top uint64
+	for _, head := range h.heads {
+		top = max(top, h.blocks[head].Height)
+	}
 	for _, n := range h.all {
-		if b, ok := h.blocks[h.heads[n]]; ok && b.Hash != "" {
+		if b, ok := h.blocks[h.heads[n]]; ok && b.Hash != "" && b.Height == top {
 			h.answer(n, trace.Answer{Head: b.Hash, Height: b.Height, PeerCount: len(h.all) - 1})
 		}
 	}

@@ -98,3 +98,17 @@ func TestUnobserved_HaltedChain(t *testing.T) {
 	h.stop()
 	want(t, h.result("agreement"), Pass)
 }
+
+// A node that is cut off by halves gets nothing and has nothing to report: its answers show that it is there.
+func TestUnobserved_AnswersWithTheHeadThatItReported(t *testing.T) {
+	for head, verdict := range map[trace.Hash]Verdict{"x-2": Pass, "x-9": Unknown} {
+		h := newHistory(t, "a", "b", "c")
+		h.grow("x", 2, time.Second, "a", "b", "c")
+		for i := range 30 {
+			h.grow(fmt.Sprint("y", i), 1, time.Second, "a", "b")
+			h.answer("c", trace.Answer{Head: head, Height: 2, PeerCount: 1})
+		}
+		h.end(time.Second)
+		want(t, h.result("agreement"), verdict)
+	}
+}

@@ -47,6 +47,7 @@ type Node struct {
 
 	reported    bool          // it reported a block or a head
 	lastReport  time.Duration // meaningless unless reported
+	confirmed   time.Duration // when it answered last that it has the head that it reported
 	reportSince time.Duration // the earliest time at which what was reported last can have happened
 	leftUp      time.Duration // when it was up last, if it ever was down or paused
 }

@@ -301,6 +301,10 @@ func (s *State) apply(e *trace.Event) {
 			s.Machine.add(e.Busy, e.At)
 		}
 	case trace.KindAnswer:
+		if n != nil && e.Answer.Error == "" && e.Answer.Head == s.Blocks.At(n.Head).Hash {
+			n.confirmed = s.Now // it has nothing to report
+			s.unobserved.reset(s.Node)
+		}
 		if n != nil && !e.Answer.Clock.IsZero() && e.Answer.Took >= 0 {
 			n.ClockAhead, n.ClockError = s.LogTime(s.Node, e.Answer.Clock)-e.At, e.Answer.Took
 		}

@@ -8,7 +8,8 @@ import (
 
 // unobserved finds nodes that reported nothing while others did that planned connections join to them: what they had is not
 // known, so nothing about them may pass. Times in which the others reported nothing either, in a component without a quorum
-// say, do not count; components may change meanwhile.
+// say, do not count; components may change meanwhile. A node that answers that it still has the head that it reported has nothing
+// to report.
 type unobserved struct {
 	nodes  *Nodes
 	blocks *BlockTree
@@ -60,7 +61,7 @@ func (u *unobserved) allowed() time.Duration {
 
 // since is from when on the time without a report of a node still counts.
 func (u *unobserved) since(n *Node) time.Duration {
-	since := max(u.checked, n.StateSince)
+	since := max(u.checked, n.StateSince, n.confirmed)
 	if n.reported {
 		since = max(since, n.lastReport)
 	}
