@@ -14,10 +14,10 @@ import (
 // size, its topology and its delays. Everything else is random: nodes, their power, topology, relay, load, and up to four
 // faults that may overlap. Schedules in which faults contradict each other, such as one that kills a node that is down, are
 // discarded.
-func generate(rng *rand.Rand) ([]byte, error) {
+func generate(rng *rand.Rand, seed uint64) ([]byte, error) {
 	for range 1000 {
 		g := generator{rng: rng}
-		text := g.scenario()
+		text := g.scenario(seed)
 		if _, err := scenario.Parse("generated.yaml", text); err == nil {
 			return text, nil
 		}
@@ -52,7 +52,7 @@ func (g *generator) between(low, high, step time.Duration) time.Duration {
 	return low + time.Duration(g.Int64N(int64((high-low)/step)+1))*step
 }
 
-func (g *generator) scenario() []byte {
+func (g *generator) scenario(seed uint64) []byte {
 	g.interval = pick(g.rng, 500*time.Millisecond, time.Second, 2*time.Second, 2*time.Second, 3*time.Second)
 	g.duration = g.between(40*time.Second, 100*time.Second, time.Second)
 	g.chooseNodes()
@@ -77,6 +77,7 @@ func (g *generator) scenario() []byte {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("name: generated")
+	line("seed: %d", seed)
 	line("nodes:")
 	for _, r := range g.roles {
 		if r.mine > 0 {

@@ -146,7 +146,7 @@ func choose(seed uint64, number int, known []string) (job, error) {
 		j.name, j.text = strings.TrimSuffix(filepath.Base(file), ".yaml"), text
 		return j, err
 	}
-	text, err := generate(rng)
+	text, err := generate(rng, j.seed)
 	j.name, j.text = "generated", text
 	return j, err
 }

@@ -18,7 +18,7 @@ func TestGenerate_IsValidAndVaried(t *testing.T) {
 	}
 	const n = 400
 	for i := range n {
-		text := string(must.Get(generate(rand.New(rand.NewPCG(1, uint64(i)))))(t))
+		text := string(must.Get(generate(rand.New(rand.NewPCG(1, uint64(i))), uint64(i)))(t))
 		for _, w := range words {
 			if strings.Contains(text, w) {
 				seen[w]++

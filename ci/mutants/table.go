@@ -567,9 +567,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "one-node-delivers-nothing", area: "relay",
-		bug: "full-1 announces blocks and does not send them", like: "Bitcoin: peers that stall compact block requests",
+		bug: "full-1 announces blocks and transactions and does not send them", like: "Bitcoin: peers that stall compact block requests",
 		edits: []edit{{"relay.go", "\tcost := len(m.Hashes)\n", "\tif n.cfg.Name == \"full-1\" {\n\t\treturn\n\t}\n\tcost := len(m.Hashes)\n"}},
-		by:    []string{"block_propagation", "connectivity"},
+		by:    []string{"block_propagation", "connectivity", "inclusion"},
 	},
 	{
 		name: "blocks-by-history-only", area: "relay",

@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -25,8 +26,9 @@ no link may have all its packets at one end. Each of these three fails one good 
 expects must be what the recorded faults add up to. A fault on nodes must have changed the state of each of its nodes; while
 a node is not up it must not answer polls or report blocks, and it must answer once it is up again.
 Links of nodes that are not up, or that came up less than 5s before, are left out.
-VACUOUS when the run had no fault, or when a cut dropped or a delay held up no packet of the testnet's own traffic, which
-shows that no live connection used those links. UNKNOWN when a fault was too short to be measured, when the run ended before
+VACUOUS when the run had no fault, when other faults kept the ends of all links of a fault from being measured while it held,
+or when a cut dropped or a delay held up no packet of the testnet's own traffic, which shows that no live connection used
+those links. UNKNOWN when a fault was too short to be measured, when the run ended before
 it did, when packets were lost because another testnet on the host ended, and when only times or delays are wrong and the
 machine was late or a node's clock is.`,
 	Class: Infrastructure, Always: true, Reports: ReportsNone,
@@ -76,6 +78,8 @@ type measured struct {
 	lost    []Evidence                // delayed links that lost packets
 	answers AnswerSummary
 	failed  bool
+	absent  trace.NodeID // that no link could be measured without
+	vacuous string       // why the fault is not judged
 }
 
 // linkFigures sum up the measurements of one phase; Links and CutLinks are those of the largest measurement.
@@ -221,6 +225,31 @@ func (c *accuracy) probe(s *replay.State, p *trace.Probe) {
 	}
 	x.finish()
 	f.Links, f.CutLinks = max(f.Links, links), max(f.CutLinks, cut)
+	if links == 0 && p.Phase == trace.ProbeDuring {
+		m.absent = cmp.Or(absent(s, s.Faults.Get(p.Fault)), m.absent)
+	}
+}
+
+// absent names a node that another fault keeps from being measured, where no link of f has both its ends up; else it is empty.
+func absent(s *replay.State, f *replay.FaultWindow) trace.NodeID {
+	var missing trace.NodeID
+	up := func(ids []trace.NodeID) (out []trace.NodeID) {
+		for _, id := range ids {
+			if warm(s, id) {
+				out = append(out, id)
+			} else if i, ok := s.Nodes.Index(id); ok && s.Faults.LatestOn(i) != nil {
+				missing = id
+			}
+		}
+		return out
+	}
+	for _, r := range f.Rules {
+		from, to := up(r.From), up(r.To)
+		if len(from) > 0 && slices.ContainsFunc(to, func(id trace.NodeID) bool { return len(from) > 1 || id != from[0] }) {
+			return ""
+		}
+	}
+	return missing
 }
 
 // warm says whether a node was up long enough for its links to be judged.
@@ -420,7 +449,9 @@ func (c *accuracy) Finish(s *replay.State) Result {
 		return r.unknown(unknown)
 	}
 	for _, f := range all {
-		switch {
+		switch m := c.of(f.ID); {
+		case m.vacuous != "":
+			return r.vacuous(f.ID + ": " + m.vacuous)
 		case f.IdleCut():
 			return r.vacuous(f.ID + ": " + idleCut)
 		case f.IdleDelay():
@@ -472,6 +503,8 @@ func (c *accuracy) finishFault(s *replay.State, f *replay.FaultWindow, m *measur
 			return fmt.Sprintf("the run ended before its links were measured %s the fault", p)
 		case !m.probed[p]:
 			fail("its links were not measured %s the fault", p)
+		case p == trace.ProbeDuring && !m.failed && (x == nil || x.Links == 0) && m.absent != "":
+			m.vacuous = fmt.Sprintf("no link could be measured while it held: other faults stopped or paused nodes at their ends, such as %s", m.absent)
 		case p == trace.ProbeDuring && !m.failed && (x == nil || x.Links == 0):
 			unknown = "no link could be measured while the fault held"
 		case x != nil && len(x.errors) > 0:

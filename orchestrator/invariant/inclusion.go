@@ -19,13 +19,15 @@ var inclusionDefinition = Definition{
 	Title: "Submitted transactions come onto the final chain in time",
 	Doc: `Judged for every transaction that a node accepted. It is included when a block of the chain that all nodes share at the
 end holds it. The time runs from its submission to the first time that a node had such a block; where some nodes are
-separated meanwhile, the longest stretch counts in which all nodes that are up had converged. One that is on the chain
+separated meanwhile, or nobody that is up makes blocks, the longest stretch counts in which all nodes that are up had
+converged. One that is on the chain
 nowhere after the time allowed, 10s and 15 block intervals is lost, and none may be: the run goes on until these are over
 for what is missing. Later than allowed may be a share of all, and of each sender's (of the node that it was submitted
 to): that of a sender violates it where chance would put so many of all late ones on one sender with a probability of at
 most 1e-4. Submissions that a node refused although it was up are counted; more than max_refused of all, or five and more
 than that share of a sender's, violate it. Not judged, but counted, are those submitted to a node that went down less than
-10s later, or before it was connected for 10s, and those that were separated until the end.
+10s later, or before it was connected for 10s, those submitted to a node that had not caught up since it was down (its
+earlier transactions, which others may have, can have used the nonce), and those that were separated until the end.
 VACUOUS without transactions. NOT APPLICABLE where the chain file does not say how to submit them or what blocks hold.
 UNKNOWN when all were refused, when polled nodes showed no transaction in any block, and when the run ended before the
 time allowed was over for one that is missing.`,
@@ -39,7 +41,7 @@ time allowed was over for one that is missing.`,
 	New: func(p Values) Checker {
 		return &inclusion{
 			within: p.Duration("within"), given: p.Has("within"), minShare: p.Share("min_share"), maxRefused: p.Share("max_refused"),
-			byTx: make(map[trace.Hash]int), in: make(map[trace.Hash][]replay.BlockIndex),
+			byTx: make(map[trace.Hash]int), in: make(map[trace.Hash][]replay.BlockIndex), returned: make(map[replay.NodeIndex]bool),
 		}
 	},
 }
@@ -57,6 +59,7 @@ type inclusion struct {
 	txs      []submitted
 	byTx     map[trace.Hash]int
 	in       map[trace.Hash][]replay.BlockIndex // blocks that hold a transaction
+	returned map[replay.NodeIndex]bool          // nodes that were down and share no chain with another node since
 	why      string                             // of the first refusal
 	bodies   bool                               // some block is recorded with transactions
 	whole    []stretch                          // times in which all nodes that are up had converged, the last one may go on
@@ -71,7 +74,7 @@ type submitted struct {
 	node   replay.NodeIndex
 	at     time.Duration
 	apart  bool // the network was not whole
-	exempt bool // its node went down soon after
+	exempt bool // its node went down soon after, or had not caught up since it was down
 }
 
 // stretch is a time in which the network was whole; to is negative while it goes on.
@@ -135,16 +138,27 @@ func (c *inclusion) Observe(s *replay.State, e *trace.Event) {
 		c.submit(s, e.Submit)
 	case trace.KindNode:
 		c.changing = true
+		if s.Node != replay.NoNode && e.Lifecycle.State == trace.StateUp && s.Net.Started() {
+			c.returned[s.Node] = true
+		}
 		if s.Node != replay.NoNode && e.Lifecycle.State != trace.StateUp && !s.Stopping {
 			c.wentDown(s)
 		}
 	}
 }
 
-// follow begins or ends a stretch in which the network is whole.
+// follow begins or ends a stretch in which the network is whole, and takes note of who has caught up.
 func (c *inclusion) follow(s *replay.State) {
 	if s.Stopping {
 		return
+	}
+	for n := range c.returned {
+		for i := range s.Nodes.All() {
+			if i != n && s.Nodes.Up(i) && s.Net.Group(i) == s.Net.Group(n) {
+				delete(c.returned, n)
+				break
+			}
+		}
 	}
 	last := len(c.whole) - 1
 	goesOn := last >= 0 && c.whole[last].to < 0
@@ -193,7 +207,7 @@ func (c *inclusion) submit(s *replay.State, x *trace.Submit) {
 		return
 	}
 	c.byTx[x.Tx] = len(c.txs)
-	c.txs = append(c.txs, submitted{tx: x.Tx, node: s.Node, at: s.Now, apart: c.apart()})
+	c.txs = append(c.txs, submitted{tx: x.Tx, node: s.Node, at: s.Now, apart: c.apart(), exempt: c.returned[s.Node]})
 }
 
 // wentDown exempts the transactions that the node got last, or while others could not be reached: it may not have relayed them.
@@ -216,7 +230,7 @@ func (c *inclusion) wentDown(s *replay.State) {
 }
 
 // reconciledWithQuorum says whether all nodes that are up have converged since they were last separated, and together have
-// the quorum that the chain needs.
+// the quorum that the chain needs, or some block-making power.
 func reconciledWithQuorum(s *replay.State) bool {
 	group := int32(-1)
 	power := 0.0
@@ -231,7 +245,10 @@ func reconciledWithQuorum(s *replay.State) bool {
 			return false
 		}
 	}
-	return !s.Facts.NeedsQuorum() || s.Facts.Power == 0 || s.Facts.HasQuorum(power/s.Facts.Power)
+	if !s.Facts.NeedsQuorum() {
+		return s.Facts.Power == 0 || power > 0
+	}
+	return s.Facts.Power == 0 || s.Facts.HasQuorum(power/s.Facts.Power)
 }
 
 // finalChain holds the blocks of the chain that all nodes which are up and can reach the main one share. Nodes whose last reports

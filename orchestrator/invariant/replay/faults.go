@@ -85,6 +85,14 @@ type Faults struct {
 // All are the faults, in the order of their first event.
 func (s *Faults) All() []*FaultWindow { return s.all }
 
+// Get is the fault with this id, a zero one if no event was about it yet.
+func (s *Faults) Get(id string) *FaultWindow {
+	if f := s.byID[id]; f != nil {
+		return f
+	}
+	return &FaultWindow{}
+}
+
 // Windows are the ids of the faults that a time falls in, in order of their begin.
 func (s *Faults) Windows(at time.Duration) []string {
 	var out []string
