@@ -88,7 +88,9 @@ func (c *polledChain) Capabilities() chain.Capabilities {
 func (c *polledChain) Prepare(ctx context.Context, net chain.Network) (chain.Prepared, error) {
 	c.began = net.Start
 	p, err := c.Chain.Prepare(ctx, net)
-	p.Facts.Resolution = c.resolution
+	if p.Facts.Resolution = c.resolution; c.resolution > 0 {
+		p.Facts.Genesis = nil // as of chains that are described by a file
+	}
 	return p, err
 }
 

@@ -190,7 +190,14 @@ func (r *run) showProgress(ctx context.Context) error {
 func (r *run) settle(ctx context.Context) error {
 	r.phase(trace.PhaseSettling)
 	r.Progress.Phase("settling", 0)
-	deadline := r.time.Now() + r.Spec.Settle
+	began := r.time.Now()
+	deadline := began + r.Spec.Settle
+	// What polled nodes show first may be older than settling.
+	for r.time.Now() < deadline && !r.observer.polledSince(began, r.net.Honest()) {
+		if err := r.time.pause(ctx, pollStep); err != nil {
+			return err
+		}
+	}
 	var target uint64
 	for _, n := range r.net.Honest() {
 		target = max(target, r.view.head(n).Height)
