@@ -261,7 +261,7 @@ type Act struct {
 	Submit    *Action      `yaml:"submit" doc:"sends a transaction; jq gives its id as observe.block.txs lists it" absent:"none: inclusion is NOT APPLICABLE"`
 	Tx        *Text        `yaml:"tx" doc:"text of the transaction, .Tx for act.submit" absent:"none"`
 	Coins     *Coins       `yaml:"coins" doc:"what a node's account can spend, of chains with Bitcoin's transactions: netsplit signs a transaction that spends one of them by P2PKH, .Tx for act.submit in hex; not with tx" absent:"none"`
-	MakeBlock *BlockAction `yaml:"make_block" doc:"makes a block; netsplit then decides when" absent:"blocks are made by the nodes themselves"`
+	MakeBlock *BlockAction `yaml:"make_block" doc:"makes a block; netsplit then decides when, and the run ends where a reply comes and no block" absent:"blocks are made by the nodes themselves"`
 	Leader    *Observation `yaml:"leader" doc:"who is to make the next block, as a node sees it: the address or public half (hex, base64) of one of its keys, or its name; status shows it" absent:"none"`
 	Pos       strictyaml.Pos
 }
