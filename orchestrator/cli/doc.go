@@ -14,7 +14,8 @@
 //   - verdicts (judge.go) is where run and check put reports, with the files for build servers.
 //   - rundir.go makes, finds and removes the directories of runs; reproduce.go makes the command that repeats a run.
 //   - testnet (testnet.go) is a running testnet that another process started, for the commands that take an opener.
-//   - errors.go has the exit codes and prints errors. A command returns its error: it never prints one.
+//   - errors.go has the exit codes and prints errors, as JSON too where a command with --json has printed nothing else. A
+//     command returns its error: it never prints one.
 //
 // Tests: testdata/*.txtar are transcripts without a container engine (UPDATE_TRANSCRIPTS=1 rewrites them); testnet_test.go
 // runs commands on a simulated testnet; *_docker_test.go run them on containers.

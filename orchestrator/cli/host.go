@@ -173,7 +173,7 @@ func attachHost(ctx context.Context, o hostOptions) (*host, error) {
 		}
 		return nil, infrastructure(err, "`netsplit doctor` shows what was found")
 	}
-	if err := checkLogs(o, file, f); err != nil {
+	if err := checkLogs(o.log, file, f.UnreadableLogs()); err != nil {
 		return nil, errors.Join(err, f.Close(ctx))
 	}
 	h := &host{id: o.id, name: runtimeDocker, why: "attached", runtime: f, chain: external.Attach(file, f.Transport())}
@@ -185,8 +185,7 @@ func attachHost(ctx context.Context, o hostOptions) (*host, error) {
 
 // checkLogs says at the start which containers' logs cannot be read, and refuses them where the chain file reads blocks from
 // what they print.
-func checkLogs(o hostOptions, file *chainspec.Chain, f *docker.Attached) error {
-	unreadable := f.UnreadableLogs()
+func checkLogs(w io.Writer, file *chainspec.Chain, unreadable []string) error {
 	if len(unreadable) == 0 {
 		return nil
 	}
@@ -195,7 +194,7 @@ func checkLogs(o hostOptions, file *chainspec.Chain, f *docker.Attached) error {
 		return usagef("start them with a log driver that can be read, for example --log-driver local",
 			"the engine cannot read the logs of %s, and chain %s reports its blocks there", list, file.Name)
 	}
-	fmt.Fprintf(o.log, "warning: the engine cannot read the logs of %s: what they print is not recorded\n", list)
+	fmt.Fprintf(w, "warning: the engine cannot read the logs of %s: what they print is not recorded\n", list)
 	return nil
 }
 

@@ -44,7 +44,7 @@ func startFlags() []ucli.Flag {
 	return []ucli.Flag{
 		&ucli.StringFlag{
 			Name: flagRuntime, Value: runtimeAuto, DefaultText: runtimeAuto,
-			Usage: "run nodes in `RUNTIME`: docker, sim, or auto, which is docker if an engine answers, else sim",
+			Usage: "run nodes in `RUNTIME`: docker, sim, or auto, which is docker if an engine answers, else sim; an engine that is named, or any in CI, must answer",
 		},
 		&ucli.IntFlag{Name: flagNodes, Usage: "scale the scenario to `N` nodes, in proportion", DefaultText: "its own"},
 		&ucli.Uint64Flag{Name: flagSeed, Usage: "replace the scenario's seed with `S`", DefaultText: "its own"},

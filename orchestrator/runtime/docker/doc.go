@@ -3,7 +3,7 @@
 // testcontainers-go; what it has no call for (a network's driver options, events, logs that continue over restarts,
 // images without a build) goes to the engine's own client.
 //
-// The host connects to nodes at their own addresses: no port is published, and engines on other machines are refused. All
+// The host connects to nodes at their own addresses: no port is published, and engines elsewhere are refused. All
 // that a testnet makes is labelled, and is gone after Close, or after Remove when the orchestrator crashed. Images stay
 // (docker image prune --all --filter label=dev.netsplit.tool=netsplit removes those that no container uses).
 //
@@ -12,11 +12,14 @@
 // three parts; none of these knows which runtime it is in:
 //
 //   - session (session.go) is the connection to the engine and the lifetime of all calls and goroutines; engine.go
-//     connects, and says what the engine's errors mean.
+//     finds the engine, connects, and says what its errors mean; place.go finds out whether its containers can be reached
+//     from here.
 //   - nodeSet (node.go) is the nodes: actions.go acts on their containers, events.go passes on what the engine reports of
 //     them, follow.go delivers their lines and exits to the sink, logs.go reads the end of a log.
 //   - faultAgent (agent.go) starts the agent and calls it: shape, probe, forward ports. socket.go holds its socket's
 //     directory.
+//
+// size.go says how many nodes this host can take.
 //
 // Runtime also uses the factory (factory.go: the settings common to all containers), network.go (a free subnet),
 // files.go (files into and out of containers), command.go (a command run to its end: Runtime.RunCommand) and the images:

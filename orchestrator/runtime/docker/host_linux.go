@@ -67,17 +67,19 @@ func maxFiles() uint64 {
 	return limit.Cur
 }
 
-// freeMemory is how much memory this host has, and how much of it is available for new processes, in bytes; 0 where that is
-// not known.
-func freeMemory() (total, available uint64) {
+// memory is how much memory this host has, with its swap space, and how much is available for new processes, in bytes; 0 where
+// that is not known.
+func memory() (total, available uint64) {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		return 0, 0
 	}
 	for line := range strings.Lines(string(text)) {
 		var kib uint64
-		if n, _ := fmt.Sscanf(line, "MemTotal: %d kB", &kib); n == 1 {
-			total = kib << 10
+		for _, name := range []string{"MemTotal", "SwapTotal"} {
+			if n, _ := fmt.Sscanf(line, name+": %d kB", &kib); n == 1 {
+				total += kib << 10
+			}
 		}
 		if n, _ := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); n == 1 {
 			available = kib << 10

@@ -19,8 +19,8 @@ func routeTo(netip.Addr) (string, error) { return "", errors.ErrUnsupported }
 // maxFiles is not known here.
 func maxFiles() uint64 { return math.MaxUint64 }
 
-// freeMemory is not known here.
-func freeMemory() (total, available uint64) { return 0, 0 }
+// memory is not known here.
+func memory() (total, available uint64) { return 0, 0 }
 
 // ownGroup puts a command into a process group of its own. Here it outlives a process that is killed.
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -28,11 +28,37 @@ func TestCheckSize(t *testing.T) {
 	}
 }
 
-func TestEstimateSize(t *testing.T) {
-	if text, big := EstimateSize(1); big || !strings.Contains(text, "40 MiB") {
-		t.Errorf("one node: %s", text)
+func TestCheckMemory(t *testing.T) {
+	for _, c := range []struct {
+		nodes int
+		has   uint64
+		want  string
+	}{
+		{1000, 0, ""}, {64, 2 << 30, ""},
+		{65, 2 << 30, "65 nodes need about 2.0 GiB of memory, and this host has 2.0 GiB"},
+		{1000, 8 << 30, "1000 nodes need about 31.2 GiB of memory, and this host has 8.0 GiB"},
+	} {
+		err := checkMemory(c.nodes, c.has)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%d nodes with %d bytes: %v", c.nodes, c.has, err)
+		}
 	}
-	if text, big := EstimateSize(1000); !big || !strings.Contains(text, "1000 containers need about 39.1 GiB of memory and 4m10s to start") {
-		t.Errorf("a thousand: %s", text)
+}
+
+func TestEstimate(t *testing.T) {
+	for _, c := range []struct {
+		nodes     int
+		available uint64
+		text      string
+		big       bool
+	}{
+		{10, 1 << 30, "10 containers need about 320 MiB of memory and 3s to start; 1.0 GiB are available", false},
+		{100, 1 << 30, "100 containers need about 3.1 GiB of memory and 25s to start; 1.0 GiB are available", true},
+		{1000, 0, "1000 containers need about 31.2 GiB of memory and 4m10s to start", true},
+		{100, 64 << 30, "100 containers need about 3.1 GiB of memory and 25s to start; 64.0 GiB are available", false},
+	} {
+		if text, big := estimate(c.nodes, c.available); text != c.text || big != c.big {
+			t.Errorf("got %s, %v; want %s, %v", text, big, c.text, c.big)
+		}
 	}
 }
