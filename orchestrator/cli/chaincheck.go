@@ -38,7 +38,7 @@ func chainCheckCommand(e *env) *ucli.Command {
 		Description: "CHAIN is a chain file or a name from `netsplit chain ls`. Shows what each observation and action returns, each " +
 			"failure with the reply and the expression that fails on it, and which invariants can be judged. Nothing is left behind " +
 			"but the image. The exit code is 0 when everything works, 2 for a mistake in the file, 3 for a failure after the start.",
-		Flags:  []ucli.Flag{jsonFlag(), startTimeoutFlag()},
+		Flags:  []ucli.Flag{jsonFlag(), startTimeoutFlag(), subnetFlag()},
 		Action: func(c *ucli.Context) error { return checkChain(c, e) },
 	}
 }
@@ -128,16 +128,21 @@ func checkChain(c *ucli.Context, e *env) error {
 	if err := checkStartTimeout(durationOf(c, flagStartTimeout)); err != nil {
 		return err
 	}
+	options, err := engineOptions(c.String(flagSubnet))
+	if err != nil {
+		return err
+	}
 	file, err := testnets.OpenChain(c.Args().First())
 	if err != nil {
 		return usageError(err)
 	}
+	options.Lease = true
 	out := chainChecked{Chain: file.Name, File: file.File, Arg: c.Args().First(), OK: true}
 	p := newProgress(e)
 	var failed error
 	for n := 1; n <= 2 && failed == nil; n++ {
 		var s *checkStage
-		if s, failed = checkOn(c.Context, file, n, c.Duration(flagStartTimeout), p); s == nil {
+		if s, failed = checkOn(c.Context, file, n, options, c.Duration(flagStartTimeout), p); s == nil {
 			break
 		}
 		out.Stages = append(out.Stages, *s)
@@ -162,7 +167,9 @@ func checkChain(c *ucli.Context, e *env) error {
 
 // checkOn starts so many nodes, tests everything in the chain file, and removes them. stage is nil when nothing could be
 // tested.
-func checkOn(ctx context.Context, file *chainspec.Chain, nodes int, startTimeout time.Duration, p *progress) (stage *checkStage, err error) {
+func checkOn(ctx context.Context, file *chainspec.Chain, nodes int, options docker.Options, startTimeout time.Duration, p *progress) (
+	stage *checkStage, err error,
+) {
 	spec, err := checkSpec(nodes)
 	if err != nil {
 		return nil, err
@@ -171,7 +178,7 @@ func checkOn(ctx context.Context, file *chainspec.Chain, nodes int, startTimeout
 	if err != nil {
 		return nil, err
 	}
-	d, err := docker.New(ctx, docker.Options{Lease: true})
+	d, err := docker.New(ctx, options)
 	if err != nil {
 		return nil, noEngine(err)
 	}

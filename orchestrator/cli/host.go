@@ -120,15 +120,24 @@ func inCI() bool {
 	return err != nil && os.Getenv("CI") != "" || ci
 }
 
+// engineOptions reads the value of --subnet, which may be empty.
+func engineOptions(subnet string) (o docker.Options, err error) {
+	if subnet == "" {
+		return o, nil
+	}
+	if o.Subnet, err = docker.ParseSubnet(subnet); err != nil {
+		return o, usagef("for example --subnet 10.99.0.0/16", "--%s cannot be %q: %w", flagSubnet, subnet, err)
+	}
+	return o, nil
+}
+
 // openEngine opens the engine for new containers, and warns or refuses where so many nodes do not fit on this host.
 func openEngine(ctx context.Context, o hostOptions) (*docker.Runtime, error) {
-	options := docker.Options{Image: o.image, Lease: o.lease}
-	if o.subnet != "" {
-		var err error
-		if options.Subnet, err = docker.ParseSubnet(o.subnet); err != nil {
-			return nil, usagef("for example --subnet 10.99.0.0/16", "--%s cannot be %q: %w", flagSubnet, o.subnet, err)
-		}
+	options, err := engineOptions(o.subnet)
+	if err != nil {
+		return nil, err
 	}
+	options.Image, options.Lease = o.image, o.lease
 	nodes := len(o.spec.NodeIDs())
 	if err := docker.CheckSize(nodes); err != nil {
 		return nil, err
