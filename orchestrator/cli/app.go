@@ -111,6 +111,25 @@ func newApp(e *env, open opener) *ucli.App {
 	return app
 }
 
+// readOnly are the commands that only read and print: they hold nothing that an interrupt would have to wait for, whatever they
+// are reading or computing.
+var readOnly = map[string]bool{
+	"netsplit check": true, "netsplit report": true, "netsplit validate": true, "netsplit catalog": true, "netsplit ls": true,
+	"netsplit chain ls": true, "netsplit chain show": true, "netsplit completion": true,
+}
+
+// untilDone calls fn and returns what it returns, or ctx's error when that ends first. Then fn goes on until the process ends.
+func untilDone(ctx context.Context, fn func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- fn() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // setUp gives commands, and those below them, what all have in common. path names the command that they are below.
 func setUp(path string, commands []*ucli.Command) {
 	for _, c := range commands {
@@ -119,7 +138,12 @@ func setUp(path string, commands []*ucli.Command) {
 		c.BashComplete = complete(c)
 		c.OnUsageError = func(_ *ucli.Context, err error, _ bool) error { return usageError(err) }
 		if action := c.Action; action != nil {
-			c.Action = func(ctx *ucli.Context) error { return howToName(c, action(ctx)) }
+			c.Action = func(ctx *ucli.Context) error {
+				if !readOnly[c.HelpName] {
+					return howToName(c, action(ctx))
+				}
+				return howToName(c, untilDone(ctx.Context, func() error { return action(ctx) }))
+			}
 		}
 		setUp(c.HelpName, c.Subcommands)
 	}

@@ -29,7 +29,7 @@ func runCommand(e *env) *ucli.Command {
 		Flags: append(append(startFlags(), runOnlyFlags()...), judgeFlags()...),
 		Action: func(c *ucli.Context) error {
 			r := &runner{env: e, startOptions: startOptionsOf(c)}
-			spec, err := r.load()
+			spec, err := r.load(c.Context)
 			if err != nil {
 				return err
 			}

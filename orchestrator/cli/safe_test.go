@@ -2,9 +2,16 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"github.com/netsplit/netsplit/ci/must"
 )
 
 func TestSafeWriter(t *testing.T) {
@@ -95,4 +102,44 @@ func FuzzSafeWriter(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Commands that read end at once when they are interrupted, whatever they wait for.
+func TestReadOnly_Interrupted(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe.yaml")
+	must.Do(t, syscall.Mkfifo(pipe, 0o600))
+	for _, args := range [][]string{{"validate", pipe}, {"catalog", pipe}, {"run", pipe}, {"up", pipe}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(100*time.Millisecond, cancel)
+		var out, errs bytes.Buffer
+		code := execute(ctx, &env{stdout: &out, stderr: &errs}, openDocker, append([]string{"netsplit"}, args...))
+		if code != exitInterrupted {
+			t.Errorf("%v: exit code %d: %s", args, code, errs.String())
+		}
+		cancel()
+		// Let the abandoned reader end.
+		w := must.Get(os.OpenFile(pipe, os.O_WRONLY, 0))(t)
+		must.Do(t, w.Close())
+	}
+}
+
+// What a scenario says of itself does not act on who reads it.
+func TestOutput_Injection(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "s.yaml")
+	must.Do(t, os.WriteFile(file, []byte(`name: s
+description: "x\n::error::owned\n##[error]y \u001b[2J\u009b"
+nodes: [{name: miner, count: 2, mine: 100/s}]
+duration: 3s
+settle: 2s
+`), 0o600))
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	for _, args := range [][]string{{"run", file, "--runtime", "sim", "--allow-unknown"}, {"catalog", file}, {"validate", file + "::error::\x1b"}} {
+		var out, errs bytes.Buffer
+		execute(t.Context(), &env{stdout: &out, stderr: &errs}, openDocker, append([]string{"netsplit"}, args...))
+		for line := range strings.Lines(out.String() + errs.String()) {
+			if strings.HasPrefix(strings.TrimSpace(line), "::") || strings.Contains(line, "##[") || strings.ContainsAny(line, "\x1b\u009b") {
+				t.Errorf("%v: %q", args, line)
+			}
+		}
+	}
 }

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -94,11 +96,18 @@ func startOptionsOf(c *ucli.Context) startOptions {
 }
 
 // load reads and checks the scenario, changed as the flags say.
-func (o *startOptions) load() (*scenario.Spec, error) {
+func (o *startOptions) load(ctx context.Context) (*scenario.Spec, error) {
 	if err := checkStartTimeout(o.startTimeout); err != nil {
 		return nil, err
 	}
-	spec, err := testnets.Open(o.scenario)
+	var spec *scenario.Spec
+	err := untilDone(ctx, func() (err error) { // a pipe may have nobody who writes
+		spec, err = testnets.Open(o.scenario)
+		return err
+	})
+	if errors.Is(err, context.Canceled) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, usageError(err)
 	}

@@ -36,7 +36,7 @@ func upCommand(e *env) *ucli.Command {
 
 // up starts a testnet and prints how to reach its nodes. Unless it is detached it stays until ctx ends.
 func up(ctx context.Context, e *env, out output, o startOptions, detach bool) error {
-	spec, err := o.load()
+	spec, err := o.load(ctx)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,9 @@ import (
 // File is the name of a report in its run's directory.
 const File = "report.json"
 
+// maxFile bounds a report that is read: one of 100,000 nodes has some 30 MiB.
+const maxFile = 256 << 20
+
 // format is the version of the report's JSON.
 const format = 2
 
@@ -124,6 +127,13 @@ var ErrFormat = errors.New("unknown format")
 // Load reads the report that a run's directory holds.
 func Load(dir string) (*Report, error) {
 	path := filepath.Join(dir, File)
+	info, err := os.Stat(path)
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxFile) {
+		err = fmt.Errorf("%s is no file of at most %d MiB", path, maxFile>>20)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read report: %w", err)
+	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read report: %w", err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"syscall"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -52,15 +53,37 @@ func (e *LineError) Unwrap() error { return e.Err }
 // after all that could be read, a line that is no event a *LineError, a trace in another format one that wraps a *FormatError,
 // and one whose events are not those that its end event counts an *AlteredError after all of them.
 func Read(path string, fn func(*Event) error) error {
-	f, err := os.Open(path)
+	f, size, err := openRegular(path)
 	if err != nil {
 		return fmt.Errorf("read trace: %w", err)
 	}
 	defer f.Close()
-	return read(path, f, fn)
+	return readWithin(newBudget(size), path, f, fn)
 }
 
+// openRegular opens a file, and refuses what is none: a pipe would never end.
+func openRegular(path string) (f *os.File, size int64, err error) {
+	// Without O_NONBLOCK the opening of a pipe waits for somebody who writes.
+	if f, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0); err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+// read is Read of a file's contents, whose size is not known.
 func read(path string, in io.Reader, fn func(*Event) error) error {
+	return readWithin(newBudget(0), path, in, fn)
+}
+
+func readWithin(budget *budget, path string, in io.Reader, fn func(*Event) error) error {
 	z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return fmt.Errorf("read trace %s: %w", path, err)
@@ -85,7 +108,18 @@ func read(path string, in io.Reader, fn func(*Event) error) error {
 		case err != nil:
 			return &LineError{Path: path, Line: n + 1, Err: err}
 		}
-		e, err := dec.decode(line[:len(line)-1])
+		var e *Event
+		if err = checkLine(line); err == nil {
+			e, err = dec.decode(line[:len(line)-1])
+		}
+		if err == nil {
+			err = budget.add(len(line))
+		}
+		if err == nil {
+			if err = checkLimits(e); err != nil && e.Kind == KindRun && e.Run.Format != Format {
+				err = &FormatError{e.Run.Format}
+			}
+		}
 		if err != nil {
 			if format := formatOf(line); n == 0 && format != 0 && format != Format {
 				err = &FormatError{format}

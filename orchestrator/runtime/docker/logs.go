@@ -63,7 +63,7 @@ func lastFrames(ctx context.Context, src logSource, name string, frames int) (*l
 // What a node prints takes no more memory than this, however much it is: of a line its first maxTailLine bytes, and of a log
 // its last maxTailBytes. maxTailFrames is from how many frames on no more of them are requested to complete a long line.
 const (
-	maxTailLine   = 64 << 10
+	maxTailLine   = 1 << 20
 	maxTailBytes  = 32 << 20
 	maxTailFrames = 4096
 )
