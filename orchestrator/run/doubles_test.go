@@ -457,3 +457,36 @@ func (c skewedClient) Status(ctx context.Context) (trace.Status, error) {
 	s.Time = s.Time.Add(c.by)
 	return s, err
 }
+
+// lateOutput is a simulator whose nodes' lines come late.
+type lateOutput struct {
+	*sim.Runtime
+	by time.Duration
+}
+
+func (l lateOutput) Create(ctx context.Context, plan runtime.Plan) ([]runtime.Host, error) {
+	plan.Sink = &lateSink{Sink: plan.Sink, by: l.by}
+	return l.Runtime.Create(ctx, plan)
+}
+
+// lateSink passes each line on with the first one that comes at least some time later.
+type lateSink struct {
+	runtime.Sink
+	by    time.Duration
+	lines []lateLine
+}
+
+type lateLine struct {
+	node faults.NodeID
+	at   time.Time
+	text []byte
+}
+
+func (s *lateSink) Line(node faults.NodeID, at time.Time, line []byte) {
+	for len(s.lines) > 0 && at.Sub(s.lines[0].at) >= s.by {
+		x := s.lines[0]
+		s.lines = s.lines[1:]
+		s.Sink.Line(x.node, at, x.text)
+	}
+	s.lines = append(s.lines, lateLine{node, at, slices.Clone(line)})
+}

@@ -41,7 +41,7 @@ type recorder struct {
 	ended   bool // the trace has its end event: what comes now is not part of the run
 	early   []earlyEvent
 	// starting holds what to record of nodes that are being started or resumed, at their first sign of life.
-	starting map[faults.NodeID]trace.Lifecycle
+	starting map[faults.NodeID]startingNode
 	clocks   map[faults.NodeID]trace.Clock // what is known of the nodes' clocks
 	answers  map[trace.NodeID]int          // that were recorded
 	// sealed is the clock time after which nodes' events are no longer recorded; zero: they all are.
@@ -59,7 +59,7 @@ func newRecorder(out *trace.Writer, chain chain.Chain, clock runtime.Clock, h ho
 	caps := chain.Capabilities()
 	return &recorder{
 		chain: chain, notification: caps.ParseNotification, clock: clock, hooks: h, polled: caps.Polling != nil, out: out,
-		starting: make(map[faults.NodeID]trace.Lifecycle), clocks: make(map[faults.NodeID]trace.Clock),
+		starting: make(map[faults.NodeID]startingNode), clocks: make(map[faults.NodeID]trace.Clock),
 		answers: make(map[trace.NodeID]int),
 	}
 }
@@ -167,8 +167,9 @@ func (r *recorder) event(node faults.NodeID, at, received time.Duration, e trace
 	if r.sealed > 0 && at > r.sealed {
 		return
 	}
-	if l, ok := r.starting[node]; ok && (l.Reason == string(faults.Resume) || e.Kind == trace.KindHead && e.Head.Restored) {
-		r.upLocked(at, node, l)
+	// Lines from before may come late.
+	if l, ok := r.starting[node]; ok && at >= l.since && (l.Reason == string(faults.Resume) || e.Kind == trace.KindHead && e.Head.Restored) {
+		r.upLocked(at, node, l.Lifecycle)
 	}
 	r.addLocked(at, e)
 	if !r.started && !r.ended {
@@ -180,9 +181,10 @@ func (r *recorder) event(node faults.NodeID, at, received time.Duration, e trace
 // nodeStarting says that a node is being started or resumed: it is up from its first sign of life on, which may come before
 // the runtime says that the action is done.
 func (r *recorder) nodeStarting(node faults.NodeID, l trace.Lifecycle) {
+	at := r.clock.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.starting[node] = l
+	r.starting[node] = startingNode{l, at}
 }
 
 // isStarting reports whether a node that prints what it does is being started and has printed nothing yet.
@@ -199,7 +201,10 @@ func (r *recorder) nodeStarted(node faults.NodeID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if l, ok := r.starting[node]; ok {
-		r.upLocked(at, node, l)
+		if !r.polled {
+			at = l.since // its first sign may come late, and must not come before it is up
+		}
+		r.upLocked(at, node, l.Lifecycle)
 	}
 }
 
@@ -242,6 +247,12 @@ func (r *recorder) External(node faults.NodeID, err *runtime.ExternalError) {
 	}
 	r.lifecycle(r.clock.Now(), node, trace.Lifecycle{State: state, Reason: err.Error()})
 	r.hooks.died(node, err)
+}
+
+// startingNode is what to record of a node that is being started or resumed since some time.
+type startingNode struct {
+	trace.Lifecycle
+	since time.Duration
 }
 
 // seal ends the recording of what nodes print: what they did until now still counts when it arrives.

@@ -647,3 +647,21 @@ duration: 30s
 		}
 	}
 }
+
+// Lines that come late say when things happened, and are waited for at the end.
+func TestRun_LateLines(t *testing.T) {
+	scenario := powNet(3, 2, "500ms") + `seed: 9
+load: [{transfers: 5/s, until: 25s}]
+faults:
+  - {at: 4s, for: 10s, partition: {groups: [[miner-1, full-1], [miner-2, miner-3, full-2]]}}
+  - {at: 18s, for: 6s, pause: full-1}
+  - {at: 20s, for: 6s, kill: full-2}
+expect: [agreement, validity, convergence, chain_growth, block_propagation, inclusion, isolation, fault_accuracy]
+duration: 35s
+settle: 40s
+`
+	for _, by := range []time.Duration{time.Second, 5 * time.Second} {
+		out := on(func(o sim.Options) runtime.Runtime { return lateOutput{sim.New(o), by} }).mustRun(t, scenario)
+		checkHolds(t, out.report)
+	}
+}
