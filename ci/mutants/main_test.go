@@ -31,7 +31,8 @@ func TestMutants_ApplyToTheSource(t *testing.T) {
 			}
 		}
 		for _, name := range m.in {
-			if !slices.ContainsFunc(testnets.Catalog(), func(e testnets.Entry) bool { return e.Name == name }) {
+			_, err := os.Stat(filepath.Join("..", "..", name))
+			if err != nil && !slices.ContainsFunc(testnets.Catalog(), func(e testnets.Entry) bool { return e.Name == name }) {
 				t.Errorf("%s: there is no scenario %s", m.name, name)
 			}
 		}

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -139,6 +140,11 @@ func (r *faultRunner) act(ctx context.Context, f *faults.Planned, a faults.Actio
 		r.rec.nodeStarting(a.Node, trace.Lifecycle{State: trace.StateUp, Fault: f.ID, Reason: string(a.Verb)})
 	}
 	if err := r.net.Runtime.Do(ctx, a); err != nil {
+		var refused *runtime.NodeError
+		if starts(a.Verb) && errors.As(err, &refused) && len(refused.Tail) > 0 {
+			// The node itself ended: it could not go on with what it had stored.
+			r.rec.lifecycle(r.time.Now(), a.Node, trace.Lifecycle{State: trace.StateDied, Fault: f.ID, Reason: firstLine(refused.Err)})
+		}
 		return err
 	}
 	if starts(a.Verb) {
