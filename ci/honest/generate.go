@@ -182,6 +182,7 @@ func (g *generator) faults() []string {
 			what = "partition: {" + g.partition() + "}"
 		case 3, 4, 5:
 			what = "latency: {" + g.latency() + "}"
+			length = max(length, min(8*time.Second, g.duration-at)) // a shorter one with jitter cannot be measured, see fault_accuracy
 		case 6:
 			list = append(list, fmt.Sprintf("at: %v, restart: %s", at, g.some()))
 			g.down = true
