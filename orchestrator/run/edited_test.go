@@ -16,6 +16,7 @@ import (
 	"github.com/netsplit/netsplit/ci/must"
 	"github.com/netsplit/netsplit/orchestrator/invariant"
 	"github.com/netsplit/netsplit/orchestrator/report"
+	"github.com/netsplit/netsplit/orchestrator/run"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -191,8 +192,8 @@ func both(edits ...func(lines) lines) func(lines) lines {
 // anything is what is judged in the scenario.
 const anything = "agreement validity convergence chain_growth block_propagation inclusion durability isolation fault_accuracy"
 
-// edits are made to the trace of the scenario edited.
-var edits = []struct {
+// edit is a change of a trace, and what is judged then.
+type edit struct {
 	name string
 	edit func(lines) lines
 	// says is in the report on the edited trace, as it is.
@@ -202,7 +203,10 @@ var edits = []struct {
 	fits, refitted string
 	// errs is in the error of traces that cannot be judged.
 	errs string
-}{
+}
+
+// edits are made to the trace of the scenario edited.
+var edits = []edit{
 	// Whole nodes.
 	{name: "a miner", edit: drop(about("miner-1")), says: "events of miner-1 are missing", fits: anything, refitted: "node miner-1 is in the run, and no event says that it started"},
 	{name: "four full nodes", edit: drop(about("full-1", "full-2", "full-3", "full-4")), says: "events of full-1 are missing", fits: anything, refitted: "node full-1 is in the run"},
@@ -323,19 +327,55 @@ var edits = []struct {
 	{name: "that the last node died", edit: change(is(trace.KindEnd), 0, func(e *trace.Event) { e.End.Error, e.End.Died = "run node full-1", "full-1" }), fits: anything, refitted: "full-1 exited unexpectedly, and the trace lacks the event of that"},
 }
 
-// TestEditedTraces edits the trace of a run in which everything holds, and judges it again: as it is then, and with counts and
-// digests made to fit. Nothing that rests on what was removed may pass.
+// editsOfPolled are made to the trace of a run whose nodes were polled.
+var editsOfPolled = []edit{
+	{name: "a node", edit: drop(about("miner-2")), says: "events of miner-2 are missing", fits: "agreement consistency", refitted: "node miner-2 is in the run"},
+	{name: "what the polls of a node showed", edit: drop(all(about("miner-2"), either(is(trace.KindSeen), is(trace.KindHead)))), says: "events of miner-2 are missing", fits: "agreement", refitted: "miner-2"},
+	{name: "one head", edit: drop(is(trace.KindHead, "full-1"), 5), says: "1 of", fits: "agreement consistency", refitted: "full-1 left the head"},
+	{name: "one block", edit: drop(is(trace.KindSeen, "full-1"), 5), says: "1 of", fits: "agreement consistency", refitted: "full-1"},
+	{name: "two heads swapped", edit: swap(is(trace.KindHead, "full-1"), 5, 6), says: "events of full-1 were changed", fits: "agreement consistency", refitted: "full-1 left the head"},
+	{name: "the hash of a head", edit: change(is(trace.KindHead, "full-1"), 5, func(e *trace.Event) { e.Head.Hash = "ff" + e.Head.Hash[2:] }), says: "events of full-1 were changed", fits: "agreement consistency", refitted: "full-1"},
+	{name: "one answer", edit: drop(is(trace.KindAnswer, "full-1"), 2), says: "1 of", fits: "agreement consistency", refitted: "answers of full-1 are numbered"},
+	{name: "all answers", edit: drop(is(trace.KindAnswer)), says: "answer events are missing", fits: "agreement consistency", refitted: "no answer of"},
+	{name: "the last polls", edit: drop(func(e *trace.Event) bool { return e.Kind == trace.KindStatus && e.Status.Final }), says: "status events of", fits: "agreement consistency", refitted: "lacks the last poll of"},
+	{name: "a kill", edit: drop(faultIs("kill-1")), says: "fault events are missing", fits: "agreement consistency fault_accuracy", refitted: "kill-1 is planned"},
+	{name: "that it took the node down", edit: drop(all(is(trace.KindNode, "full-1"), since(time.Second)), 0), says: "node events of full-1 are missing", fits: "agreement consistency fault_accuracy", refitted: "went down by kill-1"},
+	{name: "settling", edit: drop(phaseIs(trace.PhaseSettling)), says: "phase events are missing", fits: "agreement consistency", refitted: "phase settling began"},
+}
+
+// TestEditedTraces edits the traces of runs in which everything holds, and judges them again: as they are then, and with counts
+// and digests made to fit. Nothing that rests on what was removed may pass.
 func TestEditedTraces(t *testing.T) {
-	out := setup{}.mustRun(t, edited)
+	if n := len(edits) + len(editsOfPolled); n < 60 {
+		t.Errorf("%d edits", n)
+	}
+	t.Run("nodes that report", func(t *testing.T) { tryEdits(t, setup{}.mustRun(t, edited), edits) })
+	t.Run("nodes that are polled", func(t *testing.T) {
+		out, _, _ := mustRunPolled(t, steady+killFull, func(*polledChain) {})
+		path := filepath.Join(out.dir, run.TraceFile)
+		var l lines
+		must.Do(t, trace.Read(path, func(e *trace.Event) error { l = append(l, e); return nil }))
+		l[0].Run.Chain.Resolution, l[0].Run.Chain.Genesis = 100*time.Millisecond, nil // as of an external chain
+		w := must.Get(trace.Create(path))(t)
+		for _, e := range l {
+			if e.Kind == trace.KindBlock {
+				e.Block.Raw = nil
+			}
+			must.Do(t, w.Append(e))
+		}
+		must.Do(t, w.Close())
+		out.report = judged(t, out.dir)
+		tryEdits(t, out, editsOfPolled)
+	})
+}
+
+func tryEdits(t *testing.T, out outcome, edits []edit) {
 	for _, r := range out.report.Results {
-		if r.Verdict != invariant.Pass {
+		if r.Expected && r.Verdict != invariant.Pass {
 			t.Fatalf("unedited, %s is %s: %s", r.Invariant, r.Verdict, r.Reason)
 		}
 	}
-	path := filepath.Join(out.dir, "trace.jsonl.zst")
-	if len(edits) < 60 {
-		t.Errorf("%d edits", len(edits))
-	}
+	path := filepath.Join(out.dir, run.TraceFile)
 	for _, c := range edits {
 		t.Run(c.name, func(t *testing.T) {
 			var l lines
@@ -412,7 +452,7 @@ func judgeLines(t *testing.T, l lines, refit bool) (*report.Report, error) {
 func judgeBytes(t *testing.T, data []byte) (*report.Report, error) {
 	t.Helper()
 	dir := t.TempDir()
-	path := filepath.Join(dir, "trace.jsonl.zst")
+	path := filepath.Join(dir, run.TraceFile)
 	must.Do(t, os.WriteFile(path, data, 0o600))
 	return report.Make(dir, path, nil)
 }
@@ -420,7 +460,7 @@ func judgeBytes(t *testing.T, data []byte) (*report.Report, error) {
 // TestTruncatedTraces cuts a trace off at any byte: it is never judged as if it were whole.
 func TestTruncatedTraces(t *testing.T) {
 	out := setup{}.mustRun(t, powNet(2, 1, "1s")+"seed: 1\nexpect: []\nduration: 8s\n")
-	data := must.Get(os.ReadFile(filepath.Join(out.dir, "trace.jsonl.zst")))(t)
+	data := must.Get(os.ReadFile(filepath.Join(out.dir, run.TraceFile)))(t)
 	if rep, err := judgeBytes(t, data); err != nil || rep.ExitCode(invariant.Policy{}) != invariant.ExitPass {
 		t.Fatalf("the whole trace: %v", err)
 	}
