@@ -74,7 +74,7 @@ func TestParse(t *testing.T) {
 		},
 		Act: Act{Submit: &Action{Calls: refs("send"), JQ: ptr(".id")}, Tx: &tx, MakeBlock: &BlockAction{Calls: refs("generate")},
 			Leader: &Observation{Calls: refs("status"), JQ: query(".next")}},
-		Facts: Facts{Family: FamilyPoW, Quorum: 0.5, ForkDepth: 6, BlockInterval: 2 * time.Second, EqualVotes: true, MaxProducers: 5},
+		Facts: Facts{Family: FamilyPoW, Quorum: 0.5, ForkDepth: 6, BlockInterval: 2 * time.Second, Votes: VotesEqual, MaxProducers: 5},
 		Wallet: &Wallet{ChainID: texts("{{.Network}}"), Account: texts("0x{{.Node.Keys.account.AddressHex}}"),
 			PrivateKey: texts("{{.Node.Keys.account.PrivateHex}}"), Funds: texts("1000")},
 	}

@@ -244,11 +244,11 @@ func (c *Chain) assignProducers(nodes []chain.Node) (assigned []chain.Node, note
 	producers, most := 0, c.file.Facts.MaxProducers
 	for i := range assigned {
 		switch n := &assigned[i]; {
-		case n.Mine <= 0:
+		case n.Mine <= 0 && c.file.Facts.Votes != chainspec.VotesAll:
 			continue
 		case most > 0 && producers >= most:
 			n.Mine = 0
-		case c.file.Facts.EqualVotes:
+		case c.file.Facts.Votes != "" && c.file.Facts.Votes != "power":
 			n.Mine = 1
 		}
 		producers++

@@ -167,6 +167,7 @@ func TestAssignProducers(t *testing.T) {
 	}{
 		{"", 5, "10 10 10 10 0", ""},
 		{", votes: equal", 4, "1 1 1 0", ""},
+		{", votes: all", 4, "1 1 1 1", ""},
 		{", max_producers: 3", 4, "10 10 10 0", ""},
 		{", max_producers: 3", 5, "10 10 10 0 0", "3 of the 4 nodes that could make blocks do: toy has at most so many (facts.max_producers)"},
 		{", votes: equal, max_producers: 1", 3, "1 0 0", "1 of the 2 nodes that could make blocks do: toy has at most so many (facts.max_producers)"},
