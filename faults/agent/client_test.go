@@ -18,10 +18,13 @@ import (
 // An agent that takes connections and never answers does not hang its client.
 func TestClient_HungAgent(t *testing.T) {
 	for name, call := range map[string]func(context.Context, *Client) error{
-		"state":    func(ctx context.Context, c *Client) error { _, err := c.State(ctx); return err },
-		"hosts":    func(ctx context.Context, c *Client) error { return c.SetHosts(ctx, nil) },
-		"shape":    func(ctx context.Context, c *Client) error { _, err := c.Shape(ctx, nil); return err },
-		"probe":    func(ctx context.Context, c *Client) error { _, err := c.Probe(ctx, nil, faults.ProbePlan{}); return err },
+		"state": func(ctx context.Context, c *Client) error { _, err := c.State(ctx); return err },
+		"hosts": func(ctx context.Context, c *Client) error { return c.SetHosts(ctx, nil) },
+		"shape": func(ctx context.Context, c *Client) error { _, err := c.Shape(ctx, nil); return err },
+		"probe": func(ctx context.Context, c *Client) error {
+			_, err := c.Probe(ctx, nil, faults.ProbePlan{})
+			return err
+		},
 		"forwards": func(ctx context.Context, c *Client) error { _, err := c.Forward(ctx, nil); return err },
 		"stop":     func(ctx context.Context, c *Client) error { return c.Stop(ctx) },
 		"lease":    func(ctx context.Context, c *Client) error { _, err := c.AcquireLease(ctx); return err },

@@ -64,11 +64,10 @@ type propagation struct {
 	absent  map[pair]interval // the pairs in which the block did not arrive, and the time that it had
 	late    int               // of which the block may have come in time, as was seen later
 
-	history     int         // deliveries of blocks that came as history
-	ends        [2][]ending // by node: of the blocks that it made, and that it was to get
-	had         []replay.NodeSet
-	twice       worst // blocks that a node accepted more than once
-	acceptances int
+	history int         // deliveries of blocks that came as history
+	ends    [2][]ending // by node: of the blocks that it made, and that it was to get
+	had     []replay.NodeSet
+	twice   worst // blocks that a node accepted more than once
 }
 
 // ending counts the pairs at one end of which a node was.

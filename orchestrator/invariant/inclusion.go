@@ -86,8 +86,6 @@ type senderCount struct {
 	refused, judged, inTime, lost int
 }
 
-func (n *senderCount) late() int { return n.judged - n.inTime - n.lost }
-
 // InclusionTime is how long a run must go on for a transaction that is missing, before it is lost; false where no transaction is
 // judged. expect are the invariants that are expected of the run.
 func InclusionTime(expect []trace.Expectation, facts *trace.Facts) (time.Duration, bool) {

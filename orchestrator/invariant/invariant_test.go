@@ -52,7 +52,9 @@ func TestSameReason(t *testing.T) {
 	}
 }
 
-func blockNamed(prefix string, depth, i int) trace.Hash { return trace.Hash(fmt.Sprint(prefix, depth, "-", i)) }
+func blockNamed(prefix string, depth, i int) trace.Hash {
+	return trace.Hash(fmt.Sprint(prefix, depth, "-", i))
+}
 
 // Reorganisations of growing depth: the deepest is stated, and comes first.
 func TestAgreement_WorstFirst(t *testing.T) {
