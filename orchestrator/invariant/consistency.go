@@ -14,7 +14,7 @@ import (
 var consistencyDefinition = Definition{
 	Name:  "consistency",
 	Title: "What a node logs, what it answers and what others get from it agree",
-	Doc: `Every few seconds each node is asked for its head, for the blocks at two heights of its chain and for its peers. Where
+	Doc: `Every few seconds each node is queried for its head, for the blocks at two heights of its chain and for its peers. Where
 nodes log what happens to them, each answer is compared with the log, by the node's own clock, which both state: head, height,
 the blocks below it, and which peers are connected must be those of the log at that moment. The log itself must agree with what
 others see: a node accepts a block once in the life of its process; its head is a block that it has accepted; a reorganisation

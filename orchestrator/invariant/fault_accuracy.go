@@ -298,7 +298,11 @@ func (x *probed) link(l *trace.LinkProbe) {
 	f.Received += int64(l.Received)
 	f.ExpectedDelay, f.ExpectedJitter = max(f.ExpectedDelay, l.ExpectedDelay), max(f.ExpectedJitter, l.ExpectedJitter)
 	if l.Received == 0 {
-		x.fails(x.failTimed, l, "none of %d packets from %s reached %s %s the fault, over a link that is not cut", l.Sent, l.From, l.To, x.p.Phase)
+		fail := x.fail
+		if x.s.Machine.Stalled() {
+			fail = x.failTimed
+		}
+		x.fails(fail, l, "none of %d packets from %s reached %s %s the fault, over a link that is not cut", l.Sent, l.From, l.To, x.p.Phase)
 		return
 	}
 	f.medians = append(f.medians, l.Median)

@@ -231,6 +231,15 @@ func TestJudge_LateMachine(t *testing.T) {
 			}
 		}
 	}
+	stays := func(h *history) {
+		for _, e := range h.events {
+			if e.Kind == trace.KindProbe && e.Probe.Phase == trace.ProbeAfter {
+				for i := range e.Probe.Links {
+					e.Probe.Links[i].Received = 0
+				}
+			}
+		}
+	}
 	for _, c := range []struct {
 		name    string
 		change  func(*history)
@@ -246,6 +255,8 @@ func TestJudge_LateMachine(t *testing.T) {
 		{"late cut, CPU not known", late(4 * time.Second), 20 * time.Second, ms, -1, Fail},
 		{"late cut, a stall", late(4 * time.Second), 20 * time.Second, time.Second, 0, Unknown},
 		{"good cut, late machine", func(*history) {}, 20 * time.Second, time.Second, 1, Pass},
+		{"cut that stays, no free CPU", stays, 20 * time.Second, 99 * ms, 1, Fail},
+		{"cut that stays, a stall", stays, 20 * time.Second, time.Second, 0, Unknown},
 		{"leak, late machine", leak, 20 * time.Second, time.Second, 1, Fail},
 	} {
 		h := goodCut(t)

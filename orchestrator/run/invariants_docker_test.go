@@ -94,11 +94,13 @@ func (r dockerRun) file(t *testing.T) *chainspec.Chain {
 	return file
 }
 
-// fails checks that an invariant failed, for a reason that says all of the words.
+// fails checks that an invariant failed, for a reason that says all of the words. On a machine that was late, what is about times
+// alone may be UNKNOWN, for that reason and with the same words.
 func fails(t *testing.T, rep *report.Report, name string, words ...string) invariant.Result {
 	t.Helper()
 	r := result(t, rep, name)
-	if r.Verdict != invariant.Fail || len(r.Evidence) == 0 {
+	late := r.Verdict == invariant.Unknown && strings.HasPrefix(r.Reason, "the machine was late ")
+	if r.Verdict != invariant.Fail && !late || len(r.Evidence) == 0 {
 		t.Fatalf("%s: %s (%s) with %d pieces of evidence, want FAIL", name, r.Verdict, r.Reason, len(r.Evidence))
 	}
 	for _, w := range words {
