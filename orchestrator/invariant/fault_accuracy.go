@@ -299,7 +299,7 @@ func (x *probed) link(l *trace.LinkProbe) {
 	f.ExpectedDelay, f.ExpectedJitter = max(f.ExpectedDelay, l.ExpectedDelay), max(f.ExpectedJitter, l.ExpectedJitter)
 	if l.Received == 0 {
 		fail := x.fail
-		if x.s.Machine.Stalled() {
+		if x.s.Machine.Worst >= replay.LateTimer { // they may have come, and late
 			fail = x.failTimed
 		}
 		x.fails(fail, l, "none of %d packets from %s reached %s %s the fault, over a link that is not cut", l.Sent, l.From, l.To, x.p.Phase)

@@ -54,14 +54,11 @@ func (m *Machine) add(b *trace.Busy, now time.Duration) {
 
 // Problem says by how much the machine was late; empty if it was punctual enough for times to be judged.
 func (m *Machine) Problem() string {
-	if !m.Stalled() && float64(m.Late) <= lateShare*float64(m.Measured) {
+	if m.Worst < stall && float64(m.Late) <= lateShare*float64(m.Measured) {
 		return ""
 	}
 	return "the machine was late " + m.Text()
 }
-
-// Stalled says whether a timer was so late that even packets that had arrived may have been counted as lost.
-func (m *Machine) Stalled() bool { return m.Worst >= stall }
 
 // Text says by how much the machine was late.
 func (m *Machine) Text() string {
