@@ -216,6 +216,7 @@ func TestEngine_CutDropsHeldPackets(t *testing.T) {
 	const delay = time.Second // the cut must be made before, on a busy machine too
 	must.Do(t, e.Apply(delayed(faults.Shape{Delay: delay}, link)))
 	s.send(t)
+	waitHeld(t, e, 1)
 	must.Do(t, e.Apply(shape.Desired{Cut: map[nft.Pair]struct{}{link: {}}}))
 	if n, ok := s.receive(t, delay+delay/4); ok {
 		t.Errorf("datagram %d got through the cut", n)
