@@ -259,8 +259,11 @@ func (c *connectivity) connected(a, b replay.NodeIndex) bool {
 	return c.nodes[a].peers[b] != nil && c.nodes[b].peers[a] != nil
 }
 
-// update begins or ends the time in which two nodes must connect.
+// update begins or ends the time in which two nodes must connect. Polled nodes do not say to whom they are connected.
 func (c *connectivity) update(s *replay.State, x *edge, now time.Duration, restart bool) {
+	if s.Facts.Polled() {
+		return
+	}
 	should := s.Net.Started() && !c.disturbed(s, x.a, x.b, now, 0)
 	is := c.connected(x.a, x.b)
 	switch {

@@ -169,6 +169,28 @@ func TestConnectivity_Polled(t *testing.T) {
 	}
 }
 
+// Polled nodes say how many peers they have, not which: a cut that ends leaves nothing to wait for.
+func TestConnectivity_PolledAfterCut(t *testing.T) {
+	h := newBFT(t)
+	h.run.Edges = [][2]trace.NodeID{{"a", "b"}, {"a", "c"}, {"b", "d"}, {"c", "d"}}
+	h.blocksUntil("x", 5*time.Second, "a", "b", "c", "d")
+	h.all = nil // no answers but these
+	h.answer("c", trace.Answer{Head: "x-5", Height: 5, PeerCount: 2})
+	h.cut("p", ids("a", "b"), ids("c", "d"))
+	h.sleep(30 * time.Second)
+	h.heal("p")
+	for range 6 {
+		h.sleep(5 * time.Second)
+		h.answer("c", trace.Answer{Head: "x-5", Height: 5, PeerCount: 2})
+	}
+	h.end(time.Second)
+	r := h.result("connectivity")
+	want(t, r, Pass)
+	if r.Figure != "no connection was lost" {
+		t.Errorf("figure %q", r.Figure)
+	}
+}
+
 func TestConnectivity_NothingToJudge(t *testing.T) {
 	h := newHistory(t, "a")
 	h.grow("x", 2, time.Second, "a")

@@ -55,7 +55,7 @@ const (
 // reply: its chain is no higher than before.
 func (k *maker) make(ctx context.Context, calls []chainspec.CallRef) error {
 	read := reader{k.caller}
-	before, _, err := read.height(ctx, k.member)
+	before, err := k.heightBefore(ctx)
 	if err != nil {
 		return err
 	}
@@ -81,6 +81,23 @@ func (k *maker) make(ctx context.Context, calls []chainspec.CallRef) error {
 				return errors.Join(ctx.Err(), err)
 			}
 			return fmt.Errorf("node %s replied %s and made no block: its chain stayed at height %d", k.member.ID, k.secrets.show(result), before)
+		}
+	}
+}
+
+// heightBefore reads the node's height. It tries again for a while: a reorganisation between two calls makes one of them fail.
+func (k *maker) heightBefore(ctx context.Context) (uint64, error) {
+	wait, cancel := context.WithTimeout(ctx, gainTimeout)
+	defer cancel()
+	for {
+		height, _, err := reader{k.caller}.height(wait, k.member)
+		if err == nil {
+			return height, nil
+		}
+		select {
+		case <-time.After(gainInterval):
+		case <-wait.Done():
+			return 0, errors.Join(ctx.Err(), err)
 		}
 	}
 }
