@@ -67,3 +67,16 @@ func TestMaker_Errors(t *testing.T) {
 		t.Error("a chain without act.make_block makes blocks on command")
 	}
 }
+
+// A reorganisation between the two calls that give a height makes the second one fail.
+func TestMaker_HeightFailsOnce(t *testing.T) {
+	w := newHarness(t, 1, parse(t, plain))
+	w.fakes[0].hook = func(y *fakeNode, method string, _ int) *RPCError {
+		if method != "height" {
+			return nil
+		}
+		y.hook = nil
+		return &RPCError{Code: -32603, Message: "the block is not in the main chain"}
+	}
+	must.Do(t, w.makeBlock(t.Context(), "a"))
+}
