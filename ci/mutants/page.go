@@ -28,7 +28,8 @@ parameters; the ones marked *always* are judged in every run. The words are defi
 | VACUOUS | nothing in the run could have violated it | 0, 1 with ` + "`--strict`" + ` |
 | NOT APPLICABLE | this chain cannot show it, in any run | 0 |
 
-*Mutants* are bugs of real chains that ` + "`go run ./ci/mutants`" + ` plants in our node, one at a time. It fails unless an invariant that names the
+*Mutants* are bugs of real chains that ` + "`go run ./ci/mutants`" + ` plants in our node, one at a time. Listed are those that
+an invariant is to catch; 11 of them still survive (CHANGELOG). The command fails unless an invariant that names the
 right cause catches each with every seed of at least one scenario.
 `
 
