@@ -11,8 +11,16 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
+// defaultRelay is RelayTime where the chain does not say how long relaying takes.
+const defaultRelay = 10 * time.Second
+
 // RelayTime is how long before its node went down a transaction must have been submitted to be expected to reach others.
-const RelayTime = 10 * time.Second
+func RelayTime(f *trace.Facts) time.Duration {
+	if f.RelayWithin > 0 {
+		return f.RelayWithin
+	}
+	return defaultRelay
+}
 
 var inclusionDefinition = Definition{
 	Name:  "inclusion",
@@ -22,11 +30,12 @@ end holds it. The time runs from its submission to the first time that a node ha
 separated meanwhile, or nobody that is up makes blocks, the longest stretch counts in which all nodes that are up had
 converged. One that is on the chain
 nowhere after the time allowed, 10s and 15 block intervals is lost, and none may be: the run goes on until these are over
-for what is missing. Later than allowed may be a share of all, and of each sender's (of the node that it was submitted
+for what is missing. Where the chain states how long relaying takes (facts.relay_within), that takes the place of the 10s here and
+below, and is added to the 15 block intervals. Later than allowed may be a share of all, and of each sender's (of the node that it was submitted
 to): that of a sender violates it where chance would put so many of all late ones on one sender with a probability of at
 most 1e-4. Submissions that a node refused although it was up are counted; more than max_refused of all, or five and more
-than that share of a sender's, violate it. Not judged, but counted, are those submitted to a node that went down less than
-10s later, or before it was connected for 10s, those submitted to a node that had not caught up since it was down (its
+than that share of a sender's, violate it. Not judged, but counted, are those on no chain
+that were submitted to a node that went down less than 10s later, or before it was connected for 10s, those submitted to a node that had not caught up since it was down (its
 earlier transactions, which others may have, can have used the nonce), and those that were separated until the end.
 VACUOUS without transactions. NOT APPLICABLE where the chain file does not say how to submit them or what blocks hold.
 UNKNOWN when all were refused, when polled nodes showed no transaction in any block, and when the run ended before the
@@ -34,7 +43,7 @@ time allowed was over for one that is missing.`,
 	Class: Liveness,
 	Needs: []Observation{ObserveBlocks, ObserveSubmit, ObserveTxs},
 	Params: []Param{
-		{Name: "within", Type: TypeDuration, Doc: "longest time to inclusion; by default 10 block intervals"},
+		{Name: "within", Type: TypeDuration, Doc: "longest time to inclusion; by default 10 block intervals, and relay_within of a chain that states it"},
 		{Name: "min_share", Type: TypeShare, Default: "0.95", Doc: "least share of transactions included in time"},
 		{Name: "max_refused", Type: TypeShare, Default: "0.05", Doc: "most submissions that nodes may refuse"},
 	},
@@ -97,16 +106,20 @@ func InclusionTime(expect []trace.Expectation, facts *trace.Facts) (time.Duratio
 		if len(errs) > 0 {
 			return 0, false
 		}
-		return lostAfter(p.Duration("within"), p.Has("within"), facts.BlockInterval), true
+		return lostAfter(p.Duration("within"), p.Has("within"), facts), true
 	}
 	return 0, false
 }
 
-func lostAfter(within time.Duration, given bool, interval time.Duration) time.Duration {
+func lostAfter(within time.Duration, given bool, facts *trace.Facts) time.Duration {
 	if !given {
-		within = 10 * interval
+		within = defaultWithin(facts)
 	}
-	return max(within, RelayTime, 15*interval)
+	return max(within, RelayTime(facts), 15*facts.BlockInterval+facts.RelayWithin)
+}
+
+func defaultWithin(facts *trace.Facts) time.Duration {
+	return 10*facts.BlockInterval + facts.RelayWithin
 }
 
 func (c *inclusion) Observe(s *replay.State, e *trace.Event) {
@@ -116,7 +129,7 @@ func (c *inclusion) Observe(s *replay.State, e *trace.Event) {
 			c.senders[i].node = replay.NodeIndex(i)
 		}
 		if !c.given {
-			c.within = 10 * s.Facts.BlockInterval
+			c.within = defaultWithin(&s.Facts.Facts)
 		}
 	}
 	if c.version != s.Net.Version() || c.changing || c.whole == nil && s.Net.Started() {
@@ -210,14 +223,15 @@ func (c *inclusion) submit(s *replay.State, x *trace.Submit) {
 
 // wentDown exempts the transactions that the node got last, or while others could not be reached: it may not have relayed them.
 func (c *inclusion) wentDown(s *replay.State) {
-	since := s.Now - RelayTime
+	relay := RelayTime(&s.Facts.Facts)
+	since := s.Now - relay
 	if last := len(c.whole) - 1; last >= 0 {
 		// Before the network was whole for long enough, there may have been nobody to relay them to.
 		switch x := c.whole[last]; {
 		case x.to >= 0:
-			since = min(since, x.to-RelayTime)
+			since = min(since, x.to-relay)
 		case x.from > since && last > 0:
-			since = min(since, c.whole[last-1].to-RelayTime)
+			since = min(since, c.whole[last-1].to-relay)
 		}
 	}
 	for i := len(c.txs) - 1; i >= 0 && c.txs[i].at > since; i-- {
@@ -274,7 +288,7 @@ func (c *inclusion) Finish(s *replay.State) Result {
 	r := Result{Bound: fmt.Sprintf("at least %.4g%% within %s, none lost, at most %.4g%% refused", 100*c.minShare, c.within, 100*c.maxRefused),
 		Metrics: map[string]float64{}}
 	final, end, apart := finalChain(s), s.Horizon(), c.apart()
-	limit := lostAfter(c.within, true, s.Facts.BlockInterval)
+	limit := lostAfter(c.within, true, &s.Facts.Facts)
 	n := &c.counts
 	n.Submitted = len(c.txs)
 	var inTime, undecided, whileApart, ofThemIncluded int
@@ -303,7 +317,10 @@ func (c *inclusion) Finish(s *replay.State) Result {
 			continue
 		}
 		switch took := c.longest(t.at, end); {
-		case t.exempt, apart && took < limit:
+		case t.exempt:
+			n.Open++
+			n.Unpromised++
+		case apart && took < limit:
 			n.Open++
 		case took >= limit:
 			n.Lost++
@@ -322,7 +339,7 @@ func (c *inclusion) Finish(s *replay.State) Result {
 	judged := inTime + n.Late + n.Lost
 	r.Metrics["submitted"], r.Metrics["refused"], r.Metrics["judged"] = float64(n.Submitted), float64(n.Refused), float64(judged)
 	r.Metrics["included"], r.Metrics["late"], r.Metrics["lost"] = float64(n.Included), float64(n.Late), float64(n.Lost)
-	r.Metrics["undecided"] = float64(undecided)
+	r.Metrics["undecided"], r.Metrics["unpromised"] = float64(undecided), float64(n.Unpromised)
 	r.Metrics["submitted_while_separated"], r.Metrics["of_them_included"] = float64(whileApart), float64(ofThemIncluded)
 	r.Metrics["p50_seconds"], r.Metrics["p95_seconds"] = delays.quantile(.5).Seconds(), delays.quantile(.95).Seconds()
 	switch {
@@ -344,6 +361,9 @@ func (c *inclusion) Finish(s *replay.State) Result {
 	r.Figure = fmt.Sprintf("%.2f%% in time, p95 %s; %d of %d judged", 100*share, trace.Round(delays.quantile(.95)), judged, n.Submitted)
 	if n.Refused > 0 {
 		r.Figure += fmt.Sprintf(", %d refused", n.Refused)
+	}
+	if n.Unpromised > 0 {
+		r.Figure += fmt.Sprintf(", %d not: their node went down", n.Unpromised)
 	}
 	if n.Lost > 0 {
 		r.Figure += fmt.Sprintf(", %d lost", n.Lost)

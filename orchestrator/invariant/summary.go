@@ -58,6 +58,8 @@ type TxSummary struct {
 	Late      int `json:"late"`      // of them later than allowed
 	Lost      int `json:"lost"`
 	Open      int `json:"open"` // too young at the end, or submitted to a node that went down
+	// Unpromised are those of Open whose node went down before it must have relayed them, or had not caught up after it was down.
+	Unpromised int `json:"unpromised,omitempty"`
 }
 
 // PropagationSummary is how blocks spread; see the invariant block_propagation.

@@ -25,6 +25,7 @@ type view struct {
 	txs     map[trace.Hash][]trace.Hash // in the blocks whose content is known
 	waiting map[trace.Hash]waitingTx    // transactions that were on no chain that missing looked at
 	busy    trace.Busy                  // the latest
+	relay   time.Duration               // how long before its node went down a transaction must have been submitted to count
 }
 
 // waitingTx is where and when a transaction was submitted.
@@ -46,13 +47,15 @@ func (v *view) add(e *trace.Event) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch e.Kind {
+	case trace.KindRun:
+		v.relay = invariant.RelayTime(&e.Run.Chain)
 	case trace.KindPhase:
 		v.phase = e.Phase.Name
 	case trace.KindNode:
 		v.states[faults.NodeID(e.Node)] = e.Lifecycle.State
 		if e.Lifecycle.State != trace.StateUp { // it may not have relayed these
 			maps.DeleteFunc(v.waiting, func(_ trace.Hash, x waitingTx) bool {
-				return x.node == e.Node && e.At-x.at < invariant.RelayTime
+				return x.node == e.Node && e.At-x.at < v.relay
 			})
 		}
 	case trace.KindSubmit:

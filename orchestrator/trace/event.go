@@ -200,6 +200,9 @@ type Facts struct {
 	// BanTime is for how long a node refuses connections of a peer that it has banned; zero where nodes do not ban, or do not
 	// say so.
 	BanTime time.Duration `json:"ban_time,omitempty"`
+	// RelayWithin is how long a transaction may stay with the node that it was submitted to before others have it; zero where the
+	// chain does not say. A node that goes down sooner may take it along.
+	RelayWithin time.Duration `json:"relay_within,omitempty"`
 	// GenesisHash is the hash of block 0.
 	GenesisHash Hash `json:"genesis_hash"`
 }

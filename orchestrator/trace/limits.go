@@ -91,7 +91,7 @@ func (r *Run) checkLimits() error {
 		d     time.Duration
 		least time.Duration
 	}{
-		{"duration", r.Duration, 0}, {"half_life", f.HalfLife, 0}, {"resolution", f.Resolution, 0}, {"ban_time", f.BanTime, 0},
+		{"duration", r.Duration, 0}, {"half_life", f.HalfLife, 0}, {"resolution", f.Resolution, 0}, {"ban_time", f.BanTime, 0}, {"relay_within", f.RelayWithin, 0},
 		{"block_interval", f.BlockInterval, minBlocks},
 	} {
 		if x.d != 0 && (x.d < x.least || x.d > maxInterval) {

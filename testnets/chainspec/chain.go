@@ -308,6 +308,7 @@ type Facts struct {
 	ForkDepth         int           `yaml:"fork_depth,required" min:"0" max:"1000000" doc:"most blocks that a reorganisation may drop while the network is whole; 0: final at once"`
 	BlockInterval     time.Duration `yaml:"block_interval" min:"100ms" max:"1h" doc:"time between blocks, where the chain fixes it" absent:"that of the scenario"`
 	BlockIntervalStep time.Duration `yaml:"block_interval_step" min:"1ms" max:"1h" doc:"the scenario's interval is rounded up to a multiple of this; not with block_interval" absent:"any"`
+	RelayWithin       time.Duration `yaml:"relay_within" min:"1s" max:"10m" doc:"how long a transaction may stay with the node that it was submitted to before others have it: one that is killed sooner may take it along" absent:"10s"`
 	Votes             string        `yaml:"votes" enum:"power,equal,all" doc:"equal: each producer has one vote, whatever its .Mine in the scenario; all: every node is a producer and has one" absent:"power"`
 	MaxProducers      int           `yaml:"max_producers" min:"1" max:"10000" doc:"of a scenario with more producers only the first so many make blocks" absent:"all"` // 0: all
 	Pos               strictyaml.Pos

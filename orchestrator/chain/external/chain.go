@@ -204,6 +204,7 @@ func (c *Chain) facts(net chain.Network) trace.Facts {
 	return trace.Facts{
 		Name: c.file.Name, File: file, Family: f.Family, BlockInterval: interval(c.file, net), ForkDepth: f.ForkDepth, Quorum: f.Quorum,
 		Resolution: c.file.Observe.Every, NoTxs: c.file.Observe.Block.Txs == nil, NoSubmit: c.file.Act.Submit == nil,
+		RelayWithin: f.RelayWithin,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -25,13 +26,23 @@ type coin struct {
 	amount uint64 // in the least unit
 }
 
+// spent is a transfer that the node accepted, and the coin that it spends.
+type spent struct {
+	tx string // in hex, as it was submitted
+	of wire.OutPoint
+}
+
+// maxSpent is how many transfers of a node are remembered: more than those that can be on no chain yet.
+const maxSpent = 100
+
 // ErrNoCoins is wrapped by the error of a transfer from a node that has no coin which is large enough.
 var ErrNoCoins = errors.New("the node has no coin for it")
 
-// spend submits a transfer that spends one of the node's coins. A coin that the node refuses may have been spent by somebody
-// else since it was listed: the list is read once more.
+// spend submits a transfer that spends one of the node's coins. A node that refuses a coin may have lost the transfer that made
+// it, with its memory: it gets the latest transfers once more, as wallets do. Where it still refuses, somebody else may have spent
+// the coin since it was listed: the list is read again.
 func (s *sender) spend(ctx context.Context, to *member, amount uint64, extra map[string]any) (trace.Hash, error) {
-	for {
+	for again := false; ; {
 		fresh := len(s.coins) == 0
 		if fresh {
 			var err error
@@ -43,12 +54,43 @@ func (s *sender) spend(ctx context.Context, to *member, amount uint64, extra map
 		if err == nil {
 			return id, nil
 		}
-		s.coins = nil
 		var refused *RPCError
-		if fresh || !errors.As(err, &refused) && !errors.Is(err, ErrNoCoins) {
+		switch isRefused := errors.As(err, &refused); {
+		case isRefused && !again:
+			again = true
+			accepted, err := s.resubmit(ctx, extra)
+			if err != nil {
+				return "", err
+			}
+			if accepted > 0 {
+				continue
+			}
+			fallthrough
+		case isRefused || errors.Is(err, ErrNoCoins):
+			if s.coins = nil; fresh {
+				return "", err
+			}
+		default:
+			s.coins = nil
 			return "", err
 		}
 	}
+}
+
+// resubmit gives the node its latest transfers again, and returns how many it accepted: those that it did not have.
+func (s *sender) resubmit(ctx context.Context, extra map[string]any) (accepted int, err error) {
+	extra = maps.Clone(extra)
+	for _, x := range s.spent {
+		extra["Tx"] = x.tx
+		var refused *RPCError
+		switch _, err := s.submit(ctx, extra); {
+		case err == nil:
+			accepted++
+		case !errors.As(err, &refused):
+			return accepted, err
+		}
+	}
+	return accepted, nil
 }
 
 // spendOne spends the first of the coins that a node is known to have and that is large enough. What is left of it
@@ -61,8 +103,8 @@ func (s *sender) spendOne(ctx context.Context, to *member, amount uint64, extra 
 		return "", fmt.Errorf("%s: node %s, a transfer of %d with a fee of %d: %w (it has %d coins)",
 			at(s.file, how.Pos), s.member.ID, amount, how.Fee, ErrNoCoins, len(s.coins))
 	}
-	spent := s.coins[i]
-	tx, err := pay(s.member.key(how.Key), to.key(how.Key), spent, amount, uint64(how.Fee))
+	from := s.coins[i]
+	tx, err := pay(s.member.key(how.Key), to.key(how.Key), from, amount, uint64(how.Fee))
 	if err != nil {
 		return "", err
 	}
@@ -76,7 +118,8 @@ func (s *sender) spendOne(ctx context.Context, to *member, amount uint64, extra 
 		return "", err
 	}
 	s.coins = slices.Delete(s.coins, i, i+1)
-	if left := spent.amount - need; left > 0 {
+	s.spent = append(s.spent[max(0, len(s.spent)+1-maxSpent):], spent{extra["Tx"].(string), from.at})
+	if left := from.amount - need; left > 0 {
 		s.coins = append(s.coins, coin{wire.OutPoint{Hash: tx.TxHash(), Index: 1}, left})
 	}
 	return id, nil
@@ -104,7 +147,8 @@ func (s *sender) unspent(ctx context.Context) ([]coin, error) {
 		if !ok {
 			return nil, s.unexpected(s.member, what, how.JQ, v, answer, "a coin: {id: hex, output: number, amount: number, script: hex}")
 		}
-		if bytes.Equal(pays, own) {
+		// A coin that a transfer spends which others may have is not spent twice: one of the two would be lost.
+		if bytes.Equal(pays, own) && !slices.ContainsFunc(s.spent, func(x spent) bool { return x.of == one.at }) {
 			out = append(out, one)
 		}
 	}

@@ -21,7 +21,8 @@ type sender struct {
 
 	mu    sync.Mutex
 	nonce uint64
-	coins []coin // what is left to spend, the next one first
+	coins []coin  // what is left to spend, the next one first
+	spent []spent // the latest transfers that spent coins, the oldest first
 }
 
 // startAt sets the number of the first transfer.

@@ -145,14 +145,16 @@ func TestSender_ReadsCoinsAgain(t *testing.T) {
 		return err
 	}
 	must.Do(t, pay())
-	refused = 1
+	refused = 2 // the second coin, and the first transfer once more
 	if err := pay(); err != nil || y.count("coins") != 2 {
 		t.Errorf("%v", err)
 	}
-	refused = 2
+	y.coins = []string{listed(w, "a", 7, 100)}
+	refused = 5 // what is left of the second coin, both transfers once more, and the coin that is listed
 	if err := pay(); err == nil || !strings.Contains(err.Error(), "already spent") || y.count("coins") != 1 {
 		t.Errorf("%v", err)
 	}
+	refused = 0
 	y.coins = []string{listed(w, "a", 3, 25), listed(w, "b", 4, 100)}
 	if err := pay(); !errors.Is(err, ErrNoCoins) || !strings.Contains(err.Error(), "toy.yaml:25:3: node a, a transfer of 20 with a fee of 10: ") {
 		t.Errorf("%v", err)
@@ -165,6 +167,50 @@ func TestSender_ReadsCoinsAgain(t *testing.T) {
 		t.Error(err)
 	}
 	must.Fail(t, ErrNoCoins)(w.Client("a").Transfer(t.Context(), "b", 1<<64-5))
+}
+
+// TestSender_SubmitsAgain: a node that lost its mempool gets the latest transfers again, in order, and no coin is spent twice.
+func TestSender_SubmitsAgain(t *testing.T) {
+	w := newHarness(t, 2, coined(t, "."))
+	y := w.fakes[0]
+	y.coins = []string{listed(w, "a", 1, 1000)}
+	pay := func() error {
+		_, err := w.Client("a").Transfer(t.Context(), "b", 20)
+		return err
+	}
+	must.Check(t, pay())
+	must.Check(t, pay())
+	lost := true
+	y.hook = func(_ *fakeNode, method string, _ int) *RPCError {
+		if refuse := method == "send" && lost; refuse {
+			lost = false
+			return &RPCError{Code: -25, Message: "orphan transaction"}
+		}
+		return nil
+	}
+	must.Check(t, pay())
+	if n := len(y.sent); n != 5 || y.sent[2] != y.sent[0] || y.sent[3] != y.sent[1] || y.sent[4] == y.sent[1] {
+		t.Errorf("sent %q", y.sent)
+	}
+	if n := y.count("coins"); n != 1 {
+		t.Errorf("read coins %d times", n)
+	}
+	// A coin that was spent is left alone, even where the node does not know of that.
+	y.hook = func(_ *fakeNode, method string, _ int) *RPCError {
+		if method == "send" {
+			return &RPCError{Code: -25, Message: "orphan transaction"}
+		}
+		return nil
+	}
+	must.Fail(t, ErrNoCoins)(w.Client("a").Transfer(t.Context(), "b", 20))
+	y.hook = nil
+	for range 2 * maxSpent {
+		y.coins = []string{listed(w, "a", 2, 1 << 30)}
+		must.Check(t, pay())
+	}
+	if n := len(w.nodes["a"].sender.spent); n != maxSpent {
+		t.Errorf("remembers %d transfers", n)
+	}
 }
 
 // TestSender_CoinErrors: what a jq gives is not taken for coins unless it is.
