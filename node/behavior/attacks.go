@@ -2,11 +2,11 @@ package behavior
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/netsplit/netsplit/node"
 	"github.com/netsplit/netsplit/node/chain"
-	"github.com/netsplit/netsplit/node/consensus/pow"
 	"github.com/netsplit/netsplit/node/wire"
 )
 
@@ -202,19 +202,43 @@ func (a *Adversary) sendSideBranch(t *target, x *attack) {
 	}
 }
 
-// sendOldBlock sends a block whose time is not after the median of its ancestors.
+// The bounds of a block's time, from docs/protocol.md: not those of package pow, because a bug there must not move what is
+// sent along with what is accepted.
+const (
+	medianSpan = 11
+	maxAhead   = 2 * time.Minute
+)
+
+// medianTime is the median time of a branch's last medianSpan blocks, or of all if there are fewer: a block may not state it.
+func medianTime(branch chain.Headers) chain.Millis {
+	var times []chain.Millis
+	for _, h := range branch[max(0, len(branch)-medianSpan):] {
+		times = append(times, h.Time)
+	}
+	slices.Sort(times)
+	return times[len(times)/2]
+}
+
+// sendOldBlock sends a block whose time is the latest that is too old.
 func (a *Adversary) sendOldBlock(t *target, x *attack) {
 	h, _, ok := a.onHead()
-	h.Time = a.engine.MinTime(a.branch(a.tree.Head())) - 1
+	h.Time = medianTime(a.branch(a.tree.Head()))
 	if ok && a.prove(&h) {
 		a.sendBlock(t, x, h, nil)
 	}
 }
 
-// sendFutureBlock sends a block whose time is a day ahead of the clock.
+// futureMargin is how much further ahead than allowed a block is at least, so that none is valid when it arrives.
+const futureMargin = 30 * time.Second
+
+// sendFutureBlock sends a block whose time is a little too far ahead of the clock, or a day.
 func (a *Adversary) sendFutureBlock(t *target, x *attack) {
 	h, _, ok := a.onHead()
-	h.Time = a.millis() + pow.MaxAhead + chain.Millis(24*time.Hour/time.Millisecond)
+	ahead := maxAhead + futureMargin
+	if a.sent%2 == 1 {
+		ahead += 24 * time.Hour
+	}
+	h.Time = a.millis() + chain.Millis(ahead/time.Millisecond)
 	if ok && a.prove(&h) {
 		a.sendBlock(t, x, h, nil)
 	}
