@@ -21,7 +21,7 @@ const watchBuffer = 4 << 20
 func openEngine(cfg Config, j *journal) (engine, error) {
 	var e *shape.Engine
 	err := netns.Do(cfg.Netns, func() (err error) {
-		e, err = shape.Open(shape.Config{Testnet: cfg.Testnet, Bridge: cfg.Bridge, Record: func(table string, queue uint16) error {
+		e, err = shape.Open(shape.Config{Testnet: cfg.Testnet, Bridge: cfg.Bridge, ProtectHost: cfg.ProtectHost, Record: func(table string, queue uint16) error {
 			return j.record(entry{Testnet: cfg.Testnet, PID: os.Getpid(), Table: table, Queue: queue})
 		}})
 		return err

@@ -53,6 +53,7 @@ func parseArgs(args []string, out io.Writer) (Config, error) {
 	fs.StringVar(&cfg.Socket, "socket", "", "`path` of the Unix socket to listen on (required)")
 	fs.StringVar(&lease, "lease", "none", "`require`: heal everything when no client holds a lease; none: faults last until they are healed")
 	fs.StringVar(&cfg.Bridge, "bridge", "", "heal everything and exit when the bridge `interface` is deleted")
+	fs.BoolVar(&cfg.ProtectHost, "protect-host", false, "drop what comes from the bridge to addresses of this host, other than replies")
 	fs.StringVar(&cfg.Journal, "journal", "", "`file` that records the table and queue in the kernel")
 	fs.StringVar(&cfg.Netns, "netns", "", "`path` of the network namespace that carries the bridge; default the agent's own")
 	err := fs.Parse(args)
@@ -69,6 +70,8 @@ func parseArgs(args []string, out io.Writer) (Config, error) {
 		return cfg, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	case cfg.Socket == "":
 		return cfg, errors.New("--socket is required")
+	case cfg.ProtectHost && cfg.Bridge == "":
+		return cfg, errors.New("--protect-host needs --bridge")
 	case lease != "require" && lease != "none":
 		return cfg, fmt.Errorf("--lease is %q, must be require or none", lease)
 	}

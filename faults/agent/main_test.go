@@ -29,18 +29,19 @@ func TestMain(m *testing.M) {
 }
 
 func TestMain_Arguments(t *testing.T) {
-	cfg, err := parseArgs([]string{"--testnet", "a-1", "--socket", "/s", "--lease", "require", "--bridge", "br0", "--journal", "/j", "--netns", "/n"}, nil)
-	want := Config{Testnet: "a-1", Socket: "/s", RequireLease: true, Bridge: "br0", Journal: "/j", Netns: "/n"}
+	cfg, err := parseArgs([]string{"--testnet", "a-1", "--socket", "/s", "--lease", "require", "--bridge", "br0", "--journal", "/j", "--netns", "/n", "--protect-host"}, nil)
+	want := Config{Testnet: "a-1", Socket: "/s", RequireLease: true, Bridge: "br0", ProtectHost: true, Journal: "/j", Netns: "/n"}
 	if err != nil || cfg != want {
 		t.Errorf("parsed %+v, %v", cfg, err)
 	}
 	for args, want := range map[string]string{
-		"":                                    "--socket is required",
-		"--socket /s":                         "--testnet: testnet ID has 0 bytes",
-		"--socket /s --testnet A":             "other than a-z",
-		"--socket /s --testnet a --lease yes": `--lease is "yes"`,
-		"--socket /s --testnet a extra":       `unexpected argument "extra"`,
-		"--sockets /s":                        "not defined",
+		"":                                       "--socket is required",
+		"--socket /s":                            "--testnet: testnet ID has 0 bytes",
+		"--socket /s --testnet A":                "other than a-z",
+		"--socket /s --testnet a --lease yes":    `--lease is "yes"`,
+		"--socket /s --testnet a --protect-host": "needs --bridge",
+		"--socket /s --testnet a extra":          `unexpected argument "extra"`,
+		"--sockets /s":                           "not defined",
 		"--socket /s --testnet " + strings.Repeat("a", 41): "41 bytes",
 	} {
 		var out, errs bytes.Buffer

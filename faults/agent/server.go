@@ -27,6 +27,8 @@ type Config struct {
 	// Bridge is the name of the testnet's bridge; when it is deleted the agent heals everything and exits. Empty: not
 	// watched.
 	Bridge string
+	// ProtectHost makes the host drop what comes from the bridge to the host's own addresses, other than replies.
+	ProtectHost bool
 	// Journal is the path of the file that records the table and queue that the agent creates. Empty: none.
 	Journal string
 	// Netns is the path of the network namespace that carries the bridge. Empty: the caller's own.

@@ -12,6 +12,8 @@ type Config struct {
 	// Bridge is the name of the testnet's bridge. Where delays need bridge netfilter and it is off, it is switched on for
 	// this bridge alone; with an empty name it must be on already.
 	Bridge string
+	// ProtectHost drops what nodes send to addresses of the host that carries the bridge, other than replies; it needs Bridge.
+	ProtectHost bool
 	// Record, if not nil, is called with the name of the table and the number of the queue (0: none) before the table is
 	// created. Open returns its error.
 	Record func(table string, queue uint16) error

@@ -47,7 +47,13 @@ func Open(cfg Config) (*Engine, error) {
 	if e.queue, e.noDelay = nfqueue.Open(cfg.seed()); e.noDelay == nil {
 		num = e.queue.Num()
 	}
-	if err := e.open(cfg, name, num); err != nil {
+	err := e.open(cfg, name, num)
+	if err == nil && cfg.ProtectHost {
+		if err = e.table.ProtectHost(cfg.Bridge); err != nil {
+			err = errors.Join(err, e.table.Close())
+		}
+	}
+	if err != nil {
 		if e.queue != nil {
 			err = errors.Join(err, e.queue.Close())
 		}

@@ -47,6 +47,7 @@ type PreparedNode struct {
 	Args    []string
 	Env     []string          // "NAME=VALUE"
 	Sysctls map[string]string // settings of the node's own network stack
+	Memory  int64             // the most that it may have, in bytes; 0: the runtime's default
 	Files   map[string][]byte // by absolute path
 	Account string            // hex; empty where the node has none
 }

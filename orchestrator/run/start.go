@@ -83,7 +83,7 @@ func create(ctx context.Context, o Options) (*Testnet, error) {
 func launch(ctx context.Context, t *Testnet, progress Progress) error {
 	launches := make([]runtime.Launch, len(t.Nodes()))
 	for i, p := range t.prepared.Nodes {
-		launches[i] = runtime.Launch{ID: t.nodes[i], Image: p.Image, Args: p.Args, Env: p.Env, Sysctls: p.Sysctls, Files: p.Files}
+		launches[i] = runtime.Launch{ID: t.nodes[i], Image: p.Image, Args: p.Args, Env: p.Env, Sysctls: p.Sysctls, Memory: p.Memory, Files: p.Files}
 	}
 	doing := "starting"
 	if t.Runtime.Info(ctx).Attached {

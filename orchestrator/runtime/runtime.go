@@ -66,6 +66,8 @@ type Launch struct {
 	Env []string
 	// Sysctls are settings of the node's own network stack, such as net.ipv4.tcp_retries2; only with an Image.
 	Sysctls map[string]string
+	// Memory is the most that the node may have, in bytes; 0: the runtime's default. Runtimes without containers ignore it.
+	Memory int64
 	// Files are put into the node's file system before its first start, by absolute path.
 	Files map[string][]byte
 }

@@ -101,6 +101,7 @@ type Start struct {
 	Env     Env     `yaml:"env" doc:"environment: a list of NAME=VALUE, or a mapping NAME: value" absent:"none"`
 	Files   Files   `yaml:"files" doc:"files written before the first start, /path: text" absent:"none"`
 	Sysctls Sysctls `yaml:"sysctls" doc:"settings of the node's own network stack, such as net.ipv4.tcp_retries2: 6" absent:"those of the host"`
+	Memory  Memory  `yaml:"memory" doc:"the most memory that a node may have, 16MiB to 1024GiB, such as 2GiB; the kernel kills one that needs more" absent:"1GiB"`
 	Pos     strictyaml.Pos
 }
 
@@ -109,6 +110,9 @@ type Env []Text
 
 // Sysctls are settings of a network stack, by names such as net.ipv4.tcp_retries2.
 type Sysctls map[string]string
+
+// Memory is an amount of memory in bytes; 0: none is said.
+type Memory int64
 
 // The nodes for which an Arg is repeated.
 const (

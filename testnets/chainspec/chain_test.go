@@ -111,6 +111,13 @@ func TestParse_Sysctls(t *testing.T) {
 	}
 }
 
+func TestParse_Memory(t *testing.T) {
+	for text, want := range map[string]Memory{"16MiB": 16 << 20, "512MiB": 512 << 20, "2GiB": 2 << 30, "1024GiB": 1 << 40} {
+		must.Equal(t, want, parseExample(t, `env: ["HOME=/data"]`, "memory: "+text).Start.Memory)
+	}
+	must.Equal(t, Memory(0), parseExample(t, `env: ["HOME=/data"]`, "env: []").Start.Memory)
+}
+
 // TestParse_RelativePaths: paths begin where the file is.
 func TestParse_RelativePaths(t *testing.T) {
 	image := "go: example.org/chain/cmd/node@v1.2.3, ldflags: -s"

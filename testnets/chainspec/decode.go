@@ -232,6 +232,36 @@ func (s *Sysctls) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
 	})
 }
 
+// memoryText is what an amount of memory looks like.
+var memoryText = regexp.MustCompile(`^([0-9]{1,7})(MiB|GiB)$`)
+
+// The bounds of a Memory.
+const (
+	minMemory Memory = 16 << 20
+	maxMemory Memory = 1 << 40
+)
+
+// UnmarshalYAML decodes an amount of memory such as 512MiB.
+func (m *Memory) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
+	text, ok := d.Text(n.Node, n.Name)
+	if !ok {
+		return
+	}
+	parts := memoryText.FindStringSubmatch(text)
+	if parts == nil {
+		d.Failf(strictyaml.NodePos(n.Node), "write a whole number and a unit: 512MiB, 2GiB", "%s: %q is no amount of memory", n.Name, strictyaml.Shorten(text))
+		return
+	}
+	number, _ := strconv.ParseInt(parts[1], 10, 64) // seven digits
+	unit := Memory(1 << 20)
+	if parts[2] == "GiB" {
+		unit = 1 << 30
+	}
+	if *m = Memory(number) * unit; *m < minMemory || *m > maxMemory {
+		d.Failf(strictyaml.NodePos(n.Node), "", "%s: %s is out of range, 16MiB to 1024GiB", n.Name, text)
+	}
+}
+
 // UnmarshalYAML decodes an argument: a text, or {for: peers, arg: T}.
 func (a *Arg) UnmarshalYAML(d *strictyaml.Decoder, n strictyaml.Node) {
 	switch n.Node.(type) {

@@ -77,6 +77,7 @@ func unions(defs jsonObject) map[reflect.Type]jsonObject {
 		reflect.TypeFor[Paths]():    list(jsonObject{"type": "string", "pattern": "^/."}),
 		reflect.TypeFor[Captures](): mapping("^[A-Za-z_][A-Za-z0-9_]{0,39}$", schemaOf(reflect.TypeFor[Capture](), "", defs)),
 		reflect.TypeFor[Env]():      anyOf(list(text), mapping("^[^=]+$", text)),
+		reflect.TypeFor[Memory]():   {"type": "string", "pattern": memoryText.String()},
 		reflect.TypeFor[Sysctls]():  mapping(sysctlName.String(), jsonObject{"type": []string{"string", "number"}}),
 	}
 }

@@ -12,8 +12,11 @@
 // one flow would conflict there. A change of state is one transaction that edits the sets. Chains are never deleted
 // before the end, because the kernel empties every queue of the namespace when a hook is removed.
 //
+// Table.ProtectHost adds tables of the same name in the families ip and ip6, which keep nodes from the host's own addresses.
+//
 // When a table is to end while other packet queues of the namespace are in use, its owner empties it and hands it over to the
 // owner of another table (heir_linux.go), so that those lose nothing.
 //
-// table_linux.go has Table, messages_linux.go its messages, queue_linux.go the ways to a queue, pair.go the state.
+// table_linux.go has Table, messages_linux.go its messages, queue_linux.go the ways to a queue,
+// host_linux.go the rules that protect the host, pair.go the state.
 package nft

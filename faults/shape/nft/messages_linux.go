@@ -174,6 +174,14 @@ func (m *messages) newChain(at location, chain string, hook uint32, priority int
 	})
 }
 
+// newRules creates a chain that other chains jump to.
+func (m *messages) newRules(at location, chain string) {
+	m.add(unix.NFT_MSG_NEWCHAIN, create, at.family, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_CHAIN_TABLE, at.table)
+		ae.String(unix.NFTA_CHAIN_NAME, chain)
+	})
+}
+
 // newRule appends a rule to a chain.
 func (m *messages) newRule(at location, chain string, exprs ...expr.Any) {
 	m.add(unix.NFT_MSG_NEWRULE, netlink.Create|netlink.Append, at.family, func(ae *netlink.AttributeEncoder) {

@@ -275,6 +275,7 @@ func (p *preparer) node(m *member) (chain.PreparedNode, error) {
 	data := p.net.with(m, nil)
 	out := chain.PreparedNode{
 		Image: p.image, Account: m.account, Files: maps.Clone(p.files[m]), Sysctls: maps.Clone(p.file.Start.Sysctls),
+		Memory: int64(p.file.Start.Memory),
 	}
 	for _, a := range p.file.Start.Args {
 		args, err := p.args(a, m, data)

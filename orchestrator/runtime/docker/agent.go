@@ -58,6 +58,7 @@ type agentOptions struct {
 	testnet string
 	bridge  string // the network's on the host
 	lease   bool   // faults end with this process
+	own     bool   // the network is the testnet's own: nodes do not reach the host
 	labels  map[string]string
 	nodes   *nodeSet
 }
@@ -70,6 +71,9 @@ func (o agentOptions) args() []string {
 	}
 	if o.lease {
 		args = append(args, "--lease", "require")
+	}
+	if o.own {
+		args = append(args, "--protect-host")
 	}
 	return args
 }
@@ -133,7 +137,7 @@ func (a *faultAgent) start(life context.Context, f *factory, o agentOptions) (*a
 		h.Mounts = []mount.Mount{{Type: mount.TypeBind, Source: filepath.Dir(a.socket), Target: agentDir}}
 	}
 	mctx, done := uncancelled(ctx)
-	err := f.start(mctx, req)
+	err := f.start(mctx, req, nil)
 	done()
 	if err != nil {
 		return nil, nil, explainMount(err, filepath.Dir(a.socket))

@@ -135,11 +135,16 @@ func (f *factory) request(name string, args []string, labels map[string]string) 
 	}
 }
 
-// start makes and starts a container.
-func (f *factory) start(ctx context.Context, req testcontainers.ContainerRequest) error {
+// start makes a container, and starts it once ready, if there is one, returns nil.
+func (f *factory) start(ctx context.Context, req testcontainers.ContainerRequest, ready func() error) error {
 	c, err := f.CreateContainer(ctx, req)
 	if err != nil {
 		return err
+	}
+	if ready != nil {
+		if err := ready(); err != nil {
+			return err
+		}
 	}
 	return c.Start(ctx)
 }

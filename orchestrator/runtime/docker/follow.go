@@ -81,11 +81,11 @@ func (f *follower) cause(ctx context.Context, err error) error {
 	if ierr != nil || c.State == nil || !c.State.OOMKilled {
 		return err
 	}
-	limit := "no limit of its own"
+	limit := "out of memory, without a limit of its own"
 	if c.HostConfig != nil && c.HostConfig.Memory > 0 {
-		limit = "limit " + sizeOf(uint64(c.HostConfig.Memory))
+		limit = "memory limit " + sizeOf(uint64(c.HostConfig.Memory))
 	}
-	return fmt.Errorf("out of memory (%s): %w", limit, err)
+	return fmt.Errorf("killed by the kernel: %s: %w", limit, err)
 }
 
 // follow delivers lines until the inbox has a change, that is, the container ended, or ctx ends.

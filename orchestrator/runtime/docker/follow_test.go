@@ -136,8 +136,8 @@ func TestFollower_OutOfMemory(t *testing.T) {
 		state fakeContainer
 		want  string
 	}{
-		{"limit", fakeContainer{oom: true, memory: 24 << 20}, "out of memory (limit 24 MiB): exited with status 137 after 0 lines"},
-		{"host", fakeContainer{oom: true}, "out of memory (no limit of its own): exited with status 137 after 0 lines"},
+		{"limit", fakeContainer{oom: true, memory: 24 << 20}, "killed by the kernel: memory limit 24 MiB: exited with status 137 after 0 lines"},
+		{"host", fakeContainer{oom: true}, "killed by the kernel: out of memory, without a limit of its own: exited with status 137 after 0 lines"},
 		{"killed", fakeContainer{memory: 24 << 20}, "exited with status 137 after 0 lines"},
 		{"engine is away", fakeContainer{oom: true, err: errors.New("no answer")}, "exited with status 137 after 0 lines"},
 	} {

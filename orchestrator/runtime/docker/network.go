@@ -42,7 +42,7 @@ type networkOptions struct {
 }
 
 // createNetwork makes a testnet's network, on a free subnet with room for its nodes unless one is given, and returns the
-// subnet. No packet leaves the network but to the host itself.
+// subnet. No packet leaves the network but to the host itself, and the agent lets only replies pass to that.
 func createNetwork(ctx context.Context, mk networkMaker, ls networkLister, o networkOptions) (netip.Prefix, error) {
 	candidates, err := o.candidates(ctx, ls)
 	if err != nil {

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -125,12 +126,12 @@ func (r *Runtime) create(ctx context.Context, plan runtime.Plan) error {
 		r.report(r.session, plan.Sink, nil)
 	}
 	r.faultAgent, err = startAgent(r.session, r.factory, agentOptions{
-		testnet: plan.ID, bridge: bridgeName(plan.ID), lease: r.opts.Lease, labels: testnetLabels(plan), nodes: r.nodeSet,
+		testnet: plan.ID, bridge: bridgeName(plan.ID), lease: r.opts.Lease, own: true, labels: testnetLabels(plan), nodes: r.nodeSet,
 	})
 	return err
 }
 
-// Launch implements runtime.Runtime. It also waits for the agent, which started before.
+// Launch implements runtime.Runtime. No node starts before the agent is ready.
 func (r *Runtime) Launch(ctx context.Context, nodes []runtime.Launch, progress func(faults.NodeID)) error {
 	ctx, done, err := r.begin(ctx)
 	if err != nil {
@@ -192,7 +193,15 @@ func (r *Runtime) launch(ctx context.Context, l runtime.Launch) error {
 	if again {
 		return fmt.Errorf("it was launched before: %w", runtime.ErrState)
 	}
-	ctx, cancel := uncancelled(ctx)
+	// Before the agent is ready, nodes would reach the host.
+	ready := func() error {
+		if !hasInterface(bridgeName(r.plan.ID)) {
+			return nil // the engine makes it for the first container, and the agent needs it
+		}
+		_, err := r.wait(ctx)
+		return err
+	}
+	mctx, cancel := uncancelled(ctx)
 	defer cancel()
 	req := r.nodeRequest(n, l)
 	if l.Image == "" {
@@ -201,9 +210,9 @@ func (r *Runtime) launch(ctx context.Context, l runtime.Launch) error {
 			return err
 		}
 		req.LifecycleHooks = r.copyFiles(func(context.Context, string) ([]byte, error) { return files, nil })
-		return r.factory.start(ctx, req)
+		return r.factory.start(mctx, req, ready)
 	}
-	img, err := r.externalImage(ctx, l.Image)
+	img, err := r.externalImage(mctx, l.Image)
 	if err != nil {
 		return err
 	}
@@ -212,7 +221,7 @@ func (r *Runtime) launch(ctx context.Context, l runtime.Launch) error {
 			return img.pack(ctx, r.cli, id, l.Files)
 		})
 	}
-	return r.factory.start(ctx, req)
+	return r.factory.start(mctx, req, ready)
 }
 
 // externalCaps are what the start scripts of common images need to give their directories to a user of their own and to
@@ -239,6 +248,8 @@ func (r *Runtime) nodeRequest(n *node, l runtime.Launch) testcontainers.Containe
 	req.HostConfigModifier = func(h *container.HostConfig) {
 		host(h)
 		h.NetworkMode = container.NetworkMode(networkName(r.plan.ID))
+		h.Memory = cmp.Or(l.Memory, DefaultMemory)
+		h.MemorySwap = h.Memory // no swap space beside: a node would become slow instead
 		if l.Image != "" {
 			h.CapAdd, h.Sysctls = externalCaps, l.Sysctls
 		}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,6 +32,37 @@ func TestNetwork_Internal(t *testing.T) {
 	must.Fail(t, "")(get(t, r, hosts[0], "/dial?addr=192.0.2.1:80"))
 	if want := offset(hosts[0].Addr, 2); hosts[2].Addr != want {
 		t.Errorf("third node at %v, want %v", hosts[2].Addr, want)
+	}
+}
+
+// Nodes reach no service of the host, also none that listens on all addresses; the host reaches nodes, and nodes each other. The
+// rule ends with the agent, also with a killed one.
+func TestNetwork_ProtectsHost(t *testing.T) {
+	t.Parallel()
+	r, hosts := testnet(t, 2, nil, Options{})
+	mustGet(t, r, hosts[0], "/healthz")
+	mustGet(t, r, hosts[1], "/healthz")
+	gateway := must.Get(hosts[0].Addr.Prefix(smallest))(t).Addr().Next()
+	var targets []string
+	for _, addr := range []string{"0.0.0.0:0", gateway.String() + ":0"} {
+		l := must.Get(net.Listen("tcp4", addr))(t)
+		defer l.Close()
+		targets = append(targets, netip.AddrPortFrom(gateway, l.Addr().(*net.TCPAddr).AddrPort().Port()).String())
+	}
+	var tries sync.WaitGroup
+	for _, target := range targets {
+		tries.Go(func() { must.Fail(t, "timeout")(get(t, r, hosts[0], "/dial?addr="+target)) })
+	}
+	tries.Wait()
+	mustGet(t, r, hosts[0], fmt.Sprintf("/dial?addr=%s:8080", hosts[1].Addr))
+	forwarded := must.Get(r.ForwardPorts(t.Context(), []netip.AddrPort{netip.AddrPortFrom(hosts[0].Addr, runtime.APIPort)}))(t)
+	req := must.Get(http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+forwarded[0].String()+"/healthz", nil))(t)
+	res := must.Get((&http.Client{Transport: r.Transport()}).Do(req))(t)
+	res.Body.Close()
+	must.Equal(t, http.StatusOK, res.StatusCode)
+	must.Do(t, r.cli.ContainerKill(t.Context(), r.faultAgent.container, "KILL"))
+	for _, target := range targets {
+		mustGet(t, r, hosts[0], "/dial?addr="+target)
 	}
 }
 
@@ -334,21 +368,22 @@ func TestLaunch_ExternalImageUserAndSignal(t *testing.T) {
 	}
 }
 
-// A node that the kernel kills because its container has no more memory says so.
+// A node that the kernel kills because its container may have no more memory says so.
 func TestRuntime_OutOfMemory(t *testing.T) {
 	t.Parallel()
 	sink := newRecord()
-	r, hosts := testnet(t, 1, sink, Options{})
-	const limit = 96 << 20
-	_, err := r.cli.ContainerUpdate(t.Context(), containerName(r.plan.ID, hosts[0].ID), container.UpdateConfig{
-		Resources: container.Resources{Memory: limit, MemorySwap: limit},
-	})
-	if err != nil {
-		t.Skipf("this engine cannot limit memory: %v", err)
+	r, hosts := created(t, 2, sink, Options{})
+	nodes := launches(hosts)
+	nodes[0].Memory = 96 << 20
+	must.Do(t, r.Launch(t.Context(), nodes, nil))
+	for i, want := range []int64{96 << 20, DefaultMemory} {
+		c := must.Get(r.cli.ContainerInspect(t.Context(), containerName(r.plan.ID, hosts[i].ID)))(t)
+		must.Equal(t, want, c.HostConfig.Memory)
+		must.Equal(t, want, c.HostConfig.MemorySwap)
 	}
 	_, _ = get(t, r, hosts[0], "/eat") // it dies before it answers
 	sink.until(t, "the exit", func() bool { return len(sink.exits[hosts[0].ID]) == 1 })
-	if got := sink.exits[hosts[0].ID][0]; !strings.HasPrefix(got, "out of memory (limit 96 MiB): exited with status 137") {
+	if got := sink.exits[hosts[0].ID][0]; !strings.HasPrefix(got, "killed by the kernel: memory limit 96 MiB: exited with status 137") {
 		t.Errorf("exit: %s", got)
 	}
 }

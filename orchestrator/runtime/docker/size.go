@@ -24,6 +24,10 @@ const (
 	startPerNode  = 250 * time.Millisecond
 )
 
+// DefaultMemory is the most memory, in bytes, that a node's container may have where nothing else is said. It is several times
+// what nodes of the ready chains and netsplit's own need in runs of minutes: 24 MiB at least, some 200 MiB at most.
+const DefaultMemory = 1 << 30
+
 // CheckSize fails where this host cannot run a testnet of so many nodes in containers, whatever the nodes are.
 func CheckSize(nodes int) error {
 	if nodes > maxPorts {
