@@ -299,3 +299,42 @@ func TestPropagation_CutOnTheWay(t *testing.T) {
 	want(t, run("a", "c"), Pass)
 	want(t, run(), Fail)
 }
+
+// Leaves of a star that lose their hub find each other by peer exchange. What they have in common since shows that they have, until
+// one more of them is lost; and they need not find each other however long it takes, since the connections that each makes for
+// itself may leave them in several pieces.
+func TestPropagation_HubLost(t *testing.T) {
+	run := func(events func(h *history)) Result {
+		h := newHistory(t, "hub", "a", "b", "c", "d")
+		h.run.Edges = [][2]trace.NodeID{{"hub", "a"}, {"hub", "b"}, {"hub", "c"}, {"hub", "d"}}
+		h.grow("x", 2, time.Second, "hub", "a", "b", "c", "d")
+		h.sleep(time.Second)
+		h.state("hub", trace.StateDown, "kill-1")
+		h.sleep(time.Second)
+		events(h)
+		h.end(20 * time.Second)
+		return h.result("block_propagation")
+	}
+	want(t, run(func(h *history) {
+		h.spread("a", "y", "b", "c") // not d
+		h.state("d", trace.StatePaused, "pause-1")
+		h.sleep(time.Second)
+		h.spread("a", "z", "b") // d connected c to the others
+	}), Pass)
+	want(t, run(func(h *history) {
+		h.sleep(90 * time.Second)
+		h.spread("a", "y", "b")
+		h.spread("c", "z", "d")
+	}), Pass)
+	want(t, run(func(h *history) { // all have found each other
+		h.spread("a", "y", "b", "c", "d")
+		h.spread("a", "z", "b", "c")
+	}), Fail)
+	want(t, run(func(h *history) {
+		h.spread("a", "y", "b", "c")
+		h.state("d", trace.StatePaused, "pause-1")
+		h.sleep(time.Second)
+		h.spread("a", "z", "b", "c")
+		h.spread("a", "z2", "b")
+	}), Fail)
+}

@@ -27,9 +27,11 @@ type Recovery struct {
 	NeedsNewBlock bool
 	NoQuorum      bool // the members together cannot make blocks
 	// Reconnecting is true when the members need peer exchange to find each other again: planned connections were lost, and
-	// nothing healed. Until they share a new block it is not known that they have.
+	// nothing healed. Until they share a block that is newer than ChangedAt it is not known that they have, however long it
+	// takes: connections that each node makes for itself need not join all.
 	Reconnecting bool
 	At           time.Duration
+	ChangedAt    time.Duration // when members were last lost: At or later
 	Members      NodeSet
 	Size         int          // number of members
 	Before       []BlockIndex // the members' different heads at the start
@@ -142,11 +144,12 @@ func (s *Recoveries) begin(now, settlingAt time.Duration, gone []*Recovery) {
 			continue
 		}
 		r := &Recovery{
-			Cause: s.net.cause, Settling: settling, At: s.net.Since(), component: c, Size: len(m),
+			Cause: s.net.cause, Settling: settling, At: s.net.Since(), ChangedAt: s.net.Since(), component: c, Size: len(m),
 			Members: NewNodeSet(s.nodes.Len()), heads: make(map[BlockIndex]int), Reorgs: make(map[NodeIndex]int), LastBy: NoNode,
 		}
 		if settling {
 			r.Cause, r.At = "settling", max(settlingAt, s.net.Since())
+			r.ChangedAt = r.At
 		}
 		for _, n := range m {
 			r.Members.Add(n)
@@ -236,7 +239,7 @@ func (s *Recoveries) tryConverge(r *Recovery, now time.Duration) bool {
 		r.Outcome, r.Shared, r.Ended = Converged, shared, max(now, r.At)
 		r.EndedSince = r.Ended
 	}
-	r.unproven = len(r.Before) == 1 && r.Cause != CauseStart && !r.NoQuorum && !s.isNew(shared, r)
+	r.unproven = len(r.Before) == 1 && r.Cause != CauseStart && !r.NoQuorum && !s.isNew(shared, r.ChangedAt)
 	if !r.unproven {
 		s.net.reconcile(r.Members, r.component)
 	}
@@ -261,16 +264,16 @@ func (s *Recoveries) sharedBy(r *Recovery, heads iter.Seq[BlockIndex]) BlockInde
 			return NoBlock
 		}
 	}
-	if (r.NeedsNewBlock || r.unproven) && !s.isNew(shared, r) {
+	if r.NeedsNewBlock && !s.isNew(shared, r.At) || (r.Reconnecting || r.unproven) && !s.isNew(shared, r.ChangedAt) {
 		return NoBlock
 	}
 	return shared
 }
 
-// isNew says whether a block appeared after a recovery began. One that a polled node reports now may have existed before.
-func (s *Recoveries) isNew(block BlockIndex, r *Recovery) bool {
+// isNew says whether a block appeared after a time. One that a polled node reports now may have existed before.
+func (s *Recoveries) isNew(block BlockIndex, after time.Duration) bool {
 	b := s.blocks.At(block)
-	return b.FirstBy != NoNode && b.Since > r.At
+	return b.FirstBy != NoNode && b.Since > after
 }
 
 // ConvergedWithout says whether the members of a recovery that is pending have one chain now when some nodes are left out. It is
@@ -333,10 +336,11 @@ func (s *Recoveries) closeEnded() {
 	s.open = open
 }
 
-// expire treats the members of recoveries that are open for too long as reconciled.
+// expire treats the members of recoveries that are open for too long as reconciled, unless their own connections need not
+// join them.
 func (s *Recoveries) expire(now time.Duration) {
 	for _, r := range s.open {
-		if !r.expired && now-r.At > maxSeparated {
+		if !r.expired && !r.Reconnecting && now-r.At > maxSeparated {
 			r.expired = true
 			r.unproven = false
 			s.net.reconcile(r.Members, r.component)
