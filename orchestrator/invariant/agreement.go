@@ -2,6 +2,8 @@ package invariant
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
 	"github.com/netsplit/netsplit/orchestrator/trace"
@@ -16,7 +18,9 @@ is merely behind agrees. It is judged by every node's reorganisations, and by co
 one that most nodes have at the end.
 A dropped block is explained by a partition, and does not count, when it was made while its maker and the maker of a block
 that took its place could not reach each other, or had not converged since: because of a cut, because one of them was down,
-or before the nodes were connected. At the end of the run nothing is explained between nodes that are up and can reach each
+or before the nodes were connected. Where nodes report the blocks that they make, it is explained by delay as well: when its maker
+did not have the block yet that took its place at its height, or the maker of that one did not have it, and got it within 10s. So
+forks that follow from delays as long as the time between blocks do not count, however deep. At the end of the run nothing is explained between nodes that are up and can reach each
 other. Nodes whose chains never shared a block, as far down as they are known, are on separate networks, which violates it.
 Where the chain needs a quorum, a partition explains nothing: a group without a quorum cannot make blocks. Where the fork
 depth is 0 as well, every block is final: a replaced block, or two blocks at one height on any two nodes, is a violation
@@ -39,9 +43,12 @@ type agreement struct {
 	given bool
 
 	reorgs   int
-	unlinked int // heads whose chain is not known down to where it could be compared
-	deepest  int // blocks that partitions explain included
-	outside  int // the deepest without them
+	unlinked int  // heads whose chain is not known down to where it could be compared
+	deepest  int  // blocks that partitions explain included
+	outside  int  // the deepest without them
+	delayed  bool // delays explain some blocks too
+	arrivals arrivals
+	deep     []deepReorg // whose blocks may be on their way still
 	where    Evidence
 	found    worst
 	evidence []Evidence
@@ -58,6 +65,8 @@ func (c *agreement) Observe(s *replay.State, e *trace.Event) {
 		c.blocks.observe(s)
 	}
 	c.heights.observe(s, e)
+	c.arrivals.observe(s, e)
+	c.judgeDeep(s, s.Now-maxOnTheWay)
 	if s.Reorg.Unlinked {
 		c.unlinked++
 	}
@@ -72,26 +81,114 @@ func (c *agreement) Observe(s *replay.State, e *trace.Event) {
 	if s.Reorg.Depth <= c.depth && s.Reorg.Depth <= c.outside {
 		return
 	}
-	depth := outsidePartitions(s, s.Reorg, s.Block)
-	c.outside = max(c.outside, depth)
-	if depth > c.depth {
+	dropped := outsidePartitions(s, s.Reorg, s.Block)
+	switch depth := len(dropped); {
+	case depth > c.depth && !s.Facts.NeedsQuorum() && !s.Facts.Polled():
+		c.deep = append(c.deep, deepReorg{at: s.Now, to: s.Block, depth: s.Reorg.Depth, dropped: dropped, evidence: c.reorgEvidence(s)})
+	case depth > c.depth:
 		c.found.add(float64(depth), func() Evidence { return c.reorgEvidence(s) })
+		fallthrough
+	default:
+		c.outside = max(c.outside, depth)
 	}
 }
 
-// outsidePartitions counts the dropped blocks that no partition explains; to is the end of the chain that replaced them.
-func outsidePartitions(s *replay.State, r replay.Reorg, to replay.BlockIndex) int {
-	if s.Facts.NeedsQuorum() {
-		return r.Depth
-	}
-	count, left := 0, r.Depth
+// outsidePartitions are the dropped blocks that no partition explains; to is the end of the chain that replaced them.
+func outsidePartitions(s *replay.State, r replay.Reorg, to replay.BlockIndex) (dropped []replay.BlockIndex) {
+	left := r.Depth
 	for b := r.From; b != r.Fork && b != replay.NoBlock && left > 0; b = s.Blocks.At(b).Parent {
 		left--
-		if !explained(s, s.Blocks.At(b), r.Fork, to) {
-			count++
+		if s.Facts.NeedsQuorum() || !explained(s, s.Blocks.At(b), r.Fork, to) {
+			dropped = append(dropped, b)
 		}
 	}
-	return count
+	return dropped
+}
+
+// deepReorg is a reorganisation that dropped more blocks outside partitions than are allowed.
+type deepReorg struct {
+	at       time.Duration
+	to       replay.BlockIndex
+	depth    int
+	dropped  []replay.BlockIndex // outside partitions
+	evidence Evidence
+}
+
+// judgeDeep leaves out what delays explain of the reorganisations up to a time.
+func (c *agreement) judgeDeep(s *replay.State, until time.Duration) {
+	for len(c.deep) > 0 && c.deep[0].at <= until {
+		r := c.deep[0]
+		c.deep = c.deep[1:]
+		depth := 0
+		for _, b := range r.dropped {
+			if c.crossed(s, b, s.Blocks.Ancestor(r.to, s.Blocks.At(b).Height)) {
+				c.delayed = true
+			} else {
+				depth++
+			}
+		}
+		if c.outside = max(c.outside, depth); depth > c.depth {
+			c.found.add(float64(r.depth), func() Evidence { return r.evidence })
+		}
+	}
+}
+
+// maxOnTheWay is how long a block may be on its way from the maker of one block to the maker of another to explain that both
+// exist.
+const maxOnTheWay = 10 * time.Second
+
+// crossed says whether the earlier of two blocks was on its way to the maker of the later one when that was made.
+func (c *agreement) crossed(s *replay.State, a, b replay.BlockIndex) bool {
+	if a == replay.NoBlock || b == replay.NoBlock {
+		return false
+	}
+	if s.Blocks.At(a).First > s.Blocks.At(b).First {
+		a, b = b, a
+	}
+	early, late := s.Blocks.At(a), s.Blocks.At(b)
+	if late.Maker == replay.NoNode {
+		return false
+	}
+	arrived, ok := c.arrivals.at(a, late.Maker)
+	return ok && arrived >= late.First && arrived-early.First <= maxOnTheWay
+}
+
+// arrivals are the times at which nodes first had the latest blocks.
+type arrivals struct {
+	first replay.BlockIndex // that is kept
+	times [][]time.Duration // by block and node; negative: it has not come, nil: to none
+}
+
+// maxArrivals bounds the times that are kept, minBlocks is the least number of blocks of which they are.
+const (
+	maxArrivals = 1 << 20
+	minBlocks   = 16
+)
+
+func (a *arrivals) observe(s *replay.State, e *trace.Event) {
+	if e.Kind != trace.KindSeen || s.Facts.Polled() || s.Block < a.first || s.Node == replay.NoNode {
+		return
+	}
+	for int(s.Block-a.first) >= len(a.times) {
+		a.times = append(a.times, nil)
+	}
+	times := &a.times[s.Block-a.first]
+	if *times == nil {
+		*times = slices.Repeat([]time.Duration{-1}, s.Nodes.Len())
+	}
+	if t := &(*times)[s.Node]; *t < 0 {
+		*t = max(0, s.Now)
+	}
+	if surplus := len(a.times) - max(maxArrivals/s.Nodes.Len(), minBlocks); surplus > 0 {
+		a.times, a.first = a.times[surplus:], a.first+replay.BlockIndex(surplus)
+	}
+}
+
+func (a *arrivals) at(b replay.BlockIndex, n replay.NodeIndex) (time.Duration, bool) {
+	if i := int(b - a.first); i < 0 || i >= len(a.times) || a.times[i] == nil || a.times[i][n] < 0 {
+		return 0, false
+	}
+	return a.times[b-a.first][n], true
 }
 
 // explained says whether the maker of a dropped block was separated, when it made the block, from the maker of a block
@@ -150,6 +247,7 @@ func (c *agreement) Finish(s *replay.State) Result {
 	if why := tooSmall(s); why != "" {
 		return r.vacuous(why)
 	}
+	c.judgeDeep(s, s.Now)
 	unlinked := c.unlinked + c.compareEnds(s)
 	c.evidence = append(append(append(c.blocks.evidence(s), c.heights.found...), doubleProductions(s)...), c.found.evidence...)
 	c.evidence = c.evidence[:min(len(c.evidence), MaxEvidence)]
@@ -193,6 +291,8 @@ func (c *agreement) figure(s *replay.State) string {
 	case deepest == 0:
 		text = "no reorg"
 	case s.Facts.NeedsQuorum():
+	case c.delayed:
+		text += fmt.Sprintf(", %d outside partitions and delays", c.outside)
 	case c.outside == 0:
 		text += ", all explained by partitions"
 	case c.outside < deepest:
@@ -236,7 +336,7 @@ func (c *agreement) compareEnds(s *replay.State) (unknown int) {
 		depth := r.Depth
 		connected := s.Settled() && s.Nodes.Up(i) && s.Nodes.Up(mainNode) && s.Net.Component(i) == s.Net.Component(mainNode)
 		if !connected {
-			depth = outsidePartitions(s, r, main)
+			depth = len(outsidePartitions(s, r, main))
 		}
 		c.deepest = max(c.deepest, r.Depth)
 		c.outside = max(c.outside, depth)

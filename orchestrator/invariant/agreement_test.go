@@ -164,3 +164,58 @@ func TestAgreement_ChainsKnownFromSomeHeightOn(t *testing.T) {
 		t.Errorf("reason %q", r.Reason)
 	}
 }
+
+// Two nodes make blocks at the same heights. Delay explains what each of them dropped that it made before it had the other's, as long
+// as that was not on its way for too long.
+func TestAgreement_Delays(t *testing.T) {
+	const blocks = 8
+	name := func(prefix string, i int) trace.Hash { return trace.Hash(fmt.Sprint(prefix, i)) }
+	exchange := func(h *history, i int) {
+		h.get("b", "a", name("l", i))
+		h.get("a", "b", name("w", i))
+	}
+	mine := func(h *history, n trace.NodeID, prefix string, i int) {
+		h.mine(n, name(prefix, i), h.heads[n])
+	}
+	run := func(events func(h *history)) Result {
+		h := newHistory(t, "a", "b")
+		h.grow("x", 2, time.Second, "a", "b")
+		events(h)
+		mine(h, "b", "w", blocks)
+		h.get("a", "b", name("w", blocks))
+		h.end(20 * time.Second)
+		return h.result("agreement")
+	}
+	r := run(func(h *history) {
+		for i := range blocks {
+			h.sleep(3 * time.Second)
+			mine(h, "a", "l", i)
+			mine(h, "b", "w", i)
+			h.sleep(2 * time.Second)
+			exchange(h, i)
+		}
+	})
+	if want(t, r, Pass); r.Metrics["deepest_reorg"] != blocks || r.Metrics["deepest_reorg_outside_partitions"] != 0 {
+		t.Errorf("%s: %v", r.Figure, r.Metrics)
+	}
+	want(t, run(func(h *history) { // a builds on its own although it has what b made
+		for i := range blocks {
+			mine(h, "b", "w", i)
+			b := h.blocks[name("w", i)]
+			h.add("a", &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: b.Hash, Parent: b.Parent, Height: b.Height, From: "b"}})
+			h.sleep(time.Second)
+			mine(h, "a", "l", i)
+			h.get("b", "a", name("l", i))
+		}
+	}), Fail)
+	want(t, run(func(h *history) {
+		for i := range blocks {
+			mine(h, "a", "l", i)
+			mine(h, "b", "w", i)
+		}
+		h.sleep(11 * time.Second)
+		for i := range blocks {
+			exchange(h, i)
+		}
+	}), Fail)
+}

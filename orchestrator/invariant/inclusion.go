@@ -33,7 +33,7 @@ nowhere after the time allowed, 10s and 15 block intervals is lost, and none may
 for what is missing. Where the chain states how long relaying takes (facts.relay_within), that takes the place of the 10s here and
 below, and is added to the 15 block intervals. Later than allowed may be a share of all, and of each sender's (of the node that it was submitted
 to): that of a sender violates it where chance would put so many of all late ones on one sender with a probability of at
-most 1e-4. Submissions that a node refused although it was up are counted; more than max_refused of all, or five and more
+most 1e-5. Submissions that a node refused although it was up are counted; more than max_refused of all, or five and more
 than that share of a sender's, violate it. Not judged, but counted, are those on no chain
 that were submitted to a node that went down less than 10s later, or before it was connected for 10s, those submitted to a node that had not caught up since it was down (its
 earlier transactions, which others may have, can have used the nonce), and those that were separated until the end.
@@ -57,7 +57,7 @@ time allowed was over for one that is missing.`,
 
 // senderFalseAlarm is the probability with which inclusion may fail a run because of one sender's late transactions, when they
 // are late no more often than others'.
-const senderFalseAlarm = 1e-4
+const senderFalseAlarm = 1e-5
 
 type inclusion struct {
 	within     time.Duration
