@@ -159,10 +159,11 @@ type arrivals struct {
 	times [][]time.Duration // by block and node; negative: it has not come, nil: to none
 }
 
-// maxArrivals bounds the times that are kept, minBlocks is the least number of blocks of which they are.
+// The times of the latest recentBlocks are kept, of fewer where there are more than maxArrivals, but of fewBlocks at least.
 const (
-	maxArrivals = 1 << 20
-	minBlocks   = 16
+	recentBlocks = 256
+	maxArrivals  = 1 << 20
+	fewBlocks    = 16
 )
 
 func (a *arrivals) observe(s *replay.State, e *trace.Event) {
@@ -179,7 +180,8 @@ func (a *arrivals) observe(s *replay.State, e *trace.Event) {
 	if t := &(*times)[s.Node]; *t < 0 {
 		*t = max(0, s.Now)
 	}
-	if surplus := len(a.times) - max(maxArrivals/s.Nodes.Len(), minBlocks); surplus > 0 {
+	if surplus := len(a.times) - min(recentBlocks, max(maxArrivals/s.Nodes.Len(), fewBlocks)); surplus > 0 {
+		clear(a.times[:surplus])
 		a.times, a.first = a.times[surplus:], a.first+replay.BlockIndex(surplus)
 	}
 }
