@@ -135,6 +135,9 @@ type Measurement struct {
 	Max      time.Duration `json:"max"`
 	// Delays are those of all packets that arrived, in no particular order.
 	Delays []time.Duration `json:"delays,omitempty"`
+	// Overdue is by how much each of Delays is longer than it should be because the engine that delays packets was late, which it
+	// says of each; in the order of Delays. Nil where no engine held all the packets, and in a simulation.
+	Overdue []time.Duration `json:"overdue,omitempty"`
 	// Late is the most by which the prober sent a packet later than its timetable says: what a busy machine costs.
 	Late time.Duration `json:"late,omitempty"`
 }

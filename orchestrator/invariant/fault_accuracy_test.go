@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/netsplit/netsplit/ci/must"
+	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
@@ -175,8 +177,8 @@ func TestAccuracy_Jitter(t *testing.T) {
 	}{
 		{"as planned", 40, even, Pass, ""},
 		{"few packets", 1, even, Pass, ""},
-		{"no jitter", 40, func(delay, _ time.Duration) time.Duration { return delay }, Fail, "are 100ms to 100ms, expected are 100ms ± 80ms"},
-		{"half of it", 100, func(delay, jitter time.Duration) time.Duration { return even(delay, jitter/2) }, Fail, "expected are 100ms ± 80ms"},
+		{"no jitter", 40, func(delay, _ time.Duration) time.Duration { return delay }, Fail, "not spread evenly over ± 80ms: half of them are within ± 0s"},
+		{"half of it", 100, func(delay, jitter time.Duration) time.Duration { return even(delay, jitter/2) }, Fail, "not spread evenly over ± 80ms"},
 		{"at both ends", 40, func(delay, jitter time.Duration) time.Duration {
 			return delay + jitter*time.Duration(2*(int(even(1, 1))%2)-1)
 		},
@@ -184,13 +186,13 @@ func TestAccuracy_Jitter(t *testing.T) {
 		{"mostly early", 100, func(delay, jitter time.Duration) time.Duration { return min(even(delay, jitter), even(delay, jitter)) },
 			Fail, "not spread evenly"},
 		{"too wide", 40, func(delay, jitter time.Duration) time.Duration { return even(delay, 2*jitter) }, Fail, "expected are 100ms ± 80ms"},
-		{"no delay", 5, func(_, _ time.Duration) time.Duration { return 0 }, Fail, "expected are 100ms ± 80ms"},
+		{"no delay", 5, func(_, _ time.Duration) time.Duration { return 0 }, Fail, "expected are 150ms ± 80ms"},
 		{"too much", 40, func(delay, jitter time.Duration) time.Duration {
 			if delay > 0 {
 				delay += 60 * ms
 			}
 			return even(delay, jitter)
-		}, Fail, "ms or more, expected are 100ms ± 80ms"},
+		}, Fail, "the delay during the fault is off by"},
 		{"a little too much", 40, func(delay, jitter time.Duration) time.Duration { return even(delay, jitter) + jitter*7/10 }, Fail, ""},
 		{"always the most", 5, func(delay, jitter time.Duration) time.Duration { return delay + jitter }, Fail, "not spread evenly"},
 		{"stays", 40, func(delay, jitter time.Duration) time.Duration { return even(max(delay, 100*ms), max(jitter, 80*ms)) }, Fail, ""},
@@ -244,6 +246,237 @@ func TestVaryingDelays_FalseAlarms(t *testing.T) {
 		}
 		if medians+distances+edges > 0 {
 			t.Errorf("%d packets: of %d good measurements %d, %d and %d fail", n, tries, medians, distances, edges)
+		}
+	}
+}
+
+// lateRelease makes a history's packets on delayed links come later than they do: each by what late draws, which the engine
+// reports, and by what rest draws, which it does not.
+func (h *history) lateRelease(late, rest func() time.Duration) *history {
+	for _, e := range h.events {
+		if e.Kind != trace.KindProbe {
+			continue
+		}
+		for i := range e.Probe.Links {
+			l := &e.Probe.Links[i]
+			if l.ExpectedDelay == 0 || l.ExpectedCut {
+				continue
+			}
+			if l.Delays == nil {
+				l.Delays = slices.Repeat([]time.Duration{l.Median}, l.Received)
+			}
+			l.Overdue = nil
+			for k := range l.Delays {
+				o := late()
+				l.Overdue = append(l.Overdue, o)
+				l.Delays[k] += o + rest()
+			}
+			sorted := slices.Sorted(slices.Values(l.Delays))
+			l.Min, l.Median, l.Max = sorted[0], sorted[(len(sorted)-1)/2], sorted[len(sorted)-1]
+		}
+	}
+	return h
+}
+
+// withoutReports takes away what the engine reports of late packets.
+func (h *history) withoutReports() *history {
+	for _, e := range h.events {
+		if e.Kind == trace.KindProbe {
+			for i := range e.Probe.Links {
+				e.Probe.Links[i].Overdue = nil
+			}
+		}
+	}
+	return h
+}
+
+// Packets that a busy machine releases late are judged without what is measured of that; what is wrong beside that fails.
+func TestAccuracy_LateRelease(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	even := evenly(rng)
+	none := func() time.Duration { return 0 }
+	soon := func() time.Duration { return time.Duration(rng.Int64N(int64(ms))) }
+	// Almost half of the packets are up to 400 ms late.
+	some := func() time.Duration {
+		if rng.Float64() < .55 {
+			return 0
+		}
+		return time.Duration(rng.Int64N(int64(400 * ms)))
+	}
+	for _, c := range []struct {
+		name       string
+		draw       func(delay, jitter time.Duration) time.Duration
+		late, rest func() time.Duration
+		reported   bool
+		want       Verdict
+		reason     string
+	}{
+		{"reported", even, some, soon, true, Pass, ""},
+		{"not reported", even, some, soon, false, Fail, ""},
+		{"more than reported", even, soon, some, true, Fail, "off by"},
+		{"most packets", even, func() time.Duration { return 20*ms + some() }, soon, true, Unknown, "the machine was late: half of the 200 packets"},
+		{"no jitter", func(delay, _ time.Duration) time.Duration { return delay }, some, soon, true, Fail, "spread evenly"},
+		{"half of it", func(delay, jitter time.Duration) time.Duration { return even(delay, jitter/2) }, some, soon, true, Fail, "spread evenly"},
+		{"doubled", func(delay, jitter time.Duration) time.Duration { return even(delay, 2*jitter) }, some, soon, true, Fail, "expected are"},
+		{"too late", func(delay, jitter time.Duration) time.Duration {
+			return even(delay, jitter) + min(delay, 60*ms)
+		}, some, soon, true, Fail, "off by"},
+		{"reported as late, and early", func(_, _ time.Duration) time.Duration { return 0 }, some, soon, true, Fail, "off by -14"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := jitterFaults(t, 100, c.draw).lateRelease(c.late, c.rest)
+			if !c.reported {
+				h.withoutReports()
+			}
+			r := h.result("fault_accuracy")
+			want(t, r, c.want)
+			if !strings.Contains(r.Reason, c.reason) {
+				t.Errorf("reason %q does not say %q", r.Reason, c.reason)
+			}
+		})
+	}
+	constant := func(d time.Duration) *history {
+		return linkFault(t, trace.Rule{Delay: 100 * ms}, link(ms), late(d, 100*ms), link(ms))
+	}
+	plus := func(d time.Duration) func() time.Duration { return func() time.Duration { return d } }
+	for _, c := range []struct {
+		name   string
+		h      *history
+		want   Verdict
+		reason string
+	}{
+		{"constant delay, in time", constant(101*ms).lateRelease(plus(9*ms), none), Pass, ""},
+		{"constant delay, late", constant(101*ms).lateRelease(plus(11*ms), none), Unknown, "f: the machine was late: half of the 5 packets that were measured during the fault were released 11ms too late or more, at most 10ms is allowed"},
+		{"constant delay, late by more than reported", constant(101*ms).lateRelease(plus(2*ms), plus(11*ms)), Fail, "off by 12ms"},
+		{"constant delay, early and reported as late", constant(20*ms).lateRelease(plus(9*ms), none), Fail, "is 20ms, expected are 100ms"},
+	} {
+		r := c.h.result("fault_accuracy")
+		if r.Verdict != c.want || !strings.Contains(r.Reason, c.reason) {
+			t.Errorf("%s: %s (%s), want %s (%s)", c.name, r.Verdict, r.Reason, c.want, c.reason)
+		}
+	}
+}
+
+// Packets are missing while others come so late that these may have come after the measurement.
+func TestAccuracy_MissingPackets(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		received int // of 5, over the delayed link
+		late     time.Duration
+		want     Verdict
+		reason   string
+	}{
+		{"lost", 4, 250 * ms, Fail, "the delayed link from a to b lost 1 of 5 packets"},
+		{"perhaps late", 4, 251 * ms, Unknown, "packets may have come too late to be counted: f: the delayed link from a to b lost 1 of 5"},
+		{"none, perhaps late", 0, 251 * ms, Unknown, "packets may have come too late to be counted: f: none of 5"},
+		{"none", 0, 250 * ms, Fail, "none of 5"},
+	} {
+		during := late(101*ms, 100*ms)
+		during.Received = c.received
+		h := linkFault(t, trace.Rule{Delay: 100 * ms}, link(ms), during, link(ms))
+		for _, e := range h.events {
+			if e.Kind == trace.KindProbe && e.Probe.Phase == trace.ProbeDuring {
+				e.Probe.Late = c.late
+			}
+		}
+		if r := h.result("fault_accuracy"); r.Verdict != c.want || !strings.Contains(r.Reason, c.reason) || r.Timed {
+			t.Errorf("%s: %s (%s), want %s", c.name, r.Verdict, r.Reason, c.want)
+		}
+	}
+}
+
+// varyingProbe is a measurement of 200 packets over 16 links with 100 ± 20 ms, of which draw says how far each is from the middle and
+// how late it was released, both in milliseconds. It returns whether it fails, with a tolerance of 5 ms.
+func varyingProbe(s *replay.State, draw func() (off, overdue float64)) (fails bool) {
+	x := probed{
+		accuracy: &accuracy{tolerance: 5 * ms, base: make(map[[2]trace.NodeID]time.Duration)}, s: s,
+		p: &trace.Probe{Phase: trace.ProbeDuring}, m: &measured{}, f: &linkFigures{},
+	}
+	x.f.ExpectedDelay, x.f.ExpectedJitter = 100*ms, 20*ms
+	for range 16 {
+		l := &trace.LinkProbe{From: "a", To: "b", ExpectedDelay: 100 * ms, ExpectedJitter: 20 * ms}
+		for range 200 / 16 {
+			off, late := draw()
+			l.Delays = append(l.Delays, 100*ms+time.Duration((off+late)*float64(ms)))
+			l.Overdue = append(l.Overdue, time.Duration(late*float64(ms)))
+		}
+		l.Received = len(l.Delays)
+		x.vary = append(x.vary, l)
+	}
+	x.finish()
+	return x.m.failed
+}
+
+// emptyState is the state at the begin of a run.
+func emptyState(t *testing.T) *replay.State {
+	h := newHistory(t, "a", "b")
+	events := func(fn func(*trace.Event) error) error { return fn(h.events[0]) }
+	return must.Get(replay.Play(events, func(*replay.State, *trace.Event) error { return nil }))(t)
+}
+
+// Good measurements on a machine that releases 40 % of the packets up to 400 ms late, and of which each takes up to 1 ms more than
+// is known: all tests together fail them as rarely as those of a punctual machine.
+func TestVaryingDelays_FalseAlarmsWhenLate(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	s := emptyState(t)
+	for range 5000 {
+		if varyingProbe(s, func() (off, late float64) {
+			if rng.Float64() < .4 {
+				late = 400 * rng.Float64()
+			}
+			return 20*(2*rng.Float64()-1) + rng.Float64(), late
+		}) {
+			t.Fatal("a good measurement fails")
+		}
+	}
+}
+
+// TestVaryingDelays_Power states deviations that are found in 99 of 100 measurements, while two steps less are
+// not. docs/invariants.md has them.
+func TestVaryingDelays_Power(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	const jitter = 20.0
+	even := func() float64 { return jitter * (2*rng.Float64() - 1) }
+	s := emptyState(t)
+	for _, c := range []struct {
+		name string
+		draw func(size float64) float64 // how far from the middle, in milliseconds
+		want float64                    // the smallest size that is found
+		step float64
+	}{
+		{"all packets late by ms", func(ms float64) float64 { return even() + ms }, 14, 1},
+		{"narrower by a share", func(by float64) float64 { return even() * (1 - by) }, .45, .05},
+		{"wider by a share", func(by float64) float64 { return even() * (1 + by) }, .35, .05},
+		{"normal, with a standard deviation of a share of the jitter", func(sd float64) float64 { return rng.NormFloat64() * jitter * sd }, .65, .05},
+		{"a share without jitter", func(p float64) float64 {
+			if rng.Float64() < p {
+				return 0
+			}
+			return even()
+		}, .5, .05},
+		{"a share of the early ones moved to the late side", func(p float64) float64 {
+			x := even()
+			if x < 0 && rng.Float64() < p {
+				return -x
+			}
+			return x
+		}, .8, .05},
+	} {
+		found := func(size float64) bool {
+			missed := 0
+			for range 200 {
+				if !varyingProbe(s, func() (off, late float64) { return c.draw(size), 0 }) {
+					missed++
+				}
+			}
+			return missed <= 2
+		}
+		if !found(c.want) || found(c.want-2*c.step) {
+			got := c.step
+			for !found(got) && got < 100*c.step {
+				got += c.step
+			}
+			t.Errorf("%s: %.2f is found, want %.2f", c.name, got, c.want)
 		}
 	}
 }
@@ -474,5 +707,27 @@ func TestFaultSummary_NoAnswersForLinkFaults(t *testing.T) {
 	h.end(time.Second)
 	if f := h.judge().Summary.Faults[0]; f.Answers != nil || f.Nodes != nil {
 		t.Errorf("got %+v", f)
+	}
+}
+
+func TestAccuracy_WorstFirst(t *testing.T) {
+	h := linkFault(t, trace.Rule{Delay: 100 * ms}, link(50*ms), late(20*ms, 100*ms), link(ms)) // 49ms less after it than before
+	h.eachFault(func(f *trace.Fault) { f.PlannedAt -= 3 * time.Second })
+	for _, e := range h.events {
+		if e.Kind != trace.KindProbe || e.Probe.Phase != trace.ProbeDuring {
+			continue
+		}
+		l := e.Probe.Links[0]
+		l.From, l.To = "b", "a"
+		l.ExpectedDelay, l.ExpectedCut, l.Received = 0, true, 1
+		e.Probe.Links = append(e.Probe.Links, l)
+	}
+	r := h.result("fault_accuracy")
+	want(t, r, Fail)
+	wants := []string{"expects the link from b to a to be cut", "during the fault is off by -130ms", "is -30ms, expected are 100ms", "after the fault is off by -49ms", "it began 3s late"}
+	for i, e := range r.Evidence {
+		if i >= len(wants) || !strings.Contains(e.Text, wants[i]) {
+			t.Errorf("evidence %d: %s", i, e.Text)
+		}
 	}
 }

@@ -25,15 +25,17 @@ clock is wrong.`,
 }
 
 type isolation struct {
-	grace    time.Duration
-	version  int                                    // of the enforced cut
-	made     map[replay.BlockIndex]replay.NodeIndex // blocks made since the groups last changed
-	blocks   int                                    // first acceptances and blocks made under a cut
-	probes   int                                    // packets sent over cut links
-	evidence []Evidence
-	crossed  int
-	leaked   bool // to probes
+	grace   time.Duration
+	version int                                    // of the enforced cut
+	made    map[replay.BlockIndex]replay.NodeIndex // blocks made since the groups last changed
+	blocks  int                                    // first acceptances and blocks made under a cut
+	probes  int                                    // packets sent over cut links
+	crossed worst
+	leaked  bool // to probes
 }
+
+// leak is how bad it is when packets of a probe cross a cut: worse than any block, as their times are exact.
+const leak = 1e6
 
 func (c *isolation) Observe(s *replay.State, e *trace.Event) {
 	if cut := &s.Faults.Enforced; c.version != cut.Version {
@@ -71,11 +73,13 @@ func (c *isolation) seen(s *replay.State, e *trace.Seen) {
 }
 
 func (c *isolation) cross(s *replay.State, block trace.Hash, other replay.NodeIndex, text string) {
-	c.crossed++
 	n, o := s.Nodes.At(s.Node).ID, s.Nodes.At(other).ID
-	c.evidence = appendEvidence(c.evidence, Evidence{
-		At: s.Now, Nodes: []trace.NodeID{n, o}, Blocks: []trace.Hash{block}, Windows: s.Faults.Windows(s.Now),
-		Text: string(n) + " " + fmt.Sprintf(text, short(block), o),
+	// The longer the cut has held, the less the block can have been on its way before.
+	c.crossed.add(min((s.Now-s.Faults.Enforced.Since).Seconds(), leak/2), func() Evidence {
+		return Evidence{
+			At: s.Now, Nodes: []trace.NodeID{n, o}, Blocks: []trace.Hash{block}, Windows: s.Faults.Windows(s.Now),
+			Text: string(n) + " " + fmt.Sprintf(text, short(block), o),
+		}
 	})
 }
 
@@ -88,11 +92,12 @@ func (c *isolation) probe(s *replay.State, p *trace.Probe) {
 		if l.Received == 0 {
 			continue
 		}
-		c.crossed++
 		c.leaked = true
-		c.evidence = appendEvidence(c.evidence, Evidence{
-			At: s.Now, Nodes: []trace.NodeID{l.From, l.To}, Windows: s.Faults.Windows(s.Now),
-			Text: fmt.Sprintf("%d of %d probe packets from %s reached %s over a cut link", l.Received, l.Sent, l.From, l.To),
+		c.crossed.add(leak*(1+share(l.Received, l.Sent)), func() Evidence {
+			return Evidence{
+				At: s.Now, Nodes: []trace.NodeID{l.From, l.To}, Windows: s.Faults.Windows(s.Now),
+				Text: fmt.Sprintf("%d of %d probe packets from %s reached %s over a cut link", l.Received, l.Sent, l.From, l.To),
+			}
 		})
 	}
 }
@@ -117,15 +122,15 @@ const idleCut = "the cut dropped no packet of the testnet's own traffic, so no l
 
 func (c *isolation) Finish(s *replay.State) Result {
 	r := Result{
-		Figure: Count(c.crossed, "crossing"), Bound: "no crossing", Evidence: c.evidence,
+		Figure: Count(c.crossed.count, "crossing"), Bound: "no crossing", Evidence: c.crossed.evidence,
 		Metrics: map[string]float64{
-			"crossings": float64(c.crossed), "blocks_under_cut": float64(c.blocks), "probe_packets": float64(c.probes),
+			"crossings": float64(c.crossed.count), "blocks_under_cut": float64(c.blocks), "probe_packets": float64(c.probes),
 		},
 	}
 	switch {
-	case c.crossed > 0:
+	case c.crossed.count > 0:
 		r.Timed = !c.leaked // a block is on the wrong side at the wrong time
-		return r.fail(c.evidence[0].Text)
+		return r.fail(c.crossed.evidence[0].Text)
 	case !s.Faults.Enforced.EverSeparated:
 		return r.vacuous("no cut kept any nodes apart")
 	case c.blocks == 0 && c.probes == 0:

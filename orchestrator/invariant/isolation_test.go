@@ -1,6 +1,7 @@
 package invariant
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -52,4 +53,29 @@ func TestIsolation_OneDirection(t *testing.T) {
 	want(t, run("a", "a", "b"), Fail)
 	want(t, run("a", "c", "b"), Fail) // c cannot have it either
 	want(t, run("b", "a", "b"), Fail) // nothing comes from a
+}
+
+func TestIsolation_WorstFirst(t *testing.T) {
+	h := newHistory(t, "a", "b")
+	h.grow("x", 2, time.Second, "a", "b")
+	h.cut("p", ids("a"), ids("b"))
+	for i, name := range []trace.Hash{"y", "z"} {
+		h.sleep(time.Duration(3+i) * time.Second)
+		h.mine("a", name, h.heads["a"])
+		h.get("b", "a", name)
+	}
+	h.probe("p", trace.ProbeDuring, cutLink(1), cutLink(3))
+	h.heal("p")
+	h.end(time.Second)
+	r := h.result("isolation")
+	want(t, r, Fail)
+	wants := []string{"3 of 5 probe packets", "1 of 5 probe packets", "b has block z", "b has block y"}
+	for i, e := range r.Evidence {
+		if i >= len(wants) || !strings.HasPrefix(e.Text, wants[i]) {
+			t.Errorf("evidence %d: %s", i, e.Text)
+		}
+	}
+	if len(r.Evidence) != len(wants) {
+		t.Errorf("%d pieces of evidence", len(r.Evidence))
+	}
 }

@@ -183,15 +183,19 @@ func (p *prober) probeLinks(ctx context.Context, f *faults.Planned, phase trace.
 	measuredAt := p.time.Now() // before the desired state is read: what begins meanwhile stands after this in the trace
 	after, changesAfter := p.active.desired()
 	desired := unchangedState(before, after, p.net.Nodes(), changes == changesAfter)
+	var late time.Duration
 	for _, m := range measured {
 		e.Late = max(e.Late, m.Late)
+		if len(m.Overdue) > 0 {
+			late = max(late, slices.Max(m.Overdue))
+		}
 		if state, ok := desired(m.Link); ok {
 			e.Links = append(e.Links, linkProbe(m, state))
 		} else {
 			e.Changed++
 		}
 	}
-	p.time.machine.note(e.Late, fmt.Sprintf("probe %s %s", phase, f.ID))
+	p.time.machine.note(max(e.Late, late), fmt.Sprintf("probe %s %s", phase, f.ID))
 	p.rec.addAt(measuredAt, trace.Event{Kind: trace.KindProbe, Probe: &e})
 	return nil
 }
@@ -249,8 +253,11 @@ func linkProbe(m faults.Measurement, desired faults.LinkState) trace.LinkProbe {
 		Min: m.Min, Median: m.Median, Max: m.Max,
 		ExpectedCut: desired.Cut, ExpectedDelay: desired.Shape.Delay, ExpectedJitter: desired.Shape.Jitter,
 	}
-	if out.ExpectedJitter > 0 && !out.ExpectedCut {
-		out.Delays = m.Delays
+	if out.ExpectedCut || out.ExpectedDelay == 0 && out.ExpectedJitter == 0 {
+		return out
+	}
+	if out.ExpectedJitter > 0 || m.Overdue != nil {
+		out.Delays, out.Overdue = m.Delays, m.Overdue
 	}
 	return out
 }

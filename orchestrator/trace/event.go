@@ -396,8 +396,12 @@ type LinkProbe struct {
 	Min      time.Duration `json:"min,omitempty"`
 	Median   time.Duration `json:"median,omitempty"`
 	Max      time.Duration `json:"max,omitempty"`
-	// Delays are those of all packets that arrived, in no particular order; only of links whose delay should vary.
+	// Delays are those of all packets that arrived, in no particular order; of links whose delay should vary, and of those with
+	// Overdue.
 	Delays []time.Duration `json:"delays,omitempty"`
+	// Overdue is by how much each of Delays is longer than it should be because the machine was late, as the engine that held
+	// the packets measured when it released each; only of delayed links, and only where there is such an engine.
+	Overdue []time.Duration `json:"overdue,omitempty"`
 	// What all faults together should do to this link at that time.
 	ExpectedCut    bool          `json:"expected_cut,omitempty"`
 	ExpectedDelay  time.Duration `json:"expected_delay,omitempty"`

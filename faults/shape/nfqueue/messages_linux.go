@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/netsplit/netsplit/faults/shape/nft"
+	"github.com/netsplit/netsplit/faults/shape/probe"
 )
 
 // From linux/netfilter/nfnetlink_queue.h.
@@ -34,8 +35,8 @@ const (
 	flagGSO       = 1 << 2
 	verdictAccept = 1
 
-	// copyRange is the part of each packet that is copied: the IPv4 header without options, and ports.
-	copyRange = 24
+	// copyRange is the part of each packet that is copied: all of a probe.
+	copyRange = probe.PacketSize
 )
 
 // bindFree binds and configures the first free queue and returns its number.
@@ -88,11 +89,15 @@ func appendHeader(b []byte, num uint16) []byte {
 	return binary.BigEndian.AppendUint16(append(b, unix.AF_UNSPEC, unix.NFNETLINK_V0), num)
 }
 
-// appendVerdict appends the message that releases one packet. It requests no acknowledgement; the kernel still reports
-// errors.
-func appendVerdict(b []byte, num uint16, id uint32) []byte {
+// appendVerdict appends the message that releases one packet, with new content unless that is nil. The content's length is a
+// multiple of 4. It requests no acknowledgement; the kernel still reports errors.
+func appendVerdict(b []byte, num uint16, id uint32, content []byte) []byte {
 	const attr = unix.SizeofNlAttr + 8
-	b = binary.NativeEndian.AppendUint32(b, unix.NLMSG_HDRLEN+4+attr)
+	length := unix.NLMSG_HDRLEN + 4 + attr
+	if content != nil {
+		length += unix.SizeofNlAttr + len(content)
+	}
+	b = binary.NativeEndian.AppendUint32(b, uint32(length))
 	b = binary.NativeEndian.AppendUint16(b, msgVerdict)
 	b = binary.NativeEndian.AppendUint16(b, unix.NLM_F_REQUEST)
 	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0) // sequence number and port, which the kernel fills in
@@ -100,15 +105,21 @@ func appendVerdict(b []byte, num uint16, id uint32) []byte {
 	b = binary.NativeEndian.AppendUint16(b, attr)
 	b = binary.NativeEndian.AppendUint16(b, attrVerdictHeader)
 	b = binary.BigEndian.AppendUint32(b, verdictAccept)
-	return binary.BigEndian.AppendUint32(b, id)
+	b = binary.BigEndian.AppendUint32(b, id)
+	if content != nil {
+		b = binary.NativeEndian.AppendUint16(b, uint16(unix.SizeofNlAttr+len(content)))
+		b = binary.NativeEndian.AppendUint16(b, attrPayload)
+		b = append(b, content...)
+	}
+	return b
 }
 
 // arrival is what a packet message says of a packet.
 type arrival struct {
 	id    uint32
 	pair  nft.Pair
-	ipv4  bool // pair is set
-	probe bool // the packet measures a link and is not counted
+	ipv4  bool   // pair is set
+	probe []byte // the content of a packet that measures a link and is not counted, within the message; else nil
 }
 
 // parse reads one datagram of the queue's socket; ok is false when it is no packet. The error is the kernel's, a
@@ -137,7 +148,10 @@ func parse(b []byte) (a arrival, ok bool, err error) {
 		case kind == attrPacketHeader && len(v) >= 4:
 			a.id = binary.BigEndian.Uint32(v)
 		case kind == attrPayload && len(v) >= 20 && v[0]>>4 == 4:
-			a.pair, a.ipv4, a.probe = nft.Pair(v[12:20]), true, isProbe(v)
+			a.pair, a.ipv4 = nft.Pair(v[12:20]), true
+			if isProbe(v) {
+				a.probe = v
+			}
 		}
 	}
 	return a, true, nil
@@ -160,9 +174,10 @@ func attributes(b []byte) iter.Seq2[uint16, []byte] {
 	}
 }
 
-// isProbe reports that an IPv4 packet measures a link; package nft has the same condition as a rule.
+// isProbe reports that the copied part of an IPv4 packet is all of a packet that measures a link. Package nft knows probes by
+// their ports alone.
 func isProbe(ip []byte) bool {
-	return len(ip) >= 24 && ip[0] == 0x45 && ip[9] == unix.IPPROTO_UDP &&
+	return len(ip) == probe.PacketSize && int(binary.BigEndian.Uint16(ip[2:])) == len(ip) && ip[0] == 0x45 && ip[9] == unix.IPPROTO_UDP &&
 		binary.BigEndian.Uint16(ip[20:]) == nft.ProbePort && binary.BigEndian.Uint16(ip[22:]) == nft.ProbePort
 }
 

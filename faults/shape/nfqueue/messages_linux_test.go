@@ -2,12 +2,14 @@ package nfqueue
 
 import (
 	"encoding/binary"
+	"reflect"
 	"testing"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/netsplit/netsplit/ci/must"
+	"github.com/netsplit/netsplit/faults/shape/probe"
 )
 
 func TestDroppedBy(t *testing.T) {
@@ -50,24 +52,25 @@ func TestParse_Packets(t *testing.T) {
 	ip[0] = 0x45
 	want := link(t, 1, 2)
 	copy(ip[12:], want[:])
-	if a, ok, err := parse(packetMessage(t, 7, ip)); !ok || err != nil || a != (arrival{id: 7, pair: want, ipv4: true}) {
+	if a, ok, err := parse(packetMessage(t, 7, ip)); !ok || err != nil || !reflect.DeepEqual(a, arrival{id: 7, pair: want, ipv4: true}) {
 		t.Errorf("parsed %+v, %v, %v", a, ok, err)
 	}
 	for name, payload := range map[string][]byte{"short": ip[:19], "not IPv4": append([]byte{0x60}, ip[1:]...), "empty": nil} {
-		if a, ok, err := parse(packetMessage(t, 7, payload)); !ok || err != nil || a != (arrival{id: 7}) {
+		if a, ok, err := parse(packetMessage(t, 7, payload)); !ok || err != nil || !reflect.DeepEqual(a, arrival{id: 7}) {
 			t.Errorf("%s: parsed %+v, %v, %v, want no pair", name, a, ok, err)
 		}
 	}
-	probe := append(append([]byte(nil), ip...), 0x13, 0x87, 0x13, 0x87)
-	probe[9] = 17
+	packet := make([]byte, probe.PacketSize)
+	copy(packet, append(append([]byte(nil), ip...), 0x13, 0x87, 0x13, 0x87))
+	packet[3], packet[9] = probe.PacketSize, 17
 	for name, c := range map[string]struct {
 		at   int
 		to   byte
 		want bool
-	}{"probe": {9, 17, true}, "TCP": {9, 6, false}, "options": {0, 0x46, false}, "other sender": {21, 0, false}, "other receiver": {23, 0, false}} {
-		b := append([]byte(nil), probe...)
+	}{"probe": {9, 17, true}, "TCP": {9, 6, false}, "options": {0, 0x46, false}, "other sender": {21, 0, false}, "other receiver": {23, 0, false}, "longer": {3, probe.PacketSize + 1, false}} {
+		b := append([]byte(nil), packet...)
 		b[c.at] = c.to
-		if a, _, _ := parse(packetMessage(t, 7, b)); a.probe != c.want || !a.ipv4 {
+		if a, _, _ := parse(packetMessage(t, 7, b)); (a.probe != nil) != c.want || !a.ipv4 || c.want && string(a.probe) != string(b) {
 			t.Errorf("%s: parsed %+v", name, a)
 		}
 	}
@@ -103,8 +106,14 @@ func TestParse_DoesNotAllocate(t *testing.T) {
 func TestAppendVerdict_IsLibrarysMessage(t *testing.T) {
 	verdict := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, verdictAccept), 7)
 	want := message(t, msgVerdict, withAttributes(t, netlink.Attribute{Type: attrVerdictHeader, Data: verdict}))
-	if got := appendVerdict(nil, 41000, 7); string(got) != string(want) {
+	if got := appendVerdict(nil, 41000, 7, nil); string(got) != string(want) {
 		t.Errorf("verdict\n% x, want\n% x", got, want)
+	}
+	content := make([]byte, probe.PacketSize)
+	content[0] = 0x45
+	want = message(t, msgVerdict, withAttributes(t, netlink.Attribute{Type: attrVerdictHeader, Data: verdict}, netlink.Attribute{Type: attrPayload, Data: content}))
+	if got := appendVerdict(nil, 41000, 7, content); string(got) != string(want) {
+		t.Errorf("verdict with content\n% x, want\n% x", got, want)
 	}
 }
 

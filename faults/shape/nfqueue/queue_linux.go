@@ -16,6 +16,7 @@ import (
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape/nft"
+	"github.com/netsplit/netsplit/faults/shape/probe"
 )
 
 const (
@@ -29,8 +30,10 @@ const (
 	readBuffer = 32 << 20
 	// burst bounds the packets that are read, and those that are released, before the other side gets its turn.
 	burst = 256
-	// niceness of the thread where it may not run in real time: a late wake-up is an error in every delay.
+	// niceness of the thread where it may not run in real time, and slice the time that it requests for each of its turns, in
+	// nanoseconds: the shorter, the sooner it gets one (Linux 6.12). A late wake-up is an error in every delay.
 	niceness = -15
+	slice    = 100_000
 )
 
 // Stats counts packets since Open.
@@ -242,7 +245,11 @@ func (q *Queue) serve() {
 // raisePriority makes the calling thread a real-time thread or, where that is not allowed, a favoured one.
 func raisePriority() {
 	fifo := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}
-	if unix.SchedSetAttr(0, &fifo, 0) != nil {
+	if unix.SchedSetAttr(0, &fifo, 0) == nil {
+		return
+	}
+	favoured := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Nice: niceness, Runtime: slice}
+	if unix.SchedSetAttr(0, &favoured, 0) != nil {
 		_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), niceness)
 	}
 }
@@ -251,9 +258,9 @@ func raisePriority() {
 type loop struct {
 	q     *Queue
 	in    *receiver
-	ids   []uint32 // packets to release
-	out   []byte   // their verdicts
-	armed int64    // the release that the timer is set for, or 0
+	due   []heldPacket // packets to release
+	out   []byte       // their verdicts
+	armed int64        // the release that the timer is set for, or 0
 	fds   [3]unix.PollFd
 }
 
@@ -327,8 +334,8 @@ func (l *loop) arrive(n int) {
 		switch {
 		case !ok:
 		case !a.ipv4 || !l.q.plan.arrive(a.pair, a.id, now, a.probe):
-			l.ids = append(l.ids, a.id)
-		case !a.probe:
+			l.due = append(l.due, heldPacket{id: a.id})
+		case a.probe == nil:
 			l.q.delayed++
 		}
 	}
@@ -338,7 +345,7 @@ func (l *loop) arrive(n int) {
 func (l *loop) release(now int64) error {
 	for {
 		l.q.mu.Lock()
-		l.ids = l.q.plan.due(now, l.ids, burst)
+		l.due = l.q.plan.due(now, l.due, burst)
 		drained := l.q.plan.takeDrained()
 		l.q.mu.Unlock()
 		if drained {
@@ -347,15 +354,20 @@ func (l *loop) release(now int64) error {
 			default:
 			}
 		}
-		if len(l.ids) == 0 {
+		if len(l.due) == 0 {
 			return nil
 		}
 		l.out = l.out[:0]
-		for _, id := range l.ids {
-			l.out = appendVerdict(l.out, l.q.num, id)
+		for _, p := range l.due {
+			var content []byte
+			if p.probe != nil {
+				content = p.probe.content
+				probe.MarkReleased(content, p.probe.hold)
+			}
+			l.out = appendVerdict(l.out, l.q.num, p.id, content)
 		}
-		full := len(l.ids) >= burst
-		l.ids = l.ids[:0]
+		full := len(l.due) >= burst
+		l.due = l.due[:0]
 		// Without an address netlink sends to the kernel.
 		if _, err := unix.Write(l.q.socket, l.out); err != nil {
 			return fmt.Errorf("send verdicts: %w", err)

@@ -4,6 +4,8 @@ import (
 	"container/heap"
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
+	"time"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/faults/shape/nft"
@@ -77,14 +79,15 @@ func (s *schedule) pairs() map[nft.Pair]struct{} {
 	return out
 }
 
-// arrive takes in a packet. It returns false for an unknown link: the packet is to be released at once. Probes are kept in an
-// order of their own: each shows the delay that a packet gets, and not how long it waits behind the nodes' own packets.
-func (s *schedule) arrive(pair nft.Pair, id uint32, now int64, probe bool) bool {
+// arrive takes in a packet. It returns false for an unknown link: the packet is to be released at once. probe is the content of
+// a probe, which is copied; nil for any other packet. Probes are kept in an order of their own: each shows the delay that a packet
+// gets, and not how long it waits behind the nodes' own packets.
+func (s *schedule) arrive(pair nft.Pair, id uint32, now int64, probe []byte) bool {
 	l := s.links[pair]
 	if l == nil {
 		return false
 	}
-	if probe {
+	if probe != nil {
 		if l.probes == nil {
 			l.probes = newLinkQueue(pair, ^s.seed)
 			l.probes.probesOf = l
@@ -92,7 +95,7 @@ func (s *schedule) arrive(pair nft.Pair, id uint32, now int64, probe bool) bool 
 		l.probes.shape, l.probes.draining = l.shape, l.draining
 		l = l.probes
 	}
-	l.arrive(id, now)
+	l.arrive(id, now, probe)
 	s.held++
 	if l.heapIndex < 0 {
 		heap.Push(&s.waiting, l)
@@ -108,11 +111,11 @@ func (s *schedule) next() (int64, bool) {
 	return s.waiting[0].next(), true
 }
 
-// due appends the ids of at most limit packets to release by now, oldest release first.
-func (s *schedule) due(now int64, ids []uint32, limit int) []uint32 {
+// due appends at most limit packets to release by now, oldest release first.
+func (s *schedule) due(now int64, packets []heldPacket, limit int) []heldPacket {
 	for len(s.waiting) > 0 && limit > 0 && s.waiting[0].next() <= now {
 		l := s.waiting[0]
-		ids = append(ids, l.pop().id)
+		packets = append(packets, l.pop())
 		s.held--
 		limit--
 		if l.empty() {
@@ -125,7 +128,7 @@ func (s *schedule) due(now int64, ids []uint32, limit int) []uint32 {
 			heap.Fix(&s.waiting, 0)
 		}
 	}
-	return ids
+	return packets
 }
 
 // takeDrained reports whether links were removed since the last call.
@@ -139,6 +142,14 @@ func (s *schedule) takeDrained() bool {
 type heldPacket struct {
 	id      uint32
 	release int64
+	probe   *heldProbe // nil: it is no probe
+}
+
+// heldProbe is a probe in the kernel's queue: its content, and for how long it should be held. The release is later than that
+// where it waits for the probe ahead of it.
+type heldProbe struct {
+	content []byte
+	hold    time.Duration
 }
 
 // linkQueue holds the packets of one directed link, first in, first out.
@@ -161,8 +172,8 @@ func newLinkQueue(pair nft.Pair, seed uint64) *linkQueue {
 	return &linkQueue{pair: pair, random: rand.NewPCG(seed, binary.BigEndian.Uint64(pair[:])), heapIndex: -1}
 }
 
-// arrive takes in a packet that arrived at now.
-func (l *linkQueue) arrive(id uint32, now int64) {
+// arrive takes in a packet that arrived at now; probe is its content if it is a probe, else nil.
+func (l *linkQueue) arrive(id uint32, now int64, probe []byte) {
 	delay := int64(l.shape.Delay)
 	if j := int64(l.shape.Jitter); j > 0 {
 		u := float64(l.random.Uint64()>>11) / (1 << 53)
@@ -172,7 +183,11 @@ func (l *linkQueue) arrive(id uint32, now int64) {
 		delay = 0
 	}
 	l.last = max(l.last, now+delay)
-	l.packets = append(l.packets, heldPacket{id: id, release: l.last})
+	p := heldPacket{id: id, release: l.last}
+	if probe != nil {
+		p.probe = &heldProbe{content: slices.Clone(probe), hold: time.Duration(delay)}
+	}
+	l.packets = append(l.packets, p)
 }
 
 // empty reports that no packet is held.

@@ -3,7 +3,6 @@ package nfqueue
 import (
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
 
@@ -29,7 +28,15 @@ func link(t testing.TB, from, to byte) nft.Pair {
 func delay(d, jitter time.Duration) faults.Shape { return faults.Shape{Delay: d, Jitter: jitter} }
 
 // due is what is released by a time, without a limit.
-func due(s *schedule, now int64) []uint32 { return s.due(now, nil, 1<<30) }
+func due(s *schedule, now int64) (ids []uint32) {
+	for _, p := range s.due(now, nil, 1<<30) {
+		ids = append(ids, p.id)
+	}
+	return ids
+}
+
+// probeContent stands for the content of a probe.
+var probeContent = []byte("probe")
 
 func TestSchedule_Delay(t *testing.T) {
 	a, b := link(t, 1, 2), link(t, 2, 1)
@@ -39,11 +46,11 @@ func TestSchedule_Delay(t *testing.T) {
 		t.Error("an empty schedule has a next release")
 	}
 	for i, p := range []nft.Pair{a, b, a} {
-		if !s.arrive(p, uint32(i+1), int64(i)*ms, false) {
+		if !s.arrive(p, uint32(i+1), int64(i)*ms, nil) {
 			t.Fatalf("packet %d is not held", i+1)
 		}
 	}
-	if s.arrive(link(t, 1, 3), 9, 0, false) {
+	if s.arrive(link(t, 1, 3), 9, 0, nil) {
 		t.Error("a packet of an unknown link is held")
 	}
 	if at, _ := s.next(); at != 6*ms {
@@ -70,8 +77,8 @@ func TestSchedule_JitterKeepsOrder(t *testing.T) {
 	var last uint32
 	for i := range uint32(10_000) {
 		now := int64(i) * 50 * ms // far apart: no packet waits for the one before
-		s.arrive(a, 2*i+1, now, false)
-		s.arrive(a, 2*i+2, now+1, false)
+		s.arrive(a, 2*i+1, now, nil)
+		s.arrive(a, 2*i+2, now+1, nil)
 		at, _ := s.next()
 		if at < now || at > now+20*ms {
 			t.Fatalf("packet %d is released %d ns after it arrived, want 0 to 20 ms", i, at-now)
@@ -101,7 +108,7 @@ func TestSchedule_JitterFollowsSeed(t *testing.T) {
 		s := newSchedule(seed)
 		s.set(map[nft.Pair]faults.Shape{p: delay(time.Second, time.Second)})
 		for i := range uint32(20) {
-			s.arrive(p, i, 0, false)
+			s.arrive(p, i, 0, nil)
 			at := s.links[p].last
 			out = append(out, at)
 		}
@@ -123,9 +130,9 @@ func TestSchedule_ShorterDelayKeepsOrder(t *testing.T) {
 	a := link(t, 1, 2)
 	s := newSchedule(1)
 	s.set(map[nft.Pair]faults.Shape{a: delay(100*time.Millisecond, 0)})
-	s.arrive(a, 1, 0, false)
+	s.arrive(a, 1, 0, nil)
 	s.set(map[nft.Pair]faults.Shape{a: delay(time.Millisecond, 0)})
-	s.arrive(a, 2, ms, false)
+	s.arrive(a, 2, ms, nil)
 	if got := due(s, 99*ms); got != nil {
 		t.Errorf("%v were released before the first packet", got)
 	}
@@ -138,7 +145,7 @@ func TestSchedule_HealedLinkDrains(t *testing.T) {
 	a, b := link(t, 1, 2), link(t, 2, 1)
 	s := newSchedule(1)
 	s.set(map[nft.Pair]faults.Shape{a: delay(10*time.Millisecond, 0), b: delay(10*time.Millisecond, 0)})
-	s.arrive(a, 1, 0, false)
+	s.arrive(a, 1, 0, nil)
 	s.caughtUp(s.generation)
 	s.set(nil)
 	if n := len(s.pairs()); n != 2 || s.takeDrained() {
@@ -151,7 +158,7 @@ func TestSchedule_HealedLinkDrains(t *testing.T) {
 	if !s.takeDrained() {
 		t.Error("takeDrained missed the empty link")
 	}
-	s.arrive(a, 2, 5*ms, false)
+	s.arrive(a, 2, 5*ms, nil)
 	if s.takeDrained() {
 		t.Error("the link was removed with packets held")
 	}
@@ -161,7 +168,7 @@ func TestSchedule_HealedLinkDrains(t *testing.T) {
 	if !s.takeDrained() || s.takeDrained() {
 		t.Error("takeDrained must report the link once")
 	}
-	if len(s.pairs()) != 0 || s.arrive(a, 3, 11*ms, false) {
+	if len(s.pairs()) != 0 || s.arrive(a, 3, 11*ms, nil) {
 		t.Error("the link was not removed")
 	}
 }
@@ -171,10 +178,10 @@ func TestSchedule_RedelayedLinkKeepsOrder(t *testing.T) {
 	s := newSchedule(1)
 	want := map[nft.Pair]faults.Shape{a: delay(10*time.Millisecond, 0)}
 	s.set(want)
-	s.arrive(a, 1, 0, false)
+	s.arrive(a, 1, 0, nil)
 	s.set(nil)
 	s.set(want)
-	s.arrive(a, 2, ms, false)
+	s.arrive(a, 2, ms, nil)
 	if diff := cmp.Diff([]uint32{1}, due(s, 10*ms)); diff != "" {
 		t.Error(diff)
 	}
@@ -191,7 +198,7 @@ func TestSchedule_DueLimit(t *testing.T) {
 	s := newSchedule(1)
 	s.set(map[nft.Pair]faults.Shape{a: {}})
 	for i := range uint32(5) {
-		s.arrive(a, i, 0, false)
+		s.arrive(a, i, 0, nil)
 	}
 	if got := s.due(0, nil, 3); len(got) != 3 || s.held != 2 {
 		t.Errorf("%d were released and %d are held, want 3 and 2", len(got), s.held)
@@ -209,7 +216,8 @@ func TestSchedule_Model(t *testing.T) {
 		var id uint32
 		now := int64(0)
 		release := func(limit int) {
-			for _, got := range s.due(now, nil, limit) {
+			for _, held := range s.due(now, nil, limit) {
+				got := held.id
 				p := owner[got]
 				if queues[p][0] != got {
 					t.Fatalf("seed %d: packet %d was released before %d", seed, got, queues[p][0])
@@ -235,7 +243,7 @@ func TestSchedule_Model(t *testing.T) {
 			default:
 				p := links[r.IntN(3)]
 				id++
-				if s.arrive(p, id, now, false) {
+				if s.arrive(p, id, now, nil) {
 					queues[p] = append(queues[p], id)
 					owner[id] = p
 				} else if len(queues[p]) > 0 {
@@ -273,13 +281,13 @@ func BenchmarkSchedule(b *testing.B) {
 		want[p] = delay(20*time.Millisecond, 5*time.Millisecond)
 	}
 	s.set(want)
-	var ids []uint32
+	var packets []heldPacket
 	now, i := int64(0), uint32(0)
 	for b.Loop() {
 		now += 10_000
 		i++
-		s.arrive(links[int(i)*7919%len(links)], i, now, false)
-		ids = s.due(now, ids[:0], 256)
+		s.arrive(links[int(i)*7919%len(links)], i, now, nil)
+		packets = s.due(now, packets[:0], 256)
 	}
 }
 
@@ -288,13 +296,13 @@ func TestSchedule_Probes(t *testing.T) {
 	s := newSchedule(1)
 	a := link(t, 1, 2)
 	s.set(map[nft.Pair]faults.Shape{a: {Delay: time.Second}})
-	s.arrive(a, 1, 0, false)
-	s.arrive(a, 2, 0, true)
+	s.arrive(a, 1, 0, nil)
+	s.arrive(a, 2, 0, probeContent)
 	s.set(map[nft.Pair]faults.Shape{a: {Delay: 10 * time.Millisecond}})
-	s.arrive(a, 3, ms, false)
+	s.arrive(a, 3, ms, nil)
 	s.set(nil)
 	s.caughtUp(3)
-	s.arrive(a, 4, 2*ms, true)
+	s.arrive(a, 4, 2*ms, probeContent)
 	if early, got := s.due(999*ms, nil, 10), s.due(1000*ms, nil, 10); len(early) != 0 || len(got) != 4 {
 		t.Errorf("released %v and then %v, want none before the first of its kind", early, got)
 	}
@@ -302,11 +310,23 @@ func TestSchedule_Probes(t *testing.T) {
 		t.Error("a drained link stays")
 	}
 	s.set(map[nft.Pair]faults.Shape{a: {Delay: time.Second}})
-	s.arrive(a, 1, 0, false)
+	s.arrive(a, 1, 0, nil)
 	s.set(map[nft.Pair]faults.Shape{a: {Delay: 10 * time.Millisecond}})
-	s.arrive(a, 2, ms, false)
-	s.arrive(a, 3, ms, true)
-	if got := s.due(11*ms, nil, 10); !slices.Equal(got, []uint32{3}) {
-		t.Errorf("released %v, want the probe alone", got)
+	s.arrive(a, 2, ms, nil)
+	s.arrive(a, 3, ms, probeContent)
+	got := s.due(11*ms, nil, 10)
+	if len(got) != 1 || got[0].id != 3 {
+		t.Fatalf("released %v, want the probe alone", got)
+	}
+	if p := got[0].probe; p == nil || string(p.content) != string(probeContent) || p.hold != 10*time.Millisecond {
+		t.Errorf("the probe is %+v", p)
+	}
+	// A probe that waits for the one ahead of it is not meant to be held any longer.
+	s.set(map[nft.Pair]faults.Shape{a: {Delay: 5 * time.Millisecond}})
+	s.arrive(a, 4, 20*ms, probeContent)
+	s.set(map[nft.Pair]faults.Shape{a: {Delay: 2 * time.Millisecond}})
+	s.arrive(a, 5, 20*ms, probeContent)
+	if got := s.due(25*ms, nil, 10); len(got) != 2 || got[1].release != 25*ms || got[1].probe.hold != 2*time.Millisecond {
+		t.Errorf("released %+v", got)
 	}
 }

@@ -3,6 +3,7 @@ package probe
 import (
 	"encoding/binary"
 	"net/netip"
+	"time"
 
 	"github.com/netsplit/netsplit/faults/shape/nft"
 )
@@ -16,19 +17,37 @@ type packet struct {
 	link uint32 // index in the run's links
 	seq  uint32 // from 0; warmUp for packets that are not measured
 	sent int64  // when it was sent, in nanoseconds of the system's clock
+	// overdue is by how much later the packet was released than planned, in nanoseconds, as an engine that held it says;
+	// notHeld when none did.
+	overdue int64
 }
+
+const notHeld = -1
 
 const (
 	// warmUp marks the first packet on each link, which is not measured: it may wait for an address to be resolved.
 	warmUp = 1<<32 - 1
 	// size of an encoded packet.
-	size = 32
+	size = 40
 
-	magic = "nsprobe1"
+	magic = "nsprobe2"
 
 	ipHeader = 20
 	headers  = ipHeader + 8 // IPv4 and UDP
+
+	// PacketSize is the size of a probe in bytes, from its IPv4 header on.
+	PacketSize = headers + size
 )
+
+// markReleased is MarkReleased at a time of the clock that packets have.
+func markReleased(ip []byte, hold time.Duration, now int64) {
+	if len(ip) != PacketSize {
+		return
+	}
+	if p, ok := parse(ip[headers:]); ok {
+		binary.BigEndian.PutUint64(ip[headers+32:], uint64(max(0, now-p.sent-int64(hold))))
+	}
+}
 
 // put encodes p into b, which has at least size bytes.
 func (p packet) put(b []byte) {
@@ -37,6 +56,7 @@ func (p packet) put(b []byte) {
 	binary.BigEndian.PutUint32(b[16:], p.link)
 	binary.BigEndian.PutUint32(b[20:], p.seq)
 	binary.BigEndian.PutUint64(b[24:], uint64(p.sent))
+	binary.BigEndian.PutUint64(b[32:], uint64(p.overdue))
 }
 
 // parse decodes a datagram; ok is false when it is not a probe.
@@ -49,6 +69,8 @@ func parse(b []byte) (p packet, ok bool) {
 		link: binary.BigEndian.Uint32(b[16:]),
 		seq:  binary.BigEndian.Uint32(b[20:]),
 		sent: int64(binary.BigEndian.Uint64(b[24:])),
+
+		overdue: int64(binary.BigEndian.Uint64(b[32:])),
 	}, true
 }
 

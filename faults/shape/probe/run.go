@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"sync"
@@ -26,7 +27,7 @@ type run struct {
 
 	mu      sync.Mutex
 	seen    []bool // by link and sequence number
-	delays  [][]time.Duration
+	arrived [][]arrival
 	sent    []int           // by link
 	late    []time.Duration // by link: the most by which a packet was sent too late
 	pending int             // packets sent and not arrived
@@ -34,15 +35,18 @@ type run struct {
 	done    chan struct{} // closed when all are sent and arrived
 }
 
+// arrival is a packet that arrived: its delay, and the part of that which is due to an engine's being late.
+type arrival struct{ delay, overdue time.Duration }
+
 // newRun prepares to measure links with count packets each.
 func newRun(id uint64, from, to []netip.Addr, count int) *run {
 	return &run{
 		id: id, from: from, to: to, count: count,
-		seen:   make([]bool, len(from)*count),
-		delays: make([][]time.Duration, len(from)),
-		sent:   make([]int, len(from)),
-		late:   make([]time.Duration, len(from)),
-		done:   make(chan struct{}),
+		seen:    make([]bool, len(from)*count),
+		arrived: make([][]arrival, len(from)),
+		sent:    make([]int, len(from)),
+		late:    make([]time.Duration, len(from)),
+		done:    make(chan struct{}),
 	}
 }
 
@@ -64,7 +68,11 @@ func (r *run) arrive(datagram []byte, src, dst netip.Addr, at int64) {
 	}
 	r.seen[slot] = true
 	// Both times are of one clock, but it may be set back while a packet is on its way.
-	r.delays[p.link] = append(r.delays[p.link], time.Duration(max(0, at-p.sent)))
+	a := arrival{delay: time.Duration(max(0, at-p.sent)), overdue: notHeld}
+	if p.overdue != notHeld {
+		a.overdue = time.Duration(min(max(0, p.overdue), int64(a.delay)))
+	}
+	r.arrived[p.link] = append(r.arrived[p.link], a)
 	r.pending--
 	r.check()
 }
@@ -100,13 +108,23 @@ func (r *run) result(links []faults.Link) []faults.Measurement {
 	defer r.mu.Unlock()
 	out := make([]faults.Measurement, len(links))
 	for i, l := range links {
-		d := slices.Clone(r.delays[i])
-		out[i] = faults.Measurement{Link: l, Sent: r.sent[i], Received: len(d), Late: r.late[i]}
-		if len(d) == 0 {
+		all := slices.Clone(r.arrived[i])
+		m := &out[i]
+		*m = faults.Measurement{Link: l, Sent: r.sent[i], Received: len(all), Late: r.late[i]}
+		if len(all) == 0 {
 			continue
 		}
-		slices.Sort(d)
-		out[i].Min, out[i].Median, out[i].Max, out[i].Delays = d[0], d[(len(d)-1)/2], d[len(d)-1], d
+		slices.SortFunc(all, func(a, b arrival) int {
+			return cmp.Or(cmp.Compare(a.delay, b.delay), cmp.Compare(a.overdue, b.overdue))
+		})
+		held := !slices.ContainsFunc(all, func(a arrival) bool { return a.overdue == notHeld })
+		for _, a := range all {
+			m.Delays = append(m.Delays, a.delay)
+			if held {
+				m.Overdue = append(m.Overdue, a.overdue)
+			}
+		}
+		m.Min, m.Median, m.Max = m.Delays[0], m.Delays[(len(all)-1)/2], m.Delays[len(all)-1]
 	}
 	return out
 }

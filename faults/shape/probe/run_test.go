@@ -35,11 +35,11 @@ func TestRun_Result(t *testing.T) {
 	r := testRun()
 	for seq, delay := range []time.Duration{30, 10, 20} {
 		r.countSent(0, 0)
-		r.arrive(datagram(packet{run: 77, link: 0, seq: uint32(seq), sent: 100}), addrA, addrB, 100+int64(delay))
+		r.arrive(datagram(packet{run: 77, link: 0, seq: uint32(seq), sent: 100, overdue: notHeld}), addrA, addrB, 100+int64(delay))
 	}
 	r.countSent(1, 3)
 	r.countSent(1, 3)
-	r.arrive(datagram(packet{run: 77, link: 1, seq: 1, sent: 100}), addrB, addrA, 90) // the clock was set back
+	r.arrive(datagram(packet{run: 77, link: 1, seq: 1, sent: 100, overdue: notHeld}), addrB, addrA, 90) // the clock was set back
 	want := []faults.Measurement{
 		{Link: links[0], Sent: 3, Received: 3, Min: 10, Median: 20, Max: 30, Delays: []time.Duration{10, 20, 30}},
 		{Link: links[1], Sent: 2, Received: 1, Delays: []time.Duration{0}, Late: 3},
@@ -152,6 +152,53 @@ func TestTimetable(t *testing.T) {
 		}
 		if tt.at(0, 0) != 0 || tt.at(1, 0) != c.round || tt.at(0, c.links-1) >= c.round {
 			t.Errorf("%d links: times are %v, %v, %v", c.links, tt.at(0, 0), tt.at(1, 0), tt.at(0, c.links-1))
+		}
+	}
+}
+
+// marked is an encoded packet that an engine released a time after it should.
+func marked(t *testing.T, p packet, hold time.Duration, late int64) []byte {
+	t.Helper()
+	b := frame(make([]byte, headers+size), addrA, addrB, p)
+	markReleased(b, hold, p.sent+int64(hold)+late)
+	return b[headers:]
+}
+
+func TestRun_Overdue(t *testing.T) {
+	p := packet{run: 77, sent: 100, overdue: notHeld}
+	for _, c := range []struct {
+		name string
+		late []int64 // of each packet; notHeld: no engine held it
+		want []time.Duration
+	}{
+		{"in time and late", []int64{0, 7, 3}, []time.Duration{0, 7, 3}},
+		{"released too early", []int64{-4, 0, 0}, []time.Duration{0, 0, 0}},
+		{"more than the delay", []int64{0, 0, 1000}, []time.Duration{0, 0, 80}},
+		{"one that was not held", []int64{0, notHeld, 0}, nil},
+	} {
+		r := testRun()
+		for seq, late := range c.late {
+			p.seq = uint32(seq)
+			b := datagram(p)
+			if late != notHeld {
+				b = marked(t, p, 50, late)
+			}
+			r.countSent(0, 0)
+			r.arrive(b, addrA, addrB, 100+60+10*int64(seq))
+		}
+		m := r.result(links[:1])[0]
+		if diff := cmp.Diff(c.want, m.Overdue); diff != "" {
+			t.Errorf("%s: overdue (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
+func TestMarkReleased_OtherPackets(t *testing.T) {
+	b := frame(make([]byte, headers+size), addrA, addrB, packet{})
+	for name, other := range map[string][]byte{"longer": append(b, 0), "no probe": append(b[:headers:headers], make([]byte, size)...)} {
+		before := string(other)
+		if markReleased(other, 0, 99); string(other) != before {
+			t.Errorf("%s: changed", name)
 		}
 	}
 }

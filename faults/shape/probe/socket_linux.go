@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -163,7 +164,7 @@ func receiveTime(control []byte) int64 {
 func (s *socket) transmit(p packet, buf []byte, to *socket) error {
 	dst := unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_IP), Ifindex: s.port, Halen: 6}
 	copy(dst.Addr[:], to.mac)
-	p.sent = realtime()
+	p.sent, p.overdue = realtime(), notHeld
 	err := unix.Sendto(s.send, frame(buf, s.addr, to.addr, p), 0, &dst)
 	if err == nil || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.ENODEV) {
 		return nil
@@ -175,6 +176,11 @@ func (s *socket) transmit(p packet, buf []byte, to *socket) error {
 func htons(v uint16) uint16 {
 	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, v))
 }
+
+// MarkReleased is called by an engine that is about to release a probe, an IPv4 packet, that it should hold for a time. It writes
+// into the packet how much more time than that has passed since the packet was sent: what a machine that is late adds to the
+// delay. A packet that was held for too short a time is not late. It does nothing to a packet that is no probe.
+func MarkReleased(ip []byte, hold time.Duration) { markReleased(ip, hold, realtime()) }
 
 // realtime reads the clock of receive times.
 func realtime() int64 {

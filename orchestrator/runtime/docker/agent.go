@@ -29,6 +29,10 @@ const agentDir = "/run/netsplit"
 // run as another user or with capabilities that the agent lacks open only to SYS_PTRACE.
 var agentCaps = []string{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_NICE", "SYS_PTRACE", "DAC_OVERRIDE", "CHOWN"}
 
+// agentShares is the agent's weight where containers compete for a CPU, of which others have 1024: the agent uses little, and what
+// it does late is wrong in every measurement. It matters where the engine allows no container to run in real time.
+const agentShares = 64 << 10
+
 const (
 	// agentTimeout bounds the agent's start.
 	agentTimeout = 20 * time.Second
@@ -133,6 +137,7 @@ func (a *faultAgent) start(life context.Context, f *factory, o agentOptions) (*a
 		h.PidMode = "host"
 		h.UsernsMode = "host" // an engine that remaps users has the host's namespaces for no other container
 		h.CapAdd = agentCaps
+		h.CPUShares = agentShares
 		// Not Binds: for these the engine makes a directory that it does not find, as root.
 		h.Mounts = []mount.Mount{{Type: mount.TypeBind, Source: filepath.Dir(a.socket), Target: agentDir}}
 	}
