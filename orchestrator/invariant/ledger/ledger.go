@@ -210,7 +210,7 @@ func (l *Ledger) execute(b *block, h *header, txs []tx) error {
 	for i := range txs {
 		t := &txs[i]
 		cost := t.amount + t.fee
-		from, _ := state.get(t.from)
+		from := state.get(t.from)
 		switch {
 		case t.amount == 0:
 			return invalid("amount", "transaction %d moves nothing", i)
@@ -224,7 +224,7 @@ func (l *Ledger) execute(b *block, h *header, txs []tx) error {
 			return invalid("signature", "transaction %d from %x", i, t.from)
 		}
 		state = state.put(t.from, account{from.balance - cost, from.nonce + 1})
-		to, _ := state.get(t.to)
+		to := state.get(t.to)
 		state = state.put(t.to, account{to.balance + t.amount, to.nonce})
 		fees += t.fee
 	}
@@ -234,7 +234,7 @@ func (l *Ledger) execute(b *block, h *header, txs []tx) error {
 	}
 	// Fees were taken from balances, so they and the subsidy are within the supply, which does not overflow.
 	if reward := l.rules.subsidy + fees; reward > 0 {
-		miner, _ := state.get(h.miner)
+		miner := state.get(h.miner)
 		state = state.put(h.miner, account{miner.balance + reward, miner.nonce})
 	}
 	if root := state.root(); root != h.stateRoot {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/big"
 	"math/rand/v2"
 	"strings"
@@ -121,6 +122,22 @@ func TestAgreesWithTheNode(t *testing.T) {
 		}
 		if _, err := l.Add(raw); err != nil {
 			t.Fatalf("block %d, again: %v", i+1, err)
+		}
+	}
+}
+
+// A new account is not the one beside which it stands in the trie.
+func TestAgreesWithTheNode_NewAccounts(t *testing.T) {
+	m := newMaker(t, easy)
+	l := m.ledger()
+	for i := range 32 {
+		key := must.Get(chain.KeyFromSeed(fmt.Sprintf("%064x", 100+i)))(t)
+		m.keys, m.nonces = append(m.keys, key), append(m.nonces, 0)
+		if _, err := l.Add(m.next(1000, m.pay(i%4, len(m.keys)-1, 10, 1))); err != nil {
+			t.Fatalf("account %d is new: %v", i, err)
+		}
+		if _, err := l.Add(m.next(1000, m.pay(len(m.keys)-1, 0, 9, 1))); err != nil {
+			t.Fatalf("account %d gives away all it has: %v", i, err)
 		}
 	}
 }

@@ -22,10 +22,14 @@ type trie struct {
 
 func (t *trie) leaf() bool { return t.zero == nil && t.one == nil }
 
-func (t *trie) get(addr [32]byte) (account, bool) {
+// get returns an account, the zero account if there is none.
+func (t *trie) get(addr [32]byte) account {
 	for depth := 0; t != nil; depth++ {
+		if t.leaf() && t.addr == addr {
+			return t.acct
+		}
 		if t.leaf() {
-			return t.acct, t.addr == addr
+			break
 		}
 		if bitAt(&addr, depth) == 0 {
 			t = t.zero
@@ -33,7 +37,7 @@ func (t *trie) get(addr [32]byte) (account, bool) {
 			t = t.one
 		}
 	}
-	return account{}, false
+	return account{}
 }
 
 // put returns the set with one account changed or added.
