@@ -164,6 +164,10 @@ func (p *printer) partitions(partitions []replay.Partition) {
 		part := &partitions[i]
 		var rows [][]string
 		for k, side := range part.Sides {
+			if k == maxNodeRows {
+				rows = append(rows, []string{"", fmt.Sprintf("and %d more parts", len(part.Sides)-k), "", "", ""})
+				break
+			}
 			height := "-"
 			if part.Ended {
 				height = strconv.FormatUint(side.Height, 10)

@@ -11,7 +11,7 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// maxNodeRows is the most rows that the table of nodes has; report.json has all nodes.
+// maxNodeRows is the most rows that the table of nodes, or of a partition's parts, has; report.json has all of them.
 const maxNodeRows = 24
 
 // nodes shows every node at the end or, of many, groups of nodes.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,8 +15,12 @@ import (
 // File is the name of a report in its run's directory.
 const File = "report.json"
 
-// maxFile bounds a report that is read: one of 100,000 nodes has some 30 MiB.
-const maxFile = 256 << 20
+// A report that is read may be somebody else's. One of 100,000 nodes has some 30 MiB, and few parts: objects and lists, of
+// which an empty one takes a hundred times the memory of its text. With no more than these, reading it takes 1 GiB at most.
+const (
+	maxFile  = 128 << 20
+	maxParts = 2_000_000
+)
 
 // format is the version of the report's JSON.
 const format = 2
@@ -49,7 +54,7 @@ func Make(dir, path string, expect []trace.Expectation) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("judge %s: %w", path, err)
 	}
-	j.Run.Chain.Genesis = nil // the trace has it; a report is read by people
+	j.Run.Chain.Genesis, j.Run.Plan = nil, nil // the trace has them; a report is read by people
 	r.Verdict, r.Judgement = overall(j), *j
 	return r, nil
 }
@@ -137,6 +142,9 @@ func Load(dir string) (*Report, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read report: %w", err)
+	}
+	if bytes.Count(text, []byte{'{'})+bytes.Count(text, []byte{'['}) > maxParts {
+		return nil, fmt.Errorf("read report %s: it has more than %d objects and lists", path, maxParts)
 	}
 	r := &Report{dir: dir}
 	if err := json.Unmarshal(text, r); err != nil {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -331,6 +333,55 @@ func TestLoad_Errors(t *testing.T) {
 		if err == nil || want != nil && !errors.Is(err, want) || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// A report of many empty parts takes a hundred times the memory of its text: it is refused before it is decoded.
+func TestLoad_Bounded(t *testing.T) {
+	dir := t.TempDir()
+	text := `{"format":2,"run":{"nodes":[` + strings.Repeat("{},", 3<<20) + `{}]}}`
+	must.Do(t, os.WriteFile(filepath.Join(dir, report.File), []byte(text), 0o644))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := report.Load(dir)
+	runtime.ReadMemStats(&after)
+	must.Fail(t, "more than 2000000 objects and lists")(err)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 4*uint64(len(text)) {
+		t.Errorf("%d MiB were allocated", used>>20)
+	}
+}
+
+// A small trace gives no large report: one partition of 300 nodes into 300 parts, whose rules name all of them 20 times.
+func TestMake_Bounded(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "trace.jsonl.zst")
+	w := must.Get(trace.Create(path))(t)
+	r := &trace.Run{Format: trace.Format, ID: "x", Chain: trace.Facts{Family: "pow", BlockInterval: time.Second}}
+	var all []trace.NodeID
+	for i := range 300 {
+		all = append(all, trace.NodeID(fmt.Sprint("n", i)))
+		r.Nodes = append(r.Nodes, trace.RunNode{ID: all[i], Role: "miner", Mine: 1})
+	}
+	f := &trace.Fault{ID: "partition-1", Kind: "partition", Phase: trace.FaultBegin, Rules: slices.Repeat([]trace.Rule{{From: all, To: all, Cut: true}}, 20)}
+	r.Plan = &trace.Plan{Faults: []trace.PlannedFault{{ID: f.ID, Kind: f.Kind, Rules: f.Rules}}}
+	must.Do(t, w.Append(&trace.Event{Kind: trace.KindRun, Run: r}))
+	for _, id := range all {
+		must.Do(t, w.Append(&trace.Event{Kind: trace.KindNode, Node: id, Lifecycle: &trace.Lifecycle{State: trace.StateUp}}))
+	}
+	must.Do(t, w.Append(&trace.Event{Kind: trace.KindPhase, Phase: &trace.Phase{Name: trace.PhaseScheduled}}))
+	for i, phase := range []trace.FaultPhase{trace.FaultBegin, trace.FaultActive, trace.FaultHealing, trace.FaultHealed} {
+		f.Phase = phase
+		must.Do(t, w.Append(&trace.Event{At: time.Duration(i) * time.Second, Kind: trace.KindFault, Fault: f}))
+	}
+	must.Do(t, w.Append(&trace.Event{At: time.Minute, Kind: trace.KindEnd, End: &trace.End{}}))
+	must.Do(t, w.Close())
+	rep := must.Get(report.Make(dir, path, nil))(t)
+	must.Do(t, rep.Save())
+	if text := render(t, rep, report.Style{}); len(text) > 20_000 || !strings.Contains(text, "and 276 more parts") {
+		t.Errorf("%d bytes are printed", len(text))
+	}
+	if info := must.Get(os.Stat(filepath.Join(dir, report.File)))(t); info.Size() > 1000*int64(len(all)) {
+		t.Errorf("report.json has %d bytes", info.Size())
 	}
 }
 

@@ -131,8 +131,12 @@ func (f *bodyFetcher) fetchOne(ctx context.Context, h trace.Hash) error {
 	err := errors.New("no node has it")
 	for _, n := range f.wanted.holdersOf(h) {
 		var b trace.Block
-		if b, err = f.net.Client(n).Block(ctx, h); err == nil {
-			f.rec.add(trace.Event{Kind: trace.KindBlock, Block: &b})
+		if b, err = f.net.Client(n).Block(ctx, h); err != nil {
+			continue
+		}
+		e := trace.Event{Kind: trace.KindBlock, Block: &b}
+		if err = trace.CheckLimits(&e); err == nil {
+			f.rec.add(e)
 			return nil
 		}
 	}

@@ -44,6 +44,10 @@ type recorder struct {
 	starting map[faults.NodeID]startingNode
 	clocks   map[faults.NodeID]trace.Clock // what is known of the nodes' clocks
 	answers  map[trace.NodeID]int          // that were recorded
+	// budgets are how much of the trace each node has taken, see nodeBudget.
+	budgets map[trace.NodeID]*nodeBudget
+	// interval is the chain's block interval, from run time 0 on.
+	interval time.Duration
 	// sealed is the clock time after which nodes' events are no longer recorded; zero: they all are.
 	sealed time.Duration
 }
@@ -60,7 +64,7 @@ func newRecorder(out *trace.Writer, chain chain.Chain, clock runtime.Clock, h ho
 	return &recorder{
 		chain: chain, notification: caps.ParseNotification, clock: clock, hooks: h, polled: caps.Polling != nil, out: out,
 		starting: make(map[faults.NodeID]startingNode), clocks: make(map[faults.NodeID]trace.Clock),
-		answers: make(map[trace.NodeID]int),
+		answers: make(map[trace.NodeID]int), budgets: make(map[trace.NodeID]*nodeBudget),
 	}
 }
 
@@ -68,7 +72,7 @@ func newRecorder(out *trace.Writer, chain chain.Chain, clock runtime.Clock, h ho
 func (r *recorder) begin(zero time.Duration, run trace.Run) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.zero, r.started = zero, true
+	r.zero, r.started, r.interval = zero, true, run.Chain.BlockInterval
 	first := trace.Event{Kind: trace.KindRun, Run: &run}
 	for i := range r.early {
 		e := &r.early[i]
@@ -111,6 +115,9 @@ func (r *recorder) addLocked(at time.Duration, e trace.Event) {
 	if r.ended {
 		return
 	}
+	if !r.takes(&e) {
+		return
+	}
 	e.At = at // of the clock, until run time 0 is known
 	if e.Kind == trace.KindAnswer {
 		r.answers[e.Node]++
@@ -126,6 +133,13 @@ func (r *recorder) addLocked(at time.Duration, e trace.Event) {
 }
 
 func (r *recorder) write(e trace.Event) {
+	if err := trace.CheckLimits(&e); err != nil && e.Node != "" {
+		// What one node says must not make the whole trace unreadable.
+		at := min(max(e.At, -farthest), farthest)
+		e = trace.Event{At: at, Kind: trace.KindGap, Node: e.Node, Gap: &trace.Gap{
+			From: at, Reason: fmt.Sprintf("it reported what no trace takes (%s event): %v", e.Kind, err),
+		}}
+	}
 	if err := r.out.Append(&e); err != nil && r.err == nil {
 		r.err = fmt.Errorf("write trace: %w", err)
 	}
@@ -161,6 +175,12 @@ func (r *recorder) Line(node faults.NodeID, at time.Time, line []byte) {
 func (r *recorder) event(node faults.NodeID, at, received time.Duration, e trace.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if (at - received).Abs() > farthest {
+		r.addLocked(received, trace.Event{Kind: trace.KindGap, Node: trace.NodeID(node), Gap: &trace.Gap{
+			From: received - r.zero, Reason: fmt.Sprintf("it printed a %s event that is %s off", e.Kind, (at - received).Abs()),
+		}})
+		return
+	}
 	if r.started {
 		at = r.correct(node, at, received)
 	}
@@ -171,8 +191,9 @@ func (r *recorder) event(node faults.NodeID, at, received time.Duration, e trace
 	if l, ok := r.starting[node]; ok && at >= l.since && (l.Reason == string(faults.Resume) || e.Kind == trace.KindHead && e.Head.Restored) {
 		r.upLocked(at, node, l.Lifecycle)
 	}
+	before := len(r.early)
 	r.addLocked(at, e)
-	if !r.started && !r.ended {
+	if len(r.early) > before {
 		last := &r.early[len(r.early)-1] // the node's clock may not be known yet
 		last.printed, last.received = true, received
 	}

@@ -6,19 +6,26 @@ import (
 	"math"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"time"
 )
 
 // What a trace may hold. It may be somebody else's: what it says costs those who judge it time and memory. Runs of netsplit stay
 // far below.
 const (
-	maxName     = 512    // bytes of a node's name, a hash and the like
-	maxText     = 64_000 // bytes of a reason or another text
+	// MaxName is the most bytes of a node's name, a hash and the like, MaxText of a reason or another text.
+	MaxName = 1024
+	MaxText = 64_000
+
 	maxNodes    = 200_000
 	maxEdges    = 4_000_000
 	maxInterval = 365 * 24 * time.Hour // of anything; of times of events too
 	minBlocks   = time.Millisecond     // least block interval
 	maxPower    = 1e15
+	maxExpected = 1000   // invariants of a run
+	maxPlanned  = 10_000 // faults of a run, and loads
+	// maxFaultEvents is four phases of each planned fault.
+	maxFaultEvents = 4 * maxPlanned
 	// maxObjects and maxValues bound the parts of one event, which take many times the memory of their text.
 	maxObjects = 300_000
 	maxValues  = 12_000_000
@@ -36,52 +43,76 @@ func checkLine(line []byte) error {
 	return nil
 }
 
-// checkLimits refuses an event that is out of the limits above.
-func checkLimits(e *Event) error {
+// CheckLimits returns an error for an event that readers of a trace refuse, because a name, a text, a number or a time in it is
+// out of all bounds.
+func CheckLimits(e *Event) error {
 	if e.At.Abs() > maxInterval {
 		return fmt.Errorf("its time is %s", e.At)
 	}
-	long := len(e.Node) > maxName
-	text := 0
+	long := len(e.Node) > MaxName
+	text, clock := 0, time.Time{}
 	switch e.Kind {
 	case KindRun:
 		return e.Run.checkLimits()
 	case KindSeen:
-		long = long || len(e.Seen.Hash) > maxName || len(e.Seen.Parent) > maxName || len(e.Seen.From) > maxName
+		long = long || len(e.Seen.Hash) > MaxName || len(e.Seen.Parent) > MaxName || len(e.Seen.From) > MaxName
 	case KindHead:
-		long = long || len(e.Head.Hash) > maxName || len(e.Head.Old) > maxName
+		long = long || len(e.Head.Hash) > MaxName || len(e.Head.Old) > MaxName
 	case KindBlock:
-		long = long || len(e.Block.Hash) > maxName || len(e.Block.Parent) > maxName || len(e.Block.Producer) > maxName
+		long = long || len(e.Block.Hash) > MaxName || len(e.Block.Parent) > MaxName || len(e.Block.Producer) > MaxName ||
+			slices.ContainsFunc(e.Block.Txs, isLong)
+		clock = e.Block.Time
 	case KindFinal:
-		long = long || len(e.Final.Hash) > maxName
+		long = long || len(e.Final.Hash) > MaxName
 	case KindPeer:
-		long, text = long || len(e.Peer.Peer) > maxName, len(e.Peer.Reason)
+		long, text = long || len(e.Peer.Peer) > MaxName, len(e.Peer.Reason)
 	case KindRefuse:
-		long, text = long || len(e.Refuse.Peer) > maxName || len(e.Refuse.Hash) > maxName, len(e.Refuse.Reason)
+		long, text = long || len(e.Refuse.Peer) > MaxName || len(e.Refuse.Hash) > MaxName, len(e.Refuse.Reason)
 	case KindAttack:
-		long = long || len(e.Attack.Peer) > maxName || len(e.Attack.Hash) > maxName || len(e.Attack.Kind) > maxName
+		long = long || len(e.Attack.Peer) > MaxName || len(e.Attack.Hash) > MaxName || len(e.Attack.Kind) > MaxName
 	case KindSubmit:
-		long, text = long || len(e.Submit.Tx) > maxName, len(e.Submit.Error)
+		long, text = long || len(e.Submit.Tx) > MaxName, len(e.Submit.Error)
 	case KindNode:
-		long, text = long || len(e.Lifecycle.Fault) > maxName, len(e.Lifecycle.Reason)
+		long, text = long || len(e.Lifecycle.Fault) > MaxName, len(e.Lifecycle.Reason)
 	case KindStatus:
-		long, text = long || len(e.Status.Head) > maxName, len(e.Status.Error)
+		long, text = long || len(e.Status.Head) > MaxName, len(e.Status.Error)
 	case KindFault:
-		long, text = long || len(e.Fault.ID) > maxName || len(e.Fault.Kind) > maxName, len(e.Fault.Text)
+		long, text = long || len(e.Fault.ID) > MaxName || len(e.Fault.Kind) > MaxName, len(e.Fault.Text)
 	case KindProbe:
-		long, text = long || len(e.Probe.Fault) > maxName, len(e.Probe.Error)
+		long, text = long || len(e.Probe.Fault) > MaxName, len(e.Probe.Error)
+	case KindAnswer:
+		long, text = long || e.Answer.hasLongName(), len(e.Answer.Error)
+		if clock = e.Answer.Clock; hasDate(clock) {
+			clock = e.Answer.PeersClock
+		}
+	case KindBusy:
+		text = len(e.Busy.What)
+	case KindPhase:
+		long = len(e.Phase.Name) > MaxName
 	case KindGap:
 		text = len(e.Gap.Reason)
 	case KindEnd:
-		text = len(e.End.Error)
+		long, text = len(e.End.Died) > MaxName, len(e.End.Error)
 	}
 	switch {
 	case long:
-		return fmt.Errorf("a name or hash has more than %d bytes", maxName)
-	case text > maxText:
-		return fmt.Errorf("a text has more than %d bytes", maxText)
+		return fmt.Errorf("a name or hash has more than %d bytes", MaxName)
+	case text > MaxText:
+		return fmt.Errorf("a text has more than %d bytes", MaxText)
+	case !hasDate(clock):
+		return fmt.Errorf("the year %d of a clock cannot be written", clock.Year())
 	}
 	return nil
+}
+
+// hasDate reports whether a time can be written as RFC 3339 has it, with four digits for the year.
+func hasDate(t time.Time) bool { return t.Year() >= 0 && t.Year() <= 9999 }
+
+func isLong[T ~string](name T) bool { return len(name) > MaxName }
+
+func (a *Answer) hasLongName() bool {
+	return isLong(a.Head) || slices.ContainsFunc(a.Peers, func(p PeerAnswer) bool { return isLong(p.Peer) }) ||
+		slices.ContainsFunc(a.Blocks, func(b BlockAnswer) bool { return isLong(b.Hash) })
 }
 
 func (r *Run) checkLimits() error {
@@ -101,6 +132,10 @@ func (r *Run) checkLimits() error {
 	switch {
 	case len(r.Nodes) > maxNodes, len(r.Edges) > maxEdges:
 		return fmt.Errorf("run: %d nodes and %d edges, at most %d and %d are read", len(r.Nodes), len(r.Edges), maxNodes, maxEdges)
+	case len(r.Expect) > maxExpected:
+		return fmt.Errorf("run: %d invariants are expected, at most %d are read", len(r.Expect), maxExpected)
+	case r.Plan != nil && (len(r.Plan.Faults) > maxPlanned || len(r.Plan.Load) > maxPlanned || len(r.Plan.Reports) > len(kinds)):
+		return fmt.Errorf("run: its plan has more than %d faults or loads", maxPlanned)
 	case f.ForkDepth < 0 || f.ForkDepth > math.MaxInt32:
 		return fmt.Errorf("run: fork_depth is %d", f.ForkDepth)
 	case !(f.Quorum >= 0 && f.Quorum <= 1):
@@ -111,12 +146,12 @@ func (r *Run) checkLimits() error {
 		switch {
 		case !(n.Mine >= 0 && n.Mine <= maxPower):
 			return fmt.Errorf("run: node %.40q has the power %v, want 0 to %v", n.ID, n.Mine, maxPower)
-		case len(n.ID) > maxName, len(n.Role) > maxName, len(n.Account) > maxName, len(n.Addr) > maxName:
-			return fmt.Errorf("run: a name of node %d has more than %d bytes", i+1, maxName)
+		case len(n.ID) > MaxName, len(n.Role) > MaxName, len(n.Account) > MaxName, len(n.Addr) > MaxName:
+			return fmt.Errorf("run: a name of node %d has more than %d bytes", i+1, MaxName)
 		}
 	}
-	if len(r.ID)+len(r.Scenario)+len(r.Runtime)+len(r.Version)+len(f.Name)+len(f.File) > maxText {
-		return fmt.Errorf("run: its texts have more than %d bytes", maxText)
+	if len(r.ID)+len(r.Scenario)+len(r.Runtime)+len(r.Version)+len(f.Name)+len(f.File) > MaxText {
+		return fmt.Errorf("run: its texts have more than %d bytes", MaxText)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ import (
 
 // What no run records is refused, at the line where it stands.
 func TestRead_Limits(t *testing.T) {
-	long := strings.Repeat("x", maxName+1)
+	long := strings.Repeat("x", MaxName+1)
 	run := func(change func(r *Run)) Event {
 		r := &Run{Format: Format, Nodes: []RunNode{{ID: "a", Mine: 1}}, Chain: Facts{BlockInterval: time.Second}}
 		change(r)
@@ -33,12 +33,19 @@ func TestRead_Limits(t *testing.T) {
 		"quorum":           run(func(r *Run) { r.Chain.Quorum = 2 }),
 		"fork depth":       run(func(r *Run) { r.Chain.ForkDepth = -1 }),
 		"name":             run(func(r *Run) { r.Nodes[0].ID = NodeID(long) }),
-		"text of the run":  run(func(r *Run) { r.Scenario = strings.Repeat("x", maxText+1) }),
+		"text of the run":  run(func(r *Run) { r.Scenario = strings.Repeat("x", MaxText+1) }),
 		"time":             {At: math.MinInt64, Kind: KindEnd, End: &End{}},
 		"time of a block":  {At: math.MaxInt64, Kind: KindSeen, Node: "a", Seen: &Seen{Hash: "b", Parent: "c", Height: 1}},
 		"hash":             {Kind: KindSeen, Node: "a", Seen: &Seen{Hash: Hash(long)}},
 		"head":             {Kind: KindHead, Node: "a", Head: &Head{Hash: Hash(long)}},
-		"text":             {Kind: KindGap, Gap: &Gap{Reason: strings.Repeat("x", maxText+1)}},
+		"text":             {Kind: KindGap, Gap: &Gap{Reason: strings.Repeat("x", MaxText+1)}},
+		"expectations":     run(func(r *Run) { r.Expect = make([]Expectation, maxExpected+1) }),
+		"planned faults":   run(func(r *Run) { r.Plan = &Plan{Faults: make([]PlannedFault, maxPlanned+1)} }),
+		"transaction":      {Kind: KindBlock, Block: &Block{Txs: []Hash{"a", Hash(long)}}},
+		"answer":           {Kind: KindAnswer, Node: "a", Answer: &Answer{Blocks: []BlockAnswer{{Hash: Hash(long)}}}},
+		"peer of answer":   {Kind: KindAnswer, Node: "a", Answer: &Answer{Peers: []PeerAnswer{{Peer: NodeID(long)}}}},
+		"error of answer":  {Kind: KindAnswer, Node: "a", Answer: &Answer{Error: strings.Repeat("x", MaxText+1)}},
+		"phase":            {Kind: KindPhase, Phase: &Phase{Name: PhaseName(long)}},
 		"parts of a probe": {Kind: KindProbe, Probe: &Probe{Links: make([]LinkProbe, maxObjects+1)}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -95,6 +95,8 @@ func readWithin(budget *budget, path string, in io.Reader, fn func(*Event) error
 		seen  = newTally()
 		end   *End
 		wrong []string
+		// faults counts the events of faults: what they are compared with grows with their square.
+		faults int
 	)
 	for n := 0; ; n++ {
 		line, err := lines.next()
@@ -116,8 +118,13 @@ func readWithin(budget *budget, path string, in io.Reader, fn func(*Event) error
 			err = budget.add(len(line))
 		}
 		if err == nil {
-			if err = checkLimits(e); err != nil && e.Kind == KindRun && e.Run.Format != Format {
+			if err = CheckLimits(e); err != nil && e.Kind == KindRun && e.Run.Format != Format {
 				err = &FormatError{e.Run.Format}
+			}
+		}
+		if err == nil && e.Kind == KindFault {
+			if faults++; faults > maxFaultEvents {
+				err = fmt.Errorf("more than %d events of faults", maxFaultEvents)
 			}
 		}
 		if err != nil {

@@ -70,7 +70,7 @@ func truth(v any) bool { return v != nil && v != false }
 const (
 	// maxHash is the most bytes of a hash, of a transaction's id, and of the name of a block's maker. The longest that are in
 	// use have some 100; what is longer is a mistake of the chain file, or an attempt to fill the trace.
-	maxHash = 1024
+	maxHash = trace.MaxName
 	// maxTxs is the most bytes that the ids of a block's transactions take in the trace together, so that the block's event
 	// fits into a line with room to spare.
 	maxTxs = trace.MaxLine / 2

@@ -16,8 +16,8 @@ import (
 	"github.com/netsplit/netsplit/orchestrator/trace"
 )
 
-// maxAnswer bounds what is read of a node's answer: a full block as JSON with room to spare.
-const maxAnswer = 16 << 20
+// maxAnswer bounds what is read of a node's answer: a full block as JSON with room to spare, which still fits into the trace.
+const maxAnswer = trace.MaxLine - 64<<10
 
 // maxObjects bounds the objects of an answer: the transactions of a full block. A text of small ones takes much more memory
 // than its length.

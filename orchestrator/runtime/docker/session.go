@@ -48,14 +48,23 @@ func openSession(ctx context.Context) (*session, error) {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	return &session{
 		clock: runtime.NewRealClock(), cli: cli, version: version, life: life, end: end,
-		http: &http.Transport{
-			// A node that is cut off or paused must not hold a caller for the kernel's two minutes.
-			DialContext:         (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
-			MaxIdleConnsPerHost: 2,
-			IdleConnTimeout:     30 * time.Second,
-			DisableCompression:  true,
-		},
+		http: newTransport(),
 	}, nil
+}
+
+// maxHeader bounds the header of a node's reply, in bytes.
+const maxHeader = 64 << 10
+
+// newTransport returns what makes requests to nodes. Who reads a reply bounds its body.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		// A node that is cut off or paused must not hold a caller for the kernel's two minutes.
+		DialContext:            (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
+		MaxIdleConnsPerHost:    2,
+		IdleConnTimeout:        30 * time.Second,
+		DisableCompression:     true, // a bomb would be unpacked
+		MaxResponseHeaderBytes: maxHeader,
+	}
 }
 
 // Clock implements runtime.Runtime: it is real time.
