@@ -11,18 +11,29 @@ import (
 )
 
 // generate makes a scenario in which every invariant must hold as long as the nodes are honest: its bounds follow from its
-// size, its topology and its delays. Everything else is random: nodes, their power, topology, relay, load, and up to four
-// faults that may overlap. Schedules in which faults contradict each other, such as one that kills a node that is down, are
-// discarded.
+// size, its topology and its delays. Everything else is random: nodes, their power, topology, relay, load, adversaries, and
+// either up to four faults that may overlap, or one of the situations. Schedules in which faults contradict each other, such as
+// one that kills a node that is down, are discarded.
 func generate(rng *rand.Rand, seed uint64) ([]byte, error) {
 	for range 1000 {
 		g := generator{rng: rng}
-		text := g.scenario(seed)
-		if _, err := scenario.Parse("generated.yaml", text); err == nil {
+		if text := g.text(seed, pick(rng, situations...)); possible(text, seed) {
 			return text, nil
 		}
 	}
 	return nil, errors.New("no valid scenario in 1000 attempts")
+}
+
+// possible says whether a scenario can run with a seed: faults on random nodes may contradict each other with one and not with
+// another.
+func possible(text []byte, seed uint64) bool {
+	s, err := scenario.Parse("generated.yaml", text)
+	if err != nil {
+		return false
+	}
+	s.Seed = seed
+	_, err = s.PlanFaults()
+	return err == nil
 }
 
 type generator struct {
@@ -35,6 +46,7 @@ type generator struct {
 	delay    time.Duration // the most that all faults together add to one link, with their jitter
 	down     bool          // some node is down or paused for a while
 	faulty   time.Duration // of all faults together
+	hostile  bool          // there are adversaries
 }
 
 type rng = rand.Rand
@@ -52,11 +64,12 @@ func (g *generator) between(low, high, step time.Duration) time.Duration {
 	return low + time.Duration(g.Int64N(int64((high-low)/step)+1))*step
 }
 
-func (g *generator) scenario(seed uint64) []byte {
-	g.interval = pick(g.rng, 500*time.Millisecond, time.Second, 2*time.Second, 2*time.Second, 3*time.Second)
+// text is a scenario in a situation.
+func (g *generator) text(seed uint64, x situation) []byte {
+	g.interval = pick(g.rng, 300*time.Millisecond, 500*time.Millisecond, time.Second, 2*time.Second, 2*time.Second, 3*time.Second, 5*time.Second)
 	g.duration = g.between(40*time.Second, 100*time.Second, time.Second)
-	g.chooseNodes()
-	topology := g.topology()
+	g.chooseNodes(x.nodes)
+	topology := g.topology(x.topology)
 	relay := pick(g.rng, "inventory", "inventory", "flood")
 	if g.IntN(8) == 0 {
 		topology = strings.TrimSuffix(topology, "}")
@@ -65,7 +78,8 @@ func (g *generator) scenario(seed uint64) []byte {
 		}
 		topology += ", peer_exchange: false}"
 	}
-	faults := g.faults()
+	faults := x.faults(g)
+	g.hostile = g.IntN(8) == 0 && len(g.nodes) <= 20
 	within, settle := g.bounds()
 	parameters := func(text string, args ...any) string {
 		if g.defaults() {
@@ -86,13 +100,19 @@ func (g *generator) scenario(seed uint64) []byte {
 			line("  - {name: %s, count: %d}", r.name, r.count)
 		}
 	}
+	if g.hostile {
+		line("  - {name: adversary, count: %d, adversary: %s}", 1+g.IntN(2), g.attacks())
+	}
 	line("consensus: {pow: {block_interval: %v}}", g.interval)
 	line("topology: %s", topology)
 	line("relay: %s", relay)
-	if g.IntN(5) > 0 {
-		from := g.between(0, 10*time.Second, time.Second)
-		until := g.between(from+10*time.Second, g.duration, time.Second)
-		line("load: [{transfers: %d/s, from: %v, until: %v}]", 1+g.IntN(min(30, g.mostTransfers(relay))), from, until)
+	if loads := pick(g.rng, 0, 1, 1, 1, 2); loads > 0 {
+		line("load:")
+		for range loads {
+			from := g.between(0, 10*time.Second, time.Second)
+			until := g.between(from+10*time.Second, g.duration, time.Second)
+			line("  - {transfers: %d/s, from: %v, until: %v}", 1+g.IntN(min(30, max(1, g.mostTransfers(relay)/loads))), from, until)
+		}
 	}
 	if len(faults) > 0 {
 		line("faults:")
@@ -102,7 +122,8 @@ func (g *generator) scenario(seed uint64) []byte {
 	}
 	line("expect:")
 	for _, e := range []string{
-		"agreement", "validity", "chain_growth", "isolation", "fault_accuracy",
+		"agreement", "validity", "chain_growth", "isolation", "fault_accuracy", "fork_choice", "consistency", "connectivity",
+		"durability", "adversary",
 		"block_propagation" + parameters(": {p95: %v}", g.propagation(relay)),
 		"convergence" + parameters(": {within: %v}", within),
 		"inclusion" + parameters(": {within: %v}", within+10*g.interval),
@@ -117,9 +138,21 @@ func (g *generator) scenario(seed uint64) []byte {
 	return []byte(b.String())
 }
 
-// chooseNodes draws 2 to 40 nodes, small testnets more often; one to twelve of them mine, some with more power.
-func (g *generator) chooseNodes() {
-	n := 2 + g.IntN(pick(g.rng, 8, 8, 15, 39))
+// attacks are what adversaries do: everything, or some kinds.
+func (g *generator) attacks() string {
+	if g.IntN(2) == 0 {
+		return "all"
+	}
+	var kinds []string
+	for _, i := range g.Perm(len(scenario.AdversaryKinds))[:1+g.IntN(5)] {
+		kinds = append(kinds, scenario.AdversaryKinds[i])
+	}
+	return "[" + strings.Join(kinds, ", ") + "]"
+}
+
+// chooseNodes draws 2 to 40 nodes, small testnets more often, at least some; one to twelve of them mine, some with more power.
+func (g *generator) chooseNodes(least int) {
+	n := max(least, 2+g.IntN(pick(g.rng, 8, 8, 15, 39)))
 	miners := 1 + g.IntN(min(n, 12))
 	rate := 50 * (1 + g.IntN(4))
 	if strong := g.IntN(3); strong > 0 && strong < miners {
@@ -137,10 +170,14 @@ func (g *generator) chooseNodes() {
 	}
 }
 
-// topology draws one and sets the longest way of a block.
-func (g *generator) topology() string {
+// topology draws one, unless it is given, and sets the longest way of a block.
+func (g *generator) topology(given string) string {
 	n := len(g.nodes)
-	switch kind := pick(g.rng, "full", "ring", "line", "star", "random_regular", "random_regular"); kind {
+	kind := pick(g.rng, "full", "ring", "line", "star", "random_regular", "random_regular")
+	if given != "" {
+		kind = given
+	}
+	switch kind {
 	case "full":
 		g.hops = 1
 		return kind
@@ -280,7 +317,9 @@ func (g *generator) mostTransfers(relay string) int {
 }
 
 // defaults says whether the invariants' own bounds must do: no fault delays anything, and no node is missing.
-func (g *generator) defaults() bool { return g.delay == 0 && !g.down && g.hops <= 5 && g.IntN(3) > 0 }
+func (g *generator) defaults() bool {
+	return g.delay == 0 && !g.down && !g.hostile && g.interval >= 500*time.Millisecond && g.interval <= 2*time.Second && g.hops <= 5 && g.IntN(3) > 0
+}
 
 // propagation is the bound for 95 % of the deliveries: announce, request and answer on every hop, and the time-out of
 // requests where a node may disappear between two of them.

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,7 +16,8 @@ func TestGenerate_IsValidAndVaried(t *testing.T) {
 	words := []string{
 		"topology: full", "topology: ring", "topology: line", "topology: star", "random_regular", "relay: flood", "halves: random",
 		"halves: ordered", "isolate: ", "groups: ", "one_way: ", "latency: ", "jitter: ", "between: ", ", on: ", "kill: ", "pause: ",
-		"stop: ", "peer_exchange: false", "- convergence\n", "restart: ", "load: ", "name: pool", "kill: miner-1", "faults:",
+		"stop: ", "peer_exchange: false", "- convergence\n", "restart: ", "load:", "name: pool", "kill: miner-1", "faults:", "resume: ",
+		"adversary: all", "adversary: [", "at: 0s, for: ", "block_interval: 300ms", "block_interval: 5s",
 	}
 	const n = 400
 	for i := range n {
@@ -29,6 +32,45 @@ func TestGenerate_IsValidAndVaried(t *testing.T) {
 		if seen[w] < 3 || seen[w] == n {
 			t.Errorf("%q is in %d of %d scenarios", w, seen[w], n)
 		}
+	}
+}
+
+func TestSituations_CanRun(t *testing.T) {
+	for k, x := range situations {
+		good := 0
+		for i := range 20 {
+			rng := rand.New(rand.NewPCG(uint64(k), uint64(i)))
+			if possible((&generator{rng: rng}).text(7, x), 7) {
+				good++
+			}
+		}
+		if good < 10 {
+			t.Errorf("%s: %d of 20 schedules can run", x.name, good)
+		}
+	}
+}
+
+// With some seeds, faults on random nodes contradict each other: the file is not run with them.
+func TestChoose_SeedFitsTheFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "random.yaml")
+	must.Do(t, os.WriteFile(file, []byte(`name: random
+nodes: [{name: miner, count: 3, mine: 100/s}]
+faults:
+  - {at: 5s, for: 10s, pause: {random: 1, of: miner}}
+  - {at: 10s, restart: miner-2}
+duration: 20s
+`), 0o600))
+	text, refused := must.Get(os.ReadFile(file))(t), 0
+	for i := range 60 {
+		if !possible(text, uint64(i)) {
+			refused++
+		}
+		if j := must.Get(choose(5, i, []string{file}))(t); j.name == "random" && !possible(j.text, j.seed) {
+			t.Errorf("run %d: the schedule contradicts itself with seed %d", i, j.seed)
+		}
+	}
+	if refused < 5 || refused == 60 {
+		t.Errorf("%d of 60 seeds are refused: this test needs some", refused)
 	}
 }
 
