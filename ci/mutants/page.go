@@ -17,14 +17,14 @@ const pageHead = `# Invariants
 <!-- Written by ` + "`go generate ./ci/mutants`" + ` from the definitions in orchestrator/invariant and the mutants in ci/mutants. -->
 
 What each invariant judges, by which statistic, and when it does not judge. ` + "`expect:`" + ` of a scenario lists those that must hold, with
-parameters; the ones marked *always* are judged in every run. The words are defined in the [glossary](glossary.md).
+parameters; the ones marked *always* are expected of every run, whether the scenario lists them or not. The words are defined in the [glossary](glossary.md).
 
 | verdict | meaning | exit code |
 |---|---|---|
 | PASS | judged, and held | 0 |
 | FAIL | violated: safety and liveness | 1 |
 | FAIL | violated: infrastructure, such as a fault that did not do what it should | 3 |
-| UNKNOWN | it could not be judged | 4 where the scenario expects it, 0 with ` + "`--allow-unknown`" + ` |
+| UNKNOWN | it could not be judged | 4, 0 with ` + "`--allow-unknown`" + ` |
 | VACUOUS | nothing in the run could have violated it | 0, 1 with ` + "`--strict`" + ` |
 | NOT APPLICABLE | this chain cannot show it, in any run | 0 |
 

@@ -109,6 +109,9 @@ func (o *chainChecked) judgeable() (list []judgeable) {
 	if x.Blocks {
 		shown = append(shown, invariant.ObserveBlocks)
 	}
+	if x.Peers {
+		shown = append(shown, invariant.ObservePeers)
+	}
 	if x.Submit {
 		shown = append(shown, invariant.ObserveSubmit)
 	}

@@ -23,6 +23,7 @@ UNKNOWN when no attack was recorded, or none of those that honest nodes must not
 the report unless the scenario lists it, without adversaries.`,
 	Class: Safety, Always: true, Quiet: true,
 	Params: []Param{{Name: "within", Type: TypeDuration, Default: "10s", Doc: "longest time from an attack to its refusal"}},
+	Needs:  []Observation{ObserveAttacks},
 	New: func(p Values) Checker {
 		return &adversary{
 			within: p.Duration("within"), kinds: make(map[string]int), bad: make(map[trace.Hash]sentAttack),

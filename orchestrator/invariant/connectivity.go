@@ -34,6 +34,7 @@ UNKNOWN when nodes that log their connections logged none. NOT APPLICABLE where 
 VACUOUS with fewer than two nodes.`,
 	Class: Safety, Always: true,
 	Params: []Param{{Name: "within", Type: TypeDuration, Default: "20s", Doc: "longest time until nodes that can reach each other are connected"}},
+	Needs:  []Observation{ObservePeers},
 	New:    func(p Values) Checker { return &connectivity{within: p.Duration("within")} },
 }
 

@@ -19,9 +19,10 @@ last one that was reported is no violation: the process may end between storing 
 last head and the last 128 other blocks are remembered. There is no statistic, and no false alarm.
 UNKNOWN when a node that started again reported blocks, but not the head that it had read. VACUOUS, and left out of the report
 unless the scenario lists it, when no node that had reported a block started again. NOT APPLICABLE where nodes are polled: a
-chain file does not say what its nodes keep.`,
+chain file does not show what they read from their disks.`,
 	Class: Safety, Always: true, Quiet: true,
-	New: func(Values) Checker { return &durability{} },
+	Needs: []Observation{ObserveRestored},
+	New:   func(Values) Checker { return &durability{} },
 }
 
 // durability follows what each node has stated, by the lives of its process.
@@ -188,7 +189,7 @@ func (c *durability) Finish(s *replay.State) Result {
 	case len(c.evidence) > 0:
 		return r.fail(c.evidence[0].Text)
 	case s.Facts.Polled():
-		return r.notApplicable("a chain file does not say what its nodes keep when their process ends")
+		return r.notApplicable(fmt.Sprintf("this chain does not show %s", ObserveRestored))
 	case c.unknown != "":
 		return r.unknown(c.unknown)
 	case c.restarts == 0:

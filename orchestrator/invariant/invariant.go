@@ -165,6 +165,9 @@ const (
 	ObserveEncoding Observation = "the encoding of blocks"
 	ObserveTxs      Observation = "the transactions in blocks"
 	ObserveSubmit   Observation = "a way to submit transactions"
+	ObserveRestored Observation = "what a node reads from its disk when it starts" // of nodes that print it
+	ObserveAttacks  Observation = "adversaries, which only netsplit's own nodes can be"
+	ObservePeers    Observation = "how many peers a node has" // a run shows by itself whether they do
 )
 
 // Reports says how much an invariant depends on what nodes report.

@@ -205,7 +205,10 @@ func (j *judge) finish(s *replay.State, damage error, altered bool) *Judgement {
 
 // shown are the observations that runs of a chain can show.
 func shown(f *replay.Facts) []Observation {
-	list := []Observation{ObserveBlocks}
+	list := []Observation{ObserveBlocks, ObservePeers}
+	if !f.Polled() {
+		list = append(list, ObserveRestored, ObserveAttacks)
+	}
 	if len(f.Genesis) > 0 || !f.Polled() {
 		list = append(list, ObserveEncoding)
 	}

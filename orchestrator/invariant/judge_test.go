@@ -85,14 +85,17 @@ func TestDefinition_Missing(t *testing.T) {
 		shown []Observation
 		want  map[string][]Observation
 	}{
-		{"everything", []Observation{ObserveBlocks, ObserveEncoding, ObserveTxs, ObserveSubmit}, map[string][]Observation{}},
-		{"external chain", []Observation{ObserveBlocks, ObserveTxs, ObserveSubmit}, map[string][]Observation{
+		{"everything", []Observation{ObserveBlocks, ObserveEncoding, ObserveTxs, ObserveSubmit, ObserveRestored, ObserveAttacks, ObservePeers}, map[string][]Observation{}},
+		{"external chain", []Observation{ObserveBlocks, ObserveTxs, ObserveSubmit, ObservePeers}, map[string][]Observation{
+			"durability": {ObserveRestored}, "adversary": {ObserveAttacks},
 			"validity": {ObserveEncoding}, "fork_choice": {ObserveEncoding},
 		}},
-		{"no transactions", []Observation{ObserveBlocks}, map[string][]Observation{
+		{"no transactions", []Observation{ObserveBlocks, ObservePeers}, map[string][]Observation{
+			"durability": {ObserveRestored}, "adversary": {ObserveAttacks},
 			"validity": {ObserveEncoding}, "fork_choice": {ObserveEncoding}, "inclusion": {ObserveSubmit, ObserveTxs},
 		}},
 		{"no blocks", []Observation{ObserveEncoding, ObserveTxs, ObserveSubmit}, map[string][]Observation{
+			"durability": {ObserveRestored}, "adversary": {ObserveAttacks}, "connectivity": {ObservePeers},
 			"agreement": {ObserveBlocks}, "validity": {ObserveBlocks}, "convergence": {ObserveBlocks}, "chain_growth": {ObserveBlocks},
 			"block_propagation": {ObserveBlocks}, "inclusion": {ObserveBlocks},
 			"fork_choice": {ObserveBlocks}, "consistency": {ObserveBlocks},
@@ -100,6 +103,21 @@ func TestDefinition_Missing(t *testing.T) {
 	} {
 		if d := cmp.Diff(c.want, missing(c.shown...)); d != "" {
 			t.Errorf("%s: %s", c.name, d)
+		}
+	}
+}
+
+// What chain check says cannot be judged is what is NOT APPLICABLE in a run of polled nodes.
+func TestDefinition_MissingIsNotApplicable(t *testing.T) {
+	h := newBFT(t)
+	h.blocksUntil("x", 10*time.Second, "a", "b", "c", "d")
+	h.submit("a", "t")
+	h.end(time.Second)
+	shown := []Observation{ObserveBlocks, ObserveTxs, ObserveSubmit, ObservePeers}
+	for _, d := range Definitions() {
+		missing := d.Missing(shown)
+		if r := h.result(d.Name); (r.Verdict == NotApplicable) != (len(missing) > 0) {
+			t.Errorf("%s: %s (%s), missing %q", d.Name, r.Verdict, r.Reason, missing)
 		}
 	}
 }

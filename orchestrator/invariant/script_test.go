@@ -102,7 +102,7 @@ var commands = map[string]any{
 		}
 	},
 	// mines sets a node's share of the block-making power.
-	"mines": func(h *history, node int, power float64) { h.run.Nodes[node].Mine = power },
+	"mines":  func(h *history, node int, power float64) { h.run.Nodes[node].Mine = power },
 	"relays": func(h *history, within time.Duration) { h.run.Chain.RelayWithin = within },
 	// probes measures the link from a to b, which is cut.
 	"probes": func(h *history, through int) { h.probe("p", trace.ProbeDuring, cutLink(through)) },

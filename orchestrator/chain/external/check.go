@@ -338,6 +338,7 @@ type Shown struct {
 	Blocks bool // blocks can be read, and each has the one below as its parent
 	Submit bool // transactions can be submitted
 	Txs    bool // blocks list their transactions
+	Peers  bool // each node says how many peers it has
 }
 
 // ShownBy sums up a check's findings.
@@ -350,6 +351,7 @@ func ShownBy(findings []Finding) Shown {
 	return Shown{
 		Blocks: !slices.ContainsFunc(blocks, func(name string) bool { return of[name] != Works }),
 		Submit: of[nameSubmit] == Works,
+		Peers:  of[namePeers] == Works,
 		Txs:    of[nameTxs] == Works && of[rowIncluded] != Failed,
 	}
 }

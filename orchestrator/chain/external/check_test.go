@@ -229,12 +229,13 @@ func TestShownBy(t *testing.T) {
 		change map[string]Outcome
 		want   Shown
 	}{
-		"all works":          {nil, Shown{Blocks: true, Submit: true, Txs: true}},
-		"no parents":         {map[string]Outcome{rowLinked: Failed}, Shown{Submit: true, Txs: true}},
-		"no way to submit":   {map[string]Outcome{nameSubmit: Absent, rowIncluded: Skipped}, Shown{Blocks: true, Txs: true}},
-		"submitting fails":   {map[string]Outcome{nameSubmit: Failed}, Shown{Blocks: true, Txs: true}},
-		"ids do not match":   {map[string]Outcome{rowIncluded: Failed}, Shown{Blocks: true, Submit: true}},
-		"txs are not listed": {map[string]Outcome{nameTxs: Absent}, Shown{Blocks: true, Submit: true}},
+		"all works":          {nil, Shown{Blocks: true, Submit: true, Txs: true, Peers: true}},
+		"no parents":         {map[string]Outcome{rowLinked: Failed}, Shown{Submit: true, Txs: true, Peers: true}},
+		"no way to submit":   {map[string]Outcome{nameSubmit: Absent, rowIncluded: Skipped}, Shown{Blocks: true, Txs: true, Peers: true}},
+		"submitting fails":   {map[string]Outcome{nameSubmit: Failed}, Shown{Blocks: true, Txs: true, Peers: true}},
+		"ids do not match":   {map[string]Outcome{rowIncluded: Failed}, Shown{Blocks: true, Submit: true, Peers: true}},
+		"no peers":           {map[string]Outcome{namePeers: Absent}, Shown{Blocks: true, Submit: true, Txs: true}},
+		"txs are not listed": {map[string]Outcome{nameTxs: Absent}, Shown{Blocks: true, Submit: true, Peers: true}},
 	} {
 		var findings []Finding
 		for row, outcome := range all {

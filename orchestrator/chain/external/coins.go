@@ -33,7 +33,7 @@ type spent struct {
 }
 
 // maxSpent is how many transfers of a node are remembered: more than those that can be on no chain yet.
-const maxSpent = 100
+const maxSpent = 50
 
 // ErrNoCoins is wrapped by the error of a transfer from a node that has no coin which is large enough.
 var ErrNoCoins = errors.New("the node has no coin for it")
@@ -42,6 +42,9 @@ var ErrNoCoins = errors.New("the node has no coin for it")
 // it, with its memory: it gets the latest transfers once more, as wallets do. Where it still refuses, somebody else may have spent
 // the coin since it was listed: the list is read again.
 func (s *sender) spend(ctx context.Context, to *member, amount uint64, extra map[string]any) (trace.Hash, error) {
+	if _, err := s.resubmit(ctx, extra); err != nil {
+		return "", err
+	}
 	for again := false; ; {
 		fresh := len(s.coins) == 0
 		if fresh {
@@ -57,7 +60,7 @@ func (s *sender) spend(ctx context.Context, to *member, amount uint64, extra map
 		var refused *RPCError
 		switch isRefused := errors.As(err, &refused); {
 		case isRefused && !again:
-			again = true
+			again, s.again = true, slices.Clone(s.spent)
 			accepted, err := s.resubmit(ctx, extra)
 			if err != nil {
 				return "", err
@@ -77,11 +80,12 @@ func (s *sender) spend(ctx context.Context, to *member, amount uint64, extra map
 	}
 }
 
-// resubmit gives the node its latest transfers again, and returns how many it accepted: those that it did not have.
+// resubmit gives the node again the transfers that it is to get, and returns how many it accepted: those that it did not have. After
+// an error the next call goes on.
 func (s *sender) resubmit(ctx context.Context, extra map[string]any) (accepted int, err error) {
 	extra = maps.Clone(extra)
-	for _, x := range s.spent {
-		extra["Tx"] = x.tx
+	for ; len(s.again) > 0; s.again = s.again[1:] {
+		extra["Tx"] = s.again[0].tx
 		var refused *RPCError
 		switch _, err := s.submit(ctx, extra); {
 		case err == nil:

@@ -23,6 +23,7 @@ type sender struct {
 	nonce uint64
 	coins []coin  // what is left to spend, the next one first
 	spent []spent // the latest transfers that spent coins, the oldest first
+	again []spent // those of them that the node is to get once more
 }
 
 // startAt sets the number of the first transfer.

@@ -2,6 +2,7 @@ package external
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -195,6 +196,27 @@ func TestSender_SubmitsAgain(t *testing.T) {
 	if n := y.count("coins"); n != 1 {
 		t.Errorf("read coins %d times", n)
 	}
+	// A node that does not answer gets the rest later.
+	sent := len(y.sent)
+	ctx, hang := context.WithCancel(t.Context())
+	y.hook = func(y *fakeNode, method string, _ int) *RPCError {
+		switch {
+		case method == "send" && len(y.sent) == sent && !lost:
+			lost = true
+			return &RPCError{Code: -25, Message: "orphan transaction"}
+		case method == "send" && len(y.sent) == sent+1:
+			hang()
+			return &RPCError{Code: -1, Message: "too late"}
+		}
+		return nil
+	}
+	must.Fail(t, context.Canceled)(w.Client("a").Transfer(ctx, "b", 20))
+	y.hook = nil
+	must.Check(t, pay())
+	again := y.sent[sent:]
+	if n := len(again); n < 3 || again[0] != y.sent[0] || again[n-2] != y.sent[4] || again[n-1] == y.sent[4] || n > 4 {
+		t.Errorf("sent %q", again)
+	}
 	// A coin that was spent is left alone, even where the node does not know of that.
 	y.hook = func(_ *fakeNode, method string, _ int) *RPCError {
 		if method == "send" {
@@ -205,7 +227,7 @@ func TestSender_SubmitsAgain(t *testing.T) {
 	must.Fail(t, ErrNoCoins)(w.Client("a").Transfer(t.Context(), "b", 20))
 	y.hook = nil
 	for range 2 * maxSpent {
-		y.coins = []string{listed(w, "a", 2, 1 << 30)}
+		y.coins = []string{listed(w, "a", 2, 1<<30)}
 		must.Check(t, pay())
 	}
 	if n := len(w.nodes["a"].sender.spent); n != maxSpent {
