@@ -31,15 +31,20 @@ authority producers out of turn take over, so the same holds. At most twice the 
 grace period after the component changed: 5s and two intervals for one that already had a quorum, recovery for one that has
 a quorum again. A component without a quorum must not grow: a block that appears there violates it, except for what was in
 flight in the first 2s after the cut; under proof of authority each producer may first sign once more.
+The pace of a network that ran before netsplit was attached to it is measured before the schedule: its latest blocks, at most 100
+and 10m, by the times that they state. min_share is then 80% by default, and the bounds allow for the uncertainty of the measured
+pace: without a quorum by the ratio of two Poisson counts (binomial), at the same rate of false alarms; with one by the
+spread of the measured intervals, at 2e-6 for each window, by the delays that faults add to a link (six for a block), and for the turn
+of an absent producer of a bft chain 5s and two intervals.
 In settling at least one new block must reach the chain of all nodes that are up: old agreement does not count.
 UNKNOWN when too few blocks are known and the nodes concerned could not be read, or others may have come, and when settling
-was too short to require a block and none came.
+was too short to require a block and none came, and when fewer than 10 blocks of an attached network came before the schedule.
 VACUOUS without block-making power, or when every window is too short to require a block.`,
 	Class: Liveness, Reports: ReportsSome,
 	Needs: []Observation{ObserveBlocks},
 	Params: []Param{
 		{Name: "min_share", Type: TypeShare,
-			Doc: "share of the expected blocks that must come; by default 100% where nodes report the blocks that they make, else 50%"},
+			Doc: "share of the expected blocks that must come; by default 100% where nodes report the blocks that they make, 80% where the pace was measured, else 50%"},
 		{Name: "recovery", Type: TypeDuration, Default: "30s",
 			Doc: "time until nodes that have a quorum again make blocks, where the chain needs one: TCP back-off and round timeouts"},
 	},
@@ -60,6 +65,12 @@ const (
 	// difficulty that rises take some. maxGrowth is how many times the expected blocks may come there.
 	pollShare = 0.5
 	maxGrowth = 2
+	// pacedShare is min_share where the pace of the network itself was measured, which has its forks and its host's load in it.
+	pacedShare = 0.8
+	// pacedWindows is how many windows of a chain with a measured pace growthFalseAlarm is split over, and delaysPerBlock how many
+	// delays of a link a block may take: a proposal, two votes, and what they are answered by.
+	pacedWindows   = 100
+	delaysPerBlock = 6
 )
 
 // growth judges windows: times in which components stayed the same, and some that are wider.
@@ -201,6 +212,9 @@ func (c *growth) begin(s *replay.State) {
 		c.minShare = pollShare
 		if isReporting(s) && !s.Facts.NeedsQuorum() {
 			c.minShare = 1
+		}
+		if s.Facts.Pace != nil {
+			c.minShare = pacedShare
 		}
 	}
 }
@@ -501,6 +515,11 @@ func (c *growth) window(s *replay.State, p *growingPart, at time.Duration) Growt
 		// Blocks come at regular intervals, and a part of one at either end is not expected.
 		w.Expected, w.Most = c.regular(s, p.share, at-p.start), float64(at-p.start)/float64(max(1, s.Facts.BlockInterval))
 		w.AtLeast = int(c.minShare * p.share * w.Expected)
+		if s.Facts.Pace != nil {
+			var surely float64
+			w.Expected, surely = c.paced(s, p.share, p.start, at)
+			w.AtLeast = int(c.minShare * surely)
+		}
 		return w
 	}
 	if w.Made > 0 && p.share > 0 {
@@ -515,6 +534,58 @@ func (c *growth) regular(s *replay.State, share float64, d time.Duration) float6
 		return 0
 	}
 	return max(0, float64(d)/float64(s.Facts.BlockInterval)-1)
+}
+
+// paced is the number of blocks expected of a component in a time, where the chain needs a quorum and its pace was measured, and
+// how many of them surely come if the pace stays the same.
+func (c *growth) paced(s *replay.State, share float64, from, to time.Duration) (expected, surely float64) {
+	if !s.Facts.HasQuorum(share) || to <= from {
+		return 0, 0
+	}
+	interval := float64(s.Facts.BlockInterval)
+	if s.Facts.Family == "bft" { // the turn of an absent producer ends by a time-out
+		interval += (1 - share) / share * float64(steadyGrace(s))
+	} else {
+		interval /= share
+	}
+	ends := []time.Duration{from, to}
+	for _, f := range s.Faults.All() {
+		for _, t := range []time.Duration{f.Begin, f.Healed} {
+			if t > from && t < to {
+				ends = append(ends, t)
+			}
+		}
+	}
+	slices.Sort(ends)
+	for i := range len(ends) - 1 {
+		var delay time.Duration
+		for _, f := range s.Faults.All() {
+			if f.Begin <= ends[i] && (!f.Has(trace.FaultHealed) || f.Healed > ends[i]) {
+				delay += slowest(f.Rules)
+			}
+		}
+		expected += float64(ends[i+1]-ends[i]) / (interval + delaysPerBlock*float64(delay))
+	}
+	n, spread := float64(max(1, s.Facts.Pace.Blocks)), float64(s.Facts.Pace.Spread)/float64(s.Facts.BlockInterval)
+	uncertain := sigmas(c.falseAlarm/pacedWindows) * spread * math.Sqrt(expected+expected*expected/n)
+	return expected, max(0, expected-uncertain-1)
+}
+
+// slowest is the longest delay of some rules.
+func slowest(rules []trace.Rule) (d time.Duration) {
+	for i := range rules {
+		d = max(d, rules[i].Delay+rules[i].Jitter)
+	}
+	return d
+}
+
+// unpaced says why the pace that is expected is not known; empty where it is.
+func unpaced(s *replay.State) string {
+	p := s.Facts.Pace
+	if p == nil || p.Known() {
+		return ""
+	}
+	return fmt.Sprintf("the network's own pace is not known: %s came in %s before the schedule, too few", Count(p.Blocks, "block"), trace.Round(p.Over))
 }
 
 // growing is how many blocks a window's expected blocks add to the height: those that are made before the last one has
@@ -593,10 +664,15 @@ func (c *growth) bound(s *replay.State, w *GrowthWindow, floor, ceiling float64)
 	}
 	_, expected := w.Count()
 	w.AtLeast = poissonFloor(c.minShare*expected, floor)
-	switch w.What {
-	case producerWindow:
+	if p := s.Facts.Pace; p != nil {
+		w.AtLeast = ratioFloor(c.minShare*expected, p.Blocks, floor)
+	}
+	switch {
+	case w.What == wholeSchedule && s.Facts.Pace != nil:
+		w.AtMost = ratioCeiling(maxGrowth*w.Most, s.Facts.Pace.Blocks, ceiling)
+	case w.What == producerWindow:
 		w.AtMost = poissonCeiling(w.Most, ceiling)
-	case wholeSchedule:
+	case w.What == wholeSchedule:
 		w.AtMost = poissonCeiling(maxGrowth*w.Most, ceiling)
 	}
 }
@@ -681,9 +757,14 @@ func (c *growth) Finish(s *replay.State) Result {
 	}
 	c.windows = append(c.windows, c.wider(s)...)
 	var found worst
-	undecided := c.judge(s, &found)
-	if why := c.settled(s, &found); why != "" {
-		undecided = why
+	undecided := unpaced(s)
+	if undecided != "" {
+		c.windows = nil
+	} else {
+		undecided = c.judge(s, &found)
+		if why := c.settled(s, &found); why != "" {
+			undecided = why
+		}
 	}
 	r.Evidence = append(c.halt.evidence, found.evidence...)
 	r.Evidence = r.Evidence[:min(len(r.Evidence), MaxEvidence)]
@@ -750,6 +831,9 @@ func (c *growth) describe(s *replay.State, r *Result) (judged int) {
 		r.Figure = fmt.Sprintf("least of %d windows: %s", judged, r.Figure)
 	}
 	r.Bound = fmt.Sprintf("at least %s there", Count(closest.AtLeast, "block"))
+	if p := s.Facts.Pace; p != nil {
+		r.Figure += fmt.Sprintf("; pace %s measured before the schedule", trace.Round(p.Interval()))
+	}
 	return judged
 }
 

@@ -469,15 +469,9 @@ func (c *inclusion) lateSender(s *replay.State, all verdictCount) *Evidence {
 
 // drawAtLeast is the probability with which n draws from a set have at least k of its marked members (hypergeometric).
 func drawAtLeast(size, marked, n, k int) float64 {
-	choose := func(a, b int) float64 {
-		x, _ := math.Lgamma(float64(a + 1))
-		y, _ := math.Lgamma(float64(b + 1))
-		z, _ := math.Lgamma(float64(a - b + 1))
-		return x - y - z
-	}
 	sum := 0.0
 	for i := max(k, n-(size-marked)); i <= min(n, marked); i++ {
-		sum += math.Exp(choose(marked, i) + choose(size-marked, n-i) - choose(size, n))
+		sum += math.Exp(logChoose(marked, i) + logChoose(size-marked, n-i) - logChoose(size, n))
 	}
 	return min(1, sum)
 }

@@ -102,7 +102,13 @@ var commands = map[string]any{
 		}
 	},
 	// mines sets a node's share of the block-making power.
-	"mines":  func(h *history, node int, power float64) { h.run.Nodes[node].Mine = power },
+	"mines": func(h *history, node int, power float64) { h.run.Nodes[node].Mine = power },
+	"pace": func(h *history, blocks int, over, spread time.Duration) {
+		p := trace.Pace{Blocks: blocks, Over: over, Spread: spread}
+		if h.run.Chain.Pace = &p; p.Known() {
+			h.run.Chain.BlockInterval = p.Interval()
+		}
+	},
 	"relays": func(h *history, within time.Duration) { h.run.Chain.RelayWithin = within },
 	// probes measures the link from a to b, which is cut.
 	"probes": func(h *history, through int) { h.probe("p", trace.ProbeDuring, cutLink(through)) },

@@ -148,6 +148,60 @@ func poissonCeiling(mean, alpha float64) int {
 	return 0
 }
 
+// ratioFloor is poissonFloor for a mean that is itself an estimate, in proportion to a count of from Poisson-distributed events:
+// of both counts together, the second has the share mean / (mean + from) (binomial). Fewer than the floor are no random variation.
+func ratioFloor(mean float64, from int, alpha float64) int {
+	if !(mean > 0) || from <= 0 || math.IsInf(mean, 1) {
+		return 0
+	}
+	n := float64(from)
+	if mean+n > largeRatio {
+		return int(min(max(0, mean-sigmas(alpha)*math.Sqrt(mean+mean*mean/n)-1), math.MaxInt/2))
+	}
+	// P(X <= k) of from+k is P(the second count reaches k+1 after the first reaches from) (negative binomial): it is summed up.
+	logP, logQ := math.Log(mean/(mean+n)), math.Log(n/(mean+n))
+	sum := 0.0
+	for k := 0; ; k++ {
+		if sum += math.Exp(logChoose(from+k-1, k) + float64(k)*logP + n*logQ); sum >= alpha {
+			return k
+		}
+	}
+}
+
+// ratioCeiling is poissonCeiling for such a mean.
+func ratioCeiling(mean float64, from int, alpha float64) int {
+	if !(mean >= 0) || from <= 0 || math.IsInf(mean, 1) {
+		return math.MaxInt
+	}
+	n := float64(from)
+	if mean+n > largeRatio {
+		z := sigmas(alpha)
+		return int(min(mean+z*math.Sqrt(mean+mean*mean/n)+z*z*(1+mean/n), math.MaxInt/2))
+	}
+	logP, logQ := math.Log(mean/(mean+n)), math.Log(n/(mean+n))
+	sum := 0.0
+	for k := 0; ; k++ {
+		term := n * logQ
+		if k > 0 {
+			term += logChoose(from+k-1, k) + float64(k)*logP
+		}
+		if sum += math.Exp(term); 1-sum < alpha {
+			return k
+		}
+	}
+}
+
+// largeRatio is from where on the distribution of such counts is taken for a normal one.
+const largeRatio = 1e5
+
+// logChoose is the logarithm of the number of ways to choose b of a.
+func logChoose(a, b int) float64 {
+	x, _ := math.Lgamma(float64(a + 1))
+	y, _ := math.Lgamma(float64(b + 1))
+	z, _ := math.Lgamma(float64(a - b + 1))
+	return x - y - z
+}
+
 // largePoisson is the mean from which on a Poisson distribution is taken for a normal one.
 const largePoisson = 1e5
 

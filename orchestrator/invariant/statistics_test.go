@@ -8,6 +8,51 @@ import (
 	"time"
 )
 
+// A count that comes at the rate of the estimate, or at the share of it that is demanded, breaks its bounds no more often than is
+// stated, however few events the estimate is from.
+func TestRatioBounds_FalseAlarmRate(t *testing.T) {
+	const runs, alarm = 8000, .01
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, c := range []struct {
+		from  int
+		times float64 // how much longer the second count lasts
+	}{{10, 1}, {10, 5}, {50, .5}, {100, 3}} {
+		low, high := 0, 0
+		for range runs {
+			took := 0.0 // until the first count is reached, at a rate of 1
+			for range c.from {
+				took += rng.ExpFloat64()
+			}
+			length := c.times * float64(c.from)
+			mean := length * float64(c.from) / took
+			got := 0
+			for at := rng.ExpFloat64(); at < length; at += rng.ExpFloat64() {
+				got++
+			}
+			if got < ratioFloor(mean, c.from, alarm) {
+				low++
+			}
+			if got > ratioCeiling(mean, c.from, alarm) {
+				high++
+			}
+		}
+		if limit := alarm*runs + 40; float64(low) > limit || float64(high) > limit || low == 0 || high == 0 {
+			t.Errorf("%+v: %d below, %d above of %d at a rate of %v", c, low, high, runs, alarm)
+		}
+	}
+	for _, c := range []struct {
+		mean                 float64
+		from, floor, ceiling int
+	}{
+		{400, 100, 253, 586}, {2e5, 1000, 175_000, 226_000}, {math.NaN(), 5, 0, math.MaxInt}, {math.Inf(1), 5, 0, math.MaxInt}, {5, 0, 0, math.MaxInt},
+	} {
+		floor, ceiling := ratioFloor(c.mean, c.from, 1e-4), ratioCeiling(c.mean, c.from, 1e-4)
+		if math.Abs(float64(floor-c.floor)) > .02*float64(c.floor) || math.Abs(float64(ceiling)-float64(c.ceiling)) > .02*float64(c.ceiling) {
+			t.Errorf("%+v: %d, %d", c, floor, ceiling)
+		}
+	}
+}
+
 func TestHistogram(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var h histogram

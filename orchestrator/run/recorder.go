@@ -94,6 +94,18 @@ func (r *recorder) begin(zero time.Duration, run trace.Run) {
 	r.early = nil
 }
 
+// earlyBlocks are the blocks that were recorded before run time 0 was known.
+func (r *recorder) earlyBlocks() (out []*trace.Block) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.early {
+		if b := r.early[i].Block; b != nil {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
 // isStarted reports whether run time 0 is known.
 func (r *recorder) isStarted() bool {
 	r.mu.Lock()

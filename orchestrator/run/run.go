@@ -137,6 +137,9 @@ func (r *run) start(ctx context.Context) error {
 	r.observer = newObserver(r.shared, r.arrivals)
 	r.answers = &answerPoller{r.shared}
 	r.observer.pollFirst(ctx)
+	if err := r.measurePace(ctx); err != nil {
+		return err
+	}
 	r.compareClocks(ctx)
 	r.time.zero = r.time.Now()
 	for _, n := range net.Nodes() {

@@ -203,9 +203,28 @@ type Facts struct {
 	// RelayWithin is how long a transaction may stay with the node that it was submitted to before others have it; zero where the
 	// chain does not say. A node that goes down sooner may take it along.
 	RelayWithin time.Duration `json:"relay_within,omitempty"`
+	// Pace is the pace of a network that ran before netsplit was attached to it, as measured before run time 0; nil where the
+	// scenario sets the interval. Where it is known, BlockInterval is its mean.
+	Pace *Pace `json:"pace,omitempty"`
 	// GenesisHash is the hash of block 0.
 	GenesisHash Hash `json:"genesis_hash"`
 }
+
+// Pace is how fast the latest blocks of a chain came.
+type Pace struct {
+	Blocks int           `json:"blocks"` // the number of intervals
+	Over   time.Duration `json:"over"`   // the time that they took
+	Spread time.Duration `json:"spread"` // the standard deviation of one interval
+}
+
+// leastPace is how many blocks a pace is known from.
+const leastPace = 10
+
+// Known says whether enough blocks came to know the pace.
+func (p *Pace) Known() bool { return p.Blocks >= leastPace && p.Interval() >= minBlocks }
+
+// Interval is the mean interval, zero where no block came.
+func (p *Pace) Interval() time.Duration { return p.Over / time.Duration(max(1, p.Blocks)) }
 
 // Expectation is an invariant that the scenario expects to hold, with parameters as written in the scenario.
 type Expectation struct {

@@ -26,6 +26,7 @@ const (
 	maxPlanned  = 10_000 // faults of a run, and loads
 	// maxFaultEvents is four phases of each planned fault.
 	maxFaultEvents = 4 * maxPlanned
+	maxPace     = 1_000_000 // blocks of a pace
 	// maxObjects and maxValues bound the parts of one event, which take many times the memory of their text.
 	maxObjects = 300_000
 	maxValues  = 12_000_000
@@ -136,6 +137,9 @@ func (r *Run) checkLimits() error {
 		return fmt.Errorf("run: %d invariants are expected, at most %d are read", len(r.Expect), maxExpected)
 	case r.Plan != nil && (len(r.Plan.Faults) > maxPlanned || len(r.Plan.Load) > maxPlanned || len(r.Plan.Reports) > len(kinds)):
 		return fmt.Errorf("run: its plan has more than %d faults or loads", maxPlanned)
+	case f.Pace != nil && (f.Pace.Blocks < 0 || f.Pace.Blocks > maxPace || f.Pace.Over < 0 || f.Pace.Over > maxInterval ||
+		f.Pace.Spread < 0 || f.Pace.Spread > maxInterval):
+		return fmt.Errorf("run: a pace of %d blocks in %s, spread %s", f.Pace.Blocks, f.Pace.Over, f.Pace.Spread)
 	case f.ForkDepth < 0 || f.ForkDepth > math.MaxInt32:
 		return fmt.Errorf("run: fork_depth is %d", f.ForkDepth)
 	case !(f.Quorum >= 0 && f.Quorum <= 1):
