@@ -34,7 +34,7 @@ flight in the first 2s after the cut; under proof of authority each producer may
 The pace of a network that ran before netsplit was attached to it is measured before the schedule: its latest blocks, at most 100
 and 10m, by the times that they state. min_share is then 80% by default, and the bounds allow for the uncertainty of the measured
 pace: without a quorum by the ratio of two Poisson counts (binomial), at the same rate of false alarms; with one by the
-spread of the measured intervals, at 2e-6 for each window, by the delays that faults add to a link (six for a block), and for the turn
+spread of the measured intervals, at 1e-6 for each window, by the delays that faults add to a link (six for a block), and for the turn
 of an absent producer of a bft chain 5s and two intervals.
 In settling at least one new block must reach the chain of all nodes that are up: old agreement does not count.
 UNKNOWN when too few blocks are known and the nodes concerned could not be read, or others may have come, and when settling
