@@ -26,7 +26,7 @@ const (
 	maxPlanned  = 10_000 // faults of a run, and loads
 	// maxFaultEvents is four phases of each planned fault.
 	maxFaultEvents = 4 * maxPlanned
-	maxPace     = 1_000_000 // blocks of a pace
+	maxPace        = 1_000_000 // blocks of a pace
 	// maxObjects and maxValues bound the parts of one event, which take many times the memory of their text.
 	maxObjects = 300_000
 	maxValues  = 12_000_000
