@@ -140,4 +140,7 @@ type Measurement struct {
 	Overdue []time.Duration `json:"overdue,omitempty"`
 	// Late is the most by which the prober sent a packet later than its timetable says: what a busy machine costs.
 	Late time.Duration `json:"late,omitempty"`
+	// Waited is how long the measurement went on after the last packet on any link was sent: what becomes of a link then does not
+	// matter to packets that are on their way, unless it is cut. Zero: not known.
+	Waited time.Duration `json:"waited,omitempty"`
 }

@@ -109,7 +109,7 @@ func (r *faultRunner) apply(ctx context.Context, f *faults.Planned, change func(
 			return 0, fmt.Errorf("the runtime cannot change links")
 		}
 		var err error
-		if applied, err = shaper.Shape(ctx, r.active.change(change)); err != nil {
+		if applied, err = shaper.Shape(ctx, r.active.change(r.time.Now(), change)); err != nil {
 			return 0, err
 		}
 	}

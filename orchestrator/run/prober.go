@@ -28,6 +28,13 @@ const (
 	// the next change of the links.
 	maxProbing  = 4 * time.Second
 	probeMargin = 200 * time.Millisecond
+	// sendMargin is what the last packet of each link takes to be sent, and what must be left then before the next change where the
+	// delay varies, so that a busy machine may be late; sendTime is what each link needs of it more.
+	sendMargin = 350 * time.Millisecond
+	sendTime   = 100 * time.Microsecond
+	// readWithin is how long after it was sent a packet may reach the engine, beside what the engine itself measures: it is delayed
+	// by what holds then.
+	readWithin = 50 * time.Millisecond
 	// restartTimeout bounds the wait for a node to answer after it was started or resumed.
 	restartTimeout = 10 * time.Second
 )
@@ -37,23 +44,36 @@ const (
 type activeLinks struct {
 	mu      sync.Mutex
 	layers  []faults.Layer
-	changes uint64
+	changes []linksChange
 }
 
-// change replaces the list and returns the new one.
-func (l *activeLinks) change(fn func([]faults.Layer) []faults.Layer) []faults.Layer {
+// linksChange is the list from a time on, until the next change.
+type linksChange struct {
+	at     time.Duration // of the run's clock; the links are changed after it
+	layers []faults.Layer
+}
+
+// change replaces the list at a time and returns the new one.
+func (l *activeLinks) change(at time.Duration, fn func([]faults.Layer) []faults.Layer) []faults.Layer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.layers = fn(slices.Clone(l.layers))
-	l.changes++
+	l.changes = append(l.changes, linksChange{at, slices.Clone(l.layers)})
 	return slices.Clone(l.layers)
 }
 
 // desired returns the desired state of all links and the count of its changes.
-func (l *activeLinks) desired() (faults.Links, uint64) {
+func (l *activeLinks) desired() (faults.Links, int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return faults.Compose(l.layers), l.changes
+	return faults.Compose(l.layers), len(l.changes)
+}
+
+// since returns the changes after the first n.
+func (l *activeLinks) since(n int) []linksChange {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.changes[n:])
 }
 
 // prober measures what faults do: links before, during and after, and whether nodes that a fault acts on answer. It records
@@ -159,8 +179,8 @@ func (p *prober) start(ctx context.Context, f *faults.Planned, phase trace.Probe
 	})
 }
 
-// probeLinks measures the links that a fault affects, at a run time. Links whose desired state changed during the measurement
-// are left out: no figure could be right for them.
+// probeLinks measures the links that a fault affects, at a run time. Links whose desired state changed while packets were sent, or
+// that were cut while packets were on their way, are left out: no figure could be right for them.
 func (p *prober) probeLinks(ctx context.Context, f *faults.Planned, phase trace.ProbePhase, at time.Duration) error {
 	if err := p.time.sleepUntil(ctx, at); err != nil {
 		return err
@@ -181,14 +201,21 @@ func (p *prober) probeLinks(ctx context.Context, f *faults.Planned, phase trace.
 		e.Error = err.Error()
 	}
 	measuredAt := p.time.Now() // before the desired state is read: what begins meanwhile stands after this in the trace
-	after, changesAfter := p.active.desired()
-	desired := unchangedState(before, after, p.net.Nodes(), changes == changesAfter)
 	var late time.Duration
+	waited := time.Duration(math.MaxInt64)
 	for _, m := range measured {
+		waited = min(waited, m.Waited)
 		e.Late = max(e.Late, m.Late)
 		if len(m.Overdue) > 0 {
 			late = max(late, slices.Max(m.Overdue))
 		}
+	}
+	changed := p.active.since(changes)
+	if sent := measuredAt - waited; len(measured) > 0 && len(changed) > 0 && changed[0].at > sent {
+		measuredAt = sent // that is what the trace says of the links
+	}
+	desired := p.unchangedState(before, changed, measuredAt+max(readWithin, late))
+	for _, m := range measured {
 		if state, ok := desired(m.Link); ok {
 			e.Links = append(e.Links, linkProbe(m, state))
 		} else {
@@ -217,7 +244,7 @@ func probePlan(links []faults.Link, state faults.Links, nodes []faults.NodeID, w
 	plan := faults.ProbePlan{Count: minProbes, Interval: probeInterval, Wait: 500*time.Millisecond + 2*longest}
 	if varying > 0 {
 		plan.Interval = max(probeInterval, 2*jitter)
-		fits := int((within - longest - probeMargin) / plan.Interval)
+		fits := int(max(0, within-sendMargin-time.Duration(len(links))*sendTime)/plan.Interval) + 1
 		plan.Count = max(1, min(fits, max(minProbes, min(enoughDelays/varying, maxCount, int(maxProbing/plan.Interval)))))
 	}
 	return plan
@@ -241,10 +268,33 @@ func stateOf(links faults.Links, nodes []faults.NodeID) func(faults.Link) faults
 	return func(l faults.Link) faults.LinkState { return m.State(index[l.From], index[l.To]) }
 }
 
-// unchangedState returns a function that returns the desired state of a link, and whether it is the same before and after.
-func unchangedState(before, after faults.Links, nodes []faults.NodeID, same bool) func(faults.Link) (faults.LinkState, bool) {
-	then, now := stateOf(before, nodes), stateOf(after, nodes)
-	return func(l faults.Link) (faults.LinkState, bool) { return then(l), same || then(l) == now(l) }
+// unchangedState returns a function that returns the desired state of a link, and whether packets show it that were on the links by
+// a time: it must not have changed until then, and held packets are dropped when the link is cut.
+func (p *prober) unchangedState(before faults.Links, changes []linksChange, until time.Duration) func(faults.Link) (faults.LinkState, bool) {
+	then := stateOf(before, p.net.Nodes())
+	var same, whole []func(faults.Link) faults.LinkState
+	for _, c := range changes {
+		state := stateOf(faults.Compose(c.layers), p.net.Nodes())
+		if c.at <= until {
+			same = append(same, state)
+		} else {
+			whole = append(whole, state)
+		}
+	}
+	return func(l faults.Link) (faults.LinkState, bool) {
+		s := then(l)
+		for _, state := range same {
+			if state(l) != s {
+				return s, false
+			}
+		}
+		for _, state := range whole {
+			if state(l).Cut && !s.Cut {
+				return s, false
+			}
+		}
+		return s, true
+	}
 }
 
 func linkProbe(m faults.Measurement, desired faults.LinkState) trace.LinkProbe {

@@ -32,6 +32,7 @@ type run struct {
 	late    []time.Duration // by link: the most by which a packet was sent too late
 	pending int             // packets sent and not arrived
 	allSent bool
+	sentAt  time.Time     // when all were; zero: not yet
 	done    chan struct{} // closed when all are sent and arrived
 }
 
@@ -90,7 +91,7 @@ func (r *run) countSent(link int, late time.Duration) {
 func (r *run) finish() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.allSent = true
+	r.allSent, r.sentAt = true, time.Now()
 	r.check()
 }
 
@@ -107,10 +108,14 @@ func (r *run) result(links []faults.Link) []faults.Measurement {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := make([]faults.Measurement, len(links))
+	var waited time.Duration
+	if !r.sentAt.IsZero() {
+		waited = time.Since(r.sentAt)
+	}
 	for i, l := range links {
 		all := slices.Clone(r.arrived[i])
 		m := &out[i]
-		*m = faults.Measurement{Link: l, Sent: r.sent[i], Received: len(all), Late: r.late[i]}
+		*m = faults.Measurement{Link: l, Sent: r.sent[i], Received: len(all), Late: r.late[i], Waited: waited}
 		if len(all) == 0 {
 			continue
 		}
@@ -135,14 +140,18 @@ const (
 	spacing = 50 * time.Microsecond
 	// settle is the least time between the warm-up packets and the first that are measured.
 	settle = 5 * time.Millisecond
+	// maxSpread is the longest part of a round in which the packets of few links are sent.
+	maxSpread = 100 * time.Millisecond
 )
 
 // timetable says when the packets of a probe are sent: in rounds, one packet a link in each, spread evenly over the round
-// so that no engine has to release them all at one moment.
+// or its first part, so that no engine has to release them all at one moment.
 type timetable struct {
 	links  int
 	rounds int
-	round  time.Duration // from the start of one round to the start of the next
+	warmUp time.Duration // from the start of the first round to the start of the second
+	spread time.Duration // the part of any other round in which packets are sent
+	round  time.Duration // from the start of any other round to the start of the next
 }
 
 // newTimetable makes the timetable of a plan for a number of links, at least 1. Round 0 is the warm-up.
@@ -150,11 +159,17 @@ func newTimetable(links int, plan faults.ProbePlan) timetable {
 	return timetable{
 		links:  links,
 		rounds: plan.Count + 1,
+		warmUp: max(settle, time.Duration(links)*spacing),
+		spread: max(min(max(plan.Interval, settle), maxSpread), time.Duration(links)*spacing),
 		round:  max(plan.Interval, settle, time.Duration(links)*spacing),
 	}
 }
 
 // at is when a link's packet of a round is sent, after the start.
 func (t timetable) at(round, link int) time.Duration {
-	return time.Duration(round)*t.round + t.round*time.Duration(link)/time.Duration(t.links)
+	share := func(of time.Duration) time.Duration { return of * time.Duration(link) / time.Duration(t.links) }
+	if round == 0 {
+		return share(t.warmUp)
+	}
+	return t.warmUp + time.Duration(round-1)*t.round + share(t.spread)
 }

@@ -150,7 +150,8 @@ func TestTimetable(t *testing.T) {
 		if tt.round != c.round || tt.rounds != 4 {
 			t.Errorf("%d links: %d rounds of %v, want 4 of %v", c.links, tt.rounds, tt.round, c.round)
 		}
-		if tt.at(0, 0) != 0 || tt.at(1, 0) != c.round || tt.at(0, c.links-1) >= c.round {
+		if tt.at(0, 0) != 0 || tt.at(1, 0) != max(settle, time.Duration(c.links)*spacing) || tt.at(2, 0) != tt.at(1, 0)+c.round || tt.at(0, c.links-1) >= tt.at(1, 0) ||
+			tt.at(1, c.links-1)-tt.at(1, 0) > max(maxSpread, time.Duration(c.links)*spacing) {
 			t.Errorf("%d links: times are %v, %v, %v", c.links, tt.at(0, 0), tt.at(1, 0), tt.at(0, c.links-1))
 		}
 	}

@@ -140,13 +140,15 @@ func (r *Runtime) Probe(ctx context.Context, links []faults.Link, plan faults.Pr
 		}
 		r.sendProbes(flows)
 	}
-	end := lastArrival(flows, r.clock.Now()+plan.Wait)
+	sent := r.clock.Now()
+	end := lastArrival(flows, sent+plan.Wait)
 	if err := r.clock.Sleep(ctx, end); err != nil {
 		return nil, fmt.Errorf("probe: %w", err)
 	}
 	out := make([]faults.Measurement, len(flows))
 	for i := range flows {
 		out[i] = flows[i].measure(links[i], int64(end))
+		out[i].Waited = end - sent
 	}
 	return out, nil
 }
