@@ -15,7 +15,8 @@ var growthDefinition = Definition{
 	Title: "The chain keeps growing wherever there is enough block-making power, at the rate of that power",
 	Doc: `Without a quorum (proof of work) block counts are judged in windows of the schedule: the growth of each component's chain
 over each time in which the component stayed the same, the blocks of all nodes while some fault held, those of each producer,
-and the growth of the chain over the whole schedule. The expected number m of blocks is what the power gives that was up,
+those of each producer since it was last started again and of all these together, and the growth of the chain over the whole
+schedule. The expected number m of blocks is what the power gives that was up,
 connected since its start and at most 3 blocks behind: the share of all power, times the time in block intervals, corrected
 for the difficulty of the block that each node builds on where the chain adjusts it (aserti3-2d, with the half-life that the
 chain states). With a measured mean delay d from producer to producer, m T / (T + m d) of them add to a component's height
@@ -108,6 +109,9 @@ type growingNode struct {
 	part      int     // in growth.parts, -1: none
 	rate      float64 // blocks per nanosecond on its tip
 	whole     GrowthWindow
+	again     GrowthWindow // since its process was last started again
+	ended     bool         // its process, which has not been started again
+	restarted bool         // again is in use
 }
 
 // growingPart is a component in one period.
@@ -133,7 +137,9 @@ type judgedWindow struct {
 
 // GrowthWindow is what was expected of some nodes in some time, and what they did.
 type GrowthWindow struct {
-	What  string         `json:"what"`            // component, producer, faults (all nodes while some fault held), schedule (all of it)
+	// What is component, producer, restarted (producers since they were last started again), faults (all nodes while some
+	// fault held) or schedule (all of it).
+	What  string         `json:"what"`
 	Nodes []trace.NodeID `json:"nodes,omitempty"` // the first few
 	Size  int            `json:"size"`            // number of nodes
 	Share float64        `json:"share"`           // of all power
@@ -194,6 +200,13 @@ func (c *growth) Observe(s *replay.State, e *trace.Event) {
 func (c *growth) lifecycle(s *replay.State, state trace.State) {
 	c.advanceTo(s, s.Node, s.Now)
 	n := &c.nodes[s.Node]
+	switch {
+	case state == trace.StateDown || state == trace.StateDied:
+		n.ended, n.restarted = true, false
+	case state == trace.StateUp && n.ended:
+		n.ended, n.restarted = false, true
+		n.again = GrowthWindow{What: restartWindow, Nodes: n.whole.Nodes, Size: 1, Grown: -1, From: s.Now}
+	}
 	if n.up = state == trace.StateUp; n.up && n.part < 0 && c.running {
 		c.endPeriod(s, s.Now) // a node that is the only one changes no component when it comes up
 	}
@@ -284,6 +297,9 @@ func (c *growth) advanceTo(s *replay.State, i replay.NodeIndex, at time.Duration
 	}
 	add := func(w *GrowthWindow) { w.Expected += must; w.Most += could }
 	add(&n.whole)
+	if n.restarted {
+		add(&n.again)
+	}
 	add(&p.window)
 	if c.faults > 0 {
 		add(&c.faulty)
@@ -330,6 +346,9 @@ func (c *growth) seen(s *replay.State, e *trace.Seen) {
 			return
 		}
 		n.whole.Made++
+		if n.restarted {
+			n.again.Made++
+		}
 		c.parts[n.part].window.Made++
 		if c.faults > 0 {
 			c.faulty.Made++
@@ -692,6 +711,10 @@ func (w *GrowthWindow) subject() string {
 		return "the chain of all nodes"
 	case w.What == faultWindow:
 		return "all nodes, while some fault held,"
+	case w.What == restartWindow && w.Size == 1:
+		return fmt.Sprintf("%s with %.0f%% of the block-making power, started again at %s,", w.Nodes[0], 100*w.Share, trace.Round(w.From))
+	case w.What == restartWindow:
+		return fmt.Sprintf("%s that were started again, since then,", Count(w.Size, "node"))
 	case w.Size == 1:
 		return fmt.Sprintf("%s with %.0f%% of the block-making power", w.Nodes[0], 100*w.Share)
 	}
@@ -709,6 +732,7 @@ func (w *GrowthWindow) delayed() string {
 const (
 	componentWindow = "component"
 	producerWindow  = "producer"
+	restartWindow   = "restarted"
 	faultWindow     = "faults"
 	wholeSchedule   = "schedule"
 )
@@ -726,6 +750,7 @@ func (c *growth) wider(s *replay.State) (out []judgedWindow) {
 				out = append(out, judgedWindow{GrowthWindow: w, members: []replay.NodeIndex{i}})
 			}
 		}
+		out = append(out, c.restarts(s)...)
 		if w := c.faulty; w.Expected >= minExpected {
 			if c.faults > 0 {
 				w.To = c.all.To
@@ -745,6 +770,37 @@ func (c *growth) wider(s *replay.State) (out []judgedWindow) {
 		out = append(out, judgedWindow{GrowthWindow: w, members: all, base: c.base})
 	}
 	return out
+}
+
+// restarts are the windows of the producers that were started again, and that of all of them where there are several: what one
+// made since may be too little to judge.
+func (c *growth) restarts(s *replay.State) (out []judgedWindow) {
+	sum := judgedWindow{GrowthWindow: GrowthWindow{What: restartWindow, Grown: -1, From: c.all.To, To: c.all.To}}
+	for i, n := range s.Nodes.All() {
+		w := c.nodes[i].again
+		if !c.nodes[i].restarted || w.Expected <= 0 {
+			continue
+		}
+		w.To, w.Share = c.all.To, n.Power/s.Facts.Power
+		if w.Expected >= minExpected {
+			out = append(out, judgedWindow{GrowthWindow: w, members: []replay.NodeIndex{i}})
+		}
+		sum.Size, sum.Share, sum.From = sum.Size+1, sum.Share+w.Share, min(sum.From, w.From)
+		sum.Expected, sum.Most, sum.Made = sum.Expected+w.Expected, sum.Most+w.Most, sum.Made+w.Made
+		sum.Nodes, sum.members = appendName(sum.Nodes, n.ID), append(sum.members, i)
+	}
+	if sum.Size > 1 && sum.Expected >= minExpected {
+		out = append(out, sum)
+	}
+	return out
+}
+
+// appendName appends a node to the first few of a window.
+func appendName(names []trace.NodeID, id trace.NodeID) []trace.NodeID {
+	if len(names) < MaxEvidence {
+		names = append(names, id)
+	}
+	return names
 }
 
 func (c *growth) Finish(s *replay.State) Result {

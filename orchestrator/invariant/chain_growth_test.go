@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,8 +43,8 @@ func TestGrowth_LastStepsUnderProofOfAuthority(t *testing.T) {
 }
 
 // randomChain is a run of six miners, halved for a third of it, in which blocks take a while to arrive and the difficulty adjusts.
-// Idle miners make no blocks.
-func randomChain(t *testing.T, seed uint64, delay time.Duration, idle func(miner int, now time.Duration, cut bool) bool) *history {
+// Idle miners make no blocks. Those with a time in restarts are killed then and started again a second later.
+func randomChain(t *testing.T, seed uint64, delay time.Duration, restarts map[int]time.Duration, idle func(miner int, now time.Duration, cut bool) bool) *history {
 	const interval, length, step = time.Second, 90 * time.Second, 20 * ms
 	all := ids("a", "b", "c", "d", "e", "f")
 	h := newHistory(t, all...)
@@ -73,9 +75,26 @@ func randomChain(t *testing.T, seed uint64, delay time.Duration, idle func(miner
 				}
 			}
 		}
+		for i, at := range restarts {
+			if h.now-step < at && h.now >= at {
+				h.state(all[i], trace.StateDown, "")
+			}
+			if h.now-step < at+time.Second && h.now >= at+time.Second {
+				h.state(all[i], trace.StateUp, "")
+				h.add(all[i], &trace.Event{Kind: trace.KindHead, Head: &trace.Head{
+					Hash: h.heads[all[i]], Height: h.blocks[h.heads[all[i]]].Height, Restored: true,
+				}})
+				peer := all[i/3*3+(i+1)%3]
+				h.add(all[i], &trace.Event{Kind: trace.KindPeer, Peer: &trace.Peer{Peer: peer, Up: true}})
+			}
+		}
+		down := func(i int) bool {
+			at, ok := restarts[i]
+			return ok && h.now >= at && h.now < at+time.Second
+		}
 		rest := coming[:0]
 		for _, x := range coming {
-			if x.at > h.now {
+			if x.at > h.now || down(x.node) {
 				rest = append(rest, x)
 			} else if h.blocks[x.hash].Height > h.blocks[h.heads[all[x.node]]].Height {
 				h.get(all[x.node], "a", x.hash)
@@ -89,7 +108,7 @@ func randomChain(t *testing.T, seed uint64, delay time.Duration, idle func(miner
 				late := float64(made[tip]-made[first[tip]]+interval) - float64(interval)*float64(h.blocks[tip].Height)
 				rate *= math.Exp2(late / float64(60*interval))
 			}
-			if idle != nil && idle(i, h.now, cut) || rng.Float64() >= rate {
+			if down(i) || idle != nil && idle(i, h.now, cut) || rng.Float64() >= rate {
 				continue
 			}
 			count++
@@ -123,10 +142,11 @@ func (h *history) growthOf(falseAlarm float64) Result {
 // Healthy nodes fail no more often than stated, and not much less often either, or the bounds would demand little.
 func TestGrowth_FalseAlarmRate(t *testing.T) {
 	const runs, alarm = 300, .1
+	restarts := map[int]time.Duration{1: 5 * time.Second, 4: 12 * time.Second}
 	for _, delay := range []time.Duration{20 * ms, 300 * ms} {
 		failed := 0
 		for seed := range uint64(runs) {
-			h := randomChain(t, seed, delay, nil)
+			h := randomChain(t, seed, delay, restarts, nil)
 			if h.growthOf(alarm).Verdict == Fail {
 				failed++
 			}
@@ -150,9 +170,37 @@ func TestGrowth_IdleMinersFail(t *testing.T) {
 		"all mine at a third of the rate": func(i int, now time.Duration, _ bool) bool { return now/(20*ms)%3 != 0 },
 	} {
 		for seed := range uint64(5) {
-			want(t, randomChain(t, seed, 20*ms, idle).growthOf(growthFalseAlarm), Fail)
+			want(t, randomChain(t, seed, 20*ms, nil, idle).growthOf(growthFalseAlarm), Fail)
 			_ = name
 		}
+	}
+}
+
+// What a producer made before does not stand for what it makes since it was started again.
+func TestGrowth_MinersIdleAfterRestart(t *testing.T) {
+	const first, second = 5 * time.Second, 45 * time.Second
+	for _, c := range []struct {
+		name     string
+		restarts map[int]time.Duration
+		says     string
+	}{
+		{"one", map[int]time.Duration{4: first}, "e with 17% of the block-making power, started again at 6s, made 0 blocks"},
+		{"two", map[int]time.Duration{1: second, 4: second}, "2 nodes that were started again, since then, made 0 blocks"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			idle := func(i int, now time.Duration, _ bool) bool { return c.restarts[i] > 0 && now > c.restarts[i] }
+			for seed := range uint64(5) {
+				r := randomChain(t, seed, 20*ms, c.restarts, idle).growthOf(growthFalseAlarm)
+				want(t, r, Fail)
+				if !slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return strings.Contains(e.Text, c.says) }) {
+					t.Errorf("seed %d: %q: want %q", seed, r.Reason, c.says)
+				}
+				// These are too short in settling to pass.
+				if r := randomChain(t, seed, 20*ms, c.restarts, nil).growthOf(growthFalseAlarm); r.Verdict == Fail {
+					t.Errorf("seed %d: producers that go on: %s", seed, r.Reason)
+				}
+			}
+		})
 	}
 }
 
