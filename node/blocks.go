@@ -20,6 +20,7 @@ type origin struct {
 // receiveBlock handles a relayed block.
 func (n *Node) receiveBlock(p *peer, m *wire.Block) {
 	n.counters.Received++
+	p.received++
 	p.relayed++
 	h := m.Block.Hash()
 	n.markKnown(p, &h)

@@ -33,7 +33,9 @@ type peer struct {
 	owed int // number of GetBlocks that are not answered yet
 	// relayed counts what the peer has sent of blocks: hashes announced, and blocks that were not asked for as history.
 	relayed uint64
-	known   relay.Known
+	// sent and received count blocks and transactions, history apart, as Counters do for all connections.
+	sent, received uint64
+	known          relay.Known
 
 	control bucket // pings, GetBlocks, addresses
 	items   bucket // announced and requested items

@@ -35,6 +35,8 @@ type PeerInfo struct {
 	Height   chain.Height // the highest block that it sent, announced or claimed
 	// Relayed counts what the peer has sent of blocks on this connection: announced hashes, and blocks other than history.
 	Relayed uint64
+	// Sent and Received count blocks and transactions on this connection, without history: see relay.Counters.
+	Sent, Received uint64
 }
 
 // Ban is a peer that the node refuses to connect to for a while.
@@ -129,7 +131,10 @@ func (n *Node) Peers() []PeerInfo {
 	out := make([]PeerInfo, 0, len(n.peers))
 	for _, p := range n.peers {
 		if p.live() {
-			out = append(out, PeerInfo{ID: p.id, Addr: p.addr, Outbound: p.outbound, Since: p.since, Height: p.height, Relayed: p.relayed})
+			out = append(out, PeerInfo{
+				ID: p.id, Addr: p.addr, Outbound: p.outbound, Since: p.since, Height: p.height,
+				Relayed: p.relayed, Sent: p.sent, Received: p.received,
+			})
 		}
 	}
 	return out

@@ -12,6 +12,7 @@ func (n *Node) push(p *peer, m wire.Message) {
 		return
 	}
 	n.counters.Sent++
+	p.sent++
 	n.send(p, m)
 }
 

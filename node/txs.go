@@ -31,6 +31,7 @@ func (n *Node) Submit(now Time, tx chain.Tx) ([]Effect, error) {
 // receiveTx handles a relayed transaction.
 func (n *Node) receiveTx(p *peer, m *wire.Tx) {
 	n.counters.Received++
+	p.received++
 	id := m.ID()
 	n.markKnown(p, &id)
 	n.requests.Done(id)

@@ -29,7 +29,7 @@ parameters; the ones marked *always* are expected of every run, whether the scen
 | NOT APPLICABLE | this chain cannot show it, in any run | 0 |
 
 *Mutants* are bugs of real chains that ` + "`go run ./ci/mutants`" + ` plants in our node, one at a time. Listed are those that
-an invariant is to catch; 11 of them still survive (CHANGELOG). The command fails unless an invariant that names the
+an invariant is to catch; 7 of them still survive (CHANGELOG). The command fails unless an invariant that names the
 right cause catches each with every seed of at least one scenario.
 
 *False alarms.* Most invariants are certain: no chance can make an honest run violate them. Three are judged by what chance

@@ -27,6 +27,10 @@ have received an announcement or the block itself from that node, by the peer's 
 honest node does for all of them. It is judged for nodes with at least 8 such blocks; history that a node catches up with does not
 count, nor does what was passed on during a fault on the link. Where it is all of its peers that seem not to pass anything on to
 one node, that node is named: it does not take it.
+5. A node requests what is announced to it from one peer at a time: where nodes announce blocks and transactions before they send
+them, at most 10 % of what a node receives may be what it has already. It is judged for nodes that received 100 while no fault
+held or had ended less than 30s before, in runs without adversaries. An honest node receives nothing twice unless a peer takes 3s
+to answer.
 Where nodes are polled, a node that is up and can reach others must not be without any peer, in every answer, for longer than the
 bound and at least 90s.
 Nothing is random: a violation is certain. Nodes whose log has gaps are not judged.
@@ -49,6 +53,10 @@ const (
 	// forwardShare the least share that it must have passed on.
 	minForwarded = 8
 	forwardShare = .75
+	// minReceived is how much a node must have received to be judged by what it has received twice, and duplicateShare the
+	// largest share of it.
+	minReceived    = 100
+	duplicateShare = .1
 	// forwardWindow is how many of the latest blocks are followed.
 	forwardWindow = 64
 	// notAccepted stands for a block that a node does not have, asHistory for one that it got while it caught up.
@@ -79,6 +87,7 @@ type connectivity struct {
 	reconnect int                                   // times at which two nodes had to connect
 	slowest   time.Duration
 	late      []lateEdge
+	hostile   bool // there are adversaries
 }
 
 // edge is a planned connection.
@@ -102,6 +111,10 @@ type peering struct {
 	peers   map[replay.NodeIndex]*connection
 	downs   []down        // that it reported and that may explain what others report
 	none    time.Duration // of a polled node: since when it has had no peer; -1: it has one
+
+	counters *trace.Counters // of its last answer; nil: none that the next one can be compared with
+	counted  time.Duration   // when that was
+	received trace.Counters  // while no fault held
 }
 
 // passing is how many blocks one node had before another, and how many of them the other got notice of from it.
@@ -192,6 +205,9 @@ func (c *connectivity) start(s *replay.State) {
 	c.closes, c.passed = make(map[replay.NodeIndex]*closings), make(map[[2]replay.NodeIndex]passing)
 	for i := range c.nodes {
 		c.nodes[i] = peering{peers: make(map[replay.NodeIndex]*connection), none: -1}
+	}
+	for i := range s.Nodes.Len() {
+		c.hostile = c.hostile || s.Nodes.At(replay.NodeIndex(i)).Adversary
 	}
 	for _, pair := range s.Run.Edges {
 		a, okA := s.Nodes.HonestIndex(pair[0])
@@ -454,6 +470,7 @@ func (c *connectivity) answer(s *replay.State, e *trace.Event) {
 		c.shown = true
 		c.lonely(s, n, a.PeerCount)
 	}
+	c.count(s, n, a.Counters)
 	if a.PeersClock.IsZero() {
 		return
 	}
@@ -467,6 +484,48 @@ func (c *connectivity) answer(s *replay.State, e *trace.Event) {
 		// What was counted by the answer before had time to arrive.
 		l.due, l.counted, l.relayed = l.counted, l.earlier, x.Relayed
 	}
+}
+
+// count adds what a node has received since its last answer, unless a fault may have made its peers late.
+func (c *connectivity) count(s *replay.State, n *peering, now *trace.Counters) {
+	before, since := n.counters, n.counted
+	n.counters, n.counted = now, s.Now
+	if before == nil || now == nil || now.Received < before.Received || since-n.changed < faultEcho || c.hostile {
+		return
+	}
+	for i := range c.faults {
+		if w := c.faults[i].window; !w.Has(trace.FaultHealed) || since-w.Healed < faultEcho {
+			return
+		}
+	}
+	n.received.Received += now.Received - before.Received
+	n.received.Duplicates += max(now.Duplicates, before.Duplicates) - before.Duplicates
+	n.received.Announced += max(now.Announced, before.Announced) - before.Announced
+}
+
+// duplicateEvidence names the nodes that received too much twice, the worst first.
+func (c *connectivity) duplicateEvidence(s *replay.State) (out []Evidence) {
+	share := func(i replay.NodeIndex) float64 {
+		x := &c.nodes[i].received
+		if x.Received < minReceived || x.Announced < x.Received {
+			return 0
+		}
+		return float64(x.Duplicates) / float64(x.Received)
+	}
+	var nodes []replay.NodeIndex
+	for i := range s.Nodes.All() {
+		if share(i) > duplicateShare {
+			nodes = append(nodes, i)
+		}
+	}
+	slices.SortStableFunc(nodes, func(a, b replay.NodeIndex) int { return cmp.Compare(share(b), share(a)) })
+	for _, i := range nodes {
+		x, id := &c.nodes[i].received, s.Nodes.At(i).ID
+		out = append(out, Evidence{At: s.Horizon(), Nodes: []trace.NodeID{id}, Text: fmt.Sprintf(
+			"%s had %d of the %d blocks and transactions already that it received, %.0f%%: it requested them from several peers; at most %.0f%% is allowed",
+			id, x.Duplicates, x.Received, 100*share(i), 100*duplicateShare)})
+	}
+	return out
 }
 
 // closed adds up what a peer passed on over a connection that has ended.
@@ -514,6 +573,7 @@ func (c *connectivity) Finish(s *replay.State) Result {
 	}
 	c.settle(s)
 	refused, late, closes, silent := c.refusedEvidence(s), c.lateEvidence(s), c.closeEvidence(s), c.forwardEvidence(s)
+	twice := c.duplicateEvidence(s)
 	had, passed, closed := 0, 0, 0
 	for _, t := range c.closes {
 		closed += t.count
@@ -521,12 +581,19 @@ func (c *connectivity) Finish(s *replay.State) Result {
 	for _, x := range c.passed {
 		had, passed = had+x.had, passed+x.passed
 	}
+	var received trace.Counters
+	for i := range c.nodes {
+		if x := &c.nodes[i].received; x.Announced >= x.Received {
+			received.Received, received.Duplicates = received.Received+x.Received, received.Duplicates+x.Duplicates
+		}
+	}
 	r := Result{
 		Figure: slowestOf(c.reconnect, "connection", "connections", "connected in "+trace.Round(c.slowest).String()),
 		Bound:  fmt.Sprintf("at most %s", c.within),
 		Metrics: map[string]float64{
 			"reconnections": float64(c.reconnect), "slowest_seconds": c.slowest.Seconds(), "closed_without_fault": float64(closed),
 			"refused_pairs": float64(len(c.refusals)), "due_announcements": float64(had), "announcements": float64(passed),
+			"received": float64(received.Received), "received_twice": float64(received.Duplicates),
 		},
 	}
 	if c.reconnect == 0 {
@@ -535,7 +602,7 @@ func (c *connectivity) Finish(s *replay.State) Result {
 	if had > 0 {
 		r.Figure += fmt.Sprintf(", %d of %d announcements", passed, had)
 	}
-	all := slices.Concat(refused, silent, closes, late)
+	all := slices.Concat(refused, silent, closes, late, twice)
 	r.Evidence = all[:min(len(all), MaxEvidence)]
 	switch {
 	case len(all) > 0:

@@ -21,6 +21,10 @@ others see: a node accepts a block once in the life of its process; its head is 
 drops as many blocks as it says; a block that others got from it is one that it accepted; and a block that it makes has the time
 of its own clock, to within 2s (or the least that the rules allow), 30s where it was late. Its clock must advance as
 that of the run does, to within 5s, from one answer to the next.
+Nodes count the blocks and transactions that they send and receive, in all and on each connection. The totals must grow by what
+the connections count, as long as no connection of the node begins or ends; the receiving end of a connection must not count more
+than the sending end counts later, nor, while no fault holds and none ended in the last 30s, less than what had been sent 10s
+before; and a node must not log more blocks as history than it counts as received as history, nor more as relayed than it received.
 Polled nodes: a head must stand at the height that the node states, and the block that it gives for a height must be on the chain
 of the head that it states before and after.
 Nothing is random: a violation is certain. Answers are not compared around a gap in the node's log.
@@ -53,6 +57,7 @@ type consistency struct {
 	named          map[string]bool
 	times          map[replay.BlockIndex]time.Duration // of blocks that were made, at the maker's clock, until their content is known
 	stated         map[replay.BlockIndex]time.Time     // what blocks state
+	traffic        *traffic
 }
 
 // sentBlock is a block that a node got from another.
@@ -100,6 +105,10 @@ func (c *consistency) Observe(s *replay.State, e *trace.Event) {
 		c.logs = make([]nodeLog, s.Nodes.Len())
 		c.named, c.times = make(map[string]bool), make(map[replay.BlockIndex]time.Duration)
 		c.stated = make(map[replay.BlockIndex]time.Time)
+		c.traffic = newTraffic(s.Nodes.Len(), c.violated)
+	}
+	if e.Kind == trace.KindFault {
+		c.traffic.fault(s, e.Fault.Phase)
 	}
 	if e.Kind == trace.KindBlock {
 		c.body(s, e.Block)
@@ -109,6 +118,7 @@ func (c *consistency) Observe(s *replay.State, e *trace.Event) {
 			if s.Node == replay.NoNode || s.Node == replay.NodeIndex(i) {
 				l := &c.logs[i]
 				*l = nodeLog{has: l.has, partial: true, ended: s.Now, paused: l.paused}
+				c.traffic.forget(s, replay.NodeIndex(i))
 			}
 		}
 	}
@@ -126,10 +136,12 @@ func (c *consistency) Observe(s *replay.State, e *trace.Event) {
 		c.head(s, l, e)
 	case trace.KindPeer:
 		l.changes = append(l.changes, peerChange{e.At, e.Peer.Peer, e.Peer.Up})
+		c.traffic.peer(s, s.Node, e)
 	case trace.KindNode:
 		switch e.Lifecycle.State {
 		case trace.StateDown, trace.StateDied:
 			l.ended, l.last = s.Now, nil
+			c.traffic.forget(s, s.Node)
 		case trace.StateUp:
 			l.paused, l.last = s.Now, nil
 		}
@@ -170,6 +182,7 @@ func (c *consistency) seen(s *replay.State, l *nodeLog, e *trace.Event) {
 		c.violated(s, s.Node, e.At, "twice", "accepted block %s twice in the life of its process", c.name(s, s.Block))
 	}
 	l.has, l.life = setBit(l.has, s.Block), setBit(l.life, s.Block)
+	c.traffic.seen(s.Node, e.Seen)
 	if e.Seen.Made {
 		if _, ok := c.times[s.Block]; !ok {
 			c.times[s.Block] = e.At
@@ -196,6 +209,7 @@ func (c *consistency) head(s *replay.State, l *nodeLog, e *trace.Event) {
 		l.partial = l.partial || s.Block != 0 && !hasBit(l.has, s.Block)
 		l.has = setBit(l.has, s.Block)
 		l.changes = append(l.changes, peerChange{at: e.At})
+		c.traffic.start(s, s.Node, e.At)
 	} else {
 		if s.Block != 0 && !hasBit(l.has, s.Block) && !l.partial && len(l.heads) > 0 {
 			c.violated(s, s.Node, e.At, "head", "reported the head %s, a block that it has not accepted", c.name(s, s.Block))
@@ -281,6 +295,7 @@ func (c *consistency) answer(s *replay.State, l *nodeLog, e *trace.Event) {
 	if !a.PeersClock.IsZero() {
 		x.peers = s.LogTime(s.Node, a.PeersClock)
 	}
+	c.traffic.logged(s, s.Node, e.At, a)
 	l.waiting = append(l.waiting, x)
 }
 
@@ -298,6 +313,7 @@ func (c *consistency) compare(s *replay.State, n replay.NodeIndex, l *nodeLog) {
 		l.heads = trimHeads(l.heads, x.clock)
 		c.compareHead(s, n, x, l.heads)
 		c.comparePeers(s, n, x, l)
+		c.traffic.compare(s, n, x)
 	}
 	c.compared++
 }
@@ -437,6 +453,7 @@ func (c *consistency) Finish(s *replay.State) Result {
 	r.Evidence = c.found[:min(len(c.found), MaxEvidence)]
 	switch {
 	case len(c.found) > 0:
+		r.Timed = total == c.traffic.late
 		return r.fail(c.found[0].Text)
 	case s.Blocks.Len() < 2:
 		return r.vacuous("no block was made")

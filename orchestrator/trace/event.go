@@ -459,6 +459,8 @@ type Answer struct {
 	// PeersClock is the node's clock when it listed its peers; zero: it does not.
 	PeersClock time.Time    `json:"peers_clock,omitzero"`
 	Peers      []PeerAnswer `json:"peers,omitempty"`
+	// Counters are those of the moment of Clock; nil: it does not show them.
+	Counters *Counters `json:"counters,omitempty"`
 	// Blocks are blocks of its chain as it gave them by their heights, while its head did not change.
 	Blocks []BlockAnswer `json:"blocks,omitempty"`
 	Error  string        `json:"error,omitempty"` // non-empty: it did not answer
@@ -470,6 +472,20 @@ type PeerAnswer struct {
 	Outbound bool   `json:"outbound,omitempty"`
 	// Relayed counts what the peer has sent of blocks on this connection: announced hashes, and blocks other than history.
 	Relayed uint64 `json:"relayed,omitempty"`
+	// Sent and Received count blocks and transactions on this connection, history apart, at the moment of PeersClock.
+	Sent     uint64 `json:"sent,omitempty"`
+	Received uint64 `json:"received,omitempty"`
+}
+
+// Counters count, from the start of a node's process, what it exchanged with its peers.
+type Counters struct {
+	// Sent and Received count blocks and transactions, history apart, Duplicates what it had already of those that it received.
+	Sent       uint64 `json:"sent"`
+	Received   uint64 `json:"received"`
+	Duplicates uint64 `json:"duplicates"`
+	// Announced counts the hashes that were announced to it, History the blocks that it received as history.
+	Announced uint64 `json:"announced"`
+	History   uint64 `json:"history"`
 }
 
 // BlockAnswer is the block at one height of a node's chain; Hash is empty where it says that it has none there.

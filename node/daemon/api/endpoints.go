@@ -125,7 +125,10 @@ type Status struct {
 	Sent        uint64       `json:"sent"`
 	Received    uint64       `json:"received"`
 	Duplicates  uint64       `json:"duplicates"`
-	Version     string       `json:"version"`
+	// Announced counts the hashes that peers announced, History the blocks that they sent as history.
+	Announced uint64 `json:"announced"`
+	History   uint64 `json:"history"`
+	Version   string `json:"version"`
 }
 
 func (s *server) status(r *http.Request) (any, error) {
@@ -136,7 +139,8 @@ func (s *server) status(r *http.Request) (any, error) {
 			Time: now, Name: n.Name(), ID: n.ID(), Network: n.Network(), GenesisHash: n.Genesis().Hash(),
 			Head: st.Head, Height: st.Height, Work: st.Work, Peers: st.Peers, Mempool: st.Mempool,
 			Mining: st.Mining, Syncing: st.Syncing, Orphans: st.Orphans,
-			Sent: st.Sent, Received: st.Received, Duplicates: st.Duplicates, Version: version.String(),
+			Sent: st.Sent, Received: st.Received, Duplicates: st.Duplicates,
+			Announced: st.AnnouncesReceived, History: st.SyncReceived, Version: version.String(),
 		}
 		return nil
 	})
@@ -170,6 +174,9 @@ type Peer struct {
 	ConnectedMS int64        `json:"connected_ms"` // age of the connection
 	// Relayed counts what the peer has sent of blocks on this connection: announced hashes, and blocks other than history.
 	Relayed uint64 `json:"relayed"`
+	// Sent and Received count blocks and transactions on this connection, history apart.
+	Sent     uint64 `json:"sent"`
+	Received uint64 `json:"received"`
 }
 
 // Ban is a peer that the node refuses, in the answer of /v1/peers.
@@ -186,7 +193,7 @@ func (s *server) peers(r *http.Request) (any, error) {
 		now = at
 		for _, p := range n.Peers() {
 			views = append(views, Peer{ID: p.ID, Addr: p.Addr, Outbound: p.Outbound, Height: p.Height,
-				ConnectedMS: int64(now-p.Since) / 1e6, Relayed: p.Relayed})
+				ConnectedMS: int64(now-p.Since) / 1e6, Relayed: p.Relayed, Sent: p.Sent, Received: p.Received})
 		}
 		for _, b := range n.Bans(now) {
 			bans = append(bans, Ban{ID: b.ID, LeftMS: int64(b.Until-now) / 1e6, Reason: b.Reason})

@@ -63,6 +63,7 @@ func (c *Chain) answer(ctx context.Context, id faults.NodeID) (trace.Answer, err
 		Head   trace.Hash `json:"head"`
 		Height uint64     `json:"height"`
 		Peers  int        `json:"peers"`
+		trace.Counters
 	}
 	var p struct {
 		Time  int64 `json:"t"`
@@ -70,6 +71,8 @@ func (c *Chain) answer(ctx context.Context, id faults.NodeID) (trace.Answer, err
 			ID       nodechain.PeerID `json:"id"`
 			Outbound bool             `json:"outbound"`
 			Relayed  uint64           `json:"relayed"`
+			Sent     uint64           `json:"sent"`
+			Received uint64           `json:"received"`
 		} `json:"peers"`
 	}
 	if err := client.do(ctx, http.MethodGet, "/v1/peers", nil, &p); err != nil {
@@ -80,9 +83,10 @@ func (c *Chain) answer(ctx context.Context, id faults.NodeID) (trace.Answer, err
 	}
 	out := trace.Answer{
 		Clock: time.Unix(0, s.Time).UTC(), Head: s.Head, Height: s.Height, PeerCount: s.Peers, PeersClock: time.Unix(0, p.Time).UTC(),
+		Counters: &s.Counters,
 	}
 	for _, x := range p.Peers {
-		out.Peers = append(out.Peers, trace.PeerAnswer{Peer: trace.NodeID(c.name(x.ID)), Outbound: x.Outbound, Relayed: x.Relayed})
+		out.Peers = append(out.Peers, trace.PeerAnswer{Peer: trace.NodeID(c.name(x.ID)), Outbound: x.Outbound, Relayed: x.Relayed, Sent: x.Sent, Received: x.Received})
 	}
 	return out, nil
 }
