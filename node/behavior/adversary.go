@@ -47,6 +47,8 @@ type Adversary struct {
 	targets    []*target // in the order in which they connected first
 	byID       map[chain.PeerID]*target
 	sent       int // attacks, which makes them differ
+	purse      chain.Key
+	purseUsed  int // how often it was
 	now        node.Time
 	fx         []node.Effect
 }
@@ -93,6 +95,13 @@ func newAdversary(cfg node.Config, n *node.Node, stored []*chain.Block) (*Advers
 		default:
 			a.soft = append(a.soft, &attacks[i])
 		}
+	}
+	// A restart leaves it as it is: two transfers a run are enough.
+	if a.purse, err = chain.KeyFromSeed(purseSeed(key)); err != nil {
+		return nil, err
+	}
+	if len(stored) > 0 || !slices.Contains(cfg.Adversary.Kinds, "overspend") {
+		a.purseUsed = purseSpent
 	}
 	for _, b := range stored {
 		a.add(b)
@@ -237,6 +246,7 @@ func (a *Adversary) Timer(now node.Time, id node.TimerID) []node.Effect {
 		for _, t := range a.targets {
 			a.attack(t)
 		}
+		a.usePurse()
 	}
 	return append(a.fx, tick(now))
 }

@@ -1,6 +1,8 @@
 package behavior
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"math"
 	"slices"
 	"time"
@@ -69,7 +71,8 @@ func (a *Adversary) sendBadSignature(t *target, x *attack) {
 	if a.sent%2 == 1 {
 		network[0]++
 	}
-	tx := a.transfer(1, 1, a.account().Nonce, network)
+	// A nonce that no other transfer has: what is used or taken is refused before its signature is checked.
+	tx := a.transfer(1, 1, a.account().Nonce+2*purseOthers, network)
 	if a.sent%2 == 0 {
 		tx.Sig[a.rng.IntN(len(tx.Sig))] ^= 1
 	}
@@ -85,11 +88,69 @@ func (a *Adversary) sendBadAmount(t *target, x *attack) {
 	a.sendTx(t, x, a.transfer(amount, fee, a.account().Nonce, a.genesis))
 }
 
-// sendOverspend sends a transfer of more than the account holds, and one that a block cannot take for want of those before.
+// sendOverspend sends a transfer of more than the account holds, one that a block cannot take for want of those before, and two of
+// which the account can pay either. The first of the two is valid. It pays the sender itself, so that only its fee is gone and the
+// second is too large ever after.
 func (a *Adversary) sendOverspend(t *target, x *attack) {
 	acct := a.account()
 	a.sendTx(t, x, a.transfer(acct.Balance+1, 1, acct.Nonce, a.genesis))
 	a.sendTx(t, x, a.transfer(1, 1, acct.Nonce+1000, a.genesis))
+	for nonce := acct.Nonce; nonce < acct.Nonce+2; nonce++ {
+		tx := chain.Tx{To: a.ID(), Amount: acct.Balance - 1, Fee: 1, Nonce: nonce}
+		a.key.Sign(a.genesis, &tx)
+		if nonce == acct.Nonce {
+			a.sendTo(t, wire.NewTx(tx))
+		} else {
+			a.sendTx(t, x, tx)
+		}
+	}
+}
+
+// The purse is a second account of the adversary. It is new, gets purseFund, and gives all of it away again. A few other new
+// accounts get as much and keep it. All that is valid, but nothing that a scenario's load does.
+const (
+	purseFund   = 10
+	purseOthers = 5
+	purseHeight = 8 // of the chain, when it is funded
+	purseSpent  = 2 // number of times that it is used
+)
+
+// purseSeed is the seed of the purse's key.
+func purseSeed(key chain.Key) string {
+	seed := sha256.Sum256(append([]byte("purse"), key.Seed()...))
+	return hex.EncodeToString(seed[:])
+}
+
+// usePurse sends the next transfers to or from the purse, if it is time for them.
+func (a *Adversary) usePurse() {
+	funds, _ := a.tree.HeadState().Get(a.purse.Address())
+	var txs []chain.Tx
+	switch {
+	case a.purseUsed == 0 && a.tree.Head().Height >= purseHeight:
+		for i := range uint64(1 + purseOthers) {
+			// A fee that is higher than that of what may be pending.
+			tx := chain.Tx{To: a.purse.Address(), Amount: purseFund, Fee: 2, Nonce: a.account().Nonce + i}
+			if i > 0 {
+				tx.To = chain.Address(a.randomHash())
+			}
+			a.key.Sign(a.genesis, &tx)
+			txs = append(txs, tx)
+		}
+	case a.purseUsed == 1 && funds.Balance == purseFund:
+		tx := chain.Tx{To: a.ID(), Amount: purseFund - 1, Fee: 1}
+		a.purse.Sign(a.genesis, &tx)
+		txs = append(txs, tx)
+	default:
+		return
+	}
+	a.purseUsed++
+	for _, t := range a.targets {
+		for i := range txs {
+			if t.up {
+				a.sendTo(t, wire.NewTx(txs[i]))
+			}
+		}
+	}
 }
 
 // maxAttempts bounds the search for a proof of work: half a second at most.
@@ -269,8 +330,8 @@ func (a *Adversary) sendLowWork(t *target, x *attack) {
 // armMutation waits for the next block that others do not have yet.
 func (a *Adversary) armMutation(t *target, x *attack) { t.armed = x }
 
-// mutateNew sends a new block to the targets that wait for it, with a transaction that the header does not commit to, before
-// they can have it from others. The block with that hash is valid all the same.
+// mutateNew sends a new block to the targets that wait for it, with a transaction that the header does not commit to, another one or
+// the last one again, before they can have it from others. The block with that hash is valid all the same.
 func (a *Adversary) mutateNew(b *chain.Block) {
 	for _, t := range a.targets {
 		if t.armed == nil || !t.up {
@@ -279,6 +340,9 @@ func (a *Adversary) mutateNew(b *chain.Block) {
 		x := t.armed
 		t.armed = nil
 		txs := append([]chain.Tx{a.transfer(1, 1, a.account().Nonce, a.genesis)}, b.Txs...)
+		if n := len(b.Txs); n > 0 && a.cfg.Adversary.First > 0 {
+			txs = append(slices.Clone(b.Txs), b.Txs[n-1]) // the roots of some chains do not tell a repetition from none
+		}
 		a.report(t, x, nil)
 		a.sendTo(t, &wire.Block{Block: chain.NewBlock(b.Header, txs[:min(len(txs), chain.MaxBlockTxs)])})
 	}

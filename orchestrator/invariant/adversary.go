@@ -16,7 +16,7 @@ accept a block that no honest node may accept, or take a block that holds such a
 or refuse such a block or transaction of one, which would have passed it on. A node that is sent what shows a connected peer to
 be an adversary must ban it within the bound, which it may do without a word, and take up no connection with it until the ban is over (less one second). An
 attack is not judged where the node went down, the connection ended for another reason, or a cut or its heal may have held the
-message up, within the bound. Of three handshakes or more that must be refused, not all may be accepted; a single one may be
+message up, within the bound. A ban for a later attack does not do for an earlier one that was overlooked. Of three handshakes or more that must be refused, not all may be accepted; a single one may be
 lost with its connection. Invalid blocks that an honest node makes are for validity, nodes that end for no_crash. There is no
 statistic, and no false alarm while a node takes less than the bound for a message.
 UNKNOWN when no attack was recorded, or none of those that honest nodes must notice could be judged. VACUOUS, and left out of
@@ -201,6 +201,11 @@ func (c *adversary) refuse(s *replay.State, e *trace.Refuse) {
 	}
 	if x, open := c.open[pair]; open {
 		delete(c.open, pair)
+		if y, bad := c.bad[e.Hash]; bad && e.Hash != "" && y.by == x.by && y.at-x.at >= overlookedAfter {
+			c.violated(s, s.Now, fmt.Sprintf("%s did not ban %s for %s at %s, only for %s, which it was sent %s later",
+				id, e.Peer, attackText(x.Attack), trace.Round(x.at), attackText(y.Attack), trace.Round(y.at-x.at)), x.Hash, id, e.Peer)
+			return
+		}
 		if !e.Banned {
 			c.violated(s, s.Now, fmt.Sprintf("%s refused %s of %s without a ban: %s", id, attackText(x.Attack), e.Peer, e.Reason), x.Hash, id, e.Peer)
 			return
@@ -214,6 +219,10 @@ func (c *adversary) refuse(s *replay.State, e *trace.Refuse) {
 		c.banned[pair] = s.Now + s.Facts.BanTime - banSlack
 	}
 }
+
+// overlookedAfter is how much later than an attack another one was sent, at least, if a ban for that shows that the first was
+// overlooked: a connection keeps the order of what is sent, but a node may have to wait for a block's parent.
+const overlookedAfter = time.Second
 
 // ownDecision is how soon after an attack a connection ends that the attacked node ends because of it: it must have banned the
 // sender, whether it says so or not.
