@@ -20,7 +20,7 @@ var connectivityDefinition = Definition{
 2. Two nodes that the topology connects are connected again within the bound after each time at which they could not be: a cut
 between them, a restart or a pause of one, or the start.
 3. A node does not close a connection without cause: time-outs within 30s after a fault on the link or on one of the two nodes
-have one, and so have the management of surplus and double connections; up to three time-outs of a node are tolerated, since a
+have one, and so have the management of double connections, and of surplus ones that the node itself made; up to three time-outs of a node are tolerated, since a
 host may be overloaded.
 4. A node passes on what it accepts: of the blocks that a node had before a peer of it did, by the log of both, the peer must
 have received an announcement or the block itself from that node, by the peer's own counter, for at least three of four. An
@@ -124,7 +124,8 @@ func (p passing) tooLittle() bool { return float64(p.passed) < forwardShare*floa
 
 // connection is one node's end of a connection.
 type connection struct {
-	since time.Duration
+	since    time.Duration
+	outbound bool // the node made it
 	// earlier counts the blocks that the peer had before the node, counted those of them at the last answer, and relayed what
 	// the peer had sent by then.
 	earlier, counted, due int
@@ -338,15 +339,16 @@ func (c *connectivity) peer(s *replay.State, e *trace.Event) {
 		return
 	}
 	if e.Peer.Up {
-		n.peers[p] = &connection{since: e.At}
+		n.peers[p] = &connection{since: e.At, outbound: e.Peer.Outbound}
 		c.updateEdges(s, s.Node, false)
 		return
 	}
 	c.closed(s.Node, p)
+	inbound := n.peers[p] != nil && !n.peers[p].outbound
 	delete(n.peers, p)
 	n.downs = append(slices.DeleteFunc(n.downs, func(d down) bool { return s.Now-d.at > 3*closeMatch }), down{p, s.Now})
 	c.settle(s)
-	if s.Net.Started() && !managed(e.Peer.Reason) && !c.disturbed(s, s.Node, p, e.At, faultEcho) {
+	if s.Net.Started() && (!managed(e.Peer.Reason) || inbound && e.Peer.Local && e.Peer.Reason == surplus) && !c.disturbed(s, s.Node, p, e.At, faultEcho) {
 		c.open = append(c.open, unexplained{s.Node, p, s.Now, e.Peer.Reason, e.Peer.Local})
 	}
 	c.updateEdges(s, s.Node, false)
@@ -382,10 +384,13 @@ func (c *connectivity) settle(s *replay.State) {
 	}
 }
 
+// surplus is why a node closes connections that it made beyond those that it was given. Others' are not its to close.
+const surplus = "surplus connection"
+
 // managed says whether a reason is about the number of connections, not about the peer.
 func managed(reason string) bool {
 	return slices.Contains([]string{
-		"surplus connection", "duplicate connection", "replaced by a new connection", "reset by a new connection", "stopping",
+		surplus, "duplicate connection", "replaced by a new connection", "reset by a new connection", "stopping",
 	}, reason)
 }
 

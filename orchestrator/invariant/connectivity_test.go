@@ -64,6 +64,18 @@ func TestConnectivity(t *testing.T) {
 		{"a block from the future", func(h *history) { h.refuseBlock("b", "c", false) }, Pass, ""},
 		{"a connection is closed", func(h *history) { h.down("b", "c", "bad luck", true); h.down("c", "b", "closed by peer", false) }, Fail,
 			"b closed 1 connection without a fault, the first to c: bad luck"},
+		{"an inbound connection is closed as surplus", func(h *history) {
+			h.down("b", "c", "surplus connection", true)
+			h.down("c", "b", "closed by peer", false)
+		}, Fail, "b closed 1 connection without a fault, the first to c: surplus connection"},
+		{"an outbound connection is closed as surplus", func(h *history) {
+			h.down("b", "c", "duplicate connection", true)
+			h.add("b", &trace.Event{Kind: trace.KindPeer, Peer: &trace.Peer{Peer: "c", Up: true, Outbound: true}})
+			h.down("b", "c", "surplus connection", true)
+			h.down("c", "b", "closed by peer", false)
+			h.sleep(2 * time.Second)
+			h.link("b", "c", true)
+		}, Pass, ""},
 		{"a time-out", func(h *history) {
 			h.down("b", "c", "ping timeout", true)
 			h.down("c", "b", "closed by peer", false)
@@ -84,11 +96,6 @@ func TestConnectivity(t *testing.T) {
 				h.sleep(time.Second)
 			}
 		}, Fail, "b closed 4 connections without a fault"},
-		{"a surplus connection", func(h *history) {
-			h.down("b", "c", "surplus connection", true)
-			h.down("c", "b", "closed by peer", false)
-			h.link("b", "c", true)
-		}, Pass, ""},
 		{"after a fault", func(h *history) {
 			h.cut("p", ids("a", "b"), ids("c"))
 			h.sleep(time.Second)

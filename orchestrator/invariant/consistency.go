@@ -17,9 +17,10 @@ var consistencyDefinition = Definition{
 	Doc: `Every few seconds each node is queried for its head, for the blocks at two heights of its chain and for its peers. Where
 nodes log what happens to them, each answer is compared with the log, by the node's own clock, which both state: head, height,
 the blocks below it, and which peers are connected must be those of the log at that moment. The log itself must agree with what
-others see: a node accepts a block once in the life of its process; its head is a block that it has accepted; a reorganisation
-drops as many blocks as it says; a block that others got from it is one that it accepted; and a block that it makes has the time
-of its own clock, to within 2s (or the least that the rules allow), 30s where it was late. Its clock must advance as
+others see: a node accepts a block once in the life of its process; its head is a block that it has accepted,
+at that block's height, and replaces the head before; a connection comes up once before it goes down; a reorganisation drops as
+many blocks as it says; no line states a time after its arrival; a block that others got from it is one that it accepted; and a
+block that it makes has the time of its own clock, to within 2s (or the least that the rules allow), 30s where it was late. Its clock must advance as
 that of the run does, to within 5s, from one answer to the next.
 Nodes count the blocks and transactions that they send and receive, in all and on each connection. The totals must grow by what
 the connections count, as long as no connection of the node begins or ends; the receiving end of a connection must not count more
@@ -73,8 +74,9 @@ type nodeLog struct {
 	life    []uint64 // blocks that it accepted since its process started
 	heads   []headAt // the last is current; empty while it is not known
 	peers   map[trace.NodeID]bool
-	changes []peerChange // those that are not in peers yet
-	peered  bool         // peers is known
+	linked  map[trace.NodeID]bool // by the last line about the connection in the life of its process
+	changes []peerChange          // those that are not in peers yet
+	peered  bool                  // peers is known
 	waiting []pendingAnswer
 	last    *pendingAnswer // the one before, of the same process
 	latest  time.Duration  // of the line that it logged last, by its clock
@@ -129,13 +131,16 @@ func (c *consistency) Observe(s *replay.State, e *trace.Event) {
 	if e.Kind != trace.KindAnswer && e.Kind != trace.KindStatus && e.Kind != trace.KindNode {
 		l.latest = max(l.latest, e.At)
 	}
+	if e.Ahead > clockStep {
+		c.violated(s, s.Node, e.At, "ahead", "logged a time %s after the line arrived, by the clock with which it answers", trace.Round(e.Ahead))
+	}
 	switch e.Kind {
 	case trace.KindSeen:
 		c.seen(s, l, e)
 	case trace.KindHead:
 		c.head(s, l, e)
 	case trace.KindPeer:
-		l.changes = append(l.changes, peerChange{e.At, e.Peer.Peer, e.Peer.Up})
+		c.peer(s, l, e)
 		c.traffic.peer(s, s.Node, e)
 	case trace.KindNode:
 		switch e.Lifecycle.State {
@@ -205,12 +210,19 @@ func (c *consistency) head(s *replay.State, l *nodeLog, e *trace.Event) {
 		return
 	}
 	if e.Head.Restored {
-		l.life = l.life[:0]
+		l.life, l.linked = l.life[:0], nil
 		l.partial = l.partial || s.Block != 0 && !hasBit(l.has, s.Block)
 		l.has = setBit(l.has, s.Block)
 		l.changes = append(l.changes, peerChange{at: e.At})
 		c.traffic.start(s, s.Node, e.At)
 	} else {
+		if on := s.Blocks.At(s.Block).Height; e.Head.Height != on {
+			c.violated(s, s.Node, e.At, "log height", "logged the height %d of its head %s, which is at height %d", e.Head.Height, short(e.Head.Hash), on)
+		}
+		if n := len(l.heads); n > 0 && e.Head.Old != "" && e.Head.Old != s.Blocks.At(l.heads[n-1].block).Hash {
+			c.violated(s, s.Node, e.At, "old", "logged that the head %s replaced %s, and had logged the head %s before",
+				c.name(s, s.Block), short(e.Head.Old), c.name(s, l.heads[n-1].block))
+		}
 		if s.Block != 0 && !hasBit(l.has, s.Block) && !l.partial && len(l.heads) > 0 {
 			c.violated(s, s.Node, e.At, "head", "reported the head %s, a block that it has not accepted", c.name(s, s.Block))
 		}
@@ -224,6 +236,22 @@ func (c *consistency) head(s *replay.State, l *nodeLog, e *trace.Event) {
 	if len(l.waiting) == 0 {
 		l.heads = trimHeads(l.heads, e.At-answerLag)
 	}
+}
+
+// peer takes in that a connection came up or went down. A connection comes up once before it goes down.
+func (c *consistency) peer(s *replay.State, l *nodeLog, e *trace.Event) {
+	l.changes = append(l.changes, peerChange{e.At, e.Peer.Peer, e.Peer.Up})
+	if up, known := l.linked[e.Peer.Peer]; known && up == e.Peer.Up {
+		text := "logged twice that its connection with %s went down"
+		if up {
+			text = "logged twice that it is connected to %s"
+		}
+		c.violated(s, s.Node, e.At, "link", text, e.Peer.Peer)
+	}
+	if l.linked == nil {
+		l.linked = make(map[trace.NodeID]bool)
+	}
+	l.linked[e.Peer.Peer] = e.Peer.Up
 }
 
 // trimHeads drops the heads that were replaced before a time.

@@ -96,6 +96,25 @@ func TestConsistency(t *testing.T) {
 			h.block("y", "x-4")
 			h.adopt("b", "y")
 		}, Fail, "b reported the head y at height 5, a block that it has not accepted"},
+		{"a head at another height", func(h *history) {
+			h.add("b", &trace.Event{Kind: trace.KindHead, Head: &trace.Head{Hash: "x-4", Height: 5, Old: "x-4"}})
+		}, Fail, "b logged the height 5 of its head x-4, which is at height 4"},
+		{"a head that replaces another one", func(h *history) {
+			h.add("b", &trace.Event{Kind: trace.KindHead, Head: &trace.Head{Hash: "x-4", Height: 4, Old: "x-2"}})
+		}, Fail, "b logged that the head x-4 at height 4 replaced x-2, and had logged the head x-4"},
+		{"a connection that comes up twice", func(h *history) { h.link("a", "b", true) }, Fail, "logged twice that it is connected to"},
+		{"a connection that goes down twice", func(h *history) {
+			h.link("a", "b", false)
+			h.link("a", "b", false)
+		}, Fail, "logged twice that its connection with"},
+		{"a connection that comes up again", func(h *history) {
+			h.answers(nil)
+			h.link("a", "b", false)
+			h.link("a", "b", true)
+		}, Pass, ""},
+		{"a log in another time zone", func(h *history) {
+			h.add("b", &trace.Event{Kind: trace.KindHead, Ahead: time.Hour, Head: &trace.Head{Hash: "x-4", Height: 4, Old: "x-4"}})
+		}, Fail, "b logged a time 1h0m0s after the line arrived"},
 		{"a reorganisation that drops nothing", func(h *history) {
 			h.block("y-4", "x-3")
 			h.block("y-5", "y-4")

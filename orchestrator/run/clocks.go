@@ -65,10 +65,14 @@ func (r *recorder) clockOf(node faults.NodeID) trace.Clock {
 }
 
 // correct turns the time that a node gave an event into the clock's: by what is known of the node's clock, and not after the
-// event was received. The lock is held.
-func (r *recorder) correct(node faults.NodeID, at, received time.Duration) time.Duration {
-	if c := r.clocks[node]; c.Offset.Abs() > c.Within {
+// event was received. ahead is by how much it is after that, 0 below a second and where the clock is not known. The lock is held.
+func (r *recorder) correct(node faults.NodeID, at, received time.Duration) (corrected, ahead time.Duration) {
+	c, known := r.clocks[node]
+	if c.Offset.Abs() > c.Within {
 		at -= c.Offset
 	}
-	return min(at, received)
+	if ahead = at - received - c.Within; !known || ahead < time.Second {
+		ahead = 0
+	}
+	return min(at, received), ahead
 }

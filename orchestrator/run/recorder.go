@@ -77,7 +77,7 @@ func (r *recorder) begin(zero time.Duration, run trace.Run) {
 	for i := range r.early {
 		e := &r.early[i]
 		if e.printed {
-			e.At = r.correct(faults.NodeID(e.Node), e.At, e.received)
+			e.At, e.Ahead = r.correct(faults.NodeID(e.Node), e.At, e.received)
 		}
 		if e.Gap != nil {
 			e.Gap.From -= zero
@@ -194,7 +194,7 @@ func (r *recorder) event(node faults.NodeID, at, received time.Duration, e trace
 		return
 	}
 	if r.started {
-		at = r.correct(node, at, received)
+		at, e.Ahead = r.correct(node, at, received)
 	}
 	if r.sealed > 0 && at > r.sealed {
 		return

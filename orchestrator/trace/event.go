@@ -45,6 +45,9 @@ type Event struct {
 	Kind Kind          `json:"kind"`
 	// Node is the node that the event is about; empty for events of the whole run.
 	Node NodeID `json:"node,omitempty"`
+	// Ahead is by how much the time that the node gave the event was after the one at which it was received, by what is known of the
+	// node's clock; At is the latter then. Left out below a second.
+	Ahead time.Duration `json:"ahead,omitempty"`
 
 	Run       *Run       `json:"run,omitempty"`
 	Lifecycle *Lifecycle `json:"lifecycle,omitempty"`

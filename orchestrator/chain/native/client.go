@@ -81,10 +81,18 @@ func (c *Chain) answer(ctx context.Context, id faults.NodeID) (trace.Answer, err
 	if err := client.do(ctx, http.MethodGet, "/v1/status", nil, &s); err != nil {
 		return trace.Answer{}, err
 	}
+	var head struct {
+		Hash trace.Hash `json:"hash"`
+	}
+	if err := client.do(ctx, http.MethodGet, "/v1/head", nil, &head); err != nil {
+		return trace.Answer{}, err
+	}
 	out := trace.Answer{
 		Clock: time.Unix(0, s.Time).UTC(), Head: s.Head, Height: s.Height, PeerCount: s.Peers, PeersClock: time.Unix(0, p.Time).UTC(),
 		Counters: &s.Counters,
 	}
+	// It must be the one of the status. The caller drops the blocks of an answer during which the head changed.
+	out.Blocks = append(out.Blocks, trace.BlockAnswer{Height: s.Height, Hash: head.Hash})
 	for _, x := range p.Peers {
 		out.Peers = append(out.Peers, trace.PeerAnswer{Peer: trace.NodeID(c.name(x.ID)), Outbound: x.Outbound, Relayed: x.Relayed, Sent: x.Sent, Received: x.Received})
 	}
