@@ -80,6 +80,9 @@ func execute(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if o.check && o.only == "" {
+		selected = mutants
+	}
 	if o.list {
 		for _, m := range selected {
 			fmt.Fprintf(out, "%-15s %-36s %s (%s)\n", m.area, m.name, m.bug, m.like)
@@ -110,7 +113,7 @@ func execute(ctx context.Context, o options, out io.Writer) error {
 	return conclude(results, o, out)
 }
 
-// choose returns the mutants that match a regular expression.
+// choose returns the mutants that match a regular expression; those that no scenario shows only if there is one.
 func choose(only string) ([]mutant, error) {
 	match, err := regexp.Compile(only)
 	if err != nil {
@@ -118,7 +121,7 @@ func choose(only string) ([]mutant, error) {
 	}
 	var selected []mutant
 	for _, m := range mutants {
-		if match.MatchString(m.area + "/" + m.name) {
+		if match.MatchString(m.area+"/"+m.name) && (m.unseen == "" || only != "") {
 			selected = append(selected, m)
 		}
 	}
@@ -222,7 +225,7 @@ func runAll(ctx context.Context, b *builder, selected []mutant, catalog []string
 	for i := range selected {
 		m := &selected[i]
 		g.Go(func() error {
-			r := result{Name: m.name, Area: m.area, Bug: m.bug, By: m.by, Survives: m.survives}
+			r := result{Name: m.name, Area: m.area, Bug: m.bug, By: m.by, Survives: cmp.Or(m.survives, m.unseen)}
 			binary, err := b.build(ctx, m)
 			in := m.in
 			switch {

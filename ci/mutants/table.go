@@ -13,13 +13,18 @@ type mutant struct {
 	in    []string // scenarios in which it must show, of the catalog or files; nil: all of the catalog
 	// survives says why no invariant can catch it, for the few that stay.
 	survives string
+	// unseen says why no scenario shows it yet, or why nobody outside the node can see it. Such a mutant is run by its name alone and
+	// is in no share.
+	unseen string
 }
 
 // edit replaces a text that occurs exactly once in a file.
 type edit struct{ file, old, new string }
 
 // mutants are grouped by area.
-var mutants = []mutant{
+var mutants = append(planted, audited...)
+
+var planted = []mutant{
 	// Difficulty.
 	{
 		name: "difficulty-frozen", area: "difficulty",

@@ -48,7 +48,8 @@ type Adversary struct {
 	byID       map[chain.PeerID]*target
 	sent       int // attacks, which makes them differ
 	purse      chain.Key
-	purseUsed  int // how often it was
+	purseUsed  int          // how often it was
+	purseNext  chain.Height // of the chain, at which it is again
 	now        node.Time
 	fx         []node.Effect
 }
@@ -96,7 +97,8 @@ func newAdversary(cfg node.Config, n *node.Node, stored []*chain.Block) (*Advers
 			a.soft = append(a.soft, &attacks[i])
 		}
 	}
-	// A restart leaves it as it is: two transfers a run are enough.
+	a.purseNext = purseHeight
+	// A restart leaves it as it is: the transfers of one life are enough.
 	if a.purse, err = chain.KeyFromSeed(purseSeed(key)); err != nil {
 		return nil, err
 	}

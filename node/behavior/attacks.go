@@ -72,7 +72,7 @@ func (a *Adversary) sendBadSignature(t *target, x *attack) {
 		network[0]++
 	}
 	// A nonce that no other transfer has: what is used or taken is refused before its signature is checked.
-	tx := a.transfer(1, 1, a.account().Nonce+2*purseOthers, network)
+	tx := a.transfer(1, 1, a.account().Nonce+4, network)
 	if a.sent%2 == 0 {
 		tx.Sig[a.rng.IntN(len(tx.Sig))] ^= 1
 	}
@@ -106,13 +106,13 @@ func (a *Adversary) sendOverspend(t *target, x *attack) {
 	}
 }
 
-// The purse is a second account of the adversary. It is new, gets purseFund, and gives all of it away again. A few other new
-// accounts get as much and keep it. All that is valid, but nothing that a scenario's load does.
+// The purse is a second account of the adversary. It is new, gets purseFund, and gives all of it away again. Other new accounts get
+// as much and keep it. All that is valid, but nothing that a scenario's load does.
 const (
 	purseFund   = 10
-	purseOthers = 5
-	purseHeight = 8 // of the chain, when it is funded
-	purseSpent  = 2 // number of times that it is used
+	purseHeight = 8  // of the chain, when it is funded
+	purseEvery  = 2  // blocks between two transfers
+	purseSpent  = 12 // number of transfers in all
 )
 
 // purseSeed is the seed of the purse's key.
@@ -121,34 +121,26 @@ func purseSeed(key chain.Key) string {
 	return hex.EncodeToString(seed[:])
 }
 
-// usePurse sends the next transfers to or from the purse, if it is time for them.
+// usePurse sends the next transfer from the purse or to a new account, if it is time for one.
 func (a *Adversary) usePurse() {
-	funds, _ := a.tree.HeadState().Get(a.purse.Address())
-	var txs []chain.Tx
-	switch {
-	case a.purseUsed == 0 && a.tree.Head().Height >= purseHeight:
-		for i := range uint64(1 + purseOthers) {
-			// A fee that is higher than that of what may be pending.
-			tx := chain.Tx{To: a.purse.Address(), Amount: purseFund, Fee: 2, Nonce: a.account().Nonce + i}
-			if i > 0 {
-				tx.To = chain.Address(a.randomHash())
-			}
-			a.key.Sign(a.genesis, &tx)
-			txs = append(txs, tx)
-		}
-	case a.purseUsed == 1 && funds.Balance == purseFund:
-		tx := chain.Tx{To: a.ID(), Amount: purseFund - 1, Fee: 1}
-		a.purse.Sign(a.genesis, &tx)
-		txs = append(txs, tx)
-	default:
+	head := a.tree.Head().Height
+	if a.purseUsed >= purseSpent || head < a.purseNext {
 		return
 	}
-	a.purseUsed++
+	funds, _ := a.tree.HeadState().Get(a.purse.Address())
+	// A fee that is higher than that of what may be pending.
+	tx, key := chain.Tx{To: a.purse.Address(), Amount: purseFund, Fee: 2, Nonce: a.account().Nonce}, a.key
+	switch {
+	case funds.Balance == purseFund:
+		tx, key = chain.Tx{To: a.ID(), Amount: purseFund - 1, Fee: 1}, a.purse
+	case a.purseUsed > 0:
+		tx.To = chain.Address(a.randomHash())
+	}
+	a.purseUsed, a.purseNext = a.purseUsed+1, head+purseEvery
+	key.Sign(a.genesis, &tx)
 	for _, t := range a.targets {
-		for i := range txs {
-			if t.up {
-				a.sendTo(t, wire.NewTx(txs[i]))
-			}
+		if t.up {
+			a.sendTo(t, wire.NewTx(tx))
 		}
 	}
 }
@@ -330,8 +322,8 @@ func (a *Adversary) sendLowWork(t *target, x *attack) {
 // armMutation waits for the next block that others do not have yet.
 func (a *Adversary) armMutation(t *target, x *attack) { t.armed = x }
 
-// mutateNew sends a new block to the targets that wait for it, with a transaction that the header does not commit to, another one or
-// the last one again, before they can have it from others. The block with that hash is valid all the same.
+// mutateNew sends a new block to the targets that wait for it, with a transaction that the header does not commit to, before
+// they can have it from others. The block with that hash is valid all the same.
 func (a *Adversary) mutateNew(b *chain.Block) {
 	for _, t := range a.targets {
 		if t.armed == nil || !t.up {
@@ -340,9 +332,6 @@ func (a *Adversary) mutateNew(b *chain.Block) {
 		x := t.armed
 		t.armed = nil
 		txs := append([]chain.Tx{a.transfer(1, 1, a.account().Nonce, a.genesis)}, b.Txs...)
-		if n := len(b.Txs); n > 0 && a.cfg.Adversary.First > 0 {
-			txs = append(slices.Clone(b.Txs), b.Txs[n-1]) // the roots of some chains do not tell a repetition from none
-		}
 		a.report(t, x, nil)
 		a.sendTo(t, &wire.Block{Block: chain.NewBlock(b.Header, txs[:min(len(txs), chain.MaxBlockTxs)])})
 	}
