@@ -220,6 +220,8 @@ func (h *history) planned() *trace.Plan {
 	}
 	for _, e := range h.events {
 		switch {
+		case e.Kind == trace.KindPhase && e.Phase.Name == trace.PhaseSettling && e.At > 0:
+			h.run.Duration = min(h.run.Duration, e.At)
 		case e.Kind == trace.KindFault:
 			f := of(e.Fault.ID)
 			if f.At < 0 {
@@ -233,8 +235,11 @@ func (h *history) planned() *trace.Plan {
 		case e.Kind == trace.KindProbe:
 			of(e.Probe.Fault).After++
 		case e.Kind == trace.KindSubmit:
-			p.Load = append(p.Load, trace.PlannedLoad{Submits: 1})
+			p.Load = append(p.Load, trace.PlannedLoad{Rate: 1, Until: 1, Submits: 1})
 		}
+	}
+	for _, f := range p.Faults {
+		h.run.Duration = max(h.run.Duration, f.At)
 	}
 	return p
 }

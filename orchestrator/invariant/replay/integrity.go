@@ -23,7 +23,9 @@ type integrity struct {
 	recent  recentBlocks
 	faults  map[string]*faultEvents // of the plan
 	phases  []trace.PhaseName
-	submits int
+	// settling is when settling began; 0: it did not.
+	settling time.Duration
+	submits  int
 	// lastChange is when a node's state changed last.
 	lastChange time.Duration
 
@@ -140,6 +142,9 @@ func (i *integrity) observe(s *State, e *trace.Event) {
 	case trace.KindPhase:
 		if len(i.phases) <= len(phasesOfRun) {
 			i.phases = append(i.phases, e.Phase.Name)
+		}
+		if e.Phase.Name == trace.PhaseSettling {
+			i.settling = s.Now
 		}
 	}
 }
@@ -366,9 +371,13 @@ func (i *integrity) finish(s *State) {
 	for k := range i.plan.Faults {
 		i.finishFault(i.faults[i.plan.Faults[k].ID])
 	}
+	i.finishSchedule()
 	planned := 0
 	for _, l := range i.plan.Load {
 		planned += l.Submits
+		if want := submitsOf(l); l.Submits != want {
+			i.unsubmitted.add("transfers at %v a second from %s until %s are %d, the plan has %d", l.Rate, l.From, l.Until, want, l.Submits)
+		}
 	}
 	if i.submits != planned {
 		i.unsubmitted.add("%d submits are planned, the trace has %d", planned, i.submits)
@@ -378,6 +387,36 @@ func (i *integrity) finish(s *State) {
 			i.unsent(sender, b)
 		}
 	})
+}
+
+// finishSchedule compares the plan with itself and with the length of the schedule. Settling does not begin before its end, and
+// every node is polled at the end.
+func (i *integrity) finishSchedule() {
+	if i.settling > 0 && i.settling < i.run.Duration {
+		i.missing.add("the schedule lasts %s, and settling began at %s", i.run.Duration, trace.Round(i.settling))
+	}
+	for _, f := range i.plan.Faults {
+		if f.At > i.run.Duration {
+			i.missing.add("%s is planned for %s, the schedule lasts %s", f.ID, f.At, i.run.Duration)
+		}
+	}
+	for _, l := range i.plan.Load {
+		if l.Until > i.run.Duration {
+			i.unsubmitted.add("transfers are planned until %s, the schedule lasts %s", l.Until, i.run.Duration)
+		}
+	}
+	if i.run.Plan != nil && len(i.plan.Reports) > 0 && !slices.Contains(i.plan.Reports, trace.KindStatus) {
+		i.missing.add("the plan lacks the last polls of nodes")
+	}
+}
+
+// submitsOf is how many transfers a planned load gives.
+func submitsOf(l trace.PlannedLoad) int {
+	step := time.Duration(float64(time.Second) / l.Rate)
+	if !(l.Rate > 0) || step <= 0 || l.Until <= l.From {
+		return 0
+	}
+	return int((l.Until - l.From + step - 1) / step)
 }
 
 func (i *integrity) finishStart() {
