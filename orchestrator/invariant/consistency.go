@@ -29,7 +29,8 @@ before; and a node must not log more blocks as history than it counts as receive
 Polled nodes: a head must stand at the height that the node states, and the block that it gives for a height must be on the chain
 of the head that it states before and after.
 Nothing is random: a violation is certain. Answers are not compared around a gap in the node's log.
-UNKNOWN when no answer could be compared although blocks were made. VACUOUS without blocks.`,
+UNKNOWN when no answer could be compared although blocks were made, or a node that was up failed to answer five times in a row.
+VACUOUS without blocks.`,
 	Class: Safety, Always: true,
 	Needs: []Observation{ObserveBlocks},
 	New: func(Values) Checker {
@@ -47,11 +48,14 @@ const (
 	stampBehind = 30 * time.Second
 	// sentGrace is how long before a process ends, or the run does, the log of what it sent may be lost.
 	sentGrace = 5 * time.Second
+	// maxUnanswered is how many answers in a row a node that is up may fail to give, less one.
+	maxUnanswered = 5
 )
 
 type consistency struct {
 	logs           []nodeLog
-	compared       int // answers
+	compared       int           // answers
+	unanswered     failedAnswers // the most of any node
 	unlogged       map[sentBlock]time.Duration
 	contradictions map[replay.NodeIndex]int
 	found          []Evidence // the first of every node and kind
@@ -82,6 +86,15 @@ type nodeLog struct {
 	latest  time.Duration  // of the line that it logged last, by its clock
 	ended   time.Duration  // when its process ended last
 	paused  time.Duration  // when it was resumed last
+	failed  failedAnswers  // since its last answer
+}
+
+// failedAnswers are polls in a row to which a node gave no answer.
+type failedAnswers struct {
+	node        replay.NodeIndex
+	count       int
+	from, until time.Duration
+	why         string // of the last
 }
 
 type headAt struct {
@@ -150,6 +163,7 @@ func (c *consistency) Observe(s *replay.State, e *trace.Event) {
 		case trace.StateUp:
 			l.paused, l.last = s.Now, nil
 		}
+		l.failed = failedAnswers{}
 	case trace.KindAnswer:
 		c.answer(s, l, e)
 	}
@@ -306,8 +320,10 @@ func (c *consistency) latest(s *replay.State, b replay.BlockIndex) time.Time {
 func (c *consistency) answer(s *replay.State, l *nodeLog, e *trace.Event) {
 	a := e.Answer
 	if a.Error != "" || a.Took < 0 {
+		c.failed(s, l, e)
 		return
 	}
+	l.failed = failedAnswers{}
 	x := pendingAnswer{asked: e.At, clock: e.At, peers: e.At, took: a.Took, answer: a}
 	if !a.Clock.IsZero() {
 		x.clock = s.LogTime(s.Node, a.Clock)
@@ -325,6 +341,22 @@ func (c *consistency) answer(s *replay.State, l *nodeLog, e *trace.Event) {
 	}
 	c.traffic.logged(s, s.Node, e.At, a)
 	l.waiting = append(l.waiting, x)
+}
+
+// failed counts the answers in a row that a node that is up failed to give.
+func (c *consistency) failed(s *replay.State, l *nodeLog, e *trace.Event) {
+	if e.Answer.Error == "" || !s.Nodes.Up(s.Node) {
+		return
+	}
+	f := &l.failed
+	if f.count == 0 {
+		f.node, f.from = s.Node, e.At
+	}
+	f.count++
+	f.until, f.why = e.At, e.Answer.Error
+	if f.count > c.unanswered.count {
+		c.unanswered = *f
+	}
 }
 
 // compare compares the oldest answer of a node with its log.
@@ -487,6 +519,10 @@ func (c *consistency) Finish(s *replay.State) Result {
 		return r.vacuous("no block was made")
 	case c.compared == 0:
 		return r.unknown("no node gave an answer that could be compared")
+	case c.unanswered.count >= maxUnanswered:
+		x := c.unanswered
+		return r.unknown(fmt.Sprintf("%s gave no answer from %s to %s, to %d polls: %s",
+			s.Nodes.At(x.node).ID, trace.Round(x.from), trace.Round(x.until), x.count, x.why))
 	}
 	r.Verdict = Pass
 	return r

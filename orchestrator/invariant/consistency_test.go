@@ -41,6 +41,14 @@ func (h *history) answers(change func(*trace.Answer)) {
 	h.answer("a", a)
 }
 
+// unanswered lets a fail to answer polls in a row.
+func (h *history) unanswered(polls int) {
+	for range polls {
+		h.answer("a", trace.Answer{Error: "timeout"})
+		h.sleep(2 * time.Second)
+	}
+}
+
 func TestConsistency(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -49,6 +57,14 @@ func TestConsistency(t *testing.T) {
 		says    string
 	}{
 		{"true answers", func(h *history) { h.answers(nil) }, Pass, "3 answers compared"},
+		{"four polls without an answer", func(h *history) { h.unanswered(4) }, Pass, ""},
+		{"five polls without an answer", func(h *history) { h.unanswered(5) }, Unknown, "a gave no answer from 5s to 13s, to 5 polls: timeout"},
+		{"polls without an answer before a restart and after it", func(h *history) {
+			h.unanswered(3)
+			h.state("a", trace.StateDown, "")
+			h.state("a", trace.StateUp, "")
+			h.unanswered(3)
+		}, Pass, ""},
 		{"an old head", func(h *history) {
 			h.answers(func(a *trace.Answer) { a.Head, a.Height, a.Blocks = "x-2", 2, nil })
 		}, Fail, "a answered that its head is x-2 at height 2, while its log says x-4 at height 4"},

@@ -39,10 +39,10 @@ func (c *realChain) side(parent chain.Hash, height chain.Height) trace.Block {
 	return c.next(func(h *chain.Header) { h.Parent, h.Height, h.Miner = parent, height, chain.Address{2} })
 }
 
-// see lets a accept a block, and nothing more.
+// see lets a accept a block from an adversary, and nothing more.
 func (f *forked) see(b trace.Block) {
 	f.sleep(time.Second)
-	f.add("a", &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: b.Hash, Parent: b.Parent, Height: b.Height}})
+	f.add("a", &trace.Event{Kind: trace.KindSeen, Seen: &trace.Seen{Hash: b.Hash, Parent: b.Parent, Height: b.Height, From: "adversary"}})
 }
 
 func TestForkChoice(t *testing.T) {

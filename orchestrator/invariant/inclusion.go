@@ -29,7 +29,7 @@ var inclusionDefinition = Definition{
 end holds it. The time runs from its submission to the first time that a node had such a block; where some nodes are
 separated meanwhile, or nobody that is up makes blocks, the longest stretch counts in which all nodes that are up had
 converged. One that is on the chain
-nowhere after the time allowed, 10s and 15 block intervals is lost, and none may be: the run goes on until these are over
+nowhere after the time allowed, 10s and 15 block intervals is lost, as is one with the id of another, and none may be: the run goes on until these are over
 for what is missing. Where the chain states how long relaying takes (facts.relay_within), that takes the place of the 10s here and
 below, and is added to the 15 block intervals. Later than allowed may be a share of all, and of each sender's (of the node that it was submitted
 to): that of a sender violates it where chance would put so many of all late ones on one sender with a probability of at
@@ -84,6 +84,7 @@ type submitted struct {
 	at     time.Duration
 	apart  bool // the network was not whole
 	exempt bool // its node went down soon after, or had not caught up since it was down
+	twice  bool // another that was submitted before has the same id
 }
 
 // stretch is a time in which the network was whole; to is negative while it goes on.
@@ -214,11 +215,11 @@ func (c *inclusion) submit(s *replay.State, x *trace.Submit) {
 		}
 		return
 	}
-	if _, twice := c.byTx[x.Tx]; twice {
-		return
+	_, twice := c.byTx[x.Tx]
+	if !twice {
+		c.byTx[x.Tx] = len(c.txs)
 	}
-	c.byTx[x.Tx] = len(c.txs)
-	c.txs = append(c.txs, submitted{tx: x.Tx, node: s.Node, at: s.Now, apart: c.apart(), exempt: c.returned[s.Node]})
+	c.txs = append(c.txs, submitted{tx: x.Tx, node: s.Node, at: s.Now, apart: c.apart(), exempt: c.returned[s.Node], twice: twice})
 }
 
 // wentDown exempts the transactions that the node got last, or while others could not be reached: it may not have relayed them.
@@ -296,6 +297,13 @@ func (c *inclusion) Finish(s *replay.State) Result {
 	var lost, late worst
 	for _, t := range c.txs {
 		by := &c.senders[t.node]
+		if t.twice {
+			n.Lost++
+			by.judged++
+			by.lost++
+			lost.add(float64(end), func() Evidence { return c.evidence(s, t, "was lost: its id is that of one submitted before") })
+			continue
+		}
 		at, found := c.included(s, final, t.tx)
 		if t.apart {
 			whileApart++
@@ -313,7 +321,7 @@ func (c *inclusion) Finish(s *replay.State) Result {
 				continue
 			}
 			n.Late++
-			late.add(float64(took), func() Evidence { return c.evidence(s, t, "was included only %s after it could be", took) })
+			late.add(float64(took), func() Evidence { return c.evidence(s, t, "was included only %s after it could be", trace.Round(took)) })
 			continue
 		}
 		switch took := c.longest(t.at, end); {
@@ -326,11 +334,15 @@ func (c *inclusion) Finish(s *replay.State) Result {
 			n.Lost++
 			by.judged++
 			by.lost++
-			lost.add(float64(took), func() Evidence { return c.evidence(s, t, "was lost: it was on no chain %s after it could be", took) })
+			lost.add(float64(took), func() Evidence {
+				return c.evidence(s, t, "was lost: it was on no chain %s after it could be", trace.Round(took))
+			})
 		case took > c.within:
 			n.Late++
 			by.judged++
-			late.add(float64(took), func() Evidence { return c.evidence(s, t, "was not included within %s after it could be", took) })
+			late.add(float64(took), func() Evidence {
+				return c.evidence(s, t, "was not included within %s after it could be", trace.Round(took))
+			})
 		default:
 			n.Open++
 			undecided++
@@ -490,11 +502,11 @@ func (c *inclusion) included(s *replay.State, final map[replay.BlockIndex]bool, 
 	return at, found
 }
 
-func (c *inclusion) evidence(s *replay.State, t submitted, what string, took time.Duration) Evidence {
+func (c *inclusion) evidence(s *replay.State, t submitted, what string, args ...any) Evidence {
 	id := s.Nodes.At(t.node).ID
 	return Evidence{
 		At: t.at, Nodes: []trace.NodeID{id}, Windows: s.Faults.Windows(t.at),
-		Text: fmt.Sprintf("transaction %s, submitted to %s at %s, "+what, short(t.tx), id, trace.Round(t.at), trace.Round(took)),
+		Text: fmt.Sprintf("transaction %s, submitted to %s at %s, "+what, append([]any{short(t.tx), id, trace.Round(t.at)}, args...)...),
 	}
 }
 

@@ -3,6 +3,8 @@ package invariant
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/invariant/ledger"
 	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
@@ -14,7 +16,7 @@ var validityDefinition = Definition{
 	Title: "Every block that a node accepts obeys the chain's rules",
 	Doc: `Every block that a node accepted, on its chain or beside it, is executed again from genesis, by code that shares nothing
 with the node: encoding, parent, height, difficulty (aserti3-2d), proof of work, median time, transaction root, signatures,
-nonces, balances, supply and state root. Its time must be at most two minutes after the clock of the first node that
+nonces, balances, supply and state root. What nodes report of its time, producer and transactions must be what it holds. Its time must be at most two minutes after the clock of the first node that
 accepted it, by that node's own log. Nothing is random: a violation is certain.
 A chain that records neither its genesis nor its blocks' encoding cannot be executed again: then only parents and heights
 are checked, which may violate it but never passes: it is NOT APPLICABLE.
@@ -127,6 +129,8 @@ func (c *validity) execute(s *replay.State, b *trace.Block) bool {
 		c.invalid[b.Hash] = fmt.Sprintf("its content has the parent %s and height %d, the nodes reported others", info.Parent, info.Height)
 	case errors.As(err, &wrong):
 		c.invalid[b.Hash] = wrong.Error()
+	case info.Hash != "" && mismatch(&info, b) != "":
+		c.invalid[b.Hash] = mismatch(&info, b)
 	case errors.Is(err, ledger.ErrNoParent):
 		c.waiting[trace.Hash(info.Parent)] = append(c.waiting[trace.Hash(info.Parent)], b)
 		return false
@@ -137,6 +141,19 @@ func (c *validity) execute(s *replay.State, b *trace.Block) bool {
 		c.checkClock(s, b.Hash, info)
 	}
 	return true
+}
+
+// mismatch is what the nodes reported of a block and its encoding does not have; empty where they agree.
+func mismatch(in *ledger.Info, b *trace.Block) string {
+	switch {
+	case !in.Time.Equal(b.Time):
+		return fmt.Sprintf("its content has the time %s, the nodes reported %s", in.Time.UTC().Format(time.RFC3339Nano), b.Time.UTC().Format(time.RFC3339Nano))
+	case in.Miner != b.Producer:
+		return fmt.Sprintf("its content names the producer %s, the nodes reported %.64q", in.Miner, b.Producer)
+	case !slices.EqualFunc(in.Txs, b.Txs, func(x string, y trace.Hash) bool { return x == string(y) }):
+		return fmt.Sprintf("its content has %s, the nodes reported %d or others", Count(len(in.Txs), "transaction"), len(b.Txs))
+	}
+	return ""
 }
 
 func (c *validity) Finish(s *replay.State) Result {

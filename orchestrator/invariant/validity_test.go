@@ -68,6 +68,7 @@ func (c *realChain) next(change func(*chain.Header)) trace.Block {
 	}
 	return trace.Block{
 		Hash: trace.Hash(b.Hash().String()), Parent: trace.Hash(b.Parent.String()), Height: uint64(b.Height), Raw: b.Append(nil),
+		Time: time.UnixMilli(int64(b.Time)).UTC(), Producer: b.Miner.String(),
 	}
 }
 
@@ -125,6 +126,24 @@ func TestValidity_OtherContent(t *testing.T) {
 	want(t, r, Fail)
 	if !strings.Contains(r.Reason, "content has the hash") {
 		t.Errorf("reason %q", r.Reason)
+	}
+}
+
+// TestValidity_ReportedOtherwise: what nodes report of a block is not what it holds.
+func TestValidity_ReportedOtherwise(t *testing.T) {
+	for want, change := range map[string]func(*trace.Block){
+		"its content has the time":       func(b *trace.Block) { b.Time = b.Time.Add(time.Millisecond) },
+		"its content names the producer": func(b *trace.Block) { b.Producer = "ff" + b.Producer[2:] },
+		"its content has 0 transactions": func(b *trace.Block) { b.Txs = []trace.Hash{"x"} },
+	} {
+		c, h := newValidity(t)
+		b := c.next(nil)
+		change(&b)
+		h.record(b, true)
+		h.stop()
+		if r := h.result("validity"); r.Verdict != Fail || !strings.Contains(r.Reason, want) {
+			t.Errorf("%s: %s %s", want, r.Verdict, r.Reason)
+		}
 	}
 }
 

@@ -286,7 +286,7 @@ var edits = []edit{
 	// Twice.
 	{name: "a head twice", edit: twice(is(trace.KindHead, "full-2"), 12), says: "were recorded", fits: anything, refitted: "full-2 left the head"},
 	{name: "a seen twice", edit: twice(is(trace.KindSeen, "full-2"), 12), says: "were recorded", fits: "consistency", refitted: "full-2"},
-	{name: "a submit twice", edit: twice(is(trace.KindSubmit), 12), says: "were recorded", fits: "inclusion", refitted: "200 submits are planned, the trace has 201"},
+	{name: "a submit twice", edit: twice(is(trace.KindSubmit), 12), says: "were recorded", fits: "inclusion", refitted: "its id is that of one submitted before"},
 	{name: "a fault phase twice", edit: twice(faultIs("partition-1", trace.FaultActive), 0), says: "were recorded", fits: anything, refitted: "the phases of partition-1"},
 	{name: "a connection twice", edit: twice(is(trace.KindPeer, "full-2"), 0), says: "were recorded", fits: anything, refitted: "that it had already"},
 	{name: "an answer twice", edit: twice(is(trace.KindAnswer, "full-2"), 0), says: "were recorded", fits: anything, refitted: "answers of full-2 are numbered"},

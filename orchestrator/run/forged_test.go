@@ -190,10 +190,10 @@ var forgeries = []edit{
 	{name: "a block without its encoding", fits: "validity fork_choice", refitted: "the trace lacks the content of block", edit: change(is(trace.KindBlock), 10, func(e *trace.Event) { e.Block.Raw = nil })},
 	{name: "all blocks without encodings", fits: "validity fork_choice", refitted: "the trace lacks the content of block", edit: each(is(trace.KindBlock), func(e *trace.Event) { e.Block.Raw = nil })},
 	{name: "the transactions of a block", fits: "inclusion", refitted: "6 of 199 transactions were los", edit: change(func(e *trace.Event) bool { return e.Kind == trace.KindBlock && len(e.Block.Txs) > 0 }, 10, func(e *trace.Event) { e.Block.Txs = nil })},
-	{name: "the time of a block", edit: change(is(trace.KindBlock), 10, func(e *trace.Event) { e.Block.Time = e.Block.Time.Add(-time.Hour) })},
-	{name: "the producer of a block", edit: change(is(trace.KindBlock), 10, func(e *trace.Event) { e.Block.Producer = "ff" + e.Block.Producer[2:] })},
-	{name: "all senders", edit: each(is(trace.KindSeen), func(e *trace.Event) { e.Seen.From = "" })},
-	{name: "all blocks as history", edit: each(all(is(trace.KindSeen), func(e *trace.Event) bool { return !e.Seen.Made }), func(e *trace.Event) { e.Seen.Sync = true })},
+	{name: "the time of a block", fits: "validity", refitted: "its content has the time", edit: change(is(trace.KindBlock), 10, func(e *trace.Event) { e.Block.Time = e.Block.Time.Add(-time.Hour) })},
+	{name: "the producer of a block", fits: "validity", refitted: "its content names the producer", edit: change(is(trace.KindBlock), 10, func(e *trace.Event) { e.Block.Producer = "ff" + e.Block.Producer[2:] })},
+	{name: "all senders", fits: anything, refitted: "shows neither that it made it nor from whom it got it", edit: each(is(trace.KindSeen), func(e *trace.Event) { e.Seen.From = "" })},
+	{name: "all blocks as history", fits: "consistency", refitted: "block as history, and answered that it received", edit: each(all(is(trace.KindSeen), func(e *trace.Event) bool { return !e.Seen.Made }), func(e *trace.Event) { e.Seen.Sync = true })},
 	{name: "all times of blocks uncertain", edit: both(ofRun(func(r *trace.Run) { r.Chain.Measured = true }), each(all(is(trace.KindSeen), func(e *trace.Event) bool { return !e.Seen.Made }), func(e *trace.Event) { e.Seen.Within = 5 * time.Second }))},
 	{name: "all reorganisations", fits: "consistency", refitted: "full-2 reported that the head ", edit: each(is(trace.KindHead), func(e *trace.Event) { e.Head.Dropped = 0 })},
 	// Transactions.
@@ -201,13 +201,13 @@ var forgeries = []edit{
 		n := 0
 		return func(e *trace.Event) bool { n++; return e.Kind == trace.KindSubmit && n%3 == 0 }
 	}(), func(e *trace.Event) { e.Submit.Error = "busy" })},
-	{name: "one transfer instead of another", edit: func(l lines) lines {
+	{name: "one transfer instead of another", fits: "inclusion", refitted: "1 of 200 transactions were lost", edit: func(l lines) lines {
 		at := l.find(is(trace.KindSubmit), 10, 11)
 		l[at[0]].Submit.Tx = l[at[1]].Submit.Tx
 		return l
 	}},
 	// What polls show, clocks, the machine.
-	{name: "answers of a node that agree with another", edit: each(all(is(trace.KindAnswer, "full-2"), since(8*time.Second)), func(e *trace.Event) { e.Answer.Error, e.Answer.Blocks, e.Answer.Peers = "timeout", nil, nil })},
+	{name: "answers of a node that agree with another", fits: "consistency", refitted: "full-2 gave no answer from", edit: each(all(is(trace.KindAnswer, "full-2"), since(8*time.Second)), func(e *trace.Event) { e.Answer.Error, e.Answer.Blocks, e.Answer.Peers = "timeout", nil, nil })},
 	{name: "the head of a last poll", fits: anything, refitted: "", edit: change(all(is(trace.KindStatus, "full-2"), func(e *trace.Event) bool { return e.Status.Final }), 0, func(e *trace.Event) { e.Status.Head = "ff" + e.Status.Head[2:] })},
 	{name: "the clock of a node", fits: "consistency", refitted: "full-2 answered that its head ", edit: func(l lines) lines {
 		i := l.find(phaseIs(trace.PhaseScheduled))[0]

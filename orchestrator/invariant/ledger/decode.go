@@ -3,6 +3,7 @@ package ledger
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 )
 
@@ -86,6 +87,16 @@ func decodeBlock(raw []byte) (header, []tx, error) {
 		t.amount, t.fee, t.nonce = be.Uint64(b[64:]), be.Uint64(b[72:]), be.Uint64(b[80:])
 	}
 	return h, txs, nil
+}
+
+// idsOf are the ids of transactions in lower-case hex.
+func idsOf(txs []tx) []string {
+	ids := make([]string, len(txs))
+	for i := range txs {
+		id := sha256d(txs[i].raw)
+		ids[i] = hex.EncodeToString(id[:])
+	}
+	return ids
 }
 
 // txRootOf is SHA-256d of the concatenated transaction ids.

@@ -44,7 +44,8 @@ type Info struct {
 	Hash, Parent string
 	Height       uint64
 	Time         time.Time // the header's
-	Txs          int
+	Miner        string    // its address
+	Txs          []string  // the transactions' ids
 }
 
 // CheckClock checks the only rule that depends on when a block is accepted: its time is at most MaxAhead after the clock of
@@ -127,7 +128,7 @@ func (l *Ledger) Add(raw []byte) (Info, error) {
 	hash := sha256d(raw[:headerSize])
 	info := Info{
 		Hash: hex.EncodeToString(hash[:]), Parent: hex.EncodeToString(h.parent[:]), Height: h.height,
-		Time: time.UnixMilli(h.time), Txs: len(txs),
+		Time: time.UnixMilli(h.time), Miner: hex.EncodeToString(h.miner[:]), Txs: idsOf(txs),
 	}
 	if _, known := l.blocks[hash]; known {
 		return info, nil

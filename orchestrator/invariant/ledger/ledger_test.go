@@ -117,7 +117,7 @@ func TestAgreesWithTheNode(t *testing.T) {
 		if err != nil {
 			t.Fatalf("block %d: %v", i+1, err)
 		}
-		if info.Hash != m.tree.Head().Hash().String() || info.Height != uint64(i+1) || info.Txs != len(txs) {
+		if info.Hash != m.tree.Head().Hash().String() || info.Height != uint64(i+1) || len(info.Txs) != len(txs) {
 			t.Fatalf("block %d: got %+v", i+1, info)
 		}
 		if _, err := l.Add(raw); err != nil {

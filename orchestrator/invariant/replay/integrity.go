@@ -170,6 +170,10 @@ func (i *integrity) contradiction() string {
 // seen checks that the node had the block's parent before.
 func (i *integrity) seen(s *State, e *trace.Seen) {
 	b := i.blocks.At(s.Block)
+	if !e.Made && e.From == "" && !i.facts.Polled() {
+		i.contradict(s.Node, "%s accepted block %s at height %d, and the trace shows neither that it made it nor from whom it got it",
+			i.nodes.At(s.Node).ID, short(e.Hash), e.Height)
+	}
 	if p := b.Parent; p > 0 && i.lacks(s.Node, p) {
 		i.contradict(s.Node, "%s accepted block %s at height %d, and the trace does not show that it had the block before it",
 			i.nodes.At(s.Node).ID, short(e.Hash), e.Height)
