@@ -10,8 +10,10 @@ import (
 var crashDefinition = Definition{
 	Name:  "no_crash",
 	Title: "No node exits unexpectedly",
-	Doc: `A node that exits although nothing stopped it, at any time before the run stops its nodes, violates it. One that
-somebody else killed or removed does not: that ends the run.
+	Doc: `A node that exits although nothing stopped it, at any time before the run stops its nodes, violates it; so does one that the
+kernel kills because its container needs more memory than it may have. One that somebody else killed or removed does not: that
+ends the run. In containers that includes SIGKILL which neither netsplit nor the engine sent, because a container's first process
+cannot get that from within.
 VACUOUS when no node started.`,
 	Class: Safety, Always: true, Reports: ReportsNone,
 	New: func(Values) Checker { return &crash{} },

@@ -275,7 +275,7 @@ func (r *recorder) External(node faults.NodeID, err *runtime.ExternalError) {
 	switch err.What {
 	case runtime.ExternalPause:
 		state = trace.StatePaused
-	case runtime.ExternalResume:
+	case runtime.ExternalResume, runtime.ExternalDisconnect, runtime.ExternalConnect, runtime.ExternalRestart:
 		state = trace.StateUp
 	}
 	r.lifecycle(r.clock.Now(), node, trace.Lifecycle{State: state, Reason: err.Error()})

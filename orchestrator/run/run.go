@@ -269,6 +269,11 @@ func (r *run) collect(ctx context.Context) error {
 	}
 	r.time.Wait()
 	r.answers.pollAll(ctx)
+	if v, ok := r.Runtime.(runtime.StateVerifier); ok {
+		if err := v.VerifyStates(ctx); err != nil {
+			return err
+		}
+	}
 	r.rec.seal(r.time.Now())
 	behind := func() bool {
 		return slices.ContainsFunc(r.net.Nodes(), func(n faults.NodeID) bool { return r.view.isUp(n) && r.view.head(n).Height < last[n] })

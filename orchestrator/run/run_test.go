@@ -378,7 +378,9 @@ func TestRun_InfrastructureFailures(t *testing.T) {
 
 // What somebody else does to a node ends the run and is no violation by the node.
 func TestRun_ExternalActs(t *testing.T) {
-	for what, state := range map[string]trace.State{"paused": trace.StatePaused, "removed": trace.StateDown} {
+	for what, state := range map[string]trace.State{
+		"paused": trace.StatePaused, "removed": trace.StateDown, runtime.ExternalDisconnect: trace.StateUp,
+	} {
 		t.Run(what, func(t *testing.T) {
 			const at = 10 * time.Second
 			out := scripted(fake.Script{ExternalAt: map[time.Duration]runtime.ExternalError{at: {Node: "miner-2", What: what}}}).run(t, brief)

@@ -158,28 +158,50 @@ var ErrState = fmt.Errorf("node is in the wrong state")
 // ExternalError says that somebody other than the runtime acted on a node.
 type ExternalError struct {
 	Node faults.NodeID
-	// What was done: "paused", "resumed", "killed", "stopped" or "removed".
+	// What was done: "killed", "stopped", "removed", or one of the constants below.
 	What string
+	// How says how it was done, where that was not by the runtime's own means; else it is empty.
+	How string
 }
 
 // Error implements error.
 func (e *ExternalError) Error() string {
+	if e.How != "" {
+		return fmt.Sprintf("node %s was %s from outside netsplit: %s", e.Node, e.What, e.How)
+	}
 	return fmt.Sprintf("node %s was %s by somebody else", e.Node, e.What)
 }
 
 // Hint returns what to do about it.
 func (e *ExternalError) Hint() string {
-	return "the testnet's containers are this run's alone: do not pause, kill or remove them while it goes on"
+	return "the testnet's containers are this run's alone: do not pause, kill, remove or reconnect them while it goes on"
 }
 
 // Ended says whether the node's process is gone.
-func (e *ExternalError) Ended() bool { return e.What != ExternalPause && e.What != ExternalResume }
+func (e *ExternalError) Ended() bool {
+	switch e.What {
+	case ExternalPause, ExternalResume, ExternalDisconnect, ExternalConnect, ExternalRestart:
+		return false
+	}
+	return true
+}
 
-// What is done to nodes that goes on running.
+// What is done to nodes that go on running.
 const (
-	ExternalPause  = "paused"
-	ExternalResume = "resumed"
+	ExternalPause      = "paused"
+	ExternalResume     = "resumed"
+	ExternalDisconnect = "disconnected from its network"
+	ExternalConnect    = "connected to another network"
+	ExternalRestart    = "started again"
 )
+
+// StateVerifier is the optional ability to compare what became of the nodes with what was reported of them.
+type StateVerifier interface {
+	// VerifyStates compares the state of every node, as its host has it, with what went to the sink, and reports what is missing
+	// there. The error is about the first such node, an *ExternalError where somebody else acted on it. It takes up to some
+	// seconds where there is one.
+	VerifyStates(ctx context.Context) error
+}
 
 // NodeError is a failure of one node, with the last lines that it printed.
 type NodeError struct {

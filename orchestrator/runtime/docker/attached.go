@@ -161,7 +161,7 @@ func (a *Attached) Create(ctx context.Context, plan runtime.Plan) ([]runtime.Hos
 }
 
 func (a *Attached) create(ctx context.Context, plan runtime.Plan) error {
-	nodes, ids := newNodeSet(a.cli, plan.ID), map[string]faults.NodeID{}
+	nodes, ids := newNodeSet(a.cli, plan.ID, a.network), map[string]faults.NodeID{}
 	for _, p := range plan.Nodes {
 		c, ok := a.containerOf(p.ID)
 		if !ok {

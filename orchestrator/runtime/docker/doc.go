@@ -15,7 +15,7 @@
 //     finds the engine, connects, and says what its errors mean; place.go finds out whether its containers can be reached
 //     from here.
 //   - nodeSet (node.go) is the nodes: actions.go acts on their containers, events.go passes on what the engine reports of
-//     them, follow.go delivers their lines and exits to the sink, logs.go reads the end of a log.
+//     them, verify.go compares that with the state of the containers, follow.go delivers their lines and exits to the sink, logs.go reads the end of a log.
 //   - faultAgent (agent.go) starts the agent and calls it: shape, probe, forward ports. socket.go holds its socket's
 //     directory.
 //

@@ -3,6 +3,7 @@ package docker
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -65,27 +66,71 @@ func (f *follower) run(ctx context.Context) {
 			}
 			f.sink.External(f.node.id, c.external)
 		case !c.requested:
-			f.sink.Exit(f.node.id, f.cause(ctx, c.err))
+			f.reportExit(ctx, c.err)
 		}
 	}
 }
 
-// causeTimeout bounds the question how a container ended.
-const causeTimeout = 2 * time.Second
+// exitStatusError is the status with which a process ended, as the engine says.
+type exitStatusError string
 
-// cause adds to how a node ended what its status does not say: that the kernel killed it for memory.
-func (f *follower) cause(ctx context.Context, err error) error {
+// Error implements error.
+func (e exitStatusError) Error() string { return "exited with status " + string(e) }
+
+const (
+	// statusKilled is the status of a process that SIGKILL ended.
+	statusKilled exitStatusError = "137"
+	// causeTimeout bounds the question how a container ended, and how late the engine may note that it was for memory.
+	causeTimeout = 2 * time.Second
+	causePoll    = 100 * time.Millisecond
+)
+
+// externalSignal is how a node was killed that says so itself: the first process of a container gets SIGKILL from nobody
+// within it.
+const externalSignal = "SIGKILL, which neither netsplit nor the engine sent: a process of this host did, or its kernel for lack of memory"
+
+// reportExit reports an end that was not requested: by the node itself, by the kernel for memory, or by a signal from outside.
+func (f *follower) reportExit(ctx context.Context, err error) {
+	killed := errors.Is(err, statusKilled)
+	limit, oom, known := f.memory(ctx, killed)
+	switch {
+	case oom && limit > 0:
+		f.sink.Exit(f.node.id, fmt.Errorf("killed by the kernel: memory limit %s: %w", sizeOf(limit), err))
+	case oom:
+		f.sink.Exit(f.node.id, fmt.Errorf("killed by the kernel: out of memory, without a limit of its own: %w", err))
+	case killed && known:
+		f.sink.External(f.node.id, &runtime.ExternalError{Node: f.node.id, What: signals["9"], How: externalSignal})
+	default:
+		f.sink.Exit(f.node.id, err)
+	}
+}
+
+// memory says whether the kernel killed the node for memory, and its container's limit in bytes, 0 if it has none; known is false
+// where the engine does not say. The engine may note it after the end: wait waits for that.
+func (f *follower) memory(ctx context.Context, wait bool) (limit uint64, oom, known bool) {
 	ctx, cancel := context.WithTimeout(ctx, causeTimeout)
 	defer cancel()
-	c, ierr := f.state.ContainerInspect(ctx, f.node.container)
-	if ierr != nil || c.State == nil || !c.State.OOMKilled {
-		return err
+	for {
+		c, err := f.state.ContainerInspect(ctx, f.node.container)
+		if err != nil {
+			return limit, f.node.outOfMemory(), known
+		}
+		known = true
+		if c.HostConfig != nil && c.HostConfig.Memory > 0 {
+			limit = uint64(c.HostConfig.Memory)
+		}
+		if c.State != nil && c.State.OOMKilled || f.node.outOfMemory() {
+			return limit, true, true
+		}
+		if !wait {
+			return limit, false, true
+		}
+		select {
+		case <-ctx.Done():
+			return limit, false, true
+		case <-time.After(causePoll):
+		}
 	}
-	limit := "out of memory, without a limit of its own"
-	if c.HostConfig != nil && c.HostConfig.Memory > 0 {
-		limit = "memory limit " + sizeOf(uint64(c.HostConfig.Memory))
-	}
-	return fmt.Errorf("killed by the kernel: %s: %w", limit, err)
 }
 
 // follow delivers lines until the inbox has a change, that is, the container ended, or ctx ends.

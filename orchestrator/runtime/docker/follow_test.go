@@ -129,8 +129,8 @@ func followedAs(t *testing.T, log *fakeLog, n *node, e inspector) (*node, *recor
 	return n, rec
 }
 
-// A node that the kernel killed for memory says so, with the limit of its container.
-func TestFollower_OutOfMemory(t *testing.T) {
+// A node that the kernel killed for memory says so, with the limit of its container; one that another process killed does too.
+func TestFollower_Killed(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		state fakeContainer
@@ -138,7 +138,7 @@ func TestFollower_OutOfMemory(t *testing.T) {
 	}{
 		{"limit", fakeContainer{oom: true, memory: 24 << 20}, "killed by the kernel: memory limit 24 MiB: exited with status 137 after 0 lines"},
 		{"host", fakeContainer{oom: true}, "killed by the kernel: out of memory, without a limit of its own: exited with status 137 after 0 lines"},
-		{"killed", fakeContainer{memory: 24 << 20}, "exited with status 137 after 0 lines"},
+		{"killed", fakeContainer{memory: 24 << 20}, "node n was killed from outside netsplit: " + externalSignal},
 		{"engine is away", fakeContainer{oom: true, err: errors.New("no answer")}, "exited with status 137 after 0 lines"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -147,10 +147,36 @@ func TestFollower_OutOfMemory(t *testing.T) {
 				log.end(true)
 				e.containers["c"] = &c.state
 				n, rec := followedAs(t, log, &node{id: "n", container: "c", inbox: newInbox()}, e)
-				n.reportStart()
-				n.reportEnd(errors.New("exited with status 137"))
+				n.reportStart(1)
+				n.reportEnd(exitStatusError("137"))
 				rec.until(t, "the exit", func() bool { return len(rec.exits["n"]) == 1 })
 				must.Equal(t, c.want, rec.exits["n"][0])
+			})
+		})
+	}
+}
+
+// The engine may note that the kernel killed a node after its end, or only by an event.
+func TestFollower_LateOutOfMemory(t *testing.T) {
+	for name, note := range map[string]func(c *fakeContainer, n *node){
+		"state": func(c *fakeContainer, _ *node) { c.oom = true },
+		"event": func(_ *fakeContainer, n *node) { n.reportMemory() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				log, e := newFakeLog(), newFakeEngine()
+				log.end(true)
+				e.containers["c"] = &fakeContainer{memory: 24 << 20}
+				n, rec := followedAs(t, log, &node{id: "n", container: "c", inbox: newInbox()}, e)
+				n.reportStart(1)
+				n.reportEnd(exitStatusError("137"))
+				synctest.Wait()
+				must.Equal(t, 0, len(rec.exits["n"]))
+				e.mu.Lock()
+				note(e.containers["c"], n)
+				e.mu.Unlock()
+				rec.until(t, "the exit", func() bool { return len(rec.exits["n"]) == 1 })
+				must.Equal(t, "killed by the kernel: memory limit 24 MiB: exited with status 137 after 0 lines", rec.exits["n"][0])
 			})
 		})
 	}
@@ -162,7 +188,7 @@ func TestFollower_UnreadableLog(t *testing.T) {
 		log := newFakeLog()
 		log.fail = -1 // always
 		n, rec := followedAs(t, log, &node{id: "n", unreadable: true, inbox: newInbox()}, newFakeEngine())
-		n.reportStart()
+		n.reportStart(1)
 		n.reportEnd(errors.New("died"))
 		rec.until(t, "the exit", func() bool { return len(rec.exits["n"]) == 1 })
 		if len(rec.gaps) != 0 || len(log.calls) != 0 {
@@ -179,7 +205,7 @@ func TestFollower_BrokenConnection(t *testing.T) {
 		log.print(2, "b\n", "c\n")
 		log.print(3, "d\n")
 		n, rec := followed(t, log)
-		n.reportStart()
+		n.reportStart(1)
 		rec.until(t, "d", func() bool { return len(rec.lines["n"]) > 0 && rec.lines["n"][len(rec.lines["n"])-1] == "d" })
 		must.Equal(t, []string{"a", "b", "c", "d"}, rec.lines["n"])
 	})
@@ -190,7 +216,7 @@ func TestFollower_DrainsBeforeExit(t *testing.T) {
 		log := newFakeLog()
 		log.print(1, "a\n")
 		n, rec := followed(t, log)
-		n.reportStart()
+		n.reportStart(1)
 		rec.until(t, "a", func() bool { return len(rec.lines["n"]) == 1 })
 		log.end(true) // the followed answer ends before the last line is there
 		synctest.Wait()
@@ -202,7 +228,7 @@ func TestFollower_DrainsBeforeExit(t *testing.T) {
 		}
 		// Started again, it continues where it was.
 		log.print(3, "again\n")
-		n.reportStart()
+		n.reportStart(1)
 		rec.until(t, "again", func() bool { return len(rec.lines["n"]) == 3 })
 	})
 }
@@ -211,7 +237,7 @@ func TestFollower_LeavesOpenLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newFakeLog()
 		n, rec := followed(t, log)
-		n.reportStart()
+		n.reportStart(1)
 		synctest.Wait()
 		n.reportEnd(errors.New("died"))
 		rec.until(t, "the exit", func() bool { return len(rec.exits["n"]) == 1 })
@@ -223,7 +249,7 @@ func TestFollower_ReportsGap(t *testing.T) {
 		log := newFakeLog()
 		log.fail = -1 // always
 		n, rec := followed(t, log)
-		n.reportStart()
+		n.reportStart(1)
 		rec.until(t, "the gap", func() bool { return len(rec.gaps) == 1 })
 		if got := rec.gaps[0].Error(); !strings.Contains(got, "engine is away") {
 			t.Errorf("gap %q", got)
@@ -239,7 +265,7 @@ func TestFollower_RetriesFailures(t *testing.T) {
 		log.fail = retries - 1
 		log.print(1, "a\n")
 		n, rec := followed(t, log)
-		n.reportStart()
+		n.reportStart(1)
 		rec.until(t, "a", func() bool { return len(rec.lines["n"]) == 1 })
 		if len(rec.gaps) != 0 {
 			t.Errorf("gaps %v", rec.gaps)

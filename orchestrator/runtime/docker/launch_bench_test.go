@@ -56,7 +56,7 @@ func timeRaw(b *testing.B, n int) (up, launch time.Duration) {
 	defer func() { must.Check(b, r.Close(context.WithoutCancel(b.Context()))) }()
 	// The runtime only describes the containers, and removes them at the end.
 	r.plan = testPlan(b, n, nil)
-	r.nodeSet = newNodeSet(r.cli, r.plan.ID)
+	r.nodeSet = newNodeSet(r.cli, r.plan.ID, "")
 	r.factory = must.Get(newFactory(r.cli, nil))(b)
 	r.factory.cli.image = must.Get(netsplitImage(b.Context(), r.cli, ""))(b)
 	begin := time.Now()

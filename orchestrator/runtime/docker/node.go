@@ -23,12 +23,14 @@ import (
 type nodeSet struct {
 	engine  *client.Client
 	testnet string
+	network string   // the name or the id of their network
+	watcher *watcher // nil until what happens to them is reported
 	byID    map[faults.NodeID]*node
 	order   []*node // as in the plan
 }
 
-func newNodeSet(cli *client.Client, testnet string) *nodeSet {
-	return &nodeSet{engine: cli, testnet: testnet, byID: map[faults.NodeID]*node{}}
+func newNodeSet(cli *client.Client, testnet, network string) *nodeSet {
+	return &nodeSet{engine: cli, testnet: testnet, network: network, byID: map[faults.NodeID]*node{}}
 }
 
 // add adds a node whose name must be new.
@@ -164,6 +166,12 @@ type node struct {
 	paused            bool
 	pausedAt          int64
 	pausing, resuming int
+	// startedAt is when it was started last, as the engine says, in nanoseconds.
+	startedAt int64
+	// oom says that the kernel killed a process of its container for memory.
+	oom bool
+	// changes counts what was reported of it.
+	changes uint64
 	// killed is how somebody else ended the process; empty if nobody did.
 	killed string
 	// launched is true once the container may exist.
@@ -189,12 +197,14 @@ func (n *node) readsStderr() bool {
 	return n.stderr
 }
 
-// reportStart takes the engine's event that the node's process began.
-func (n *node) reportStart() {
+// reportStart takes the engine's event that the node's process began, at a time of the engine's.
+func (n *node) reportStart(at int64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.startedAt = max(n.startedAt, at)
 	if !n.up {
-		n.up, n.paused, n.killed = true, false, ""
+		n.changes++
+		n.up, n.paused, n.killed, n.oom = true, false, "", false
 		n.inbox.put(change{started: true})
 	}
 }
@@ -206,6 +216,7 @@ func (n *node) reportPause(paused bool, at int64) {
 	if at <= n.pausedAt {
 		return // a repeated event
 	}
+	n.changes++
 	n.paused, n.pausedAt = paused, at
 	requests := &n.resuming
 	if paused {
@@ -224,6 +235,7 @@ func (n *node) reconcilePause(paused bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.up && n.paused != paused && n.pausing+n.resuming+n.requested == 0 {
+		n.changes++
 		n.paused = paused
 		n.pausedExternally()
 	}
@@ -269,6 +281,35 @@ func (n *node) reportSignal(signal string) {
 	}
 }
 
+// reportMemory takes the engine's event that the kernel killed a process of the container for memory.
+func (n *node) reportMemory() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.oom = true
+}
+
+// outOfMemory says whether the kernel killed a process of the container for memory, as far as events say.
+func (n *node) outOfMemory() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.oom
+}
+
+// runs says whether the node runs, and nobody is known to be ending it.
+func (n *node) runs() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.up && n.requested == 0 && n.killed == ""
+}
+
+// reportExternal reports what somebody else did to a node that goes on running.
+func (n *node) reportExternal(what string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.changes++
+	n.inbox.put(change{external: &runtime.ExternalError{Node: n.id, What: what}})
+}
+
 // reportRemoval takes the engine's event that the container was removed, which ended its process before.
 func (n *node) reportRemoval() {
 	n.mu.Lock()
@@ -280,6 +321,7 @@ func (n *node) reportRemoval() {
 		close(n.inbox.removed)
 	}
 	if n.launched && n.killed == "" { // else the end of its process is reported
+		n.changes++
 		n.up = false
 		n.inbox.put(change{external: &runtime.ExternalError{Node: n.id, What: externalRemoval}})
 	}
@@ -317,6 +359,7 @@ func (n *node) awaitRemoval(ctx context.Context) bool {
 func (n *node) reportEnd(err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.changes++
 	switch {
 	case !n.up: // a repeated event
 	case n.requested > 0:

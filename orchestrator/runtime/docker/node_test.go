@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/network"
 
 	"github.com/netsplit/netsplit/faults"
 	"github.com/netsplit/netsplit/orchestrator/runtime"
@@ -52,13 +55,13 @@ func TestNode_RequestedEnds(t *testing.T) {
 			done := n.requestEnd()
 			done(true)
 			n.reportEnd(died)
-			n.reportStart()
+			n.reportStart(1)
 			n.reportEnd(died)
 		}, "[start requested start exit]"},
-		{"event repeated", func(n *node) { n.reportStart(); n.reportEnd(died); n.reportEnd(died) }, "[start exit]"},
+		{"event repeated", func(n *node) { n.reportStart(1); n.reportEnd(died); n.reportEnd(died) }, "[start exit]"},
 	} {
 		n := &node{id: "n", inbox: newInbox()}
-		n.reportStart()
+		n.reportStart(1)
 		c.do(n)
 		if got := fmt.Sprint(changes(n)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
@@ -104,7 +107,7 @@ func TestNode_ExternalActs(t *testing.T) {
 		{"killed, started, died", func(n *node) {
 			n.reportSignal("9")
 			n.reportEnd(died)
-			n.reportStart()
+			n.reportStart(1)
 			n.reportEnd(died)
 		}, "[start killed start exit]"},
 		{"killed by a fault, event of the signal first", func(n *node) {
@@ -120,7 +123,7 @@ func TestNode_ExternalActs(t *testing.T) {
 		{"not found after its end", func(n *node) { n.reportEnd(died); n.reconcileRemoval() }, "[start exit]"},
 	} {
 		n := &node{id: "n", inbox: newInbox(), launched: true}
-		n.reportStart()
+		n.reportStart(1)
 		c.do(n)
 		if got := fmt.Sprint(changes(n)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
@@ -173,12 +176,38 @@ func TestNode_Act(t *testing.T) {
 	}
 }
 
-// fakeEvents gives a stream for each subscription, and a list of what exited.
+// fakeEvents gives a stream for each subscription, and the state of containers.
 type fakeEvents struct {
-	opened          chan events.ListOptions
-	msgs            chan events.Message
-	errs            chan error
-	exited, running []string
+	opened chan events.ListOptions
+	msgs   chan events.Message
+	errs   chan error
+
+	mu         sync.Mutex
+	containers map[string]fakeState // by node
+	listed     int
+}
+
+// fakeState is a container's: how the engine's list shows it, when it was started, and on which network it is.
+type fakeState struct {
+	state   container.ContainerState
+	status  string
+	started time.Time
+	network string
+}
+
+func newFakeEvents() *fakeEvents {
+	return &fakeEvents{
+		opened: make(chan events.ListOptions, 99), msgs: make(chan events.Message), errs: make(chan error), containers: map[string]fakeState{},
+	}
+}
+
+// set changes the state of a container, without an event; the zero fakeState removes it.
+func (f *fakeEvents) set(node string, s fakeState) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.containers[node] = s; s == (fakeState{}) {
+		delete(f.containers, node)
+	}
 }
 
 func (f *fakeEvents) Events(_ context.Context, o events.ListOptions) (<-chan events.Message, <-chan error) {
@@ -187,28 +216,53 @@ func (f *fakeEvents) Events(_ context.Context, o events.ListOptions) (<-chan eve
 }
 
 func (f *fakeEvents) ContainerList(context.Context, container.ListOptions) ([]container.Summary, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.listed++
 	var out []container.Summary
-	for _, id := range f.exited {
-		out = append(out, container.Summary{Labels: map[string]string{labelNode: id}, State: container.StateExited})
-	}
-	for _, id := range f.running {
-		out = append(out, container.Summary{Labels: map[string]string{labelNode: id}, State: container.StateRunning})
+	for id, s := range f.containers {
+		c := container.Summary{ID: "c" + id, Labels: map[string]string{labelTestnet: "x", labelNode: id}, State: s.state, Status: s.status}
+		if s.network != "" {
+			c.NetworkSettings = &container.NetworkSettingsSummary{Networks: map[string]*network.EndpointSettings{s.network: {}}}
+		}
+		out = append(out, c)
 	}
 	return out, nil
 }
 
+func (f *fakeEvents) ContainerInspect(_ context.Context, id string) (container.InspectResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, ok := f.containers[strings.TrimPrefix(id, "c")]
+	if !ok {
+		return container.InspectResponse{}, errdefs.ErrNotFound
+	}
+	return container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{State: &container.State{
+		Running: s.state == container.StateRunning || s.state == container.StatePaused, StartedAt: s.started.Format(time.RFC3339Nano),
+	}}}, nil
+}
+
 func event(id string, nano int64, a events.Action) events.Message {
-	return events.Message{TimeNano: nano, Action: a, Actor: events.Actor{Attributes: map[string]string{labelNode: id, "exitCode": "9"}}}
+	return events.Message{TimeNano: nano, Action: a, Actor: events.Actor{ID: "c" + id, Attributes: map[string]string{
+		labelTestnet: "x", labelNode: id, "exitCode": "9",
+	}}}
+}
+
+// networkEvent is the engine's event that a container was connected to a network or disconnected.
+func networkEvent(id string, nano int64, a events.Action, network string) events.Message {
+	return events.Message{Type: events.NetworkEventType, TimeNano: nano, Action: a, Actor: events.Actor{
+		Attributes: map[string]string{"container": "c" + id, "name": network},
+	}}
 }
 
 func TestWatcher(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fakeEvents{opened: make(chan events.ListOptions, 99), msgs: make(chan events.Message), errs: make(chan error)}
+		f := newFakeEvents()
 		nodes := map[faults.NodeID]*node{"a": {inbox: newInbox()}, "b": {inbox: newInbox()}}
 		var gaps int
 		w := &watcher{src: f, testnet: "x", nodes: nodes, gap: func(faults.NodeID, error) { gaps++ }}
 		msgs, errs := w.open(t.Context())
-		if o := <-f.opened; o.Since != "" || !o.Filters.ExactMatch("event", "die") || !o.Filters.ExactMatch("event", "pause") || o.Filters.ExactMatch("event", "exec_die") {
+		if o := <-f.opened; o.Since != "" || !o.Filters.ExactMatch("event", "die") || !o.Filters.ExactMatch("event", "pause") || !o.Filters.ExactMatch("event", "disconnect") || o.Filters.ExactMatch("event", "exec_die") {
 			t.Errorf("subscribed with %+v", o)
 		}
 		ended := make(chan struct{})
@@ -219,6 +273,9 @@ func TestWatcher(t *testing.T) {
 		f.msgs <- event("a", 1e9+5, events.ActionStart)
 		f.msgs <- event("b", 1e9+7, events.ActionStart)
 		f.msgs <- event("other", 1e9+6, events.ActionDie)
+		others := event("a", 1e9+6, events.ActionDie)
+		others.Actor.Attributes[labelTestnet] = "y" // another testnet's, whose nodes have the same names
+		f.msgs <- others
 		f.msgs <- event("a", 1e9+4, events.ActionDie) // the engine keeps no order
 		f.msgs <- event("a", 1e9+6, events.ActionStart)
 		synctest.Wait()
@@ -226,7 +283,9 @@ func TestWatcher(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 		// While the connection is broken b dies; the engine may send old events again.
-		f.exited, f.running = []string{"b", "other"}, []string{"a"}
+		f.set("a", fakeState{state: container.StateRunning})
+		f.set("b", fakeState{state: container.StateExited, status: "Exited (3) 2 seconds ago"})
+		f.set("other", fakeState{state: container.StateExited})
 		f.errs <- errors.New("broken")
 		if o := <-f.opened; o.Since != "1.000000007" {
 			t.Errorf("subscribed again since %q", o.Since)

@@ -140,7 +140,7 @@ func TestAgent_Container(t *testing.T) {
 	defer s.Detach()
 	f := must.Get(newFactory(s.cli, nil))(t)
 	f.cli.image = image.InspectResponse{ID: "sha256:1", Config: &dockerspec.DockerOCIImageConfig{}}
-	nodes := newNodeSet(s.cli, "t")
+	nodes := newNodeSet(s.cli, "t", "")
 	a := must.Get(startAgent(s, f, agentOptions{testnet: "t", bridge: "b", labels: map[string]string{}, nodes: nodes}))(t)
 	_, err := a.wait(t.Context())
 	var wrong *runtime.HostError

@@ -86,7 +86,7 @@ func (r *Runtime) create(ctx context.Context, plan runtime.Plan) error {
 		return err
 	}
 	r.plan = plan
-	r.nodeSet = newNodeSet(r.cli, plan.ID)
+	r.nodeSet = newNodeSet(r.cli, plan.ID, networkName(plan.ID))
 	for _, p := range plan.Nodes {
 		if err := r.add(&node{id: p.ID, role: p.Role, container: containerName(plan.ID, p.ID)}); err != nil {
 			return err
@@ -369,7 +369,7 @@ func (r *Runtime) open(ctx context.Context, id string) error {
 		return err
 	}
 	r.plan.ID, r.plan.Name, r.plan.Dir = t.ID, t.Scenario, t.Dir
-	r.nodeSet = newNodeSet(r.cli, id)
+	r.nodeSet = newNodeSet(r.cli, id, networkName(id))
 	for _, info := range t.Nodes {
 		n := &node{id: info.ID, role: info.Role, addr: info.Addr, container: info.Container, launched: true}
 		if err := r.add(n); err != nil {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -121,7 +122,7 @@ func TestSink_LinesAndExits(t *testing.T) {
 func TestSink_ExternalActs(t *testing.T) {
 	t.Parallel()
 	rec := newRecord()
-	r, hosts := testnet(t, 3, rec, Options{})
+	r, hosts := testnet(t, 5, rec, Options{})
 	for _, h := range hosts {
 		mustGet(t, r, h, "/healthz")
 	}
@@ -139,12 +140,20 @@ func TestSink_ExternalActs(t *testing.T) {
 	do(t, r, faults.Start, hosts[1].ID)
 	mustGet(t, r, hosts[1], "/healthz")
 
+	must.Do(t, r.VerifyStates(t.Context()))
 	must.Do(t, r.cli.ContainerPause(t.Context(), name(0)))
 	reported(0, fmt.Sprintf("node %s was paused by somebody else", hosts[0].ID))
 	must.Do(t, r.cli.ContainerKill(t.Context(), name(1), "SIGKILL"))
 	reported(1, fmt.Sprintf("node %s was killed by somebody else", hosts[1].ID))
 	must.Do(t, r.cli.ContainerRemove(t.Context(), name(2), container.RemoveOptions{Force: true}))
 	reported(2, fmt.Sprintf("node %s was removed by somebody else", hosts[2].ID))
+	must.Do(t, r.cli.NetworkDisconnect(t.Context(), networkName(r.plan.ID), name(3), false))
+	reported(3, fmt.Sprintf("node %s was disconnected from its network by somebody else", hosts[3].ID))
+	c := must.Get(r.cli.ContainerInspect(t.Context(), name(4)))(t)
+	if err := syscall.Kill(c.State.Pid, syscall.SIGKILL); err != nil { // as the kill command of this host does
+		t.Skipf("kill a process of a container: %v", err)
+	}
+	reported(4, fmt.Sprintf("node %s was killed from outside netsplit: %s", hosts[4].ID, externalSignal))
 }
 
 func TestShape_NeedsAgent(t *testing.T) {
