@@ -73,7 +73,7 @@ const (
 	EventPeerUp   EventKind = "peer_up"   // Peer, Outbound: the handshake is complete
 	EventPeerDown EventKind = "peer_down" // Peer, Reason, Local
 	EventInvalid  EventKind = "invalid"   // Peer, Hash, Reason, Banned: a message, block or transaction of a peer was refused
-	EventAttack   EventKind = "attack"    // Peer, Attack, Want, Hash (may be nil): an adversary sent what no honest node would
+	EventAttack   EventKind = "attack"    // Peer, Attack, Want, Hash (may be nil), Reason (part of the refusal's): an adversary sent what no honest node would
 	EventStop     EventKind = "stop"
 )
 

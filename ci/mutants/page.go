@@ -29,8 +29,8 @@ parameters; the ones marked *always* are expected of every run, whether the scen
 | NOT APPLICABLE | this chain cannot show it, in any run | 0 |
 
 *Mutants* are bugs of real chains that ` + "`go run ./ci/mutants`" + ` plants in our node, one at a time. Listed are those that
-an invariant is to catch; 6 of them still survive (CHANGELOG). The command fails unless an invariant that names the
-right cause catches each with every seed of at least one scenario.
+an invariant is to catch. The command fails unless an invariant that names the right cause catches each with every seed of at
+least one scenario.
 
 *False alarms.* Most invariants are certain: no chance can make an honest run violate them. Three are judged by what chance
 allows. All of their bounds together, a simulated run of honest nodes fails by chance with a probability of at most 1.5e-4:

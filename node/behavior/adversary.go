@@ -25,8 +25,11 @@ const (
 	historyTimeout = 5 * time.Second
 	// blockTimeout is how long a peer waits for a block that can be mutated.
 	blockTimeout = 30 * time.Second
-	// historyTries is how often it is promised one.
-	historyTries = 3
+	// tries is how often it is promised one, and how often an attack is tried for which the chain lacks something yet.
+	tries = 3
+	// answerTimeout is how long a peer may take to ban the adversary before the next attack. It is more than the invariant
+	// adversary allows, so that a ban is for one attack.
+	answerTimeout = 12 * time.Second
 	// banDials is how often a peer is dialled while it must be banning the adversary.
 	banDials = 2
 )
@@ -46,7 +49,8 @@ type Adversary struct {
 	soft, hard []*attack // kinds that get it refused at most, and those that may get it banned
 	targets    []*target // in the order in which they connected first
 	byID       map[chain.PeerID]*target
-	sent       int // attacks, which makes them differ
+	sent       int  // messages and handshakes that were reported as attacks
+	paid       bool // it has sent valid transfers
 	purse      chain.Key
 	purseUsed  int          // how often it was
 	purseNext  chain.Height // of the chain, at which it is again
@@ -64,10 +68,11 @@ type target struct {
 	dials int // since banned was set
 
 	banned  node.Time // until when it must refuse connections; 0: it need not
-	armed   *attack   // not nil: the next new block goes to it with another body
+	answer  node.Time // until when its ban is awaited before the next attack; 0: it is not
+	armed   *attack   // not nil: new blocks go to it with another body
 	promise *attack   // by which it was promised a history
 	history node.Time // until when it is awaited to request that; 0: it is not
-	tries   int       // of the promise
+	tries   int       // of the next attack that came to nothing
 }
 
 func newAdversary(cfg node.Config, n *node.Node, stored []*chain.Block) (*Adversary, error) {
@@ -159,6 +164,9 @@ func (a *Adversary) tooOften(id chain.PeerID) bool {
 	return t.dials > banDials
 }
 
+// down ends what is under way on a connection.
+func (t *target) down() { t.up, t.answer, t.armed, t.history = false, 0, nil, 0 }
+
 // target returns the state of a peer.
 func (a *Adversary) target(id chain.PeerID) *target {
 	t := a.byID[id]
@@ -187,7 +195,7 @@ func (a *Adversary) Stop(now node.Time) []node.Effect { return a.input(now, a.No
 func (a *Adversary) PeerUp(now node.Time, id chain.PeerID, outbound bool) []node.Effect {
 	a.input(now, a.Node.PeerUp(now, id, outbound))
 	t := a.target(id)
-	t.up, t.armed, t.history = false, nil, 0
+	t.down()
 	next := a.next(t)
 	if next == nil || next.hello == nil || !a.ready() || now < t.banned {
 		return a.fx
@@ -211,7 +219,7 @@ func (a *Adversary) PeerUp(now node.Time, id chain.PeerID, outbound bool) []node
 // PeerDown implements Machine.
 func (a *Adversary) PeerDown(now node.Time, id chain.PeerID, reason string) []node.Effect {
 	t := a.target(id)
-	t.up, t.armed, t.history = false, nil, 0
+	t.down()
 	return a.input(now, a.Node.PeerDown(now, id, reason))
 }
 
@@ -225,8 +233,8 @@ func (a *Adversary) Receive(now node.Time, from chain.PeerID, m wire.Message) []
 	t := a.byID[from]
 	if request, ok := m.(*wire.GetBlocks); ok && t != nil && t.history != 0 {
 		a.now, a.fx = now, a.fx[:0]
-		t.history, t.tries = 0, 0
-		a.sendHistory(t, request)
+		t.history = 0
+		t.promise.history(a, t, t.promise, request)
 		a.advance(t)
 		return a.fx
 	}
@@ -264,38 +272,67 @@ func (a *Adversary) next(t *target) *attack {
 	if len(a.hard) == 0 {
 		return nil
 	}
-	return a.hard[(a.cfg.Adversary.First+t.index+t.step-len(a.soft))%len(a.hard)]
+	return a.nextHard(t)
+}
+
+// nextHard is the next attack on a peer that may get the adversary banned. There must be one.
+func (a *Adversary) nextHard(t *target) *attack {
+	return a.hard[(a.cfg.Adversary.First+t.index+max(0, t.step-len(a.soft)))%len(a.hard)]
 }
 
 func (a *Adversary) advance(t *target) {
 	t.step++
+	t.tries = 0
 	t.next = a.now + node.Time(stepInterval)
-	a.sent++
+}
+
+// retry goes on with the next attack if this one has come to nothing too often.
+func (a *Adversary) retry(t *target) {
+	t.next = a.now + node.Time(stepInterval)
+	if t.tries++; t.tries >= tries {
+		a.advance(t)
+	}
+}
+
+// variant is which of n variants of a kind a peer gets. Each round over all kinds, and over all peers, gives another one.
+func (a *Adversary) variant(t *target, n int) int {
+	round := t.step - len(a.soft)
+	if round < 0 {
+		return t.index % n
+	}
+	return ((a.cfg.Adversary.First+t.index+round)/len(a.hard) + round) % n
 }
 
 // attack makes the next attack on a peer, if it is due.
 func (a *Adversary) attack(t *target) {
 	if t.history != 0 && a.now >= t.history {
 		t.history = 0 // it had no reason to sync
-		if t.tries++; t.tries >= historyTries {
-			t.tries = 0
-			a.advance(t)
-		}
+		a.retry(t)
 	}
-	if !t.up || a.now < t.next || t.history != 0 || t.armed != nil && a.now < t.next+node.Time(blockTimeout) {
+	if !t.up || a.now < t.next || a.now < t.answer || t.history != 0 || t.armed != nil && a.now < t.next+node.Time(blockTimeout) {
 		return
 	}
 	t.armed = nil
 	next := a.next(t)
-	switch {
-	case next == nil:
+	switch sent := a.sent; {
+	case next == nil || next.want == WantBan && a.needsPeers(t):
 	case next.hello != nil: // on the next connection
 		t.up = false
 		a.fx = append(a.fx, node.Effect{Kind: node.EffectDisconnect, Peer: t.id, Reason: "reconnecting"})
 	default:
-		next.send(a, t, next)
-		a.advance(t)
+		if next.send(a, t, next); a.sent == sent && t.armed == nil {
+			a.retry(t)
+		} else {
+			a.advance(t)
+		}
 	}
+}
+
+// needsPeers reports whether an attack on another peer needs the adversary to get new blocks from those that have not banned it.
+func (a *Adversary) needsPeers(than *target) bool {
+	return slices.ContainsFunc(a.targets, func(t *target) bool {
+		return t != than && t.up && (t.armed != nil && a.now < t.next+node.Time(blockTimeout) || a.nextHard(t).late)
+	})
 }
 
 // sendTo sends a message.
@@ -303,13 +340,15 @@ func (a *Adversary) sendTo(t *target, m wire.Message) {
 	a.fx = append(a.fx, node.Effect{Kind: node.EffectSend, Peer: t.id, Msg: m})
 }
 
-// report writes an attack to the event log. h is the block or transaction that no honest node may accept, or nil.
-func (a *Adversary) report(t *target, x *attack, h *chain.Hash) {
+// report writes an attack to the event log. h is the block or transaction that no honest node may accept, or nil; reason is part of
+// the reason that an honest node must give for the refusal, or empty.
+func (a *Adversary) report(t *target, x *attack, h *chain.Hash, reason string) {
+	a.sent++
 	if x.want == WantBan {
-		t.banned, t.dials = a.now+node.Time(peers.BanTime), 0
+		t.banned, t.dials, t.answer = a.now+node.Time(peers.BanTime), 0, a.now+node.Time(answerTimeout)
 	}
 	id := t.id
 	a.fx = append(a.fx, node.Effect{Kind: node.EffectEvent, Event: &node.Event{
-		Time: a.now, Kind: node.EventAttack, Peer: &id, Hash: h, Attack: x.kind, Want: x.want,
+		Time: a.now, Kind: node.EventAttack, Peer: &id, Hash: h, Attack: x.kind, Want: x.want, Reason: reason,
 	}})
 }

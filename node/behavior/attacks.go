@@ -20,13 +20,15 @@ const (
 )
 
 // attack is a kind of attack: either hello changes the handshake of a new connection, or send sends something on one that is
-// up.
+// up. What cannot be sent yet is not reported, and is tried again.
 type attack struct {
 	kind  string
 	want  string
 	late  bool // it may get the adversary banned, and comes after those that do not
 	hello func(a *Adversary, t *target, x *attack, m *wire.Hello)
 	send  func(a *Adversary, t *target, x *attack)
+	// history answers the request for blocks of a peer to which hello has promised some.
+	history func(a *Adversary, t *target, x *attack, request *wire.GetBlocks)
 }
 
 // attacks are the kinds, in the order of the documentation.
@@ -37,17 +39,29 @@ var attacks = []attack{
 	{kind: "invalid_block", want: WantBan, send: (*Adversary).sendInvalidBlock},
 	{kind: "invalid_side_block", want: WantBan, send: (*Adversary).sendSideBranch},
 	{kind: "forged_block", want: WantBan, send: (*Adversary).sendForgedBlock},
+	{kind: "resigned_block", want: WantBan, send: (*Adversary).sendResignedBlock},
+	{kind: "replay_block", want: WantBan, send: (*Adversary).sendReplayBlock},
+	{kind: "double_spend_block", want: WantBan, send: (*Adversary).sendDoubleSpendBlock},
+	{kind: "overspend_block", want: WantBan, send: (*Adversary).sendOverspendBlock},
+	{kind: "mismatched_block", want: WantBan, send: (*Adversary).sendMismatchedBlock},
 	{kind: "old_block", want: WantBan, send: (*Adversary).sendOldBlock},
 	{kind: "future_block", want: WantNothing, send: (*Adversary).sendFutureBlock},
 	{kind: "mutated_block", want: WantNothing, late: true, send: (*Adversary).armMutation},
 	{kind: "low_work", want: WantBan, send: (*Adversary).sendLowWork},
-	{kind: "invalid_history", want: WantBan, hello: (*Adversary).promiseHistory},
+	{kind: "invalid_history", want: WantBan, hello: (*Adversary).promiseHistory, history: (*Adversary).sendHistory},
+	{kind: "old_history", want: WantBan, hello: (*Adversary).promiseHistory, history: (*Adversary).sendOldHistory},
 	{kind: "replay", want: WantNothing, send: (*Adversary).sendReplay},
 	{kind: "wrong_genesis", want: WantDisconnect, hello: (*Adversary).mixNetworks},
 	{kind: "garbage", want: WantBan, send: (*Adversary).sendGarbage},
 	{kind: "oversized", want: WantBan, send: (*Adversary).sendOversized},
 	{kind: "flood", want: WantBan, send: (*Adversary).sendFlood},
 }
+
+// Reasons of refusals that are no errors.
+const (
+	reasonGenesis = "genesis differs"
+	reasonFlood   = "flood of ping"
+)
 
 // transfer is a signed transfer of the adversary's own account.
 func (a *Adversary) transfer(amount, fee chain.Amount, nonce uint64, network chain.Hash) chain.Tx {
@@ -58,34 +72,70 @@ func (a *Adversary) transfer(amount, fee chain.Amount, nonce uint64, network cha
 
 func (a *Adversary) account() chain.Account { return a.Account(a.ID()) }
 
-func (a *Adversary) sendTx(t *target, x *attack, tx chain.Tx) {
+func (a *Adversary) sendTx(t *target, x *attack, tx chain.Tx, reason error) {
 	m := wire.NewTx(tx)
 	id := m.ID()
-	a.report(t, x, &id)
+	a.report(t, x, &id, reasonText(reason))
 	a.sendTo(t, m)
+}
+
+// reasonText is the reason that an honest node gives, empty where it need not give one.
+func reasonText(reason error) string {
+	if reason == nil {
+		return ""
+	}
+	return reason.Error()
+}
+
+// spareNonces is how far ahead of its account's nonce an adversary that has sent valid transfers begins those that nobody signed,
+// so that no pending or included one has the same nonce. It is within the gap that a mempool accepts.
+const spareNonces = 8
+
+// freeNonce is a nonce with which the adversary has sent no valid transfer.
+func (a *Adversary) freeNonce() uint64 {
+	nonce := a.account().Nonce
+	if a.paid {
+		nonce += spareNonces
+	}
+	return nonce
+}
+
+// awaitsAnswer says whether a peer has not answered an attack yet.
+func (a *Adversary) awaitsAnswer() bool {
+	return slices.ContainsFunc(a.targets, func(t *target) bool { return a.now < t.answer })
+}
+
+// pay sends a valid transfer of the adversary, unless a peer has not answered an attack yet: a transfer with the same nonce may be
+// under way to it.
+func (a *Adversary) pay(t *target, tx chain.Tx) bool {
+	if a.awaitsAnswer() {
+		return false
+	}
+	a.paid = true
+	a.sendTo(t, wire.NewTx(tx))
+	return true
 }
 
 // sendBadSignature sends a transfer that nobody has signed, or one that was signed for another network.
 func (a *Adversary) sendBadSignature(t *target, x *attack) {
-	network := a.genesis
-	if a.sent%2 == 1 {
+	network, other := a.genesis, a.variant(t, 2) == 1
+	if other {
 		network[0]++
 	}
-	// A nonce that no other transfer has: what is used or taken is refused before its signature is checked.
-	tx := a.transfer(1, 1, a.account().Nonce+4, network)
-	if a.sent%2 == 0 {
+	tx := a.transfer(1, 2, a.freeNonce(), network)
+	if !other {
 		tx.Sig[a.rng.IntN(len(tx.Sig))] ^= 1
 	}
-	a.sendTx(t, x, tx)
+	a.sendTx(t, x, tx, chain.ErrSignature)
 }
 
 // sendBadAmount sends a transfer of nothing, or one whose amount and fee overflow.
 func (a *Adversary) sendBadAmount(t *target, x *attack) {
-	amount, fee := chain.Amount(0), chain.Amount(1)
-	if a.sent%2 == 1 {
-		amount, fee = math.MaxUint64, 2
+	if nonce := a.account().Nonce; a.variant(t, 2) == 0 {
+		a.sendTx(t, x, a.transfer(math.MaxUint64, 2, nonce, a.genesis), chain.ErrOverflow)
+	} else {
+		a.sendTx(t, x, a.transfer(0, 1, nonce, a.genesis), chain.ErrAmount)
 	}
-	a.sendTx(t, x, a.transfer(amount, fee, a.account().Nonce, a.genesis))
 }
 
 // sendOverspend sends a transfer of more than the account holds, one that a block cannot take for want of those before, and two of
@@ -93,16 +143,15 @@ func (a *Adversary) sendBadAmount(t *target, x *attack) {
 // second is too large ever after.
 func (a *Adversary) sendOverspend(t *target, x *attack) {
 	acct := a.account()
-	a.sendTx(t, x, a.transfer(acct.Balance+1, 1, acct.Nonce, a.genesis))
-	a.sendTx(t, x, a.transfer(1, 1, acct.Nonce+1000, a.genesis))
-	for nonce := acct.Nonce; nonce < acct.Nonce+2; nonce++ {
-		tx := chain.Tx{To: a.ID(), Amount: acct.Balance - 1, Fee: 1, Nonce: nonce}
-		a.key.Sign(a.genesis, &tx)
-		if nonce == acct.Nonce {
-			a.sendTo(t, wire.NewTx(tx))
-		} else {
-			a.sendTx(t, x, tx)
-		}
+	a.sendTx(t, x, a.transfer(acct.Balance+1, 1, acct.Nonce, a.genesis), nil)
+	a.sendTx(t, x, a.transfer(1, 1, acct.Nonce+1000, a.genesis), nil)
+	both := [2]chain.Tx{}
+	for i := range both {
+		both[i] = chain.Tx{To: a.ID(), Amount: acct.Balance - 1, Fee: 1, Nonce: acct.Nonce + uint64(i)}
+		a.key.Sign(a.genesis, &both[i])
+	}
+	if a.pay(t, both[0]) {
+		a.sendTx(t, x, both[1], nil)
 	}
 }
 
@@ -124,7 +173,7 @@ func purseSeed(key chain.Key) string {
 // usePurse sends the next transfer from the purse or to a new account, if it is time for one.
 func (a *Adversary) usePurse() {
 	head := a.tree.Head().Height
-	if a.purseUsed >= purseSpent || head < a.purseNext {
+	if a.purseUsed >= purseSpent || head < a.purseNext || a.awaitsAnswer() {
 		return
 	}
 	funds, _ := a.tree.HeadState().Get(a.purse.Address())
@@ -138,6 +187,7 @@ func (a *Adversary) usePurse() {
 	}
 	a.purseUsed, a.purseNext = a.purseUsed+1, head+purseEvery
 	key.Sign(a.genesis, &tx)
+	a.paid = true
 	for _, t := range a.targets {
 		if t.up {
 			a.sendTo(t, wire.NewTx(tx))
@@ -162,42 +212,153 @@ func (a *Adversary) onHead(txs ...chain.Tx) (chain.Header, []chain.Tx, bool) {
 	return h, kept, err == nil
 }
 
-// sendBlock sends a block of a header that is not valid.
-func (a *Adversary) sendBlock(t *target, x *attack, h chain.Header, txs []chain.Tx) {
+// sendBlock sends a block of a header that is not valid. reason is why not.
+func (a *Adversary) sendBlock(t *target, x *attack, h chain.Header, txs []chain.Tx, reason error) {
 	b := chain.NewBlock(h, txs)
 	hash := b.Hash()
-	a.report(t, x, &hash)
+	a.report(t, x, &hash, reasonText(reason))
 	a.sendTo(t, &wire.Block{Block: b})
 }
 
 // sendInvalidBlock sends a block on the head whose state root, version or height is wrong.
 func (a *Adversary) sendInvalidBlock(t *target, x *attack) {
 	h, _, ok := a.onHead()
-	switch a.sent % 3 {
+	var reason error
+	switch a.variant(t, 3) {
 	case 0:
 		h.StateRoot[a.rng.IntN(len(h.StateRoot))] ^= 1
+		reason = chain.ErrStateRoot
 	case 1:
 		h.Version++
+		reason = chain.ErrVersion
 	default:
 		h.Height++
+		reason = chain.ErrHeight
 	}
 	if ok && a.prove(&h) {
-		a.sendBlock(t, x, h, nil)
+		a.sendBlock(t, x, h, nil, reason)
+	}
+}
+
+// forge is a transfer that takes coins of another account, with its next nonce in a state, which nobody has signed.
+func (a *Adversary) forge(s chain.State) chain.Tx {
+	victim := a.cfg.Genesis.Alloc[a.rng.IntN(len(a.cfg.Genesis.Alloc))].Address
+	acct, _ := s.Get(victim)
+	tx := chain.Tx{From: victim, To: a.ID(), Amount: 1, Fee: 1, Nonce: acct.Nonce}
+	for i := range tx.Sig {
+		tx.Sig[i] = byte(a.rng.Uint32())
+	}
+	return tx
+}
+
+// holding is the header of a block on a branch that holds transfers which nobody checks, given the state after the branch, and the
+// state after the block. It has no proof of work.
+func (a *Adversary) holding(on chain.Headers, before chain.State, at chain.Millis, txs ...chain.Tx) (h chain.Header, after chain.State, ok bool) {
+	after, err := a.tree.Ledger().Unchecked(before, txs, a.ID())
+	tip := on.Ancestor(0)
+	return chain.Header{
+		Version: chain.HeaderVersion, Height: tip.Height + 1, Parent: tip.Hash(), TxRoot: chain.TxRoot(txs), StateRoot: after.Root(),
+		Miner: a.ID(), Time: max(at, a.engine.MinTime(on)), Bits: a.engine.NextBits(on),
+	}, after, err == nil
+}
+
+// sendHolding sends a block on the head that is valid but for its transfers.
+func (a *Adversary) sendHolding(t *target, x *attack, reason error, txs ...chain.Tx) {
+	h, _, ok := a.holding(a.branch(a.tree.Head()), a.tree.HeadState(), a.millis(), txs...)
+	if ok && a.prove(&h) {
+		a.sendBlock(t, x, h, txs, reason)
 	}
 }
 
 // sendForgedBlock sends a block on the head that is valid but for the signature of a transfer in it, which takes the coins of
 // another account.
 func (a *Adversary) sendForgedBlock(t *target, x *attack) {
-	victim := a.cfg.Genesis.Alloc[a.rng.IntN(len(a.cfg.Genesis.Alloc))].Address
-	acct, _ := a.tree.HeadState().Get(victim)
-	tx := chain.Tx{From: victim, To: a.ID(), Amount: 1, Fee: 1, Nonce: acct.Nonce}
-	for i := range tx.Sig {
-		tx.Sig[i] = byte(a.rng.Uint32())
+	a.sendHolding(t, x, chain.ErrSignature, a.forge(a.tree.HeadState()))
+}
+
+// ownTransfer is a valid transfer of the adversary's own account to itself. It is the same one until a block includes it.
+func (a *Adversary) ownTransfer() chain.Tx {
+	acct, _ := a.tree.HeadState().Get(a.ID())
+	tx := chain.Tx{To: a.ID(), Amount: 1, Fee: 1, Nonce: acct.Nonce}
+	a.key.Sign(a.genesis, &tx)
+	return tx
+}
+
+// sendResignedBlock sends a valid transfer, which the peer checks, and a block that holds it with another signature.
+func (a *Adversary) sendResignedBlock(t *target, x *attack) {
+	tx := a.ownTransfer()
+	if !a.pay(t, tx) {
+		return
 	}
-	h, txs, ok := a.onHead(tx)
-	if ok && len(txs) == 1 && a.prove(&h) {
-		a.sendBlock(t, x, h, txs)
+	tx.Sig[a.rng.IntN(len(tx.Sig))] ^= 1
+	a.sendHolding(t, x, chain.ErrSignature, tx)
+}
+
+// replayDepth is how many blocks below the head a transfer that is included again may be.
+const replayDepth = 32
+
+// sendReplayBlock sends a block on the head that holds a transfer of the chain again, or one with a nonce to come.
+func (a *Adversary) sendReplayBlock(t *target, x *attack) {
+	if a.variant(t, 2) == 1 {
+		tx := a.ownTransfer()
+		tx.Nonce++
+		a.key.Sign(a.genesis, &tx)
+		a.sendHolding(t, x, chain.ErrNonce, tx)
+		return
+	}
+	state := a.tree.HeadState()
+	b := a.tree.Head()
+	for range replayDepth {
+		for _, tx := range b.Txs {
+			if acct, _ := state.Get(tx.From); acct.Balance >= tx.Amount+tx.Fee {
+				a.sendHolding(t, x, chain.ErrNonce, tx)
+				return
+			}
+		}
+		parent, ok := a.tree.Get(b.Parent)
+		if !ok {
+			break
+		}
+		b = parent
+	}
+	a.pay(t, a.ownTransfer()) // so that there is one next time
+}
+
+// sendDoubleSpendBlock sends a block on the head that holds two transfers of the adversary with the same nonce. The first is valid.
+func (a *Adversary) sendDoubleSpendBlock(t *target, x *attack) {
+	first := a.ownTransfer()
+	second := first
+	second.Amount++
+	a.key.Sign(a.genesis, &second)
+	a.sendHolding(t, x, chain.ErrNonce, first, second)
+}
+
+// sendOverspendBlock sends a block on the head that holds a transfer of more than the adversary has, of an amount and a fee that
+// overflow, or of nothing.
+func (a *Adversary) sendOverspendBlock(t *target, x *attack) {
+	acct, _ := a.tree.HeadState().Get(a.ID())
+	switch a.variant(t, 3) {
+	case 0:
+		a.sendHolding(t, x, chain.ErrFunds, a.transfer(acct.Balance+1, 1, acct.Nonce, a.genesis))
+	case 1:
+		a.sendHolding(t, x, chain.ErrOverflow, a.transfer(math.MaxUint64, 2, acct.Nonce, a.genesis))
+	default:
+		a.sendHolding(t, x, chain.ErrAmount, a.transfer(0, 1, acct.Nonce, a.genesis))
+	}
+}
+
+// sendMismatchedBlock sends a block on the head whose header commits to other transactions than it holds. Those that it holds are
+// valid, and lead to the state that the header states.
+func (a *Adversary) sendMismatchedBlock(t *target, x *attack) {
+	txs := []chain.Tx{a.ownTransfer()}
+	h, _, ok := a.holding(a.branch(a.tree.Head()), a.tree.HeadState(), a.millis(), txs...)
+	if a.variant(t, 2) == 0 {
+		h.TxRoot = chain.TxRoot(nil)
+	} else {
+		h.TxRoot = a.randomHash()
+	}
+	if ok && a.prove(&h) {
+		a.sendBlock(t, x, h, txs, chain.ErrTxRoot)
 	}
 }
 
@@ -250,7 +411,7 @@ func (a *Adversary) sendSideBranch(t *target, x *attack) {
 			return
 		}
 		hash := b.Hash()
-		a.report(t, x, &hash)
+		a.report(t, x, &hash, chain.ErrStateRoot.Error())
 		a.sendTo(t, &wire.Block{Block: b})
 	}
 }
@@ -277,7 +438,7 @@ func (a *Adversary) sendOldBlock(t *target, x *attack) {
 	h, _, ok := a.onHead()
 	h.Time = medianTime(a.branch(a.tree.Head()))
 	if ok && a.prove(&h) {
-		a.sendBlock(t, x, h, nil)
+		a.sendBlock(t, x, h, nil, chain.ErrTimeOld)
 	}
 }
 
@@ -288,12 +449,12 @@ const futureMargin = 30 * time.Second
 func (a *Adversary) sendFutureBlock(t *target, x *attack) {
 	h, _, ok := a.onHead()
 	ahead := maxAhead + futureMargin
-	if a.sent%2 == 1 {
+	if a.variant(t, 2) == 1 {
 		ahead += 24 * time.Hour
 	}
 	h.Time = a.millis() + chain.Millis(ahead/time.Millisecond)
 	if ok && a.prove(&h) {
-		a.sendBlock(t, x, h, nil)
+		a.sendBlock(t, x, h, nil, nil)
 	}
 }
 
@@ -307,32 +468,31 @@ func (a *Adversary) sendLowWork(t *target, x *attack) {
 	if err != nil {
 		return
 	}
-	if a.sent%2 == 1 {
+	if a.variant(t, 2) == 1 {
 		h.Bits = chain.MaxBits
 		if a.prove(&h) {
-			a.sendBlock(t, x, h, nil)
+			a.sendBlock(t, x, h, nil, chain.ErrBits)
 		}
 		return
 	}
 	for h.Nonce = a.rng.Uint64(); target.Met(h.Hash()); h.Nonce++ { // a proof by chance
 	}
-	a.sendBlock(t, x, h, nil)
+	a.sendBlock(t, x, h, nil, chain.ErrProof)
 }
 
-// armMutation waits for the next block that others do not have yet.
+// armMutation waits for the next blocks that others may not have yet.
 func (a *Adversary) armMutation(t *target, x *attack) { t.armed = x }
 
 // mutateNew sends a new block to the targets that wait for it, with a transaction that the header does not commit to, before
-// they can have it from others. The block with that hash is valid all the same.
+// they can have it from others. The block with that hash is valid all the same. A target that has the block already ignores this,
+// and gets the next one too, until it bans the adversary or blockTimeout is over.
 func (a *Adversary) mutateNew(b *chain.Block) {
 	for _, t := range a.targets {
 		if t.armed == nil || !t.up {
 			continue
 		}
-		x := t.armed
-		t.armed = nil
 		txs := append([]chain.Tx{a.transfer(1, 1, a.account().Nonce, a.genesis)}, b.Txs...)
-		a.report(t, x, nil)
+		a.report(t, t.armed, nil, "")
 		a.sendTo(t, &wire.Block{Block: chain.NewBlock(b.Header, txs[:min(len(txs), chain.MaxBlockTxs)])})
 	}
 }
@@ -352,7 +512,7 @@ func (a *Adversary) promiseHistory(t *target, x *attack, m *wire.Hello) {
 }
 
 // sendHistory answers a request for history by a few blocks that are valid, if the peer lacks any, and invalid ones on them.
-func (a *Adversary) sendHistory(t *target, request *wire.GetBlocks) {
+func (a *Adversary) sendHistory(t *target, x *attack, request *wire.GetBlocks) {
 	blocks, _ := a.tree.After(request.Locator, promised)
 	tip := a.tree.Head()
 	if len(blocks) > 0 {
@@ -367,11 +527,51 @@ func (a *Adversary) sendHistory(t *target, request *wire.GetBlocks) {
 		}
 		invalid = append(invalid, b)
 	}
+	a.sendBlocks(t, x, blocks, invalid, chain.ErrStateRoot)
+}
+
+// sendBlocks answers a request for history by valid blocks and invalid ones on them.
+func (a *Adversary) sendBlocks(t *target, x *attack, valid, invalid []*chain.Block, reason error) {
 	for _, b := range invalid {
 		hash := b.Hash()
-		a.report(t, t.promise, &hash)
+		a.report(t, x, &hash, reason.Error())
 	}
-	a.sendTo(t, &wire.Blocks{Blocks: append(blocks, invalid...), More: true})
+	a.sendTo(t, &wire.Blocks{Blocks: append(valid, invalid...), More: true})
+}
+
+// sendOldHistory answers a request for history by a branch that begins in the middle of the chain, or at genesis for a peer that
+// has no more, with the times of that place. Its first block holds a transfer that nobody has signed, or states a wrong state, and
+// all is right otherwise: a node that takes old blocks for valid accepts it.
+func (a *Adversary) sendOldHistory(t *target, x *attack, request *wire.GetBlocks) {
+	from, ok := a.tree.AtHeight(a.tree.Head().Height / 2)
+	if next, _ := a.tree.After(request.Locator, 1); len(next) > 0 && next[0].Height <= from.Height {
+		from, ok = a.tree.Get(next[0].Parent)
+	}
+	if !ok {
+		return
+	}
+	state, err := a.tree.StateAfter(from.Hash())
+	if err != nil {
+		return
+	}
+	branch := a.branch(from)
+	txs, reason, wrongState := []chain.Tx{a.forge(state)}, chain.ErrSignature, a.variant(t, 2) == 1
+	if wrongState {
+		txs, reason = nil, chain.ErrStateRoot
+	}
+	var blocks []*chain.Block
+	for range promised {
+		h, after, ok := a.holding(branch, state, branch.Ancestor(0).Time+a.cfg.Genesis.Interval, txs...)
+		if wrongState && len(blocks) == 0 {
+			h.StateRoot[0] ^= 1
+		}
+		if !ok || !a.prove(&h) {
+			return
+		}
+		blocks = append(blocks, chain.NewBlock(h, txs))
+		branch, state, txs = append(branch, &h), after, nil
+	}
+	a.sendBlocks(t, x, nil, blocks, reason)
 }
 
 func (a *Adversary) randomHash() (h chain.Hash) {
@@ -383,7 +583,7 @@ func (a *Adversary) randomHash() (h chain.Hash) {
 
 // sendReplay sends blocks and transactions of the chain again, and announces the blocks.
 func (a *Adversary) sendReplay(t *target, x *attack) {
-	a.report(t, x, nil)
+	a.report(t, x, nil, "")
 	head := a.tree.Head().Height
 	inv := &wire.Inv{Item: wire.ItemBlock}
 	for h := max(head, replayed) - replayed + 1; h <= head; h++ {
@@ -408,7 +608,7 @@ const replayed = 8
 // mixNetworks claims another genesis.
 func (a *Adversary) mixNetworks(t *target, x *attack, m *wire.Hello) {
 	m.Genesis = a.randomHash()
-	a.report(t, x, nil)
+	a.report(t, x, nil, reasonGenesis)
 }
 
 // sendGarbage sends a frame that is no message: random bytes, or a block that ends too early.
@@ -417,19 +617,19 @@ func (a *Adversary) sendGarbage(t *target, x *attack) {
 	for i := range payload {
 		payload[i] = byte(a.rng.Uint32())
 	}
-	if a.sent%2 == 1 {
+	if a.variant(t, 2) == 1 {
 		payload = wire.Encode(&wire.Block{Block: a.tree.Head()})
 		payload = payload[:len(payload)-1]
 	} else {
 		payload[0] |= 0x80 // no type is so high
 	}
-	a.report(t, x, nil)
+	a.report(t, x, nil, wire.ErrMalformed.Error())
 	a.sendTo(t, &wire.Raw{Payload: payload})
 }
 
 // sendOversized sends a frame that claims to be longer than any message may be.
 func (a *Adversary) sendOversized(t *target, x *attack) {
-	a.report(t, x, nil)
+	a.report(t, x, nil, wire.ErrFrameSize.Error())
 	a.sendTo(t, &wire.Raw{Payload: make([]byte, 1000), Claimed: math.MaxUint32})
 }
 
@@ -438,7 +638,7 @@ const floodMessages = 2000
 
 // sendFlood sends many small messages that ask for an answer.
 func (a *Adversary) sendFlood(t *target, x *attack) {
-	a.report(t, x, nil)
+	a.report(t, x, nil, reasonFlood)
 	ping := &wire.Ping{Nonce: a.rng.Uint64()}
 	for range floodMessages {
 		a.sendTo(t, ping)

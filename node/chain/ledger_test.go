@@ -168,3 +168,47 @@ func TestMemo_SharedByTrees(t *testing.T) {
 		}
 	}
 }
+
+func TestLedger_Unchecked(t *testing.T) {
+	k := newKit(t, 3)
+	l := must.Get(chain.NewLedger(k.g, nil))(t)
+	valid := []chain.Tx{k.pay(0, 1, 5, 1, 0), k.pay(0, 0, 7, 2, 1), k.pay(1, 2, funds, 3, 0)}
+	kept, want, err := l.Assemble(l.State(), valid, k.addr(2))
+	must.Do(t, err)
+	must.Equal(t, len(kept), len(valid))
+	got, err := l.Unchecked(l.State(), valid, k.addr(2))
+	must.Do(t, err)
+	must.Equal(t, got.Root(), want.Root())
+
+	unsigned := k.pay(0, 1, 5, 1, 0)
+	unsigned.Sig[0]++
+	for name, txs := range map[string][]chain.Tx{
+		"signature": {unsigned},
+		"nonce":     {k.pay(0, 1, 5, 1, 9)},
+		"repeated":  {k.pay(0, 1, 5, 1, 0), k.pay(0, 1, 5, 1, 0)},
+		"funds":     {k.pay(0, 1, 2*funds, 1, 0)},
+	} {
+		after, err := l.Unchecked(l.State(), txs, k.addr(2))
+		must.Do(t, err)
+		from, _ := after.Get(k.addr(0))
+		spent := chain.Amount(len(txs)) * (txs[0].Amount + txs[0].Fee)
+		if from.Nonce != uint64(len(txs)) || from.Balance != funds-spent || after.Total() != l.State().Total()+subsidy {
+			t.Errorf("%s: %+v, total %d", name, from, after.Total())
+		}
+		b := chain.NewBlock(chain.Header{TxRoot: chain.TxRoot(txs), StateRoot: after.Root(), Miner: k.addr(2)}, txs)
+		if _, err := l.Execute(l.State(), b); !errors.Is(err, chain.ErrInvalid) || errors.Is(err, chain.ErrStateRoot) {
+			t.Errorf("%s: a block with it: %v", name, err)
+		}
+	}
+}
+
+func TestTree_StateAfter(t *testing.T) {
+	k := newKit(t, 2)
+	tree := k.tree()
+	blocks := k.extend(tree, 3, 1)
+	state := must.Get(tree.StateAfter(blocks[0].Hash()))(t)
+	must.Equal(t, state.Root(), blocks[0].StateRoot)
+	if _, err := tree.StateAfter(chain.Hash{1}); err == nil {
+		t.Error("an unknown block has a state")
+	}
+}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/netsplit/netsplit/node"
@@ -38,8 +39,8 @@ func TestAdversaries(t *testing.T) {
 		refusal := honest.wait("refusal of "+kind, func(e node.Event) bool {
 			return e.Kind == node.EventInvalid && *e.Peer == a.id
 		})
-		if want := attack.Want == behavior.WantBan; refusal.Banned != want {
-			t.Errorf("%s: %s, banned %v", kind, refusal.Reason, refusal.Banned)
+		if want := attack.Want == behavior.WantBan; refusal.Banned != want || !strings.Contains(refusal.Reason, attack.Reason) {
+			t.Errorf("%s: %s, banned %v; want %q, %v", kind, refusal.Reason, refusal.Banned, attack.Reason, want)
 		}
 	}
 	honest.stop()

@@ -79,7 +79,7 @@ func (l *link) read(s sink) {
 	r := bufio.NewReader(l.stream)
 	for {
 		payload, err := readFrame(r)
-		if err != nil && !errors.Is(err, errFrameSize) {
+		if err != nil && !errors.Is(err, wire.ErrFrameSize) {
 			s.lost(l, lostReason(err))
 			return
 		}
@@ -173,8 +173,6 @@ const frameHeader = 4
 
 var chosenFrame = []byte{0, 0, 0, 0}
 
-var errFrameSize = errors.New("frame is too large")
-
 // encodeFrame encodes a message as a frame.
 func encodeFrame(m wire.Message) ([]byte, error) {
 	if raw, ok := m.(*wire.Raw); ok { // an adversary's
@@ -187,7 +185,7 @@ func encodeFrame(m wire.Message) ([]byte, error) {
 	frame := wire.Append(make([]byte, frameHeader, frameHeader+wire.Size(m)), m)
 	size := len(frame) - frameHeader
 	if size > wire.MaxMessageSize {
-		return nil, fmt.Errorf("%w: %d bytes, limit %d", errFrameSize, size, wire.MaxMessageSize)
+		return nil, fmt.Errorf("%w: %d bytes, limit %d", wire.ErrFrameSize, size, wire.MaxMessageSize)
 	}
 	binary.BigEndian.PutUint32(frame, uint32(size))
 	return frame, nil
@@ -201,7 +199,7 @@ func readFrame(r io.Reader) ([]byte, error) {
 	}
 	size := binary.BigEndian.Uint32(header[:])
 	if size > wire.MaxMessageSize {
-		return nil, fmt.Errorf("%w: %d bytes, limit %d", errFrameSize, size, wire.MaxMessageSize)
+		return nil, fmt.Errorf("%w: %d bytes, limit %d", wire.ErrFrameSize, size, wire.MaxMessageSize)
 	}
 	const small = 64 << 10
 	if size <= small {

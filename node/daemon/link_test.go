@@ -138,7 +138,7 @@ func TestReadFrame(t *testing.T) {
 			t.Errorf("frame of %d bytes, cut short: %v", size, err)
 		}
 	}
-	if _, err := readFrame(bytes.NewReader(binary.BigEndian.AppendUint32(nil, wire.MaxMessageSize+1))); !errors.Is(err, errFrameSize) {
+	if _, err := readFrame(bytes.NewReader(binary.BigEndian.AppendUint32(nil, wire.MaxMessageSize+1))); !errors.Is(err, wire.ErrFrameSize) {
 		t.Errorf("frame over the limit: %v", err)
 	}
 	if _, err := readFrame(bytes.NewReader(nil)); !errors.Is(err, io.EOF) {

@@ -10,6 +10,9 @@ import (
 // ErrMalformed is wrapped by every error of Decode and Check.
 var ErrMalformed = errors.New("malformed message")
 
+// ErrFrameSize is the error of a frame that claims to be longer than MaxMessageSize.
+var ErrFrameSize = errors.New("frame is too large")
+
 func malformed(t Type, format string, args ...any) error {
 	return fmt.Errorf("%w: %s: %s", ErrMalformed, t, fmt.Sprintf(format, args...))
 }

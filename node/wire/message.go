@@ -124,10 +124,11 @@ type Raw struct {
 	Claimed uint32 // length that the frame claims to have; 0: that of Payload
 }
 
-// Decode decodes the message as its receiver does: the error wraps ErrMalformed where the bytes are none.
+// Decode decodes the message as its receiver does: the error wraps ErrMalformed where the bytes are none, or
+// ErrFrameSize.
 func (m *Raw) Decode() (Message, error) {
 	if m.Claimed > MaxMessageSize {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrMalformed, m.Claimed, MaxMessageSize)
+		return nil, fmt.Errorf("%w: %d bytes, limit %d", ErrFrameSize, m.Claimed, MaxMessageSize)
 	}
 	return Decode(m.Payload)
 }

@@ -2,6 +2,8 @@ package invariant
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/invariant/replay"
@@ -11,14 +13,16 @@ import (
 var adversaryDefinition = Definition{
 	Name:  "adversary",
 	Title: "Honest nodes accept nothing invalid, and ban who sends it",
-	Doc: `Judged in runs with adversaries, from what these say they sent and what honest nodes say they did. No honest node may
-accept a block that no honest node may accept, or take a block that holds such a transaction; none may ban another honest node,
-or refuse such a block or transaction of one, which would have passed it on. A node that is sent what shows a connected peer to
-be an adversary must ban it within the bound, which it may do without a word, and take up no connection with it until the ban is over (less one second). An
-attack is not judged where the node went down, the connection ended for another reason, or a cut or its heal may have held the
-message up, within the bound. A ban for a later attack does not do for an earlier one that was overlooked. Of three handshakes or more that must be refused, not all may be accepted; a single one may be
-lost with its connection. Invalid blocks that an honest node makes are for validity, nodes that end for no_crash. There is no
-statistic, and no false alarm while a node takes less than the bound for a message.
+	Doc: `Judged in runs with adversaries, from what these say they sent and what honest nodes say they did. No honest node may accept a
+block that no honest node may accept, or take a block that holds such a transaction; none may ban another honest node, or
+refuse such a block or transaction of one, which would have passed it on. A node that is sent what shows a connected peer to
+be an adversary must ban it within the bound, which it may do without a word, and take up no connection with it until the ban
+is over (less one second). What it says must name what it was sent: the same block or transaction, and the rule that it
+breaks. A ban for what the adversary sent later shows that the node took what came before. An attack is not judged where the
+node went down, the connection ended for another reason, or a cut or its heal may have held the message up, within the bound.
+Of three handshakes or more that must be refused, not all may be accepted; a single one may be lost with its connection.
+Invalid blocks that an honest node makes are for validity, nodes that end for no_crash. There is no statistic, and no false
+alarm while a node takes less than the bound for a message.
 UNKNOWN when no attack was recorded, or none of those that honest nodes must notice could be judged. VACUOUS, and left out of
 the report unless the scenario lists it, without adversaries.`,
 	Class: Safety, Always: true, Quiet: true,
@@ -27,7 +31,7 @@ the report unless the scenario lists it, without adversaries.`,
 	New: func(p Values) Checker {
 		return &adversary{
 			within: p.Duration("within"), kinds: make(map[string]int), bad: make(map[trace.Hash]sentAttack),
-			open: make(map[[2]replay.NodeIndex]sentAttack), linked: make(map[[2]replay.NodeIndex]bool), banned: make(map[[2]replay.NodeIndex]time.Duration),
+			open: make(map[[2]replay.NodeIndex][]sentAttack), linked: make(map[[2]replay.NodeIndex]bool), banned: make(map[[2]replay.NodeIndex]time.Duration),
 		}
 	},
 }
@@ -37,7 +41,7 @@ type adversary struct {
 	within time.Duration
 	kinds  map[string]int
 	bad    map[trace.Hash]sentAttack             // by block or transaction
-	open   map[[2]replay.NodeIndex]sentAttack    // the first that was not refused yet
+	open   map[[2]replay.NodeIndex][]sentAttack  // those that were not refused yet, the first of which must be
 	banned map[[2]replay.NodeIndex]time.Duration // until when
 	linked map[[2]replay.NodeIndex]bool          // connected, by what the honest node said
 	// handshakes counts attacks on the handshake, and those that were refused.
@@ -135,22 +139,28 @@ func (c *adversary) attack(s *replay.State, e *trace.Attack) {
 	if e.Want != wantBan || !c.linked[pair] {
 		return
 	}
-	if _, waits := c.open[pair]; !waits {
+	if len(c.open[pair]) == 0 {
 		c.wanted++
-		c.open[pair] = x
 		c.due = append(c.due, dueAttack{pair, x.no, s.Now + c.within})
 	}
+	if len(c.open[pair]) < maxOpen {
+		c.open[pair] = append(c.open[pair], x)
+	}
 }
+
+// maxOpen bounds the attacks on one node by one adversary that are remembered while none was refused.
+const maxOpen = 64
 
 // expire judges the attacks that should have been refused by now.
 func (c *adversary) expire(s *replay.State) {
 	for len(c.due) > 0 && c.due[0].at < s.Now {
 		d := c.due[0]
 		c.due = c.due[1:]
-		x, open := c.open[d.pair]
-		if !open || x.no != d.no {
+		open := c.open[d.pair]
+		if len(open) == 0 || open[0].no != d.no {
 			continue
 		}
+		x := open[0]
 		delete(c.open, d.pair)
 		if x.at <= c.cuts.heldUp || c.cuts.hold {
 			c.unjudged++
@@ -199,18 +209,8 @@ func (c *adversary) refuse(s *replay.State, e *trace.Refuse) {
 		}
 		return
 	}
-	if x, open := c.open[pair]; open {
-		delete(c.open, pair)
-		if y, bad := c.bad[e.Hash]; bad && e.Hash != "" && y.by == x.by && y.at-x.at >= overlookedAfter {
-			c.violated(s, s.Now, fmt.Sprintf("%s did not ban %s for %s at %s, only for %s, which it was sent %s later",
-				id, e.Peer, attackText(x.Attack), trace.Round(x.at), attackText(y.Attack), trace.Round(y.at-x.at)), x.Hash, id, e.Peer)
-			return
-		}
-		if !e.Banned {
-			c.violated(s, s.Now, fmt.Sprintf("%s refused %s of %s without a ban: %s", id, attackText(x.Attack), e.Peer, e.Reason), x.Hash, id, e.Peer)
-			return
-		}
-		c.refused++
+	if len(c.open[pair]) > 0 {
+		c.answered(s, e, pair)
 	} else if !c.linked[pair] {
 		c.declined++
 	}
@@ -220,9 +220,30 @@ func (c *adversary) refuse(s *replay.State, e *trace.Refuse) {
 	}
 }
 
-// overlookedAfter is how much later than an attack another one was sent, at least, if a ban for that shows that the first was
-// overlooked: a connection keeps the order of what is sent, but a node may have to wait for a block's parent.
-const overlookedAfter = time.Second
+// answered judges what a node says of the attacks of an adversary that it has not refused yet. The messages of a connection arrive
+// in order, and the first of these that arrives ends it.
+func (c *adversary) answered(s *replay.State, e *trace.Refuse, pair [2]replay.NodeIndex) {
+	id, open := s.Nodes.At(pair[0]).ID, c.open[pair]
+	x := open[0]
+	at := slices.IndexFunc(open, func(o sentAttack) bool { return o.Hash == e.Hash })
+	switch {
+	case at < 0 && !e.Banned:
+		return // of something that it need not have noticed
+	case at < 0:
+		c.unjudged++ // likewise
+	case open[at].at != x.at: // a branch or a history has several blocks at once
+		c.violated(s, s.Now, fmt.Sprintf("%s banned %s for %s and not for %s, which it had sent at %s, before",
+			id, e.Peer, attackText(open[at].Attack), attackText(x.Attack), trace.Round(x.at)), x.Hash, id, e.Peer)
+	case !e.Banned:
+		c.violated(s, s.Now, fmt.Sprintf("%s refused %s of %s without a ban: %s", id, attackText(x.Attack), e.Peer, e.Reason), x.Hash, id, e.Peer)
+	case !strings.Contains(e.Reason, open[at].Reason):
+		c.violated(s, s.Now, fmt.Sprintf("%s refused %s of %s for another reason than %q: %s",
+			id, attackText(open[at].Attack), e.Peer, open[at].Reason, e.Reason), open[at].Hash, id, e.Peer)
+	default:
+		c.refused++
+	}
+	delete(c.open, pair)
+}
 
 // ownDecision is how soon after an attack a connection ends that the attacked node ends because of it: it must have banned the
 // sender, whether it says so or not.
@@ -239,7 +260,8 @@ func (c *adversary) peer(s *replay.State, e *trace.Peer) {
 	}
 	c.linked[pair] = e.Up
 	if !e.Up {
-		if x, open := c.open[pair]; open {
+		if open := c.open[pair]; len(open) > 0 {
+			x := open[0]
 			delete(c.open, pair)
 			c.unjudged++
 			if s.Now-x.at <= ownDecision && !c.cuts.hold && x.at > c.cuts.heldUp {

@@ -161,13 +161,17 @@ var commands = map[string]any{
 		}
 		h.run.Chain.BanTime = time.Minute
 	},
-	// attack lets an adversary send something of a kind; want is what the peer must do.
-	"attack": func(h *history, n, peer trace.NodeID, kind, want string, hash trace.Hash) {
-		h.add(n, &trace.Event{Kind: trace.KindAttack, Attack: &trace.Attack{Kind: kind, Peer: peer, Hash: hash, Want: want}})
+	// attack lets an adversary send something of a kind; want is what the peer must do, reason the one that it must give.
+	"attack": func(h *history, n, peer trace.NodeID, kind, want string, hash trace.Hash, reason ...string) {
+		h.add(n, &trace.Event{Kind: trace.KindAttack, Attack: &trace.Attack{
+			Kind: kind, Peer: peer, Hash: hash, Want: want, Reason: strings.Join(reason, " "),
+		}})
 	},
 	// refuses lets a node refuse what a peer sent, with a ban or without ("-").
-	"refuses": func(h *history, n, peer trace.NodeID, ban string, hash trace.Hash) {
-		h.add(n, &trace.Event{Kind: trace.KindRefuse, Refuse: &trace.Refuse{Peer: peer, Hash: hash, Reason: "invalid", Banned: ban == "ban"}})
+	"refuses": func(h *history, n, peer trace.NodeID, ban string, hash trace.Hash, reason ...string) {
+		h.add(n, &trace.Event{Kind: trace.KindRefuse, Refuse: &trace.Refuse{
+			Peer: peer, Hash: hash, Reason: "invalid: " + strings.Join(reason, " "), Banned: ban == "ban",
+		}})
 	},
 	"connects": func(h *history, n, peer trace.NodeID) {
 		h.add(n, &trace.Event{Kind: trace.KindPeer, Peer: &trace.Peer{Peer: peer, Up: true}})

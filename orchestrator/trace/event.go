@@ -328,6 +328,8 @@ type Attack struct {
 	// Want is what the peer must do: "ban" (disconnect, and refuse connections for Facts.BanTime), "disconnect"; empty: it need
 	// not notice.
 	Want string `json:"want,omitempty"`
+	// Reason is a part of the reason that a peer must give for the refusal; empty: any will do.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Submit is a transaction that was submitted to Event.Node.

@@ -71,6 +71,7 @@ func CheckLimits(e *Event) error {
 		long, text = long || len(e.Refuse.Peer) > MaxName || len(e.Refuse.Hash) > MaxName, len(e.Refuse.Reason)
 	case KindAttack:
 		long = long || len(e.Attack.Peer) > MaxName || len(e.Attack.Hash) > MaxName || len(e.Attack.Kind) > MaxName
+		text = len(e.Attack.Reason)
 	case KindSubmit:
 		long, text = long || len(e.Submit.Tx) > MaxName, len(e.Submit.Error)
 	case KindNode:

@@ -51,11 +51,17 @@ type NodeGroup struct {
 //	invalid_block       blocks with a proof of work and a wrong state root, version or height
 //	invalid_side_block  a branch of such blocks that begins below the head and has more work
 //	forged_block        blocks with a transfer that nobody signed, valid otherwise
+//	resigned_block      a valid transfer, and blocks that hold it with another signature
+//	replay_block        blocks with a transfer of the chain again, or with a nonce to come
+//	double_spend_block  blocks with two transfers of one account with the same nonce
+//	overspend_block     blocks with a transfer of more than the account holds, of nothing, or of an amount that overflows
+//	mismatched_block    blocks with other transactions than the header commits to
 //	old_block           blocks whose time is before the median of their ancestors
 //	future_block        blocks whose time is a day ahead
 //	mutated_block       a valid block that others do not have yet, with another body
 //	low_work            blocks without the proof of work that they need
 //	invalid_history     invalid blocks to a peer that catches up, after a claim of a longer chain
+//	old_history         the same, with blocks that are as old as those in the middle of the chain
 //	replay              blocks and transactions of the chain again
 //	wrong_genesis       the handshake of another network
 //	garbage             frames that are no message
@@ -65,8 +71,9 @@ type Adversary []string
 
 // AdversaryKinds are the kinds of attack, in order; package behavior of the node implements them.
 var AdversaryKinds = []string{
-	"bad_signature", "bad_amount", "overspend", "invalid_block", "invalid_side_block", "forged_block", "old_block", "future_block",
-	"mutated_block", "low_work", "invalid_history", "replay", "wrong_genesis", "garbage", "oversized", "flood",
+	"bad_signature", "bad_amount", "overspend", "invalid_block", "invalid_side_block", "forged_block", "resigned_block", "replay_block",
+	"double_spend_block", "overspend_block", "mismatched_block", "old_block", "future_block", "mutated_block", "low_work",
+	"invalid_history", "old_history", "replay", "wrong_genesis", "garbage", "oversized", "flood",
 }
 
 // Consensus is the chain's rules: consensus: {pow: {block_interval: 2s}}.

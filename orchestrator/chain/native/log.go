@@ -46,7 +46,7 @@ func (c *Chain) ParseLog(id faults.NodeID, line []byte) (trace.Event, time.Time,
 		out.Refuse = &trace.Refuse{Peer: c.peer(e.Peer), Hash: hash(e.Hash), Reason: e.Reason, Banned: e.Banned}
 	case e.Kind == node.EventAttack:
 		out.Kind = trace.KindAttack
-		out.Attack = &trace.Attack{Kind: e.Attack, Peer: c.peer(e.Peer), Hash: hash(e.Hash), Want: e.Want}
+		out.Attack = &trace.Attack{Kind: e.Attack, Peer: c.peer(e.Peer), Hash: hash(e.Hash), Want: e.Want, Reason: e.Reason}
 	default:
 		return trace.Event{}, time.Time{}, false
 	}
