@@ -138,8 +138,9 @@ func (h *history) status(n trace.NodeID, err string) {
 	h.add(n, trace.Event{Kind: trace.KindStatus, Status: &trace.Status{Error: err}})
 }
 
-// end settles for 10 s and ends the run.
+// end settles for 10 s and ends the run; the schedule was over.
 func (h *history) end(e trace.End) {
+	h.run.Duration = min(h.run.Duration, h.now)
 	h.phase(trace.PhaseSettling)
 	h.now += 10 * time.Second
 	h.phase(trace.PhaseStopping)
