@@ -266,10 +266,10 @@ func TestObserver_GapBeforeRestartMakesAgreementUnknown(t *testing.T) {
 	for muted, want := range map[time.Duration]invariant.Verdict{0: invariant.Pass, 9 * time.Second: invariant.Unknown} {
 		out, _, _ := mustRunPolled(t, steady+killFull, func(c *polledChain) {
 			const down = 16 * time.Second // of the clock, which is some seconds ahead of run time
-			c.muted, c.mutedFrom, c.mutedTo = "full-1", down-muted, down
+			c.muted, c.mutedFrom, c.mutedTo, c.resolution = "full-1", down-muted, down, 200*time.Millisecond
 		})
 		if r := result(t, out.report, "agreement"); r.Verdict != want {
-			t.Errorf("muted for %v: agreement is %s (%s), want %s", muted, r.Verdict, r.Reason, want)
+			t.Errorf("muted for %v: agreement is %s (%s), want %s; %s", muted, r.Verdict, r.Reason, want, out.report.Incomplete)
 		}
 		if missing := strings.Contains(result(t, out.report, "agreement").Reason, "before it went down"); missing != (muted > 0) {
 			t.Errorf("muted for %v: %q", muted, result(t, out.report, "agreement").Reason)
