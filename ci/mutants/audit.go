@@ -157,8 +157,7 @@ var audited = []mutant{
 		name: "one-transaction-of-a-sender", area: "mining",
 		bug: "a block takes one transaction of each sender", like: "builders that stop at the first nonce",
 		edits: []edit{{"mempool/pool.go", "if len(run) > 1 && (nonce == nil || run[1]", "if len(run) > 1 && nonce == nil && (nonce == nil || run[1]"}},
-		by:    []string{"inclusion"}, in: []string{"quickstart", "split-brain", "isolated-miner"},
-		unseen: "no sender of the catalog has more transfers than there are blocks, for longer than the bound of inclusion",
+		by:    []string{"inclusion"}, in: []string{"isolated-miner"},
 	},
 	{
 		name: "miner-works-on-in-the-wrong-order", area: "mining",
@@ -199,8 +198,7 @@ var audited = []mutant{
 		name: "transactions-expire", area: "mempool",
 		bug: "a transaction that is pending for ten seconds is dropped", like: "expiry in seconds in the place of hours",
 		edits: []edit{{"peers.go", "\tif len(old) == 0 {\n\t\treturn\n\t}\n", "\tfor _, m := range old {\n\t\tn.pool.Update(m.Tx.From, chain.Account{Nonce: 1 << 62})\n\t}\n\tif len(old) >= 0 {\n\t\treturn\n\t}\n"}},
-		by:    []string{"inclusion"}, in: []string{"split-brain", "isolated-miner", "adversaries"},
-		unseen: "no transfer of the catalog waits for ten seconds on all nodes that have it",
+		by:    []string{"inclusion"}, in: []string{"isolated-miner"},
 	},
 	{
 		name: "bad-signature-sender-not-banned", area: "mempool",
