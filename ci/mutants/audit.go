@@ -360,7 +360,7 @@ var audited = []mutant{
 	},
 	{
 		name: "claims-not-dropped", area: "sync",
-		bug: "a peer that claims more than it sends is asked again and again", like: "sync loops on a peer that lies about its head",
+		bug: "a peer that claims more than it sends gets requests again and again", like: "sync loops on a peer that lies about its head",
 		edits: []edit{{"sync.go", "\tp.ahead, p.work = false, chain.Work{}\n", ""}},
 		by:    []string{"connectivity", "adversary", "convergence"}, in: []string{"adversaries", "crash-restart"},
 		unseen: "no honest peer claims more than it has, and an adversary that does is banned for its answer",

@@ -50,8 +50,8 @@ func (r *result[V]) shared() bool { return r != nil && r.equal >= ownResults && 
 // executed is the state after a block, given the state after its parent.
 type executed struct {
 	result[State]
-	parent State
-	asked  int
+	parent  State
+	queries int
 }
 
 // NewMemo makes an empty Memo.
@@ -108,8 +108,8 @@ func (m *Memo) execute(block Hash, parent State, run func() (State, error)) (Sta
 	m.mu.Lock()
 	x, ok := m.blocks.get(block)
 	if ok {
-		x.asked++
-		if x.shared() && x.parent.s == parent.s && x.asked%sampledBlock != 0 {
+		x.queries++
+		if x.shared() && x.parent.s == parent.s && x.queries%sampledBlock != 0 {
 			defer m.mu.Unlock()
 			return x.value, nil
 		}

@@ -151,7 +151,7 @@ func TestCheckLogs(t *testing.T) {
 	}
 }
 
-// The hint of a command that needs to know which testnet is meant shows how it is told.
+// The hint of a command that needs to know which testnet is meant shows how to name it.
 func TestHowToName(t *testing.T) {
 	err := error(&severalError{[]string{"a-1", "b-2"}})
 	for want, cmd := range map[string]*ucli.Command{

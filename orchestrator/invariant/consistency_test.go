@@ -168,7 +168,7 @@ func TestConsistency_NothingToJudge(t *testing.T) {
 	want(t, h.result("consistency"), Vacuous)
 	h = newHistory(t, "a", "b")
 	h.grow("x", 3, time.Second, "a", "b")
-	h.phase(trace.PhaseStopping) // nobody was asked
+	h.phase(trace.PhaseStopping) // nobody was polled
 	h.add("", &trace.Event{Kind: trace.KindEnd, End: &trace.End{}})
 	want(t, h.result("consistency"), Unknown)
 }

@@ -380,8 +380,8 @@ func (c *inclusion) Finish(s *replay.State) Result {
 	if n.Lost > 0 {
 		r.Figure += fmt.Sprintf(", %d lost", n.Lost)
 	}
-	if n.Lost+n.Late > 0 && s.Blind() != "" {
-		return r.unknown(s.Blind())
+	if n.Lost+n.Late > 0 && s.Unreadable() != "" {
+		return r.unknown(s.Unreadable())
 	}
 	return c.verdict(s, r, verdictCount{judged: judged, inTime: inTime, undecided: undecided}, lost.evidence, late.evidence)
 }

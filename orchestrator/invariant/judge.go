@@ -243,8 +243,8 @@ func (d *Definition) qualify(s *replay.State, r Result, j *Judgement) Result {
 		return r.unknown("the run was interrupted")
 	case r.Class == Liveness && j.Error != "":
 		return r.unknown("the run ended early")
-	case s.Gap() != "" && d.Reports == ReportsSome && s.Blind() != "":
-		return r.unknown(s.Blind())
+	case s.Gap() != "" && d.Reports == ReportsSome && s.Unreadable() != "":
+		return r.unknown(s.Unreadable())
 	case s.Gap() != "" && d.Reports != ReportsNone && !(d.Reports == ReportsSome && r.Verdict == Pass):
 		return r.unknown(s.Gap())
 	case r.Verdict == Pass && s.Unobserved() != "" && r.Class != Infrastructure && d.Reports == ReportsAll:

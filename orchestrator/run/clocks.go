@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// clockReadings is how often a node is asked for its time at the start; the quickest answer says most, and one within
+	// clockReadings is how often a node is polled for its time at the start; the quickest answer says most, and one within
 	// clockPrecision says enough.
 	clockReadings  = 5
 	clockPrecision = time.Millisecond
@@ -33,19 +33,19 @@ func (r *run) compareClocks(ctx context.Context) {
 
 // status queries a node for its status, and compares its clock with the run's if the answer has its time.
 func (s *shared) status(ctx context.Context, node faults.NodeID) (trace.Status, error) {
-	asked := s.time.Now()
+	sent := s.time.Now()
 	st, err := s.net.status(ctx, node)
 	if err == nil && !st.Time.IsZero() {
-		s.rec.compareClock(node, st.Time, asked, s.time.Now())
+		s.rec.compareClock(node, st.Time, sent, s.time.Now())
 	}
 	return st, err
 }
 
-// compareClock takes in that a node told its time, between two times of the clock. It is recorded when it says more than
+// compareClock takes in that a node reported its time, between two times of the clock. It is recorded when it says more than
 // what is known, or that the clock was set.
-func (r *recorder) compareClock(node faults.NodeID, told time.Time, asked, answered time.Duration) {
-	within := (answered - asked + 1) / 2
-	now := trace.Clock{Offset: told.Sub(r.clock.Epoch()) - asked - within, Within: within}
+func (r *recorder) compareClock(node faults.NodeID, reported time.Time, sent, answered time.Duration) {
+	within := (answered - sent + 1) / 2
+	now := trace.Clock{Offset: reported.Sub(r.clock.Epoch()) - sent - within, Within: within}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if old, ok := r.clocks[node]; ok && now.Within >= old.Within && (now.Offset-old.Offset).Abs() <= now.Within+old.Within {

@@ -56,8 +56,8 @@ type polledNode struct {
 	// if answered is.
 	since    time.Duration
 	answered bool
-	// asked is since, for other tasks: in nanoseconds, 0 before the first answer.
-	asked atomic.Int64
+	// polled is since, for other tasks: in nanoseconds, 0 before the first answer.
+	polled atomic.Int64
 	// recorded is the time of its last event in the trace, in which the events of a node stand in their order.
 	recorded time.Duration
 }
@@ -90,7 +90,7 @@ func (o *observer) polledSince(at time.Duration, nodes []faults.NodeID) bool {
 	if o.polling == nil {
 		return true
 	}
-	return !slices.ContainsFunc(o.view.up(nodes), func(n faults.NodeID) bool { return time.Duration(o.nodes[n].asked.Load()) <= at })
+	return !slices.ContainsFunc(o.view.up(nodes), func(n faults.NodeID) bool { return time.Duration(o.nodes[n].polled.Load()) <= at })
 }
 
 // start polls every node, and subscribes to those that send notifications, until ctx ends.
@@ -200,7 +200,7 @@ func (o *observer) poll(ctx context.Context, n *polledNode) (found int, err erro
 	}
 	if err == nil {
 		n.since, n.answered = began, true
-		n.asked.Store(int64(began))
+		n.polled.Store(int64(began))
 	}
 	return len(events), err
 }

@@ -24,7 +24,7 @@ const (
 
 // ProtectHost makes the host drop what comes from the bridge to addresses of its own, IPv4 and IPv6, other than replies. It
 // may be called once. Connections that the host opens to nodes work, and so do those between nodes, which the host
-// does not receive. Replies of TCP are told by their flags, without connection tracking: where the kernel's nftables cannot
+// does not receive. Replies of TCP are recognised by their flags, without connection tracking: where the kernel's nftables cannot
 // use it, replies by UDP are dropped too. The rules end with the table.
 func (t *Table) ProtectHost(bridge string) error {
 	if bridge == "" || len(bridge) >= unix.IFNAMSIZ {

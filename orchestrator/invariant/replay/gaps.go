@@ -58,8 +58,8 @@ func (s *State) AnyRead(nodes []NodeIndex, from, to time.Duration) bool {
 // ReadAtEnd says whether the trace has what a node reported last.
 func (s *State) ReadAtEnd(n NodeIndex) bool { return s.Read(n, s.Horizon(), s.Now) }
 
-// Blind says from when on no node could be read although some are up at the end; empty where there was no such time.
-func (s *State) Blind() string {
+// Unreadable says from when on no node could be read although some are up at the end; empty where there was no such time.
+func (s *State) Unreadable() string {
 	var up []NodeIndex
 	for i, n := range s.Nodes.All() {
 		if n.State == trace.StateUp {

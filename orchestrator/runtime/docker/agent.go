@@ -277,7 +277,7 @@ func (a *faultAgent) locate(ctx context.Context, c *agent.Client, layers []fault
 	return a.updateNetns(ctx, c, unknown)
 }
 
-// started tells the agent where a node runs that was started again.
+// started informs the agent where a node runs that was started again.
 func (a *faultAgent) started(ctx context.Context, action faults.Action) error {
 	if a == nil || action.Verb != faults.Start && action.Verb != faults.Restart {
 		return nil

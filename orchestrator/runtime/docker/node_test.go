@@ -101,7 +101,7 @@ func TestNode_ExternalActs(t *testing.T) {
 		}, "[start requested]"},
 		{"killed", func(n *node) { n.reportSignal("9"); n.reportEnd(died) }, "[start killed]"},
 		{"stopped", func(n *node) { n.reportSignal("15"); n.reportSignal("9"); n.reportEnd(died) }, "[start stopped]"},
-		{"told to reload, and died later", func(n *node) { n.reportSignal("1"); n.reportEnd(died) }, "[start exit]"},
+		{"a signal to reload, and died later", func(n *node) { n.reportSignal("1"); n.reportEnd(died) }, "[start exit]"},
 		{"killed and removed", func(n *node) { n.reportSignal("9"); n.reportEnd(died); n.reportRemoval() }, "[start killed]"},
 		{"died and removed", func(n *node) { n.reportEnd(died); n.reportRemoval() }, "[start exit removed]"},
 		{"killed, started, died", func(n *node) {

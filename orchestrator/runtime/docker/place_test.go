@@ -122,11 +122,11 @@ func TestAgent_Container(t *testing.T) {
 	run := must.Get(os.MkdirTemp("", "run"))(t)
 	t.Cleanup(func() { os.RemoveAll(run) })
 	t.Setenv("XDG_RUNTIME_DIR", run)
-	var asked []string
+	var requested []string
 	var made struct{ HostConfig container.HostConfig }
 	replies := plainEngine("/containers/create", "")
 	host := httpEngine(t, "unix", replies, func(w http.ResponseWriter, r *http.Request) bool {
-		asked = append(asked, r.Method+" "+r.URL.Path)
+		requested = append(requested, r.Method+" "+r.URL.Path)
 		if !strings.HasSuffix(r.URL.Path, "/containers/create") {
 			return false
 		}
@@ -151,8 +151,8 @@ func TestAgent_Container(t *testing.T) {
 	if h.UsernsMode != "host" || h.NetworkMode != "host" || len(h.Binds) != 0 || len(h.Mounts) != 1 || h.Mounts[0].Source != filepath.Dir(a.socket) {
 		t.Errorf("container %+v", h)
 	}
-	if slices.ContainsFunc(asked, func(r string) bool { return strings.HasSuffix(r, "/networks/create") }) {
-		t.Errorf("a network was made: %v", asked)
+	if slices.ContainsFunc(requested, func(r string) bool { return strings.HasSuffix(r, "/networks/create") }) {
+		t.Errorf("a network was made: %v", requested)
 	}
 	must.Check(t, removeSocketDir(filepath.Dir(a.socket)))
 	wantEmpty(t, run)
