@@ -58,6 +58,9 @@ type Capabilities struct {
 
 	// Answer reads what a node says of itself, without its blocks; nil: Client.Status is all that nodes show.
 	Answer func(ctx context.Context, node faults.NodeID) (trace.Answer, error)
+	// Account and Tx read from a node the account of another, and what became of a transaction; nil where Answer is.
+	Account func(ctx context.Context, node, of faults.NodeID) (trace.AccountAnswer, error)
+	Tx      func(ctx context.Context, node faults.NodeID, id trace.Hash) (trace.TxAnswer, error)
 
 	// Access says how people reach a node with tools of their own.
 	Access func(node faults.NodeID) (Access, error)

@@ -14,9 +14,9 @@ import (
 var consistencyDefinition = Definition{
 	Name:  "consistency",
 	Title: "What a node logs, what it answers and what others get from it agree",
-	Doc: `Every few seconds each node is queried for its head, for the blocks at two heights of its chain and for its peers. Where
-nodes log what happens to them, each answer is compared with the log, by the node's own clock, which both state: head, height,
-the blocks below it, and which peers are connected must be those of the log at that moment. The log itself must agree with what
+	Doc: `Every few seconds each node is queried for its head, for the blocks at two heights of its chain, an account, a transaction and its
+peers. Where nodes log what happens to them, each answer is compared with the log, by the node's own clock, which both state:
+head, height, the blocks below it, and which peers are connected must be those of the log at that moment. The log itself must agree with what
 others see: a node accepts a block once in the life of its process; its head is a block that it has accepted,
 at that block's height, and replaces the head before; a connection comes up once before it goes down; a reorganisation drops as
 many blocks as it says; no line states a time after its arrival; a block that others got from it is one that it accepted; and a
@@ -26,6 +26,12 @@ Nodes count the blocks and transactions that they send and receive, in all and o
 the connections count, as long as no connection of the node begins or ends; the receiving end of a connection must not count more
 than the sending end counts later, nor, while no fault holds and none ended in the last 30s, less than what had been sent 10s
 before; and a node must not log more blocks as history than it counts as received as history, nor more as relayed than it received.
+What nodes state of the chain of their head must be what the blocks' encodings say: its total work; the balance and nonce of an
+account, which is another one each time; and of a transaction that was submitted, in which block it is, and that it is in none.
+A mempool must not be empty while a transaction is on no block of the node's chain that the node accepted since it was first
+started, nor hold more than were submitted and are on no block of its chain (where nobody else makes transactions). A node without
+block-making power must not state that it mines, another one must state so while it has a peer and does not sync; and none may
+state in all answers of 15s, later than 25s after the last fault, that it syncs, without receiving history.
 Polled nodes: a head must stand at the height that the node states, and the block that it gives for a height must be on the chain
 of the head that it states before and after.
 Nothing is random: a violation is certain. Answers are not compared around a gap in the node's log.
@@ -63,6 +69,7 @@ type consistency struct {
 	times          map[replay.BlockIndex]time.Duration // of blocks that were made, at the maker's clock, until their content is known
 	stated         map[replay.BlockIndex]time.Time     // what blocks state
 	traffic        *traffic
+	ledger         *ledgerAnswers
 }
 
 // sentBlock is a block that a node got from another.
@@ -121,12 +128,14 @@ func (c *consistency) Observe(s *replay.State, e *trace.Event) {
 		c.named, c.times = make(map[string]bool), make(map[replay.BlockIndex]time.Duration)
 		c.stated = make(map[replay.BlockIndex]time.Time)
 		c.traffic = newTraffic(s.Nodes.Len(), c.violated)
+		c.ledger = newLedgerAnswers(s, c.violated)
 	}
 	if e.Kind == trace.KindFault {
 		c.traffic.fault(s, e.Fault.Phase)
 	}
 	if e.Kind == trace.KindBlock {
 		c.body(s, e.Block)
+		c.ledger.block(e.Block)
 	}
 	if e.Kind == trace.KindGap {
 		for i := range c.logs {
@@ -134,6 +143,7 @@ func (c *consistency) Observe(s *replay.State, e *trace.Event) {
 				l := &c.logs[i]
 				*l = nodeLog{has: l.has, partial: true, ended: s.Now, paused: l.paused}
 				c.traffic.forget(s, replay.NodeIndex(i))
+				c.ledger.forget(replay.NodeIndex(i))
 			}
 		}
 	}
@@ -160,10 +170,13 @@ func (c *consistency) Observe(s *replay.State, e *trace.Event) {
 		case trace.StateDown, trace.StateDied:
 			l.ended, l.last = s.Now, nil
 			c.traffic.forget(s, s.Node)
+			c.ledger.forget(s.Node)
 		case trace.StateUp:
 			l.paused, l.last = s.Now, nil
 		}
 		l.failed = failedAnswers{}
+	case trace.KindSubmit:
+		c.ledger.submit(s, e)
 	case trace.KindAnswer:
 		c.answer(s, l, e)
 	}
@@ -340,6 +353,7 @@ func (c *consistency) answer(s *replay.State, l *nodeLog, e *trace.Event) {
 		x.peers = s.LogTime(s.Node, a.PeersClock)
 	}
 	c.traffic.logged(s, s.Node, e.At, a)
+	c.ledger.mode(s, s.Node, e.At, a, c.traffic)
 	l.waiting = append(l.waiting, x)
 }
 
@@ -369,6 +383,9 @@ func (c *consistency) compare(s *replay.State, n replay.NodeIndex, l *nodeLog) {
 		c.violated(s, n, x.asked, "height", "answered that its head is block %s and its height %d", c.name(s, head), a.Height)
 	}
 	c.compareBlocks(s, n, x, head, known)
+	if l.ended <= x.asked { // else it may have been started again meanwhile, and had other heads
+		c.ledger.compare(s, n, x)
+	}
 	if !a.Clock.IsZero() && !s.Facts.Polled() && c.complete(s, x, l) {
 		l.heads = trimHeads(l.heads, x.clock)
 		c.compareHead(s, n, x, l.heads)

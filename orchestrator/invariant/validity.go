@@ -26,6 +26,7 @@ UNKNOWN when the content of such a block is not in the trace, VACUOUS without bl
 	New: func(Values) Checker {
 		return &validity{
 			valid: make(map[trace.Hash]bool), invalid: make(map[trace.Hash]string), failed: make(map[trace.Hash]string),
+			other:   make(map[trace.Hash]string),
 			waiting: make(map[trace.Hash][]*trace.Block), early: make(map[trace.Hash]ledger.Info),
 		}
 	},
@@ -39,6 +40,7 @@ type validity struct {
 	raw     int // blocks with an encoding
 	valid   map[trace.Hash]bool
 	invalid map[trace.Hash]string         // why
+	other   map[trace.Hash]string         // what nodes reported of a block and it does not hold
 	failed  map[trace.Hash]string         // why a block could not be executed
 	waiting map[trace.Hash][]*trace.Block // by parent
 	early   map[trace.Hash]ledger.Info    // valid blocks that no node has yet, to be compared with the clock of the first
@@ -121,6 +123,11 @@ func (c *validity) execute(s *replay.State, b *trace.Block) bool {
 		return true
 	}
 	info, err := c.ledger.Add(b.Raw)
+	if info.Hash == string(b.Hash) {
+		if text := mismatch(&info, b); text != "" {
+			c.other[b.Hash] = text
+		}
+	}
 	var wrong *ledger.InvalidError
 	switch {
 	case info.Hash != "" && info.Hash != string(b.Hash):
@@ -129,8 +136,6 @@ func (c *validity) execute(s *replay.State, b *trace.Block) bool {
 		c.invalid[b.Hash] = fmt.Sprintf("its content has the parent %s and height %d, the nodes reported others", info.Parent, info.Height)
 	case errors.As(err, &wrong):
 		c.invalid[b.Hash] = wrong.Error()
-	case info.Hash != "" && mismatch(&info, b) != "":
-		c.invalid[b.Hash] = mismatch(&info, b)
 	case errors.Is(err, ledger.ErrNoParent):
 		c.waiting[trace.Hash(info.Parent)] = append(c.waiting[trace.Hash(info.Parent)], b)
 		return false
@@ -169,6 +174,12 @@ func (c *validity) Finish(s *replay.State) Result {
 			continue
 		}
 		adopted++
+		if why := c.other[b.Hash]; why != "" && c.invalid[b.Hash] == "" {
+			r.Metrics["misreported_blocks"]++
+			e := invalidEvidence(s, b, "")
+			e.Text = fmt.Sprintf("block %s at height %d is not what the nodes reported: %s", short(b.Hash), b.Height, why)
+			r.Evidence = appendEvidence(r.Evidence, e)
+		}
 		switch why := c.invalid[b.Hash]; {
 		case why != "":
 			r.Metrics["invalid_blocks"]++

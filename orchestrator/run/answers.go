@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/netsplit/netsplit/faults"
@@ -20,8 +21,8 @@ const (
 	answerDepth = 32
 )
 
-// answerPoller records what nodes say of themselves: their heads, some blocks of their chains by height, and their peers. It
-// does not compare that with anything. It has no state of its own.
+// answerPoller records what nodes say of themselves: their heads, some blocks of their chains by height, accounts and
+// transactions, and their peers. It does not compare that with anything. It has no state of its own.
 type answerPoller struct{ shared }
 
 // run polls one node after the other until ctx ends, each once in an interval.
@@ -65,14 +66,16 @@ func (p *answerPoller) poll(ctx context.Context, node faults.NodeID) {
 	}
 }
 
-// answer queries a node for its head and peers, for the blocks at two heights of its chain, and for its head again: only
-// while that stays the same are the blocks those of one chain.
+// answer queries a node for its head and peers, for the blocks at two heights of its chain, an account and a transaction, and for
+// its head again: only while that stays the same are these of one chain. That takes at most ten requests, which queryTimeout bounds
+// together.
 func (p *answerPoller) answer(ctx context.Context, node faults.NodeID, now time.Duration) (trace.Answer, error) {
 	a, err := p.summary(ctx, node)
 	if err != nil || a.Height == 0 {
 		return a, err
 	}
-	below := p.net.random(uint64(now)).Uint64N(min(a.Height, answerDepth))
+	rng := p.net.random(uint64(now))
+	below := rng.Uint64N(min(a.Height, answerDepth))
 	for _, h := range []uint64{a.Height, a.Height - below} {
 		hash, err := p.net.Client(node).HashAt(ctx, h)
 		if err != nil && !errors.Is(err, chain.ErrNoBlock) { // that is an answer too
@@ -80,14 +83,42 @@ func (p *answerPoller) answer(ctx context.Context, node faults.NodeID, now time.
 		}
 		a.Blocks = append(a.Blocks, trace.BlockAnswer{Height: h, Hash: hash})
 	}
+	if err := p.ledger(ctx, node, &a, rng); err != nil {
+		return a, err
+	}
 	again, err := p.summary(ctx, node)
 	if err != nil {
 		return a, err
 	}
 	if again.Head != a.Head {
-		a.Blocks = nil
+		a.Blocks, a.Account, a.Tx = nil, nil, nil
 	}
 	return a, nil
+}
+
+// ledger queries a node for a random account, and for a transaction that was submitted to it or to another node: one of the latest
+// as often as one of all.
+func (p *answerPoller) ledger(ctx context.Context, node faults.NodeID, a *trace.Answer, rng *rand.Rand) error {
+	can := p.net.Chain.Capabilities()
+	if can.Account != nil {
+		nodes := p.net.Nodes()
+		x, err := can.Account(ctx, node, nodes[rng.IntN(len(nodes))])
+		if err != nil {
+			return fmt.Errorf("account: %w", err)
+		}
+		a.Account = &x
+	}
+	if can.Tx == nil {
+		return nil
+	}
+	if id, ok := p.view.submitted(rng); ok {
+		x, err := can.Tx(ctx, node, id)
+		if err != nil {
+			return fmt.Errorf("transaction %s: %w", id, err)
+		}
+		a.Tx = &x
+	}
+	return nil
 }
 
 // summary is what a node says of itself, without its blocks.

@@ -40,7 +40,7 @@ func (r *recorder) takes(e *trace.Event) bool {
 	case trace.KindAttack:
 		size += clip(&e.Attack.Kind) + clip(&e.Attack.Want)
 	case trace.KindAnswer:
-		size += clip(&e.Answer.Error) + int64(len(e.Answer.Peers)+len(e.Answer.Blocks))*eventSize/2
+		size += clip(&e.Answer.Error) + int64(len(e.Answer.Peers)+len(e.Answer.Blocks)+3)*eventSize/2
 	case trace.KindStatus:
 		clip(&e.Status.Error)
 		return true

@@ -3,6 +3,7 @@ package run
 import (
 	"cmp"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ type view struct {
 	active  []string                    // IDs of the faults that hold
 	txs     map[trace.Hash][]trace.Hash // in the blocks whose content is known
 	waiting map[trace.Hash]waitingTx    // transactions that were on no chain that missing looked at
+	sent    []trace.Hash                // transactions that nodes accepted, in the order of their submission
 	busy    trace.Busy                  // the latest
 	relay   time.Duration               // how long before its node went down a transaction must have been submitted to count
 }
@@ -61,6 +63,7 @@ func (v *view) add(e *trace.Event) {
 	case trace.KindSubmit:
 		if e.Submit.Error == "" {
 			v.waiting[e.Submit.Tx] = waitingTx{e.Node, e.At}
+			v.sent = append(v.sent, e.Submit.Tx)
 		}
 	case trace.KindBlock:
 		v.txs[e.Block.Hash] = e.Block.Txs
@@ -105,6 +108,23 @@ func (v *view) head(node faults.NodeID) trace.Head {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.heads[node]
+}
+
+// recentTxs is how many transactions submitted draws from in every second call.
+const recentTxs = 32
+
+// submitted draws a transaction that a node accepted: one of the latest as often as one of all. It is false when there is none.
+func (v *view) submitted(rng *rand.Rand) (trace.Hash, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	from := v.sent
+	if len(from) == 0 {
+		return "", false
+	}
+	if rng.IntN(2) == 0 {
+		from = from[max(0, len(from)-recentTxs):]
+	}
+	return from[rng.IntN(len(from))], true
 }
 
 // missing counts the transactions that nodes accepted and that are not on the chain which ends with a block. Those of a node that

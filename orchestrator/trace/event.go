@@ -468,7 +468,38 @@ type Answer struct {
 	Counters *Counters `json:"counters,omitempty"`
 	// Blocks are blocks of its chain as it gave them by their heights, while its head did not change.
 	Blocks []BlockAnswer `json:"blocks,omitempty"`
-	Error  string        `json:"error,omitempty"` // non-empty: it did not answer
+	// Mode is what it stated together with its head, at the moment of Clock; nil: it does not show that.
+	Mode *ModeAnswer `json:"mode,omitempty"`
+	// Account is an account and Tx a transaction as it gave them while its head did not change; nil: it was not asked, or its head
+	// changed.
+	Account *AccountAnswer `json:"account,omitempty"`
+	Tx      *TxAnswer      `json:"tx,omitempty"`
+	Error   string         `json:"error,omitempty"` // non-empty: it did not answer
+}
+
+// ModeAnswer is what a node says of its work.
+type ModeAnswer struct {
+	Work    string `json:"work,omitempty"` // total work of the chain of its head, in hex
+	Pending int    `json:"pending"`        // transactions in its mempool
+	Mining  bool   `json:"mining,omitempty"`
+	Syncing bool   `json:"syncing,omitempty"` // it awaits history from a peer
+}
+
+// AccountAnswer is an account at the head of a node.
+type AccountAnswer struct {
+	Address string `json:"address"`
+	Balance uint64 `json:"balance"`
+	Nonce   uint64 `json:"nonce"`
+}
+
+// TxAnswer is what a node says of a transaction that was submitted.
+type TxAnswer struct {
+	Tx     Hash   `json:"tx"`
+	Status string `json:"status"` // "unknown", "pending" or "included"
+	// Block, Height and Confirmations are of one that is included; Confirmations is 1 where the block is the head.
+	Block         Hash   `json:"block,omitempty"`
+	Height        uint64 `json:"height,omitempty"`
+	Confirmations uint64 `json:"confirmations,omitempty"`
 }
 
 // PeerAnswer is what a node says of one of its connections.

@@ -113,6 +113,15 @@ func hasDate(t time.Time) bool { return t.Year() >= 0 && t.Year() <= 9999 }
 func isLong[T ~string](name T) bool { return len(name) > MaxName }
 
 func (a *Answer) hasLongName() bool {
+	if m := a.Mode; m != nil && isLong(m.Work) {
+		return true
+	}
+	if x := a.Account; x != nil && isLong(x.Address) {
+		return true
+	}
+	if x := a.Tx; x != nil && (isLong(x.Tx) || isLong(x.Status) || isLong(x.Block)) {
+		return true
+	}
 	return isLong(a.Head) || slices.ContainsFunc(a.Peers, func(p PeerAnswer) bool { return isLong(p.Peer) }) ||
 		slices.ContainsFunc(a.Blocks, func(b BlockAnswer) bool { return isLong(b.Hash) })
 }

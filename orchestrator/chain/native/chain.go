@@ -91,7 +91,7 @@ func (c *Chain) name(id nodechain.PeerID) faults.NodeID {
 
 // Capabilities implements chain.Chain: nodes print what happens to them, and make blocks by themselves.
 func (c *Chain) Capabilities() chain.Capabilities {
-	return chain.Capabilities{ExactPeers: true, Adversaries: true, Access: c.access, Answer: c.answer}
+	return chain.Capabilities{ExactPeers: true, Adversaries: true, Access: c.access, Answer: c.answer, Account: c.account, Tx: c.tx}
 }
 
 // access is how people reach a node: its API needs no credentials, and accounts are used through `tx send`.

@@ -59,10 +59,14 @@ func (c *Client) Status(ctx context.Context) (trace.Status, error) {
 func (c *Chain) answer(ctx context.Context, id faults.NodeID) (trace.Answer, error) {
 	client := Client{chain: c, self: c.members[id]}
 	var s struct {
-		Time   int64      `json:"t"`
-		Head   trace.Hash `json:"head"`
-		Height uint64     `json:"height"`
-		Peers  int        `json:"peers"`
+		Time    int64      `json:"t"`
+		Head    trace.Hash `json:"head"`
+		Height  uint64     `json:"height"`
+		Work    string     `json:"work"`
+		Peers   int        `json:"peers"`
+		Mempool int        `json:"mempool"`
+		Mining  bool       `json:"mining"`
+		Syncing bool       `json:"syncing"`
 		trace.Counters
 	}
 	var p struct {
@@ -90,6 +94,7 @@ func (c *Chain) answer(ctx context.Context, id faults.NodeID) (trace.Answer, err
 	out := trace.Answer{
 		Clock: time.Unix(0, s.Time).UTC(), Head: s.Head, Height: s.Height, PeerCount: s.Peers, PeersClock: time.Unix(0, p.Time).UTC(),
 		Counters: &s.Counters,
+		Mode:     &trace.ModeAnswer{Work: s.Work, Pending: s.Mempool, Mining: s.Mining, Syncing: s.Syncing},
 	}
 	// It must be the one of the status. The caller drops the blocks of an answer during which the head changed.
 	out.Blocks = append(out.Blocks, trace.BlockAnswer{Height: s.Height, Hash: head.Hash})
@@ -97,6 +102,24 @@ func (c *Chain) answer(ctx context.Context, id faults.NodeID) (trace.Answer, err
 		out.Peers = append(out.Peers, trace.PeerAnswer{Peer: trace.NodeID(c.name(x.ID)), Outbound: x.Outbound, Relayed: x.Relayed, Sent: x.Sent, Received: x.Received})
 	}
 	return out, nil
+}
+
+// account reads from a node the account of another.
+func (c *Chain) account(ctx context.Context, id, of faults.NodeID) (trace.AccountAnswer, error) {
+	owner, ok := c.members[of]
+	if !ok {
+		return trace.AccountAnswer{}, fmt.Errorf("no node %s", of)
+	}
+	client := Client{chain: c, self: c.members[id]}
+	a, err := client.Account(ctx, owner.key.Address())
+	return trace.AccountAnswer{Address: owner.key.Address().String(), Balance: uint64(a.Balance), Nonce: a.Nonce}, err
+}
+
+// tx reads what a node says of a transaction.
+func (c *Chain) tx(ctx context.Context, id faults.NodeID, tx trace.Hash) (trace.TxAnswer, error) {
+	client := Client{chain: c, self: c.members[id]}
+	s, err := client.Tx(ctx, tx)
+	return trace.TxAnswer{Tx: tx, Status: s.Status, Block: s.Block, Height: s.Height, Confirmations: s.Confirmations}, err
 }
 
 // Block implements chain.Client.
