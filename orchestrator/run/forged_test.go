@@ -207,6 +207,11 @@ var forgeries = []edit{
 		return l
 	}},
 	// What polls show, clocks, the machine.
+	{name: "an account in the answers of a node", fits: "consistency", refitted: "full-2 answered that account", edit: each(is(trace.KindAnswer, "full-2"), func(e *trace.Event) {
+		if e.Answer.Account != nil {
+			e.Answer.Account.Balance++
+		}
+	})},
 	{name: "answers of a node that agree with another", fits: "consistency", refitted: "full-2 gave no answer from", edit: each(all(is(trace.KindAnswer, "full-2"), since(8*time.Second)), func(e *trace.Event) { e.Answer.Error, e.Answer.Blocks, e.Answer.Peers = "timeout", nil, nil })},
 	{name: "the head of a last poll", fits: anything, refitted: "", edit: change(all(is(trace.KindStatus, "full-2"), func(e *trace.Event) bool { return e.Status.Final }), 0, func(e *trace.Event) { e.Status.Head = "ff" + e.Status.Head[2:] })},
 	{name: "the clock of a node", fits: "consistency", refitted: "full-2 answered that its head ", edit: func(l lines) lines {

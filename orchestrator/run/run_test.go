@@ -98,6 +98,7 @@ func TestRun_RecordsAllKindsOfEvents(t *testing.T) {
 			t.Errorf("block %s was seen by %s and its body is not recorded", e.Seen.Hash, e.Node)
 		}
 	}
+	checkAnswers(t, events)
 	if kinds[trace.KindSubmit] < 190 {
 		t.Errorf("%d transfers submitted, want about 200", kinds[trace.KindSubmit])
 	}
@@ -665,5 +666,30 @@ settle: 40s
 	for _, by := range []time.Duration{time.Second, 5 * time.Second} {
 		out := on(func(o sim.Options) runtime.Runtime { return lateOutput{sim.New(o), by} }).mustRun(t, scenario)
 		checkHolds(t, out.report)
+	}
+}
+
+// checkAnswers checks that nodes were asked for all that an answer can hold, and for different accounts and transactions.
+func checkAnswers(t *testing.T, events []trace.Event) {
+	t.Helper()
+	accounts, txs, states := map[string]bool{}, map[trace.Hash]bool{}, map[string]int{}
+	for _, e := range events {
+		if e.Kind != trace.KindAnswer || e.Answer.Error != "" {
+			continue
+		}
+		a := e.Answer
+		if a.Mode == nil || len(a.Mode.Work) != 64 {
+			t.Fatalf("answer without its mode: %+v", a)
+		}
+		if a.Account != nil {
+			accounts[a.Account.Address] = true
+		}
+		if a.Tx != nil {
+			txs[a.Tx.Tx] = true
+			states[a.Tx.Status]++
+		}
+	}
+	if len(accounts) < 3 || len(txs) < 10 || states["included"] == 0 || states["pending"] == 0 {
+		t.Errorf("asked for %d accounts and %d transactions, which were: %v", len(accounts), len(txs), states)
 	}
 }
