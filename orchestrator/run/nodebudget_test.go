@@ -84,7 +84,7 @@ func TestRecorder_NodeBudget(t *testing.T) {
 	r = newRecording(t, func(_ faults.NodeID, line string) (trace.Event, time.Time) {
 		return trace.Event{Kind: trace.KindPeer, Peer: &trace.Peer{Peer: "b", Reason: line}}, r.clock.Epoch().Add(r.clock.now)
 	})
-	long := []byte(strings.Repeat("x", 1<<20))
+	long := []byte(strings.Repeat("x", 2*maxReason))
 	const most = budgetBase / (maxReason + eventSize)
 	for range most / 2 {
 		r.Line("a", r.clock.Epoch().Add(r.clock.now), long)

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"bufio"
 	"fmt"
 	"net"
 	"net/http"
@@ -19,6 +20,10 @@ func TestTransport_EndlessHeader(t *testing.T) {
 			return
 		}
 		defer conn.Close()
+		if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
+			sent <- 0
+			return
+		}
 		total, _ := fmt.Fprint(conn, "HTTP/1.1 200 OK\r\n")
 		for i := 0; err == nil && total < 1<<30; i++ {
 			var n int
