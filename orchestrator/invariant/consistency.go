@@ -26,6 +26,8 @@ Nodes count the blocks and transactions that they send and receive, in all and o
 the connections count, as long as no connection of the node begins or ends; the receiving end of a connection must not count more
 than the sending end counts later, nor, while no fault holds and none ended in the last 30s, less than what had been sent 10s
 before; and a node must not log more blocks as history than it counts as received as history, nor more as relayed than it received.
+In its first 10s a node that starts must not receive history that it has, but for what others send at the same time, unless a cut, a
+delay or a pause held in the last 30s.
 What nodes state of the chain of their head must be what the blocks' encodings say: its total work; the balance and nonce of an
 account, which is another one each time; and of a transaction that was submitted, in which block it is, and that it is in none.
 A mempool must not be empty while a transaction is on no block of the node's chain that the node accepted since it was first
@@ -70,6 +72,7 @@ type consistency struct {
 	stated         map[replay.BlockIndex]time.Time     // what blocks state
 	traffic        *traffic
 	ledger         *ledgerAnswers
+	returned       *returnedHistory
 }
 
 // sentBlock is a block that a node got from another.
@@ -129,9 +132,13 @@ func (c *consistency) Observe(s *replay.State, e *trace.Event) {
 		c.stated = make(map[replay.BlockIndex]time.Time)
 		c.traffic = newTraffic(s.Nodes.Len(), c.violated)
 		c.ledger = newLedgerAnswers(s, c.violated)
+		c.returned = &returnedHistory{
+			lives: make([]startedLife, s.Nodes.Len()), slow: make(map[string]bool), calm: -faultEcho, report: c.violated,
+		}
 	}
 	if e.Kind == trace.KindFault {
 		c.traffic.fault(s, e.Fault.Phase)
+		c.returned.fault(s, e.Fault)
 	}
 	if e.Kind == trace.KindBlock {
 		c.body(s, e.Block)
@@ -144,6 +151,7 @@ func (c *consistency) Observe(s *replay.State, e *trace.Event) {
 				*l = nodeLog{has: l.has, partial: true, ended: s.Now, paused: l.paused}
 				c.traffic.forget(s, replay.NodeIndex(i))
 				c.ledger.forget(replay.NodeIndex(i))
+				c.returned.forget(replay.NodeIndex(i))
 			}
 		}
 	}
@@ -171,6 +179,7 @@ func (c *consistency) Observe(s *replay.State, e *trace.Event) {
 			l.ended, l.last = s.Now, nil
 			c.traffic.forget(s, s.Node)
 			c.ledger.forget(s.Node)
+			c.returned.forget(s.Node)
 		case trace.StateUp:
 			l.paused, l.last = s.Now, nil
 		}
@@ -215,6 +224,7 @@ func (c *consistency) seen(s *replay.State, l *nodeLog, e *trace.Event) {
 	}
 	l.has, l.life = setBit(l.has, s.Block), setBit(l.life, s.Block)
 	c.traffic.seen(s.Node, e.Seen)
+	c.returned.seen(s, e)
 	if e.Seen.Made {
 		if _, ok := c.times[s.Block]; !ok {
 			c.times[s.Block] = e.At
@@ -242,7 +252,9 @@ func (c *consistency) head(s *replay.State, l *nodeLog, e *trace.Event) {
 		l.has = setBit(l.has, s.Block)
 		l.changes = append(l.changes, peerChange{at: e.At})
 		c.traffic.start(s, s.Node, e.At)
+		c.returned.start(s.Node, e.At)
 	} else {
+		c.returned.head(s)
 		if on := s.Blocks.At(s.Block).Height; e.Head.Height != on {
 			c.violated(s, s.Node, e.At, "log height", "logged the height %d of its head %s, which is at height %d", e.Head.Height, short(e.Head.Hash), on)
 		}
@@ -391,6 +403,7 @@ func (c *consistency) compare(s *replay.State, n replay.NodeIndex, l *nodeLog) {
 		c.compareHead(s, n, x, l.heads)
 		c.comparePeers(s, n, x, l)
 		c.traffic.compare(s, n, x)
+		c.returned.compare(s, n, x, c.traffic)
 	}
 	c.compared++
 }

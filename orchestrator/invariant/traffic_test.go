@@ -132,7 +132,7 @@ func TestConsistency_Traffic(t *testing.T) {
 			x.until(60 * time.Second)
 		}, Fail, "b logged 1 block as history, and answered that it received 0 as history"},
 		{"history that was received", func(x *exchange) {
-			x.change = func(_ trace.NodeID, a *trace.Answer) { a.Counters.History = 1 }
+			x.change = only("b", func(a *trace.Answer) { a.Counters.History = 1 })
 			x.h.mine("a", "y", x.h.heads["a"])
 			x.h.accept("b", "a", "y", true)
 			x.until(60 * time.Second)
