@@ -12,20 +12,23 @@ var propagationDefinition = Definition{
 	Name:  "block_propagation",
 	Title: "Blocks reach all nodes quickly",
 	Doc: `Judged for pairs of a block and a node that was up, and could reach the block's maker, from when the block was made until
-it arrived (or for the whole window); nodes that were separated and have not converged since do not count. The delay is
-from the block's making to its first acceptance. Percentiles are over all deliveries, whether a block was relayed or came
-as history (which counts for coverage alone where nodes are polled); coverage is the share of pairs in which the block
-arrived within the window. A single producer or receiver violates coverage too when two or more of its blocks were missed
-and its own share is too low, and the bound of p95 when five or more of its deliveries, and more than half, take longer. A
-node that reports more than once that it accepted a block, without having been down in between, violates the protocol. A
-bound of 0s is not judged. Polled nodes do not report who made a block: its start is when the first node had it. Blocks
-that state a time before the run do not count; and as nodes show their own chain alone, pairs do not count in which the
-node's chain has another block at that height, until the window is over or until a reorganisation brings this one, which
-the node may have had all the while. They count as missed where the chains of the two nodes share no block, or fork deeper
-than the chain's fork depth. What a poll shows happened at some time since the previous poll, so that such a delay lies
-between two ends. Each percentile is stated as the range from that of all lower ends to that of all upper ends. It breaks
-a bound when its lower end is above it, and keeps it when its upper end is not. Percentiles are rounded by at most 0.1 %.
-Coverage is a range too where reports are missing in which the block may have come.
+it arrived (or for the whole window); nodes that were separated and have not converged since do not count, nor do those
+that only adversaries are known to connect. The delay is from the block's making to its first acceptance. Percentiles are
+over all deliveries, whether a block was relayed or came as history (which counts for coverage alone where nodes are
+polled); coverage is the share of pairs in which the block arrived within the window. A single producer or receiver
+violates coverage too when two or more of its blocks were missed and its own share is too low, and the bound of p95 when
+five or more of its deliveries, and more than half, take longer. A node that reports more than once that it accepted a
+block, without having been down in between, violates the protocol. A bound of 0s is not judged. Polled nodes do not
+report who made a block: its start is when the first node had it. Blocks that state a time before the run do not count;
+and as nodes show their own chain alone, pairs do not count in which the node's chain has another block at that height,
+until the window is over or until a reorganisation brings this one, which the node may have had all the while. They count
+as missed where the chains of the two nodes share no block, or fork deeper than the chain's fork depth. Where nodes
+report who made a block, pairs do not count in which the block reached some node and all left it again, for another
+branch, before any that was connected to the receiver had had it for as long as fetching it may take: 0.5s, and seven
+times the delay that faults add to the receiver's links. What a poll shows happened at some time since the previous poll,
+so that such a delay lies between two ends. Each percentile is stated as the range from that of all lower ends to that of
+all upper ends. It breaks a bound when its lower end is above it, and keeps it when its upper end is not. Percentiles are
+rounded by at most 0.1 %. Coverage is a range too where reports are missing in which the block may have come.
 UNKNOWN when a bound lies within its range. VACUOUS with fewer than two nodes, without blocks, or when no pair counted.`,
 	Class: Liveness, Reports: ReportsSome,
 	Needs: []Observation{ObserveBlocks},
@@ -58,11 +61,14 @@ type propagation struct {
 	pairs   int
 	arrived int
 	hidden  int // pairs in which the node's own chain hides whether it had the block
+	stale   int // pairs in which all nodes left the block again before it could arrive
 	blocks  int
 	missed  worst // blocks that did not arrive everywhere
 	early   map[replay.BlockIndex][]earlyArrival
 	absent  map[pair]interval // the pairs in which the block did not arrive, and the time that it had
 	late    int               // of which the block may have come in time, as was seen later
+
+	connections connections
 
 	history int         // deliveries of blocks that came as history
 	ends    [2][]ending // by node: of the blocks that it made, and that it was to get
@@ -134,6 +140,8 @@ type spreading struct {
 	left    int            // in waiting
 	arrived int
 	closed  bool
+	holders []holding      // in the order in which they began
+	on      replay.NodeSet // nodes whose last holding has not ended
 }
 
 // delivery is the arrival of a block at a node.
@@ -152,12 +160,18 @@ func (c *propagation) Observe(s *replay.State, e *trace.Event) {
 		}
 	}
 	c.expire(s)
+	c.connections.observe(s, e)
 	switch {
+	case e.Kind == trace.KindHead && s.Node != replay.NoNode && !s.Facts.Polled():
+		c.hold(s)
+	case e.Kind == trace.KindNode && s.Node != replay.NoNode && e.Lifecycle.State == trace.StatePaused:
+		c.interrupt(s)
 	case e.Kind == trace.KindRun:
 		for i := range c.ends {
 			c.ends[i] = make([]ending, s.Nodes.Len())
 		}
-	case e.Kind == trace.KindNode && s.Node != replay.NoNode && e.Lifecycle.State != trace.StatePaused && e.Lifecycle.State != trace.StateUp:
+	case e.Kind == trace.KindNode && s.Node != replay.NoNode && e.Lifecycle.State != trace.StateUp:
+		c.interrupt(s)
 		for _, set := range c.had { // what a node lost it may accept again
 			if set != nil {
 				set.Remove(s.Node)
@@ -262,7 +276,7 @@ func (c *propagation) start(s *replay.State) {
 	if s.Stopping || c.open[s.Block] != nil || b.Preexisting() || !s.Nodes.Up(s.Node) || !s.Facts.Polled() && b.Maker != s.Node {
 		return
 	}
-	x := &spreading{id: s.Block, made: s.Now, since: s.Since, maker: s.Node, waiting: replay.NewNodeSet(s.Nodes.Len())}
+	x := &spreading{id: s.Block, made: s.Now, since: s.Since, maker: s.Node, waiting: replay.NewNodeSet(s.Nodes.Len()), on: replay.NewNodeSet(s.Nodes.Len())}
 	group := s.Net.Group(s.Node)
 	for i, n := range s.Nodes.All() {
 		if i != s.Node && n.State == trace.StateUp && s.Net.Group(i) == group {
@@ -326,6 +340,12 @@ func (c *propagation) expire(s *replay.State) {
 			if x.waiting.Has(i) && hides(s, i, x.id) && !apart(s, i, x.maker) {
 				x.remove(i)
 				c.hidden++
+			}
+		}
+		for i := range s.Nodes.All() {
+			if x.waiting.Has(i) && c.lost(s, x, i) {
+				x.remove(i)
+				c.stale++
 			}
 		}
 		c.close(x)
@@ -475,6 +495,9 @@ func (c *propagation) Finish(s *replay.State) Result {
 	r.Metrics["coverage"], r.Metrics["deliveries"] = sum.Coverage, float64(sum.Deliveries)
 	if c.hidden > 0 {
 		r.Metrics["pairs_hidden"] = float64(c.hidden)
+	}
+	if c.stale > 0 {
+		r.Metrics["pairs_stale"] = float64(c.stale)
 	}
 	r.Metrics["blocks"], r.Metrics["pairs"] = float64(c.blocks), float64(c.pairs)
 	r.Metrics["history"], r.Metrics["accepted_twice"] = float64(c.history), float64(c.twice.count)

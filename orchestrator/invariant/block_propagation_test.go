@@ -338,3 +338,79 @@ func TestPropagation_HubLost(t *testing.T) {
 		h.spread("a", "z2", "b")
 	}), Fail)
 }
+
+// Adversaries that are connected to all nodes relay blocks, until they are banned or stop. What came over them does not show
+// that the leaves of a star that lost its hub have found each other; what the leaves got from each other does.
+func TestPropagation_RelayedByAdversary(t *testing.T) {
+	run := func(events func(h *history)) Result {
+		h := newHistory(t, "hub", "a", "b", "c", "evil")
+		h.run.Nodes[4].Adversary = []string{"replay"}
+		h.run.Edges = [][2]trace.NodeID{{"hub", "a"}, {"hub", "b"}, {"hub", "c"}, {"hub", "evil"}, {"evil", "a"}, {"evil", "b"}, {"evil", "c"}}
+		h.grow("x", 2, time.Second, "hub", "a", "b", "c")
+		h.sleep(time.Second)
+		h.state("hub", trace.StateDown, "kill-1")
+		h.sleep(time.Second)
+		h.mine("a", "y", h.heads["a"])
+		events(h)
+		h.sleep(time.Second)
+		h.spread("a", "z") // the adversary is banned
+		h.end(20 * time.Second)
+		return h.result("block_propagation")
+	}
+	want(t, run(func(h *history) {
+		h.get("b", "evil", "y")
+		h.get("c", "evil", "y")
+	}), Pass)
+	want(t, run(func(h *history) {
+		h.get("b", "a", "y")
+		h.get("c", "evil", "y")
+	}), Pass)
+	want(t, run(func(h *history) {
+		h.get("b", "a", "y")
+		h.get("c", "b", "y")
+	}), Fail)
+	want(t, run(func(h *history) { // each has one block of another, and one that the adversary relayed
+		h.get("b", "a", "y")
+		h.get("c", "evil", "y")
+		h.mine("c", "y2", "y")
+		h.get("b", "c", "y2")
+		h.get("a", "evil", "y2")
+	}), Fail)
+}
+
+// A block of a branch that all nodes leave before others can fetch it reaches those no more.
+func TestPropagation_LeftOnTheWay(t *testing.T) {
+	const ms = time.Millisecond
+	run := func(delay, kept time.Duration, to ...trace.NodeID) Result {
+		h := newHistory(t, "a", "b", "c", "d")
+		for _, l := range [][2]trace.NodeID{{"a", "b"}, {"b", "c"}, {"c", "d"}} {
+			h.link(l[0], l[1], true)
+		}
+		h.rotate("x", 8, time.Second, "a", "b", "c", "d")
+		rules := []trace.Rule{{From: h.all, To: h.all, Delay: delay}}
+		h.fault(trace.Fault{ID: "l", Kind: "latency", Phase: trace.FaultBegin, Rules: rules})
+		h.fault(trace.Fault{ID: "l", Kind: "latency", Phase: trace.FaultActive})
+		h.sleep(time.Second)
+		top := h.heads["a"]
+		h.spread("a", "y", to...)
+		h.mine("d", "z", top)
+		h.get("c", "d", "z")
+		h.sleep(kept)
+		h.mine("c", "z2", "z")
+		h.get("d", "c", "z2")
+		for _, n := range ids("b", "a") {
+			h.get(n, "c", "z")
+			h.get(n, "c", "z2")
+		}
+		h.sleep(time.Second)
+		h.fault(trace.Fault{ID: "l", Kind: "latency", Phase: trace.FaultHealing})
+		h.fault(trace.Fault{ID: "l", Kind: "latency", Phase: trace.FaultHealed, Delayed: 9})
+		h.end(30 * time.Second)
+		return h.result("block_propagation", "p95", "5s")
+	}
+	want(t, run(400*ms, 2*time.Second, "b"), Pass)
+	want(t, run(1*ms, 400*ms, "b"), Pass)
+	want(t, run(400*ms, 4*time.Second, "b"), Fail) // c could have fetched it from b
+	want(t, run(1*ms, 2*time.Second, "b"), Fail)
+	want(t, run(400*ms, 2*time.Second), Fail) // it was sent to nobody
+}

@@ -155,6 +155,22 @@ func (s *Faults) Expected(from, to trace.NodeID) (cut bool, delay, jitter time.D
 	return cut, delay, jitter, true
 }
 
+// MostDelay is the most by which faults can have delayed one packet on the link between two nodes since a time: the delays and
+// jitters add up of all that held at any time since.
+func (s *Faults) MostDelay(from, to trace.NodeID, since time.Duration) (most time.Duration) {
+	for _, f := range s.all {
+		if f.Has(trace.FaultHealed) && f.Healed < since {
+			continue
+		}
+		for i, r := range f.Rules {
+			if (r.Delay > 0 || r.Jitter > 0) && f.ends[i].from[from] && f.ends[i].to[to] {
+				most += r.Delay + r.Jitter
+			}
+		}
+	}
+	return most
+}
+
 // apply takes in a phase of a fault and reports whether that may change who can reach whom.
 func (s *Faults) apply(e *trace.Fault, now time.Duration, problems *notes) (cuts bool) {
 	f := s.byID[e.ID]

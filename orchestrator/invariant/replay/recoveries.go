@@ -48,7 +48,10 @@ type Recovery struct {
 	component int32
 	heads     map[BlockIndex]int // how many members have which head now
 	expired   bool               // maxSeparated has passed
-	unproven  bool               // converged, but on a head that all had from the start: it may be that they are not connected
+	// unproven is true while they converged, but may not be connected: on a head that all had from the start, or on one that an
+	// adversary relayed, which may stop doing so, or be banned.
+	unproven bool
+	joined   *union // members of which one got a block from the other since the start; nil where there are no adversaries
 }
 
 // Outcome is how a Recovery ended.
@@ -147,6 +150,9 @@ func (s *Recoveries) begin(now, settlingAt time.Duration, gone []*Recovery) {
 			Cause: s.net.cause, Settling: settling, At: s.net.Since(), ChangedAt: s.net.Since(), component: c, Size: len(m),
 			Members: NewNodeSet(s.nodes.Len()), heads: make(map[BlockIndex]int), Reorgs: make(map[NodeIndex]int), LastBy: NoNode,
 		}
+		if s.nodes.Honest() < s.nodes.Len() {
+			r.joined = newUnion(s.nodes.Len())
+		}
 		if settling {
 			r.Cause, r.At = "settling", max(settlingAt, s.net.Since())
 			r.ChangedAt = r.At
@@ -239,8 +245,10 @@ func (s *Recoveries) tryConverge(r *Recovery, now time.Duration) bool {
 		r.Outcome, r.Shared, r.Ended = Converged, shared, max(now, r.At)
 		r.EndedSince = r.Ended
 	}
-	r.unproven = len(r.Before) == 1 && r.Cause != CauseStart && !r.NoQuorum && !s.isNew(shared, r.ChangedAt)
+	r.unproven = len(r.Before) == 1 && r.Cause != CauseStart && !r.NoQuorum && !s.isNew(shared, r.ChangedAt) ||
+		s.relayedByAdversary(r, shared)
 	if !r.unproven {
+		r.joined = nil
 		s.net.reconcile(r.Members, r.component)
 	}
 	return true
@@ -267,7 +275,39 @@ func (s *Recoveries) sharedBy(r *Recovery, heads iter.Seq[BlockIndex]) BlockInde
 	if r.NeedsNewBlock && !s.isNew(shared, r.At) || (r.Reconnecting || r.unproven) && !s.isNew(shared, r.ChangedAt) {
 		return NoBlock
 	}
+	if r.unproven && s.relayedByAdversary(r, shared) {
+		return NoBlock
+	}
 	return shared
+}
+
+// delivered takes in that a node got a block from another.
+func (s *Recoveries) delivered(from, to NodeIndex) {
+	for _, r := range s.open {
+		if r.joined != nil && r.Members.Has(from) && r.Members.Has(to) {
+			r.joined.join(int32(from), int32(to))
+		}
+	}
+}
+
+// relayedByAdversary says whether the members of a recovery may have a block through adversaries alone: some node got it from one,
+// and what members got from each other since the start does not join all of them.
+func (s *Recoveries) relayedByAdversary(r *Recovery, block BlockIndex) bool {
+	if r.joined == nil || !s.blocks.At(block).hostile {
+		return false
+	}
+	first := int32(-1)
+	for n := range s.nodes.All() {
+		if !r.Members.Has(n) {
+			continue
+		}
+		if root := r.joined.find(int32(n)); first < 0 {
+			first = root
+		} else if root != first {
+			return true
+		}
+	}
+	return false
 }
 
 // isNew says whether a block appeared after a time. One that a polled node reports now may have existed before.
