@@ -16,12 +16,15 @@ var agreementDefinition = Definition{
 blocks that must be dropped from the chain of r1 so that it is a prefix of the chain of r2 is at most depth. A node that
 is merely behind agrees. It is judged by every node's reorganisations, and by comparing every node's last chain with the
 one that most nodes have at the end.
-A dropped block is explained by a partition, and does not count, when it was made while its maker and the maker of a block
-that took its place could not reach each other, or had not converged since: because of a cut, because one of them was down,
-or before the nodes were connected. Where nodes report the blocks that they make, it is explained by delay as well: when its maker
-did not have the block yet that took its place at its height, or the maker of that one did not have it, and got it within 10s. So
-forks that follow from delays as long as the time between blocks do not count, however deep. At the end of the run nothing is explained between nodes that are up and can reach each
-other. Nodes whose chains never shared a block, as far down as they are known, are on separate networks, which violates it.
+A dropped block is explained by a partition, and does not count, when it was made while its maker and the maker of a
+block that took its place could not reach each other, or had not converged since: because of a cut, because one of them
+was down, or before the nodes were connected. Where nodes report the blocks that they make, it is explained by delay as
+well: when its maker did not have the block yet that took its place at its height, or the maker of that one did not have
+it, and got it within 3s, or within what the delays that faults add then allow: seven of them for each connection on the
+planned way between the two makers more, at most 10s in all. So forks that follow from delays as long as the time between
+blocks do not count, however deep, but those that follow from blocks that their maker held back do. At the end of the run
+nothing is explained between nodes that are up and can reach each other.
+Nodes whose chains never shared a block, as far down as they are known, are on separate networks, which violates it.
 Where the chain needs a quorum, a partition explains nothing: a group without a quorum cannot make blocks. Where the fork
 depth is 0 as well, every block is final: a replaced block, or two blocks at one height on any two nodes, is a violation
 whatever the scenario's depth says; and a producer of two blocks at one height is named.
@@ -133,9 +136,29 @@ func (c *agreement) judgeDeep(s *replay.State, until time.Duration) {
 	}
 }
 
-// maxOnTheWay is how long a block may be on its way from the maker of one block to the maker of another to explain that both
-// exist.
-const maxOnTheWay = 10 * time.Second
+// How long a block may be on its way from the maker of one block to the maker of another to explain that both exist: waySlack, which
+// is what a node waits for an answer before it requests the blocks from another peer; and, while faults delay packets, on each
+// connection on the way as many messages as it takes to fetch a block whose parent is not known; but no longer than maxOnTheWay. A
+// producer that holds its blocks for longer, to publish many at once, explains nothing by that.
+const (
+	waySlack    = 3 * time.Second
+	maxOnTheWay = 10 * time.Second
+	// reconnecting is how long after cuts and losses of nodes the ways may be other ones than planned.
+	reconnecting = time.Minute
+)
+
+// onTheWay is how long a block that was made at a time by one node may be on its way to another, where it arrived at another time.
+func onTheWay(s *replay.State, from, to replay.NodeIndex, made, arrived time.Duration) time.Duration {
+	delay := s.Faults.SumOfDelays(made, arrived)
+	if delay == 0 {
+		return waySlack
+	}
+	hops := max(1, s.Nodes.Honest()-1)
+	if !s.Faults.Disconnected(made-reconnecting, arrived) {
+		hops = s.Topology.Hops(from, to, s.Nodes)
+	}
+	return min(maxOnTheWay, waySlack+time.Duration(fetchMessages*hops)*min(delay, maxOnTheWay))
+}
 
 // crossed says whether the earlier of two blocks was on its way to the maker of the later one when that was made.
 func (c *agreement) crossed(s *replay.State, a, b replay.BlockIndex) bool {
@@ -150,7 +173,7 @@ func (c *agreement) crossed(s *replay.State, a, b replay.BlockIndex) bool {
 		return false
 	}
 	arrived, ok := c.arrivals.at(a, late.Maker)
-	return ok && arrived >= late.First && arrived-early.First <= maxOnTheWay
+	return ok && arrived >= late.First && arrived-early.First <= onTheWay(s, early.FirstBy, late.Maker, early.First, arrived)
 }
 
 // arrivals are the times at which nodes first had the latest blocks.

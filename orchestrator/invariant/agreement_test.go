@@ -218,4 +218,26 @@ func TestAgreement_Delays(t *testing.T) {
 			exchange(h, i)
 		}
 	}), Fail)
+	batch := func(held, delay time.Duration) Result { // a publishes its blocks at once, after b has made as many
+		return run(func(h *history) {
+			h.run.Edges = [][2]trace.NodeID{{"a", "b"}}
+			rules := []trace.Rule{{From: ids("a", "b"), To: ids("a", "b"), Delay: delay}}
+			h.fault(trace.Fault{ID: "l", Kind: "latency", Phase: trace.FaultBegin, Rules: rules})
+			h.fault(trace.Fault{ID: "l", Kind: "latency", Phase: trace.FaultActive})
+			for i := range blocks {
+				mine(h, "a", "l", i)
+				mine(h, "b", "w", i)
+			}
+			h.sleep(held)
+			for i := range blocks {
+				exchange(h, i)
+			}
+			h.fault(trace.Fault{ID: "l", Kind: "latency", Phase: trace.FaultHealing})
+			h.fault(trace.Fault{ID: "l", Kind: "latency", Phase: trace.FaultHealed, Delayed: 9})
+		})
+	}
+	want(t, batch(2*time.Second, time.Millisecond), Pass)
+	want(t, batch(9*time.Second, time.Millisecond), Fail)
+	want(t, batch(9*time.Second, 200*time.Millisecond), Fail)
+	want(t, batch(9*time.Second, time.Second), Pass)
 }

@@ -159,7 +159,7 @@ func (s *Faults) Expected(from, to trace.NodeID) (cut bool, delay, jitter time.D
 // jitters add up of all that held at any time since.
 func (s *Faults) MostDelay(from, to trace.NodeID, since time.Duration) (most time.Duration) {
 	for _, f := range s.all {
-		if f.Has(trace.FaultHealed) && f.Healed < since {
+		if !f.held(since, f.Begin) {
 			continue
 		}
 		for i, r := range f.Rules {
@@ -169,6 +169,32 @@ func (s *Faults) MostDelay(from, to trace.NodeID, since time.Duration) (most tim
 		}
 	}
 	return most
+}
+
+// SumOfDelays is the most by which faults can have delayed one packet on any link between two times: the largest delay and jitter
+// of each fault that held meanwhile add up.
+func (s *Faults) SumOfDelays(from, to time.Duration) (sum time.Duration) {
+	for _, f := range s.all {
+		if !f.held(from, to) {
+			continue
+		}
+		most := time.Duration(0)
+		for _, r := range f.Rules {
+			most = max(most, r.Delay+r.Jitter)
+		}
+		sum += most
+	}
+	return sum
+}
+
+// Disconnected says whether a fault took nodes down or cut links between two times.
+func (s *Faults) Disconnected(from, to time.Duration) bool {
+	return slices.ContainsFunc(s.all, func(f *FaultWindow) bool { return (f.Cuts() || len(f.Targets) > 0) && f.held(from, to) })
+}
+
+// held says whether the fault was in place, as a whole or in part, at any time between two times.
+func (f *FaultWindow) held(from, to time.Duration) bool {
+	return f.Begin <= to && !(f.Has(trace.FaultHealed) && f.Healed < from)
 }
 
 // apply takes in a phase of a fault and reports whether that may change who can reach whom.

@@ -120,6 +120,30 @@ func (g *Topology) joinClasses(uf *union, alive func(NodeIndex) bool, cuts []Cut
 	}
 }
 
+// Hops is the least number of planned connections between honest nodes that lead from one node to another; when they do not, or
+// are not known, it is the most that there can be.
+func (g *Topology) Hops(from, to NodeIndex, nodes *Nodes) int {
+	most := max(1, nodes.Honest()-1)
+	far := make([]int, g.nodes) // 0: not reached
+	far[from] = 1
+	for queue := []NodeIndex{from}; len(queue) > 0 && far[to] == 0; queue = queue[1:] {
+		for _, e := range g.edges {
+			a, b := e[0], e[1]
+			if b == queue[0] {
+				a, b = b, a
+			}
+			if a == queue[0] && far[b] == 0 && !nodes.At(b).Adversary {
+				far[b] = far[a] + 1
+				queue = append(queue, b)
+			}
+		}
+	}
+	if far[to] == 0 {
+		return most
+	}
+	return max(1, far[to]-1)
+}
+
 // reach returns the nodes that what source sends can reach, source included: over links that are not cut in that direction,
 // and any number of hops.
 func (g *Topology) reach(source NodeIndex, cuts []Cut) NodeSet {
