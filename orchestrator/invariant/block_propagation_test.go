@@ -414,3 +414,55 @@ func TestPropagation_LeftOnTheWay(t *testing.T) {
 	want(t, run(1*ms, 2*time.Second, "b"), Fail)
 	want(t, run(400*ms, 2*time.Second), Fail) // it was sent to nobody
 }
+
+// A node that takes blocks 9 s late, and a miner that holds its blocks back to publish them in batches, exceed the bound of p95, though
+// nearly all deliveries are fast.
+func TestPropagation_HeldBack(t *testing.T) {
+	var nodes []trace.NodeID
+	for i := range 40 {
+		nodes = append(nodes, trace.NodeID(fmt.Sprint("n", i)))
+	}
+	last := nodes[len(nodes)-1]
+	run := func(each func(h *history, i int)) Result {
+		h := newHistory(t, nodes...)
+		for i := range 100 {
+			h.sleep(time.Second)
+			h.spread("n0", trace.Hash(fmt.Sprint("x", i)), nodes[1:len(nodes)-1]...)
+			each(h, i)
+		}
+		h.end(20 * time.Second)
+		return h.result("block_propagation")
+	}
+	r := run(func(h *history, i int) {
+		if i >= 9 {
+			h.get(last, "n0", trace.Hash(fmt.Sprint("x", i-9)))
+		}
+		if i == 99 {
+			for k := 91; k < 100; k++ {
+				h.sleep(time.Second)
+				h.get(last, "n0", trace.Hash(fmt.Sprint("x", k)))
+			}
+		}
+	})
+	if want(t, r, Fail); !strings.HasPrefix(r.Reason, "blocks of others reached n39 later than 2s in 100 of 100 cases") {
+		t.Error(r.Reason)
+	}
+	r = run(func(h *history, i int) {
+		h.get(last, "n0", trace.Hash(fmt.Sprint("x", i)))
+		switch i {
+		case 20:
+			for k := range 3 {
+				h.mine(last, trace.Hash(fmt.Sprint("y", i, k)), h.heads[last])
+			}
+		case 28:
+			for k := range 3 {
+				for _, n := range nodes[:len(nodes)-1] {
+					h.get(n, last, trace.Hash(fmt.Sprint("y", i-8, k)))
+				}
+			}
+		}
+	})
+	if want(t, r, Fail); !strings.HasPrefix(r.Reason, "blocks of n39 reached other nodes later than 2s in ") {
+		t.Error(r.Reason)
+	}
+}
