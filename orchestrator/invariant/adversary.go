@@ -139,6 +139,10 @@ func (c *adversary) attack(s *replay.State, e *trace.Attack) {
 	if e.Want != wantBan || !c.linked[pair] {
 		return
 	}
+	if !s.Nodes.Up(to) { // it is paused, and reads the message when it goes on
+		c.unjudged++
+		return
+	}
 	if len(c.open[pair]) == 0 {
 		c.wanted++
 		c.due = append(c.due, dueAttack{pair, x.no, s.Now + c.within})
