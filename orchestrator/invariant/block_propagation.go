@@ -13,22 +13,23 @@ var propagationDefinition = Definition{
 	Title: "Blocks reach all nodes quickly",
 	Doc: `Judged for pairs of a block and a node that was up, and could reach the block's maker, from when the block was made until
 it arrived (or for the whole window); nodes that were separated and have not converged since do not count, nor do those
-that only adversaries are known to connect. The delay is from the block's making to its first acceptance. Percentiles are
-over all deliveries, whether a block was relayed or came as history (which counts for coverage alone where nodes are
-polled); coverage is the share of pairs in which the block arrived within the window. A single producer or receiver
-violates coverage too when two or more of its blocks were missed and its own share is too low, and the bound of p95 when
-five or more of its deliveries, and more than half, take longer. A node that reports more than once that it accepted a
-block, without having been down in between, violates the protocol. A bound of 0s is not judged. Polled nodes do not
-report who made a block: its start is when the first node had it. Blocks that state a time before the run do not count;
-and as nodes show their own chain alone, pairs do not count in which the node's chain has another block at that height,
-until the window is over or until a reorganisation brings this one, which the node may have had all the while. They count
-as missed where the chains of the two nodes share no block, or fork deeper than the chain's fork depth. Where nodes
-report who made a block, pairs do not count in which the block reached some node and all left it again, for another
-branch, before any that was connected to the receiver had had it for as long as fetching it may take: 0.5s, and seven
-times the delay that faults add to the receiver's links. What a poll shows happened at some time since the previous poll,
-so that such a delay lies between two ends. Each percentile is stated as the range from that of all lower ends to that of
-all upper ends. It breaks a bound when its lower end is above it, and keeps it when its upper end is not. Percentiles are
-rounded by at most 0.1 %. Coverage is a range too where reports are missing in which the block may have come.
+that only adversaries or nodes beyond a cut are known to connect. The delay is from the block's making to its first
+acceptance. Percentiles are over all deliveries, whether a block was relayed or came as history (which counts for
+coverage alone where nodes are polled); coverage is the share of pairs in which the block arrived within the window. A
+single producer or receiver violates coverage too when two or more of its blocks were missed and its own share is too
+low, and the bound of p95 when five or more of its deliveries, and more than half, take longer. A node that reports more
+than once that it accepted a block, without having been down in between, violates the protocol. A bound of 0s is not
+judged. Polled nodes do not report who made a block: its start is when the first node had it. Blocks that state a time
+before the run do not count; and as nodes show their own chain alone, pairs do not count in which the node's chain has
+another block at that height, until the window is over or until a reorganisation brings this one, which the node may have
+had all the while. They count as missed where the chains of the two nodes share no block, or fork deeper than the chain's
+fork depth. Where nodes report who made a block, pairs do not count in which the block reached some node and all left it
+again, for another branch, before any that was connected to the receiver had had it for as long as fetching it may take:
+0.5s, and seven times the delay that faults add to the receiver's links. What a poll shows happened at some time since
+the previous poll, so that such a delay lies between two ends. Each percentile is stated as the range from that of all
+lower ends to that of all upper ends. It breaks a bound when its lower end is above it, and keeps it when its upper end
+is not. Percentiles are rounded by at most 0.1 %. Coverage is a range too where reports are missing in which the block
+may have come.
 UNKNOWN when a bound lies within its range. VACUOUS with fewer than two nodes, without blocks, or when no pair counted.`,
 	Class: Liveness, Reports: ReportsSome,
 	Needs: []Observation{ObserveBlocks},

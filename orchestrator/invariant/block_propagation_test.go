@@ -378,6 +378,32 @@ func TestPropagation_RelayedByAdversary(t *testing.T) {
 	}), Fail)
 }
 
+// A node that is cut off in one direction goes on to send to both ends of a line, until its connections time out. That both have its
+// block does not show that they are connected without it.
+func TestPropagation_RelayedOverACut(t *testing.T) {
+	run := func(connected bool) Result {
+		h := newHistory(t, "a", "b", "c")
+		h.run.Edges = [][2]trace.NodeID{{"a", "b"}, {"b", "c"}}
+		h.grow("x", 2, time.Second, "a", "b", "c")
+		h.sleep(time.Second)
+		h.fault(trace.Fault{ID: "p", Kind: "partition", Phase: trace.FaultBegin, Rules: []trace.Rule{{From: ids("a", "c"), To: ids("b"), Cut: true}}})
+		h.fault(trace.Fault{ID: "p", Kind: "partition", Phase: trace.FaultActive})
+		h.sleep(time.Second)
+		h.spread("b", "y", "a", "c")
+		if connected {
+			h.spread("a", "y2", "c")
+		}
+		h.sleep(time.Second)
+		h.spread("a", "z") // c does not get it
+		h.sleep(12 * time.Second)
+		h.heal("p")
+		h.end(20 * time.Second)
+		return h.result("block_propagation")
+	}
+	want(t, run(false), Pass)
+	want(t, run(true), Fail)
+}
+
 // A block of a branch that all nodes leave before others can fetch it reaches those no more.
 func TestPropagation_LeftOnTheWay(t *testing.T) {
 	const ms = time.Millisecond

@@ -29,8 +29,6 @@ type Block struct {
 	// Adopter is the node on whose chain it was first, NoNode while it is on none; Adopted is when.
 	Adopter NodeIndex
 	Adopted time.Duration
-	// hostile is true where some node got it from an adversary: that nodes have it does not show that they are connected.
-	hostile bool
 	// dated is true where the block's own time is before the run, recent where it appeared in the run above all blocks that
 	// existed before.
 	dated, recent bool

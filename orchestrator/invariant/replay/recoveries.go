@@ -48,10 +48,11 @@ type Recovery struct {
 	component int32
 	heads     map[BlockIndex]int // how many members have which head now
 	expired   bool               // maxSeparated has passed
-	// unproven is true while they converged, but may not be connected: on a head that all had from the start, or on one that an
-	// adversary relayed, which may stop doing so, or be banned.
+	// unproven is true while they converged, but may not be connected: on a head that all had from the start, or on one that came to
+	// them from outside, from an adversary or in the open direction of a cut.
 	unproven bool
-	joined   *union // members of which one got a block from the other since the start; nil where there are no adversaries
+	joined   *union              // members of which one got a block from the other since the last change; nil when it is over
+	outside  map[BlockIndex]bool // the blocks that a member got from a node that is none
 }
 
 // Outcome is how a Recovery ended.
@@ -113,6 +114,7 @@ func (s *Recoveries) supersede() []*Recovery {
 		if r.Outcome == Pending {
 			r.Outcome, r.Ended = Superseded, s.net.Since()
 		}
+		r.joined, r.outside = nil, nil
 		s.closed = append(s.closed, r)
 		gone = append(gone, r)
 	}
@@ -149,9 +151,7 @@ func (s *Recoveries) begin(now, settlingAt time.Duration, gone []*Recovery) {
 		r := &Recovery{
 			Cause: s.net.cause, Settling: settling, At: s.net.Since(), ChangedAt: s.net.Since(), component: c, Size: len(m),
 			Members: NewNodeSet(s.nodes.Len()), heads: make(map[BlockIndex]int), Reorgs: make(map[NodeIndex]int), LastBy: NoNode,
-		}
-		if s.nodes.Honest() < s.nodes.Len() {
-			r.joined = newUnion(s.nodes.Len())
+			joined: newUnion(s.nodes.Len()), outside: make(map[BlockIndex]bool),
 		}
 		if settling {
 			r.Cause, r.At = "settling", max(settlingAt, s.net.Since())
@@ -246,9 +246,9 @@ func (s *Recoveries) tryConverge(r *Recovery, now time.Duration) bool {
 		r.EndedSince = r.Ended
 	}
 	r.unproven = len(r.Before) == 1 && r.Cause != CauseStart && !r.NoQuorum && !s.isNew(shared, r.ChangedAt) ||
-		s.relayedByAdversary(r, shared)
+		s.fromOutside(r, shared)
 	if !r.unproven {
-		r.joined = nil
+		r.joined, r.outside = nil, nil
 		s.net.reconcile(r.Members, r.component)
 	}
 	return true
@@ -275,25 +275,29 @@ func (s *Recoveries) sharedBy(r *Recovery, heads iter.Seq[BlockIndex]) BlockInde
 	if r.NeedsNewBlock && !s.isNew(shared, r.At) || (r.Reconnecting || r.unproven) && !s.isNew(shared, r.ChangedAt) {
 		return NoBlock
 	}
-	if r.unproven && s.relayedByAdversary(r, shared) {
+	if r.unproven && s.fromOutside(r, shared) {
 		return NoBlock
 	}
 	return shared
 }
 
-// delivered takes in that a node got a block from another.
-func (s *Recoveries) delivered(from, to NodeIndex) {
+// delivered takes in that a node got a block from another, or from an adversary.
+func (s *Recoveries) delivered(block BlockIndex, from, to NodeIndex) {
 	for _, r := range s.open {
-		if r.joined != nil && r.Members.Has(from) && r.Members.Has(to) {
+		switch {
+		case r.joined == nil || !r.Members.Has(to):
+		case r.Members.Has(from):
 			r.joined.join(int32(from), int32(to))
+		default:
+			r.outside[block] = true
 		}
 	}
 }
 
-// relayedByAdversary says whether the members of a recovery may have a block through adversaries alone: some node got it from one,
-// and what members got from each other since the start does not join all of them.
-func (s *Recoveries) relayedByAdversary(r *Recovery, block BlockIndex) bool {
-	if r.joined == nil || !s.blocks.At(block).hostile {
+// fromOutside says whether the members of a recovery may share a block only because nodes that are no members relayed it: some
+// member got it from one, and what members got from each other since does not join all of them.
+func (s *Recoveries) fromOutside(r *Recovery, block BlockIndex) bool {
+	if r.joined == nil || !r.outside[block] {
 		return false
 	}
 	first := int32(-1)

@@ -396,10 +396,8 @@ func (s *State) seen(n *Node, e *trace.Seen) {
 	if !n.HasBlock || e.Height < n.LowestBlock {
 		n.HasBlock, n.LowestBlock = true, e.Height
 	}
-	if from, ok := s.Nodes.Index(e.From); ok && s.Nodes.At(from).Adversary {
-		b.hostile = true
-	} else if ok {
-		s.Recoveries.delivered(from, s.Node)
+	if from, ok := s.Nodes.Index(e.From); ok {
+		s.Recoveries.delivered(s.Block, from, s.Node)
 	}
 	made := e.Made && b.Maker == NoNode
 	if s.Made = made; made {
