@@ -140,14 +140,14 @@ func (a *Adversary) sendBadAmount(t *target, x *attack) {
 
 // sendOverspend sends a transfer of more than the account holds, one that a block cannot take for want of those before, and two of
 // which the account can pay either. The first of the two is valid. It pays the sender itself, so that only its fee is gone and the
-// second is too large ever after.
+// second is too large ever after: also when the purse, which may hold something, returns it.
 func (a *Adversary) sendOverspend(t *target, x *attack) {
 	acct := a.account()
-	a.sendTx(t, x, a.transfer(acct.Balance+1, 1, acct.Nonce, a.genesis), nil)
+	a.sendTx(t, x, a.transfer(acct.Balance+purseFund, 1, acct.Nonce, a.genesis), nil)
 	a.sendTx(t, x, a.transfer(1, 1, acct.Nonce+1000, a.genesis), nil)
 	both := [2]chain.Tx{}
 	for i := range both {
-		both[i] = chain.Tx{To: a.ID(), Amount: acct.Balance - 1, Fee: 1, Nonce: acct.Nonce + uint64(i)}
+		both[i] = chain.Tx{To: a.ID(), Amount: acct.Balance - purseFund, Fee: purseFund, Nonce: acct.Nonce + uint64(i)}
 		a.key.Sign(a.genesis, &both[i])
 	}
 	if a.pay(t, both[0]) {
@@ -178,7 +178,7 @@ func (a *Adversary) usePurse() {
 	}
 	funds, _ := a.tree.HeadState().Get(a.purse.Address())
 	// A fee that is higher than that of what may be pending.
-	tx, key := chain.Tx{To: a.purse.Address(), Amount: purseFund, Fee: 2, Nonce: a.account().Nonce}, a.key
+	tx, key := chain.Tx{To: a.purse.Address(), Amount: purseFund, Fee: purseFund + 1, Nonce: a.account().Nonce}, a.key
 	switch {
 	case funds.Balance == purseFund:
 		tx, key = chain.Tx{To: a.ID(), Amount: purseFund - 1, Fee: 1}, a.purse
@@ -339,7 +339,7 @@ func (a *Adversary) sendOverspendBlock(t *target, x *attack) {
 	acct, _ := a.tree.HeadState().Get(a.ID())
 	switch a.variant(t, 3) {
 	case 0:
-		a.sendHolding(t, x, chain.ErrFunds, a.transfer(acct.Balance+1, 1, acct.Nonce, a.genesis))
+		a.sendHolding(t, x, chain.ErrFunds, a.transfer(acct.Balance+purseFund, 1, acct.Nonce, a.genesis))
 	case 1:
 		a.sendHolding(t, x, chain.ErrOverflow, a.transfer(math.MaxUint64, 2, acct.Nonce, a.genesis))
 	default:
