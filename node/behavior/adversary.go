@@ -30,8 +30,12 @@ const (
 	// answerTimeout is how long a peer may take to ban the adversary before the next attack. It is more than the invariant
 	// adversary allows, so that a ban is for one attack.
 	answerTimeout = 12 * time.Second
-	// banDials is how often a peer is dialled while it must be banning the adversary.
-	banDials = 2
+	// holdTime is how long a node that came back gets nothing of the history that it was promised. It is more than a scenario allows
+	// nodes until they agree.
+	holdTime = 45 * time.Second
+	// edgeHeight and edgeSpread bound the heights of the chain at which a valid block at the edge of the rules is sent: the median of
+	// the times before it needs eleven blocks.
+	edgeHeight, edgeSpread = 12, 4
 )
 
 // Adversary is a node that attacks its peers, each with one kind after the other: first those that an honest node merely
@@ -46,16 +50,26 @@ type Adversary struct {
 	tree       *chain.Tree // the same blocks; its ledger takes any signature
 	rng        *rand.Rand
 
-	soft, hard []*attack // kinds that get it refused at most, and those that may get it banned
-	targets    []*target // in the order in which they connected first
-	byID       map[chain.PeerID]*target
-	sent       int  // messages and handshakes that were reported as attacks
-	paid       bool // it has sent valid transfers
-	purse      chain.Key
-	purseUsed  int          // how often it was
-	purseNext  chain.Height // of the chain, at which it is again
-	now        node.Time
-	fx         []node.Effect
+	soft      []*attack // kinds that get it refused at most
+	hard      []hardAttack
+	back      []*attack // kinds for nodes that come back
+	edge      *attack   // the valid block that is to be sent yet; nil: none
+	edgeSum   chain.Hash
+	targets   []*target // in the order in which they were dialled or connected first
+	byID      map[chain.PeerID]*target
+	sent      int  // messages and handshakes that were reported as attacks
+	paid      bool // it has sent valid transfers
+	purse     chain.Key
+	purseUsed int          // how often it was
+	purseNext chain.Height // of the chain, at which it is again
+	now       node.Time
+	fx        []node.Effect
+}
+
+// hardAttack is one variant of a kind that may get the adversary banned.
+type hardAttack struct {
+	*attack
+	variant int
 }
 
 // target is a peer and how far the attacks on it have come.
@@ -65,11 +79,14 @@ type target struct {
 	up    bool // connected, and the handshake is complete
 	step  int  // number of the next attack
 	next  node.Time
-	dials int // since banned was set
+	gone  bool // a dial has failed since the last connection
 
 	banned  node.Time // until when it must refuse connections; 0: it need not
 	answer  node.Time // until when its ban is awaited before the next attack; 0: it is not
 	armed   *attack   // not nil: new blocks go to it with another body
+	repeat  bool      // of armed: with their last transaction twice
+	held    *attack   // not nil: it gets nothing of the history that it was promised
+	release node.Time // until when
 	promise *attack   // by which it was promised a history
 	history node.Time // until when it is awaited to request that; 0: it is not
 	tries   int       // of the next attack that came to nothing
@@ -96,10 +113,23 @@ func newAdversary(cfg node.Config, n *node.Node, stored []*chain.Block) (*Advers
 		switch {
 		case i < 0:
 			return nil, fmt.Errorf("adversary: unknown kind %q", k)
+		case attacks[i].back:
+			a.back = append(a.back, &attacks[i])
+		case attacks[i].want == WantAccept:
+			a.edge = &attacks[i]
 		case attacks[i].want == WantBan || attacks[i].late:
-			a.hard = append(a.hard, &attacks[i])
+			a.hard = append(a.hard, hardAttack{attack: &attacks[i]})
 		default:
 			a.soft = append(a.soft, &attacks[i])
+		}
+	}
+	// One variant of every kind before the second one of any.
+	first := a.hard
+	for variant := 1; variant < maxVariants; variant++ {
+		for _, x := range first {
+			if variant < x.variants {
+				a.hard = append(a.hard, hardAttack{x.attack, variant})
+			}
 		}
 	}
 	a.purseNext = purseHeight
@@ -109,6 +139,9 @@ func newAdversary(cfg node.Config, n *node.Node, stored []*chain.Block) (*Advers
 	}
 	if len(stored) > 0 || !slices.Contains(cfg.Adversary.Kinds, "overspend") {
 		a.purseUsed = purseSpent
+	}
+	if len(stored) > 0 {
+		a.edge = nil
 	}
 	for _, b := range stored {
 		a.add(b)
@@ -146,23 +179,29 @@ func (a *Adversary) input(now node.Time, effects []node.Effect) []node.Effect {
 		case e.Kind == node.EffectEvent && e.Event.Kind == node.EventPeerUp:
 			t := a.target(*e.Event.Peer)
 			t.up, t.next = true, max(t.next, now+node.Time(stepInterval))
-		case e.Kind == node.EffectDial && a.tooOften(e.Peer):
-			continue // the node takes it for a dial that gets no answer
+		case (e.Kind == node.EffectDial || e.Kind == node.EffectSend) && a.withheld(&e):
+			continue // the node takes a dial for one that gets no answer
 		}
 		a.fx = append(a.fx, e)
 	}
 	return a.fx
 }
 
-// tooOften reports whether a peer need not be dialled, because it must refuse the connection.
-func (a *Adversary) tooOften(id chain.PeerID) bool {
-	t := a.byID[id]
-	if t == nil || a.now >= t.banned {
+// withheld reports whether an effect would give something to a peer that is to get nothing for now.
+func (a *Adversary) withheld(e *node.Effect) bool {
+	t := a.byID[e.Peer]
+	if t == nil || !a.holds(t) {
 		return false
 	}
-	t.dials++
-	return t.dials > banDials
+	switch e.Msg.(type) {
+	case *wire.Hello, *wire.Ping, *wire.Pong: // that the connection stays
+		return false
+	}
+	return true
 }
+
+// holds reports whether a peer gets nothing of the history that it was promised.
+func (a *Adversary) holds(t *target) bool { return t.held != nil && a.now < t.release }
 
 // down ends what is under way on a connection.
 func (t *target) down() { t.up, t.answer, t.armed, t.history = false, 0, nil, 0 }
@@ -195,8 +234,19 @@ func (a *Adversary) Stop(now node.Time) []node.Effect { return a.input(now, a.No
 func (a *Adversary) PeerUp(now node.Time, id chain.PeerID, outbound bool) []node.Effect {
 	a.input(now, a.Node.PeerUp(now, id, outbound))
 	t := a.target(id)
+	back := t.gone
 	t.down()
+	t.gone = false
 	next := a.next(t)
+	switch {
+	case a.holds(t):
+		next = t.held // it has dialled the adversary
+	case back && a.ready() && a.mayHold(t):
+		next = a.back[(a.cfg.Adversary.First+int(id[0]))%len(a.back)]
+		t.release = now + node.Time(holdTime)
+	default:
+		t.held = nil
+	}
 	if next == nil || next.hello == nil || !a.ready() || now < t.banned {
 		return a.fx
 	}
@@ -206,14 +256,19 @@ func (a *Adversary) PeerUp(now node.Time, id chain.PeerID, outbound bool) []node
 			continue
 		}
 		forged := *hello
-		next.hello(a, t, next, &forged)
-		a.fx[i].Msg = &forged
-		if t.history == 0 {
-			a.advance(t) // else when the peer has requested it
+		a.fx[i].Msg = next.hello(a, t, next, &forged)
+		if t.history == 0 && t.held == nil {
+			a.advance(t) // else when the peer has requested it, or no step
 		}
 		return a.fx
 	}
 	return a.fx
+}
+
+// mayHold reports whether a node that came back may be promised a history that it never gets: one that was attacked before, so that
+// each peer gets a kind for which it must ban.
+func (a *Adversary) mayHold(t *target) bool {
+	return len(a.back) > 0 && (t.step > len(a.soft) || len(a.hard) == 0)
 }
 
 // PeerDown implements Machine.
@@ -225,14 +280,20 @@ func (a *Adversary) PeerDown(now node.Time, id chain.PeerID, reason string) []no
 
 // DialFailed implements Machine.
 func (a *Adversary) DialFailed(now node.Time, id chain.PeerID) []node.Effect {
+	t := a.target(id)
+	t.gone, t.banned = true, 0 // a node that went down has forgotten its bans
 	return a.input(now, a.Node.DialFailed(now, id))
 }
 
 // Receive implements Machine. It answers a peer that requests the history that it was promised.
 func (a *Adversary) Receive(now node.Time, from chain.PeerID, m wire.Message) []node.Effect {
 	t := a.byID[from]
-	if request, ok := m.(*wire.GetBlocks); ok && t != nil && t.history != 0 {
+	if request, ok := m.(*wire.GetBlocks); ok && t != nil && (t.history != 0 || t.held != nil && now < t.release) {
 		a.now, a.fx = now, a.fx[:0]
+		if t.history == 0 {
+			t.held.history(a, t, t.held, request)
+			return a.fx
+		}
 		t.history = 0
 		t.promise.history(a, t, t.promise, request)
 		a.advance(t)
@@ -257,6 +318,7 @@ func (a *Adversary) Timer(now node.Time, id node.TimerID) []node.Effect {
 			a.attack(t)
 		}
 		a.usePurse()
+		a.sendEdge()
 	}
 	return append(a.fx, tick(now))
 }
@@ -272,11 +334,12 @@ func (a *Adversary) next(t *target) *attack {
 	if len(a.hard) == 0 {
 		return nil
 	}
-	return a.nextHard(t)
+	return a.nextHard(t).attack
 }
 
-// nextHard is the next attack on a peer that may get the adversary banned. There must be one.
-func (a *Adversary) nextHard(t *target) *attack {
+// nextHard is the next attack on a peer that may get the adversary banned. There must be one. Adversaries, peers and rounds go
+// through the list side by side.
+func (a *Adversary) nextHard(t *target) hardAttack {
 	return a.hard[(a.cfg.Adversary.First+t.index+max(0, t.step-len(a.soft)))%len(a.hard)]
 }
 
@@ -294,13 +357,12 @@ func (a *Adversary) retry(t *target) {
 	}
 }
 
-// variant is which of n variants of a kind a peer gets. Each round over all kinds, and over all peers, gives another one.
-func (a *Adversary) variant(t *target, n int) int {
-	round := t.step - len(a.soft)
-	if round < 0 {
-		return t.index % n
+// variant is which variant of the next attack a peer gets.
+func (a *Adversary) variant(t *target) int {
+	if t.step < len(a.soft) {
+		return t.index % max(1, a.soft[t.step].variants)
 	}
-	return ((a.cfg.Adversary.First+t.index+round)/len(a.hard) + round) % n
+	return a.nextHard(t).variant
 }
 
 // attack makes the next attack on a peer, if it is due.
@@ -309,7 +371,7 @@ func (a *Adversary) attack(t *target) {
 		t.history = 0 // it had no reason to sync
 		a.retry(t)
 	}
-	if !t.up || a.now < t.next || a.now < t.answer || t.history != 0 || t.armed != nil && a.now < t.next+node.Time(blockTimeout) {
+	if !t.up || a.holds(t) || a.now < t.next || a.now < t.answer || t.history != 0 || t.armed != nil && a.now < t.next+node.Time(blockTimeout) {
 		return
 	}
 	t.armed = nil
@@ -331,7 +393,7 @@ func (a *Adversary) attack(t *target) {
 // needsPeers reports whether an attack on another peer needs the adversary to get new blocks from those that have not banned it.
 func (a *Adversary) needsPeers(than *target) bool {
 	return slices.ContainsFunc(a.targets, func(t *target) bool {
-		return t != than && t.up && (t.armed != nil && a.now < t.next+node.Time(blockTimeout) || a.nextHard(t).late)
+		return t != than && t.up && !a.holds(t) && (t.armed != nil && a.now < t.next+node.Time(blockTimeout) || a.nextHard(t).late)
 	})
 }
 
@@ -345,7 +407,7 @@ func (a *Adversary) sendTo(t *target, m wire.Message) {
 func (a *Adversary) report(t *target, x *attack, h *chain.Hash, reason string) {
 	a.sent++
 	if x.want == WantBan {
-		t.banned, t.dials, t.answer = a.now+node.Time(peers.BanTime), 0, a.now+node.Time(answerTimeout)
+		t.banned, t.answer = a.now+node.Time(peers.BanTime), a.now+node.Time(answerTimeout)
 	}
 	id := t.id
 	a.fx = append(a.fx, node.Effect{Kind: node.EffectEvent, Event: &node.Event{

@@ -28,6 +28,8 @@ type lab struct {
 	seq   int
 	queue []event
 	hosts []*host
+	// unreachable, where it is not nil, gets no connection with honest nodes.
+	unreachable *host
 }
 
 type event struct {
@@ -44,6 +46,9 @@ type host struct {
 	timers  map[node.TimerID]int // number of the setting
 	conns   map[chain.PeerID]int // number of the connection
 	log     []node.Event
+	cfg     node.Config
+	stored  []*chain.Block
+	down    bool // its process has ended
 }
 
 // newLab makes a line of a miner and two other honest nodes, and an adversary of one kind that is connected to all of them.
@@ -75,7 +80,7 @@ func newLab(t *testing.T, kind string, first int) *lab {
 		}
 		m, n, err := behavior.New(cfg, node.Deps{}, nil, l.now)
 		must.Do(t, err)
-		h := &host{name: name, id: n.ID(), machine: m, node: n, timers: map[node.TimerID]int{}, conns: map[chain.PeerID]int{}}
+		h := &host{name: name, id: n.ID(), cfg: cfg, machine: m, node: n, timers: map[node.TimerID]int{}, conns: map[chain.PeerID]int{}}
 		l.hosts = append(l.hosts, h)
 	}
 	for _, h := range l.hosts {
@@ -113,6 +118,8 @@ func (l *lab) perform(h *host, effects []node.Effect) {
 		switch e.Kind {
 		case node.EffectEvent:
 			h.log = append(h.log, *e.Event)
+		case node.EffectPersist:
+			h.stored = append(h.stored, e.Block)
 		case node.EffectTimer:
 			l.setTimer(h, e.Timer, e.At)
 		case node.EffectDial:
@@ -140,6 +147,11 @@ func (l *lab) setTimer(h *host, id node.TimerID, at node.Time) {
 
 func (l *lab) connect(from, to *host) {
 	if from.conns[to.id] != 0 {
+		return
+	}
+	eclipsed := (from == l.unreachable || to == l.unreachable) && from.cfg.Adversary == nil && to.cfg.Adversary == nil
+	if to.down || eclipsed {
+		l.perform(from, from.machine.DialFailed(l.now, to.id))
 		return
 	}
 	l.seq++
@@ -200,6 +212,11 @@ var reasons = map[string][]string{
 	"low_work":           {"proof of work does not meet the target", "wrong difficulty bits"},
 	"invalid_history":    {"state root does not match"},
 	"old_history":        {"bad signature", "state root does not match"},
+	"silent_history":     nil,
+	"empty_history":      nil,
+	"broken_history":     nil,
+	"edge_block":         nil,
+	"early_message":      nil,
 	"replay":             nil,
 	"wrong_genesis":      {"genesis differs"},
 	"garbage":            {"malformed message"},
@@ -258,14 +275,14 @@ func (l *lab) checkHonest() {
 // checkAttacks fails unless each attack was answered as it must be. It returns the reasons that the adversary demands.
 func (l *lab) checkAttacks(kind string) (given []string) {
 	l.t.Helper()
-	accepted, refused := make(map[chain.Hash]bool), make(map[string]bool)
+	accepted, refused := make(map[chain.Hash]bool), make(map[chain.Hash]bool)
 	for _, h := range l.hosts[:3] {
 		for _, e := range h.log {
 			switch {
 			case e.Kind == node.EventBlock:
 				accepted[*e.Hash] = true
-			case e.Kind == node.EventInvalid:
-				refused[h.name] = true
+			case e.Kind == node.EventInvalid && e.Hash != nil:
+				refused[*e.Hash] = true
 			}
 		}
 	}
@@ -276,8 +293,15 @@ func (l *lab) checkAttacks(kind string) (given []string) {
 		}
 		must.Equal(l.t, e.Attack, kind)
 		victim := l.host(*e.Peer)
-		if e.Hash != nil && accepted[*e.Hash] {
-			l.t.Errorf("somebody accepted %s", e.Hash)
+		if e.Hash != nil && accepted[*e.Hash] != (e.Want == behavior.WantAccept) {
+			l.t.Errorf("%s: accepted %v", e.Hash, accepted[*e.Hash])
+		}
+		if e.Want == behavior.WantAccept || e.Want == behavior.WantIgnore {
+			if refused[*e.Hash] {
+				l.t.Errorf("somebody refused %s", e.Hash)
+			}
+			attacked[victim.name] = e.Time
+			continue
 		}
 		if at, again := attacked[victim.name]; e.Want == behavior.WantNothing || again && e.Time != at {
 			continue
@@ -293,10 +317,47 @@ func (l *lab) checkAttacks(kind string) (given []string) {
 			l.t.Errorf("%s: %s, banned %v; want %q, %s", victim.name, r.Reason, r.Banned, e.Reason, e.Want)
 		}
 	}
-	if len(reasons[kind]) > 0 && len(attacked) == 0 {
+	if (len(reasons[kind]) > 0 || kind == "edge_block" || kind == "early_message") && len(attacked) == 0 {
 		l.t.Error("nobody was attacked")
 	}
 	return given
+}
+
+// A node that comes back and meets an adversary first gets nothing of the history that it is promised, and catches up with the
+// honest nodes as soon as these can reach it.
+func TestAdversary_ReturningNodeCatchesUp(t *testing.T) {
+	for _, kind := range []string{"silent_history", "empty_history", "broken_history"} {
+		t.Run(kind, func(t *testing.T) {
+			l := newLab(t, kind, 0)
+			l.run(10 * time.Second)
+			far := l.hosts[2]
+			l.perform(far, far.machine.Stop(l.now))
+			far.down, l.unreachable = true, far
+			l.run(10 * time.Second)
+			before := far.node.Status().Height
+			m, n, err := behavior.New(far.cfg, node.Deps{}, far.stored, l.now)
+			must.Do(t, err)
+			for id := range far.timers {
+				far.timers[id]++
+			}
+			far.machine, far.node, far.down = m, n, false
+			l.perform(far, m.Start(l.now))
+			l.run(10 * time.Second)
+			must.Equal(t, far.node.Status().Height, before)
+			l.unreachable = nil
+			l.run(6 * time.Second)
+			l.checkHonest()
+			count := 0
+			for _, e := range l.hosts[3].log {
+				if e.Kind == node.EventAttack {
+					count++
+					must.Equal(t, *e.Peer, far.id)
+					must.Equal(t, e.Attack, kind)
+				}
+			}
+			must.Equal(t, count, 1)
+		})
+	}
 }
 
 // A node that gets a new block with another body bans the sender, and accepts the block from others all the same.

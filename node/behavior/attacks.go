@@ -16,43 +16,58 @@ import (
 const (
 	WantBan        = "ban"        // disconnect and ban
 	WantDisconnect = "disconnect" // refuse the connection
+	WantIgnore     = "ignore"     // do nothing about what it was sent, for it came before the handshake
+	WantAccept     = "accept"     // accept the block: it is valid
 	WantNothing    = ""           // an honest node need not know that it is an attack
 )
 
 // attack is a kind of attack: either hello changes the handshake of a new connection, or send sends something on one that is
-// up. What cannot be sent yet is not reported, and is tried again.
+// up. back and WantAccept are apart from these. What cannot be sent yet is not reported, and is tried again.
 type attack struct {
-	kind  string
-	want  string
-	late  bool // it may get the adversary banned, and comes after those that do not
-	hello func(a *Adversary, t *target, x *attack, m *wire.Hello)
+	kind string
+	want string
+	late bool // it may get the adversary banned, and comes after those that do not
+	// variants is how many there are; 0 is one.
+	variants int
+	// back marks those that are for nodes that come back.
+	back bool
+	// hello is what is sent in the place of a handshake, which it may change.
+	hello func(a *Adversary, t *target, x *attack, m *wire.Hello) wire.Message
 	send  func(a *Adversary, t *target, x *attack)
 	// history answers the request for blocks of a peer to which hello has promised some.
 	history func(a *Adversary, t *target, x *attack, request *wire.GetBlocks)
 }
 
+// maxVariants is the most variants of a kind.
+const maxVariants = 3
+
 // attacks are the kinds, in the order of the documentation.
 var attacks = []attack{
-	{kind: "bad_signature", want: WantBan, send: (*Adversary).sendBadSignature},
-	{kind: "bad_amount", want: WantBan, send: (*Adversary).sendBadAmount},
+	{kind: "bad_signature", want: WantBan, variants: 2, send: (*Adversary).sendBadSignature},
+	{kind: "bad_amount", want: WantBan, variants: 2, send: (*Adversary).sendBadAmount},
 	{kind: "overspend", want: WantNothing, send: (*Adversary).sendOverspend},
-	{kind: "invalid_block", want: WantBan, send: (*Adversary).sendInvalidBlock},
+	{kind: "invalid_block", want: WantBan, variants: 3, send: (*Adversary).sendInvalidBlock},
 	{kind: "invalid_side_block", want: WantBan, send: (*Adversary).sendSideBranch},
 	{kind: "forged_block", want: WantBan, send: (*Adversary).sendForgedBlock},
 	{kind: "resigned_block", want: WantBan, send: (*Adversary).sendResignedBlock},
-	{kind: "replay_block", want: WantBan, send: (*Adversary).sendReplayBlock},
+	{kind: "replay_block", want: WantBan, variants: 2, send: (*Adversary).sendReplayBlock},
 	{kind: "double_spend_block", want: WantBan, send: (*Adversary).sendDoubleSpendBlock},
-	{kind: "overspend_block", want: WantBan, send: (*Adversary).sendOverspendBlock},
-	{kind: "mismatched_block", want: WantBan, send: (*Adversary).sendMismatchedBlock},
+	{kind: "overspend_block", want: WantBan, variants: 3, send: (*Adversary).sendOverspendBlock},
+	{kind: "mismatched_block", want: WantBan, variants: 3, send: (*Adversary).sendMismatchedBlock},
 	{kind: "old_block", want: WantBan, send: (*Adversary).sendOldBlock},
-	{kind: "future_block", want: WantNothing, send: (*Adversary).sendFutureBlock},
-	{kind: "mutated_block", want: WantNothing, late: true, send: (*Adversary).armMutation},
-	{kind: "low_work", want: WantBan, send: (*Adversary).sendLowWork},
+	{kind: "future_block", want: WantNothing, variants: 2, send: (*Adversary).sendFutureBlock},
+	{kind: "mutated_block", want: WantNothing, late: true, variants: 2, send: (*Adversary).armMutation},
+	{kind: "low_work", want: WantBan, variants: 2, send: (*Adversary).sendLowWork},
 	{kind: "invalid_history", want: WantBan, hello: (*Adversary).promiseHistory, history: (*Adversary).sendHistory},
-	{kind: "old_history", want: WantBan, hello: (*Adversary).promiseHistory, history: (*Adversary).sendOldHistory},
+	{kind: "old_history", want: WantBan, variants: 2, hello: (*Adversary).promiseHistory, history: (*Adversary).sendOldHistory},
+	{kind: "silent_history", want: WantNothing, back: true, hello: (*Adversary).promiseMost, history: (*Adversary).sayNothing},
+	{kind: "empty_history", want: WantNothing, back: true, hello: (*Adversary).promiseMost, history: (*Adversary).sendEmpty},
+	{kind: "broken_history", want: WantNothing, back: true, hello: (*Adversary).promiseMost, history: (*Adversary).hangUp},
+	{kind: "edge_block", want: WantAccept},
 	{kind: "replay", want: WantNothing, send: (*Adversary).sendReplay},
 	{kind: "wrong_genesis", want: WantDisconnect, hello: (*Adversary).mixNetworks},
-	{kind: "garbage", want: WantBan, send: (*Adversary).sendGarbage},
+	{kind: "early_message", want: WantIgnore, hello: (*Adversary).sendEarly},
+	{kind: "garbage", want: WantBan, variants: 2, send: (*Adversary).sendGarbage},
 	{kind: "oversized", want: WantBan, send: (*Adversary).sendOversized},
 	{kind: "flood", want: WantBan, send: (*Adversary).sendFlood},
 }
@@ -118,7 +133,7 @@ func (a *Adversary) pay(t *target, tx chain.Tx) bool {
 
 // sendBadSignature sends a transfer that nobody has signed, or one that was signed for another network.
 func (a *Adversary) sendBadSignature(t *target, x *attack) {
-	network, other := a.genesis, a.variant(t, 2) == 1
+	network, other := a.genesis, a.variant(t) == 1
 	if other {
 		network[0]++
 	}
@@ -131,7 +146,7 @@ func (a *Adversary) sendBadSignature(t *target, x *attack) {
 
 // sendBadAmount sends a transfer of nothing, or one whose amount and fee overflow.
 func (a *Adversary) sendBadAmount(t *target, x *attack) {
-	if nonce := a.account().Nonce; a.variant(t, 2) == 0 {
+	if nonce := a.account().Nonce; a.variant(t) == 0 {
 		a.sendTx(t, x, a.transfer(math.MaxUint64, 2, nonce, a.genesis), chain.ErrOverflow)
 	} else {
 		a.sendTx(t, x, a.transfer(0, 1, nonce, a.genesis), chain.ErrAmount)
@@ -224,7 +239,7 @@ func (a *Adversary) sendBlock(t *target, x *attack, h chain.Header, txs []chain.
 func (a *Adversary) sendInvalidBlock(t *target, x *attack) {
 	h, _, ok := a.onHead()
 	var reason error
-	switch a.variant(t, 3) {
+	switch a.variant(t) {
 	case 0:
 		h.StateRoot[a.rng.IntN(len(h.StateRoot))] ^= 1
 		reason = chain.ErrStateRoot
@@ -299,7 +314,7 @@ const replayDepth = 32
 
 // sendReplayBlock sends a block on the head that holds a transfer of the chain again, or one with a nonce to come.
 func (a *Adversary) sendReplayBlock(t *target, x *attack) {
-	if a.variant(t, 2) == 1 {
+	if a.variant(t) == 1 {
 		tx := a.ownTransfer()
 		tx.Nonce++
 		a.key.Sign(a.genesis, &tx)
@@ -337,7 +352,7 @@ func (a *Adversary) sendDoubleSpendBlock(t *target, x *attack) {
 // overflow, or of nothing.
 func (a *Adversary) sendOverspendBlock(t *target, x *attack) {
 	acct, _ := a.tree.HeadState().Get(a.ID())
-	switch a.variant(t, 3) {
+	switch a.variant(t) {
 	case 0:
 		a.sendHolding(t, x, chain.ErrFunds, a.transfer(acct.Balance+purseFund, 1, acct.Nonce, a.genesis))
 	case 1:
@@ -348,14 +363,17 @@ func (a *Adversary) sendOverspendBlock(t *target, x *attack) {
 }
 
 // sendMismatchedBlock sends a block on the head whose header commits to other transactions than it holds. Those that it holds are
-// valid, and lead to the state that the header states.
+// valid, and lead to the state that the header states, but for the variant that holds the last one twice.
 func (a *Adversary) sendMismatchedBlock(t *target, x *attack) {
 	txs := []chain.Tx{a.ownTransfer()}
 	h, _, ok := a.holding(a.branch(a.tree.Head()), a.tree.HeadState(), a.millis(), txs...)
-	if a.variant(t, 2) == 0 {
+	switch a.variant(t) {
+	case 0:
 		h.TxRoot = chain.TxRoot(nil)
-	} else {
+	case 1:
 		h.TxRoot = a.randomHash()
+	default:
+		txs = append(txs, txs[0])
 	}
 	if ok && a.prove(&h) {
 		a.sendBlock(t, x, h, txs, chain.ErrTxRoot)
@@ -442,6 +460,32 @@ func (a *Adversary) sendOldBlock(t *target, x *attack) {
 	}
 }
 
+// sendEdge sends a valid block whose time is the earliest that is allowed, to all peers. Somebody else mines it: the adversary's
+// account gets nothing, so that what it may not spend remains so.
+func (a *Adversary) sendEdge() {
+	id := a.ID()
+	if a.edge == nil || a.tree.Head().Height < edgeHeight+chain.Height(id[0]%edgeSpread) || a.awaitsAnswer() {
+		return
+	}
+	h, _, err := a.tree.Template(chain.Address(a.randomHash()), nil, a.millis())
+	h.Time = medianTime(a.branch(a.tree.Head())) + 1
+	if err != nil || !a.prove(&h) {
+		return
+	}
+	b := chain.NewBlock(h, nil)
+	hash := b.Hash()
+	for _, t := range a.targets {
+		if t.up && !a.holds(t) {
+			a.report(t, a.edge, &hash, "")
+			a.sendTo(t, &wire.Block{Block: b})
+			a.edgeSum = hash
+		}
+	}
+	if !a.edgeSum.IsZero() {
+		a.edge = nil
+	}
+}
+
 // futureMargin is how much further ahead than allowed a block is at least, so that none is valid when it arrives.
 const futureMargin = 30 * time.Second
 
@@ -449,7 +493,7 @@ const futureMargin = 30 * time.Second
 func (a *Adversary) sendFutureBlock(t *target, x *attack) {
 	h, _, ok := a.onHead()
 	ahead := maxAhead + futureMargin
-	if a.variant(t, 2) == 1 {
+	if a.variant(t) == 1 {
 		ahead += 24 * time.Hour
 	}
 	h.Time = a.millis() + chain.Millis(ahead/time.Millisecond)
@@ -468,7 +512,7 @@ func (a *Adversary) sendLowWork(t *target, x *attack) {
 	if err != nil {
 		return
 	}
-	if a.variant(t, 2) == 1 {
+	if a.variant(t) == 1 {
 		h.Bits = chain.MaxBits
 		if a.prove(&h) {
 			a.sendBlock(t, x, h, nil, chain.ErrBits)
@@ -481,19 +525,25 @@ func (a *Adversary) sendLowWork(t *target, x *attack) {
 }
 
 // armMutation waits for the next blocks that others may not have yet.
-func (a *Adversary) armMutation(t *target, x *attack) { t.armed = x }
+func (a *Adversary) armMutation(t *target, x *attack) { t.armed, t.repeat = x, a.variant(t) == 1 }
 
-// mutateNew sends a new block to the targets that wait for it, with a transaction that the header does not commit to, before
-// they can have it from others. The block with that hash is valid all the same. A target that has the block already ignores this,
-// and gets the next one too, until it bans the adversary or blockTimeout is over.
+// mutateNew sends a new block to the targets that wait for it, with transactions that the header does not commit to, before
+// they can have it from others: one more, or the last one twice. The block with that hash is valid all the same. A target that has
+// the block already ignores this, and gets the next one too, until it bans the adversary or blockTimeout is over.
 func (a *Adversary) mutateNew(b *chain.Block) {
+	if b.Hash() == a.edgeSum {
+		return // sent as it is
+	}
 	for _, t := range a.targets {
-		if t.armed == nil || !t.up {
+		if t.armed == nil || !t.up || t.repeat && len(b.Txs) == 0 || len(b.Txs) >= chain.MaxBlockTxs {
 			continue
 		}
 		txs := append([]chain.Tx{a.transfer(1, 1, a.account().Nonce, a.genesis)}, b.Txs...)
+		if t.repeat {
+			txs = append(txs[1:], b.Txs[len(b.Txs)-1])
+		}
 		a.report(t, t.armed, nil, "")
-		a.sendTo(t, &wire.Block{Block: chain.NewBlock(b.Header, txs[:min(len(txs), chain.MaxBlockTxs)])})
+		a.sendTo(t, &wire.Block{Block: chain.NewBlock(b.Header, txs)})
 	}
 }
 
@@ -502,13 +552,46 @@ func (a *Adversary) mutateNew(b *chain.Block) {
 const promised = 2
 
 // promiseHistory claims a longer chain, so that the peer requests it.
-func (a *Adversary) promiseHistory(t *target, x *attack, m *wire.Hello) {
+func (a *Adversary) promiseHistory(t *target, x *attack, m *wire.Hello) wire.Message {
 	m.Head = a.randomHash()
 	m.Height += promised
 	for range promised {
 		m.Work = m.Work.Add(chain.WorkOf(a.tree.Head().Bits))
 	}
 	t.promise, t.history = x, a.now+node.Time(historyTimeout)
+	return m
+}
+
+// promiseMost claims more work than anybody can have, so that the peer requests it first. It gets nothing for holdTime, but answers
+// to its pings.
+func (a *Adversary) promiseMost(t *target, x *attack, m *wire.Hello) wire.Message {
+	m.Head = a.randomHash()
+	m.Height += promised
+	m.Work[len(m.Work)/2] |= 0x80
+	t.held = x
+	a.report(t, x, nil, "")
+	return m
+}
+
+// sayNothing lets a peer wait for the history that it requests.
+func (a *Adversary) sayNothing(*target, *attack, *wire.GetBlocks) {}
+
+// sendEmpty answers a request for history by no block.
+func (a *Adversary) sendEmpty(t *target, _ *attack, _ *wire.GetBlocks) { a.sendTo(t, &wire.Blocks{}) }
+
+// hangUp disconnects from a peer that requests history, and does not connect again before holdTime is over.
+func (a *Adversary) hangUp(t *target, _ *attack, _ *wire.GetBlocks) {
+	a.fx = append(a.fx, node.Effect{Kind: node.EffectDisconnect, Peer: t.id, Reason: "hanging up"})
+}
+
+// sendEarly sends a transfer that nobody has signed before the handshake. A peer that says anything of it has handled it.
+func (a *Adversary) sendEarly(t *target, x *attack, _ *wire.Hello) wire.Message {
+	tx := a.transfer(3, 2, a.freeNonce(), a.genesis)
+	tx.Sig[a.rng.IntN(len(tx.Sig))] ^= 1
+	m := wire.NewTx(tx)
+	id := m.ID()
+	a.report(t, x, &id, "")
+	return m
 }
 
 // sendHistory answers a request for history by a few blocks that are valid, if the peer lacks any, and invalid ones on them.
@@ -555,7 +638,7 @@ func (a *Adversary) sendOldHistory(t *target, x *attack, request *wire.GetBlocks
 		return
 	}
 	branch := a.branch(from)
-	txs, reason, wrongState := []chain.Tx{a.forge(state)}, chain.ErrSignature, a.variant(t, 2) == 1
+	txs, reason, wrongState := []chain.Tx{a.forge(state)}, chain.ErrSignature, a.variant(t) == 1
 	if wrongState {
 		txs, reason = nil, chain.ErrStateRoot
 	}
@@ -606,9 +689,10 @@ func (a *Adversary) sendReplay(t *target, x *attack) {
 const replayed = 8
 
 // mixNetworks claims another genesis.
-func (a *Adversary) mixNetworks(t *target, x *attack, m *wire.Hello) {
+func (a *Adversary) mixNetworks(t *target, x *attack, m *wire.Hello) wire.Message {
 	m.Genesis = a.randomHash()
 	a.report(t, x, nil, reasonGenesis)
+	return m
 }
 
 // sendGarbage sends a frame that is no message: random bytes, or a block that ends too early.
@@ -617,7 +701,7 @@ func (a *Adversary) sendGarbage(t *target, x *attack) {
 	for i := range payload {
 		payload[i] = byte(a.rng.Uint32())
 	}
-	if a.variant(t, 2) == 1 {
+	if a.variant(t) == 1 {
 		payload = wire.Encode(&wire.Block{Block: a.tree.Head()})
 		payload = payload[:len(payload)-1]
 	} else {

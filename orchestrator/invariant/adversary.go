@@ -19,8 +19,10 @@ refuse such a block or transaction of one, which would have passed it on. A node
 be an adversary must ban it within the bound, which it may do without a word, and take up no connection with it until the ban
 is over (less one second). What it says must name what it was sent: the same block or transaction, and the rule that it
 breaks. A ban for what the adversary sent later shows that the node took what came before. An attack is not judged where the
-node went down, the connection ended for another reason, or a cut or its heal may have held the message up, within the bound.
-Of three handshakes or more that must be refused, not all may be accepted; a single one may be lost with its connection.
+node went down, the connection ended for another reason, or a cut of an adversary or its heal may have held the message up, within
+the bound.
+Of three handshakes or more that must be refused, not all may be accepted; a single one may be lost with its connection. What came
+before a handshake must not be handled, as a refusal of it shows. A valid block at the edge of the rules must not be refused.
 Invalid blocks that an honest node makes are for validity, nodes that end for no_crash. There is no statistic, and no false
 alarm while a node takes less than the bound for a message.
 UNKNOWN when no attack was recorded, or none of those that honest nodes must notice could be judged. VACUOUS, and left out of
@@ -30,7 +32,7 @@ the report unless the scenario lists it, without adversaries.`,
 	Needs:  []Observation{ObserveAttacks},
 	New: func(p Values) Checker {
 		return &adversary{
-			within: p.Duration("within"), kinds: make(map[string]int), bad: make(map[trace.Hash]sentAttack),
+			within: p.Duration("within"), kinds: make(map[string]int), bad: make(map[trace.Hash]sentAttack), good: make(map[trace.Hash]sentAttack),
 			open: make(map[[2]replay.NodeIndex][]sentAttack), linked: make(map[[2]replay.NodeIndex]bool), banned: make(map[[2]replay.NodeIndex]time.Duration),
 		}
 	},
@@ -41,6 +43,7 @@ type adversary struct {
 	within time.Duration
 	kinds  map[string]int
 	bad    map[trace.Hash]sentAttack             // by block or transaction
+	good   map[trace.Hash]sentAttack             // by block that is valid
 	open   map[[2]replay.NodeIndex][]sentAttack  // those that were not refused yet, the first of which must be
 	banned map[[2]replay.NodeIndex]time.Duration // until when
 	linked map[[2]replay.NodeIndex]bool          // connected, by what the honest node said
@@ -125,6 +128,10 @@ func (c *adversary) attack(s *replay.State, e *trace.Attack) {
 	c.sent++
 	c.kinds[e.Kind]++
 	x := sentAttack{e, s.Now, s.Node, c.sent}
+	if e.Want == wantAccept {
+		c.good[e.Hash] = x
+		return
+	}
 	if _, known := c.bad[e.Hash]; e.Hash != "" && !known {
 		c.bad[e.Hash] = x
 		// A node whose clock is ahead may have reported it before.
@@ -133,7 +140,7 @@ func (c *adversary) attack(s *replay.State, e *trace.Attack) {
 		}
 	}
 	pair := [2]replay.NodeIndex{to, s.Node}
-	if e.Want != "" && e.Want != wantBan && s.Nodes.Up(to) && !c.cuts.hold && s.Now > c.cuts.heldUp {
+	if e.Want == wantDisconnect && s.Nodes.Up(to) && !c.cuts.hold && s.Now > c.cuts.heldUp {
 		c.handshakes++
 	}
 	if e.Want != wantBan || !c.linked[pair] {
@@ -177,10 +184,10 @@ func (c *adversary) expire(s *replay.State) {
 	}
 }
 
-// cut follows cuts. TCP retransmits in growing intervals: what was sent over a cut link, and what is sent after the heal, may
+// cut follows cuts of links of adversaries. TCP retransmits in growing intervals: what was sent over a cut link, and what is sent after the heal, may
 // wait for as long again as the cut held.
 func (c *adversary) cut(s *replay.State) {
-	hold := s.CutsPossible()
+	hold := s.CutsPossibleAt(func(n replay.NodeIndex) bool { return s.Nodes.At(n).Adversary })
 	switch {
 	case hold && !c.cuts.hold:
 		c.cuts.begin = s.Now
@@ -190,8 +197,14 @@ func (c *adversary) cut(s *replay.State) {
 	c.cuts.hold = hold
 }
 
-// wantBan is Attack.Want of an attack whose sender must be banned.
-const wantBan = "ban"
+// Values of Attack.Want: the sender must be banned, or its handshake refused; what came before a handshake must not be handled; the
+// block is valid.
+const (
+	wantBan        = "ban"
+	wantDisconnect = "disconnect"
+	wantIgnore     = "ignore"
+	wantAccept     = "accept"
+)
 
 func attackText(a *trace.Attack) string {
 	if a.Hash == "" {
@@ -204,6 +217,16 @@ func attackText(a *trace.Attack) string {
 func (c *adversary) refuse(s *replay.State, e *trace.Refuse) {
 	pair, ok := pairWith(s, s.Node, e.Peer)
 	id := s.Nodes.At(s.Node).ID
+	// Another adversary may send the block with another body, which is not valid.
+	if x, good := c.good[e.Hash]; good && (!ok || pair[1] == x.by) {
+		c.violated(s, s.Now, fmt.Sprintf("%s refused %s of %s, which is valid: %s", id, attackText(x.Attack), s.Nodes.At(x.by).ID, e.Reason),
+			e.Hash, id, e.Peer)
+		return
+	}
+	if x, bad := c.bad[e.Hash]; bad && ok && x.Want == wantIgnore {
+		c.violated(s, s.Now, fmt.Sprintf("%s handled %s of %s, which came before the handshake: %s", id, attackText(x.Attack), e.Peer, e.Reason),
+			e.Hash, id, e.Peer)
+	}
 	if !ok {
 		if x, bad := c.bad[e.Hash]; bad && e.Hash != "" {
 			c.violated(s, s.Now, fmt.Sprintf("%s passed on %s of %s, which %s refused", e.Peer, attackText(x.Attack), s.Nodes.At(x.by).ID, id),

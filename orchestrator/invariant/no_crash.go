@@ -13,7 +13,7 @@ var crashDefinition = Definition{
 	Doc: `A node that exits although nothing stopped it, at any time before the run stops its nodes, violates it; so does one that the
 kernel kills because its container needs more memory than it may have. One that somebody else killed or removed does not: that
 ends the run. In containers that includes SIGKILL which neither netsplit nor the engine sent, because a container's first process
-cannot get that from within.
+cannot get that from within. An adversary is a node of ours that sends more than others: it must not exit either.
 VACUOUS when no node started.`,
 	Class: Safety, Always: true, Reports: ReportsNone,
 	New: func(Values) Checker { return &crash{} },
@@ -26,7 +26,7 @@ type crash struct {
 }
 
 func (c *crash) Observe(s *replay.State, e *trace.Event) {
-	if e.Kind != trace.KindNode || s.Node == replay.NoNode || s.Stopping || s.Nodes.At(s.Node).Adversary {
+	if e.Kind != trace.KindNode || s.Node == replay.NoNode || s.Stopping {
 		return
 	}
 	switch e.Lifecycle.State {

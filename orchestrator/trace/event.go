@@ -323,10 +323,10 @@ type Final struct {
 type Attack struct {
 	Kind string `json:"kind"`
 	Peer NodeID `json:"peer"`
-	// Hash is the hash of a block or transaction that no honest node may accept; empty where there is none.
+	// Hash is the hash of a block or transaction that no honest node may accept, unless Want is "accept"; empty where there is none.
 	Hash Hash `json:"hash,omitempty"`
-	// Want is what the peer must do: "ban" (disconnect, and refuse connections for Facts.BanTime), "disconnect"; empty: it need
-	// not notice.
+	// Want is what the peer must do: "ban" (disconnect, and refuse connections for Facts.BanTime), "disconnect", "ignore" (what came
+	// before the handshake), "accept" (a valid block); empty: it need not notice.
 	Want string `json:"want,omitempty"`
 	// Reason is a part of the reason that a peer must give for the refusal; empty: any will do.
 	Reason string `json:"reason,omitempty"`

@@ -73,7 +73,8 @@ type Adversary []string
 var AdversaryKinds = []string{
 	"bad_signature", "bad_amount", "overspend", "invalid_block", "invalid_side_block", "forged_block", "resigned_block", "replay_block",
 	"double_spend_block", "overspend_block", "mismatched_block", "old_block", "future_block", "mutated_block", "low_work",
-	"invalid_history", "old_history", "replay", "wrong_genesis", "garbage", "oversized", "flood",
+	"invalid_history", "old_history", "silent_history", "empty_history", "broken_history", "edge_block", "replay", "wrong_genesis",
+	"early_message", "garbage", "oversized", "flood",
 }
 
 // Consensus is the chain's rules: consensus: {pow: {block_interval: 2s}}.

@@ -3,6 +3,7 @@ package replay
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/netsplit/netsplit/orchestrator/trace"
@@ -136,6 +137,11 @@ func (s *State) OwnTime(n NodeIndex, at time.Duration) time.Time {
 
 // CutsPossible says whether some cut holds, or is being made or healed.
 func (s *State) CutsPossible() bool { return len(s.Faults.possibleCuts()) > 0 }
+
+// CutsPossibleAt says whether a cut may hold on a link of one of the nodes that of selects.
+func (s *State) CutsPossibleAt(of func(NodeIndex) bool) bool {
+	return slices.ContainsFunc(s.Faults.possibleCuts(), func(c Cut) bool { return slices.ContainsFunc(c.from, of) || slices.ContainsFunc(c.to, of) })
+}
 
 // Settled says whether settling ran to its end.
 func (s *State) Settled() bool { return s.Settling && s.Stopping && (s.End == nil || !s.CutShort()) }
