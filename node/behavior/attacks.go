@@ -49,7 +49,7 @@ var attacks = []attack{
 	{kind: "invalid_block", want: WantBan, variants: 3, send: (*Adversary).sendInvalidBlock},
 	{kind: "invalid_side_block", want: WantBan, send: (*Adversary).sendSideBranch},
 	{kind: "forged_block", want: WantBan, send: (*Adversary).sendForgedBlock},
-	{kind: "resigned_block", want: WantBan, send: (*Adversary).sendResignedBlock},
+	{kind: "resigned_block", want: WantBan, variants: 2, send: (*Adversary).sendResignedBlock},
 	{kind: "replay_block", want: WantBan, variants: 2, send: (*Adversary).sendReplayBlock},
 	{kind: "double_spend_block", want: WantBan, send: (*Adversary).sendDoubleSpendBlock},
 	{kind: "overspend_block", want: WantBan, variants: 3, send: (*Adversary).sendOverspendBlock},
@@ -302,6 +302,8 @@ func (a *Adversary) ownTransfer() chain.Tx {
 // sendResignedBlock sends a valid transfer, which the peer checks, and a block that holds it with another signature.
 func (a *Adversary) sendResignedBlock(t *target, x *attack) {
 	tx := a.ownTransfer()
+	tx.Fee = 4 // more than that of what may be pending, so that the peer takes and checks it
+	a.key.Sign(a.genesis, &tx)
 	if !a.pay(t, tx) {
 		return
 	}
