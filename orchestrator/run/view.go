@@ -61,7 +61,7 @@ func (v *view) add(e *trace.Event) {
 			})
 		}
 	case trace.KindSubmit:
-		if e.Submit.Error == "" {
+		if e.Submit.Error == "" && !e.Submit.Skipped {
 			v.waiting[e.Submit.Tx] = waitingTx{e.Node, e.At}
 			v.sent = append(v.sent, e.Submit.Tx)
 		}

@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -60,4 +61,22 @@ func TestView_Snapshot(t *testing.T) {
 		block("a", trace.Hash(fmt.Sprint(h)), trace.Hash(fmt.Sprint(h-1)), h)
 	}
 	want("far behind", Snapshot{Phase: "scheduled", Up: 2, MinHeight: 1, MaxHeight: 99, Chains: 1, ActiveFaults: []string{"kill-1"}})
+}
+
+// TestView_Submitted: refused and skipped submissions have no transaction that a node could be polled for, or that is missing.
+func TestView_Submitted(t *testing.T) {
+	v := newView()
+	for _, s := range []trace.Submit{{Skipped: true}, {Error: "busy"}} {
+		v.add(&trace.Event{Kind: trace.KindSubmit, Submit: &s})
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	if tx, ok := v.submitted(rng); ok || v.missing("") > 0 {
+		t.Errorf("transaction %q, %d missing", tx, v.missing(""))
+	}
+	v.add(&trace.Event{Kind: trace.KindSubmit, Node: "a", Submit: &trace.Submit{Tx: "x"}})
+	for range 10 {
+		if tx, ok := v.submitted(rng); !ok || tx != "x" {
+			t.Errorf("transaction %q, %v", tx, ok)
+		}
+	}
 }
