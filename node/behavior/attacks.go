@@ -302,7 +302,7 @@ func (a *Adversary) ownTransfer() chain.Tx {
 // sendResignedBlock sends a valid transfer, which the peer checks, and a block that holds it with another signature.
 func (a *Adversary) sendResignedBlock(t *target, x *attack) {
 	tx := a.ownTransfer()
-	tx.Fee = 4 // more than that of what may be pending, so that the peer takes and checks it
+	tx.Fee = purseFund + 2 // more than that of what may be pending, so that the peer takes and checks it
 	a.key.Sign(a.genesis, &tx)
 	if !a.pay(t, tx) {
 		return
