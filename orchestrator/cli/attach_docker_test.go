@@ -44,12 +44,15 @@ func verdictsOf(rep *report.Report) map[string]invariant.Verdict {
 func TestAttach_NodesAreSplitAndLeftUnchanged(t *testing.T) {
 	c := startExternalNodes(t, 4, "full")
 	code, said, rep := c.run(splitScenario, "--attach", c.label())
-	if code != exitOK || rep == nil {
+	if rep == nil || code != exitOK && code != invariant.ExitUnknown {
 		t.Fatalf("exit code %d: %s", code, said)
 	}
-	for _, name := range []string{"agreement", "convergence", "chain_growth", "block_propagation", "isolation", "fault_accuracy"} {
-		if got := verdictsOf(rep)[name]; got != invariant.Pass {
-			t.Errorf("%s: %s", name, got)
+	expected := []string{"agreement", "convergence", "chain_growth", "block_propagation", "isolation", "fault_accuracy"}
+	for _, r := range rep.Results {
+		// On a machine that is late, what is about times alone may stay unknown.
+		late := r.Verdict == invariant.Unknown && strings.HasPrefix(r.Reason, "the machine was late ")
+		if r.Verdict == invariant.Unknown && !late || slices.Contains(expected, r.Invariant) && r.Verdict != invariant.Pass && !late {
+			t.Errorf("%s: %s", r.Invariant, r.Verdict)
 		}
 	}
 	// One node has nobody to be cut from.

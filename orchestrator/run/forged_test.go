@@ -90,7 +90,7 @@ var forgeries = []edit{
 	{name: "all blocks at once", fits: anything, refitted: "miner-3 answered that its head", edit: each(either(is(trace.KindSeen), is(trace.KindHead)), func(e *trace.Event) { e.At = e.At.Truncate(time.Second) })},
 	{name: "a fault at once", edit: each(faultIs("partition-1", trace.FaultActive), func(e *trace.Event) { e.At -= e.Fault.Took; e.Fault.Took = 0 })},
 	// Names.
-	{name: "two full nodes exchanged", fits: "block_propagation isolation", refitted: "blocks reached", edit: rename(map[trace.NodeID]trace.NodeID{"full-2": "full-3", "full-3": "full-2"})},
+	{name: "two full nodes exchanged", fits: "consistency isolation", refitted: "which miner-3 made on the other side of the cut", edit: rename(map[trace.NodeID]trace.NodeID{"full-2": "full-3", "full-3": "full-2"})},
 	{name: "two miners exchanged", fits: "block_propagation connectivity isolation", refitted: "blocks reached", edit: rename(map[trace.NodeID]trace.NodeID{"miner-1": "miner-2", "miner-2": "miner-1"})},
 	{name: "a node's reports given to another", fits: "consistency isolation", refitted: "full-3 answered that its head ", edit: both(drop(all(about("full-3"), either(is(trace.KindSeen), is(trace.KindHead)))), func(l lines) lines {
 		var out lines
@@ -104,7 +104,7 @@ var forgeries = []edit{
 		}
 		return out
 	})},
-	{name: "a node doubled", fits: "block_propagation inclusion isolation", refitted: "blocks reached", edit: both(ofRun(func(r *trace.Run) {
+	{name: "a node doubled", fits: "inclusion isolation", refitted: "26 of 226 transactions were lost", edit: both(ofRun(func(r *trace.Run) {
 		for _, n := range r.Nodes {
 			if n.ID == "full-4" {
 				n.ID = "full-5"
@@ -129,7 +129,7 @@ var forgeries = []edit{
 	{name: "a miner with hardly any power", fits: "chain_growth", refitted: "miner-2 with 0% of the block-m", edit: ofNode("miner-2", func(n *trace.RunNode) { n.Mine /= 1000 })},
 	{name: "blocks given to another maker", fits: anything, refitted: "miner-1 with 33% of the block-", edit: each(all(made, is(trace.KindSeen, "miner-1")), func(e *trace.Event) { e.Seen.Made, e.Seen.From = false, "miner-2" })},
 	// The plan.
-	{name: "a partition from the plan and the events", fits: "block_propagation inclusion isolation", refitted: "blocks reached", edit: both(withoutFault("partition-1"), drop(either(faultIs("partition-1"), probeIs("partition-1"))))},
+	{name: "a partition from the plan and the events", fits: "inclusion isolation", refitted: "18 of 200 transactions were late", edit: both(withoutFault("partition-1"), drop(either(faultIs("partition-1"), probeIs("partition-1"))))},
 	{name: "a kill from the plan and the events", fits: "durability", refitted: "no node that had reported a block started again", edit: both(withoutFault("kill-1"), drop(either(faultIs("kill-1"), all(is(trace.KindNode, "full-1"), since(time.Second), notEnd), all(is(trace.KindStatus, "full-1"), func(e *trace.Event) bool { return e.Status.Fault != "" }))))},
 	{name: "measurements from the plan and the events", fits: "fault_accuracy", refitted: "partition-", edit: both(ofRun(func(r *trace.Run) {
 		for i := range r.Plan.Faults {
