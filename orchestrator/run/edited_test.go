@@ -378,6 +378,7 @@ func tryEdits(t *testing.T, out outcome, edits []edit) {
 	path := filepath.Join(out.dir, run.TraceFile)
 	for _, c := range edits {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			var l lines
 			must.Do(t, trace.Read(path, func(e *trace.Event) error { l = append(l, e); return nil }))
 			l = c.edit(l)

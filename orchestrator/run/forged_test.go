@@ -236,6 +236,7 @@ func TestForgedTraces(t *testing.T) {
 	path := filepath.Join(setup{}.mustRun(t, edited).dir, run.TraceFile)
 	for _, c := range forgeries {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			var l lines
 			must.Do(t, trace.Read(path, func(e *trace.Event) error { l = append(l, e); return nil }))
 			rep := must.Get(judgeLines(t, c.edit(l), true))(t)
