@@ -460,7 +460,7 @@ var planted = []mutant{
 		name: "reward-to-nobody", area: "mining",
 		bug: "miners name the zero address as the block's miner", like: "mined to an unset coinbase: Geth's early days",
 		edits: []edit{{"miner.go", "n.tree.Template(n.id, ", "n.tree.Template(chain.Address{}, "}},
-		by:    []string{"chain_growth", "validity"},
+		by:    []string{"consistency"},
 	},
 
 	// The mempool and transactions.

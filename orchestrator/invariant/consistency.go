@@ -14,14 +14,15 @@ import (
 var consistencyDefinition = Definition{
 	Name:  "consistency",
 	Title: "What a node logs, what it answers and what others get from it agree",
-	Doc: `Every few seconds each node is queried for its head, for the blocks at two heights of its chain, an account, a transaction and its
-peers. Where nodes log what happens to them, each answer is compared with the log, by the node's own clock, which both state:
-head, height, the blocks below it, and which peers are connected must be those of the log at that moment. The log itself must agree with what
-others see: a node accepts a block once in the life of its process; its head is a block that it has accepted,
-at that block's height, and replaces the head before; a connection comes up once before it goes down; a reorganisation drops as
-many blocks as it says; no line states a time after its arrival; a block that others got from it is one that it accepted; and a
-block that it makes has the time of its own clock, to within 2s (or the least that the rules allow), 30s where it was late. Its clock must advance as
-that of the run does, to within 5s, from one answer to the next.
+	Doc: `Every few seconds each node is queried for its head, for the blocks at two heights of its chain, an account, a transaction and
+its peers. Where nodes log what happens to them, each answer is compared with the log, by the node's own clock, which both
+state: head, height, the blocks below it, and which peers are connected must be those of the log at that moment. The log itself
+must agree with what others see: a node accepts a block once in the life of its process; its head is a block that it has
+accepted, at that block's height, and replaces the head before; a connection comes up once before it goes down; a
+reorganisation drops as many blocks as it says; no line states a time after its arrival; a block that others got from it is one
+that it accepted; and a block that it makes names its own account and has the time of its own clock, to within 2s (or the least
+that the rules allow), 30s where it was late. Its clock must advance as that of the run does, to within 5s, from one answer to
+the next.
 Nodes count the blocks and transactions that they send and receive, in all and on each connection. The totals must grow by what
 the connections count, as long as no connection of the node begins or ends; the receiving end of a connection must not count more
 than the sending end counts later, nor, while no fault holds and none ended in the last 30s, less than what had been sent 10s
@@ -315,6 +316,9 @@ func (c *consistency) body(s *replay.State, b *trace.Block) {
 	maker := s.Blocks.At(s.Block).Maker
 	if maker == replay.NoNode {
 		return
+	}
+	if own := s.Run.Nodes[maker].Account; own != "" && b.Producer != own {
+		c.violated(s, maker, made, "producer", "made block %s for the account %.64q, and its own is %s", c.name(s, s.Block), b.Producer, short(trace.Hash(own)))
 	}
 	ahead := b.Time.Sub(s.OwnTime(maker, made))
 	switch {

@@ -41,6 +41,16 @@ func (h *history) answers(change func(*trace.Answer)) {
 	h.answer("a", a)
 }
 
+// makesFor lets a make a block whose content names a producer; a's account is "aa".
+func (h *history) makesFor(producer string) {
+	h.run.Nodes[0].Account = "aa"
+	h.mine("a", "y", "x-4")
+	b := h.blocks["y"]
+	b.Time, b.Producer, b.Raw = h.run.Started.Add(h.now), producer, []byte{1}
+	h.add("", &trace.Event{Kind: trace.KindBlock, Block: &b})
+	h.answers(nil)
+}
+
 // unanswered lets a fail to answer polls in a row.
 func (h *history) unanswered(polls int) {
 	for range polls {
@@ -65,6 +75,8 @@ func TestConsistency(t *testing.T) {
 			h.state("a", trace.StateUp, "")
 			h.unanswered(3)
 		}, Pass, ""},
+		{"a block for its own account", func(h *history) { h.makesFor("aa") }, Pass, ""},
+		{"a block for another account", func(h *history) { h.makesFor("bb") }, Fail, `a made block y at height 5 for the account "bb", and its own is aa`},
 		{"an old head", func(h *history) {
 			h.answers(func(a *trace.Answer) { a.Head, a.Height, a.Blocks = "x-2", 2, nil })
 		}, Fail, "a answered that its head is x-2 at height 2, while its log says x-4 at height 4"},

@@ -55,7 +55,7 @@ func (x *ledgerRun) pay(amount chain.Amount) {
 func (x *ledgerRun) next(txs ...chain.Tx) {
 	x.t.Helper()
 	x.chain.now += 1000
-	head, kept, err := x.chain.tree.Template(chain.Address{1}, txs, x.chain.now)
+	head, kept, err := x.chain.tree.Template(x.key.Address(), txs, x.chain.now)
 	must.Do(x.t, err)
 	must.Equal(x.t, len(kept), len(txs))
 	if _, found := x.chain.pow.Search(&head, 1<<20); !found {
@@ -200,7 +200,7 @@ func TestConsistency_Ledger(t *testing.T) {
 			x.says("b", nil)
 		}, Pass, ""},
 		{"a wrong balance", with("b", func(a *trace.Answer) { a.Account.Balance /= 10 }), Fail,
-			"has the balance 98 and nonce 1, and after its head"},
+			"has the balance 100 and nonce 1, and after its head"},
 		{"a wrong nonce", with("b", func(a *trace.Answer) { a.Account.Nonce++ }), Fail, "and nonce 2, and after its head"},
 		{"a wrong balance of a node that is killed meanwhile", func(x *ledgerRun) {
 			with("b", func(a *trace.Answer) { a.Account.Balance, a.Took = 1, time.Second })(x)
