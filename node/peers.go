@@ -31,7 +31,7 @@ type peer struct {
 	ahead  bool // it sent or announced a block whose parent the node lacks
 
 	owed int // number of GetBlocks that are not answered yet
-	// relayed counts what the peer has sent of blocks: hashes announced, and blocks that were not asked for as history.
+	// relayed counts what the peer has sent of blocks: hashes announced, and blocks that were not requested as history.
 	relayed uint64
 	// sent and received count blocks and transactions, history apart, as Counters do for all connections.
 	sent, received uint64

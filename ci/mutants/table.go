@@ -389,7 +389,7 @@ var planted = []mutant{
 	},
 	{
 		name: "panic-on-old-peer-message", area: "consensus",
-		bug: "a node that is asked for history from a branch it does not have crashes", like: "remote crashes by requests: Bitcoin CVE-2015-6031, Geth CVE-2018-20421",
+		bug: "a node that gets a request for history from a branch it does not have crashes", like: "remote crashes by requests: Bitcoin CVE-2015-6031, Geth CVE-2018-20421",
 		edits: []edit{{
 			"chain/tree.go", "\t\tif e == nil || !t.isCanonical(e) {\n\t\t\tcontinue\n",
 			"\t\tif e == nil {\n\t\t\tpanic(\"locator: unknown block\")\n\t\t}\n\t\tif !t.isCanonical(e) {\n\t\t\tcontinue\n",

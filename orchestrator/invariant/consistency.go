@@ -120,7 +120,7 @@ type peerChange struct {
 }
 
 type pendingAnswer struct {
-	asked        time.Duration // by the clock of the run
+	polled       time.Duration // by the clock of the run
 	clock, peers time.Duration // by the node's clock
 	took         time.Duration
 	answer       *trace.Answer
@@ -190,7 +190,7 @@ func (c *consistency) Observe(s *replay.State, e *trace.Event) {
 	case trace.KindAnswer:
 		c.answer(s, l, e)
 	}
-	for len(l.waiting) > 0 && s.Now-max(l.waiting[0].asked, l.waiting[0].clock, l.waiting[0].peers) > answerLag {
+	for len(l.waiting) > 0 && s.Now-max(l.waiting[0].polled, l.waiting[0].clock, l.waiting[0].peers) > answerLag {
 		c.compare(s, s.Node, l)
 	}
 }
@@ -353,11 +353,11 @@ func (c *consistency) answer(s *replay.State, l *nodeLog, e *trace.Event) {
 		return
 	}
 	l.failed = failedAnswers{}
-	x := pendingAnswer{asked: e.At, clock: e.At, peers: e.At, took: a.Took, answer: a}
+	x := pendingAnswer{polled: e.At, clock: e.At, peers: e.At, took: a.Took, answer: a}
 	if !a.Clock.IsZero() {
 		x.clock = s.LogTime(s.Node, a.Clock)
 		if l.last != nil {
-			step, passed := a.Clock.Sub(l.last.answer.Clock), x.asked-l.last.asked
+			step, passed := a.Clock.Sub(l.last.answer.Clock), x.polled-l.last.polled
 			if off := (step - passed).Abs(); off > clockStep+a.Took+l.last.took {
 				c.violated(s, s.Node, e.At, "clock", "answered twice, %s apart, and its clock advanced by %s: its answers are not those of the moment",
 					trace.Round(passed), trace.Round(step))
@@ -396,10 +396,10 @@ func (c *consistency) compare(s *replay.State, n replay.NodeIndex, l *nodeLog) {
 	a := x.answer
 	head, known := s.Blocks.Lookup(a.Head)
 	if known && a.Head != "" && s.Blocks.At(head).Height != a.Height {
-		c.violated(s, n, x.asked, "height", "answered that its head is block %s and its height %d", c.name(s, head), a.Height)
+		c.violated(s, n, x.polled, "height", "answered that its head is block %s and its height %d", c.name(s, head), a.Height)
 	}
 	c.compareBlocks(s, n, x, head, known)
-	if l.ended <= x.asked { // else it may have been started again meanwhile, and had other heads
+	if l.ended <= x.polled { // else it may have been started again meanwhile, and had other heads
 		c.ledger.compare(s, n, x)
 	}
 	if !a.Clock.IsZero() && !s.Facts.Polled() && c.complete(s, x, l) {
@@ -415,7 +415,7 @@ func (c *consistency) compare(s *replay.State, n replay.NodeIndex, l *nodeLog) {
 // complete says whether the log has all lines up to the time of an answer. At the end of a run lines that come late are lost, and
 // those by a clock that is ahead are not recorded.
 func (c *consistency) complete(s *replay.State, x pendingAnswer, l *nodeLog) bool {
-	return l.latest >= max(x.clock, x.peers) || s.Horizon()-x.asked > answerLag+max(0, x.clock-x.asked)
+	return l.latest >= max(x.clock, x.peers) || s.Horizon()-x.polled > answerLag+max(0, x.clock-x.polled)
 }
 
 // compareHead compares the head that a node answered with those that it logged until and at that moment.
@@ -430,7 +430,7 @@ func (c *consistency) compareHead(s *replay.State, n replay.NodeIndex, x pending
 		}
 	}
 	if last != replay.NoBlock {
-		c.violated(s, n, x.asked, "answer", "answered that its head is %s at height %d, while its log says %s",
+		c.violated(s, n, x.polled, "answer", "answered that its head is %s at height %d, while its log says %s",
 			short(x.answer.Head), x.answer.Height, c.name(s, last))
 	}
 }
@@ -454,7 +454,7 @@ func (c *consistency) compareBlocks(s *replay.State, n replay.NodeIndex, x pendi
 		if got == "" {
 			got = "no block"
 		}
-		c.violated(s, n, x.asked, "blocks", "answered that its head is %s at height %d, and gave %s at height %d, where that chain has %s",
+		c.violated(s, n, x.polled, "blocks", "answered that its head is %s at height %d, and gave %s at height %d, where that chain has %s",
 			short(x.answer.Head), x.answer.Height, got, b.Height, short(want))
 	}
 }
@@ -472,7 +472,7 @@ func (c *consistency) comparePeers(s *replay.State, n replay.NodeIndex, x pendin
 	}
 	before, after := l.peersAt(x.clock)
 	if got := x.answer.PeerCount; got >= 0 && maps.Equal(before, after) && got != len(before) {
-		c.violated(s, n, x.asked, "count", "answered that it has %s, while its log says %d", Count(got, "peer"), len(before))
+		c.violated(s, n, x.polled, "count", "answered that it has %s, while its log says %d", Count(got, "peer"), len(before))
 	}
 	if x.answer.PeersClock.IsZero() {
 		return
@@ -484,12 +484,12 @@ func (c *consistency) comparePeers(s *replay.State, n replay.NodeIndex, x pendin
 	}
 	for _, id := range slices.Sorted(maps.Keys(listed)) {
 		if !before[id] && !after[id] {
-			c.violated(s, n, x.asked, "peers", "answered that it is connected to %s, while its log says that it is not", id)
+			c.violated(s, n, x.polled, "peers", "answered that it is connected to %s, while its log says that it is not", id)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(before)) {
 		if after[id] && !listed[id] {
-			c.violated(s, n, x.asked, "peers", "did not list %s among its peers, while its log says that they are connected", id)
+			c.violated(s, n, x.polled, "peers", "did not list %s among its peers, while its log says that they are connected", id)
 		}
 	}
 }

@@ -132,7 +132,7 @@ func (l *ledgerAnswers) compare(s *replay.State, n replay.NodeIndex, x pendingAn
 	if y := a.Account; y != nil {
 		balance, nonce, known := l.chain.Account(string(a.Head), y.Address)
 		if known && (balance != y.Balance || nonce != y.Nonce) {
-			l.report(s, n, x.asked, "account", "answered that account %s has the balance %d and nonce %d, and after its head %s these are %d and %d",
+			l.report(s, n, x.polled, "account", "answered that account %s has the balance %d and nonce %d, and after its head %s these are %d and %d",
 				short(trace.Hash(y.Address)), y.Balance, y.Nonce, short(a.Head), balance, nonce)
 		}
 	}
@@ -148,7 +148,7 @@ func (l *ledgerAnswers) compareWork(s *replay.State, n replay.NodeIndex, x pendi
 	}
 	total := l.chain.TotalWork(string(x.answer.Head))
 	if got, ok := new(big.Int).SetString(stated, 16); !ok || strings.HasPrefix(stated, "-") || got.Cmp(total) != 0 {
-		l.report(s, n, x.asked, "work", "answered that the total work of its head %s is %.80s, and that of the blocks is %x",
+		l.report(s, n, x.polled, "work", "answered that the total work of its head %s is %.80s, and that of the blocks is %x",
 			short(x.answer.Head), strings.TrimLeft(stated, "0"), total)
 	}
 }
@@ -159,10 +159,10 @@ func (l *ledgerAnswers) compareWork(s *replay.State, n replay.NodeIndex, x pendi
 func (l *ledgerAnswers) comparePending(s *replay.State, n replay.NodeIndex, x pendingAnswer) {
 	head, pending, own := string(x.answer.Head), x.answer.Mode.Pending, &l.nodes[n]
 	if pending <= 0 && !own.returned {
-		accepted, _ := slices.BinarySearch(own.accepted, x.asked)
+		accepted, _ := slices.BinarySearch(own.accepted, x.polled)
 		_, nonce, known := l.chain.Account(head, s.Run.Nodes[n].Account)
 		if known && uint64(accepted) > nonce {
-			l.report(s, n, x.asked, "mempool empty", "answered that %s are pending, while it accepted %d from its users and its chain has %d of its account",
+			l.report(s, n, x.polled, "mempool empty", "answered that %s are pending, while it accepted %d from its users and its chain has %d of its account",
 				Count(pending, "transaction"), accepted, nonce)
 		}
 	}
@@ -172,7 +172,7 @@ func (l *ledgerAnswers) comparePending(s *replay.State, n replay.NodeIndex, x pe
 	}
 	total, included := len(l.ids)+l.refused, l.chain.Transactions(head)
 	if pending > total-included {
-		l.report(s, n, x.asked, "mempool", "answered that %s are pending, while %d were submitted and its chain has %d of them",
+		l.report(s, n, x.polled, "mempool", "answered that %s are pending, while %d were submitted and its chain has %d of them",
 			Count(pending, "transaction"), total, included)
 	}
 }
@@ -183,13 +183,13 @@ func (l *ledgerAnswers) compareTx(s *replay.State, n replay.NodeIndex, x pending
 	stated := y.Status
 	switch {
 	case found && stated != "included":
-		l.report(s, n, x.asked, "transaction", "answered that transaction %s is %.20s, while block %s at height %d of its chain has it",
+		l.report(s, n, x.polled, "transaction", "answered that transaction %s is %.20s, while block %s at height %d of its chain has it",
 			short(y.Tx), stated, short(trace.Hash(block)), height)
 	case !found && stated == "included":
-		l.report(s, n, x.asked, "transaction", "answered that transaction %s is included in block %s, while no block of the chain of its head %s has it",
+		l.report(s, n, x.polled, "transaction", "answered that transaction %s is included in block %s, while no block of the chain of its head %s has it",
 			short(y.Tx), short(y.Block), short(a.Head))
 	case found && (string(y.Block) != block || y.Height != height || y.Confirmations != a.Height-height+1):
-		l.report(s, n, x.asked, "transaction", "answered that transaction %s is in block %s at height %d with %d confirmations; it is in %s at height %d with %d",
+		l.report(s, n, x.polled, "transaction", "answered that transaction %s is in block %s at height %d with %d confirmations; it is in %s at height %d with %d",
 			short(y.Tx), short(y.Block), y.Height, y.Confirmations, short(trace.Hash(block)), height, a.Height-height+1)
 	}
 }

@@ -82,7 +82,7 @@ func (r *returnedHistory) compare(s *replay.State, n replay.NodeIndex, x pending
 	most := arrived + relayed + (a.PeerCount+1)*(beside+l.dropped)
 	if a.Counters.History > uint64(max(0, most)) {
 		t.late++ // where messages take long, it is none
-		r.report(s, n, x.asked, "history again", "received %d blocks as history in the first %s since its start, and got %s that it had not",
+		r.report(s, n, x.polled, "history again", "received %d blocks as history in the first %s since its start, and got %s that it had not",
 			a.Counters.History, trace.Round(x.clock-l.start), Count(arrived, "block"))
 	}
 }

@@ -169,10 +169,10 @@ func (t *traffic) compareTotals(s *replay.State, n replay.NodeIndex, x pendingAn
 		total := func(a *trace.Answer) uint64 { return c.total(a.Counters) }
 		const text = "stated that it %s %d blocks and transactions in all from %s to %s, and %d on its connections, of which none began or ended"
 		if all, most := total(l.last.answer)-total(l.first.answer), parts(x.answer)-parts(l.first.answer); all > most {
-			t.report(s, n, x.asked, "total "+c.what, text, c.what, all, trace.Round(l.first.asked), trace.Round(l.last.asked), most)
+			t.report(s, n, x.polled, "total "+c.what, text, c.what, all, trace.Round(l.first.polled), trace.Round(l.last.polled), most)
 		}
 		if all, least := total(x.answer)-total(l.first.answer), parts(x.answer)-parts(l.second.answer); all < least {
-			t.report(s, n, x.asked, "total "+c.what, text, c.what, all, trace.Round(l.first.asked), trace.Round(x.asked), least)
+			t.report(s, n, x.polled, "total "+c.what, text, c.what, all, trace.Round(l.first.polled), trace.Round(x.polled), least)
 		}
 	}
 	l.last = &x
@@ -204,12 +204,12 @@ func (t *traffic) comparePair(s *replay.State, n, q replay.NodeIndex, x pendingA
 		}
 	}
 	out, in := t.pairs[[2]replay.NodeIndex{n, q}], t.pairs[[2]replay.NodeIndex{q, n}]
-	if x.asked <= out.changed+connectionMargin {
+	if x.polled <= out.changed+connectionMargin {
 		return
 	}
 	// When the answer was given is known by the clock of the run, whatever the node's own shows.
-	out.sent = append(out.sent, statedCount{x.asked, x.asked + x.took, p.Sent})
-	in.received = append(in.received, statedCount{x.asked, x.asked + x.took, p.Received})
+	out.sent = append(out.sent, statedCount{x.polled, x.polled + x.took, p.Sent})
+	in.received = append(in.received, statedCount{x.polled, x.polled + x.took, p.Received})
 	t.judgePair(s, n, q, out)
 	t.judgePair(s, q, n, in)
 }

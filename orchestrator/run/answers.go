@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	// answerInterval is how often each node is asked about itself, and answerSpacing the least time between two nodes, so that
-	// large networks are asked less often.
+	// answerInterval is how often each node is polled about itself, and answerSpacing the least time between two nodes, so that
+	// large networks are polled less often.
 	answerInterval = 3 * time.Second
 	answerSpacing  = 20 * time.Millisecond
-	// answerDepth is how far below its head a node is asked for a block by its height.
+	// answerDepth is how far below its head a node is polled for a block by its height.
 	answerDepth = 32
 )
 

@@ -669,7 +669,7 @@ settle: 40s
 	}
 }
 
-// checkAnswers checks that nodes were asked for all that an answer can hold, and for different accounts and transactions.
+// checkAnswers checks that nodes were polled for all that an answer can hold, and for different accounts and transactions.
 func checkAnswers(t *testing.T, events []trace.Event) {
 	t.Helper()
 	accounts, txs, states := map[string]bool{}, map[trace.Hash]bool{}, map[string]int{}
@@ -690,6 +690,6 @@ func checkAnswers(t *testing.T, events []trace.Event) {
 		}
 	}
 	if len(accounts) < 3 || len(txs) < 10 || states["included"] == 0 || states["pending"] == 0 {
-		t.Errorf("asked for %d accounts and %d transactions, which were: %v", len(accounts), len(txs), states)
+		t.Errorf("polled for %d accounts and %d transactions, which were: %v", len(accounts), len(txs), states)
 	}
 }

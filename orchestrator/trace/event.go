@@ -470,7 +470,7 @@ type Answer struct {
 	Blocks []BlockAnswer `json:"blocks,omitempty"`
 	// Mode is what it stated together with its head, at the moment of Clock; nil: it does not show that.
 	Mode *ModeAnswer `json:"mode,omitempty"`
-	// Account is an account and Tx a transaction as it gave them while its head did not change; nil: it was not asked, or its head
+	// Account is an account and Tx a transaction as it gave them while its head did not change; nil: it was not polled for it, or its head
 	// changed.
 	Account *AccountAnswer `json:"account,omitempty"`
 	Tx      *TxAnswer      `json:"tx,omitempty"`
